@@ -1,0 +1,23 @@
+//! Compiles the protocol files: protox reads them, tonic's generator writes the Rust.
+
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+const FILES: [&str; 2] = ["neglist/v1/decision.proto", "neglist/v1/policy.proto"];
+const INCLUDES: [&str; 2] = ["proto", "proto/vendor"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for include in INCLUDES {
+        println!("cargo::rerun-if-changed={include}");
+    }
+    let descriptors = protox::compile(FILES, INCLUDES)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .build_client(true)
+        .build_server(true)
+        .extern_path(".google.rpc", "::tonic_types::pb")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! What a caller says, before it is understood: words and numbers as they came.
+//!
+//! Every door makes one of these; [`super::resolve`] turns it into a
+//! [`Transfer`](super::transfer::Transfer) or says what is wrong with it, field by field.
+
+use super::units::{Class, Country, Ground, Modality, Moment};
+
+/// A transfer in a caller's words. `None` and empty: not said.
+#[derive(Debug, Clone, Default)]
+pub struct Asked<'a> {
+    /// Registered flow that supplies what is not said here.
+    pub flow: Option<&'a str>,
+    /// Exporter.
+    pub exporter: Option<&'a str>,
+    /// Facts about the exporter.
+    pub exporter_facts: Option<AskedFacts<'a>>,
+    /// Recipient.
+    pub recipient: Option<&'a str>,
+    /// Country that the data goes to.
+    pub destination: Option<&'a str>,
+    /// Sector.
+    pub sector: Option<&'a str>,
+    /// Scenario.
+    pub scenario: Option<&'a str>,
+    /// What is sent.
+    pub data: Vec<AskedItem<'a>>,
+    /// Persons that the transfer adds.
+    pub persons: Option<AskedPersons>,
+    /// Totals of the year.
+    pub year_to_date: Option<AskedPersons>,
+    /// Totals of the year in the scenario.
+    pub scenario_year_to_date: Option<AskedPersons>,
+    /// Ground.
+    pub ground: Option<Ground>,
+    /// Moment to decide for.
+    pub at: Option<Moment>,
+    /// Zone that the data leaves from.
+    pub export_zone: Option<&'a str>,
+}
+
+/// Facts about an exporter in a caller's words.
+#[derive(Debug, Clone, Default)]
+pub struct AskedFacts<'a> {
+    /// Operator of critical information infrastructure.
+    pub ciio: bool,
+    /// Zones of registration.
+    pub zones: Vec<&'a str>,
+    /// Kinds that lists exclude.
+    pub kinds: Vec<&'a str>,
+    /// Persons whose data it holds.
+    pub held: AskedPersons,
+    /// Persons of whom it holds specially sensitive information.
+    pub held_specially_sensitive: u64,
+}
+
+/// Head-counts in a caller's words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AskedPersons {
+    /// General.
+    pub general: u64,
+    /// Sensitive.
+    pub sensitive: u64,
+}
+
+/// A kind of data in a caller's words.
+#[derive(Debug, Clone, Default)]
+pub struct AskedItem<'a> {
+    /// Code.
+    pub code: &'a str,
+    /// The caller's own classification.
+    pub class: Option<Class>,
+    /// Modality.
+    pub modality: Option<Modality>,
+    /// Attributes.
+    pub attributes: Vec<&'a str>,
+}
+
+/// Most bytes of a code or a name.
+pub const CODE_BYTES_MAX: usize = 128;
+/// Most items of one transfer.
+pub const ITEMS_MAX: usize = 256;
+/// Most attributes of one item.
+pub const ATTRIBUTES_MAX: usize = 16;
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field within the transfer, such as `data[2].code`.
+    pub field: String,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl Violation {
+    /// Returns a violation.
+    pub fn new(field: impl Into<String>, problem: Problem) -> Self {
+        Self { field: field.into(), problem }
+    }
+}
+
+/// What kind of code a word should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeKind {
+    /// A zone.
+    Zone,
+    /// A sector.
+    Sector,
+    /// A scenario.
+    Scenario,
+    /// A kind of data.
+    Item,
+    /// An attribute of a data item.
+    Attribute,
+    /// A kind of exporter.
+    ExporterKind,
+    /// A registered exporter.
+    Exporter,
+    /// A registered flow.
+    Flow,
+}
+
+impl CodeKind {
+    /// Returns the Chinese and the English noun.
+    pub const fn nouns(self) -> (&'static str, &'static str) {
+        match self {
+            CodeKind::Zone => ("区域", "zone"),
+            CodeKind::Sector => ("行业", "sector"),
+            CodeKind::Scenario => ("业务场景", "scenario"),
+            CodeKind::Item => ("数据项", "data item"),
+            CodeKind::Attribute => ("属性", "attribute"),
+            CodeKind::ExporterKind => ("出口方类别", "kind of exporter"),
+            CodeKind::Exporter => ("出口方", "exporter"),
+            CodeKind::Flow => ("数据流", "flow"),
+        }
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// It is needed and not there.
+    Missing(Need),
+    /// No such code; the nearest one, where one is near.
+    UnknownCode {
+        /// What it should have been.
+        kind: CodeKind,
+        /// The word as it came.
+        code: String,
+        /// Did you mean?
+        nearest: Option<String>,
+    },
+    /// A code of the caller's own that is one slip away from a stricter one of the catalogue.
+    NearMiss {
+        /// The word as it came.
+        code: String,
+        /// The code that it resembles.
+        nearest: String,
+    },
+    /// Not a country code.
+    NotACountry {
+        /// The word as it came.
+        code: String,
+        /// The code in capital letters, where that is one.
+        nearest: Option<String>,
+    },
+    /// Longer than [`CODE_BYTES_MAX`].
+    TooLong {
+        /// Bytes as they came.
+        bytes: usize,
+    },
+    /// More entries than allowed.
+    TooMany {
+        /// Entries as they came.
+        count: usize,
+        /// The most that are allowed.
+        max: usize,
+    },
+    /// A head-count above the population of the world.
+    TooManyPersons {
+        /// The number as it came.
+        count: u64,
+    },
+    /// Persons are given, and nothing that is sent is about persons.
+    PersonsWithoutPersonalInformation,
+    /// The flow belongs to another exporter.
+    OtherExportersFlow {
+        /// The flow's exporter.
+        registered: String,
+    },
+    /// The flow's ground was registered for other data than this.
+    GroundNotInherited {
+        /// The flow.
+        flow: String,
+    },
+    /// No calendar or rules for that moment.
+    OutOfCalendar,
+    /// A number that stands for no value of the enumeration.
+    UnknownNumber {
+        /// The number as it came.
+        number: i32,
+        /// The enumeration.
+        name: &'static str,
+    },
+    /// A time stamp that is none.
+    NotATimestamp,
+}
+
+/// Why a field is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The transfer itself.
+    Transfer,
+    /// Always, unless a flow supplies it.
+    UnlessFlow,
+    /// The exporter's zone has a list in force.
+    ZoneHasList,
+    /// An item is personal information.
+    PersonalInformation,
+    /// The server keeps no totals.
+    NoLedger,
+    /// The list counts the scenario apart, and the server keeps no totals.
+    NoLedgerForScenario,
+    /// The list treats modalities differently.
+    ListExcludesModalities,
+    /// A data item has no code.
+    ItemCode,
+}
+
+/// Returns the country of a code.
+///
+/// # Errors
+/// [`Problem::NotACountry`], with the code in capital letters where that is one.
+pub fn parse_country(code: &str) -> Result<Country, Problem> {
+    if let Some(country) = Country::parse(code) {
+        return Ok(country);
+    }
+    let nearest = code.to_ascii_uppercase();
+    let nearest = Country::parse(&nearest).map(|_| nearest);
+    Err(Problem::NotACountry { code: code.to_owned(), nearest })
+}

@@ -1,0 +1,103 @@
+//! Clearances: proof that a mechanism was completed, with a scope and a validity.
+
+use super::reason::Outcome;
+use super::units::{
+    ClearanceId, EditionId, ExporterId, Headcount, Interval, ItemId, RecipientId, ScenarioId, SectorId,
+};
+
+/// A clearance of the registry.
+#[derive(Debug, Clone)]
+pub struct Clearance {
+    /// Id in the registry.
+    pub id: Box<str>,
+    /// Which mechanism was completed.
+    pub kind: ClearanceKind,
+    /// Who may send.
+    pub exporter: ExporterId,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// In which sector; `None`: any.
+    pub sector: Option<SectorId>,
+    /// In which scenario; `None`: any.
+    pub scenario: Option<ScenarioId>,
+    /// What may be sent, ascending.
+    pub items: Box<[ItemId]>,
+    /// Whether important data was assessed too.
+    pub important_data: ImportantData,
+    /// For a zone filing: the editions under which it was accepted.
+    pub editions: Box<[EditionId]>,
+    /// Persons of a calendar year; `None`: no cap.
+    pub persons_per_year_max: Option<Headcount>,
+    /// When it is in force.
+    pub interval: Interval,
+}
+
+/// Which mechanism was completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClearanceKind {
+    /// A security assessment was passed.
+    Assessment,
+    /// A standard contract was concluded and filed.
+    Contract,
+    /// A certification is held.
+    Certification,
+    /// A zone accepted a filing.
+    ZoneFiling,
+}
+
+impl ClearanceKind {
+    /// Returns the strictest outcome that the mechanism satisfies: an assessment satisfies all,
+    /// a contract or certification CONTRACT and FILE, a filing FILE.
+    pub const fn satisfies(self) -> Outcome {
+        match self {
+            ClearanceKind::Assessment => Outcome::Assess,
+            ClearanceKind::Contract | ClearanceKind::Certification => Outcome::Contract,
+            ClearanceKind::ZoneFiling => Outcome::File,
+        }
+    }
+
+    /// Returns the word for the kind in policy files and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ClearanceKind::Assessment => "assessment",
+            ClearanceKind::Contract => "contract",
+            ClearanceKind::Certification => "certification",
+            ClearanceKind::ZoneFiling => "zone-filing",
+        }
+    }
+}
+
+/// Whether a clearance was given for important data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportantData {
+    /// It was.
+    Covered,
+    /// It was not, or does not say so.
+    NotCovered,
+}
+
+/// What a clearance is held against, apart from dates and head-counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// To whom the data goes.
+    pub recipient: RecipientId,
+    /// Sector of the transfer.
+    pub sector: Option<SectorId>,
+    /// Scenario of the transfer.
+    pub scenario: Option<ScenarioId>,
+    /// Items of the transfer; `None` for one that the catalogue does not know.
+    pub items: &'a [Option<ItemId>],
+}
+
+impl Clearance {
+    /// Says whether recipient, sector, scenario and every item lie within the scope.
+    pub fn covers(&self, sought: Sought<'_>) -> bool {
+        self.recipient == sought.recipient
+            && self.sector.is_none_or(|sector| sought.sector == Some(sector))
+            && self.scenario.is_none_or(|scenario| sought.scenario == Some(scenario))
+            && sought.items.iter().all(|item| item.is_some_and(|item| self.items.binary_search(&item).is_ok()))
+    }
+}
+
+/// Clearances of one exporter to one recipient.
+pub type ClearanceKey = (ExporterId, RecipientId, ClearanceId);

@@ -1,0 +1,304 @@
+//! The decision procedure, from where counts come in: lines, then clearances.
+//!
+//! A total function: no clock, no I/O, no lock, no error. What is missing or malformed was
+//! refused before, in [`super::resolve`]; a total that is needed and absent counts as one
+//! above every line.
+
+use super::clearance::{Clearance, ClearanceKind, ImportantData};
+use super::decision::{CounterName, Decision, Headroom};
+use super::reason::{Measured, Outcome, Reason, ReasonCode};
+use super::route::{Content, Counter, NationalLines, Route, Track, TrackLine};
+use super::snapshot::Snapshot;
+use super::transfer::{Totals, Transfer};
+use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
+
+/// Decides a transfer against the year's totals.
+pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
+    let mut verdict = settle(&transfer.route, transfer.persons, totals);
+    if let Some(claimed) = &transfer.claimed {
+        verdict = verdict.and(settle(claimed, transfer.persons, totals));
+    }
+    let mut valid_until = transfer.stable_until;
+    let mut satisfied_by = None;
+    for id in transfer.clearances.iter() {
+        let Some(clearance) = snapshot.clearance(*id) else { continue };
+        if let Some(bound) = clearance.interval.next_bound(transfer.at) {
+            valid_until = valid_until.min(bound);
+        }
+        let in_force = clearance.interval.contains(transfer.at);
+        if satisfied_by.is_none() && verdict.required != Outcome::Allow && in_force && verdict.is_covered_by(clearance)
+        {
+            satisfied_by = Some(*id);
+        }
+    }
+    verdict.into_decision(snapshot, satisfied_by, transfer, valid_until)
+}
+
+/// Returns how far each counter that the transfer is held against is from its next line.
+pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
+    let mut found: Vec<Headroom> = Vec::new();
+    for route in transfer.routes() {
+        let counts = Counts::project(route, transfer.persons, totals);
+        for track in &route.tracks {
+            for class in CountedClass::ALL {
+                let pair = track.lines_of(class);
+                let lines = [(pair.contract, Outcome::Contract), (pair.assess, Outcome::Assess)];
+                let next = lines.into_iter().find(|(line, _)| counts.of(line.counter, class) < line.line.from);
+                let Some((line, next)) = next else { continue };
+                let own = track.own.filter(|_| line.counter == Counter::Scenario);
+                let counter = CounterName { counter: line.counter, own, class, year: transfer.year };
+                let projected = counts.of(line.counter, class);
+                if !found.iter().any(|known| known.counter == counter) {
+                    found.push(Headroom { counter, projected, line: line.line.from, next });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The totals of the year with the transfer, and what the transfer is about.
+struct Counts {
+    national: Headcount,
+    scenario: Headcount,
+    sent: Headcount,
+    is_national_known: bool,
+    content: Content,
+}
+
+impl Counts {
+    /// The projected total is what has been counted so far plus what this transfer adds. A
+    /// transfer with a sensitive item counts as at least one sensitive person.
+    fn project(route: &Route, persons: Headcount, totals: &Totals) -> Counts {
+        let at_least = if route.content.sensitive { Persons::ONE } else { Persons::ZERO };
+        let sent = Headcount { general: persons.general, sensitive: persons.sensitive.max(at_least) };
+        let beyond = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
+        let content = Content {
+            general: route.content.general || persons.general != Persons::ZERO,
+            sensitive: route.content.sensitive || persons.sensitive != Persons::ZERO,
+            important: route.content.important,
+        };
+        Counts {
+            national: totals.national.unwrap_or(beyond) + sent,
+            scenario: totals.scenario.unwrap_or(beyond) + sent,
+            sent,
+            is_national_known: totals.national.is_some(),
+            content,
+        }
+    }
+
+    fn of(&self, counter: Counter, class: CountedClass) -> Persons {
+        match counter {
+            Counter::National => self.national.of(class),
+            Counter::Scenario => self.scenario.of(class),
+        }
+    }
+
+    /// Persons concerned, for rules about the size of a group: the year's where they are known.
+    fn group(&self, class: Option<CountedClass>) -> Persons {
+        let known = if self.is_national_known { self.national } else { self.sent };
+        class.map_or_else(|| known.total(), |class| known.of(class))
+    }
+
+    fn concerns(&self, class: CountedClass) -> bool {
+        match class {
+            CountedClass::General => self.content.general,
+            CountedClass::Sensitive => self.content.sensitive,
+        }
+    }
+}
+
+/// What the rules require, before clearances.
+struct Verdict {
+    required: Outcome,
+    reasons: Vec<Reason>,
+    step: Option<StepId>,
+    contract_step: Option<StepId>,
+    assess_step: Option<StepId>,
+    /// Editions that a zone filing has to name.
+    filings: Vec<EditionId>,
+    /// Whether an assessment has to cover important data.
+    is_important: bool,
+    /// Persons of the year to hold against a cap; classes that are not sent stand at zero.
+    against_cap: Headcount,
+}
+
+/// Holds the counts against the lines of a route.
+fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
+    let counts = Counts::project(route, persons, totals);
+    let mut verdict = Verdict {
+        required: route.required,
+        reasons: route.reasons.clone(),
+        step: route.step,
+        contract_step: route.steps.contract,
+        assess_step: route.steps.assess,
+        filings: route.filings.clone(),
+        is_important: route.content.important,
+        against_cap: Headcount::ZERO,
+    };
+    for group in &route.groups {
+        let persons = counts.group(group.class);
+        if group.from <= persons {
+            let measured = Some(Measured { persons, line: group.from });
+            verdict.require(Reason { code: group.code, rule: group.rule, requires: Outcome::Assess, measured });
+            verdict.step = group.step;
+            verdict.is_important = true;
+        }
+    }
+    if route.tracks.is_empty() && route.content.is_personal() {
+        verdict.raise_cap(&counts, [Counter::National; 2]);
+    }
+    for track in &route.tracks {
+        verdict.follow(track, &counts);
+    }
+    verdict
+}
+
+impl Verdict {
+    fn require(&mut self, reason: Reason) {
+        if self.required < reason.requires {
+            self.required = reason.requires;
+            self.step = None;
+        }
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+
+    /// Steps 6 and 7: the strictest line that is reached in each class, else what is below.
+    fn follow(&mut self, track: &Track, counts: &Counts) {
+        let mut reached = false;
+        for class in CountedClass::ALL {
+            let pair = track.lines_of(class);
+            let (contract, assess) = line_codes(class);
+            let lines = [(pair.assess, Outcome::Assess, assess), (pair.contract, Outcome::Contract, contract)];
+            for (line, requires, code) in lines {
+                let persons = counts.of(line.counter, class);
+                if line.line.from <= persons && applies(track, line, class, counts) {
+                    let measured = Some(Measured { persons, line: line.line.from });
+                    self.require(Reason { code, rule: line.line.rule, requires, measured });
+                    reached = true;
+                    break;
+                }
+            }
+        }
+        let counters = [track.lines.general.contract.counter, track.lines.sensitive.contract.counter];
+        self.raise_cap(counts, counters);
+        if !reached {
+            self.stay_below(track, counts);
+        }
+    }
+
+    fn stay_below(&mut self, track: &Track, counts: &Counts) {
+        let below = track.below;
+        let frees =
+            track.small_volume.filter(|small| !counts.content.sensitive && counts.national.general < small.line);
+        if let Some(small) = frees {
+            self.require(Reason::new(ReasonCode::SmallVolume, small.rule, Outcome::Allow));
+            return;
+        }
+        self.require(Reason::new(below.code, below.rule, below.required));
+        if self.required == below.required {
+            self.step = self.step.or(below.step);
+        }
+        if below.required == Outcome::File {
+            self.filings.extend(below.edition);
+        }
+    }
+
+    fn raise_cap(&mut self, counts: &Counts, counters: [Counter; 2]) {
+        for (class, counter) in CountedClass::ALL.into_iter().zip(counters) {
+            if !counts.concerns(class) {
+                continue;
+            }
+            let persons = counts.of(counter, class);
+            match class {
+                CountedClass::General => self.against_cap.general = self.against_cap.general.max(persons),
+                CountedClass::Sensitive => self.against_cap.sensitive = self.against_cap.sensitive.max(persons),
+            }
+        }
+    }
+
+    /// Joins the verdict on the registered facts and the one with the caller's claims: the
+    /// stricter in every respect.
+    fn and(mut self, other: Verdict) -> Verdict {
+        if self.required < other.required {
+            self.step = other.step;
+        }
+        self.required = self.required.max(other.required);
+        for reason in other.reasons {
+            if !self.reasons.contains(&reason) {
+                self.reasons.push(reason);
+            }
+        }
+        self.filings.extend(other.filings);
+        self.is_important |= other.is_important;
+        self.against_cap = self.against_cap.max(other.against_cap);
+        self
+    }
+
+    /// Says whether a clearance in force satisfies what is required, head-counts included.
+    fn is_covered_by(&self, clearance: &Clearance) -> bool {
+        let suffices = self.required <= clearance.kind.satisfies();
+        let within_cap = clearance
+            .persons_per_year_max
+            .is_none_or(|cap| self.against_cap.general <= cap.general && self.against_cap.sensitive <= cap.sensitive);
+        let names_editions = clearance.kind != ClearanceKind::ZoneFiling
+            || self.filings.iter().all(|edition| clearance.editions.contains(edition));
+        let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
+        suffices && within_cap && names_editions && covers_importance
+    }
+
+    fn into_decision(
+        mut self,
+        snapshot: &Snapshot,
+        clearance: Option<ClearanceId>,
+        transfer: &Transfer<'_>,
+        valid_until: super::units::Moment,
+    ) -> Decision {
+        let usual_step = match self.required {
+            Outcome::Allow | Outcome::File => None,
+            Outcome::Contract => self.contract_step,
+            Outcome::Assess => self.assess_step,
+        };
+        self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requires));
+        let mut outcome = self.required;
+        let mut next_step = self.step.or(usual_step);
+        if clearance.is_some() {
+            outcome = Outcome::Allow;
+            next_step = None;
+            let rule = self.reasons.first().map_or(RuleId(0), |reason| reason.rule);
+            self.reasons.push(Reason::new(ReasonCode::CoveredByClearance, rule, Outcome::Allow));
+        }
+        debug_assert!(!self.reasons.is_empty(), "a decision has a reason");
+        debug_assert!(snapshot.step(StepId(0)).is_some() || next_step.is_none(), "a next step exists");
+        Decision {
+            outcome,
+            required: self.required,
+            reasons: self.reasons,
+            clearance,
+            evaluated_at: transfer.at,
+            valid_until,
+            next_step,
+        }
+    }
+}
+
+/// Says whether a line of a track is held against the counts of this transfer at all.
+fn applies(track: &Track, line: TrackLine, class: CountedClass, counts: &Counts) -> bool {
+    match (line.counter, track.national_lines) {
+        (Counter::Scenario, _) => true,
+        (Counter::National, NationalLines::ByClass) => counts.concerns(class),
+        (Counter::National, NationalLines::AsWritten) => {
+            counts.content.sensitive || track.lines.general.contract.line.from <= counts.national.general
+        }
+    }
+}
+
+/// Reason codes of the contract and of the assessment line of a class.
+const fn line_codes(class: CountedClass) -> (ReasonCode, ReasonCode) {
+    match class {
+        CountedClass::General => (ReasonCode::GeneralContractLine, ReasonCode::GeneralAssessmentLine),
+        CountedClass::Sensitive => (ReasonCode::SensitiveContractLine, ReasonCode::SensitiveAssessmentLine),
+    }
+}

@@ -1,0 +1,21 @@
+//! The pure core: what a transfer is, what the lists say, and what follows.
+//!
+//! Knows no file, no protocol, no clock and no thread. Everything that can go wrong with a
+//! request is found in [`resolve`]; [`evaluate`] is total. Reading order: `units`, `reason`,
+//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `evaluate`.
+
+pub mod asked;
+pub mod calendar;
+pub mod clearance;
+pub mod decision;
+pub mod evaluate;
+pub mod list;
+pub mod reason;
+pub mod registry;
+pub mod resolve;
+pub mod route;
+pub mod snapshot;
+pub mod statement;
+pub mod transfer;
+pub mod units;
+pub mod vocabulary;

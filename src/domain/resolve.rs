@@ -1,0 +1,527 @@
+//! From a caller's words to a [`Transfer`], against one snapshot.
+//!
+//! Nothing is guessed: a word that is not known, a number that is missing, a moment outside the
+//! calendar is a [`Violation`] that names the field, and all of them are found in one go.
+//!
+//! A request that names a flow and says nothing else about it costs a look-up: its route and
+//! its clearances were worked out when the policies were compiled.
+
+use std::borrow::Cow;
+
+use super::asked::{
+    ATTRIBUTES_MAX, Asked, AskedFacts, AskedItem, AskedPersons, CODE_BYTES_MAX, CodeKind, ITEMS_MAX, Need, Problem,
+    Violation, parse_country,
+};
+use super::clearance::Sought;
+use super::list::ScenariosKnown;
+use super::registry::Flow;
+use super::route::{Route, route};
+use super::snapshot::{Segment, Snapshot};
+use super::statement::{Ciio, Destination, Facts, Item, Statement};
+use super::transfer::{CappedClearance, Totals, Transfer};
+use super::units::{
+    Class, ClearanceId, Country, ExporterId, FlowId, Headcount, ItemId, Moment, Persons, RecipientId, ScenarioId,
+    SectorId, ZoneId, ZoneSet,
+};
+use super::vocabulary::Vocabulary;
+
+/// Resolves what a caller says. `now` is the moment to decide for where the caller names none.
+///
+/// # Errors
+/// Everything that is wrong with the request, in the order of its fields.
+pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Result<Transfer<'s>, Vec<Violation>> {
+    let mut violations = Violations::default();
+    let time = resolve_time(snapshot, asked.at.unwrap_or(now), &mut violations);
+    let flow = resolve_flow(snapshot, asked, &mut violations);
+    let persons = violations.headcount("persons", asked.persons);
+    let stated = Totals {
+        national: violations.headcount("year_to_date", asked.year_to_date),
+        scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
+    };
+    let Some(time) = time else { return Err(violations.0) };
+    let worked_out = match flow {
+        Some(flow) if says_no_more_than_the_flow(asked) => by_flow(snapshot, flow, &time),
+        flow => by_statement(snapshot, asked, flow, &time, &mut violations),
+    };
+    let Some(found) = worked_out.filter(|_| violations.0.is_empty()) else { return Err(violations.0) };
+    check_persons(&found, persons, &mut violations);
+    if !violations.0.is_empty() {
+        return Err(violations.0);
+    }
+    Ok(Transfer {
+        route: found.route,
+        claimed: found.claimed,
+        exporter: found.exporter,
+        persons: persons.unwrap_or(Headcount::ZERO),
+        stated,
+        clearances: found.clearances,
+        at: time.at,
+        year: time.year,
+        stable_until: time.stable_until,
+    })
+}
+
+/// Says which totals the answer depends on and nobody has stated.
+pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Violation> {
+    let capped = transfer.clearances.iter().filter_map(|id| snapshot.clearance(*id));
+    let capped = if capped.into_iter().any(|clearance| clearance.persons_per_year_max.is_some()) {
+        CappedClearance::Present
+    } else {
+        CappedClearance::Absent
+    };
+    let needs = transfer.needs(capped);
+    let mut violations = Violations::default();
+    if needs.national && transfer.stated.national.is_none() {
+        violations.add("year_to_date", Problem::Missing(Need::NoLedger));
+    }
+    if needs.scenario && transfer.stated.scenario.is_none() {
+        violations.add("scenario_year_to_date", Problem::Missing(Need::NoLedgerForScenario));
+    }
+    violations.0
+}
+
+/// The moment to decide for, and what holds then.
+struct Time<'s> {
+    at: Moment,
+    year: super::units::Year,
+    stable_until: Moment,
+    segment_number: usize,
+    segment: &'s Segment,
+}
+
+fn resolve_time<'s>(snapshot: &'s Snapshot, at: Moment, violations: &mut Violations) -> Option<Time<'s>> {
+    let segment_number = snapshot.segment_number(at);
+    let (segment, next) = snapshot.segment(segment_number);
+    let (Some((year, year_end)), Some(segment)) = (snapshot.calendar.year(at), segment) else {
+        violations.add("at", Problem::OutOfCalendar);
+        return None;
+    };
+    let next = next.filter(|next| at < *next);
+    let stable_until = next.map_or(year_end, |next| next.min(year_end));
+    Some(Time { at, year, stable_until, segment_number, segment })
+}
+
+fn resolve_flow<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, violations: &mut Violations) -> Option<&'s Flow> {
+    let code = asked.flow?;
+    let number = violations.code("flow", CodeKind::Flow, &snapshot.codes.flows, code)?;
+    snapshot.flow(FlowId(number))
+}
+
+/// Says whether everything but counts and the moment is left to the flow.
+fn says_no_more_than_the_flow(asked: &Asked<'_>) -> bool {
+    asked.exporter.is_none()
+        && asked.exporter_facts.is_none()
+        && asked.recipient.is_none()
+        && asked.destination.is_none()
+        && asked.sector.is_none()
+        && asked.scenario.is_none()
+        && asked.data.is_empty()
+        && asked.ground.is_none()
+        && asked.export_zone.is_none()
+}
+
+/// What the static part of a request leads to.
+struct Found<'s> {
+    route: Cow<'s, Route>,
+    claimed: Option<Box<Route>>,
+    exporter: Option<ExporterId>,
+    clearances: Cow<'s, [ClearanceId]>,
+    destination: Destination,
+}
+
+fn by_flow<'s>(snapshot: &'s Snapshot, flow: &'s Flow, time: &Time<'_>) -> Option<Found<'s>> {
+    let route = flow.route_in(time.segment_number).and_then(|id| snapshot.route(id))?;
+    Some(Found {
+        route: Cow::Borrowed(route),
+        claimed: None,
+        exporter: Some(flow.exporter),
+        clearances: Cow::Borrowed(&flow.clearances),
+        destination: flow.statement.destination,
+    })
+}
+
+fn by_statement<'s>(
+    snapshot: &'s Snapshot,
+    asked: &Asked<'_>,
+    flow: Option<&Flow>,
+    time: &Time<'_>,
+    violations: &mut Violations,
+) -> Option<Found<'s>> {
+    let (statement, claimed_facts) = state(snapshot, asked, flow, violations)?;
+    let mut widest = statement.facts;
+    if let Some(claimed) = claimed_facts {
+        widest = widest.union(claimed);
+    }
+    for (field, need) in missing_for_lists(snapshot, &statement, widest.zones, time.segment) {
+        violations.add(&field, Problem::Missing(need));
+    }
+    if !violations.0.is_empty() {
+        return None;
+    }
+    let own = route(snapshot, &statement, time.segment);
+    let clearances = clearances_of(snapshot, &statement);
+    let claimed = (widest != statement.facts).then(|| {
+        let claimed = Statement { facts: widest, ..statement.clone() };
+        Box::new(route(snapshot, &claimed, time.segment))
+    });
+    Some(Found {
+        route: Cow::Owned(own),
+        claimed,
+        exporter: statement.exporter,
+        clearances: Cow::Owned(clearances),
+        destination: statement.destination,
+    })
+}
+
+/// Says which fields the lists in force in an exporter's zones need and the statement leaves out.
+///
+/// The compiler asks the same of every flow.
+pub fn missing_for_lists(
+    snapshot: &Snapshot,
+    statement: &Statement,
+    zones: ZoneSet,
+    segment: &Segment,
+) -> Vec<(String, Need)> {
+    let mut missing = Vec::new();
+    let editions: Vec<_> =
+        zones.iter().filter_map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
+    if editions.is_empty() {
+        return missing;
+    }
+    if statement.sector.is_none() {
+        missing.push(("sector".to_owned(), Need::ZoneHasList));
+    }
+    if statement.scenario.is_none() {
+        missing.push(("scenario".to_owned(), Need::ZoneHasList));
+    }
+    let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return missing };
+    let tells_modalities_apart = editions.iter().any(|edition| {
+        snapshot.sector(*edition, sector).is_some_and(|listing| {
+            let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
+            let is_listed = taken_as_listed || snapshot.scenario(*edition, sector, scenario).is_some();
+            is_listed && !listing.excluded_modalities.is_empty()
+        })
+    });
+    if tells_modalities_apart {
+        for (index, item) in statement.items.iter().enumerate() {
+            if item.modality.is_none() {
+                missing.push((format!("data[{index}].modality"), Need::ListExcludesModalities));
+            }
+        }
+    }
+    missing
+}
+
+/// Returns the clearances whose scope covers a statement, whatever their date.
+///
+/// The compiler asks the same for every flow.
+pub fn clearances_of(snapshot: &Snapshot, statement: &Statement) -> Vec<ClearanceId> {
+    let (Some(exporter), Some(recipient)) = (statement.exporter, statement.recipient) else { return Vec::new() };
+    let held = snapshot.clearances(exporter, recipient);
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let items: Vec<Option<ItemId>> = statement.items.iter().map(|item| item.id).collect();
+    let sought = Sought { recipient, sector: statement.sector, scenario: statement.scenario, items: &items };
+    let covers = |id: &ClearanceId| snapshot.clearance(*id).is_some_and(|clearance| clearance.covers(sought));
+    held.iter().map(|(_, _, id)| *id).filter(covers).collect()
+}
+
+/// Makes a statement of what is said and what the flow supplies; also the facts that the caller
+/// claims about a registered exporter.
+fn state(
+    snapshot: &Snapshot,
+    asked: &Asked<'_>,
+    flow: Option<&Flow>,
+    violations: &mut Violations,
+) -> Option<(Statement, Option<Facts>)> {
+    let codes = &snapshot.codes;
+    let registered = flow.map(|flow| &flow.statement);
+    let (exporter, facts, claimed) = exporter(snapshot, asked, flow, violations)?;
+    let recipient = match asked.recipient {
+        Some(code) => violations.name("recipient", code).and_then(|code| codes.recipients.get(code)).map(RecipientId),
+        None => registered.and_then(|statement| statement.recipient),
+    };
+    let destination = match asked.destination {
+        Some(code) => violations.destination(code),
+        None => registered.map(|statement| statement.destination).or_else(|| {
+            violations.add("destination", Problem::Missing(Need::UnlessFlow));
+            None
+        }),
+    };
+    let sector = match asked.sector {
+        Some(code) => violations.code("sector", CodeKind::Sector, &codes.sectors, code).and_then(sector_id),
+        None => registered.and_then(|statement| statement.sector),
+    };
+    let scenario = match asked.scenario {
+        Some(code) => violations.code("scenario", CodeKind::Scenario, &codes.scenarios, code).and_then(scenario_id),
+        None => registered.and_then(|statement| statement.scenario),
+    };
+    let items = items(snapshot, asked, registered, violations);
+    let export_zones = match asked.export_zone {
+        Some(code) => violations.zones(snapshot, "export_zone", code).unwrap_or_default(),
+        None => registered.map(|statement| statement.export_zones).unwrap_or_default(),
+    };
+    let mut statement = Statement {
+        exporter,
+        facts,
+        recipient,
+        destination: destination?,
+        sector,
+        scenario,
+        items,
+        ground: asked.ground,
+        export_zones,
+    };
+    if asked.ground.is_none()
+        && let (Some(registered), Some(flow)) = (registered, asked.flow)
+    {
+        inherit_ground(&mut statement, registered, asked, flow, violations);
+    }
+    Some((statement, claimed))
+}
+
+/// A flow's ground holds for what the flow was registered for, not for other data under its name.
+fn inherit_ground(
+    statement: &mut Statement,
+    registered: &Statement,
+    asked: &Asked<'_>,
+    flow: &str,
+    violations: &mut Violations,
+) {
+    let Some(ground) = registered.ground else { return };
+    let is_same = (asked.recipient.is_none() || statement.recipient == registered.recipient)
+        && statement.destination == registered.destination
+        && statement.sector == registered.sector
+        && statement.scenario == registered.scenario
+        && statement.items.iter().all(|item| registered.items.iter().any(|known| known.id == item.id));
+    if is_same || statement.destination == Destination::Mainland {
+        statement.ground = Some(ground);
+    } else {
+        violations.add("ground", Problem::GroundNotInherited { flow: flow.to_owned() });
+    }
+}
+
+type ExporterFound = (Option<ExporterId>, Facts, Option<Facts>);
+
+fn exporter(
+    snapshot: &Snapshot,
+    asked: &Asked<'_>,
+    flow: Option<&Flow>,
+    violations: &mut Violations,
+) -> Option<ExporterFound> {
+    let stated = asked.exporter_facts.as_ref().map(|facts| violations.facts(snapshot, facts));
+    let named = match (asked.exporter, flow) {
+        (Some(code), _) => {
+            let code = violations.name("exporter", code)?;
+            let known = snapshot.codes.exporters.get(code).map(ExporterId);
+            if known.is_none() && flow.is_none() && stated.is_none() {
+                let vocabulary = &snapshot.codes.exporters;
+                violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
+                return None;
+            }
+            known
+        }
+        (None, Some(flow)) => Some(flow.exporter),
+        (None, None) => {
+            violations.add("exporter", Problem::Missing(Need::UnlessFlow));
+            return None;
+        }
+    };
+    if let Some(flow) = flow.filter(|flow| named != Some(flow.exporter)) {
+        let registered = snapshot.codes.exporters.word(flow.exporter.0).to_owned();
+        violations.add("exporter", Problem::OtherExportersFlow { registered });
+        return None;
+    }
+    match named {
+        Some(id) => Some((Some(id), snapshot.exporter(id)?.facts, stated)),
+        None => Some((None, stated?, None)),
+    }
+}
+
+fn items(
+    snapshot: &Snapshot,
+    asked: &Asked<'_>,
+    registered: Option<&Statement>,
+    violations: &mut Violations,
+) -> Vec<Item> {
+    if asked.data.is_empty() {
+        if registered.is_none() {
+            violations.add("data", Problem::Missing(Need::UnlessFlow));
+        }
+        return registered.map(|statement| statement.items.clone()).unwrap_or_default();
+    }
+    if ITEMS_MAX < asked.data.len() {
+        violations.add("data", Problem::TooMany { count: asked.data.len(), max: ITEMS_MAX });
+        return Vec::new();
+    }
+    asked.data.iter().enumerate().filter_map(|(index, item)| violations.item(snapshot, index, item)).collect()
+}
+
+fn check_persons(found: &Found<'_>, persons: Option<Headcount>, violations: &mut Violations) {
+    if found.destination == Destination::Mainland {
+        return;
+    }
+    let content = found.route.content;
+    if content.is_personal() && persons.is_none() {
+        violations.add("persons", Problem::Missing(Need::PersonalInformation));
+    }
+    if !content.is_personal() && !content.important && persons.is_some_and(|persons| persons != Headcount::ZERO) {
+        violations.add("persons", Problem::PersonsWithoutPersonalInformation);
+    }
+}
+
+fn sector_id(number: u32) -> Option<SectorId> {
+    u16::try_from(number).ok().map(SectorId)
+}
+
+fn scenario_id(number: u32) -> Option<ScenarioId> {
+    u16::try_from(number).ok().map(ScenarioId)
+}
+
+/// Everything that is wrong, and the readers that find it.
+#[derive(Default)]
+struct Violations(Vec<Violation>);
+
+impl Violations {
+    fn add(&mut self, field: &str, problem: Problem) {
+        self.0.push(Violation::new(field, problem));
+    }
+
+    /// Checks the length of a name that need not be known.
+    fn name<'a>(&mut self, field: &str, name: &'a str) -> Option<&'a str> {
+        if name.len() <= CODE_BYTES_MAX {
+            return Some(name);
+        }
+        self.add(field, Problem::TooLong { bytes: name.len() });
+        None
+    }
+
+    fn code(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) -> Option<u32> {
+        let code = self.name(field, code)?;
+        let known = vocabulary.get(code);
+        if known.is_none() {
+            self.unknown(field, kind, vocabulary, code);
+        }
+        known
+    }
+
+    fn unknown(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) {
+        let nearest = vocabulary.nearest(code).map(|number| vocabulary.word(number).to_owned());
+        self.add(field, Problem::UnknownCode { kind, code: code.to_owned(), nearest });
+    }
+
+    fn destination(&mut self, code: &str) -> Option<Destination> {
+        match parse_country(code) {
+            Ok(Country::MAINLAND) => Some(Destination::Mainland),
+            Ok(_) => Some(Destination::Abroad),
+            Err(problem) => {
+                if let Some(code) = self.name("destination", code) {
+                    debug_assert!(code.len() <= CODE_BYTES_MAX, "checked by name");
+                    self.add("destination", problem);
+                }
+                None
+            }
+        }
+    }
+
+    fn persons(&mut self, field: &str, count: u64) -> Persons {
+        Persons::new(count).unwrap_or_else(|| {
+            self.add(field, Problem::TooManyPersons { count });
+            Persons::MAX
+        })
+    }
+
+    fn headcount(&mut self, field: &str, asked: Option<AskedPersons>) -> Option<Headcount> {
+        let AskedPersons { general, sensitive } = asked?;
+        if general <= Persons::MAX.get() && sensitive <= Persons::MAX.get() {
+            return Some(Headcount { general: Persons::new(general)?, sensitive: Persons::new(sensitive)? });
+        }
+        let general = self.persons(&format!("{field}.general"), general);
+        let sensitive = self.persons(&format!("{field}.sensitive"), sensitive);
+        Some(Headcount { general, sensitive })
+    }
+
+    fn zones(&mut self, snapshot: &Snapshot, field: &str, code: &str) -> Option<ZoneSet> {
+        let number = self.code(field, CodeKind::Zone, &snapshot.codes.zones, code)?;
+        u8::try_from(number).ok().map(|number| snapshot.zone_closure(ZoneId(number)))
+    }
+
+    fn facts(&mut self, snapshot: &Snapshot, asked: &AskedFacts<'_>) -> Facts {
+        let ciio = if asked.ciio { Ciio::Yes } else { Ciio::No };
+        let mut facts = Facts { ciio, ..Facts::default() };
+        if ZoneSet::MEMBERS_MAX < asked.zones.len() {
+            let problem = Problem::TooMany { count: asked.zones.len(), max: ZoneSet::MEMBERS_MAX };
+            self.add("exporter_facts.zones", problem);
+            return facts;
+        }
+        for (index, code) in asked.zones.iter().enumerate() {
+            if let Some(zones) = self.zones(snapshot, &format!("exporter_facts.zones[{index}]"), code) {
+                facts.zones = facts.zones.union(zones);
+            }
+        }
+        if ZoneSet::MEMBERS_MAX < asked.kinds.len() {
+            let problem = Problem::TooMany { count: asked.kinds.len(), max: ZoneSet::MEMBERS_MAX };
+            self.add("exporter_facts.kinds", problem);
+            return facts;
+        }
+        for (index, code) in asked.kinds.iter().enumerate() {
+            let field = format!("exporter_facts.kinds[{index}]");
+            let number = self.code(&field, CodeKind::ExporterKind, &snapshot.codes.kinds, code);
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
+                facts.kinds.insert(super::units::KindId(number));
+            }
+        }
+        facts.held = self.headcount("exporter_facts.held", Some(asked.held)).unwrap_or_default();
+        facts.held_specially_sensitive =
+            self.persons("exporter_facts.held_specially_sensitive", asked.held_specially_sensitive);
+        facts
+    }
+
+    fn item(&mut self, snapshot: &Snapshot, index: usize, asked: &AskedItem<'_>) -> Option<Item> {
+        let field = |name: &str| format!("data[{index}].{name}");
+        if asked.code.is_empty() {
+            self.add(&field("code"), Problem::Missing(Need::ItemCode));
+            return None;
+        }
+        if CODE_BYTES_MAX < asked.code.len() {
+            self.add(&field("code"), Problem::TooLong { bytes: asked.code.len() });
+            return None;
+        }
+        let vocabulary = &snapshot.codes.items;
+        let id = vocabulary.get(asked.code).map(ItemId);
+        match (id, asked.class) {
+            (Some(_), _) => {}
+            (None, None) => self.unknown(&field("code"), CodeKind::Item, vocabulary, asked.code),
+            (None, Some(class)) => self.near_miss(snapshot, &field("code"), asked.code, class),
+        }
+        let mut item = Item { id, declared: asked.class, modality: asked.modality, ..EMPTY_ITEM };
+        if ATTRIBUTES_MAX < asked.attributes.len() {
+            let problem = Problem::TooMany { count: asked.attributes.len(), max: ATTRIBUTES_MAX };
+            self.add(&field("attributes"), problem);
+            return None;
+        }
+        for (position, code) in asked.attributes.iter().enumerate() {
+            let field = format!("data[{index}].attributes[{position}]");
+            let number = self.code(&field, CodeKind::Attribute, &snapshot.codes.attributes, code);
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
+                item.attributes.insert(super::units::AttributeId(number));
+            }
+        }
+        Some(item)
+    }
+
+    /// A code of the caller's own is fine where the caller classifies it, unless it is one slip
+    /// away from a code that the catalogue classes more strictly: that would pass by the lists.
+    fn near_miss(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
+        let vocabulary = &snapshot.codes.items;
+        let stricter = vocabulary.nearest_slip(code).filter(|number| class < snapshot.class_of(ItemId(*number)));
+        if let Some(number) = stricter {
+            let nearest = vocabulary.word(number).to_owned();
+            self.add(field, Problem::NearMiss { code: code.to_owned(), nearest });
+        }
+    }
+}
+
+const EMPTY_ITEM: Item =
+    Item { id: None, declared: None, modality: None, attributes: super::units::AttributeSet::EMPTY };

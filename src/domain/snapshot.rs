@@ -1,0 +1,251 @@
+//! The snapshot: all policies, compiled, immutable, with a revision and a content digest.
+//!
+//! Codes are numbers, lists are tables, and dates are cut into segments within which the same
+//! editions are in force, so that a decision costs the same whatever the size of the lists and
+//! midnight needs no reload. The compiler of the policies is the only one that builds a
+//! snapshot; whoever answers holds one from beginning to end.
+
+use super::calendar::Calendar;
+use super::clearance::{Clearance, ClearanceKey};
+use super::list::{Condition, Edition, Named, National, ScenarioListing, SectorListing};
+use super::reason::Text;
+use super::registry::{Exporter, Flow};
+use super::route::Route;
+use super::units::{
+    Class, ClearanceId, EditionId, ExporterId, FlowId, ItemId, Moment, NationalId, RecipientId, RouteId, RuleId,
+    ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
+};
+use super::vocabulary::Vocabulary;
+
+/// All policies of one moment in the life of a server.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Counts up with each activation on one server; 0 before the first.
+    pub revision: u64,
+    /// Content digest of the policy files, `blake3:<hex>`.
+    pub digest: Box<str>,
+    /// Years of Asia/Shanghai.
+    pub calendar: Calendar,
+    /// Every code, by kind.
+    pub codes: Codes,
+    /// The lists and what they name.
+    pub lists: Lists,
+    /// What the operator registered.
+    pub registry: Registry,
+    /// Rules and next steps that answers name.
+    pub rules: Rules,
+}
+
+/// Every code of the catalogue and the registry.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    /// Zones.
+    pub zones: Vocabulary,
+    /// Sectors; number 0 is `other`.
+    pub sectors: Vocabulary,
+    /// Scenarios; number 0 is `other`.
+    pub scenarios: Vocabulary,
+    /// Kinds of data.
+    pub items: Vocabulary,
+    /// Attributes of data items.
+    pub attributes: Vocabulary,
+    /// Kinds of exporter.
+    pub kinds: Vocabulary,
+    /// Registered exporters.
+    pub exporters: Vocabulary,
+    /// Recipients that flows and clearances name.
+    pub recipients: Vocabulary,
+    /// Registered flows.
+    pub flows: Vocabulary,
+    /// Families of editions.
+    pub families: Vocabulary,
+}
+
+/// What the catalogue says of a kind of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemFacts {
+    /// Its class.
+    pub class: Class,
+}
+
+/// The lists and what they name.
+#[derive(Debug, Clone, Default)]
+pub struct Lists {
+    /// Editions of the national rules, by date.
+    pub nationals: Vec<National>,
+    /// Editions of zone lists.
+    pub editions: Vec<Edition>,
+    /// Stretches of time in which the same editions are in force, by date, without gaps.
+    pub segments: Vec<Segment>,
+    /// For each zone, itself and the zones that it lies within.
+    pub zone_closure: Vec<ZoneSet>,
+    /// What each kind of data is, by number.
+    pub items: Vec<ItemFacts>,
+    /// Entries that name items, by item, then by edition.
+    pub named: Vec<Named>,
+    /// Where the entries of each item begin in `named`; one more than there are items.
+    pub named_starts: Vec<u32>,
+    /// When entries apply.
+    pub conditions: Vec<Condition>,
+    /// Listed sectors, ascending by edition and sector.
+    pub sectors: Vec<((EditionId, SectorId), SectorListing)>,
+    /// Listed scenarios, ascending by edition, sector and scenario.
+    pub scenarios: Vec<((EditionId, SectorId, ScenarioId), ScenarioListing)>,
+}
+
+/// A stretch of time in which the same editions are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// First moment of the segment; it ends where the next begins.
+    pub from: Moment,
+    /// National rules in force.
+    pub national: Option<NationalId>,
+    /// Edition in force in each zone, by the number of the zone.
+    pub editions: Vec<Option<EditionId>>,
+}
+
+/// What the operator registered.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// Exporters, by number.
+    pub exporters: Vec<Exporter>,
+    /// Flows, by number.
+    pub flows: Vec<Flow>,
+    /// Clearances, by number.
+    pub clearances: Vec<Clearance>,
+    /// Clearances by exporter and recipient, ascending.
+    pub clearance_keys: Vec<ClearanceKey>,
+    /// Routes of flows, each once.
+    pub routes: Vec<Route>,
+}
+
+/// Rules and next steps that answers name.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Ids of rules, such as `national-2024/art-5-1-4`.
+    pub ids: Vocabulary,
+    /// Citation of each rule: an index into `citations`.
+    pub citation_of: Vec<u32>,
+    /// Citations, each once.
+    pub citations: Vec<Text>,
+    /// Next steps.
+    pub steps: Vec<NextStep>,
+}
+
+/// What to do next, and with whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NextStep {
+    /// Procedure, such as `beijing-negative-list-filing`.
+    pub procedure: Box<str>,
+    /// Authority to turn to; `None` where it is not known.
+    pub authority: Option<Text>,
+    /// What to do.
+    pub text: Text,
+}
+
+impl Snapshot {
+    /// Returns the number of the segment in which the moment falls.
+    ///
+    /// A moment before the first edition of all falls in the first segment, in which none is in force.
+    pub fn segment_number(&self, at: Moment) -> usize {
+        self.lists.segments.partition_point(|segment| segment.from <= at).saturating_sub(1)
+    }
+
+    /// Returns a segment and the first moment of the next one.
+    pub fn segment(&self, number: usize) -> (Option<&Segment>, Option<Moment>) {
+        let segments = &self.lists.segments;
+        (segments.get(number), segments.get(number + 1).map(|next| next.from))
+    }
+
+    /// Returns the national rules by number.
+    pub fn national(&self, id: NationalId) -> Option<&National> {
+        self.lists.nationals.get(id.index())
+    }
+
+    /// Returns an edition by number.
+    pub fn edition(&self, id: EditionId) -> Option<&Edition> {
+        self.lists.editions.get(id.index())
+    }
+
+    /// Returns the class that the catalogue gives to a kind of data.
+    pub fn class_of(&self, item: ItemId) -> Class {
+        // A number that the catalogue did not give out cannot occur; the strictest class is the safe answer.
+        self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.class)
+    }
+
+    /// Returns the entries of one edition that name an item.
+    pub fn named(&self, item: ItemId, edition: EditionId) -> &[Named] {
+        let starts = &self.lists.named_starts;
+        let (Some(&from), Some(&to)) = (starts.get(item.index()), starts.get(item.index() + 1)) else { return &[] };
+        let all = self.lists.named.get(from as usize..to as usize).unwrap_or(&[]);
+        let begin = all.partition_point(|named| named.edition < edition);
+        let rest = all.get(begin..).unwrap_or(&[]);
+        let len = rest.partition_point(|named| named.edition == edition);
+        rest.get(..len).unwrap_or(&[])
+    }
+
+    /// Returns what an edition says of a sector.
+    pub fn sector(&self, edition: EditionId, sector: SectorId) -> Option<&SectorListing> {
+        lookup(&self.lists.sectors, &(edition, sector))
+    }
+
+    /// Returns what an edition says of a scenario of a sector.
+    pub fn scenario(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<&ScenarioListing> {
+        lookup(&self.lists.scenarios, &(edition, sector, scenario))
+    }
+
+    /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.
+    pub fn clearances(&self, exporter: ExporterId, recipient: RecipientId) -> &[ClearanceKey] {
+        let keys = &self.registry.clearance_keys;
+        let begin = keys.partition_point(|key| (key.0, key.1) < (exporter, recipient));
+        let rest = keys.get(begin..).unwrap_or(&[]);
+        let len = rest.partition_point(|key| (key.0, key.1) == (exporter, recipient));
+        rest.get(..len).unwrap_or(&[])
+    }
+
+    /// Returns a clearance by number.
+    pub fn clearance(&self, id: ClearanceId) -> Option<&Clearance> {
+        self.registry.clearances.get(id.index())
+    }
+
+    /// Returns an exporter by number.
+    pub fn exporter(&self, id: ExporterId) -> Option<&Exporter> {
+        self.registry.exporters.get(id.index())
+    }
+
+    /// Returns a flow by number.
+    pub fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.registry.flows.get(id.index())
+    }
+
+    /// Returns a route of a flow by number.
+    pub fn route(&self, id: RouteId) -> Option<&Route> {
+        self.registry.routes.get(id.index())
+    }
+
+    /// Returns a zone and the zones that it lies within.
+    pub fn zone_closure(&self, zone: ZoneId) -> ZoneSet {
+        self.lists.zone_closure.get(zone.index()).copied().unwrap_or_default()
+    }
+
+    /// Returns the id of a rule.
+    pub fn rule_id(&self, rule: RuleId) -> &str {
+        self.rules.ids.word(rule.0)
+    }
+
+    /// Returns the citation of a rule.
+    pub fn citation(&self, rule: RuleId) -> Option<&Text> {
+        let citation = *self.rules.citation_of.get(rule.index())?;
+        self.rules.citations.get(citation as usize)
+    }
+
+    /// Returns a next step by number.
+    pub fn step(&self, step: StepId) -> Option<&NextStep> {
+        self.rules.steps.get(step.index())
+    }
+}
+
+fn lookup<K: Ord, V>(table: &[(K, V)], key: &K) -> Option<&V> {
+    let index = table.binary_search_by(|(candidate, _)| candidate.cmp(key)).ok()?;
+    table.get(index).map(|(_, value)| value)
+}

@@ -1,0 +1,74 @@
+//! A transfer that is asked about, valid by construction: its codes exist, what the rules need
+//! is there, and what its static facts lead to is worked out.
+//!
+//! Only [`super::resolve`] makes one.
+
+use std::borrow::Cow;
+
+use super::route::{Needs, Route};
+use super::units::{ClearanceId, ExporterId, Headcount, Moment, Year};
+
+/// One export of data that is asked about, at one moment, under one snapshot.
+#[derive(Debug, Clone)]
+pub struct Transfer<'s> {
+    /// What follows from the facts as registered, or as stated where nothing is registered.
+    pub route: Cow<'s, Route>,
+    /// What follows where the caller's claims about a registered exporter are added. The stricter
+    /// of the two counts.
+    pub claimed: Option<Box<Route>>,
+    /// The exporter, where it is registered.
+    pub exporter: Option<ExporterId>,
+    /// Persons that this transfer adds to the year's totals, as stated.
+    pub persons: Headcount,
+    /// The year's totals, as far as the caller states them.
+    pub stated: Totals,
+    /// Clearances whose scope covers the transfer, whatever their date.
+    pub clearances: Cow<'s, [ClearanceId]>,
+    /// The moment to decide for.
+    pub at: Moment,
+    /// The calendar year in which it falls, in Asia/Shanghai.
+    pub year: Year,
+    /// First moment of the next year, or of the next segment where that is sooner.
+    pub stable_until: Moment,
+}
+
+/// Totals since 1 January, without the transfer. `None`: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// All countable exports of the exporter.
+    pub national: Option<Headcount>,
+    /// Those in the scenario, where a list counts it apart.
+    pub scenario: Option<Headcount>,
+}
+
+impl Transfer<'_> {
+    /// Says which of the year's totals the answer depends on.
+    ///
+    /// The national ones are needed, too, where a clearance with a cap could satisfy what is
+    /// required whatever the counts.
+    pub fn needs(&self, capped: CappedClearance) -> Needs {
+        let mut needs = self.route.needs();
+        if let Some(claimed) = &self.claimed {
+            let more = claimed.needs();
+            needs = Needs { national: needs.national || more.national, scenario: needs.scenario || more.scenario };
+        }
+        let settled = self.routes().any(|route| route.tracks.is_empty() && route.content.is_personal());
+        let refused = self.routes().any(|route| route.required != super::reason::Outcome::Allow);
+        needs.national |= settled && refused && capped == CappedClearance::Present;
+        needs
+    }
+
+    /// Returns the route, and the one with the caller's claims.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        std::iter::once(self.route.as_ref()).chain(self.claimed.as_deref())
+    }
+}
+
+/// Whether a clearance whose scope covers a transfer has a cap of persons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CappedClearance {
+    /// None has.
+    Absent,
+    /// One has.
+    Present,
+}

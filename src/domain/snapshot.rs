@@ -245,7 +245,7 @@ impl Snapshot {
     }
 }
 
-fn lookup<K: Ord, V>(table: &[(K, V)], key: &K) -> Option<&V> {
+fn lookup<'t, K: Ord, V>(table: &'t [(K, V)], key: &K) -> Option<&'t V> {
     let index = table.binary_search_by(|(candidate, _)| candidate.cmp(key)).ok()?;
     table.get(index).map(|(_, value)| value)
 }

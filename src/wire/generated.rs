@@ -6,6 +6,7 @@
     unreachable_pub,
     missing_debug_implementations,
     clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
 

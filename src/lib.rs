@@ -3,5 +3,6 @@
 //! See `docs/ARCHITECTURE.md` for the map.
 
 pub mod domain;
+pub mod live;
 pub mod policy;
 pub mod wire;

@@ -7,6 +7,7 @@
 pub mod asked;
 pub mod calendar;
 pub mod clearance;
+pub mod clock;
 pub mod decision;
 pub mod evaluate;
 pub mod list;

@@ -3,6 +3,7 @@
 //! Takes texts, not paths: [`crate::live`] reads the files. Reports every finding in one run;
 //! a snapshot comes out only where none of them is an error.
 
+pub mod compile;
 pub mod diagnostic;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
@@ -34,4 +35,9 @@ pub struct Compiled {
     pub snapshot: Option<Snapshot>,
     /// Everything that was found, errors first, then by file and position.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles the files of a policy directory.
+pub fn compile(files: &[PolicyFile], limits: &Limits) -> Compiled {
+    compile::compile(files, limits)
 }

@@ -51,3 +51,16 @@ pub struct Diagnostic {
     /// What to do about it.
     pub help: Option<String>,
 }
+
+/// Puts errors first, then orders by file and place.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| {
+        let key = |d: &Diagnostic| (d.severity, d.span, d.code);
+        a.severity.cmp(&b.severity).then_with(|| a.file.cmp(&b.file)).then_with(|| key(a).cmp(&key(b)))
+    });
+}
+
+/// Says whether any finding is an error.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}

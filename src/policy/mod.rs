@@ -4,7 +4,12 @@
 //! a snapshot comes out only where none of them is an error.
 
 pub mod compile;
+pub mod decode;
 pub mod diagnostic;
+pub mod source;
+pub mod time;
+pub mod verify;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 
@@ -37,7 +42,28 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// A file that could be read, with what the checks need to know of it.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Path relative to the policy directory.
+    pub path: String,
+    /// What stands in it.
+    pub document: source::Document,
+    /// Where it says `unknown`.
+    pub unknown: Vec<Span>,
+}
+
+/// Reads files into their types, and adds every finding to `diagnostics`.
+pub fn read(files: &[PolicyFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Vec<SourceFile> {
+    files.iter().filter_map(|file| source::read(file, limits.depth_max, diagnostics)).collect()
+}
+
 /// Compiles the files of a policy directory.
 pub fn compile(files: &[PolicyFile], limits: &Limits) -> Compiled {
-    compile::compile(files, limits)
+    let mut diagnostics = Vec::new();
+    let sources = read(files, limits, &mut diagnostics);
+    let snapshot = compile::compile(&sources, limits, &mut diagnostics);
+    diagnostic::sort(&mut diagnostics);
+    let snapshot = snapshot.filter(|_| !diagnostic::has_errors(&diagnostics));
+    Compiled { snapshot, diagnostics }
 }

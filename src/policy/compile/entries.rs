@@ -1,0 +1,140 @@
+//! Compiles the entries of zone lists into an index by item and edition.
+
+use std::collections::HashMap;
+
+use super::Builder;
+use crate::domain::list::{Condition, Named};
+use crate::domain::units::{AttributeId, AttributeSet, EditionId, ItemId, ModalitySet, RuleId, ScenarioId, SectorId};
+use crate::policy::SourceFile;
+use crate::policy::source::Document;
+use crate::policy::source::list::{Entry, ZoneList};
+use crate::policy::source::scalar::{Class, Known};
+
+/// One edition may name one item in so many entries: they are looked at one after the other.
+const ENTRIES_PER_ITEM_MAX: usize = 64;
+
+/// Compiles the entries of all lists.
+pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
+    let mut conditions: HashMap<Condition, u32> = HashMap::new();
+    let mut named: Vec<(ItemId, Named)> = Vec::new();
+    for SourceFile { path, document, .. } in sources {
+        let Document::Zone(list) = document else { continue };
+        let Some(edition) = builder.editions.get(&list.id.value.0).and_then(|id| u16::try_from(id).ok()) else {
+            continue;
+        };
+        for entry in &list.entries {
+            let rule = rule(builder, path, list, entry);
+            let condition = condition(builder, path, entry);
+            let next = u32::try_from(conditions.len()).unwrap_or(u32::MAX);
+            let index = *conditions.entry(condition.clone()).or_insert(next);
+            if index == next {
+                builder.lists.conditions.push(condition);
+            }
+            for item in &entry.items {
+                if let Some(id) = builder.follow(path, item, |codes| &codes.items, "data item") {
+                    let entry = Named { edition: EditionId(edition), rule, condition: index };
+                    named.push((ItemId(id), entry));
+                }
+            }
+        }
+    }
+    named.sort_by_key(|(item, named)| (*item, named.edition, named.rule));
+    check_density(builder, &named);
+    let mut starts = vec![0u32; builder.codes.items.len() + 1];
+    for (item, _) in &named {
+        if let Some(count) = starts.get_mut(item.index() + 1) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0u32;
+    for start in &mut starts {
+        sum += *start;
+        *start = sum;
+    }
+    builder.lists.named_starts = starts;
+    builder.lists.named = named.into_iter().map(|(_, named)| named).collect();
+}
+
+fn rule(builder: &mut Builder<'_>, path: &str, list: &ZoneList, entry: &Entry) -> RuleId {
+    let name = format!("{}/{}", list.id.value.0, entry.id.value.0);
+    let citation = entry.citation.as_ref().unwrap_or(&list.citation);
+    builder.rule_at(path, entry.id.span, &name, citation)
+}
+
+fn condition(builder: &mut Builder<'_>, path: &str, entry: &Entry) -> Condition {
+    check(builder, path, entry);
+    let mut sectors: Vec<SectorId> = Vec::new();
+    for code in &entry.sectors {
+        let number = builder.follow(path, code, |codes| &codes.sectors, "sector");
+        sectors.extend(number.and_then(|number| u16::try_from(number).ok()).map(SectorId));
+    }
+    let mut scenarios: Vec<ScenarioId> = Vec::new();
+    for code in &entry.scenarios {
+        let number = builder.follow(path, code, |codes| &codes.scenarios, "scenario");
+        scenarios.extend(number.and_then(|number| u16::try_from(number).ok()).map(ScenarioId));
+    }
+    let mut modalities = ModalitySet::default();
+    for modality in &entry.modalities {
+        modalities.insert(modality.to_modality());
+    }
+    let mut unless: Vec<AttributeSet> = Vec::new();
+    for exception in &entry.unless {
+        let mut set = AttributeSet::default();
+        for code in exception {
+            let number = builder.follow(path, code, |codes| &codes.attributes, "attribute");
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 64) {
+                set.insert(AttributeId(number));
+            }
+        }
+        unless.push(set);
+    }
+    let step = entry.next_step.as_ref();
+    let step = step.map(|step| builder.step(&step.procedure.value.0, step.authority.as_ref(), &step.text));
+    let persons_at_least = match entry.persons_at_least {
+        Some(Known::Known(persons)) => Some(persons.0),
+        // A size that nobody could read is no reason to let data pass: the entry holds for any number.
+        Some(Known::Unknown) | None => None,
+    };
+    sectors.sort_unstable();
+    scenarios.sort_unstable();
+    Condition {
+        class: entry.class.to_class(),
+        sectors: sectors.into(),
+        scenarios: scenarios.into(),
+        modalities,
+        persons_at_least,
+        unless: unless.into(),
+        step,
+    }
+}
+
+fn check(builder: &mut Builder<'_>, path: &str, entry: &Entry) {
+    let mut cx = builder.cx(path);
+    if entry.items.is_empty() {
+        let help = "name at least one item of the catalogue in `items`".to_owned();
+        cx.error("P017", entry.span, format!("the entry `{}` names no item", entry.id.value.0), help);
+    }
+    if entry.class == Class::NonPersonal {
+        let help = "an entry can only make a class stricter: important, sensitive or general".to_owned();
+        cx.error("P017", entry.span, "an entry cannot make data non-personal".to_owned(), help);
+    }
+    if entry.persons_at_least.is_some() && entry.class != Class::Important {
+        let help = "only important data depends on a number of persons: remove `persons_at_least`".to_owned();
+        cx.error("P017", entry.span, "`persons_at_least` without `class: important`".to_owned(), help);
+    }
+    for exception in &entry.unless {
+        if exception.is_empty() {
+            let help = "name the attributes that have to be there, or remove the line".to_owned();
+            cx.error("P017", entry.span, "an exception without attributes would always hold".to_owned(), help);
+        }
+    }
+}
+
+fn check_density(builder: &mut Builder<'_>, named: &[(ItemId, Named)]) {
+    for run in named.chunk_by(|a, b| a.0 == b.0 && a.1.edition == b.1.edition) {
+        let Some((item, _)) = run.first().filter(|_| ENTRIES_PER_ITEM_MAX < run.len()) else { continue };
+        let code = builder.codes.items.word(item.0).to_owned();
+        let message = format!("one list names `{code}` in {} entries; at most {ENTRIES_PER_ITEM_MAX}", run.len());
+        builder.directory_error("P015", &message, "join entries that say the same");
+    }
+}

@@ -1,0 +1,187 @@
+//! Source to snapshot: the only constructor of [`Snapshot`].
+//!
+//! Codes become numbers, days become moments, `unknown` becomes the stricter of its
+//! possibilities, and every reference is followed. Goes on after each finding; what comes out
+//! is used only where none of them is an error.
+
+mod entries;
+mod lists;
+mod names;
+mod registry;
+
+use std::collections::HashMap;
+
+use super::decode::Context;
+use super::diagnostic::{Diagnostic, Severity, Span};
+use super::source::Document;
+use super::source::scalar::{At, Bilingual, Code};
+use super::time;
+use super::{Limits, SourceFile};
+use crate::domain::reason::Text;
+use crate::domain::snapshot::{Codes, Lists, NextStep, Registry, Rules, Snapshot};
+use crate::domain::units::{RuleId, StepId};
+use crate::domain::vocabulary::Vocabulary;
+
+/// Compiles what was read. What is found is added to `diagnostics`; the snapshot is to be used
+/// only where none of it is an error.
+pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Snapshot> {
+    let mut builder = Builder::new(diagnostics);
+    builder.check_size(sources, limits);
+    names::collect(&mut builder, sources);
+    lists::compile(&mut builder, sources);
+    entries::compile(&mut builder, sources);
+    builder.freeze();
+    let mut snapshot = builder.snapshot();
+    registry::compile(&mut builder, sources, &mut snapshot);
+    let usable = !snapshot.lists.nationals.is_empty();
+    if !usable {
+        builder.directory_error(
+            "P016",
+            "no national list: there is no file of `kind: national-list`",
+            "keep `lists/national/` of the policies that ship with neglist",
+        );
+    }
+    usable.then_some(snapshot)
+}
+
+/// The snapshot in the making.
+struct Builder<'d> {
+    diagnostics: &'d mut Vec<Diagnostic>,
+    codes: Codes,
+    lists: Lists,
+    rules: Rules,
+    citations: HashMap<Text, u32>,
+    steps: HashMap<NextStep, StepId>,
+    /// Editions by id, for clearances.
+    editions: Vocabulary,
+    /// Years that each kind of clearance lasts at most, where the law sets a number.
+    validity_years: registry::ValidityYears,
+}
+
+impl<'d> Builder<'d> {
+    fn new(diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        let mut builder = Self {
+            diagnostics,
+            codes: Codes::default(),
+            lists: Lists::default(),
+            rules: Rules::default(),
+            citations: HashMap::new(),
+            steps: HashMap::new(),
+            editions: Vocabulary::default(),
+            validity_years: registry::ValidityYears::default(),
+        };
+        let none = Text { zh: "无".into(), en: "none".into() };
+        let first = builder.rule("no-rules-in-force", none);
+        debug_assert!(first == Some(RuleId(0)), "rule 0 stands for the absence of rules");
+        builder
+    }
+
+    /// Returns a context that reports for a file.
+    fn cx<'c>(&'c mut self, file: &'c str) -> Context<'c> {
+        Context::new(file, self.diagnostics)
+    }
+
+    fn directory_error(&mut self, code: &'static str, message: &str, help: &str) {
+        self.diagnostics.push(Diagnostic {
+            code,
+            severity: Severity::Error,
+            file: String::new(),
+            span: None,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        });
+    }
+
+    fn check_size(&mut self, sources: &[SourceFile], limits: &Limits) {
+        let entries: usize = sources.iter().map(|source| size(&source.document)).sum();
+        if limits.entries_max < entries {
+            let message = format!("{entries} entries in all files, and `policy_entries_max` is {}", limits.entries_max);
+            self.directory_error("P015", &message, "raise the limit, or split the directory");
+        }
+    }
+
+    /// Adds a rule; `None` where its id is there already.
+    fn rule(&mut self, id: &str, citation: Text) -> Option<RuleId> {
+        let number = self.rules.ids.insert(id).ok()?;
+        let next = u32::try_from(self.rules.citations.len()).unwrap_or(u32::MAX);
+        let index = *self.citations.entry(citation.clone()).or_insert(next);
+        if index == next {
+            self.rules.citations.push(citation);
+        }
+        self.rules.citation_of.push(index);
+        Some(RuleId(number))
+    }
+
+    /// Adds a rule that stands at a place in a file; reports an id that is there already.
+    fn rule_at(&mut self, file: &str, span: Span, id: &str, citation: &Bilingual) -> RuleId {
+        self.rule(id, citation.to_text()).unwrap_or_else(|| {
+            let help = "ids of rules, entries, sectors and lists must differ within a list".to_owned();
+            self.cx(file).error("P010", span, format!("the rule `{id}` stands twice"), help);
+            RuleId(0)
+        })
+    }
+
+    fn step(&mut self, procedure: &str, authority: Option<&Bilingual>, text: &Bilingual) -> StepId {
+        let authority = authority.map(Bilingual::to_text);
+        let step = NextStep { procedure: procedure.into(), authority, text: text.to_text() };
+        let next = StepId(u32::try_from(self.rules.steps.len()).unwrap_or(u32::MAX));
+        *self.steps.entry(step.clone()).or_insert_with(|| {
+            self.rules.steps.push(step);
+            next
+        })
+    }
+
+    /// Follows a reference to a code; reports one that leads nowhere.
+    fn follow(&mut self, file: &str, code: &At<Code>, of: fn(&Codes) -> &Vocabulary, noun: &str) -> Option<u32> {
+        let vocabulary = of(&self.codes);
+        let known = vocabulary.get(&code.value.0);
+        if known.is_none() {
+            let nearest = vocabulary.nearest(&code.value.0).map(|number| vocabulary.word(number).to_owned());
+            dangling(&mut self.cx(file), code.span, &code.value.0, noun, nearest.as_deref());
+        }
+        known
+    }
+
+    fn freeze(&mut self) {
+        let codes = &mut self.codes;
+        for vocabulary in [&mut codes.zones, &mut codes.sectors, &mut codes.scenarios, &mut codes.items] {
+            vocabulary.freeze();
+        }
+        for vocabulary in [&mut codes.attributes, &mut codes.kinds, &mut codes.exporters, &mut codes.flows] {
+            vocabulary.freeze();
+        }
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        Snapshot {
+            revision: 0,
+            digest: "".into(),
+            calendar: time::calendar(),
+            codes: std::mem::take(&mut self.codes),
+            lists: std::mem::take(&mut self.lists),
+            registry: Registry::default(),
+            rules: std::mem::take(&mut self.rules),
+        }
+    }
+}
+
+/// Reports a reference that leads nowhere.
+fn dangling(cx: &mut Context<'_>, span: Span, code: &str, noun: &str, nearest: Option<&str>) {
+    let help = nearest.map_or_else(
+        || format!("no file defines such a {noun}: correct the word, or add it"),
+        |nearest| format!("did you mean `{nearest}`?"),
+    );
+    cx.error("P011", span, format!("unknown {noun} `{code}`"), help);
+}
+
+fn size(document: &Document) -> usize {
+    match document {
+        Document::Catalogue(file) => {
+            file.zones.len() + file.sectors.len() + file.scenarios.len() + file.attributes.len() + file.items.len()
+        }
+        Document::National(_) => 1,
+        Document::Zone(file) => file.sectors.len() + file.entries.len(),
+        Document::Registry(file) => file.exporters.len() + file.flows.len() + file.clearances.len(),
+        Document::Test(file) => file.cases.len(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Collects the codes of all files, so that references can be followed whatever the order of files.
+
+use super::Builder;
+use crate::domain::snapshot::Codes;
+use crate::domain::units::{OTHER, ZoneId, ZoneSet};
+use crate::domain::vocabulary::Vocabulary;
+use crate::policy::SourceFile;
+use crate::policy::diagnostic::Span;
+use crate::policy::source::Document;
+use crate::policy::source::catalogue::{Word, Zone};
+
+/// Collects codes, in the order of the files' paths.
+pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
+    for vocabulary in [&mut builder.codes.sectors, &mut builder.codes.scenarios] {
+        let other = vocabulary.insert(OTHER);
+        debug_assert!(other == Ok(0), "`other` is number 0");
+    }
+    let mut zones: Vec<(&str, &Zone)> = Vec::new();
+    for SourceFile { path, document, .. } in sources {
+        match document {
+            Document::Catalogue(file) => {
+                for zone in &file.zones {
+                    if add(builder, path, zone.code.span, &zone.code.value.0, |codes| &mut codes.zones, "zone") {
+                        zones.push((path, zone));
+                    }
+                }
+                words(builder, path, &file.sectors, |codes| &mut codes.sectors, "sector");
+                words(builder, path, &file.scenarios, |codes| &mut codes.scenarios, "scenario");
+                words(builder, path, &file.exporter_kinds, |codes| &mut codes.kinds, "kind of exporter");
+                words(builder, path, &file.attributes, |codes| &mut codes.attributes, "attribute");
+                for item in &file.items {
+                    let code = &item.code;
+                    if add(builder, path, code.span, &code.value.0, |codes| &mut codes.items, "data item") {
+                        let class = item.class.to_class();
+                        builder.lists.items.push(crate::domain::snapshot::ItemFacts { class });
+                    }
+                }
+            }
+            Document::Registry(file) => registry_names(builder, path, file),
+            Document::National(_) | Document::Zone(_) | Document::Test(_) => {}
+        }
+    }
+    limit(builder, "zones", builder.codes.zones.len());
+    limit(builder, "kinds of exporter", builder.codes.kinds.len());
+    limit(builder, "attributes", builder.codes.attributes.len());
+    closures(builder, &zones);
+}
+
+fn registry_names(builder: &mut Builder<'_>, path: &str, file: &crate::policy::source::registry::RegistryFile) {
+    for exporter in &file.exporters {
+        let id = &exporter.id;
+        add(builder, path, id.span, &id.value.0, |codes| &mut codes.exporters, "exporter");
+    }
+    for flow in &file.flows {
+        add(builder, path, flow.id.span, &flow.id.value.0, |codes| &mut codes.flows, "flow");
+        let known = builder.codes.recipients.insert(&flow.recipient.value.0);
+        debug_assert!(known.is_ok() || known.is_err(), "a recipient may stand in several flows");
+    }
+    for clearance in &file.clearances {
+        let known = builder.codes.recipients.insert(&clearance.recipient.value.0);
+        debug_assert!(known.is_ok() || known.is_err(), "a recipient may stand in several clearances");
+    }
+}
+
+fn words(builder: &mut Builder<'_>, path: &str, words: &[Word], of: fn(&mut Codes) -> &mut Vocabulary, noun: &str) {
+    for word in words {
+        add(builder, path, word.code.span, &word.code.value.0, of, noun);
+    }
+}
+
+/// Adds a code; reports one that is there already. Says whether it was added.
+fn add(
+    builder: &mut Builder<'_>,
+    path: &str,
+    span: Span,
+    code: &str,
+    of: fn(&mut Codes) -> &mut Vocabulary,
+    noun: &str,
+) -> bool {
+    let added = of(&mut builder.codes).insert(code).is_ok();
+    if !added {
+        let (message, help) = if code == OTHER {
+            (format!("the {noun} `{OTHER}` is built in"), "remove it here".to_owned())
+        } else {
+            let help = "every code stands once, in one file: rename or remove one of the two".to_owned();
+            (format!("the {noun} `{code}` stands twice"), help)
+        };
+        builder.cx(path).error("P010", span, message, help);
+    }
+    added
+}
+
+fn limit(builder: &mut Builder<'_>, noun: &str, count: usize) {
+    if ZoneSet::MEMBERS_MAX < count {
+        let message = format!("{count} {noun}, and at most {} are possible", ZoneSet::MEMBERS_MAX);
+        builder.directory_error("P015", &message, "remove those that nothing refers to");
+    }
+}
+
+/// Works out which zones lie within which, however many steps it takes.
+fn closures(builder: &mut Builder<'_>, zones: &[(&str, &Zone)]) {
+    let mut parents: Vec<Option<u32>> = Vec::with_capacity(zones.len());
+    for (path, zone) in zones {
+        let parent = zone.within.as_ref().and_then(|code| builder.follow(path, code, |codes| &codes.zones, "zone"));
+        parents.push(parent);
+    }
+    for (number, (path, zone)) in zones.iter().enumerate().take(ZoneSet::MEMBERS_MAX) {
+        let mut closure = ZoneSet::default();
+        let mut next = u32::try_from(number).ok();
+        while let Some(current) = next {
+            let Some(id) = u8::try_from(current).ok().filter(|id| *id < 64).map(ZoneId) else { break };
+            if closure.contains(id) {
+                let message = format!("the zone `{}` lies within itself", zone.code.value.0);
+                builder.cx(path).error("P017", zone.code.span, message, "correct `within`".to_owned());
+                break;
+            }
+            closure.insert(id);
+            next = parents.get(id.index()).copied().flatten();
+        }
+        builder.lists.zone_closure.push(closure);
+    }
+}

@@ -1,0 +1,358 @@
+//! Compiles the registry: exporters, clearances, and flows with their routes.
+
+use std::collections::HashMap;
+
+use jiff::ToSpan;
+
+use super::{Builder, dangling};
+use crate::domain::asked::{ITEMS_MAX, parse_country};
+use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
+use crate::domain::registry::{Exporter, Flow};
+use crate::domain::resolve::{clearances_of, missing_for_lists};
+use crate::domain::route::{Route, route};
+use crate::domain::snapshot::{Segment, Snapshot};
+use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
+use crate::domain::units::{
+    AttributeId, AttributeSet, ClearanceId, Country, EditionId, ExporterId, Headcount, ItemId, KindId, NationalId,
+    RecipientId, RouteId, ScenarioId, SectorId, ZoneId, ZoneSet,
+};
+use crate::domain::vocabulary::Vocabulary;
+use crate::policy::SourceFile;
+use crate::policy::decode::{Context, did_you_mean};
+use crate::policy::source::Document;
+use crate::policy::source::registry::{self as file, RegistryFile};
+use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, YesNo};
+use crate::policy::time;
+
+/// Years that each kind of clearance lasts at most, where the law sets a number.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ValidityYears {
+    pub(super) assessment: Option<u32>,
+    pub(super) contract: Option<u32>,
+    pub(super) certification: Option<u32>,
+}
+
+impl ValidityYears {
+    const fn of(self, kind: file::ClearanceKind) -> Option<u32> {
+        match kind {
+            file::ClearanceKind::Assessment => self.assessment,
+            file::ClearanceKind::Contract => self.contract,
+            file::ClearanceKind::Certification => self.certification,
+            file::ClearanceKind::ZoneFiling => None,
+        }
+    }
+}
+
+/// Compiles the registry into the snapshot.
+pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapshot: &mut Snapshot) {
+    let files: Vec<(&str, &RegistryFile)> = sources
+        .iter()
+        .filter_map(|source| match &source.document {
+            Document::Registry(file) => Some((source.path.as_str(), file.as_ref())),
+            Document::Catalogue(_) | Document::National(_) | Document::Zone(_) | Document::Test(_) => None,
+        })
+        .collect();
+    for (path, file) in &files {
+        for exporter in &file.exporters {
+            let facts = facts(&mut builder.cx(path), snapshot, exporter);
+            snapshot.registry.exporters.push(Exporter { facts });
+        }
+    }
+    let mut ids = Vocabulary::default();
+    for (path, file) in &files {
+        for source in &file.clearances {
+            clearance(builder, path, snapshot, source, &mut ids);
+        }
+    }
+    snapshot.registry.clearance_keys.sort_unstable();
+    let mut routes: HashMap<Route, RouteId> = HashMap::new();
+    for (path, file) in &files {
+        for source in &file.flows {
+            let flow = flow(&mut builder.cx(path), snapshot, source, &mut routes);
+            // A flow that cannot be compiled was reported; its number must still be taken.
+            snapshot.registry.flows.push(flow.unwrap_or_else(unusable_flow));
+        }
+    }
+}
+
+fn unusable_flow() -> Flow {
+    let statement = Statement {
+        exporter: None,
+        facts: Facts::default(),
+        recipient: None,
+        destination: Destination::Abroad,
+        sector: None,
+        scenario: None,
+        items: Vec::new(),
+        ground: None,
+        export_zones: ZoneSet::default(),
+    };
+    Flow { exporter: ExporterId(u32::MAX), statement, routes: [].into(), clearances: [].into() }
+}
+
+fn facts(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Exporter) -> Facts {
+    let ciio = if source.ciio == YesNo::Yes { Ciio::Yes } else { Ciio::No };
+    let held = Headcount { general: source.held.general.0, sensitive: source.held.sensitive.0 };
+    let mut facts = Facts { ciio, held, ..Facts::default() };
+    facts.held_specially_sensitive = source.held.specially_sensitive.0;
+    for zone in &source.zones {
+        if let Some(number) = follow(cx, &snapshot.codes.zones, &zone.value.0, zone.span, "zone") {
+            let zones = u8::try_from(number).map(|number| snapshot.zone_closure(ZoneId(number)));
+            facts.zones = facts.zones.union(zones.unwrap_or_default());
+        }
+    }
+    for kind in &source.kinds {
+        let number = follow(cx, &snapshot.codes.kinds, &kind.value.0, kind.span, "kind of exporter");
+        if let Some(number) = number.and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 64) {
+            facts.kinds.insert(KindId(number));
+        }
+    }
+    facts
+}
+
+fn follow(
+    cx: &mut Context<'_>,
+    vocabulary: &Vocabulary,
+    code: &str,
+    span: crate::policy::diagnostic::Span,
+    noun: &str,
+) -> Option<u32> {
+    let known = vocabulary.get(code);
+    if known.is_none() {
+        let nearest = vocabulary.nearest(code).map(|number| vocabulary.word(number));
+        dangling(cx, span, code, noun, nearest);
+    }
+    known
+}
+
+fn exporter(cx: &mut Context<'_>, snapshot: &Snapshot, name: &At<Name>) -> Option<ExporterId> {
+    follow(cx, &snapshot.codes.exporters, &name.value.0, name.span, "exporter").map(ExporterId)
+}
+
+fn sector(cx: &mut Context<'_>, snapshot: &Snapshot, code: &At<Code>) -> Option<SectorId> {
+    let number = follow(cx, &snapshot.codes.sectors, &code.value.0, code.span, "sector")?;
+    u16::try_from(number).ok().map(SectorId)
+}
+
+fn scenario(cx: &mut Context<'_>, snapshot: &Snapshot, code: &At<Code>) -> Option<ScenarioId> {
+    let number = follow(cx, &snapshot.codes.scenarios, &code.value.0, code.span, "scenario")?;
+    u16::try_from(number).ok().map(ScenarioId)
+}
+
+fn clearance(
+    builder: &mut Builder<'_>,
+    path: &str,
+    snapshot: &mut Snapshot,
+    source: &file::Clearance,
+    ids: &mut Vocabulary,
+) {
+    let number = ClearanceId(u32::try_from(snapshot.registry.clearances.len()).unwrap_or(u32::MAX));
+    let years = builder.validity_years.of(source.kind);
+    let editions = editions(builder, path, source);
+    let mut cx = builder.cx(path);
+    if ids.insert(&source.id.value.0).is_err() {
+        let help = "every clearance has an id of its own".to_owned();
+        cx.error("P010", source.id.span, format!("the clearance `{}` stands twice", source.id.value.0), help);
+    }
+    check_clearance(&mut cx, source, years);
+    let sector = match &source.sector {
+        OrAny::Any => Some(None),
+        OrAny::Only(code) => sector(&mut cx, snapshot, code).map(Some),
+    };
+    let scenario = match &source.scenario {
+        OrAny::Any => Some(None),
+        OrAny::Only(code) => scenario(&mut cx, snapshot, code).map(Some),
+    };
+    let exporter = exporter(&mut cx, snapshot, &source.exporter);
+    let mut items: Vec<ItemId> = Vec::new();
+    for code in &source.items {
+        items.extend(follow(&mut cx, &snapshot.codes.items, &code.value.0, code.span, "data item").map(ItemId));
+    }
+    items.sort_unstable();
+    items.dedup();
+    let recipient = snapshot.codes.recipients.get(&source.recipient.value.0).map(RecipientId);
+    let interval = time::days(source.first_day.value.0, Some(source.last_day.value.0));
+    let (Some(sector), Some(scenario), Some(exporter), Some(recipient), Some(interval)) =
+        (sector, scenario, exporter, recipient, interval)
+    else {
+        return;
+    };
+    let is_covered = source.covers_important_data == YesNo::Yes;
+    snapshot.registry.clearance_keys.push((exporter, recipient, number));
+    snapshot.registry.clearances.push(Clearance {
+        id: source.id.value.0.clone(),
+        kind: kind(source.kind),
+        exporter,
+        recipient,
+        sector,
+        scenario,
+        items: items.into(),
+        important_data: if is_covered { ImportantData::Covered } else { ImportantData::NotCovered },
+        editions: editions.into(),
+        persons_per_year_max: match &source.persons_per_year_max {
+            OrNone::None => None,
+            OrNone::Some(cap) => Some(Headcount { general: cap.general.0, sensitive: cap.sensitive.0 }),
+        },
+        interval,
+    });
+}
+
+fn editions(builder: &mut Builder<'_>, path: &str, source: &file::Clearance) -> Vec<EditionId> {
+    let mut editions = Vec::new();
+    for code in &source.lists {
+        let known = builder.editions.get(&code.value.0).and_then(|number| u16::try_from(number).ok());
+        if known.is_none() {
+            let nearest = builder.editions.nearest(&code.value.0);
+            let nearest = nearest.map(|number| builder.editions.word(number).to_owned());
+            dangling(&mut builder.cx(path), code.span, &code.value.0, "edition of a list", nearest.as_deref());
+        }
+        editions.extend(known.map(EditionId));
+    }
+    editions
+}
+
+const fn kind(kind: file::ClearanceKind) -> ClearanceKind {
+    match kind {
+        file::ClearanceKind::Assessment => ClearanceKind::Assessment,
+        file::ClearanceKind::Contract => ClearanceKind::Contract,
+        file::ClearanceKind::Certification => ClearanceKind::Certification,
+        file::ClearanceKind::ZoneFiling => ClearanceKind::ZoneFiling,
+    }
+}
+
+fn check_clearance(cx: &mut Context<'_>, source: &file::Clearance, years: Option<u32>) {
+    let is_filing = source.kind == file::ClearanceKind::ZoneFiling;
+    if is_filing == source.lists.is_empty() {
+        let (message, help) = if is_filing {
+            ("a zone filing has to name the editions under which it was accepted", "add `lists: […]`")
+        } else {
+            ("`lists` goes with zone filings only", "remove it")
+        };
+        cx.error("P017", source.span, message.to_owned(), help.to_owned());
+    }
+    if source.items.is_empty() {
+        let help = "name every item that may be sent in `items`".to_owned();
+        cx.error("P017", source.span, "the clearance covers no item".to_owned(), help);
+    }
+    if source.covers_important_data == YesNo::Yes && source.kind != file::ClearanceKind::Assessment {
+        let help = "contract, certification and filing are closed to important data".to_owned();
+        cx.error("P017", source.span, "only an assessment covers important data".to_owned(), help);
+    }
+    let (first, last) = (source.first_day.value.0, source.last_day.value.0);
+    if last < first {
+        let help = "`first_day` and `last_day` both count".to_owned();
+        cx.error("P014", source.last_day.span, "the last day lies before the first".to_owned(), help);
+    }
+    let Some(years) = years.and_then(|years| i16::try_from(years).ok()) else { return };
+    let end = first.checked_add(i32::from(years).years()).ok();
+    if end.is_some_and(|end| end <= last) {
+        let message = format!("the {} lasts longer than {years} years", kind(source.kind).name());
+        let help = "look at the dates once more; an extension is a new entry".to_owned();
+        cx.warning("P022", source.last_day.span, message, help);
+    }
+}
+
+fn flow(
+    cx: &mut Context<'_>,
+    snapshot: &mut Snapshot,
+    source: &file::Flow,
+    routes: &mut HashMap<Route, RouteId>,
+) -> Option<Flow> {
+    let statement = statement(cx, snapshot, source)?;
+    let exporter = statement.exporter?;
+    let mut of_flow: Vec<(u32, RouteId)> = Vec::new();
+    let mut before = None;
+    let mut reported: Vec<String> = Vec::new();
+    let segments = std::mem::take(&mut snapshot.lists.segments);
+    for (number, segment) in segments.iter().enumerate() {
+        let seen = what_it_sees(segment, statement.facts.zones);
+        if before.as_ref() == Some(&seen) {
+            continue;
+        }
+        before = Some(seen);
+        for (field, _) in missing_for_lists(snapshot, &statement, statement.facts.zones, segment) {
+            if !reported.contains(&field) {
+                let message = format!("the flow `{}` lacks {field}", source.id.value.0);
+                let help = "a list in force in the exporter's zone asks for it".to_owned();
+                cx.error("P017", source.span, message, help);
+                reported.push(field);
+            }
+        }
+        let found = route(snapshot, &statement, segment);
+        let next = RouteId(u32::try_from(snapshot.registry.routes.len()).unwrap_or(u32::MAX));
+        let id = *routes.entry(found.clone()).or_insert(next);
+        if id == next {
+            snapshot.registry.routes.push(found);
+        }
+        if of_flow.last().is_none_or(|(_, last)| *last != id) {
+            of_flow.push((u32::try_from(number).unwrap_or(u32::MAX), id));
+        }
+    }
+    snapshot.lists.segments = segments;
+    let clearances = clearances_of(snapshot, &statement);
+    Some(Flow { exporter, statement, routes: of_flow.into(), clearances: clearances.into() })
+}
+
+/// What of a segment can make a difference to an exporter.
+fn what_it_sees(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, Vec<Option<EditionId>>) {
+    let editions = zones.iter().map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
+    (segment.national, editions)
+}
+
+fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Option<Statement> {
+    let exporter = exporter(cx, snapshot, &source.exporter);
+    let sector = sector(cx, snapshot, &source.sector);
+    let scenario = scenario(cx, snapshot, &source.scenario);
+    let country = &source.destination.value.0;
+    let destination = match parse_country(country) {
+        Ok(Country::MAINLAND) => Some(Destination::Mainland),
+        Ok(_) => Some(Destination::Abroad),
+        Err(_) => {
+            let help = did_you_mean(&country.to_ascii_uppercase(), Country::assigned());
+            cx.error("P006", source.destination.span, format!("`{country}` is not a country code"), help);
+            None
+        }
+    };
+    let export_zones = match &source.export_zone {
+        Some(code) => {
+            let number = follow(cx, &snapshot.codes.zones, &code.value.0, code.span, "zone")?;
+            u8::try_from(number).map(|number| snapshot.zone_closure(ZoneId(number))).unwrap_or_default()
+        }
+        None => ZoneSet::default(),
+    };
+    let items = items(cx, snapshot, source);
+    let exporter = exporter?;
+    Some(Statement {
+        exporter: Some(exporter),
+        facts: snapshot.exporter(exporter)?.facts,
+        recipient: snapshot.codes.recipients.get(&source.recipient.value.0).map(RecipientId),
+        destination: destination?,
+        sector: Some(sector?),
+        scenario: Some(scenario?),
+        items,
+        ground: source.ground.to_ground(),
+        export_zones,
+    })
+}
+
+fn items(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Vec<Item> {
+    if source.items.is_empty() || ITEMS_MAX < source.items.len() {
+        let message = format!("the flow `{}` has {} items", source.id.value.0, source.items.len());
+        cx.error("P017", source.span, message, format!("a flow has 1 to {ITEMS_MAX} items"));
+    }
+    let mut items = Vec::new();
+    for item in &source.items {
+        let id = follow(cx, &snapshot.codes.items, &item.code.value.0, item.code.span, "data item");
+        let mut attributes = AttributeSet::default();
+        for code in &item.attributes {
+            let number = follow(cx, &snapshot.codes.attributes, &code.value.0, code.span, "attribute");
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 64) {
+                attributes.insert(AttributeId(number));
+            }
+        }
+        let declared = item.class.map(Class::to_class);
+        let modality = item.modality.map(Modality::to_modality);
+        items.extend(id.map(|id| Item { id: Some(ItemId(id)), declared, modality, attributes }));
+    }
+    items
+}

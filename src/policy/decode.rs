@@ -1,0 +1,329 @@
+//! Typed reading of a tree of values, which goes on after each finding.
+//!
+//! A type of the file format says with [`Decode`] how it is read and, with the same
+//! declaration, what its JSON Schema is, so that the two cannot drift apart. The macros
+//! `record!` and `words!` write both for mappings and for enumerations of words.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::diagnostic::{Diagnostic, Severity, Span};
+use super::yaml::{Node, Value};
+
+/// Something that can be read from a policy file.
+pub trait Decode: Sized {
+    /// Reads a value; `None` where it was reported why it cannot be read.
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
+
+    /// Returns what an absent key stands for; `None`: the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Returns the JSON Schema; named types are put under `$defs` once.
+    fn schema(defs: &mut Map<String, Json>) -> Json;
+}
+
+/// The file that is being read, and what was found in it.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The file, relative to the policy directory.
+    pub file: &'a str,
+    /// What was found so far.
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+    /// Names of sources that the file refers to, and where.
+    pub sources: Vec<(Box<str>, Span)>,
+    /// Where the file says `unknown`.
+    pub unknown: Vec<Span>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns a context for a file.
+    pub const fn new(file: &'a str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+        Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new() }
+    }
+
+    /// Reports something that somebody should look at.
+    pub fn warning(&mut self, code: &'static str, span: Span, message: String, help: impl Into<Option<String>>) {
+        let (file, help) = (self.file.to_owned(), help.into());
+        let span = Some(span);
+        self.diagnostics.push(Diagnostic { code, severity: Severity::Warning, file, span, message, help });
+    }
+
+    /// Reports an error at a place.
+    pub fn error(&mut self, code: &'static str, span: Span, message: String, help: impl Into<Option<String>>) {
+        let (file, help) = (self.file.to_owned(), help.into());
+        let span = Some(span);
+        self.diagnostics.push(Diagnostic { code, severity: Severity::Error, file, span, message, help });
+    }
+
+    /// Reports a value of the wrong kind.
+    pub fn wrong_kind<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+        let message = match &node.value {
+            Value::Text(text) => format!("expected {wanted}, found `{}`", clip(text)),
+            other => format!("expected {wanted}, found {}", other.noun()),
+        };
+        self.error("P002", node.span, message, None);
+        None
+    }
+}
+
+/// Returns at most the first 60 characters of what a user wrote, on one line.
+pub fn clip(text: &str) -> String {
+    let mut short: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Returns "did you mean" for the word among `known` that is nearest to `word`.
+pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let slips_max = (word.chars().count() / 3).clamp(1, 4);
+    let nearest = known.into_iter().map(|candidate| (strsim::osa_distance(candidate, word), candidate)).min()?;
+    (nearest.0 <= slips_max).then(|| format!("did you mean `{}`?", nearest.1))
+}
+
+/// The entries of a mapping, handed out key by key.
+#[derive(Debug)]
+pub struct Fields<'n> {
+    node: &'n Node,
+    entries: Vec<(&'n str, &'n Node)>,
+    complete: bool,
+}
+
+impl<'n> Fields<'n> {
+    /// Opens a mapping and reports keys that are unknown or stand twice.
+    pub fn open(node: &'n Node, keys: &[&str], cx: &mut Context<'_>) -> Option<Self> {
+        let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping") };
+        let mut entries: Vec<(&str, &Node)> = Vec::with_capacity(pairs.len());
+        let mut complete = true;
+        for (key, value) in pairs {
+            let name = key.name.as_ref();
+            if !keys.contains(&name) {
+                let help = did_you_mean(name, keys.iter().copied())
+                    .unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")));
+                cx.error("P003", key.span, format!("unknown key `{}`", clip(name)), help);
+                complete = false;
+            } else if entries.iter().any(|(known, _)| *known == name) {
+                let help = "keep one of the two".to_owned();
+                cx.error("P005", key.span, format!("the key `{name}` stands twice"), help);
+                complete = false;
+            } else {
+                entries.push((name, value));
+            }
+        }
+        Some(Self { node, entries, complete })
+    }
+
+    /// Reads the value of a key; reports a required one that is absent.
+    pub fn take<T: Decode>(&mut self, key: &str, cx: &mut Context<'_>) -> Option<T> {
+        if let Some((_, node)) = self.entries.iter().find(|(name, _)| *name == key) {
+            return T::decode(node, cx);
+        }
+        let absent = T::absent();
+        if absent.is_none() {
+            let message = format!("the key `{key}` is missing");
+            let help = "add it to this mapping; `policies/README.md` shows the format".to_owned();
+            cx.error("P004", self.node.span, message, help);
+        }
+        absent
+    }
+
+    /// Says whether every key was known and stood once.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+/// Declares a mapping of the file format: a struct, how it is read, and its JSON Schema.
+///
+/// A key is named like its field, or as the text in brackets says. A field is required unless
+/// its type says what its absence stands for.
+macro_rules! record {
+    ($(
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            $($(#[doc = $field_doc:literal])* pub $field:ident $([$key:literal])?: $ty:ty,)*
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            /// Where the mapping begins.
+            pub span: $crate::policy::diagnostic::Span,
+            $($(#[doc = $field_doc])* pub $field: $ty,)*
+        }
+
+        impl $crate::policy::decode::Decode for $name {
+            fn decode(
+                node: &$crate::policy::yaml::Node,
+                cx: &mut $crate::policy::decode::Context<'_>,
+            ) -> Option<Self> {
+                const KEYS: &[&str] = &[$($crate::policy::decode::key!($field $($key)?),)*];
+                let mut fields = $crate::policy::decode::Fields::open(node, KEYS, cx)?;
+                $(let $field = fields.take::<$ty>($crate::policy::decode::key!($field $($key)?), cx);)*
+                if !fields.is_complete() {
+                    return None;
+                }
+                Some(Self { span: node.span, $($field: $field?,)* })
+            }
+
+            fn schema(
+                defs: &mut serde_json::Map<String, serde_json::Value>,
+            ) -> serde_json::Value {
+                let name = stringify!($name);
+                if !defs.contains_key(name) {
+                    defs.insert(name.to_owned(), serde_json::Value::Null);
+                    let mut properties = serde_json::Map::new();
+                    let mut required: Vec<serde_json::Value> = Vec::new();
+                    $({
+                        let key = $crate::policy::decode::key!($field $($key)?);
+                        let lines: &[&str] = &[$($field_doc),*];
+                        let schema = <$ty as $crate::policy::decode::Decode>::schema(defs);
+                        properties.insert(key.to_owned(), $crate::policy::decode::described(schema, lines));
+                        if <$ty as $crate::policy::decode::Decode>::absent().is_none() {
+                            required.push(key.into());
+                        }
+                    })*
+                    defs.insert(name.to_owned(), serde_json::json!({
+                        "type": "object",
+                        "properties": properties,
+                        "required": required,
+                        "additionalProperties": false,
+                    }));
+                }
+                serde_json::json!({ "$ref": format!("#/$defs/{name}") })
+            }
+        }
+    )*};
+}
+
+/// The key of a field: its name, or the text in brackets.
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+
+/// Declares an enumeration of words: an enum, how it is read, and its JSON Schema.
+macro_rules! words {
+    ($(
+        $(#[$doc:meta])*
+        pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }
+        $(absent = $absent:ident;)?
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Returns the word.
+            pub const fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+
+        impl $crate::policy::decode::Decode for $name {
+            fn decode(
+                node: &$crate::policy::yaml::Node,
+                cx: &mut $crate::policy::decode::Context<'_>,
+            ) -> Option<Self> {
+                const WORDS: &[&str] = &[$($word,)*];
+                if WORDS.contains(&"unknown") && $crate::policy::decode::word(node) == Some("unknown") {
+                    cx.unknown.push(node.span);
+                }
+                match $crate::policy::decode::word(node) {
+                    $(Some($word) => Some($name::$variant),)*
+                    _ => $crate::policy::decode::unknown_word(node, WORDS, cx),
+                }
+            }
+
+            $(fn absent() -> Option<Self> {
+                Some($name::$absent)
+            })?
+
+            fn schema(_: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
+                serde_json::json!({ "enum": [$($word,)*] })
+            }
+        }
+    )*};
+}
+
+pub(crate) use {key, record, words};
+
+/// Returns the text of a scalar that may be one of several words.
+pub fn word(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Reports a word that is none of those that may stand here.
+pub fn unknown_word<T>(node: &Node, words: &[&str], cx: &mut Context<'_>) -> Option<T> {
+    let choice = format!("one of {}", words.join(", "));
+    let Some(found) = word(node) else { return cx.wrong_kind(node, &choice) };
+    let help = did_you_mean(found, words.iter().copied());
+    cx.error("P006", node.span, format!("expected {choice}, found `{}`", clip(found)), help);
+    None
+}
+
+/// Adds the documentation of a field to its schema.
+pub fn described(mut schema: Json, lines: &[&str]) -> Json {
+    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    if schema.get("$ref").is_some() {
+        return json!({ "allOf": [schema], "description": text });
+    }
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("description".to_owned(), text.into());
+    }
+    schema
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        T::schema(defs)
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(Box::new)
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        T::schema(defs)
+    }
+}
+
+/// A list; absent: empty. An element that cannot be read is reported and left out.
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Seq(nodes) => Some(nodes.iter().filter_map(|node| T::decode(node, cx)).collect()),
+            Value::Null => Some(Vec::new()),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_) => {
+                cx.wrong_kind(node, "a list")
+            }
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Vec::new())
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "type": ["array", "null"], "items": T::schema(defs) })
+    }
+}

@@ -1,0 +1,596 @@
+//! `kind: national-list` and `kind: zone-list`: the rules, one edition a file.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::scalar::{
+    At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Small, Source, Sources,
+    Table, Words, YesNoUnknown,
+};
+use super::{Format, Kind};
+use crate::policy::decode::{Context, Decode, record, words};
+use crate::policy::yaml::{Node, Value};
+
+record! {
+    /// An edition of the national rules.
+    pub struct NationalList {
+        /// Format version: 1.
+        pub format: Format,
+        /// `national-list`.
+        pub kind: Kind,
+        /// Id of the edition; it begins the names of its rules.
+        pub id: At<Code>,
+        /// Title of the instrument.
+        pub title: Bilingual,
+        /// First day in force.
+        pub first_day: At<Day>,
+        /// Last day in force; absent: no end is known.
+        pub last_day: Option<At<Day>>,
+        /// Source of title and dates.
+        pub source: Sources,
+        /// How far they can be relied on.
+        pub confidence: Confidence,
+        /// Sources that the file refers to.
+        pub sources: Table<Source>,
+        /// Rules that are not lines.
+        pub rules: NationalRules,
+        /// Head-counts since 1 January.
+        pub lines: NationalLines,
+        /// How long clearances last.
+        pub mechanisms: Mechanisms,
+        /// Next steps.
+        pub procedures: Procedures,
+        /// What could not be read.
+        pub unknown: Vec<Unread>,
+        /// What is known and changes no answer.
+        pub facts: Vec<Fact>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// The rules of a national edition that are not lines.
+    pub struct NationalRules {
+        /// The scope: data that leaves the mainland.
+        pub not_an_export ["not-an-export"]: Rule,
+        /// Important data.
+        pub important_data ["important-data"]: Rule,
+        /// Data that is neither personal nor important.
+        pub no_personal_information ["no-personal-information"]: Rule,
+        /// Art. 4.
+        pub transit ["transit"]: Rule,
+        /// Art. 5(1)(1).
+        pub contract_necessity ["contract-necessity"]: Rule,
+        /// Art. 5(1)(2).
+        pub human_resources ["human-resources"]: Rule,
+        /// Art. 5(1)(3).
+        pub emergency ["emergency"]: Rule,
+        /// Art. 5(1)(4).
+        pub small_volume ["small-volume"]: Rule,
+        /// Operators of critical information infrastructure.
+        pub ciio ["ciio"]: Rule,
+    }
+
+    /// A rule of the national list.
+    pub struct Rule {
+        /// Its id within the list.
+        pub id: At<Code>,
+        /// Instrument and article.
+        pub citation: Bilingual,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// The lines of the national list.
+    pub struct NationalLines {
+        /// For persons whose general information is concerned.
+        pub general: NationalPair,
+        /// For persons whose sensitive information is concerned.
+        pub sensitive: NationalPair,
+    }
+
+    /// The two lines of one class.
+    pub struct NationalPair {
+        /// First head-count that needs a contract or certification.
+        pub contract_from: NationalLine,
+        /// First head-count that needs an assessment.
+        pub assess_from: NationalLine,
+    }
+
+    /// A line of the national list.
+    pub struct NationalLine {
+        /// The head-count; it is itself on the line.
+        pub persons: At<PersonCount>,
+        /// Its id within the list.
+        pub id: At<Code>,
+        /// Instrument and article.
+        pub citation: Bilingual,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// How long each kind of clearance lasts.
+    pub struct Mechanisms {
+        /// Security assessment.
+        pub assessment: Mechanism,
+        /// Standard contract.
+        pub contract: Mechanism,
+        /// Certification.
+        pub certification: Mechanism,
+    }
+
+    /// How long a kind of clearance lasts.
+    pub struct Mechanism {
+        /// Years; `none`: the law sets no number; `unknown`: nobody could read it.
+        pub validity_years: Known<OrNone<Small>>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Next steps of the national procedures.
+    pub struct Procedures {
+        /// Standard contract or certification.
+        pub contract: Procedure,
+        /// Security assessment.
+        pub assess: Procedure,
+    }
+
+    /// A next step.
+    pub struct Procedure {
+        /// Code of the procedure.
+        pub code: At<Code>,
+        /// Authority to turn to.
+        pub authority: Option<Bilingual>,
+        /// What to do.
+        pub text: Bilingual,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Something that could not be read.
+    pub struct Unread {
+        /// What.
+        pub what: Bilingual,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Something that is known and changes no answer.
+    pub struct Fact {
+        /// What.
+        pub text: Bilingual,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// An edition of a zone's negative list.
+    pub struct ZoneList {
+        /// Format version: 1.
+        pub format: Format,
+        /// `zone-list`.
+        pub kind: Kind,
+        /// Id of the edition; it begins the names of its rules.
+        pub id: At<Code>,
+        /// Exporters registered here come under the list.
+        pub zone: At<Code>,
+        /// Editions of one family share their counters over the year.
+        pub family: At<Code>,
+        /// Title of the list.
+        pub title: Bilingual,
+        /// The instrument, as answers quote it.
+        pub citation: Bilingual,
+        /// First day in force.
+        pub first_day: At<Day>,
+        /// Last day in force; absent: no end is known.
+        pub last_day: Option<At<Day>>,
+        /// Source of title and dates.
+        pub source: Sources,
+        /// How far they can be relied on.
+        pub confidence: Confidence,
+        /// Sources that the file refers to.
+        pub sources: Table<Source>,
+        /// What the publishers say of its size.
+        pub size: Option<Size>,
+        /// Whether the list has scenarios of its own.
+        pub coverage: Coverage,
+        /// Who may use the list.
+        pub eligibility: Eligibility,
+        /// Whether the zone lets its exporters use other zones' lists.
+        pub adopts_other_lists: Adoption,
+        /// What the zone asks for below the lines.
+        pub filing: Filing,
+        /// Contested readings.
+        pub settings: Option<Settings>,
+        /// Holdings that make personal information important data.
+        pub quantitative_identification: Option<Quantities>,
+        /// Sectors of the list.
+        pub sectors: Vec<Sector>,
+        /// Data that the list names.
+        pub entries: Vec<Entry>,
+        /// What could not be read.
+        pub unknown: Vec<Unread>,
+        /// What is known and changes no answer.
+        pub facts: Vec<Fact>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// What the publishers say of the size of a list.
+    pub struct Size {
+        /// Sectors.
+        pub sectors: Option<Known<Small>>,
+        /// Scenarios.
+        pub scenarios: Option<Known<Small>>,
+        /// Categories.
+        pub categories: Option<Known<Small>>,
+        /// Subcategories.
+        pub subcategories: Option<Known<Small>>,
+        /// Items.
+        pub items: Option<Known<Small>>,
+        /// Fields.
+        pub fields: Option<Known<Small>>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Who may use a list.
+    pub struct Eligibility {
+        /// Whether the data has to leave from the zone; `unknown` is treated as required.
+        pub export_from_zone: Requirement,
+        /// Operators of critical information infrastructure; `unknown` is treated as excluded.
+        pub ciio: Admission,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Whether a zone lets its exporters use other zones' lists.
+    pub struct Adoption {
+        /// Yes, no or unknown.
+        pub value: YesNoUnknown,
+        /// Where it is written.
+        pub source: Option<Sources>,
+        /// How far that can be relied on.
+        pub confidence: Option<Confidence>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// What a zone asks for below the lines.
+    pub struct Filing {
+        /// When; `unknown` is treated as before the export.
+        pub mode: FilingMode,
+        /// Working days within which a report after the export is due.
+        pub within_working_days: Option<Known<Small>>,
+        /// Whether data that is not personal is filed too; `unknown` is treated as yes.
+        pub covers_non_personal: YesNoUnknown,
+        /// Code of the procedure.
+        pub procedure: Option<At<Code>>,
+        /// Authority to turn to.
+        pub authority: Option<Bilingual>,
+        /// What to do.
+        pub text: Option<Bilingual>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Contested readings; absent: the conservative default.
+    pub struct Settings {
+        /// Whether the quantitative identification begins on its number or after it.
+        pub quantitative_boundary: Boundary,
+        /// Whether a part of a large holding is important data.
+        pub part_of_large_holding: PartOfHolding,
+        /// Which persons the number for operators of critical information infrastructure counts.
+        pub ciio_quantity: CiioQuantity,
+        /// Whether art. 5(1)(4) frees a listed scenario from the filing.
+        pub small_volume_frees_listed_scenario: FreesListed,
+    }
+
+    /// Holdings from which on personal information is important data.
+    pub struct Quantities {
+        /// Id within the list.
+        pub id: At<Code>,
+        /// Instrument and article.
+        pub citation: Bilingual,
+        /// Persons with general information.
+        pub general: Option<Number>,
+        /// Persons with sensitive information.
+        pub sensitive: Option<Number>,
+        /// Persons with specially sensitive information.
+        pub specially_sensitive: Option<Number>,
+        /// Persons held by an operator of critical information infrastructure.
+        pub ciio: Option<Number>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A head-count with its evidence.
+    pub struct Number {
+        /// The head-count.
+        pub persons: At<PersonCount>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A sector of a list.
+    pub struct Sector {
+        /// Its code.
+        pub sector: At<Code>,
+        /// Whether all its listed scenarios are written down.
+        pub scenarios_known: ScenariosKnown,
+        /// Kinds of exporter that come under the national rules.
+        pub excluded_exporter_kinds: Vec<At<Code>>,
+        /// Modalities of data that come under the national rules.
+        pub excluded_modalities: Vec<Modality>,
+        /// Lines of scenarios that have none of their own.
+        pub lines: Lines,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Its scenarios.
+        pub scenarios: Vec<Scenario>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A scenario of a sector.
+    pub struct Scenario {
+        /// Its code.
+        pub scenario: At<Code>,
+        /// Its lines; absent: those of the sector.
+        pub lines: Option<Lines>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Lines of both classes.
+    pub struct LinesTable {
+        /// For persons whose general information is concerned.
+        pub general: ClassLines,
+        /// For persons whose sensitive information is concerned.
+        pub sensitive: ClassLines,
+    }
+
+    /// The two lines of one class.
+    pub struct LinePair {
+        /// First head-count that needs a contract or certification.
+        pub contract_from: Line,
+        /// First head-count that needs an assessment.
+        pub assess_from: Line,
+    }
+
+    /// Data that a list names.
+    pub struct Entry {
+        /// Id within the list.
+        pub id: At<Code>,
+        /// Its name.
+        pub name: Bilingual,
+        /// The class that it gives to its items.
+        pub class: Class,
+        /// Items that it names.
+        pub items: Vec<At<Code>>,
+        /// Sectors that it is confined to; absent: none.
+        pub sectors: Vec<At<Code>>,
+        /// Scenarios that it is confined to; absent: none.
+        pub scenarios: Vec<At<Code>>,
+        /// Modalities that it is confined to; absent: none.
+        pub modalities: Vec<Modality>,
+        /// Persons that must be concerned; absent, or `unknown`: any number.
+        pub persons_at_least: Option<Known<PersonCount>>,
+        /// Exceptions: met where the item carries every attribute of one line.
+        pub unless: Vec<Vec<At<Code>>>,
+        /// Next step in place of the usual one.
+        pub next_step: Option<EntryStep>,
+        /// Instrument and article; absent: the citation of the list.
+        pub citation: Option<Bilingual>,
+        /// What makes data fall under the entry.
+        pub criteria: Option<Known<Bilingual>>,
+        /// Examples of fields.
+        pub example_fields: Vec<Words>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A next step of an entry.
+    pub struct EntryStep {
+        /// Code of the procedure.
+        pub procedure: At<Code>,
+        /// Authority to turn to.
+        pub authority: Option<Bilingual>,
+        /// What to do.
+        pub text: Bilingual,
+    }
+}
+
+words! {
+    /// Whether a list has scenarios of its own.
+    pub enum Coverage {
+        /// Listed sectors and scenarios have rules of their own.
+        Scenarios = "scenarios",
+        /// The list only names data; head-counts are the national ones.
+        Catalogue = "catalogue",
+    }
+
+    /// Whether something is required.
+    pub enum Requirement {
+        /// It is.
+        Required = "required",
+        /// It is not.
+        NotRequired = "not-required",
+        /// Nobody could read it.
+        Unknown = "unknown",
+    }
+
+    /// Whether somebody may use a list.
+    pub enum Admission {
+        /// Not.
+        Excluded = "excluded",
+        /// May.
+        Included = "included",
+        /// Nobody could read it.
+        Unknown = "unknown",
+    }
+
+    /// When a zone wants to hear of an export below the lines.
+    pub enum FilingMode {
+        /// Before it.
+        BeforeExport = "before-export",
+        /// After it.
+        AfterExport = "after-export",
+        /// The exporter judges first and reports afterwards.
+        JudgeFirst = "judge-first",
+        /// Not at all.
+        None = "none",
+        /// Nobody could read it.
+        Unknown = "unknown",
+    }
+
+    /// Whether a number belongs to what begins there.
+    pub enum Boundary {
+        /// It does.
+        Inclusive = "inclusive",
+        /// It does not: more than the number.
+        Exclusive = "exclusive",
+    }
+    absent = Inclusive;
+
+    /// Whether a part of a large holding is important data.
+    pub enum PartOfHolding {
+        /// It is.
+        Important = "important",
+        /// It is not.
+        NotImportant = "not-important",
+    }
+    absent = Important;
+
+    /// Which persons the number for operators of critical information infrastructure counts.
+    pub enum CiioQuantity {
+        /// All personal information.
+        PersonalInformation = "personal-information",
+        /// Sensitive information only.
+        Sensitive = "sensitive",
+    }
+    absent = PersonalInformation;
+
+    /// Whether art. 5(1)(4) frees a listed scenario from the filing.
+    pub enum FreesListed {
+        /// It does not.
+        No = "no",
+        /// It does.
+        Yes = "yes",
+    }
+    absent = No;
+
+    /// Whether all listed scenarios of a sector are written down.
+    pub enum ScenariosKnown {
+        /// All.
+        All = "all",
+        /// Some.
+        Partial = "partial",
+        /// None.
+        None = "none",
+    }
+}
+
+/// A line of a zone list.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// Nobody could read it.
+    Unknown,
+    /// The list keeps the national line.
+    National,
+    /// A number.
+    Own(Number),
+}
+
+/// Lines of one class.
+#[derive(Debug, Clone)]
+pub enum ClassLines {
+    /// Nobody could read them.
+    Unknown,
+    /// The list keeps the national lines.
+    National,
+    /// A pair.
+    Pair(Box<LinePair>),
+}
+
+/// Lines of both classes.
+#[derive(Debug, Clone)]
+pub enum Lines {
+    /// Nobody could read them.
+    Unknown,
+    /// The list keeps the national lines.
+    National,
+    /// Each class by itself.
+    Table(Box<LinesTable>),
+}
+
+macro_rules! unknown_or_national {
+    ($($name:ident::$variant:ident($inner:ty);)*) => {$(
+        impl Decode for $name {
+            fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+                match &node.value {
+                    Value::Text(text) if text.as_ref() == "unknown" => {
+                        cx.unknown.push(node.span);
+                        Some($name::Unknown)
+                    }
+                    Value::Text(text) if text.as_ref() == "national" => Some($name::National),
+                    Value::Map(_) => <$inner>::decode(node, cx).map($name::$variant),
+                    _ => cx.wrong_kind(node, "`unknown`, `national`, or a mapping with the lines"),
+                }
+            }
+
+            fn schema(defs: &mut Map<String, Json>) -> Json {
+                json!({ "anyOf": [{ "enum": ["unknown", "national"] }, <$inner>::schema(defs)] })
+            }
+        }
+    )*};
+}
+
+unknown_or_national! {
+    Line::Own(Number);
+    ClassLines::Pair(Box<LinePair>);
+    Lines::Table(Box<LinesTable>);
+}

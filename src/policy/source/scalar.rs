@@ -1,0 +1,439 @@
+//! The scalars of the file format: codes, texts, days, numbers of persons, evidence.
+
+use jiff::civil::Date;
+use serde_json::{Map, Value as Json, json};
+
+use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::units::{self, Persons};
+use crate::policy::decode::{Context, Decode, clip, record, words};
+use crate::policy::diagnostic::Span;
+use crate::policy::yaml::{Node, Value};
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl<T: Decode> Decode for At<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(|value| At { value, span: node.span })
+    }
+
+    fn absent() -> Option<Self> {
+        T::absent().map(|value| At { value, span: Span::default() })
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        T::schema(defs)
+    }
+}
+
+/// Free text in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Words(pub Box<str>);
+
+impl Decode for Words {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if !text.trim().is_empty() => Some(Words(text.trim().into())),
+            Value::Text(_) => cx.wrong_kind(node, "a text that is not empty"),
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => cx.wrong_kind(node, "a text (put it in quotes)"),
+            Value::Null | Value::Seq(_) | Value::Map(_) => cx.wrong_kind(node, "a text"),
+        }
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// A code: lower-case letters and digits, parts joined by `-`, `.` or `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Code(pub Box<str>);
+
+impl Decode for Code {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Words(text) = Words::decode(node, cx)?;
+        if is_code(&text) {
+            return Some(Code(text));
+        }
+        let help = format!(
+            "a code has lower-case letters and digits, its parts joined by `-` or `.`, and at most {CODE_BYTES_MAX} bytes"
+        );
+        cx.error("P006", node.span, format!("`{}` is not a code", clip(&text)), help);
+        None
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^[a-z0-9]+([-._][a-z0-9]+)*$", "maxLength": CODE_BYTES_MAX })
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.len() <= CODE_BYTES_MAX && text.split(['-', '.', '_']).all(is_part)
+}
+
+/// A name that an operator or an authority chose: no blanks at its ends, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name(pub Box<str>);
+
+impl Decode for Name {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Words(text) = Words::decode(node, cx)?;
+        if text.len() <= CODE_BYTES_MAX && !text.chars().any(char::is_control) {
+            return Some(Name(text));
+        }
+        let help = format!("a name has at most {CODE_BYTES_MAX} bytes and no control characters");
+        cx.error("P006", node.span, format!("`{}` is not a name", clip(&text)), help);
+        None
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "minLength": 1, "maxLength": CODE_BYTES_MAX })
+    }
+}
+
+/// A day in Asia/Shanghai.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(pub Date);
+
+impl Decode for Day {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::Text(text) = &node.value else { return cx.wrong_kind(node, "a day such as 2026-05-11") };
+        let parsed = if text.len() == 10 { text.parse::<Date>().ok() } else { None };
+        let in_range = parsed.filter(|date| (FIRST_YEAR..=LAST_YEAR).contains(&date.year()));
+        if in_range.is_none() {
+            let help = format!("write year, month and day as 2026-05-11; years {FIRST_YEAR} to {LAST_YEAR}");
+            cx.error("P006", node.span, format!("`{}` is not a day", clip(text)), help);
+        }
+        in_range.map(Day)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "format": "date" })
+    }
+}
+
+/// First year of the calendar: no rule on exports of data is older than the Cybersecurity Law of 2017.
+pub const FIRST_YEAR: i16 = 2017;
+/// Last year of the calendar.
+pub const LAST_YEAR: i16 = 2199;
+
+/// A number of persons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonCount(pub Persons);
+
+impl Decode for PersonCount {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let wanted = "a number of persons such as 100000 (no separators)";
+        let Value::Int(number) = &node.value else { return cx.wrong_kind(node, wanted) };
+        let persons = u64::try_from(*number).ok().and_then(Persons::new);
+        if persons.is_none() {
+            let message = format!("{number} is not a number of persons");
+            cx.error("P006", node.span, message, format!("write a whole number from 0 to {}", Persons::MAX));
+        }
+        persons.map(PersonCount)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "integer", "minimum": 0, "maximum": Persons::MAX.get() })
+    }
+}
+
+/// A small whole number: days, years, sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Small(pub u32);
+
+impl Decode for Small {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Int(number) => {
+                u32::try_from(*number).ok().map(Small).or_else(|| cx.wrong_kind(node, "a small number"))
+            }
+            _ => cx.wrong_kind(node, "a whole number"),
+        }
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
+    }
+}
+
+/// Something that is known, or that nobody could read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known<T> {
+    /// Nobody could read it.
+    Unknown,
+    /// It is known.
+    Known(T),
+}
+
+impl<T: Decode> Decode for Known<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text.as_ref() == "unknown" => {
+                cx.unknown.push(node.span);
+                Some(Known::Unknown)
+            }
+            _ => T::decode(node, cx).map(Known::Known),
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "anyOf": [{ "const": "unknown" }, T::schema(defs)] })
+    }
+}
+
+/// Something, or explicitly nothing: the word `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrNone<T> {
+    /// Explicitly nothing.
+    None,
+    /// Something.
+    Some(T),
+}
+
+impl<T: Decode> Decode for OrNone<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text.as_ref() == "none" => Some(OrNone::None),
+            _ => T::decode(node, cx).map(OrNone::Some),
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "anyOf": [{ "const": "none" }, T::schema(defs)] })
+    }
+}
+
+/// Something, or the word `any`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrAny<T> {
+    /// Whatever it is.
+    Any,
+    /// This one.
+    Only(T),
+}
+
+impl<T: Decode> Decode for OrAny<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text.as_ref() == "any" => Some(OrAny::Any),
+            _ => T::decode(node, cx).map(OrAny::Only),
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "anyOf": [{ "const": "any" }, T::schema(defs)] })
+    }
+}
+
+/// Names of sources: one, or a list.
+///
+/// Which ones is only checked, while the file is read; an answer quotes citations.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources;
+
+impl Decode for Sources {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let sources: Vec<At<Code>> = match &node.value {
+            Value::Seq(nodes) if nodes.is_empty() => return cx.wrong_kind(node, "at least one source"),
+            Value::Seq(_) => Vec::decode(node, cx)?,
+            _ => vec![At::decode(node, cx)?],
+        };
+        cx.sources.extend(sources.iter().map(|source| (source.value.0.clone(), source.span)));
+        Some(Sources)
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        let one = Code::schema(defs);
+        json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
+/// A table from names to values, in the order of the text.
+#[derive(Debug, Clone)]
+pub struct Table<T>(pub Vec<(At<Box<str>>, T)>);
+
+impl<T: Decode> Decode for Table<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping") };
+        let mut rows: Vec<(At<Box<str>>, T)> = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            if rows.iter().any(|(known, _)| known.value == key.name) {
+                let help = "keep one of the two".to_owned();
+                cx.error("P005", key.span, format!("the key `{}` stands twice", clip(&key.name)), help);
+            }
+            if let Some(value) = T::decode(value, cx) {
+                rows.push((At { value: key.name.clone(), span: key.span }, value));
+            }
+        }
+        Some(Table(rows))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Table(Vec::new()))
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "type": "object", "additionalProperties": T::schema(defs) })
+    }
+}
+
+/// A note: free text in one language, or in both.
+#[derive(Debug, Clone)]
+pub struct Note;
+
+impl Decode for Note {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => Bilingual::decode(node, cx).map(|_| Note),
+            _ => Words::decode(node, cx).map(|_| Note),
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        let text = Bilingual::schema(defs);
+        json!({ "anyOf": [{ "type": "string", "minLength": 1 }, text] })
+    }
+}
+
+record! {
+    /// A text in both languages.
+    pub struct Bilingual {
+        /// Chinese.
+        pub zh: Words,
+        /// English.
+        pub en: Words,
+    }
+
+    /// A source that numbers and entries refer to.
+    pub struct Source {
+        /// What it is.
+        pub title: Bilingual,
+        /// Where it can be read.
+        pub url: Option<Words>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+}
+
+impl Bilingual {
+    /// Returns the domain's text.
+    pub fn to_text(&self) -> crate::domain::reason::Text {
+        crate::domain::reason::Text { zh: self.zh.0.clone(), en: self.en.0.clone() }
+    }
+}
+
+words! {
+    /// How far a number or a rule can be relied on.
+    pub enum Confidence {
+        /// The text, or a regulator's words, were read.
+        Official = "official",
+        /// Law firm or press.
+        Press = "press",
+        /// Second-hand, recalled, or contested.
+        Unsure = "unsure",
+    }
+
+    /// Yes or no; absent: no.
+    pub enum YesNo {
+        /// Yes.
+        Yes = "yes",
+        /// No.
+        No = "no",
+    }
+    absent = No;
+
+    /// Yes, no, or nobody could read it.
+    pub enum YesNoUnknown {
+        /// Yes.
+        Yes = "yes",
+        /// No.
+        No = "no",
+        /// Nobody could read it.
+        Unknown = "unknown",
+    }
+
+    /// Class of a kind of data.
+    pub enum Class {
+        /// Neither personal nor important.
+        NonPersonal = "non-personal",
+        /// Personal, not sensitive.
+        General = "general",
+        /// Sensitive personal information.
+        Sensitive = "sensitive",
+        /// Important data.
+        Important = "important",
+    }
+
+    /// Modality of data.
+    pub enum Modality {
+        /// Text.
+        Text = "text",
+        /// Sound.
+        Audio = "audio",
+        /// Still images.
+        Image = "image",
+        /// Moving images.
+        Video = "video",
+    }
+
+    /// Ground of a transfer.
+    pub enum Ground {
+        /// None.
+        None = "none",
+        /// Art. 4.
+        Transit = "transit",
+        /// Art. 5(1)(1).
+        ContractNecessity = "contract-necessity",
+        /// Art. 5(1)(2).
+        HumanResources = "human-resources",
+        /// Art. 5(1)(3).
+        Emergency = "emergency",
+    }
+    absent = None;
+}
+
+impl Class {
+    /// Returns the domain's class.
+    pub const fn to_class(self) -> units::Class {
+        match self {
+            Class::NonPersonal => units::Class::NonPersonal,
+            Class::General => units::Class::General,
+            Class::Sensitive => units::Class::Sensitive,
+            Class::Important => units::Class::Important,
+        }
+    }
+}
+
+impl Modality {
+    /// Returns the domain's modality.
+    pub const fn to_modality(self) -> units::Modality {
+        match self {
+            Modality::Text => units::Modality::Text,
+            Modality::Audio => units::Modality::Audio,
+            Modality::Image => units::Modality::Image,
+            Modality::Video => units::Modality::Video,
+        }
+    }
+}
+
+impl Ground {
+    /// Returns the domain's ground.
+    pub const fn to_ground(self) -> Option<units::Ground> {
+        match self {
+            Ground::None => None,
+            Ground::Transit => Some(units::Ground::Transit),
+            Ground::ContractNecessity => Some(units::Ground::ContractNecessity),
+            Ground::HumanResources => Some(units::Ground::HumanResources),
+            Ground::Emergency => Some(units::Ground::Emergency),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Runs the cases of test files against the policies, through the same steps as a request.
+//!
+//! Exporters, flows and clearances of a test file exist for its own cases only: the policies
+//! are compiled once more with them.
+
+use super::compile;
+use super::diagnostic::{self, Diagnostic, Span};
+use super::source::Document;
+use super::source::cases::{Case, CaseItem, CasePersons, CaseTransfer, TestFile, WantOutcome};
+use super::source::registry::RegistryFile;
+use super::source::scalar::{Class, Modality, Words, YesNo};
+use super::source::{Format, Kind};
+use super::{Limits, SourceFile};
+use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Violation};
+use crate::domain::decision::Decision;
+use crate::domain::evaluate::evaluate;
+use crate::domain::reason::{Outcome, ReasonCode};
+use crate::domain::resolve::{missing_totals, resolve};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::units::Moment;
+
+/// What one case came to.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// File that the case stands in.
+    pub file: String,
+    /// Its id.
+    pub id: String,
+    /// What it is about.
+    pub title: String,
+    /// Where it stands.
+    pub span: Span,
+    /// What came out, in a few words.
+    pub got: String,
+    /// What differs from what is wanted; empty where the case holds.
+    pub failures: Vec<String>,
+}
+
+/// Runs all cases of `tests` against the policies in `policies`.
+///
+/// What is wrong with the policies or the test files is added to `diagnostics`; where anything
+/// of it is an error, the cases that depend on it are not run.
+pub fn run(
+    policies: &[SourceFile],
+    tests: &[SourceFile],
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<CaseResult> {
+    let mut own = Vec::new();
+    let shared = compile::compile(policies, limits, &mut own);
+    let shared = shared.filter(|_| !diagnostic::has_errors(&own));
+    diagnostics.append(&mut own);
+    let Some(shared) = shared else { return Vec::new() };
+    let mut results = Vec::new();
+    for source in tests {
+        let Document::Test(file) = &source.document else { continue };
+        check_file(source, file, diagnostics);
+        match with_registry(policies, source, file, limits, diagnostics) {
+            Fixture::None => results.extend(file.cases.iter().map(|case| run_case(&shared, &source.path, case))),
+            Fixture::Own(snapshot) => {
+                results.extend(file.cases.iter().map(|case| run_case(&snapshot, &source.path, case)));
+            }
+            Fixture::Broken => {}
+        }
+    }
+    results
+}
+
+/// The policies for one test file.
+enum Fixture {
+    /// The policies as they are.
+    None,
+    /// The policies with the file's own registry.
+    Own(Box<Snapshot>),
+    /// The file's own registry has errors.
+    Broken,
+}
+
+fn with_registry(
+    policies: &[SourceFile],
+    source: &SourceFile,
+    file: &TestFile,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Fixture {
+    let Some(registry) = &file.registry else { return Fixture::None };
+    let registry = RegistryFile {
+        span: registry.span,
+        format: Format,
+        kind: Kind::Registry,
+        exporters: registry.exporters.clone(),
+        flows: registry.flows.clone(),
+        clearances: registry.clearances.clone(),
+        note: None,
+    };
+    let document = Document::Registry(Box::new(registry));
+    let mut sources = policies.to_vec();
+    sources.push(SourceFile { path: source.path.clone(), document, unknown: Vec::new() });
+    let mut found = Vec::new();
+    let snapshot = compile::compile(&sources, limits, &mut found);
+    found.retain(|diagnostic| diagnostic.file == source.path);
+    let broken = diagnostic::has_errors(&found);
+    diagnostics.append(&mut found);
+    snapshot.filter(|_| !broken).map_or(Fixture::Broken, |snapshot| Fixture::Own(Box::new(snapshot)))
+}
+
+/// A case that names no reason code that exists, or stands twice, proves nothing.
+fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagnostic>) {
+    let mut cx = super::decode::Context::new(&source.path, diagnostics);
+    let names: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
+    for (index, case) in file.cases.iter().enumerate() {
+        if file.cases.iter().take(index).any(|earlier| earlier.id.value == case.id.value) {
+            let help = "every case has an id of its own in its file".to_owned();
+            cx.error("P010", case.id.span, format!("the case `{}` stands twice", case.id.value.0), help);
+        }
+        for code in case.about.iter().chain(&case.want.reasons) {
+            if !names.contains(&code.value.0.as_ref()) {
+                let help = super::decode::did_you_mean(&code.value.0, names.iter().copied());
+                cx.error("P011", code.span, format!("unknown reason code `{}`", code.value.0), help);
+            }
+        }
+        if case.want.outcome.is_some() == case.want.error.is_some() {
+            let help = "write either `outcome` or `error`".to_owned();
+            cx.error("P017", case.want.span, "a case wants an outcome or an error".to_owned(), help);
+        }
+    }
+}
+
+/// Runs one case.
+pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
+    let (got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
+        Ok(decision) => (in_words(&decision), compare(snapshot, &decision, case)),
+        Err(violations) => {
+            let fields: Vec<String> =
+                violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
+            let failures = match &case.want.error {
+                Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
+                Some(field) => vec![format!("wanted an error at `{}`", field.0)],
+                None => vec![format!("wanted an answer, and the request is refused: {violations:?}")],
+            };
+            (format!("refused at {}", fields.join(", ")), failures)
+        }
+    };
+    CaseResult {
+        file: file.to_owned(),
+        id: case.id.value.0.to_string(),
+        title: case.title.0.to_string(),
+        span: case.id.span,
+        got,
+        failures,
+    }
+}
+
+fn decide(snapshot: &Snapshot, asked: &Asked<'_>, at: Moment) -> Result<Decision, Vec<Violation>> {
+    let transfer = resolve(snapshot, asked, at)?;
+    let missing = missing_totals(snapshot, &transfer);
+    if missing.is_empty() { Ok(evaluate(snapshot, &transfer, &transfer.stated)) } else { Err(missing) }
+}
+
+fn in_words(decision: &Decision) -> String {
+    let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.code.name()).collect();
+    format!("{} ({})", decision.outcome.name(), codes.join(", "))
+}
+
+fn compare(snapshot: &Snapshot, decision: &Decision, case: &Case) -> Vec<String> {
+    let want = &case.want;
+    let mut failures = Vec::new();
+    if let Some(field) = &want.error {
+        failures.push(format!("wanted an error at `{}`", field.0));
+    }
+    let outcomes = [("outcome", want.outcome, decision.outcome), ("required", want.required, decision.required)];
+    for (name, wanted, got) in outcomes {
+        if let Some(wanted) = wanted.filter(|wanted| outcome(*wanted) != got) {
+            failures.push(format!("wanted {name} {}, got {}", wanted.word(), got.name()));
+        }
+    }
+    for code in &want.reasons {
+        if !decision.reasons.iter().any(|reason| reason.code.name() == code.value.0.as_ref()) {
+            failures.push(format!("wanted the reason {}", code.value.0));
+        }
+    }
+    if let Some(wanted) = &want.clearance {
+        let got = decision.clearance.and_then(|id| snapshot.clearance(id)).map(|clearance| clearance.id.as_ref());
+        if got != Some(wanted.0.as_ref()) {
+            failures.push(format!("wanted the clearance {}, got {}", wanted.0, got.unwrap_or("none")));
+        }
+    }
+    failures
+}
+
+/// Returns the outcome that a case wants.
+pub const fn outcome(wanted: WantOutcome) -> Outcome {
+    match wanted {
+        WantOutcome::Allow => Outcome::Allow,
+        WantOutcome::File => Outcome::File,
+        WantOutcome::Contract => Outcome::Contract,
+        WantOutcome::Assess => Outcome::Assess,
+    }
+}
+
+/// Returns what a case asks, in a caller's words.
+pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
+    let facts = transfer.exporter_facts.as_ref().map(|facts| AskedFacts {
+        ciio: facts.ciio == YesNo::Yes,
+        zones: facts.zones.iter().map(|zone| zone.0.as_ref()).collect(),
+        kinds: facts.kinds.iter().map(|kind| kind.0.as_ref()).collect(),
+        held: facts.held.as_ref().map(persons).unwrap_or_default(),
+        held_specially_sensitive: facts.held_specially_sensitive.map_or(0, |persons| persons.0.get()),
+    });
+    Asked {
+        flow: text(transfer.flow.as_ref()),
+        exporter: text(transfer.exporter.as_ref()),
+        exporter_facts: facts,
+        recipient: text(transfer.recipient.as_ref()),
+        destination: text(transfer.destination.as_ref()),
+        sector: text(transfer.sector.as_ref()),
+        scenario: text(transfer.scenario.as_ref()),
+        data: transfer.data.iter().map(item).collect(),
+        persons: transfer.persons.as_ref().map(persons),
+        year_to_date: transfer.year_to_date.as_ref().map(persons),
+        scenario_year_to_date: transfer.scenario_year_to_date.as_ref().map(persons),
+        ground: transfer.ground.to_ground(),
+        at: None,
+        export_zone: text(transfer.export_zone.as_ref()),
+    }
+}
+
+fn text(words: Option<&Words>) -> Option<&str> {
+    words.map(|words| words.0.as_ref())
+}
+
+fn item(item: &CaseItem) -> AskedItem<'_> {
+    AskedItem {
+        code: &item.code.0,
+        class: item.class.map(Class::to_class),
+        modality: item.modality.map(Modality::to_modality),
+        attributes: item.attributes.iter().map(|attribute| attribute.0.as_ref()).collect(),
+    }
+}
+
+const fn persons(persons: &CasePersons) -> AskedPersons {
+    AskedPersons { general: persons.general.0.get(), sensitive: persons.sensitive.0.get() }
+}

@@ -10,5 +10,11 @@
     reason = "tests fail by panicking"
 )]
 
+/// The policies that ship.
+mod shipped;
+
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
+
+/// The rules that keep the code as the architecture says.
+mod tidy;

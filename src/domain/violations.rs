@@ -9,6 +9,9 @@ use super::statement::{Ciio, Destination, Facts, Item};
 use super::units::{AttributeId, AttributeSet, Class, Country, Headcount, ItemId, KindId, Persons, ZoneId, ZoneSet};
 use super::vocabulary::Vocabulary;
 
+/// So many violations are looked into for what the caller may have meant.
+const HINTS_MAX: usize = 8;
+
 /// Everything that is wrong, and the readers that find it.
 #[derive(Default)]
 pub(super) struct Violations(pub(super) Vec<Violation>);
@@ -36,8 +39,15 @@ impl Violations {
         known
     }
 
+    /// The first few misspelt words get a hint. Looking for one costs far more than refusing the
+    /// word, and a request with many would keep a processor busy.
+    fn is_worth_a_hint(&self) -> bool {
+        self.0.len() < HINTS_MAX
+    }
+
     pub(super) fn unknown(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) {
-        let nearest = vocabulary.nearest(code).map(|number| vocabulary.word(number).to_owned());
+        let nearest = self.is_worth_a_hint().then(|| vocabulary.nearest(code)).flatten();
+        let nearest = nearest.map(|number| vocabulary.word(number).to_owned());
         self.add(field, Problem::UnknownCode { kind, code: code.to_owned(), nearest });
     }
 
@@ -144,6 +154,10 @@ impl Violations {
     /// A code of the caller's own is fine where the caller classifies it, unless it is one slip
     /// away from a code that the catalogue classes more strictly: that would pass by the lists.
     pub(super) fn near_miss(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
+        // A request with that many violations is refused whatever is found here.
+        if !self.is_worth_a_hint() {
+            return;
+        }
         let vocabulary = &snapshot.codes.items;
         let stricter = vocabulary.nearest_slip(code).filter(|number| class < snapshot.class_of(ItemId(*number)));
         if let Some(number) = stricter {

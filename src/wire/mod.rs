@@ -1,3 +1,8 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod codec;
+pub mod from_proto;
 pub mod generated;
+mod problem;
+pub mod status;
+pub mod to_proto;

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod from_proto;
 pub mod generated;
+pub mod json;
 mod problem;
 pub mod status;
 pub mod to_proto;

@@ -5,4 +5,7 @@
 pub mod domain;
 pub mod live;
 pub mod policy;
+pub mod service;
+#[cfg(test)]
+mod testing;
 pub mod wire;

@@ -9,7 +9,7 @@ use crate::domain::list::{
 };
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
-use crate::domain::route::route;
+use crate::domain::routing::route;
 use crate::domain::snapshot::{Codes, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{

@@ -8,6 +8,7 @@ pub mod asked;
 pub mod calendar;
 pub mod clearance;
 pub mod clock;
+pub mod counting;
 pub mod decision;
 pub mod evaluate;
 mod important;

@@ -34,6 +34,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     let stated = Totals {
         national: violations.headcount("year_to_date", asked.year_to_date),
         scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
+        ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
     let worked_out = match flow {

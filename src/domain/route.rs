@@ -79,7 +79,9 @@ pub struct Track {
     pub national_lines: NationalLines,
     /// What is asked for below the lines.
     pub below: Below,
-    /// The scenario's own counters, where a list has a number of its own.
+    /// The scenario's own counters; `None` on the national track.
+    ///
+    /// Kept even where all lines are national: a line that is filled in later finds its count.
     pub own: Option<OwnCounter>,
     /// Art. 5(1)(4), where it frees from what is asked for below the lines: the contract line of
     /// the general national counter, and the rule.
@@ -124,7 +126,7 @@ pub enum NationalLines {
 }
 
 /// Whose counters a track has of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnCounter {
     /// The family of editions.
     pub family: FamilyId,

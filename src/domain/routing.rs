@@ -192,7 +192,7 @@ fn add_listed_track(national: &National, statement: &Statement, listing: &Listin
     if unknown {
         route.note(ReasonCode::LineUnknown, listing.rule);
     }
-    let own = has_own.then_some(OwnCounter { family: listing.edition.family, sector, scenario });
+    let own = Some(OwnCounter { family: listing.edition.family, sector, scenario });
     let national_lines = if has_own { NationalLines::ByClass } else { NationalLines::AsWritten };
     let frees = SmallVolume { line: national.lines.general.contract.from, rule: national.rules.small_volume };
     let small_volume = listing.edition.small_volume_frees.then_some(frees);

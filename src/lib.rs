@@ -3,6 +3,7 @@
 //! See `docs/ARCHITECTURE.md` for the map.
 
 pub mod domain;
+pub mod ledger;
 pub mod live;
 pub mod policy;
 pub mod service;

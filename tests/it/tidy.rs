@@ -14,6 +14,11 @@ use crate::shipped;
 /// line in `docs/ARCHITECTURE.md` that says why.
 const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("domain", &["domain"], &["std", "strsim"]),
+    (
+        "ledger",
+        &["domain", "ledger"],
+        &["std", "async_trait", "redb", "thiserror", "tokio", "tokio_postgres", "tracing"],
+    ),
     ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
 

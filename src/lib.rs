@@ -5,4 +5,5 @@
 pub mod domain;
 pub mod live;
 pub mod policy;
+pub mod report;
 pub mod wire;

@@ -36,6 +36,25 @@ pub struct CaseResult {
     pub failures: Vec<String>,
 }
 
+/// Finds what is wrong with the policies and with the test files, without running a case.
+///
+/// Returns the snapshot of the policies, where they have no error.
+pub fn check(
+    policies: &[SourceFile],
+    tests: &[SourceFile],
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Snapshot> {
+    let shared = compile_shared(policies, limits, diagnostics);
+    for (source, file) in test_files(tests) {
+        check_file(source, file, diagnostics);
+        if shared.is_some() {
+            with_registry(policies, source, file, limits, diagnostics);
+        }
+    }
+    shared
+}
+
 /// Runs all cases of `tests` against the policies in `policies`.
 ///
 /// What is wrong with the policies or the test files is added to `diagnostics`; where anything
@@ -46,17 +65,13 @@ pub fn run(
     limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<CaseResult> {
-    let mut own = Vec::new();
-    let shared = compile::compile(policies, limits, &mut own);
-    let shared = shared.filter(|_| !diagnostic::has_errors(&own));
-    diagnostics.append(&mut own);
-    let Some(shared) = shared else { return Vec::new() };
+    let shared = compile_shared(policies, limits, diagnostics);
     let mut results = Vec::new();
-    for source in tests {
-        let Document::Test(file) = &source.document else { continue };
+    for (source, file) in test_files(tests) {
         check_file(source, file, diagnostics);
+        let Some(shared) = &shared else { continue };
         match with_registry(policies, source, file, limits, diagnostics) {
-            Fixture::None => results.extend(file.cases.iter().map(|case| run_case(&shared, &source.path, case))),
+            Fixture::None => results.extend(file.cases.iter().map(|case| run_case(shared, &source.path, case))),
             Fixture::Own(snapshot) => {
                 results.extend(file.cases.iter().map(|case| run_case(&snapshot, &source.path, case)));
             }
@@ -64,6 +79,22 @@ pub fn run(
         }
     }
     results
+}
+
+fn compile_shared(policies: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Snapshot> {
+    let mut own = Vec::new();
+    let shared = compile::compile(policies, limits, &mut own);
+    let shared = shared.filter(|_| !diagnostic::has_errors(&own));
+    diagnostics.append(&mut own);
+    shared
+}
+
+/// The test files among the sources.
+fn test_files(tests: &[SourceFile]) -> impl Iterator<Item = (&SourceFile, &TestFile)> {
+    tests.iter().filter_map(|source| match &source.document {
+        Document::Test(file) => Some((source, file.as_ref())),
+        Document::Catalogue(_) | Document::National(_) | Document::Zone(_) | Document::Registry(_) => None,
+    })
 }
 
 /// The policies for one test file.
@@ -95,7 +126,7 @@ fn with_registry(
     };
     let document = Document::Registry(Box::new(registry));
     let mut sources = policies.to_vec();
-    sources.push(SourceFile { path: source.path.clone(), document, unknown: Vec::new() });
+    sources.push(SourceFile { path: source.path.clone(), document, unknown: Vec::new(), lost: Vec::new() });
     let mut found = Vec::new();
     let snapshot = compile::compile(&sources, limits, &mut found);
     found.retain(|diagnostic| diagnostic.file == source.path);
@@ -120,8 +151,8 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
             }
         }
         if case.want.outcome.is_some() == case.want.error.is_some() {
-            let help = "write either `outcome` or `error`".to_owned();
-            cx.error("P017", case.want.span, "a case wants an outcome or an error".to_owned(), help);
+            let help = "write one of `outcome: …` and `error: …`".to_owned();
+            cx.error("P017", case.want.span, "a case wants either an outcome or an error".to_owned(), help);
         }
     }
 }

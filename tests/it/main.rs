@@ -12,3 +12,7 @@
 
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
+/// What a compliance officer reads for each class of mistake.
+mod diagnostics;
+/// A policy directory that fits on a few screens.
+mod small;

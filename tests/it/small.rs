@@ -1,0 +1,76 @@
+//! A policy directory that fits on a few screens, for tests that change a word in it.
+
+use neglist::policy::{self, Compiled, Diagnostic, Limits, PolicyFile, SourceFile, verify};
+
+/// Limits that no test of a few files comes near to.
+pub(crate) const LIMITS: Limits = Limits { entries_max: 1_000_000, depth_max: 32 };
+
+pub(crate) const CODES: &str = "catalogue/codes.yaml";
+pub(crate) const NATION: &str = "lists/national/nation.yaml";
+pub(crate) const PORT: &str = "lists/zones/port.yaml";
+pub(crate) const OWN: &str = "registry/own.yaml";
+pub(crate) const TEST: &str = "tests/own_test.yaml";
+
+/// The directory.
+#[derive(Clone)]
+pub(crate) struct Small {
+    pub(crate) files: Vec<PolicyFile>,
+}
+
+impl Small {
+    /// Returns the directory as it is: valid, and without a finding.
+    pub(crate) fn new() -> Self {
+        let file = |path: &str, text: &str| PolicyFile { path: path.to_owned(), text: text.to_owned() };
+        Self {
+            files: vec![
+                file(CODES, include_str!("small/catalogue/codes.yaml")),
+                file(NATION, include_str!("small/lists/national/nation.yaml")),
+                file(PORT, include_str!("small/lists/zones/port.yaml")),
+                file(OWN, include_str!("small/registry/own.yaml")),
+                file(TEST, include_str!("small/tests/own_test.yaml")),
+            ],
+        }
+    }
+
+    /// Replaces the first occurrence of a text in a file.
+    #[track_caller]
+    pub(crate) fn with(mut self, path: &str, old: &str, new: &str) -> Self {
+        let file = self.files.iter_mut().find(|file| file.path == path).unwrap();
+        assert!(file.text.contains(old), "`{old}` is not in {path}");
+        file.text = file.text.replacen(old, new, 1);
+        self
+    }
+
+    /// Adds a file.
+    pub(crate) fn and(mut self, path: &str, text: &str) -> Self {
+        self.files.push(PolicyFile { path: path.to_owned(), text: text.to_owned() });
+        self
+    }
+
+    /// Returns the policies and the tests.
+    pub(crate) fn split(&self) -> (Vec<PolicyFile>, Vec<PolicyFile>) {
+        self.files.iter().cloned().partition(|file| !file.path.ends_with("_test.yaml"))
+    }
+
+    /// Compiles the policies.
+    pub(crate) fn compiled(&self) -> Compiled {
+        policy::compile(&self.split().0, &LIMITS)
+    }
+
+    /// Reads the policies into their types.
+    pub(crate) fn sources(&self) -> Vec<SourceFile> {
+        policy::read(&self.split().0, &LIMITS, &mut Vec::new())
+    }
+
+    /// Finds everything, in the test files too.
+    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
+        let (policies, tests) = self.split();
+        let mut diagnostics = Vec::new();
+        let sources = policy::read(&policies, &LIMITS, &mut diagnostics);
+        let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
+        verify::check(&sources, &tests, &LIMITS, &mut diagnostics);
+        policy::consequences::remove(&self.files, &[sources, tests].concat(), &mut diagnostics);
+        policy::diagnostic::sort(&mut diagnostics);
+        diagnostics
+    }
+}

@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(true)
         .build_server(true)
         .extern_path(".google.rpc", "::tonic_types::pb")
+        .codec_path("crate::wire::codec::ProtoCodec")
         .compile_fds(descriptors)?;
     Ok(())
 }

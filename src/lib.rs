@@ -6,4 +6,7 @@ pub mod domain;
 pub mod live;
 pub mod policy;
 pub mod report;
+pub mod service;
+#[cfg(test)]
+mod testing;
 pub mod wire;

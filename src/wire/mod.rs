@@ -1,3 +1,9 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod codec;
+pub mod from_proto;
 pub mod generated;
+pub mod json;
+mod problem;
+pub mod status;
+pub mod to_proto;

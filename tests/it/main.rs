@@ -10,9 +10,15 @@
     reason = "tests fail by panicking"
 )]
 
+/// The policies that ship.
+mod shipped;
+
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
 /// What a compliance officer reads for each class of mistake.
 mod diagnostics;
 /// A policy directory that fits on a few screens.
 mod small;
+
+/// The rules that keep the code as the architecture says.
+mod tidy;

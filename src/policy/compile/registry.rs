@@ -9,7 +9,8 @@ use crate::domain::asked::{ITEMS_MAX, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
-use crate::domain::route::{Route, route};
+use crate::domain::route::Route;
+use crate::domain::routing::route;
 use crate::domain::snapshot::{Segment, Snapshot};
 use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
 use crate::domain::units::{

@@ -1,0 +1,6 @@
+//! The handlers of the gRPC services: take the snapshot, read, ask, answer. No rules.
+
+mod answers;
+pub mod decide;
+
+pub use decide::{DecideSettings, DecisionApi};

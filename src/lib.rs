@@ -2,6 +2,7 @@
 //!
 //! See `docs/ARCHITECTURE.md` for the map.
 
+pub mod config;
 pub mod domain;
 pub mod live;
 pub mod policy;

@@ -1,3 +1,5 @@
+//! What people read, and what must not reach their terminal.
+
 use super::{Checked, Colour, text};
 use crate::policy::diagnostic::Span;
 use crate::policy::{Diagnostic, PolicyFile, Severity};

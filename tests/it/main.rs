@@ -17,6 +17,10 @@ mod shipped;
 mod decisions;
 /// What a compliance officer reads for each class of mistake.
 mod diagnostics;
+/// What `check` reports beyond mistakes.
+mod findings;
+/// The JSON Schema of the policy files.
+mod schema;
 /// A policy directory that fits on a few screens.
 mod small;
 

@@ -1,9 +1,9 @@
 //! A policy directory that fits on a few screens, for tests that change a word in it.
 
-use neglist::policy::{self, Compiled, Diagnostic, Limits, PolicyFile, SourceFile, verify};
+use neglist::policy::findings::{self, Look};
+use neglist::policy::{self, Diagnostic, PolicyFile, verify};
 
-/// Limits that no test of a few files comes near to.
-pub(crate) const LIMITS: Limits = Limits { entries_max: 1_000_000, depth_max: 32 };
+use crate::shipped::LIMITS;
 
 pub(crate) const CODES: &str = "catalogue/codes.yaml";
 pub(crate) const NATION: &str = "lists/national/nation.yaml";
@@ -52,16 +52,6 @@ impl Small {
         self.files.iter().cloned().partition(|file| !file.path.ends_with("_test.yaml"))
     }
 
-    /// Compiles the policies.
-    pub(crate) fn compiled(&self) -> Compiled {
-        policy::compile(&self.split().0, &LIMITS)
-    }
-
-    /// Reads the policies into their types.
-    pub(crate) fn sources(&self) -> Vec<SourceFile> {
-        policy::read(&self.split().0, &LIMITS, &mut Vec::new())
-    }
-
     /// Finds everything, in the test files too.
     pub(crate) fn findings(&self) -> Vec<Diagnostic> {
         let (policies, tests) = self.split();
@@ -70,6 +60,19 @@ impl Small {
         let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
         verify::check(&sources, &tests, &LIMITS, &mut diagnostics);
         policy::consequences::remove(&self.files, &[sources, tests].concat(), &mut diagnostics);
+        policy::diagnostic::sort(&mut diagnostics);
+        diagnostics
+    }
+
+    /// Finds what is worth knowing on a day, looking 60 days ahead.
+    pub(crate) fn outlook(&self, day: &str) -> Vec<Diagnostic> {
+        let (policies, tests) = self.split();
+        let mut diagnostics = Vec::new();
+        let sources = policy::read(&policies, &LIMITS, &mut diagnostics);
+        let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
+        let snapshot = verify::check(&sources, &tests, &LIMITS, &mut diagnostics);
+        let look = Look { day: day.parse().unwrap(), expires_within_days: 60 };
+        findings::find(&sources, snapshot.as_ref(), look, &mut diagnostics);
         policy::diagnostic::sort(&mut diagnostics);
         diagnostics
     }

@@ -7,6 +7,7 @@ pub mod compile;
 pub mod consequences;
 pub mod decode;
 pub mod diagnostic;
+pub mod diff;
 pub mod findings;
 pub mod source;
 mod syntax;

@@ -11,7 +11,7 @@ use super::source::registry::RegistryFile;
 use super::source::scalar::{Class, Modality, Words, YesNo};
 use super::source::{Format, Kind};
 use super::{Limits, SourceFile};
-use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Violation};
+use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Problem, Violation};
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::reason::{Outcome, ReasonCode};
@@ -30,6 +30,8 @@ pub struct CaseResult {
     pub title: String,
     /// Where it stands.
     pub span: Span,
+    /// The outcome; `None` where the request is refused.
+    pub outcome: Option<Outcome>,
     /// What came out, in a few words.
     pub got: String,
     /// What differs from what is wanted; empty where the case holds.
@@ -159,17 +161,18 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
 
 /// Runs one case.
 pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
-    let (got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
-        Ok(decision) => (in_words(&decision), compare(snapshot, &decision, case)),
+    let (outcome, got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
+        Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
         Err(violations) => {
             let fields: Vec<String> =
                 violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
+            let problems: Vec<String> = violations.iter().map(in_short).collect();
             let failures = match &case.want.error {
                 Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
                 Some(field) => vec![format!("wanted an error at `{}`", field.0)],
-                None => vec![format!("wanted an answer, and the request is refused: {violations:?}")],
+                None => vec![format!("wanted an answer, and the request is refused: {}", problems.join("; "))],
             };
-            (format!("refused at {}", fields.join(", ")), failures)
+            (None, format!("refused at {}", fields.join(", ")), failures)
         }
     };
     CaseResult {
@@ -177,6 +180,7 @@ pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
         id: case.id.value.0.to_string(),
         title: case.title.0.to_string(),
         span: case.id.span,
+        outcome,
         got,
         failures,
     }
@@ -186,6 +190,29 @@ fn decide(snapshot: &Snapshot, asked: &Asked<'_>, at: Moment) -> Result<Decision
     let transfer = resolve(snapshot, asked, at)?;
     let missing = missing_totals(snapshot, &transfer);
     if missing.is_empty() { Ok(evaluate(snapshot, &transfer, &transfer.stated)) } else { Err(missing) }
+}
+
+/// Says what is wrong with a field, for the author of a case; the answer to a caller says more.
+fn in_short(violation: &Violation) -> String {
+    let problem = match &violation.problem {
+        Problem::Missing(_) => "has to be stated".to_owned(),
+        Problem::UnknownCode { kind, code, nearest } => {
+            let nearest = nearest.as_ref().map(|nearest| format!(", did you mean `{nearest}`?")).unwrap_or_default();
+            format!("unknown {} `{code}`{nearest}", kind.nouns().1)
+        }
+        Problem::NearMiss { code, nearest } => format!("`{code}` resembles the stricter `{nearest}`"),
+        Problem::NotACountry { code, .. } => format!("`{code}` is not a country code"),
+        Problem::TooLong { bytes } => format!("{bytes} bytes are too many"),
+        Problem::TooMany { count, max } => format!("{count} entries, and at most {max} are allowed"),
+        Problem::TooManyPersons { count } => format!("{count} persons are too many"),
+        Problem::PersonsWithoutPersonalInformation => "persons, and no personal information is sent".to_owned(),
+        Problem::OtherExportersFlow { registered } => format!("the flow belongs to `{registered}`"),
+        Problem::GroundNotInherited { flow } => format!("the ground of the flow `{flow}` is for other data"),
+        Problem::OutOfCalendar => "outside the calendar".to_owned(),
+        Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
+        Problem::NotATimestamp => "not a time stamp".to_owned(),
+    };
+    format!("transfer.{}: {problem}", violation.field)
 }
 
 fn in_words(decision: &Decision) -> String {

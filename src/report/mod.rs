@@ -4,6 +4,8 @@
 //! and decides nothing. What a user or a file wrote cannot break out of its line: control
 //! characters are shown, not sent.
 
+pub mod cases;
+pub mod changes;
 pub mod json;
 pub mod text;
 

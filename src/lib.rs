@@ -2,8 +2,12 @@
 //!
 //! See `docs/ARCHITECTURE.md` for the map.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod live;
 pub mod policy;
+pub mod service;
+pub mod telemetry;
 pub mod wire;

@@ -61,9 +61,9 @@ const MIB: u64 = 1 << 20;
 const DAY_SECONDS: u64 = 86_400;
 
 keys! {
-    /// Where gateways and services ask: host:port or unix:/path, one or several. Port 0 takes a free one.
+    /// Where gateways and services ask: `host:port` or `unix:/path`, one or several. Port 0 takes a free one.
     listen: Vec<Address> = "127.0.0.1:50051", addresses;
-    /// Where policy admins ask: a loopback address or unix:/path, or `none`.
+    /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.
     admin: Option<Address> = "127.0.0.1:50052", or_none(address);
     /// The policy directory.
@@ -105,7 +105,7 @@ keys! {
     http2_keepalive_timeout_seconds: u64 = "20", number(1, DAY_SECONDS);
     /// Time for requests in flight to finish when the server stops, in seconds.
     drain_seconds: u64 = "25", number(0, 3600);
-    /// Longest time that WaitForDigest waits, in seconds; a shorter deadline of the client holds.
+    /// Longest time that `WaitForDigest` waits, in seconds; a shorter deadline of the client holds.
     wait_for_digest_seconds_max: u64 = "300", number(1, DAY_SECONDS);
     /// Permissions of unix sockets, in octal: who may connect needs to write.
     unix_socket_mode: u32 = "0660", octal(0o777);

@@ -70,7 +70,8 @@ mod tests {
     fn other_texts_are_no_digests() {
         let good = of_files(&[]);
         assert!(is_well_formed(&good));
-        for bad in ["", "blake3:", "sha256:00", &good[7..], &good[..70], &good.to_uppercase(), &format!("{good}0")] {
+        for bad in ["", "sha256:00", good.trim_start_matches(PREFIX), PREFIX, &good.to_uppercase(), &format!("{good}0")]
+        {
             assert!(!is_well_formed(bad), "{bad}");
         }
     }

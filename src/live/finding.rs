@@ -57,7 +57,7 @@ pub(super) fn warning(code: &'static str, file: &str, message: String, help: Str
 pub(super) fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Diagnostic {
     let before = bytes.get(..valid_up_to).unwrap_or_default();
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = 1 + String::from_utf8_lossy(before.get(line_start..).unwrap_or_default()).chars().count();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Diagnostic {

@@ -1,7 +1,7 @@
 //! Reads the files of a policy directory, as they were at one moment.
 //!
 //! A directory may change while it is read: somebody copies files, or Kubernetes swaps a
-//! ConfigMap. So it is listed before and after; where the two differ everything is read again,
+//! config map. So it is listed before and after; where the two differ everything is read again,
 //! a bounded number of times. Sizes are checked before a byte is read, and again while reading,
 //! because what is listed as empty may never end.
 
@@ -103,10 +103,13 @@ fn read_surveyed(survey: Survey, limits: &ReadLimits) -> (Fingerprint, Result<Di
         let mut bytes_left = limits.total_bytes_max;
         for found in files {
             match read_file(&found, limits, &mut bytes_left) {
-                Ok(text) if found.purpose == Purpose::Policy => {
-                    policies.push(PolicyFile { path: found.relative, text })
+                Ok(text) => {
+                    let file = PolicyFile { path: found.relative, text };
+                    match found.purpose {
+                        Purpose::Policy => policies.push(file),
+                        Purpose::Test => tests.push(file),
+                    }
                 }
-                Ok(text) => tests.push(PolicyFile { path: found.relative, text }),
                 Err(diagnostic) => {
                     let total_exceeded = diagnostic.code == finding::TOO_MANY_BYTES;
                     diagnostics.push(diagnostic);

@@ -26,7 +26,9 @@ const RETIRED_MAX: usize = 4;
 
 /// Compiles policy files; a parameter, so that reloading can be tested without real lists.
 #[derive(Clone)]
-pub struct Compiler(Arc<dyn Fn(&[PolicyFile]) -> Compiled + Send + Sync>);
+pub struct Compiler(Arc<Compile>);
+
+type Compile = dyn Fn(&[PolicyFile]) -> Compiled + Send + Sync;
 
 impl Compiler {
     /// Returns a compiler that calls a function.

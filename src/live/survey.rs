@@ -1,6 +1,6 @@
 //! Lists a policy directory: what there is to read, and a fingerprint of it.
 //!
-//! Follows symbolic links, as the ConfigMaps of Kubernetes need: there every file is a link into
+//! Follows symbolic links, as the config maps of Kubernetes need: there every file is a link into
 //! `..data`, itself a link that is swapped. Hidden names are never entries but may be where a
 //! link leads. Every walk is bounded: in depth, in the number of entries, and by remembering the
 //! directories on the way, so that no link can lead in circles.

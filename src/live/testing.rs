@@ -110,7 +110,7 @@ impl Workspace {
         symlink(leads_to, self.path(relative)).unwrap();
     }
 
-    /// Puts a new directory behind the link `..data`, as Kubernetes does with a ConfigMap.
+    /// Puts a new directory behind the link `..data`, as Kubernetes does with a config map.
     pub(crate) fn swap_config_map(&self, version: &str, files: &[(&str, &str)]) {
         let old = fs::read_link(self.path("..data")).ok();
         for (name, text) in files {

@@ -193,6 +193,28 @@ impl Drop for Policies {
     }
 }
 
+/// Files that have changed and may go on changing.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    since_first: Stopwatch,
+    since_last: Stopwatch,
+}
+
+impl Settling {
+    /// Notes a change, the first or a further one.
+    fn changed_again(before: Option<Settling>) -> Self {
+        let now = Stopwatch::start();
+        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now }
+    }
+
+    /// Returns the time until the files may be read: they stay as they are, or change without end.
+    fn settled_in(self, debounce: Duration) -> Duration {
+        let quiet = debounce.saturating_sub(self.since_last.elapsed());
+        let patience = debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed());
+        quiet.min(patience)
+    }
+}
+
 struct Worker {
     reloader: Reloader,
     timing: Timing,
@@ -213,37 +235,36 @@ impl Worker {
         self.watch_anew();
         self.reloader.attempt(Cause::Comparison);
         let mut since_comparison = Stopwatch::start();
+        let mut settling: Option<Settling> = None;
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
-            let comparison_in = self.timing.poll_interval.saturating_sub(since_comparison.elapsed());
-            let wait = if self.reloader.has_retired() { comparison_in.min(RETIRED_PAUSE) } else { comparison_in };
+            if self.dirty.swap(false, Ordering::AcqRel) {
+                settling = Some(Settling::changed_again(settling));
+            }
+            let mut wait = self.timing.poll_interval.saturating_sub(since_comparison.elapsed());
+            if let Some(settling) = settling {
+                wait = wait.min(settling.settled_in(self.timing.debounce));
+            }
+            if self.reloader.has_retired() {
+                wait = wait.min(RETIRED_PAUSE);
+            }
             match self.received.recv_timeout(wait) {
                 Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Reload(answer)) => self.reload(answer),
                 Ok(Command::Validate(answer)) => self.validate(answer),
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.dirty.load(Ordering::Acquire) {
-                self.compare_when_settled();
+            let dirty = self.dirty.load(Ordering::Acquire);
+            if settling.take_if(|settling| !dirty && settling.settled_in(self.timing.debounce).is_zero()).is_some() {
+                // Watched first and read then, so that nothing falls between the two.
+                self.watch_anew();
+                self.reloader.attempt(Cause::Comparison);
             }
             if self.timing.poll_interval <= since_comparison.elapsed() {
                 self.compare();
                 since_comparison = Stopwatch::start();
             }
         }
-    }
-
-    /// Waits until files stay as they are for a moment, then compares.
-    fn compare_when_settled(&mut self) {
-        for _ in 0..DEBOUNCE_ROUNDS_MAX {
-            if !self.dirty.swap(false, Ordering::AcqRel) {
-                break;
-            }
-            thread::sleep(self.timing.debounce);
-        }
-        // Watched first and read then, so that nothing falls between the two.
-        self.watch_anew();
-        self.reloader.attempt(Cause::Comparison);
     }
 
     fn compare(&mut self) {

@@ -7,7 +7,7 @@ use crate::live::testing::{Workspace, clock, eventually, source};
 use crate::policy::PolicyFile;
 
 /// So long that a test which passes cannot have waited for it.
-const NEVER: Duration = Duration::from_secs(3_600);
+const NEVER: Duration = Duration::from_hours(1);
 
 fn watching(workspace: &Workspace) -> Policies {
     start(source(&workspace.policies()), NEVER, Watching::On)

@@ -4,6 +4,8 @@ pub mod codec;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod policy_status;
 mod problem;
+pub mod refusal;
 pub mod status;
 pub mod to_proto;

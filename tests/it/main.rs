@@ -15,6 +15,14 @@ mod shipped;
 
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
+/// What a compliance officer reads for each class of mistake.
+mod diagnostics;
+/// What `check` reports beyond mistakes.
+mod findings;
+/// The JSON Schema of the policy files.
+mod schema;
+/// A policy directory that fits on a few screens.
+mod small;
 
 /// The rules that keep the code as the architecture says.
 mod tidy;

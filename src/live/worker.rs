@@ -1,0 +1,331 @@
+//! The thread that reloads, and the handle through which the rest of the server reaches it.
+//!
+//! One thread does everything that may take long: listing, reading, compiling, freeing. It is not
+//! a thread of the async runtime, so that a reload never keeps a request waiting for a thread.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::Live;
+use super::reload::{Cause, Loaded, Reloader, Source};
+use super::status::{Counters, Status};
+use super::stopwatch::Stopwatch;
+use super::watch::{FileWatch, WatchSet};
+use crate::domain::clock::Clock;
+use crate::policy::Diagnostic;
+
+/// Requests to the thread that may wait; more are refused.
+const COMMANDS_MAX: usize = 64;
+/// Pause between two looks at snapshots out of force that requests still use.
+const RETIRED_PAUSE: Duration = Duration::from_millis(20);
+/// Changes that come without end delay a reload by so many debounce times at most.
+const DEBOUNCE_ROUNDS_MAX: u32 = 10;
+/// The compiler may nest as deeply as the limit on YAML allows.
+const STACK_BYTES: usize = 16 << 20;
+
+/// When the policy directory is looked at.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// Time between two comparisons of the content.
+    pub poll_interval: Duration,
+    /// How long files have to stay as they are before they are read.
+    pub debounce: Duration,
+    /// Whether changes of files are watched for.
+    pub watching: Watching,
+}
+
+/// Whether changes of files are watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// They are, where the operating system can.
+    On,
+    /// The comparison alone has to do.
+    Off,
+}
+
+/// What the files on disk would come to.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// Every finding.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Digest that would be in force; `None` where a finding is an error.
+    pub digest: Option<String>,
+}
+
+/// The reload thread does not answer: too much waits for it, or it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reload thread is busy or has stopped; try again later")]
+pub struct Unavailable;
+
+/// Why policies did not come into force at the start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The directory was refused.
+    Refused(Vec<Diagnostic>),
+    /// The operating system gave no thread.
+    Thread(io::Error),
+}
+
+enum Command {
+    Changed,
+    Reload(Option<oneshot::Sender<Arc<Status>>>),
+    Validate(oneshot::Sender<Validation>),
+    Stop,
+}
+
+/// The policies in force and their status; reloads them on demand.
+///
+/// The thread behind it stops when the handle is dropped.
+pub struct Policies {
+    live: Arc<Live>,
+    status: watch::Receiver<Arc<Status>>,
+    counters: Arc<Counters>,
+    commands: SyncSender<Command>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// Loads the policy directory and begins to keep it up to date. Blocks while it loads.
+    ///
+    /// # Errors
+    /// Where the directory is refused, with every finding, or there is no thread to be had.
+    pub fn start(source: Source, timing: Timing, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let reloader = Reloader::start(source, clock).map_err(StartError::Refused)?;
+        let (commands, received) = sync_channel(COMMANDS_MAX);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let policies = Self {
+            live: reloader.live().clone(),
+            status: reloader.subscribe(),
+            counters: reloader.counters().clone(),
+            commands: commands.clone(),
+            stopped: stopped.clone(),
+        };
+        let worker = Worker {
+            reloader,
+            timing,
+            commands,
+            received,
+            stopped,
+            dirty: Arc::new(AtomicBool::new(false)),
+            watch_set: WatchSet::default(),
+            watch: None,
+            warned: false,
+        };
+        thread::Builder::new()
+            .name("policy-reload".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || worker.run())
+            .map_err(StartError::Thread)?;
+        Ok(policies)
+    }
+
+    /// Returns the holder of the snapshot in force.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.borrow().clone()
+    }
+
+    /// Returns a receiver of the status, now and at each change.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// Returns the counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Asks for a reload and does not wait for it: SIGHUP.
+    ///
+    /// # Errors
+    /// Where too much waits for the reload thread already.
+    pub fn request_reload(&self) -> Result<(), Unavailable> {
+        self.send(Command::Reload(None))
+    }
+
+    /// Reads the policy directory now; returns when the new snapshot serves or was refused.
+    ///
+    /// # Errors
+    /// Where the reload thread is busy or has stopped.
+    pub async fn reload(&self) -> Result<Arc<Status>, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Reload(Some(answer)))?;
+        answered.await.map_err(|_| Unavailable)
+    }
+
+    /// Reads and compiles the policy directory without putting it in force.
+    ///
+    /// # Errors
+    /// Where the reload thread is busy or has stopped.
+    pub async fn validate(&self) -> Result<Validation, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Validate(answer))?;
+        answered.await.map_err(|_| Unavailable)
+    }
+
+    fn send(&self, command: Command) -> Result<(), Unavailable> {
+        self.commands.try_send(command).map_err(|_| Unavailable)
+    }
+}
+
+impl Drop for Policies {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        // A full queue wakes the thread by itself, and then it sees the flag.
+        let _ = self.commands.try_send(Command::Stop);
+    }
+}
+
+/// Files that have changed and may go on changing.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    since_first: Stopwatch,
+    since_last: Stopwatch,
+}
+
+impl Settling {
+    /// Notes a change, the first or a further one.
+    fn changed_again(before: Option<Settling>) -> Self {
+        let now = Stopwatch::start();
+        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now }
+    }
+
+    /// Returns the time until the files may be read: they stay as they are, or change without end.
+    fn settled_in(self, debounce: Duration) -> Duration {
+        let quiet = debounce.saturating_sub(self.since_last.elapsed());
+        let patience = debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed());
+        quiet.min(patience)
+    }
+}
+
+struct Worker {
+    reloader: Reloader,
+    timing: Timing,
+    commands: SyncSender<Command>,
+    received: Receiver<Command>,
+    stopped: Arc<AtomicBool>,
+    /// Set by the watcher, cleared before the files are read.
+    dirty: Arc<AtomicBool>,
+    watch_set: WatchSet,
+    watch: Option<FileWatch>,
+    /// Whether the log has been told that nothing is watched.
+    warned: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        // Whatever changed between the first load and the first watch is found here.
+        self.watch_anew();
+        self.reloader.attempt(Cause::Comparison);
+        let mut since_comparison = Stopwatch::start();
+        let mut settling: Option<Settling> = None;
+        while !self.stopped.load(Ordering::Acquire) {
+            self.reloader.free_retired();
+            if self.dirty.swap(false, Ordering::AcqRel) {
+                settling = Some(Settling::changed_again(settling));
+            }
+            let mut wait = self.timing.poll_interval.saturating_sub(since_comparison.elapsed());
+            if let Some(settling) = settling {
+                wait = wait.min(settling.settled_in(self.timing.debounce));
+            }
+            if self.reloader.has_retired() {
+                wait = wait.min(RETIRED_PAUSE);
+            }
+            match self.received.recv_timeout(wait) {
+                Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Reload(answer)) => self.reload(answer),
+                Ok(Command::Validate(answer)) => self.validate(answer),
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let dirty = self.dirty.load(Ordering::Acquire);
+            if settling.take_if(|settling| !dirty && settling.settled_in(self.timing.debounce).is_zero()).is_some() {
+                // Watched first and read then, so that nothing falls between the two.
+                self.watch_anew();
+                self.reloader.attempt(Cause::Comparison);
+            }
+            if self.timing.poll_interval <= since_comparison.elapsed() {
+                self.compare();
+                since_comparison = Stopwatch::start();
+            }
+        }
+    }
+
+    fn compare(&mut self) {
+        self.watch_if_changed();
+        self.reloader.attempt(Cause::Comparison);
+    }
+
+    fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
+        self.watch_if_changed();
+        let status = self.reloader.attempt(Cause::Request);
+        if let Some(answer) = answer {
+            // Whoever asked may have gone; the reload stands.
+            let _ = answer.send(status);
+        }
+    }
+
+    fn validate(&mut self, answer: oneshot::Sender<Validation>) {
+        let Loaded { snapshot, digest, diagnostics } = self.reloader.source().load();
+        let _ = answer.send(Validation { diagnostics, digest: snapshot.and(digest) });
+    }
+
+    fn watch_if_changed(&mut self) {
+        if self.timing.watching == Watching::On && self.current_watch_set() != self.watch_set {
+            self.watch_anew();
+        }
+    }
+
+    fn current_watch_set(&self) -> WatchSet {
+        let source = self.reloader.source();
+        WatchSet::of(&source.directory, &source.limits)
+    }
+
+    fn watch_anew(&mut self) {
+        if self.timing.watching == Watching::Off {
+            return;
+        }
+        self.watch_set = self.current_watch_set();
+        let (dirty, commands) = (self.dirty.clone(), self.commands.clone());
+        let started = FileWatch::start(&self.watch_set, move || {
+            // Only the first of many changes wakes the thread; a full queue wakes it anyhow.
+            if !dirty.swap(true, Ordering::AcqRel) {
+                let _ = commands.try_send(Command::Changed);
+            }
+        });
+        match started {
+            Ok(watch) => {
+                self.watch = Some(watch);
+                self.warned = false;
+            }
+            Err(error) => {
+                self.watch = None;
+                if !self.warned {
+                    let poll_interval_ms = self.timing.poll_interval.as_millis();
+                    tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
+                    self.warned = true;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -125,4 +125,28 @@ mod tests {
         let third = service.call(http::Request::new(Body::empty())).await.unwrap();
         assert_eq!(status(&third), None);
     }
+
+    #[tokio::test]
+    async fn a_stream_counts_until_it_ends() {
+        use tonic_health::pb::HealthCheckRequest;
+        use tonic_health::pb::health_client::HealthClient;
+
+        let health = crate::app::health::Health::serving(&[]).await;
+        let mut routes = tonic::service::RoutesBuilder::default();
+        routes.add_service(InFlightLimit::new(1).limit(health.service()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let incoming = crate::app::connection::incoming(vec![crate::app::connection::Socket::Tcp(listener)], 8);
+        let server = tonic::transport::Server::builder().add_routes(routes.routes());
+        tokio::spawn(server.serve_with_incoming(incoming));
+
+        let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = HealthClient::new(channel);
+        let stream = client.watch(HealthCheckRequest::default()).await.unwrap();
+        let refused = client.check(HealthCheckRequest::default()).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Unavailable);
+        drop(stream);
+        let answered = async { while client.check(HealthCheckRequest::default()).await.is_err() {} };
+        tokio::time::timeout(std::time::Duration::from_secs(10), answered).await.unwrap();
+    }
 }

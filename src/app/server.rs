@@ -196,6 +196,7 @@ async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Res
         debounce: Duration::from_millis(config.policy_debounce_ms),
         watching: Watching::On,
     };
+    // What blocks here is only the wait; the work is done on the reload thread.
     let started = tokio::task::spawn_blocking(move || Policies::start(source, timing, clock)).await;
     match started {
         Ok(Ok(policies)) => Ok(policies),

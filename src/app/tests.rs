@@ -119,6 +119,8 @@ async fn admins_see_reload_and_validate_the_policies() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let server = start(&workspace, &[("policy_poll_interval_ms", "3600000"), ("policy_debounce_ms", "10000")]).await;
     let mut client = PolicyServiceClient::new(connect(&server, Door::Admin).await);
+    // From its first answer on the reload thread only waits.
+    client.validate(neglist::ValidateRequest {}).await.unwrap();
     let first = status(&mut client).await;
     assert_eq!((first.state(), first.snapshot.as_ref().unwrap().revision), (neglist::State::Current, 1));
 

@@ -314,8 +314,13 @@ fn log_diagnostics(diagnostics: &[Diagnostic]) {
         let Diagnostic { code, severity, file, span, message, help } = diagnostic;
         let span = span.unwrap_or_default();
         let help = help.as_deref().unwrap_or_default();
-        let severity = severity.name();
-        tracing::warn!(code, severity, file, line = span.line, column = span.column, help, "{message}");
+        let (line, column) = (span.line, span.column);
+        match severity {
+            Severity::Error | Severity::Warning => {
+                tracing::warn!(code, severity = severity.name(), file, line, column, help, "{message}");
+            }
+            Severity::Note => tracing::info!(code, severity = severity.name(), file, line, column, help, "{message}"),
+        }
     }
     if let Some(more) = diagnostics.len().checked_sub(LOGGED_DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
         tracing::warn!(more, "more findings: ask the admin API, or run `neglist check`");

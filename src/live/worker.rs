@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -27,6 +28,8 @@ const COMMANDS_MAX: usize = 64;
 const RETIRED_PAUSE: Duration = Duration::from_millis(20);
 /// Changes that come without end delay a reload by so many debounce times at most.
 const DEBOUNCE_ROUNDS_MAX: u32 = 10;
+/// Directories that appear while they are being watched are looked for so many times in a row.
+const WATCH_ROUNDS_MAX: u32 = 8;
 /// The compiler may nest as deeply as the limit on YAML allows.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -103,33 +106,26 @@ impl Policies {
     /// # Errors
     /// Where the directory is refused, with every finding, or there is no thread to be had.
     pub fn start(source: Source, timing: Timing, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let reloader = Reloader::start(source, clock).map_err(StartError::Refused)?;
-        let (commands, received) = sync_channel(COMMANDS_MAX);
-        let stopped = Arc::new(AtomicBool::new(false));
-        let policies = Self {
-            live: reloader.live().clone(),
-            status: reloader.subscribe(),
-            counters: reloader.counters().clone(),
-            commands: commands.clone(),
-            stopped: stopped.clone(),
-        };
-        let worker = Worker {
-            reloader,
-            timing,
-            commands,
-            received,
-            stopped,
-            dirty: Arc::new(AtomicBool::new(false)),
-            watch_set: WatchSet::default(),
-            watch: None,
-            warned: false,
-        };
+        let (started, start) = sync_channel(1);
+        // The first load is made on the thread too: only there is the stack deep enough.
         thread::Builder::new()
             .name("policy-reload".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || worker.run())
+            .spawn(move || {
+                let (policies, worker) = match Reloader::start(source, clock) {
+                    Ok(reloader) => Worker::around(reloader, timing),
+                    Err(diagnostics) => return drop(started.send(Err(diagnostics))),
+                };
+                if started.send(Ok(policies)).is_ok() {
+                    worker.run_or_complain();
+                }
+            })
             .map_err(StartError::Thread)?;
-        Ok(policies)
+        match start.recv() {
+            Ok(Ok(policies)) => Ok(policies),
+            Ok(Err(diagnostics)) => Err(StartError::Refused(diagnostics)),
+            Err(_) => Err(StartError::Thread(io::Error::other("it ended while it loaded the policies"))),
+        }
     }
 
     /// Returns the holder of the snapshot in force.
@@ -230,6 +226,38 @@ struct Worker {
 }
 
 impl Worker {
+    /// Returns a worker and the handle to it.
+    fn around(reloader: Reloader, timing: Timing) -> (Policies, Worker) {
+        let (commands, received) = sync_channel(COMMANDS_MAX);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let policies = Policies {
+            live: reloader.live().clone(),
+            status: reloader.subscribe(),
+            counters: reloader.counters().clone(),
+            commands: commands.clone(),
+            stopped: stopped.clone(),
+        };
+        let worker = Worker {
+            reloader,
+            timing,
+            commands,
+            received,
+            stopped,
+            dirty: Arc::new(AtomicBool::new(false)),
+            watch_set: WatchSet::default(),
+            watch: None,
+            warned: false,
+        };
+        (policies, worker)
+    }
+
+    /// Runs; a panic ends the thread but not in silence. The snapshot in force goes on serving.
+    fn run_or_complain(self) {
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            tracing::error!("the reload thread failed: policies are no longer read until the server is started again");
+        }
+    }
+
     fn run(mut self) {
         // Whatever changed between the first load and the first watch is found here.
         self.watch_anew();
@@ -297,11 +325,26 @@ impl Worker {
         WatchSet::of(&source.directory, &source.limits)
     }
 
+    /// Watches what there is to watch now.
+    ///
+    /// A directory that appears after the survey and before its parent is watched gives no event;
+    /// so there is a second survey, and only when both agree nothing can appear unnoticed.
     fn watch_anew(&mut self) {
         if self.timing.watching == Watching::Off {
             return;
         }
-        self.watch_set = self.current_watch_set();
+        for _ in 0..WATCH_ROUNDS_MAX {
+            self.watch_set = self.current_watch_set();
+            self.watch = self.start_watch();
+            if self.watch.is_none() || self.current_watch_set() == self.watch_set {
+                return;
+            }
+        }
+        // Too much is going on to keep up with: once more when it has settled.
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    fn start_watch(&mut self) -> Option<FileWatch> {
         let (dirty, commands) = (self.dirty.clone(), self.commands.clone());
         let started = FileWatch::start(&self.watch_set, move || {
             // Only the first of many changes wakes the thread; a full queue wakes it anyhow.
@@ -309,20 +352,14 @@ impl Worker {
                 let _ = commands.try_send(Command::Changed);
             }
         });
-        match started {
-            Ok(watch) => {
-                self.watch = Some(watch);
-                self.warned = false;
-            }
-            Err(error) => {
-                self.watch = None;
-                if !self.warned {
-                    let poll_interval_ms = self.timing.poll_interval.as_millis();
-                    tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
-                    self.warned = true;
-                }
-            }
+        if let Err(error) = &started
+            && !self.warned
+        {
+            let poll_interval_ms = self.timing.poll_interval.as_millis();
+            tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
         }
+        self.warned = started.is_err();
+        started.ok()
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
-use super::reload::{Cause, Loaded, Reloader, Source};
+use super::reload::{Cause, Loaded, Reloader, Source, Tried};
 use super::status::{Counters, Status};
 use super::stopwatch::Stopwatch;
 use super::watch::{FileWatch, WatchSet};
@@ -27,7 +27,7 @@ const COMMANDS_MAX: usize = 64;
 /// Pause between two looks at snapshots out of force that requests still use.
 const RETIRED_PAUSE: Duration = Duration::from_millis(20);
 /// Changes that come without end delay a reload by so many debounce times at most.
-const DEBOUNCE_ROUNDS_MAX: u32 = 10;
+const DEBOUNCE_ROUNDS_MAX: u32 = 50;
 /// Directories that appear while they are being watched are looked for so many times in a row.
 const WATCH_ROUNDS_MAX: u32 = 8;
 /// The compiler may nest as deeply as the limit on YAML allows.
@@ -189,25 +189,32 @@ impl Drop for Policies {
     }
 }
 
-/// Files that have changed and may go on changing.
-#[derive(Debug, Clone, Copy)]
+/// Files that have changed and may go on changing: a file that is written in place is read only
+/// when it stays as it is, because half a list may well be valid.
+#[derive(Debug)]
 struct Settling {
     since_first: Stopwatch,
     since_last: Stopwatch,
+    /// What a comparison found, which has to be the same a while later. A watch tells of changes
+    /// by itself, so what it noticed needs no second look.
+    found: Option<Tried>,
 }
 
 impl Settling {
     /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>) -> Self {
+    fn changed_again(before: Option<Settling>, found: Option<Tried>) -> Self {
         let now = Stopwatch::start();
-        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now }
+        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now, found }
     }
 
     /// Returns the time until the files may be read: they stay as they are, or change without end.
-    fn settled_in(self, debounce: Duration) -> Duration {
-        let quiet = debounce.saturating_sub(self.since_last.elapsed());
-        let patience = debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed());
-        quiet.min(patience)
+    fn settled_in(&self, debounce: Duration) -> Duration {
+        debounce.saturating_sub(self.since_last.elapsed()).min(self.patience(debounce))
+    }
+
+    /// Returns the time for which further changes are waited for.
+    fn patience(&self, debounce: Duration) -> Duration {
+        debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed())
     }
 }
 
@@ -267,12 +274,12 @@ impl Worker {
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
-                settling = Some(Settling::changed_again(settling));
+                settling = Some(Settling::changed_again(settling, None));
             }
-            let mut wait = self.timing.poll_interval.saturating_sub(since_comparison.elapsed());
-            if let Some(settling) = settling {
-                wait = wait.min(settling.settled_in(self.timing.debounce));
-            }
+            let mut wait = match &settling {
+                Some(settling) => settling.settled_in(self.timing.debounce),
+                None => self.timing.poll_interval.saturating_sub(since_comparison.elapsed()),
+            };
             if self.reloader.has_retired() {
                 wait = wait.min(RETIRED_PAUSE);
             }
@@ -282,22 +289,40 @@ impl Worker {
                 Ok(Command::Validate(answer)) => self.validate(answer),
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            let dirty = self.dirty.load(Ordering::Acquire);
-            if settling.take_if(|settling| !dirty && settling.settled_in(self.timing.debounce).is_zero()).is_some() {
-                // Watched first and read then, so that nothing falls between the two.
-                self.watch_anew();
-                self.reloader.attempt(Cause::Comparison);
+            if self.dirty.load(Ordering::Acquire) {
+                continue;
             }
-            if self.timing.poll_interval <= since_comparison.elapsed() {
-                self.compare();
+            if settling.as_ref().is_some_and(|settling| settling.settled_in(self.timing.debounce).is_zero()) {
+                settling = settling.take().and_then(|settling| self.settled(settling));
+                since_comparison = Stopwatch::start();
+            }
+            if settling.is_none() && self.timing.poll_interval <= since_comparison.elapsed() {
+                settling = self.compare();
                 since_comparison = Stopwatch::start();
             }
         }
     }
 
-    fn compare(&mut self) {
+    /// Reads files that stay as they are; returns what goes on changing.
+    fn settled(&mut self, settling: Settling) -> Option<Settling> {
+        // Watched first and read then, so that nothing falls between the two.
+        self.watch_anew();
+        match &settling.found {
+            Some(found) if !settling.patience(self.timing.debounce).is_zero() => {
+                let instead = self.reloader.attempt_with(found).err()?;
+                Some(Settling::changed_again(Some(settling), Some(instead)))
+            }
+            Some(_) | None => {
+                self.reloader.attempt(Cause::Comparison);
+                None
+            }
+        }
+    }
+
+    /// Looks whether the files are others than those that were tried.
+    fn compare(&mut self) -> Option<Settling> {
         self.watch_if_changed();
-        self.reloader.attempt(Cause::Comparison);
+        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found)))
     }
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {

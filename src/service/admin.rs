@@ -18,8 +18,9 @@ use crate::wire::generated::v1::policy_service_server::PolicyService;
 use crate::wire::policy_status::{self, EditionView, Files, StatusView};
 use crate::wire::status::{self, Unavailable};
 
-/// How much earlier than the client's deadline an answer goes out, so that it arrives before it.
-const ANSWER_MARGIN: Duration = Duration::from_millis(10);
+/// An answer goes out before the client's deadline, so that it arrives within it: a tenth of the
+/// time earlier, and no more than this.
+const ANSWER_MARGIN_MAX: Duration = Duration::from_millis(100);
 
 /// Answers `neglist.v1.PolicyService`.
 #[derive(Debug)]
@@ -83,9 +84,7 @@ impl PolicyService for AdminApi {
         &self,
         request: Request<v1::WaitForDigestRequest>,
     ) -> Result<Response<v1::WaitForDigestResponse>, Status> {
-        let client = policy_status::client_timeout(request.metadata());
-        let client = client.map(|timeout| timeout.saturating_sub(ANSWER_MARGIN));
-        let wait = client.map_or(self.wait_for_digest_max, |client| client.min(self.wait_for_digest_max));
+        let wait = wait_time(policy_status::client_timeout(request.metadata()), self.wait_for_digest_max);
         let digest = policy_status::wanted_digest(request.into_inner());
         if !is_well_formed(&digest) {
             return Err(status::malformed_digest());
@@ -132,6 +131,12 @@ impl PolicyService for AdminApi {
     }
 }
 
+/// Returns how long to wait for a client that gives so much time.
+fn wait_time(client: Option<Duration>, wait_max: Duration) -> Duration {
+    let client = client.map(|timeout| timeout.saturating_sub((timeout / 10).min(ANSWER_MARGIN_MAX)));
+    client.map_or(wait_max, |client| client.min(wait_max))
+}
+
 fn view(status: &crate::live::status::Status, now: Moment) -> StatusView<'_> {
     let editions = status.editions_in_force(now).map(|edition| EditionView {
         id: &edition.id,
@@ -150,5 +155,20 @@ fn view(status: &crate::live::status::Status, now: Moment) -> StatusView<'_> {
         load_time: status.load_time,
         editions: editions.collect(),
         diagnostics: &status.diagnostics,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_before_the_deadline_of_the_client_and_at_the_limit_of_the_server() {
+        let (ms, max) = (Duration::from_millis, Duration::from_mins(5));
+        assert_eq!(wait_time(None, max), max);
+        assert_eq!(wait_time(Some(ms(100)), max), ms(90));
+        assert_eq!(wait_time(Some(ms(10_000)), max), ms(9_900));
+        assert_eq!(wait_time(Some(Duration::from_hours(1)), max), max);
+        assert_eq!(wait_time(Some(Duration::ZERO), max), Duration::ZERO);
     }
 }

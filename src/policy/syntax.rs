@@ -8,17 +8,17 @@ use serde_saphyr::budget::BudgetBreach;
 use super::diagnostic::{Diagnostic, Severity, Span};
 
 /// Returns the finding for an error of the parser.
-pub(super) fn diagnostic(file: &str, text: &str, depth_max: usize, error: &serde_saphyr::Error) -> Box<Diagnostic> {
+pub(super) fn diagnostic(file: &str, text: &str, depth_max: usize, error: &serde_saphyr::Error) -> Diagnostic {
     let location = error.location().filter(|location| location.line() != 0);
     let Wording { message, help } = wording(error, depth_max);
-    Box::new(Diagnostic {
+    Diagnostic {
         code: "P001",
         severity: Severity::Error,
         file: file.to_owned(),
         span: location.map(|location| place(text, location.line(), location.column())),
         message,
         help: Some(help.to_owned()),
-    })
+    }
 }
 
 struct Wording {

@@ -89,7 +89,7 @@ pub fn parse(file: &str, text: &str, depth_max: usize) -> Result<Node, Box<Diagn
         with_snippet: false,
     };
     let parsed: Result<Node, serde_saphyr::Error> = serde_saphyr::from_str_with_options(text, options);
-    parsed.map_err(|error| syntax::diagnostic(file, text, depth_max, &error))
+    parsed.map_err(|error| Box::new(syntax::diagnostic(file, text, depth_max, &error)))
 }
 
 fn span(location: &serde_saphyr::Location) -> Option<Span> {

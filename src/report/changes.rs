@@ -6,7 +6,7 @@ use annotate_snippets::normalize_untrusted_str;
 use serde_json::{Value, json};
 
 use super::{counted, json};
-use crate::policy::diff::{CaseChange, Cases, Change, Direction, FieldChange, How};
+use crate::policy::diff::{CaseChange, Cases, Change, Direction, Extent, FieldChange, How};
 
 /// Writes the changes, then the cases that come out differently, then a line that sums them up.
 ///
@@ -28,14 +28,11 @@ pub fn text(changes: &[Change], cases: &Cases, out: &mut dyn Write) -> io::Resul
     let count = |wanted: fn(&How) -> bool| changes.iter().filter(|change| wanted(&change.how)).count();
     writeln!(
         out,
-        "{} added, {} removed, {} changed; {} of {} differently",
+        "{} added, {} removed, {} changed; {} of {} with another outcome",
         count(|how| matches!(how, How::Added)),
         count(|how| matches!(how, How::Removed)),
         count(|how| matches!(how, How::Changed(_))),
-        match cases.changed.len() {
-            1 => "1 comes out".to_owned(),
-            count => format!("{count} come out"),
-        },
+        cases.changed.len(),
         counted(cases.run, "case"),
     )
 }
@@ -64,13 +61,16 @@ fn change(change: &Change, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn field_line(field: &FieldChange) -> String {
-    let FieldChange { field, old, new, direction } = field;
+    let FieldChange { field, old, new, extent, direction } = field;
     let effect = effect(*direction);
-    match (old, new) {
-        (Some(old), Some(new)) => format!("{field}: {old} -> {new}{effect}"),
-        (Some(old), None) => format!("{field}: without {old}{effect}"),
-        (None, Some(new)) => format!("{field}: now {new}{effect}"),
-        (None, None) => format!("{field}: changed{effect}"),
+    match (extent, old, new) {
+        (Extent::Value, Some(old), Some(new)) => format!("{field}: {old} -> {new}{effect}"),
+        (Extent::Value, Some(old), None) => format!("{field}: {old} -> absent{effect}"),
+        (Extent::Value, None, Some(new)) => format!("{field}: absent -> {new}{effect}"),
+        (Extent::Members, Some(old), Some(new)) => format!("{field}: without {old}; with {new}{effect}"),
+        (Extent::Members, Some(old), None) => format!("{field}: without {old}{effect}"),
+        (Extent::Members, None, Some(new)) => format!("{field}: with {new}{effect}"),
+        (Extent::Value | Extent::Members, None, None) => format!("{field}: changed{effect}"),
     }
 }
 
@@ -119,8 +119,12 @@ fn change_value(change: &Change) -> Value {
 }
 
 fn field_value(field: &FieldChange) -> Value {
-    let FieldChange { field, old, new, direction } = field;
-    without_nulls(json!({ "field": field, "old": old, "new": new, "effect": direction.map(Direction::word) }))
+    let FieldChange { field, old, new, extent, direction } = field;
+    let effect = direction.map(Direction::word);
+    without_nulls(match extent {
+        Extent::Value => json!({ "field": field, "old": old, "new": new, "effect": effect }),
+        Extent::Members => json!({ "field": field, "removed": old, "added": new, "effect": effect }),
+    })
 }
 
 fn case_value(case: &CaseChange) -> Value {

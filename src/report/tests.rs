@@ -11,7 +11,7 @@ fn file(text: &str) -> PolicyFile {
 /// A finding at a piece of the text.
 fn finding(file: &PolicyFile, place: &str) -> Diagnostic {
     let offset = file.text.find(place).unwrap();
-    let before = &file.text[..offset];
+    let (before, _) = file.text.split_at(offset);
     let line = 1 + before.matches('\n').count();
     let column = 1 + before.rsplit('\n').next().unwrap().chars().count();
     let number = |count: usize| u32::try_from(count).unwrap();

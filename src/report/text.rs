@@ -34,7 +34,8 @@ pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io
         counted(checked.count(Severity::Warning), "warning"),
         checked.unknown,
         counted(checked.files.len(), "file"),
-    )
+    )?;
+    checked.digest.map_or(Ok(()), |digest| writeln!(out, "digest {digest}"))
 }
 
 /// Writes the findings: errors and warnings with their line, notes on a line each.

@@ -107,9 +107,17 @@ impl DecisionApi {
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that is wrong with the request.
     pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        self.decide_here(request).map_err(|violations| status::to_status(&status::invalid(&violations)))
+    }
+
+    /// Decides one transfer and keeps everything that is wrong with it, for whoever is not bound by the size of a status.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with paths from the root of the request.
+    pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
         let snapshot = self.inner.live.snapshot();
         let decision = self.decide_one(&snapshot, from_proto::decide(request), self.inner.clock.now());
-        decision.map(to_proto::decide).map_err(|violations| status::to_status(&status::invalid(&violations)))
+        decision.map(to_proto::decide)
     }
 
     /// Decides one message of a stream, on the snapshot in force now.

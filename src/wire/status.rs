@@ -51,6 +51,12 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
     bad_request(message, listed)
 }
 
+/// Returns a violation on a line, in both languages.
+pub fn line(violation: &Violation) -> String {
+    let Wording { reason: _, en, zh } = problem::wording(&violation.problem);
+    format!("{}: {en} / {zh}", violation.field)
+}
+
 /// Refuses a message that is not valid protobuf.
 pub fn malformed(error: &DecodeError) -> Status {
     let text = error.to_string();

@@ -13,6 +13,8 @@
 /// The policies that ship.
 mod shipped;
 
+/// The commands of the policy admin.
+mod commands;
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
 /// What a compliance officer reads for each class of mistake.

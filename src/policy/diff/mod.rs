@@ -114,12 +114,23 @@ pub enum How {
 pub struct FieldChange {
     /// Its name, as in the file.
     pub field: String,
-    /// What it was; `None` where it was absent.
+    /// What it was; `None` where it was absent. Of a set: what is no longer in it.
     pub old: Option<String>,
-    /// What it is; `None` where it is absent.
+    /// What it is; `None` where it is absent. Of a set: what is in it now.
     pub new: Option<String>,
+    /// Whether that is the whole value, or what a set lost and gained.
+    pub extent: Extent,
     /// Which way that goes, where the field alone decides it.
     pub direction: Option<Direction>,
+}
+
+/// How much of a field a change shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The whole value.
+    Value,
+    /// Members that a set lost and gained.
+    Members,
 }
 
 /// A subject that changed.
@@ -293,6 +304,7 @@ fn compare(old: &Subject, new: Subject) -> Option<Change> {
         field: before.name.clone(),
         old: Some(shown(&before.value)),
         new: None,
+        extent: Extent::Value,
         direction: None,
     }));
     if changed.is_empty() {
@@ -305,7 +317,13 @@ fn compare(old: &Subject, new: Subject) -> Option<Change> {
 fn field_change(before: Option<&Field>, field: &Field) -> Option<FieldChange> {
     let name = field.name.clone();
     let Some(before) = before else {
-        return Some(FieldChange { field: name, old: None, new: Some(shown(&field.value)), direction: None });
+        return Some(FieldChange {
+            field: name,
+            old: None,
+            new: Some(shown(&field.value)),
+            extent: Extent::Value,
+            direction: None,
+        });
     };
     if before.value == field.value {
         return None;
@@ -324,9 +342,21 @@ fn field_change(before: Option<&Field>, field: &Field) -> Option<FieldChange> {
             (true, true) | (false, false) => None,
         };
         let some = |words: Vec<&str>| (!words.is_empty()).then(|| words.join(", "));
-        return Some(FieldChange { field: name, old: some(lost), new: some(gained), direction });
+        return Some(FieldChange {
+            field: name,
+            old: some(lost),
+            new: some(gained),
+            extent: Extent::Members,
+            direction,
+        });
     }
-    Some(FieldChange { field: name, old: Some(shown(&before.value)), new: Some(shown(&field.value)), direction })
+    Some(FieldChange {
+        field: name,
+        old: Some(shown(&before.value)),
+        new: Some(shown(&field.value)),
+        extent: Extent::Value,
+        direction,
+    })
 }
 
 fn shown(value: &Value) -> String {

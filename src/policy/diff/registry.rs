@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 
 use super::{Area, Direction, Subject};
+use crate::domain::units::Persons;
 use crate::policy::source::registry::{Clearance, Exporter, Flow, RegistryFile};
-use crate::policy::source::scalar::{OrAny, OrNone, YesNo};
+use crate::policy::source::scalar::{Class, Modality, OrAny, OrNone, YesNo};
 
 pub(super) fn registry(path: &str, file: &RegistryFile, subjects: &mut Vec<Subject>) {
     subjects.extend(file.exporters.iter().map(|exporter| self::exporter(path, exporter)));
@@ -43,8 +44,8 @@ fn flow(path: &str, source: &Flow) -> Subject {
         .iter()
         .map(|item| {
             let mut facts: Vec<&str> = item.attributes.iter().map(|attribute| attribute.value.0.as_ref()).collect();
-            facts.extend(item.class.map(|class| class.word()));
-            facts.extend(item.modality.map(|modality| modality.word()));
+            facts.extend(item.class.map(Class::word));
+            facts.extend(item.modality.map(Modality::word));
             let code = &item.code.value.0;
             if facts.is_empty() { code.to_string() } else { format!("{code} ({})", facts.join(", ")) }
         })
@@ -78,7 +79,7 @@ fn clearance(path: &str, source: &Clearance) -> Subject {
     };
     for (name, cap) in ["persons_per_year_max.general", "persons_per_year_max.sensitive"].into_iter().zip(caps) {
         let shown = cap.map_or_else(|| "none".to_owned(), |cap| cap.to_string());
-        subject.ranked(name, shown, cap.map_or(u64::MAX, |cap| cap.get()));
+        subject.ranked(name, shown, cap.map_or(u64::MAX, Persons::get));
     }
     let (first, last) = (source.first_day.value.0, source.last_day.value.0);
     subject.ranked("first_day", first.to_string(), u64::MAX - days(first));

@@ -57,9 +57,11 @@ struct Finder<'d> {
 }
 
 impl Finder<'_> {
+    /// Adds a finding. An empty help is none.
     fn add(&mut self, (code, severity): (&'static str, Severity), (file, span): (&str, Span), text: (String, String)) {
         let (file, span, (message, help)) = (file.to_owned(), Some(span), text);
-        self.diagnostics.push(Diagnostic { code, severity, file, span, message, help: Some(help) });
+        let help = Some(help).filter(|help| !help.is_empty());
+        self.diagnostics.push(Diagnostic { code, severity, file, span, message, help });
     }
 }
 
@@ -77,7 +79,6 @@ fn unread(finder: &mut Finder<'_>, sources: &[SourceFile]) {
             1 => "the file has one thing that nobody could read".to_owned(),
             count => format!("the file has {count} things that nobody could read, the first of them here"),
         };
-        let help = "find the published text and write down what it says; until then the stricter reading holds";
-        finder.add(("P024", Severity::Note), (&source.path, *first), (message, help.to_owned()));
+        finder.add(("P024", Severity::Note), (&source.path, *first), (message, String::new()));
     }
 }

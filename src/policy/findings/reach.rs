@@ -174,15 +174,12 @@ impl Reach<'_> {
 
     fn report(&self, finder: &mut Finder<'_>, span: Span, why: &str, similar: Option<String>) {
         let message = format!("no zone list applies to the flow `{}`: {why}", self.source.id.value.0);
-        match similar {
-            Some(similar) => {
-                let help = format!("the list has {similar}: is that what is meant?");
-                self.add(finder, Severity::Warning, span, message, help);
-            }
-            None => {
-                let help = "nothing to do if no listed sector and scenario fits".to_owned();
-                self.add(finder, Severity::Note, span, message, help);
-            }
+        if let Some(similar) = similar {
+            let help = format!("the list has {similar}: is that what is meant?");
+            self.add(finder, Severity::Warning, span, message, help);
+        } else {
+            let help = "nothing to do if no listed sector and scenario fits".to_owned();
+            self.add(finder, Severity::Note, span, message, help);
         }
     }
 

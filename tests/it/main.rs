@@ -12,3 +12,13 @@
 
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
+/// The fuzz targets, for a short time.
+mod fuzz_smoke;
+/// Random policies and transfers.
+mod generate;
+/// A naive evaluation, straight from the design.
+mod model;
+/// The compiled evaluation against the naive one, and what else must hold whatever the policies.
+mod properties;
+/// Policies as parsed and as compiled, side by side.
+mod world;

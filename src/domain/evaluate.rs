@@ -48,21 +48,29 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 let own = track.own.filter(|_| line.counter == Counter::Scenario);
                 let counter = CounterName { counter: line.counter, own, class, year: transfer.year };
                 let projected = counts.of(line.counter, class);
-                if !found.iter().any(|known| known.counter == counter) {
-                    found.push(Headroom { counter, projected, line: line.line.from, next });
-                }
+                nearest(&mut found, Headroom { counter, projected, line: line.line.from, next });
             }
         }
     }
     found
 }
 
+/// Adds what a counter is from a line, unless another of its lines is nearer.
+fn nearest(found: &mut Vec<Headroom>, room: Headroom) {
+    let order = |room: &Headroom| (room.line, std::cmp::Reverse(room.next));
+    match found.iter_mut().find(|known| known.counter == room.counter) {
+        Some(known) if order(&room) < order(known) => *known = room,
+        Some(_) => {}
+        None => found.push(room),
+    }
+}
+
 /// The totals of the year with the transfer, and what the transfer is about.
 struct Counts {
     national: Headcount,
     scenario: Headcount,
-    sent: Headcount,
-    is_national_known: bool,
+    /// Persons concerned by the year's exports, as far as any counter knows of them.
+    group: Headcount,
     content: Content,
 }
 
@@ -78,13 +86,12 @@ impl Counts {
             sensitive: route.content.sensitive || persons.sensitive != Persons::ZERO,
             important: route.content.important,
         };
-        Counts {
-            national: totals.national.unwrap_or(beyond) + sent,
-            scenario: totals.scenario.unwrap_or(beyond) + sent,
-            sent,
-            is_national_known: totals.national.is_some(),
-            content,
-        }
+        let national = totals.national.unwrap_or(beyond);
+        let scenario = totals.scenario.unwrap_or(beyond);
+        // A listed scenario that stays below its lines is counted by its own counters alone.
+        let is_counted_apart = route.tracks.iter().any(|track| track.own.is_some());
+        let group = if is_counted_apart { national.max(scenario) } else { national };
+        Counts { national: national + sent, scenario: scenario + sent, group: group + sent, content }
     }
 
     fn of(&self, counter: Counter, class: CountedClass) -> Persons {
@@ -94,10 +101,9 @@ impl Counts {
         }
     }
 
-    /// Persons concerned, for rules about the size of a group: the year's where they are known.
+    /// Persons concerned, for rules about the size of a group.
     fn group(&self, class: Option<CountedClass>) -> Persons {
-        let known = if self.is_national_known { self.national } else { self.sent };
-        class.map_or_else(|| known.total(), |class| known.of(class))
+        class.map_or_else(|| self.group.total(), |class| self.group.of(class))
     }
 
     fn concerns(&self, class: CountedClass) -> bool {
@@ -145,7 +151,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
             verdict.is_important = true;
         }
     }
-    if route.tracks.is_empty() && route.content.is_personal() {
+    if route.tracks.is_empty() {
         verdict.raise_cap(&counts, [Counter::National; 2]);
     }
     for track in &route.tracks {

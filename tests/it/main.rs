@@ -20,5 +20,7 @@ mod generate;
 mod model;
 /// The compiled evaluation against the naive one, and what else must hold whatever the policies.
 mod properties;
+/// What once went wrong.
+mod regression;
 /// Policies as parsed and as compiled, side by side.
 mod world;

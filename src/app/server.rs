@@ -24,7 +24,9 @@ use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
+use crate::service::{DecideSettings, DecisionApi};
 use crate::wire::generated::DESCRIPTORS;
+use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
 use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
 
 /// Connections to the admin listener: a few people and pipelines.
@@ -85,6 +87,7 @@ pub struct Server {
     listening: Vec<(Door, Address)>,
     health: Vec<Health>,
     draining: watch::Sender<bool>,
+    decisions: DecisionApi,
     serving: JoinSet<Result<(), tonic::transport::Error>>,
     drain: Duration,
     /// Held so that the files go when the server goes.
@@ -97,6 +100,7 @@ struct Parts<'p> {
     policies: &'p Arc<Policies>,
     clock: &'p Arc<dyn Clock>,
     draining: &'p watch::Receiver<bool>,
+    decisions: &'p DecisionApi,
 }
 
 impl Server {
@@ -115,7 +119,8 @@ impl Server {
             bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
         }
         let (draining, drains) = watch::channel(false);
-        let parts = Parts { config, policies: &policies, clock: &clock, draining: &drains };
+        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), decide_settings(config));
+        let parts = Parts { config, policies: &policies, clock: &clock, draining: &drains, decisions: &decisions };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
         let mut server = Self {
@@ -123,6 +128,7 @@ impl Server {
             listening: Vec::new(),
             health: vec![grpc_health, admin_health],
             draining,
+            decisions,
             serving: JoinSet::new(),
             drain: Duration::from_secs(config.drain_seconds),
             files: Vec::new(),
@@ -150,6 +156,7 @@ impl Server {
             health.stop_serving().await;
         }
         self.draining.send_replace(true);
+        self.decisions.drain();
         for health in &mut self.health {
             health.end_streams().await;
         }
@@ -196,6 +203,7 @@ async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Res
         debounce: Duration::from_millis(config.policy_debounce_ms),
         watching: Watching::On,
     };
+    // What blocks here is only the wait; the work is done on the reload thread.
     let started = tokio::task::spawn_blocking(move || Policies::start(source, timing, clock)).await;
     match started {
         Ok(Ok(policies)) => Ok(policies),
@@ -221,6 +229,16 @@ pub fn compiler(config: &Config) -> Compiler {
     Compiler::new(move |files| policy::compile(files, &limits))
 }
 
+fn decide_settings(config: &Config) -> DecideSettings {
+    DecideSettings {
+        batch_transfers_max: config.batch_transfers_max,
+        streams_open_max: config.streams_open_max,
+        stream_drain_transfers_max: config.stream_drain_transfers_max,
+        valid_for_max_s: config.valid_until_ceiling_seconds,
+        retry_after_ms: config.retry_after_ms,
+    }
+}
+
 fn transport(config: &Config) -> Transport {
     let seconds = config.http2_keepalive_interval_seconds;
     Transport::builder()
@@ -230,15 +248,26 @@ fn transport(config: &Config) -> Transport {
 
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
+    let config = parts.config;
     // The decision service stands under this limit; health and reflection answer whatever the load.
-    let _limit = InFlightLimit::new(parts.config.requests_in_flight_max);
-    with_health_and_reflection(RoutesBuilder::default(), &[]).await
+    let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms);
+    let service =
+        DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(limit.limit(service));
+    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME]).await
 }
 
 /// Returns the services of the admin listener.
 async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
     let wait_for_digest_max = Duration::from_secs(parts.config.wait_for_digest_seconds_max);
-    let api = AdminApi::new(parts.policies.clone(), parts.clock.clone(), wait_for_digest_max, parts.draining.clone());
+    let api = AdminApi::new(
+        parts.policies.clone(),
+        parts.clock.clone(),
+        wait_for_digest_max,
+        parts.draining.clone(),
+        parts.config.retry_after_ms,
+    );
     let mut routes = RoutesBuilder::default();
     routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
     with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME]).await
@@ -260,6 +289,8 @@ fn reflection(services: &[&'static str]) -> tonic_reflection::server::Builder<'s
     let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // The details of errors, so that clients without protocol files can show them.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .with_service_name("grpc.health.v1.Health");
     services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
 }

@@ -74,8 +74,12 @@ async fn ask(address: &Address, service: &str) -> anyhow::Result<ServingStatus> 
         Address::Tcp { .. } => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
     };
-    let unreachable = || format!("cannot reach `{address}`");
-    let channel = Endpoint::from_shared(uri).with_context(unreachable)?.connect().await.with_context(unreachable)?;
+    let endpoint = Endpoint::from_shared(uri).with_context(|| format!("`{address}` is no address to ask"))?;
+    let channel = endpoint.connect().await.map_err(|error| {
+        // Every link of the chain repeats the one below it.
+        let error = anyhow::Error::from(error);
+        anyhow::anyhow!("cannot reach `{address}`: {}", error.root_cause())
+    })?;
     let request = HealthCheckRequest { service: service.to_owned() };
     let response = HealthClient::new(channel).check(request).await;
     let response = response.map_err(|status| anyhow::anyhow!("`{address}` answered {}", status.message()))?;

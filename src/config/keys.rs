@@ -86,15 +86,19 @@ keys! {
     /// How long policy files have to stay as they are before they are read, in milliseconds.
     policy_debounce_ms: u64 = "100", number(0, 10_000);
     /// Longest time for which an answer says that it holds, in seconds.
-    valid_until_ceiling_seconds: u64 = "86400", number(1, 366 * DAY_SECONDS);
+    valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
     /// Largest request message, in bytes.
     request_bytes_max: usize = "4194304", number(1024, 64 * MIB);
     /// Most transfers of one batch. The contract allows no more than 1000.
     batch_transfers_max: usize = "1000", number(1, 1000);
-    /// Most requests of one stream that wait for their answer.
-    stream_in_flight_max: usize = "128", number(1, 10_000);
-    /// Most requests in flight on all connections together. More are refused with UNAVAILABLE.
+    /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
+    streams_open_max: usize = "256", number(1, 100_000);
+    /// Most transfers that one stream still answers when the server stops, of those that have arrived.
+    stream_drain_transfers_max: usize = "1024", number(0, 1_000_000);
+    /// Most requests in flight on all connections together. More are refused with `RESOURCE_EXHAUSTED`.
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
+    /// When a caller that was refused for a limit may try again, in milliseconds.
+    retry_after_ms: u32 = "1000", number(1, 3_600_000);
     /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.

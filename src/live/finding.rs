@@ -42,6 +42,8 @@ pub const IGNORED_FILE: &str = "D016";
 pub const TOO_MANY_ENTRIES: &str = "D017";
 /// The compiler failed, or said nothing of why there is no snapshot: a bug of ours.
 pub const COMPILER_FAILED: &str = "D018";
+/// A policy file is empty.
+pub const EMPTY_FILE: &str = "D019";
 
 /// Returns an error that concerns a whole file, or the directory where `file` is empty.
 pub(super) fn error(code: &'static str, file: &str, message: String, help: String) -> Diagnostic {

@@ -135,6 +135,15 @@ fn read_file(found: &Found, limits: &ReadLimits, bytes_left: &mut u64) -> Result
     let size = bytes.len() as u64;
     within(found, size, limits, *bytes_left)?;
     *bytes_left = bytes_left.saturating_sub(size);
+    // What an interrupted or unfinished write leaves behind: without this a list would vanish in silence.
+    if bytes.trim_ascii().is_empty() {
+        return Err(finding::error(
+            finding::EMPTY_FILE,
+            &found.relative,
+            "the file is empty".into(),
+            "write it again, or remove it if it is not wanted".into(),
+        ));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid_up_to = error.utf8_error().valid_up_to();
         finding::not_utf8(&found.relative, error.as_bytes(), valid_up_to)

@@ -92,6 +92,13 @@ fn text_that_is_not_utf8_is_refused_with_its_place() {
 }
 
 #[test]
+fn an_empty_file_is_refused() {
+    let workspace = Workspace::with(&[("a.yaml", "a"), ("b.yaml", ""), ("c.yaml", " \n")]);
+    let expected = ["b.yaml", "c.yaml"].map(|file| (finding::EMPTY_FILE, file.to_owned()));
+    assert_eq!(codes(read_policies(&workspace)), expected);
+}
+
+#[test]
 fn a_name_that_is_not_utf8_is_refused() {
     let workspace = Workspace::with(&[("a.yaml", "a")]);
     fs::write(workspace.policies().join(OsStr::from_bytes(b"\xc3\xfb.yaml")), "x").unwrap();

@@ -92,10 +92,14 @@ pub struct Loaded {
 impl Source {
     /// Reads and compiles the policy directory.
     pub fn load(&self) -> Loaded {
-        match read(&self.directory, &self.limits, Selection::Policies) {
+        match self.read() {
             Ok(directory) => self.compile(directory),
             Err(diagnostics) => Loaded { snapshot: None, digest: None, diagnostics },
         }
+    }
+
+    fn read(&self) -> Result<Directory, Vec<Diagnostic>> {
+        read(&self.directory, &self.limits, Selection::Policies)
     }
 
     fn compile(&self, directory: Directory) -> Loaded {
@@ -121,10 +125,21 @@ impl Source {
 }
 
 /// What the last attempt was made with.
-#[derive(Debug, PartialEq, Eq)]
-enum Tried {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// Files with this digest.
     Files(String),
+    /// Files that could not be read.
     Unreadable(Vec<Diagnostic>),
+}
+
+impl Tried {
+    fn of(read: &Result<Directory, Vec<Diagnostic>>) -> Self {
+        match read {
+            Ok(directory) => Tried::Files(directory.digest.clone()),
+            Err(diagnostics) => Tried::Unreadable(diagnostics.clone()),
+        }
+    }
 }
 
 /// Keeps the snapshot in force up to date.
@@ -201,18 +216,41 @@ impl Reloader {
         &self.counters
     }
 
+    /// Returns what there is on disk that has not been tried yet.
+    pub(super) fn untried(&self) -> Option<Tried> {
+        Some(Tried::of(&self.source.read())).filter(|found| *found != self.tried)
+    }
+
     /// Looks at the files and does what follows: nothing, a new snapshot, or STALE.
     pub fn attempt(&mut self, cause: Cause) -> Arc<Status> {
         let stopwatch = Stopwatch::start();
-        let read = read(&self.source.directory, &self.source.limits, Selection::Policies);
-        let tried = match &read {
-            Ok(directory) => Tried::Files(directory.digest.clone()),
-            Err(diagnostics) => Tried::Unreadable(diagnostics.clone()),
-        };
-        if cause == Cause::Comparison && tried == self.tried {
+        let read = self.source.read();
+        if cause == Cause::Comparison && Tried::of(&read) == self.tried {
             return self.current();
         }
-        self.tried = tried;
+        self.take(read, stopwatch);
+        self.current()
+    }
+
+    /// Does what [`Reloader::attempt`] does, but only with the files that were found before.
+    ///
+    /// # Errors
+    /// What was found instead, with which nothing was done.
+    pub(super) fn attempt_with(&mut self, found: &Tried) -> Result<(), Tried> {
+        let stopwatch = Stopwatch::start();
+        let read = self.source.read();
+        let now = Tried::of(&read);
+        if now != *found {
+            return Err(now);
+        }
+        if now != self.tried {
+            self.take(read, stopwatch);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, read: Result<Directory, Vec<Diagnostic>>, stopwatch: Stopwatch) {
+        self.tried = Tried::of(&read);
         self.counters.count_attempt();
         match read {
             Ok(directory) if *directory.digest == *self.current().digest => self.unchanged(stopwatch),
@@ -225,7 +263,6 @@ impl Reloader {
             }
             Err(diagnostics) => self.refuse(diagnostics, stopwatch),
         }
-        self.current()
     }
 
     /// Says whether snapshots out of force wait to be freed.
@@ -314,8 +351,13 @@ fn log_diagnostics(diagnostics: &[Diagnostic]) {
         let Diagnostic { code, severity, file, span, message, help } = diagnostic;
         let span = span.unwrap_or_default();
         let help = help.as_deref().unwrap_or_default();
-        let severity = severity.name();
-        tracing::warn!(code, severity, file, line = span.line, column = span.column, help, "{message}");
+        let (line, column) = (span.line, span.column);
+        match severity {
+            Severity::Error | Severity::Warning => {
+                tracing::warn!(code, severity = severity.name(), file, line, column, help, "{message}");
+            }
+            Severity::Note => tracing::info!(code, severity = severity.name(), file, line, column, help, "{message}"),
+        }
     }
     if let Some(more) = diagnostics.len().checked_sub(LOGGED_DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
         tracing::warn!(more, "more findings: ask the admin API, or run `neglist check`");

@@ -105,6 +105,13 @@ impl Workspace {
         fs::write(path, text).unwrap();
     }
 
+    /// Puts a file into the policy directory in one step, so that nobody sees half of it.
+    pub(crate) fn replace(&self, relative: &str, text: &str) {
+        let aside = self.root.path().join("aside");
+        fs::write(&aside, text).unwrap();
+        fs::rename(aside, self.path(relative)).unwrap();
+    }
+
     /// Makes a link in the policy directory.
     pub(crate) fn link(&self, leads_to: impl AsRef<Path>, relative: &str) {
         symlink(leads_to, self.path(relative)).unwrap();

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
-use super::reload::{Cause, Loaded, Reloader, Source};
+use super::reload::{Cause, Loaded, Reloader, Source, Tried};
 use super::status::{Counters, Status};
 use super::stopwatch::Stopwatch;
 use super::watch::{FileWatch, WatchSet};
@@ -26,7 +27,9 @@ const COMMANDS_MAX: usize = 64;
 /// Pause between two looks at snapshots out of force that requests still use.
 const RETIRED_PAUSE: Duration = Duration::from_millis(20);
 /// Changes that come without end delay a reload by so many debounce times at most.
-const DEBOUNCE_ROUNDS_MAX: u32 = 10;
+const DEBOUNCE_ROUNDS_MAX: u32 = 50;
+/// Directories that appear while they are being watched are looked for so many times in a row.
+const WATCH_ROUNDS_MAX: u32 = 8;
 /// The compiler may nest as deeply as the limit on YAML allows.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -103,33 +106,26 @@ impl Policies {
     /// # Errors
     /// Where the directory is refused, with every finding, or there is no thread to be had.
     pub fn start(source: Source, timing: Timing, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let reloader = Reloader::start(source, clock).map_err(StartError::Refused)?;
-        let (commands, received) = sync_channel(COMMANDS_MAX);
-        let stopped = Arc::new(AtomicBool::new(false));
-        let policies = Self {
-            live: reloader.live().clone(),
-            status: reloader.subscribe(),
-            counters: reloader.counters().clone(),
-            commands: commands.clone(),
-            stopped: stopped.clone(),
-        };
-        let worker = Worker {
-            reloader,
-            timing,
-            commands,
-            received,
-            stopped,
-            dirty: Arc::new(AtomicBool::new(false)),
-            watch_set: WatchSet::default(),
-            watch: None,
-            warned: false,
-        };
+        let (started, start) = sync_channel(1);
+        // The first load is made on the thread too: only there is the stack deep enough.
         thread::Builder::new()
             .name("policy-reload".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || worker.run())
+            .spawn(move || {
+                let (policies, worker) = match Reloader::start(source, clock) {
+                    Ok(reloader) => Worker::around(reloader, timing),
+                    Err(diagnostics) => return drop(started.send(Err(diagnostics))),
+                };
+                if started.send(Ok(policies)).is_ok() {
+                    worker.run_or_complain();
+                }
+            })
             .map_err(StartError::Thread)?;
-        Ok(policies)
+        match start.recv() {
+            Ok(Ok(policies)) => Ok(policies),
+            Ok(Err(diagnostics)) => Err(StartError::Refused(diagnostics)),
+            Err(_) => Err(StartError::Thread(io::Error::other("it ended while it loaded the policies"))),
+        }
     }
 
     /// Returns the holder of the snapshot in force.
@@ -193,25 +189,32 @@ impl Drop for Policies {
     }
 }
 
-/// Files that have changed and may go on changing.
-#[derive(Debug, Clone, Copy)]
+/// Files that have changed and may go on changing: a file that is written in place is read only
+/// when it stays as it is, because half a list may well be valid.
+#[derive(Debug)]
 struct Settling {
     since_first: Stopwatch,
     since_last: Stopwatch,
+    /// What a comparison found, which has to be the same a while later. A watch tells of changes
+    /// by itself, so what it noticed needs no second look.
+    found: Option<Tried>,
 }
 
 impl Settling {
     /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>) -> Self {
+    fn changed_again(before: Option<Settling>, found: Option<Tried>) -> Self {
         let now = Stopwatch::start();
-        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now }
+        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now, found }
     }
 
     /// Returns the time until the files may be read: they stay as they are, or change without end.
-    fn settled_in(self, debounce: Duration) -> Duration {
-        let quiet = debounce.saturating_sub(self.since_last.elapsed());
-        let patience = debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed());
-        quiet.min(patience)
+    fn settled_in(&self, debounce: Duration) -> Duration {
+        debounce.saturating_sub(self.since_last.elapsed()).min(self.patience(debounce))
+    }
+
+    /// Returns the time for which further changes are waited for.
+    fn patience(&self, debounce: Duration) -> Duration {
+        debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed())
     }
 }
 
@@ -230,6 +233,38 @@ struct Worker {
 }
 
 impl Worker {
+    /// Returns a worker and the handle to it.
+    fn around(reloader: Reloader, timing: Timing) -> (Policies, Worker) {
+        let (commands, received) = sync_channel(COMMANDS_MAX);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let policies = Policies {
+            live: reloader.live().clone(),
+            status: reloader.subscribe(),
+            counters: reloader.counters().clone(),
+            commands: commands.clone(),
+            stopped: stopped.clone(),
+        };
+        let worker = Worker {
+            reloader,
+            timing,
+            commands,
+            received,
+            stopped,
+            dirty: Arc::new(AtomicBool::new(false)),
+            watch_set: WatchSet::default(),
+            watch: None,
+            warned: false,
+        };
+        (policies, worker)
+    }
+
+    /// Runs; a panic ends the thread but not in silence. The snapshot in force goes on serving.
+    fn run_or_complain(self) {
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            tracing::error!("the reload thread failed: policies are no longer read until the server is started again");
+        }
+    }
+
     fn run(mut self) {
         // Whatever changed between the first load and the first watch is found here.
         self.watch_anew();
@@ -239,12 +274,12 @@ impl Worker {
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
-                settling = Some(Settling::changed_again(settling));
+                settling = Some(Settling::changed_again(settling, None));
             }
-            let mut wait = self.timing.poll_interval.saturating_sub(since_comparison.elapsed());
-            if let Some(settling) = settling {
-                wait = wait.min(settling.settled_in(self.timing.debounce));
-            }
+            let mut wait = match &settling {
+                Some(settling) => settling.settled_in(self.timing.debounce),
+                None => self.timing.poll_interval.saturating_sub(since_comparison.elapsed()),
+            };
             if self.reloader.has_retired() {
                 wait = wait.min(RETIRED_PAUSE);
             }
@@ -254,22 +289,40 @@ impl Worker {
                 Ok(Command::Validate(answer)) => self.validate(answer),
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            let dirty = self.dirty.load(Ordering::Acquire);
-            if settling.take_if(|settling| !dirty && settling.settled_in(self.timing.debounce).is_zero()).is_some() {
-                // Watched first and read then, so that nothing falls between the two.
-                self.watch_anew();
-                self.reloader.attempt(Cause::Comparison);
+            if self.dirty.load(Ordering::Acquire) {
+                continue;
             }
-            if self.timing.poll_interval <= since_comparison.elapsed() {
-                self.compare();
+            if settling.as_ref().is_some_and(|settling| settling.settled_in(self.timing.debounce).is_zero()) {
+                settling = settling.take().and_then(|settling| self.settled(settling));
+                since_comparison = Stopwatch::start();
+            }
+            if settling.is_none() && self.timing.poll_interval <= since_comparison.elapsed() {
+                settling = self.compare();
                 since_comparison = Stopwatch::start();
             }
         }
     }
 
-    fn compare(&mut self) {
+    /// Reads files that stay as they are; returns what goes on changing.
+    fn settled(&mut self, settling: Settling) -> Option<Settling> {
+        // Watched first and read then, so that nothing falls between the two.
+        self.watch_anew();
+        match &settling.found {
+            Some(found) if !settling.patience(self.timing.debounce).is_zero() => {
+                let instead = self.reloader.attempt_with(found).err()?;
+                Some(Settling::changed_again(Some(settling), Some(instead)))
+            }
+            Some(_) | None => {
+                self.reloader.attempt(Cause::Comparison);
+                None
+            }
+        }
+    }
+
+    /// Looks whether the files are others than those that were tried.
+    fn compare(&mut self) -> Option<Settling> {
         self.watch_if_changed();
-        self.reloader.attempt(Cause::Comparison);
+        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found)))
     }
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
@@ -297,11 +350,26 @@ impl Worker {
         WatchSet::of(&source.directory, &source.limits)
     }
 
+    /// Watches what there is to watch now.
+    ///
+    /// A directory that appears after the survey and before its parent is watched gives no event;
+    /// so there is a second survey, and only when both agree nothing can appear unnoticed.
     fn watch_anew(&mut self) {
         if self.timing.watching == Watching::Off {
             return;
         }
-        self.watch_set = self.current_watch_set();
+        for _ in 0..WATCH_ROUNDS_MAX {
+            self.watch_set = self.current_watch_set();
+            self.watch = self.start_watch();
+            if self.watch.is_none() || self.current_watch_set() == self.watch_set {
+                return;
+            }
+        }
+        // Too much is going on to keep up with: once more when it has settled.
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    fn start_watch(&mut self) -> Option<FileWatch> {
         let (dirty, commands) = (self.dirty.clone(), self.commands.clone());
         let started = FileWatch::start(&self.watch_set, move || {
             // Only the first of many changes wakes the thread; a full queue wakes it anyhow.
@@ -309,20 +377,14 @@ impl Worker {
                 let _ = commands.try_send(Command::Changed);
             }
         });
-        match started {
-            Ok(watch) => {
-                self.watch = Some(watch);
-                self.warned = false;
-            }
-            Err(error) => {
-                self.watch = None;
-                if !self.warned {
-                    let poll_interval_ms = self.timing.poll_interval.as_millis();
-                    tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
-                    self.warned = true;
-                }
-            }
+        if let Err(error) = &started
+            && !self.warned
+        {
+            let poll_interval_ms = self.timing.poll_interval.as_millis();
+            tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
         }
+        self.warned = started.is_err();
+        started.ok()
     }
 }
 

@@ -28,7 +28,10 @@ fn texts(policies: &Policies) -> Vec<String> {
 
 #[track_caller]
 fn serves(policies: &Policies, expected: &[&str]) {
-    eventually(&format!("{expected:?} in force"), || texts(policies) == expected);
+    // The status follows the snapshot: what it says is in force already serves.
+    eventually(&format!("{expected:?} in force"), || {
+        texts(policies) == expected && *policies.status().digest == *policies.live().snapshot().digest
+    });
 }
 
 /// Runs a change in every way of noticing it.
@@ -42,7 +45,6 @@ fn check(files: &[(&str, &str)], change: impl Fn(&Workspace), expected: &[&str])
         change(&workspace);
         serves(&policies, expected);
         eventually("current", || policies.status().state == State::Current);
-        assert_eq!(*policies.status().digest, *policies.live().snapshot().digest);
     }
 }
 
@@ -239,4 +241,23 @@ fn the_thread_stops_when_the_handle_is_dropped() {
     let live = Arc::downgrade(policies.live());
     drop(policies);
     eventually("the thread has let go of the snapshot", || live.strong_count() == 0);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
+    for watching in [Watching::On, Watching::Off] {
+        let workspace = Workspace::with(&[("a.yaml", "0")]);
+        let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(1) };
+        let timing = Timing { poll_interval, debounce: Duration::from_millis(300), watching };
+        let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
+        futures_block(policies.validate()).unwrap();
+        let mut text = String::new();
+        for part in 0..100 {
+            text += &part.to_string();
+            workspace.write("a.yaml", &text);
+            thread::sleep(Duration::from_millis(5));
+        }
+        serves(&policies, &[&text]);
+        assert_eq!(policies.status().revision, 2, "{watching:?}: nothing in between came into force");
+    }
 }

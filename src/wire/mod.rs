@@ -6,6 +6,5 @@ pub mod generated;
 pub mod json;
 pub mod policy_status;
 mod problem;
-pub mod refusal;
 pub mod status;
 pub mod to_proto;

@@ -104,6 +104,8 @@ pub enum Unavailable {
     NoSnapshot,
     /// It is stopping.
     Draining,
+    /// The policies are being loaded, and as many as may wait already do.
+    Loading,
 }
 
 /// Refuses a call that another server, or this one later, can answer.
@@ -111,8 +113,28 @@ pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
     let message = match why {
         Unavailable::NoSnapshot => "no valid policies are loaded: try again later",
         Unavailable::Draining => "the server is stopping: send what is not answered in a new call",
+        Unavailable::Loading => "the policies are being loaded, and others wait already: try again later",
     };
     to_status(&rpc_status(Code::Unavailable, message.to_owned(), vec![retry(retry_after_ms)]))
+}
+
+/// Ends a wait for a digest that has not come into force.
+pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
+    let message = format!("`{wanted}` is not in force: `{in_force}` is");
+    to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
+}
+
+/// Refuses a digest without the form of one.
+pub fn malformed_digest() -> Status {
+    let wording = Wording {
+        reason: "MALFORMED",
+        en: "not a digest: write `blake3:` and 64 lower-case hexadecimal digits".to_owned(),
+        zh: "不是有效的摘要：应为 `blake3:` 加64位小写十六进制数字".to_owned(),
+    };
+    to_status(&bad_request(
+        format!("invalid request: digest: {}", wording.en),
+        vec![field_violation("digest", wording)],
+    ))
 }
 
 /// Returns the status that ends a call.

@@ -15,6 +15,11 @@ use crate::shipped;
 const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("domain", &["domain"], &["std", "strsim"]),
     ("report", &["policy", "report"], &["std", "annotate_snippets", "serde_json"]),
+    (
+        "ledger",
+        &["domain", "ledger"],
+        &["std", "async_trait", "redb", "thiserror", "tokio", "tokio_postgres", "tracing"],
+    ),
     ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
 

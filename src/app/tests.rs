@@ -1,3 +1,5 @@
+//! Tests of a running server within the process: listeners, health, administration, stopping.
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;

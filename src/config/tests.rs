@@ -1,3 +1,5 @@
+//! Tests of the configuration: precedence, bounds, and what each mistake says.
+
 use std::fs;
 
 use super::address::Address;

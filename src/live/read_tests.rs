@@ -1,3 +1,5 @@
+//! Tests of reading a directory: every refusal, and what is passed over.
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,3 +1,5 @@
+//! Tests of loading: what comes into force, what is refused, and what changes nothing.
+
 use std::fs;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the reload thread: every style of changing files, and how old snapshots go.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -50,8 +50,8 @@ impl Default for DecideSettings {
             // together in the worst case.
             streams_open_max: 256,
             stream_drain_transfers_max: 1_024,
-            // An hour: a gateway that keeps answers hears of a new ledger total or list soon enough.
-            valid_for_max_s: 3_600,
+            // A day: lists and clearances change at midnight, totals with each transfer.
+            valid_for_max_s: 86_400,
             retry_after_ms: 1_000,
         }
     }

@@ -13,6 +13,9 @@
 /// The policies that ship.
 mod shipped;
 
+/// Extensions of assessments, families that cannot be called so, and caps that are nearly used.
+mod clearances;
+
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
 

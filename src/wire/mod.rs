@@ -4,6 +4,7 @@ pub mod codec;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod ledger;
 mod problem;
 pub mod status;
 pub mod to_proto;

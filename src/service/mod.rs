@@ -2,5 +2,8 @@
 
 mod answers;
 pub mod decide;
+pub mod ledger;
+mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};
+pub use ledger::{LedgerApi, LedgerSettings};

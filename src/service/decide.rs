@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status, Streaming};
-use tonic_types::Status as RpcStatus;
 
 use super::answers::Answers;
 use super::totals::{Waiting, read_all, unread};
@@ -30,7 +29,7 @@ use crate::live::Live;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
-use crate::wire::status::{self, Exhausted, Unavailable};
+use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
 /// Limits of the decision service.
@@ -57,8 +56,8 @@ impl Default for DecideSettings {
             // together in the worst case.
             streams_open_max: 256,
             stream_drain_transfers_max: 1_024,
-            // An hour: a gateway that keeps answers hears of a new ledger total or list soon enough.
-            valid_for_max_s: 3_600,
+            // A day: lists and clearances change at midnight, totals with each transfer.
+            valid_for_max_s: 86_400,
             retry_after_ms: 1_000,
         }
     }
@@ -122,15 +121,18 @@ impl DecisionApi {
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that is wrong with the request.
     pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        self.decide_here(request).map_err(|violations| status::to_status(&status::invalid(&violations)))
+    }
+
+    /// Decides one transfer and keeps everything that is wrong with it, for whoever is not bound by the size of a status.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with paths from the root of the request.
+    pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
         let snapshot = self.inner.live.snapshot();
-        let question = from_proto::decide(request);
-        let step = self.begin(&snapshot, question, self.inner.clock.now(), TotalsFrom::CallersAlone);
-        match step {
-            Ok(Step::Decided(decision)) => Ok(to_proto::decide(decision)),
-            // Nothing waits where nothing is read; if it did, nothing may pass.
-            Ok(Step::Waits(_)) => Err(status::unavailable(Unavailable::Ledger, self.inner.settings.retry_after_ms)),
-            Err(refusal) => Err(status::to_status(&refusal)),
-        }
+        let (asked, now) = (from_proto::decide(request), self.inner.clock.now());
+        let read = Read::new(&snapshot, asked, now)?;
+        self.decide_stated(&snapshot, &read).map(to_proto::decide)
     }
 
     /// Decides one transfer; reads the ledger where the answer depends on totals that are not stated.
@@ -143,12 +145,12 @@ impl DecisionApi {
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, from_proto::decide(request), now, TotalsFrom::Ledger)
+            self.begin(&snapshot, from_proto::decide(request), now)
         };
         let answer = match step {
             Ok(Step::Decided(decision)) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
-            Err(refusal) => Err(refusal),
+            Err(violations) => Err(status::invalid(&violations)),
         };
         answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
     }
@@ -157,9 +159,9 @@ impl DecisionApi {
     pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        match self.begin(&self.inner.live.snapshot(), question, now, TotalsFrom::Ledger) {
+        match self.begin(&self.inner.live.snapshot(), question, now) {
             Ok(Step::Decided(decision)) => Streamed::Now(to_proto::stream(sequence, Ok(decision))),
-            Err(refusal) => Streamed::Now(to_proto::stream(sequence, Err(refusal))),
+            Err(violations) => Streamed::Now(to_proto::stream(sequence, Err(status::invalid(&violations)))),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
                 Streamed::Later(Box::pin(async move { to_proto::stream(sequence, api.finish(*waiting, now).await) }))
@@ -178,25 +180,27 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
-        totals_from: TotalsFrom,
-    ) -> Result<Step, RpcStatus> {
-        let Question { asked, detail, place } = question.map_err(|violations| status::invalid(&violations))?;
-        let invalid = |violations| status::invalid(&place.locate(violations));
-        let transfer = resolve(snapshot, &asked, now).map_err(invalid)?;
-        let is_kept = totals_from == TotalsFrom::Ledger && self.inner.ledger.is_some();
-        if is_kept {
-            let keys = counters_to_ask(snapshot, &transfer);
-            if !keys.is_empty() {
-                return Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))));
-            }
-        } else {
-            let missing = missing_totals(snapshot, &transfer);
-            if !missing.is_empty() {
-                return Err(invalid(missing));
-            }
+    ) -> Result<Step, Vec<Violation>> {
+        let read = Read::new(snapshot, question, now)?;
+        if self.inner.ledger.is_none() {
+            return self.decide_stated(snapshot, &read).map(Step::Decided);
         }
-        let decision = self.decide_with(snapshot, &transfer, &transfer.stated, detail);
-        Ok(Step::Decided(decision))
+        let Read { question: Question { asked, detail, place: _ }, transfer } = read;
+        let keys = counters_to_ask(snapshot, &transfer);
+        if keys.is_empty() {
+            return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &transfer.stated, detail)));
+        }
+        Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
+    }
+
+    /// Decides a transfer by what its caller states.
+    fn decide_stated(&self, snapshot: &Snapshot, read: &Read<'_, '_>) -> Result<v1::Decision, Vec<Violation>> {
+        let Read { question: Question { asked: _, detail, place }, transfer } = read;
+        let missing = missing_totals(snapshot, transfer);
+        if !missing.is_empty() {
+            return Err(place.locate(missing));
+        }
+        Ok(self.decide_with(snapshot, transfer, &transfer.stated, *detail))
     }
 
     /// Decides a transfer that waits.
@@ -268,13 +272,22 @@ fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 
-/// Where totals come from that a caller does not state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TotalsFrom {
-    /// Nowhere: callers have to state them.
-    CallersAlone,
-    /// From the ledger, where there is one.
-    Ledger,
+/// A question, and the transfer that it is about.
+struct Read<'q, 's> {
+    question: Question<'q>,
+    transfer: Transfer<'s>,
+}
+
+impl<'q, 's> Read<'q, 's> {
+    fn new(
+        snapshot: &'s Snapshot,
+        question: Result<Question<'q>, Vec<Violation>>,
+        now: Moment,
+    ) -> Result<Self, Vec<Violation>> {
+        let question = question?;
+        let transfer = resolve(snapshot, &question.asked, now).map_err(|found| question.place.locate(found))?;
+        Ok(Self { question, transfer })
+    }
 }
 
 /// How far a transfer is decided.
@@ -316,12 +329,12 @@ impl DecisionService for DecisionApi {
             .map_err(|violations| status::to_status(&status::invalid(&violations)))?;
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
-            let step = self.begin(&snapshot, question, now, TotalsFrom::Ledger);
+            let step = self.begin(&snapshot, question, now);
             // A refusal looks for the words that were meant, which takes far longer than a decision.
             if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;
             }
-            steps.push(step);
+            steps.push(step.map_err(|violations| status::invalid(&violations)));
         }
         Ok(Response::new(to_proto::batch(self.finish_all(steps, now).await)))
     }

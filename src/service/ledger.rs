@@ -65,7 +65,8 @@ impl Default for LedgerSettings {
             at_age_max_s: 3_600,
             // A minute of difference between two clocks.
             at_ahead_max_s: 60,
-            valid_for_max_s: 3_600,
+            // A day, as for decisions.
+            valid_for_max_s: 86_400,
             retry_after_ms: 1_000,
         }
     }

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tonic_types::Status as RpcStatus;
-
 use crate::domain::asked::Asked;
 use crate::domain::counting::{self, CounterKey};
 use crate::domain::resolve::exporter_name;
@@ -12,7 +10,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, Before, Counter, Ledger, LedgerError, Settled};
-use crate::wire::status::{self, Unavailable, Uncounted};
+use crate::wire::status::{self, RpcStatus, Unavailable, Uncounted};
 use crate::wire::to_proto::Detail;
 
 /// A transfer whose answer depends on totals that its caller does not state.

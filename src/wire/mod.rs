@@ -5,6 +5,7 @@ pub mod from_proto;
 pub mod generated;
 pub mod json;
 pub mod ledger;
+pub mod policy_status;
 mod problem;
 pub mod status;
 pub mod to_proto;

@@ -10,8 +10,10 @@
 use prost::{DecodeError, Message as _};
 use prost_types::Any;
 use tonic::{Code, Status};
+/// A status with its details, as a message.
+pub use tonic_types::Status as RpcStatus;
 use tonic_types::pb::bad_request::FieldViolation;
-use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, Status as RpcStatus, pb};
+use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
 use super::problem::{self, Wording};
 use crate::domain::asked::Violation;
@@ -49,6 +51,12 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
         count => format!("invalid request, {count} violations, the first {first}"),
     };
     bad_request(message, listed)
+}
+
+/// Returns a violation on a line, in both languages.
+pub fn line(violation: &Violation) -> String {
+    let Wording { reason: _, en, zh } = problem::wording(&violation.problem);
+    format!("{}: {en} / {zh}", violation.field)
 }
 
 /// Refuses a message that is not valid protobuf.
@@ -98,6 +106,8 @@ pub enum Unavailable {
     NoSnapshot,
     /// It is stopping.
     Draining,
+    /// The policies are being loaded, and as many as may wait already do.
+    Loading,
     /// The year's totals cannot be read or written now.
     Ledger,
 }
@@ -114,6 +124,10 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
         Unavailable::Draining => (
             "the server is stopping: send what is not answered in a new call",
             "服务器正在停止：未答复的请求请重新发起",
+        ),
+        Unavailable::Loading => (
+            "the policies are being loaded, and others wait already: try again later",
+            "正在加载政策，且已有其他请求等候：请稍后重试",
         ),
         Unavailable::Ledger => (
             "the year's totals cannot be read or written now: nothing may pass, try again after the delay in RetryInfo",
@@ -205,6 +219,25 @@ pub fn uncounted(why: Uncounted) -> Status {
         ),
     };
     to_status(&rpc_status(code, en.to_owned(), vec![error_info(reason), localized(zh)]))
+}
+
+/// Ends a wait for a digest that has not come into force.
+pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
+    let message = format!("`{wanted}` is not in force: `{in_force}` is");
+    to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
+}
+
+/// Refuses a digest without the form of one.
+pub fn malformed_digest() -> Status {
+    let wording = Wording {
+        reason: "MALFORMED",
+        en: "not a digest: write `blake3:` and 64 lower-case hexadecimal digits".to_owned(),
+        zh: "不是有效的摘要：应为 `blake3:` 加64位小写十六进制数字".to_owned(),
+    };
+    to_status(&bad_request(
+        format!("invalid request: digest: {}", wording.en),
+        vec![field_violation("digest", wording)],
+    ))
 }
 
 /// Returns the status that ends a call.

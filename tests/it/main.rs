@@ -15,9 +15,18 @@ mod shipped;
 
 /// Extensions of assessments, families that cannot be called so, and caps that are nearly used.
 mod clearances;
-
+/// The commands of the policy admin.
+mod commands;
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
+/// What a compliance officer reads for each class of mistake.
+mod diagnostics;
+/// What `check` reports beyond mistakes.
+mod findings;
+/// The JSON Schema of the policy files.
+mod schema;
+/// A policy directory that fits on a few screens.
+mod small;
 
 /// The rules that keep the code as the architecture says.
 mod tidy;

@@ -96,8 +96,7 @@ impl Inspected {
         let is_valid = diagnostics.iter().all(|found| is_test(&found.file) || !has_errors(std::slice::from_ref(found)));
         let snapshot = snapshot.filter(|_| is_valid).map(|snapshot| Snapshot { digest: digest.into(), ..snapshot });
         files.extend(test_files);
-        let sources: Vec<SourceFile> = policies.iter().chain(&tests).cloned().collect();
-        consequences::remove(&files, &sources, &mut diagnostics);
+        consequences::remove(&files, &[&policies, &tests], &mut diagnostics);
         sort(&mut diagnostics);
         Self { files, policies, tests, diagnostics, snapshot }
     }

@@ -107,7 +107,7 @@ pub fn counters(transfer: &Transfer<'_>, totals: &Totals, decision: &Decision) -
     for route in transfer.routes() {
         of_route(route, transfer, totals, decision, &mut found);
     }
-    if let Some(id) = decision.clearance.filter(|_| transfer.route.content.is_personal()) {
+    if let Some(id) = decision.clearance.filter(|_| transfer.routes().any(|route| has_persons(route, transfer))) {
         found.extend(CountedClass::ALL.map(|class| CounterKey { counted: Counted::Clearance(id), class }));
     }
     found.sort_unstable();
@@ -129,11 +129,9 @@ pub fn counters_to_read(transfer: &Transfer<'_>) -> Vec<CounterKey> {
 /// of clearances are then held against it as well: see [`Totals::under_clearances`].
 pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
     let needs = transfer.needs(transfer.capped_clearance(snapshot));
-    // The size of a group is the year's where the year's is known, which is the stricter reading.
-    let has_groups = transfer.routes().any(|route| !route.groups.is_empty());
     let stated = &transfer.stated;
     let mut counted = Vec::new();
-    if (needs.national || has_groups) && stated.national.is_none() {
+    if needs.national && stated.national.is_none() {
         counted.push(Counted::National);
     }
     if needs.scenario && stated.scenario.is_none() {
@@ -253,12 +251,17 @@ pub fn person_in_both_classes(snapshot: &Snapshot, at: Moment) -> PersonInBothCl
     snapshot.national_at(at).map(|national| national.person_in_both_classes).unwrap_or_default()
 }
 
+/// Important data may be about persons without being classed as personal information.
+fn has_persons(route: &Route, transfer: &Transfer<'_>) -> bool {
+    route.content.is_personal() || transfer.persons != Headcount::ZERO
+}
+
 fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &Decision, found: &mut Vec<CounterKey>) {
     let national = |class| CounterKey { counted: Counted::National, class };
     if route.tracks.is_empty() {
         // A ground, or nothing personal: free and not counted. What is free only by a clearance is
         // counted, a ground that important data took away included.
-        if route.content.is_personal() && decision.required != Outcome::Allow {
+        if has_persons(route, transfer) && decision.required != Outcome::Allow {
             found.extend(CountedClass::ALL.map(national));
         }
         return;

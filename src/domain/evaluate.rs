@@ -57,13 +57,22 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 };
                 let key = CounterKey { counted, class };
                 let projected = counts.of(track, line.counter, class);
-                if !found.iter().any(|known| known.counter == key) {
-                    found.push(Headroom { counter: key, year: transfer.year, projected, line: line.line.from, next });
-                }
+                let found_here = Headroom { counter: key, year: transfer.year, projected, line: line.line.from, next };
+                nearest(&mut found, found_here);
             }
         }
     }
     found
+}
+
+/// Adds what a counter is from a line, unless another of its lines is nearer.
+fn nearest(found: &mut Vec<Headroom>, room: Headroom) {
+    let order = |room: &Headroom| (room.line, std::cmp::Reverse(room.next));
+    match found.iter_mut().find(|known| known.counter == room.counter) {
+        Some(known) if order(&room) < order(known) => *known = room,
+        Some(_) => {}
+        None => found.push(room),
+    }
 }
 
 /// The totals of the year with the transfer, and what the transfer is about.
@@ -71,6 +80,8 @@ pub(super) struct Counts<'t> {
     totals: &'t Totals,
     national: Headcount,
     pub(super) sent: Headcount,
+    /// Persons concerned by the year's exports, as far as any counter knows of them.
+    group: Headcount,
     content: Content,
 }
 
@@ -88,8 +99,14 @@ impl<'t> Counts<'t> {
             sensitive: route.content.sensitive || persons.sensitive != Persons::ZERO,
             important: route.content.important,
         };
-        let national = totals.national.unwrap_or(BEYOND) + sent;
-        Counts { totals, national, sent, content }
+        let national = totals.national.unwrap_or(BEYOND);
+        let mut group = national;
+        // A listed scenario that stays below its own lines is counted by its own counters alone.
+        for track in route.tracks.iter().filter(|track| track.national_lines == NationalLines::ByClass) {
+            let apart = track.own.and_then(|own| totals.of_scenario(own)).unwrap_or(BEYOND);
+            group = group.max(apart);
+        }
+        Counts { totals, national: national + sent, sent, group: group + sent, content }
     }
 
     /// The projected total of one of the counters that a track is held against.
@@ -103,10 +120,9 @@ impl<'t> Counts<'t> {
         }
     }
 
-    /// Persons concerned, for rules about the size of a group: the year's where they are known.
+    /// Persons concerned, for rules about the size of a group.
     fn group(&self, class: Option<CountedClass>) -> Persons {
-        let known = if self.totals.national.is_some() { self.national } else { self.sent };
-        class.map_or_else(|| known.total(), |class| known.of(class))
+        class.map_or_else(|| self.group.total(), |class| self.group.of(class))
     }
 
     fn concerns(&self, class: CountedClass) -> bool {
@@ -158,7 +174,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
             verdict.is_important = true;
         }
     }
-    if route.tracks.is_empty() && route.content.is_personal() {
+    if route.tracks.is_empty() {
         verdict.raise_cap(&counts, [counts.national.general, counts.national.sensitive]);
     }
     for track in &route.tracks {

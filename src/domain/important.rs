@@ -6,7 +6,7 @@
 
 use super::list::{CiioCounts, National, PartOfHolding, Quantities};
 use super::reason::{Measured, Outcome, Reason, ReasonCode};
-use super::route::{Content, Group, Route};
+use super::route::{Group, Route};
 use super::snapshot::Snapshot;
 use super::statement::{Ciio, Facts, Item, Statement};
 use super::units::{Class, CountedClass, EditionId};
@@ -30,41 +30,51 @@ pub(super) fn classify(
             let reason = Reason::new(ReasonCode::ImportantDataInCatalogue, important, Outcome::Assess);
             route.require(reason, None);
         }
-        let mut class = item.declared.max(catalogued).unwrap_or(Class::Important);
+        let mut classes = Classes::default();
+        classes.add(item.declared.max(catalogued).unwrap_or(Class::Important));
+        for class in [item.declared, catalogued].into_iter().flatten() {
+            classes.add(class);
+        }
         for edition in in_force {
-            class = class.max(listed_class(snapshot, statement, item, *edition, route));
+            add_listed_classes(snapshot, statement, item, *edition, &mut classes, route);
         }
-        match class {
-            Class::NonPersonal => {}
-            Class::General => route.content.general = true,
-            Class::Sensitive => route.content.sensitive = true,
-            Class::Important => {
-                route.content.important = true;
-                personal_side(item, catalogued, &mut route.content);
-            }
-        }
+        route.content.important |= classes.important;
+        route.content.sensitive |= classes.sensitive;
+        // Sensitive takes the place of general, but of what is important every side counts.
+        route.content.general |= classes.general && (classes.important || !classes.sensitive);
     }
 }
 
-/// Marks important data as personal information too where it is said to be that besides.
-fn personal_side(item: &Item, catalogued: Option<Class>, content: &mut Content) {
-    for class in [item.declared, catalogued].into_iter().flatten() {
-        content.general |= class == Class::General;
-        content.sensitive |= class == Class::Sensitive;
+/// The classes that anybody gives an item, besides that it is not personal.
+#[derive(Default)]
+struct Classes {
+    general: bool,
+    sensitive: bool,
+    important: bool,
+}
+
+impl Classes {
+    const fn add(&mut self, class: Class) {
+        match class {
+            Class::NonPersonal => {}
+            Class::General => self.general = true,
+            Class::Sensitive => self.sensitive = true,
+            Class::Important => self.important = true,
+        }
     }
 }
 
 /// What the entries of one edition make of an item. Entries that ask for a number of persons
 /// become groups, because the number is not known yet.
-fn listed_class(
+fn add_listed_classes(
     snapshot: &Snapshot,
     statement: &Statement,
     item: &Item,
     edition: EditionId,
+    classes: &mut Classes,
     route: &mut Route,
-) -> Class {
-    let mut class = Class::NonPersonal;
-    let Some(id) = item.id else { return class };
+) {
+    let Some(id) = item.id else { return };
     for named in snapshot.named(id, edition) {
         let Some(condition) = snapshot.lists.conditions.get(named.condition as usize) else { continue };
         if !condition.catches(statement.scope(), item.modality, item.attributes) {
@@ -80,7 +90,7 @@ fn listed_class(
             }
             // A lesser class that depends on a head-count applies whatever the count: stricter, and one rule fewer.
             _ => {
-                class = class.max(condition.class);
+                classes.add(condition.class);
                 if condition.class == Class::Important {
                     let reason = Reason::new(ReasonCode::ImportantDataListed, named.rule, Outcome::Assess);
                     route.require(reason, condition.step);
@@ -88,7 +98,6 @@ fn listed_class(
             }
         }
     }
-    class
 }
 
 /// Step 2, as far as it looks at the exporter's holdings.

@@ -46,7 +46,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
         flow => by_statement(snapshot, asked, flow, &time, &mut violations),
     };
     let Some(found) = worked_out.filter(|_| violations.0.is_empty()) else { return Err(violations.0) };
-    check_persons(&found, persons, &mut violations);
+    check_persons(snapshot, &found, persons, &mut violations);
     if !violations.0.is_empty() {
         return Err(violations.0);
     }
@@ -363,15 +363,22 @@ fn items(
     asked.data.iter().enumerate().filter_map(|(index, item)| violations.item(snapshot, index, item)).collect()
 }
 
-fn check_persons(found: &Found<'_>, persons: Option<Headcount>, violations: &mut Violations) {
+fn check_persons(snapshot: &Snapshot, found: &Found<'_>, persons: Option<Headcount>, violations: &mut Violations) {
     if found.destination == Destination::Mainland {
         return;
     }
-    let content = found.route.content;
-    if content.is_personal() && persons.is_none() {
+    let routes = std::iter::once(&*found.route).chain(found.claimed.as_deref());
+    let counts = |route: &Route| route.content.is_personal() || !route.groups.is_empty();
+    let is_counted = routes.clone().any(counts);
+    let is_important = routes.into_iter().any(|route| route.content.important);
+    // Important data of nobody is sent as such: where a clearance has a cap, that has to be said.
+    let is_capped = found.clearances.iter().filter_map(|id| snapshot.clearance(*id));
+    let is_capped = is_capped.into_iter().any(|clearance| clearance.persons_per_year_max.is_some());
+    if (is_counted || is_important && is_capped) && persons.is_none() {
         violations.add("persons", Problem::Missing(Need::PersonalInformation));
     }
-    if !content.is_personal() && !content.important && persons.is_some_and(|persons| persons != Headcount::ZERO) {
+    let takes_persons = is_counted || is_important;
+    if !takes_persons && persons.is_some_and(|persons| persons != Headcount::ZERO) {
         violations.add("persons", Problem::PersonsWithoutPersonalInformation);
     }
 }

@@ -230,11 +230,12 @@ pub struct Needs {
 }
 
 impl Route {
-    /// Says which of the year's totals the lines are held against.
+    /// Says which of the year's totals the lines and the sizes of groups are held against.
     pub fn needs(&self) -> Needs {
         let lines = self.tracks.iter().flat_map(Track::all_lines);
         let national = lines.clone().any(|line| line.counter == Counter::National)
-            || self.tracks.iter().any(|track| track.small_volume.is_some());
+            || self.tracks.iter().any(|track| track.small_volume.is_some())
+            || !self.groups.is_empty();
         Needs { national, scenario: lines.into_iter().any(|line| line.counter == Counter::Scenario) }
     }
 }

@@ -36,6 +36,8 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
     let ciio_reason = Reason::new(ReasonCode::CriticalInformationInfrastructure, national.rules.ciio, Outcome::Assess);
     let important = route.required == Outcome::Assess;
     if important {
+        // What is important anyway does not become so by the number of persons.
+        route.groups.clear();
         if is_ciio && route.content.is_personal() && statement.ground.is_none() {
             route.reasons.push(ciio_reason);
         }

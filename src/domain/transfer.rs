@@ -70,15 +70,16 @@ impl Totals {
 impl Transfer<'_> {
     /// Says which of the year's totals the answer depends on.
     ///
-    /// The national ones are needed, too, where a clearance with a cap could satisfy what is
-    /// required whatever the counts.
+    /// The national ones are needed, too, where a number of persons would make the data important,
+    /// and where a clearance with a cap could satisfy what is required whatever the counts.
     pub fn needs(&self, capped: CappedClearance) -> Needs {
         let mut needs = self.route.needs();
         if let Some(claimed) = &self.claimed {
             let more = claimed.needs();
             needs = Needs { national: needs.national || more.national, scenario: needs.scenario || more.scenario };
         }
-        let settled = self.routes().any(|route| route.tracks.is_empty() && route.content.is_personal());
+        let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
+        let settled = has_persons && self.routes().any(|route| route.tracks.is_empty());
         let refused = self.routes().any(|route| route.required != super::reason::Outcome::Allow);
         needs.national |= settled && refused && capped == CappedClearance::Present;
         needs

@@ -69,7 +69,7 @@ pub fn compile(files: &[PolicyFile], limits: &Limits) -> Compiled {
     let mut diagnostics = Vec::new();
     let sources = read(files, limits, &mut diagnostics);
     let snapshot = compile::compile(&sources, limits, &mut diagnostics);
-    consequences::remove(files, &sources, &mut diagnostics);
+    consequences::remove(files, &[&sources], &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
     let snapshot = snapshot.filter(|_| !diagnostic::has_errors(&diagnostics));
     Compiled { snapshot, diagnostics }

@@ -59,27 +59,54 @@ const ONE_DOCUMENT: &str = "remove the line `---`, or put what follows it into a
 const QUOTES: &str = "put a text with `: `, `, `, `#` or brackets in it in quotes; close every bracket";
 const INDENTATION: &str = "indent with two spaces a level; keys of one mapping begin in one column";
 
+/// What the scanner says, in part, what we say, and what to do. The first that fits counts.
+const WORDINGS: &[(&str, &str, &str)] = &[
+    ("tabs disallowed", "a tab stands where spaces are needed", NO_TABS),
+    ("tab cannot be used", "a tab stands where spaces are needed", NO_TABS),
+    ("cannot start with a tab", "a tab stands where spaces are needed", NO_TABS),
+    ("expected ',' or '}'", "a `,` or `}` is missing here or just before", QUOTES),
+    ("expected ',' or ']'", "a `,` or `]` is missing here or just before", QUOTES),
+    ("illegal placement of ':'", "a `,` or `]` is missing here or just before", QUOTES),
+    ("unclosed bracket", "a bracket is opened here and never closed", QUOTES),
+    ("mismatched bracket", "a bracket is closed by one of another kind", QUOTES),
+    ("misplaced bracket", "a bracket is closed that was never opened", QUOTES),
+    ("unclosed quote", "a quote is opened here and never closed", CLOSE_QUOTE),
+    ("invalid trailing content after", "something stands after the closing quote", CLOSE_QUOTE),
+    (
+        "unknown escape character",
+        "a backslash in double quotes stands before a character that it cannot escape",
+        ESCAPE,
+    ),
+    ("did not find expected key", "the line does not fit the mapping that it stands in", INDENTATION),
+    ("did not find expected '-'", "the line does not fit the list that it stands in", INDENTATION),
+    ("invalid indentation", "the indentation does not fit the lines above", INDENTATION),
+    ("block sequence entries are not allowed", "a list element (`- `) stands where none can be", INDENTATION),
+    ("simple key", "a line is neither `key: value` nor part of the text above it", KEY_AND_VALUE),
+    ("mapping values are not allowed", "a `:` stands where no key can be", QUOTES),
+    ("mapping keys are not allowed", "a key stands where none can be", INDENTATION),
+    ("expected node content", "a value is missing or begins with a character that YAML reserves", QUOTES),
+    ("unexpected character", "a value begins with a character that YAML reserves", QUOTES),
+];
+
+const NO_TABS: &str = "indent with spaces: YAML does not allow tabs there";
+const CLOSE_QUOTE: &str = "close the quote; a quote within a text in single quotes is written twice";
+const KEY_AND_VALUE: &str = "put `: ` between key and value, and a text over several lines in quotes";
+const ESCAPE: &str = "put the text in single quotes, or write the backslash twice";
+
 /// Puts into our words what the scanner says; it tells its errors apart by text only.
 fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
-    let fixed = |message: &str, help| Wording { message: message.to_owned(), help };
     if text.contains("recursion limit") {
-        too_deep()
-    } else if text.contains("tabs disallowed") {
-        fixed("a tab stands where spaces are needed", "indent with spaces: YAML does not allow tabs there")
-    } else if text.contains("expected ',' or '}'") {
-        fixed("a `,` or `}` is missing here or just before", QUOTES)
-    } else if text.contains("expected ',' or ']'") || text.contains("illegal placement of ':'") {
-        fixed("a `,` or `]` is missing here or just before", QUOTES)
-    } else if text.contains("did not find expected key") {
-        fixed("the line does not fit the mapping that it stands in", INDENTATION)
-    } else if text.contains("did not find expected '-'") {
-        fixed("the line does not fit the list that it stands in", INDENTATION)
-    } else if text.contains("mapping values are not allowed") {
-        fixed("a `:` stands where no key can be", QUOTES)
-    } else {
-        let help = "check indentation (two spaces a level), quotes and brackets at this place and just before it";
-        Wording { message: format!("cannot be read as YAML: {text}"), help }
+        return too_deep();
     }
+    let known = WORDINGS.iter().find(|(theirs, _, _)| text.contains(theirs));
+    let (message, help) = known.map_or_else(
+        || {
+            let help = "check indentation (two spaces a level), quotes and brackets at this place and just before it";
+            (format!("cannot be read as YAML: {text}"), help)
+        },
+        |(_, ours, help)| ((*ours).to_owned(), *help),
+    );
+    Wording { message, help }
 }
 
 /// Returns the first line of the parser's text, without its place.

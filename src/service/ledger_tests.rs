@@ -271,6 +271,23 @@ async fn a_cap_is_used_up_by_what_goes_out_under_it() {
 }
 
 #[tokio::test]
+async fn important_data_about_persons_uses_up_a_cap() {
+    let mut snapshot = counting_snapshot();
+    snapshot.registry.clearances[3].items = Box::new([crate::domain::units::ItemId(2)]);
+    snapshot.registry.clearances[3].important_data = crate::domain::clearance::ImportantData::Covered;
+    let server = server_with(snapshot);
+    let logs = |persons| {
+        let data_class = v1::DataClass::Important.into();
+        let item = v1::DataItem { code: "machine.log".into(), data_class, ..v1::DataItem::default() };
+        v1::Transfer { data: vec![item], ..names_of_grid(persons) }
+    };
+    let expected = [("national/general/2026", 0, 4), ("clearance/assessment-1/general/2026", 0, 4)];
+    assert_eq!(server.reserve("four", logs(4)).await, (v1::Outcome::Allow, added(&expected)));
+    assert_eq!(server.reserve("two", logs(2)).await, (v1::Outcome::Assess, Vec::new()));
+    assert_eq!(server.reserve("none", logs(0)).await, (v1::Outcome::Allow, Vec::new()));
+}
+
+#[tokio::test]
 async fn a_cap_holds_for_contracts_over_the_line() {
     let mut snapshot = counting_snapshot();
     cap(&mut snapshot, 0, 3, 0);

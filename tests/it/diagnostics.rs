@@ -78,6 +78,12 @@ mistakes! {
     syntax_error: (PORT, "  covers_non_personal: no", " covers_non_personal: no");
     unclosed_bracket: (OWN, "zones: [port]", "zones: [port");
     tab: (OWN, "    zones: [port]", "\tzones: [port]");
+    unclosed_quote: (CODES, "en: clinical trial", "en: 'trial");
+    text_after_a_quote: (CODES, "en: clinical trial", "en: 'clinical' trial");
+    backslash: (CODES, "en: clinical trial", "en: \"c:\\drive\"");
+    reserved_character: (CODES, "en: clinical trial", "en: @trial");
+    indentation_of_a_list: (OWN, "    exporter: acme\n    recipient: partner\n    destination", "   - exporter: acme\n    recipient: partner\n    destination");
+    line_without_a_key: (OWN, "    ciio: no", "    ciio no");
     colon_in_a_text: (CODES, "en: clinical trial", "en: trial: clinical");
     two_documents: (OWN, "flows:\n", "---\nflows:\n");
     anchor: (OWN, "held: {general", "held: &held {general");

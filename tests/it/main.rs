@@ -28,5 +28,17 @@ mod schema;
 /// A policy directory that fits on a few screens.
 mod small;
 
+/// The fuzz targets, for a short time.
+mod fuzz_smoke;
+/// Random policies and transfers.
+mod generate;
+/// A naive evaluation, straight from the design.
+mod model;
+/// The compiled evaluation against the naive one, and what else must hold whatever the policies.
+mod properties;
+/// What once went wrong.
+mod regression;
 /// The rules that keep the code as the architecture says.
 mod tidy;
+/// Policies as parsed and as compiled, side by side.
+mod world;

@@ -59,7 +59,7 @@ impl Small {
         let sources = policy::read(&policies, &LIMITS, &mut diagnostics);
         let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
         verify::check(&sources, &tests, &LIMITS, &mut diagnostics);
-        policy::consequences::remove(&self.files, &[sources, tests].concat(), &mut diagnostics);
+        policy::consequences::remove(&self.files, &[&sources, &tests], &mut diagnostics);
         policy::diagnostic::sort(&mut diagnostics);
         diagnostics
     }

@@ -15,15 +15,10 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
         let other = vocabulary.insert(OTHER);
         debug_assert!(other == Ok(0), "`other` is number 0");
     }
-    let mut zones: Vec<(&str, &Zone)> = Vec::new();
+    let zones = zones(builder, sources);
     for SourceFile { path, document, .. } in sources {
         match document {
             Document::Catalogue(file) => {
-                for zone in &file.zones {
-                    if add(builder, path, zone.code.span, &zone.code.value.0, |codes| &mut codes.zones, "zone") {
-                        zones.push((path, zone));
-                    }
-                }
                 words(builder, path, &file.sectors, |codes| &mut codes.sectors, "sector");
                 words(builder, path, &file.scenarios, |codes| &mut codes.scenarios, "scenario");
                 words(builder, path, &file.exporter_kinds, |codes| &mut codes.kinds, "kind of exporter");
@@ -44,6 +39,22 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     limit(builder, "kinds of exporter", builder.codes.kinds.len());
     limit(builder, "attributes", builder.codes.attributes.len());
     closures(builder, &zones);
+}
+
+/// Collects zones in the order of their codes: where lists of several zones apply to an exporter, what is said
+/// first and what is next must not depend on the files.
+fn zones<'s>(builder: &mut Builder<'_>, sources: &'s [SourceFile]) -> Vec<(&'s str, &'s Zone)> {
+    let mut zones: Vec<(&str, &Zone)> = Vec::new();
+    for SourceFile { path, document, .. } in sources {
+        if let Document::Catalogue(file) = document {
+            zones.extend(file.zones.iter().map(|zone| (path.as_str(), zone)));
+        }
+    }
+    zones.sort_by_key(|(_, zone)| &zone.code.value.0);
+    zones.retain(|(path, zone)| {
+        add(builder, path, zone.code.span, &zone.code.value.0, |codes| &mut codes.zones, "zone")
+    });
+    zones
 }
 
 fn registry_names(builder: &mut Builder<'_>, path: &str, file: &crate::policy::source::registry::RegistryFile) {

@@ -60,10 +60,12 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
         }
     }
     let mut ids = Vocabulary::default();
-    for (path, file) in &files {
-        for source in &file.clearances {
-            clearance(builder, path, snapshot, source, &mut ids);
-        }
+    let clearances = files.iter().flat_map(|(path, file)| file.clearances.iter().map(move |source| (*path, source)));
+    let mut clearances: Vec<_> = clearances.collect();
+    // Where several cover a transfer, an answer names the first: the least that suffices, whatever the order of files.
+    clearances.sort_by_key(|(_, source)| (kind(source.kind).satisfies(), &source.id.value.0));
+    for (path, source) in clearances {
+        clearance(builder, path, snapshot, source, &mut ids);
     }
     extensions::check(builder, &files);
     snapshot.registry.clearance_keys.sort_unstable();

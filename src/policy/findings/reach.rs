@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 
 use super::{Finder, both};
-use crate::domain::list::ScenariosKnown;
+use crate::domain::list::{Edition, ScenariosKnown};
 use crate::domain::reason::ReasonCode;
 use crate::domain::registry::Flow;
-use crate::domain::route::Route;
+use crate::domain::route::{Content, Route};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::statement::{Ciio, Destination};
-use crate::domain::units::{EditionId, FlowId, Moment, ScenarioId, SectorId};
+use crate::domain::units::{EditionId, ExporterId, FlowId, Moment, Persons, ScenarioId, SectorId};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, Span};
 use crate::policy::source::Document;
@@ -33,8 +33,15 @@ pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], snapshot: &S
             let Some(flow) = number.and_then(|number| snapshot.flow(number)) else { continue };
             Reach { snapshot, names: &names, path, source, flow, at }.check(finder);
         }
+    }
+    let sent = sent(snapshot, at);
+    for SourceFile { path, document, .. } in sources {
+        let Document::Registry(file) = document else { continue };
         for exporter in &file.exporters {
-            holdings(finder, path, exporter, snapshot, at);
+            let number = snapshot.codes.exporters.get(&exporter.id.value.0);
+            if let Some(sent) = number.and_then(|number| sent.get(&ExporterId(number))) {
+                holdings(finder, path, exporter, sent);
+            }
         }
     }
 }
@@ -208,35 +215,45 @@ impl Reach<'_> {
     }
 }
 
-/// P027: a list that makes large holdings important data needs to know how large they are.
-fn holdings(finder: &mut Finder<'_>, path: &str, exporter: &file::Exporter, snapshot: &Snapshot, at: Moment) {
-    let Some(number) = snapshot.codes.exporters.get(&exporter.id.value.0) else { return };
-    let flows = snapshot.registry.flows.iter().filter(|flow| flow.exporter.0 == number);
-    let sent = flows.filter(|flow| flow.statement.destination == Destination::Abroad).filter_map(|flow| {
-        let route = flow.route_in(snapshot.segment_number(at))?;
-        let facts = flow.statement.facts;
-        let mut lists = snapshot.lists.editions.iter();
-        let list = lists.find(|edition| {
-            let goes_on = edition.interval.until.is_none_or(|until| at < until);
-            goes_on && edition.quantities.is_some() && facts.zones.contains(edition.zone)
-        })?;
-        Some((snapshot.route(route)?.content, list))
-    });
-    let mut lacking: Vec<(&str, &str)> = Vec::new();
-    for (content, list) in sent {
-        let classes = [
-            ("general", content.general, exporter.held.general.0.get()),
-            ("sensitive", content.sensitive, exporter.held.sensitive.0.get()),
-        ];
-        for (class, is_sent, held) in classes {
-            if is_sent && held == 0 && !lacking.iter().any(|(known, _)| *known == class) {
-                lacking.push((class, &list.id));
-            }
-        }
+/// What an exporter sends, and a list that makes large holdings of it important data.
+#[derive(Clone, Copy)]
+struct Sent<'s> {
+    content: Content,
+    list: &'s str,
+}
+
+/// Returns what exporters send abroad, where a list looks at what they hold.
+fn sent(snapshot: &Snapshot, at: Moment) -> HashMap<ExporterId, Sent<'_>> {
+    let counting =
+        |edition: &&Edition| edition.quantities.is_some() && edition.interval.until.is_none_or(|until| at < until);
+    let editions: Vec<&Edition> = snapshot.lists.editions.iter().filter(counting).collect();
+    let segment = snapshot.segment_number(at);
+    let mut sent: HashMap<ExporterId, Sent<'_>> = HashMap::new();
+    for flow in snapshot.registry.flows.iter().filter(|flow| flow.statement.destination == Destination::Abroad) {
+        let zones = flow.statement.facts.zones;
+        let list = editions.iter().find(|edition| zones.contains(edition.zone));
+        let route = flow.route_in(segment).and_then(|id| snapshot.route(id));
+        let (Some(list), Some(route)) = (list, route) else { continue };
+        let of_exporter = sent.entry(flow.exporter).or_insert(Sent { content: Content::default(), list: &list.id });
+        of_exporter.content.general |= route.content.general;
+        of_exporter.content.sensitive |= route.content.sensitive;
     }
-    for (class, list) in lacking {
+    sent
+}
+
+/// P027: a list that makes large holdings important data needs to know how large they are.
+fn holdings(finder: &mut Finder<'_>, path: &str, exporter: &file::Exporter, sent: &Sent<'_>) {
+    let classes = [
+        ("general", sent.content.general, exporter.held.general.0),
+        ("sensitive", sent.content.sensitive, exporter.held.sensitive.0),
+    ];
+    for (class, is_sent, held) in classes {
+        if !is_sent || held != Persons::ZERO {
+            continue;
+        }
         let message =
             format!("`{}` holds {class} information of nobody, and a flow of it sends some", exporter.id.value.0);
+        let list = sent.list;
         let help = format!("write in `held.{class}` of how many persons: `{list}` makes large holdings important data");
         finder.add((NOTHING_HELD, Severity::Warning), (path, exporter.held.span), (message, help));
     }

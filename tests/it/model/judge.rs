@@ -1,0 +1,115 @@
+//! From the question to the answer: what must be said, what the steps require, what clearances cover.
+
+use std::collections::BTreeSet;
+
+use neglist::domain::asked::Asked;
+use neglist::domain::reason::{Outcome, ReasonCode};
+use neglist::domain::units::Moment;
+use neglist::policy::source::list::ZoneList;
+use neglist::policy::source::registry::{Clearance, ClearanceKind};
+use neglist::policy::source::scalar::{OrAny, OrNone, YesNo};
+
+use super::law::{Answer, Law, day, is_between};
+use super::said::{Count, Said, Sent, said};
+use super::steps::{Verdict, judge, listed};
+
+/// Decides. `None`: the request has to be refused.
+pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<Answer> {
+    let today = day(asked.at.unwrap_or(now))?;
+    let said = said(law, asked)?;
+    let widest = said.claimed.as_ref().unwrap_or(&said.facts);
+    if !says_what_lists_ask_for(&said, &law.lists(today, &widest.zones)) {
+        return None;
+    }
+    let mut verdicts = vec![judge(law, today, &said, &said.facts)];
+    verdicts.extend(said.claimed.as_ref().map(|facts| judge(law, today, &said, facts)));
+    let covering: Vec<&Clearance> = law.clearances().into_iter().filter(|one| covers(one, &said)).collect();
+    if !says_its_counts(&said, &verdicts, &covering) {
+        return None;
+    }
+    let required = verdicts.iter().map(|verdict| verdict.required).max().unwrap();
+    let mut reasons: BTreeSet<ReasonCode> = verdicts.iter().flat_map(|verdict| verdict.reasons.clone()).collect();
+    let clearance = covering.iter().find(|clearance| {
+        required != Outcome::Allow
+            && is_between(today, &clearance.first_day, Some(&clearance.last_day))
+            && verdicts.iter().all(|verdict| satisfies(clearance, required, verdict))
+    });
+    if clearance.is_some() {
+        reasons.insert(ReasonCode::CoveredByClearance);
+    }
+    Some(Answer {
+        outcome: if clearance.is_some() { Outcome::Allow } else { required },
+        required,
+        reasons,
+        clearance: clearance.map(|clearance| clearance.id.value.0.to_string()),
+        valid_until: law.valid_until(today, &covering),
+    })
+}
+
+fn says_what_lists_ask_for(said: &Said<'_>, lists: &[&ZoneList]) -> bool {
+    let tells_modalities_apart =
+        |list: &&ZoneList| listed(list, said).is_some_and(|(sector, _)| !sector.excluded_modalities.is_empty());
+    lists.is_empty()
+        || said.sector.is_some()
+            && said.scenario.is_some()
+            && (said.items.iter().all(|item| item.modality.is_some()) || !lists.iter().any(tells_modalities_apart))
+}
+
+fn says_its_counts(said: &Said<'_>, verdicts: &[Verdict], covering: &[&Clearance]) -> bool {
+    let any = |of: fn(&Verdict) -> bool| verdicts.iter().any(of);
+    let personal = any(|verdict| verdict.general || verdict.sensitive);
+    let sized = any(|verdict| verdict.asks_for_size);
+    let persons = said.persons.unwrap_or_default();
+    let nobody = persons == Count::default();
+    let important = any(|verdict| verdict.important);
+    let capped = covering.iter().any(|clearance| matches!(clearance.persons_per_year_max, OrNone::Some(_)));
+    if said.abroad && (personal || sized || important && capped) && said.persons.is_none() {
+        return false;
+    }
+    if said.abroad && !personal && !sized && !important && !nobody {
+        return false;
+    }
+    let held_against_cap = capped
+        && (personal || !nobody)
+        && any(|verdict| verdict.no_lines)
+        && any(|verdict| verdict.whatever != Outcome::Allow);
+    let asks_for_national = any(|verdict| verdict.asks_for_national) || sized || held_against_cap;
+    let asks_for_scenario = any(|verdict| verdict.asks_for_scenario);
+    (!asks_for_national || said.national.is_some()) && (!asks_for_scenario || said.scenario_total.is_some())
+}
+
+fn covers(clearance: &Clearance, said: &Said<'_>) -> bool {
+    let sector = match &clearance.sector {
+        OrAny::Any => true,
+        OrAny::Only(code) => said.sector == Some(&*code.value.0),
+    };
+    let scenario = match &clearance.scenario {
+        OrAny::Any => true,
+        OrAny::Only(code) => said.scenario == Some(&*code.value.0),
+    };
+    let names = |item: &Sent<'_>| clearance.items.iter().any(|code| &*code.value.0 == item.code);
+    said.exporter == Some(&*clearance.exporter.value.0)
+        && said.recipient == Some(&*clearance.recipient.value.0)
+        && sector
+        && scenario
+        && said.items.iter().all(names)
+}
+
+fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> bool {
+    let kind = match clearance.kind {
+        ClearanceKind::Assessment => true,
+        ClearanceKind::Contract | ClearanceKind::Certification => required != Outcome::Assess,
+        ClearanceKind::ZoneFiling => {
+            let names = |list: &String| clearance.lists.iter().any(|code| *code.value.0 == **list);
+            required == Outcome::File && verdict.filings.iter().all(names)
+        }
+    };
+    let within_cap = match &clearance.persons_per_year_max {
+        OrNone::None => true,
+        OrNone::Some(cap) => {
+            verdict.against_cap.general <= cap.general.0.get() && verdict.against_cap.sensitive <= cap.sensitive.0.get()
+        }
+    };
+    kind && within_cap
+        && (!(verdict.important || verdict.important_by_size) || clearance.covers_important_data == YesNo::Yes)
+}

@@ -1,0 +1,11 @@
+//! A naive evaluation, written straight from section 2 of the design over the files as parsed.
+//!
+//! Shares nothing with the compiled one but the words it is asked in and the names of its
+//! answers: it searches lists from end to end, compares texts, thinks in days of the civil
+//! calendar rather than in moments, and looks at everything anew for each question. Where the
+//! design is silent, `policies/README.md` and the documentation of the domain have the word.
+
+pub(crate) mod judge;
+pub(crate) mod law;
+pub(crate) mod said;
+pub(crate) mod steps;

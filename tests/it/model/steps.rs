@@ -1,0 +1,484 @@
+//! The seven steps of section 2, for one set of facts about the exporter.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use neglist::domain::reason::{Outcome, ReasonCode};
+use neglist::domain::units::{Class, Ground};
+use neglist::policy::source::list::{
+    Admission, Boundary, CiioQuantity, ClassLines, Entry, FilingMode, FreesListed, Line, Lines, NationalList,
+    NationalPair, Number, PartOfHolding, Requirement, ScenariosKnown, Sector, ZoneList,
+};
+use neglist::policy::source::scalar::{Known, Modality, YesNoUnknown};
+
+use super::law::Law;
+use super::said::{Count, Facts, Said, Sent};
+
+/// What the rules require, before clearances; and what they have to know for that.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are found one after the other, in any combination")]
+pub(crate) struct Verdict {
+    /// What is required.
+    pub(crate) required: Outcome,
+    /// Why, and what else was found.
+    pub(crate) reasons: BTreeSet<ReasonCode>,
+    /// What is required whatever the counts.
+    pub(crate) whatever: Outcome,
+    /// Important by itself.
+    pub(crate) important: bool,
+    /// Important because of a number of persons.
+    pub(crate) important_by_size: bool,
+    /// Some item is general personal information.
+    pub(crate) general: bool,
+    /// Some item is sensitive personal information.
+    pub(crate) sensitive: bool,
+    /// A number of persons decides whether the data is important.
+    pub(crate) asks_for_size: bool,
+    /// A national total decides.
+    pub(crate) asks_for_national: bool,
+    /// A total of the scenario decides.
+    pub(crate) asks_for_scenario: bool,
+    /// No line is looked at.
+    pub(crate) no_lines: bool,
+    /// Editions that a filing has to name.
+    pub(crate) filings: BTreeSet<String>,
+    /// Persons to hold against the cap of a clearance.
+    pub(crate) against_cap: Count,
+}
+
+impl Verdict {
+    fn add(&mut self, outcome: Outcome, reason: ReasonCode) {
+        self.required = self.required.max(outcome);
+        self.reasons.insert(reason);
+    }
+
+    fn note(&mut self, reason: ReasonCode) {
+        self.add(Outcome::Allow, reason);
+    }
+
+    fn is_personal(&self) -> bool {
+        self.general || self.sensitive
+    }
+}
+
+/// A number of persons from which on the data is important.
+struct Size {
+    from: u64,
+    of: fn(Count) -> u64,
+    reason: ReasonCode,
+}
+
+const fn both(count: Count) -> u64 {
+    count.general + count.sensitive
+}
+
+const fn general(count: Count) -> u64 {
+    count.general
+}
+
+const fn sensitive(count: Count) -> u64 {
+    count.sensitive
+}
+
+/// Steps 1 to 7.
+pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'_>) -> Verdict {
+    let mut verdict = Verdict {
+        required: Outcome::Allow,
+        reasons: BTreeSet::new(),
+        whatever: Outcome::Allow,
+        important: false,
+        important_by_size: false,
+        general: false,
+        sensitive: false,
+        asks_for_size: false,
+        asks_for_national: false,
+        asks_for_scenario: false,
+        no_lines: true,
+        filings: BTreeSet::new(),
+        against_cap: Count::default(),
+    };
+    let Some(national) = law.national(today) else {
+        verdict.add(Outcome::Assess, ReasonCode::NoRulesInForce);
+        verdict.general = said.items.iter().any(|item| item.class != Some(Class::NonPersonal));
+        verdict.important = true;
+        verdict.whatever = Outcome::Assess;
+        let counts = Counts::of(said, &verdict);
+        verdict.against_cap = counts.concerned(counts.national);
+        return verdict;
+    };
+    // 1. Not an export.
+    if !said.abroad {
+        verdict.note(ReasonCode::NotAnExport);
+        return verdict;
+    }
+    let lists = law.lists(today, &facts.zones);
+    // 2. Important data: what it is by itself, and the numbers of persons that make it so.
+    let mut sizes = Vec::new();
+    for item in &said.items {
+        classify(law, &lists, said, item, &mut verdict, &mut sizes);
+    }
+    if verdict.is_personal() {
+        for list in &lists {
+            quantities(list, facts, &mut verdict, &mut sizes);
+        }
+    }
+    let counts = Counts::of(said, &verdict);
+    settle(national, &lists, said, facts, &counts, &mut verdict);
+    // What is important anyway does not become so by its size.
+    let important = verdict.important;
+    for size in sizes.into_iter().filter(|_| !important) {
+        verdict.asks_for_size = true;
+        // A listed scenario that stays below its lines is counted by its own counters alone.
+        let total = if verdict.asks_for_scenario { counts.national.max(counts.scenario) } else { counts.national };
+        if size.from <= (size.of)(total) {
+            verdict.important_by_size = true;
+            verdict.add(Outcome::Assess, size.reason);
+        }
+    }
+    verdict
+}
+
+/// Steps 3 to 7, and 5 beside 2.
+fn settle(
+    national: &NationalList,
+    lists: &[&ZoneList],
+    said: &Said<'_>,
+    facts: &Facts<'_>,
+    counts: &Counts,
+    verdict: &mut Verdict,
+) {
+    let personal = verdict.is_personal();
+    let mut listings = Vec::new();
+    if !verdict.important {
+        listings = lists.iter().filter_map(|list| listing(list, said, facts, verdict)).collect();
+    }
+    if verdict.important {
+        if facts.ciio && personal && said.ground.is_none() {
+            verdict.add(Outcome::Assess, ReasonCode::CriticalInformationInfrastructure);
+        }
+    } else if !personal {
+        // 3. No personal information.
+        verdict.note(ReasonCode::NoPersonalInformation);
+        for Listing { list, .. } in listings {
+            let before = matches!(list.filing.mode, FilingMode::BeforeExport | FilingMode::Unknown);
+            if before && list.filing.covers_non_personal != YesNoUnknown::No {
+                verdict.add(Outcome::File, ReasonCode::NonPersonalDataInListedScenario);
+                verdict.filings.insert(list.id.value.0.to_string());
+            }
+        }
+    } else if let Some(ground) = said.ground {
+        // 4. Ground.
+        verdict.note(match ground {
+            Ground::Transit => ReasonCode::GroundTransit,
+            Ground::ContractNecessity => ReasonCode::GroundContractNecessity,
+            Ground::HumanResources => ReasonCode::GroundHumanResources,
+            Ground::Emergency => ReasonCode::GroundEmergency,
+        });
+    } else if facts.ciio {
+        // 5. Operators of critical information infrastructure.
+        verdict.add(Outcome::Assess, ReasonCode::CriticalInformationInfrastructure);
+    } else {
+        verdict.no_lines = false;
+        // 6. Zone lists, 7. national lines for what no list covers.
+        for listing in &listings {
+            zone_lines(national, listing, counts, verdict);
+        }
+        if !listings.iter().any(|listing| listing.covers_everything) {
+            verdict.asks_for_national = true;
+            if !national_lines(national, counts, verdict) {
+                verdict.note(ReasonCode::SmallVolume);
+            }
+            raise(verdict, counts.concerned(counts.national));
+        }
+        return;
+    }
+    verdict.whatever = verdict.required;
+    raise(verdict, counts.concerned(counts.national));
+}
+
+fn raise(verdict: &mut Verdict, persons: Count) {
+    verdict.against_cap = verdict.against_cap.max(persons);
+}
+
+/// The counts of the year, with the transfer.
+struct Counts {
+    national: Count,
+    scenario: Count,
+    general: bool,
+    sensitive: bool,
+}
+
+impl Counts {
+    fn of(said: &Said<'_>, verdict: &Verdict) -> Counts {
+        let stated = said.persons.unwrap_or_default();
+        let mut sent = stated;
+        if verdict.sensitive {
+            sent.sensitive = sent.sensitive.max(1);
+        }
+        let (national, scenario) = (said.national.unwrap_or_default(), said.scenario_total.unwrap_or_default());
+        Counts {
+            national: national.plus(sent),
+            scenario: scenario.plus(sent),
+            general: verdict.general || 0 < stated.general,
+            sensitive: verdict.sensitive || 0 < stated.sensitive,
+        }
+    }
+
+    /// The classes that the transfer is about; the others as nobody.
+    fn concerned(&self, count: Count) -> Count {
+        Count {
+            general: if self.general { count.general } else { 0 },
+            sensitive: if self.sensitive { count.sensitive } else { 0 },
+        }
+    }
+}
+
+/// Step 2 for one item: the strictest class that anybody gives it.
+fn classify(
+    law: &Law<'_>,
+    lists: &[&ZoneList],
+    said: &Said<'_>,
+    item: &Sent<'_>,
+    verdict: &mut Verdict,
+    sizes: &mut Vec<Size>,
+) {
+    let mut classes: Vec<Class> = Vec::new();
+    if let Some(declared) = item.class {
+        classes.push(declared);
+        if declared == Class::Important {
+            verdict.add(Outcome::Assess, ReasonCode::ImportantDataDeclared);
+        }
+    }
+    if let Some(known) = law.item(item.code) {
+        classes.push(known.class.to_class());
+        if known.class.to_class() == Class::Important {
+            verdict.add(Outcome::Assess, ReasonCode::ImportantDataInCatalogue);
+        }
+        for entry in lists.iter().flat_map(|list| &list.entries).filter(|entry| catches(entry, said, item)) {
+            match entry.persons_at_least {
+                Some(Known::Known(persons)) => {
+                    let reason = ReasonCode::ImportantDataGroupSize;
+                    sizes.push(Size { from: persons.0.get(), of: both, reason });
+                }
+                Some(Known::Unknown) | None => {
+                    classes.push(entry.class.to_class());
+                    if entry.class.to_class() == Class::Important {
+                        verdict.add(Outcome::Assess, ReasonCode::ImportantDataListed);
+                    }
+                }
+            }
+        }
+    }
+    if classes.contains(&Class::Important) {
+        // Personal information too, of each class that anybody gives it besides.
+        verdict.important = true;
+        verdict.general |= classes.contains(&Class::General);
+        verdict.sensitive |= classes.contains(&Class::Sensitive);
+    } else {
+        verdict.sensitive |= classes.iter().max() == Some(&Class::Sensitive);
+        verdict.general |= classes.iter().max() == Some(&Class::General);
+    }
+}
+
+fn catches(entry: &Entry, said: &Said<'_>, item: &Sent<'_>) -> bool {
+    let within = |codes: Vec<&str>, word: Option<&str>| {
+        codes.is_empty() || word.is_none_or(|word| word == "other" || codes.contains(&word))
+    };
+    let has = |attribute: &str| item.attributes.contains(&attribute);
+    let mut modalities = entry.modalities.iter().copied().map(Modality::to_modality);
+    entry.items.iter().any(|code| &*code.value.0 == item.code)
+        && within(entry.sectors.iter().map(|code| &*code.value.0).collect(), said.sector)
+        && within(entry.scenarios.iter().map(|code| &*code.value.0).collect(), said.scenario)
+        && (entry.modalities.is_empty() || item.modality.is_none_or(|modality| modalities.any(|one| one == modality)))
+        && !entry.unless.iter().any(|exception| exception.iter().all(|attribute| has(&attribute.value.0)))
+}
+
+/// A number of the quantitative identification, what is held, and what of the counts it is about.
+type Row<'q> = (&'q Option<Number>, u64, fn(Count) -> u64);
+
+/// Step 2: the quantitative identification of a list.
+fn quantities(list: &ZoneList, facts: &Facts<'_>, verdict: &mut Verdict, sizes: &mut Vec<Size>) {
+    let Some(quantities) = &list.quantitative_identification else { return };
+    let settings = list.settings.as_ref();
+    let exclusive = settings.is_some_and(|settings| settings.quantitative_boundary == Boundary::Exclusive);
+    let only_sent = settings.is_some_and(|settings| settings.part_of_large_holding == PartOfHolding::NotImportant);
+    let only_sensitive = settings.is_some_and(|settings| settings.ciio_quantity == CiioQuantity::Sensitive);
+    let of_ciio: fn(Count) -> u64 = if only_sensitive { sensitive } else { both };
+    let none = None;
+    let ciio = if facts.ciio { &quantities.ciio } else { &none };
+    let rows: [Row<'_>; 4] = [
+        (&quantities.general, facts.held.general, general),
+        (&quantities.sensitive, facts.held.sensitive, sensitive),
+        (&quantities.specially_sensitive, facts.specially, sensitive),
+        (ciio, of_ciio(facts.held), of_ciio),
+    ];
+    for (number, held, of) in rows {
+        let Some(number) = number else { continue };
+        let from = number.persons.value.0.get() + u64::from(exclusive);
+        if only_sent {
+            sizes.push(Size { from, of, reason: ReasonCode::ImportantDataHeld });
+        } else if from <= held {
+            verdict.important = true;
+            verdict.add(Outcome::Assess, ReasonCode::ImportantDataHeld);
+        }
+    }
+}
+
+/// A list that the exporter may use, and that lists the scenario.
+struct Listing<'p> {
+    list: &'p ZoneList,
+    lines: &'p Lines,
+    covers_everything: bool,
+}
+
+/// Returns the sector of a list that lists the scenario, and the lines; written down or not.
+pub(crate) fn listed<'p>(list: &'p ZoneList, said: &Said<'_>) -> Option<(&'p Sector, Option<&'p Lines>)> {
+    let sector = list.sectors.iter().find(|sector| said.sector == Some(&*sector.sector.value.0))?;
+    let written = sector.scenarios.iter().find(|scenario| said.scenario == Some(&*scenario.scenario.value.0));
+    match written {
+        Some(scenario) => Some((sector, Some(scenario.lines.as_ref().unwrap_or(&sector.lines)))),
+        None if sector.scenarios_known != ScenariosKnown::All && said.scenario.is_some_and(|word| word != "other") => {
+            Some((sector, None))
+        }
+        None => None,
+    }
+}
+
+fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: &mut Verdict) -> Option<Listing<'p>> {
+    let (sector, lines) = listed(list, said)?;
+    if facts.ciio && list.eligibility.ciio != Admission::Included {
+        return None;
+    }
+    let zone: &str = &list.zone.value.0;
+    if list.eligibility.export_from_zone != Requirement::NotRequired && !said.export_zones.contains(zone) {
+        verdict.note(ReasonCode::NotExportedFromZone);
+        return None;
+    }
+    if sector.excluded_exporter_kinds.iter().any(|kind| facts.kinds.iter().any(|known| **known == *kind.value.0)) {
+        verdict.note(ReasonCode::ExporterKindExcluded);
+        return None;
+    }
+    let excluded = |item: &&Sent<'_>| {
+        let mut modalities = sector.excluded_modalities.iter().copied().map(Modality::to_modality);
+        modalities.any(|modality| item.modality == Some(modality))
+    };
+    let left_out = said.items.iter().filter(excluded).count();
+    if 0 < left_out {
+        verdict.note(ReasonCode::ModalityExcluded);
+    }
+    if left_out == said.items.len() {
+        return None;
+    }
+    if lines.is_none() {
+        verdict.note(ReasonCode::ScenarioNotKnownToBeListed);
+    }
+    Some(Listing { list, lines: lines.unwrap_or(&sector.lines), covers_everything: left_out == 0 })
+}
+
+/// A line of a list, with the national one where it has none.
+#[derive(Clone, Copy)]
+enum From {
+    Own(u64),
+    National(u64),
+    Unknown(u64),
+}
+
+/// Step 6: the lines of a list.
+fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, verdict: &mut Verdict) {
+    let (of_general, of_sensitive) = match listing.lines {
+        Lines::Unknown => (&ClassLines::Unknown, &ClassLines::Unknown),
+        Lines::National => (&ClassLines::National, &ClassLines::National),
+        Lines::Table(table) => (&table.general, &table.sensitive),
+    };
+    let classes = [
+        (pair(of_general, &national.lines.general), general as fn(Count) -> u64, counts.general, GENERAL),
+        (pair(of_sensitive, &national.lines.sensitive), sensitive, counts.sensitive, SENSITIVE),
+    ];
+    let lines: Vec<From> = classes.iter().flat_map(|(lines, ..)| *lines).collect();
+    let has_own = lines.iter().any(|line| matches!(line, From::Own(_)));
+    let frees = listing
+        .list
+        .settings
+        .as_ref()
+        .is_some_and(|settings| settings.small_volume_frees_listed_scenario == FreesListed::Yes);
+    if lines.iter().any(|line| matches!(line, From::Unknown(_))) {
+        verdict.note(ReasonCode::LineUnknown);
+    }
+    verdict.asks_for_scenario |= has_own;
+    verdict.asks_for_national |= frees || !lines.iter().all(|line| matches!(line, From::Own(_)));
+    let mut reached = false;
+    if has_own {
+        for ([contract, assess], of, concerned, (contract_reason, assess_reason)) in classes {
+            let is_reached = |line: From| match line {
+                From::Own(number) => number <= of(counts.scenario),
+                From::National(number) | From::Unknown(number) => concerned && number <= of(counts.national),
+            };
+            if is_reached(assess) {
+                verdict.add(Outcome::Assess, assess_reason);
+            } else if is_reached(contract) {
+                verdict.add(Outcome::Contract, contract_reason);
+            }
+            reached |= is_reached(assess) || is_reached(contract);
+        }
+    } else {
+        reached = national_lines(national, counts, verdict);
+    }
+    let total = |lines: [From; 2]| if matches!(lines[0], From::Own(_)) { counts.scenario } else { counts.national };
+    let persons = Count { general: total(classes[0].0).general, sensitive: total(classes[1].0).sensitive };
+    raise(verdict, counts.concerned(persons));
+    if reached {
+        return;
+    }
+    let line = national.lines.general.contract_from.persons.value.0.get();
+    if frees && !counts.sensitive && counts.national.general < line {
+        verdict.note(ReasonCode::SmallVolume);
+        return;
+    }
+    match listing.list.filing.mode {
+        FilingMode::BeforeExport | FilingMode::Unknown => {
+            verdict.add(Outcome::File, ReasonCode::BelowListLines);
+            verdict.filings.insert(listing.list.id.value.0.to_string());
+        }
+        FilingMode::AfterExport | FilingMode::JudgeFirst => verdict.note(ReasonCode::BelowListLinesReportAfterExport),
+        FilingMode::None => verdict.note(ReasonCode::BelowListLinesNoReport),
+    }
+}
+
+fn pair(lines: &ClassLines, national: &NationalPair) -> [From; 2] {
+    let number = |line: &neglist::policy::source::list::NationalLine| line.persons.value.0.get();
+    let (contract, assess) = (number(&national.contract_from), number(&national.assess_from));
+    let one = |line: &Line, national: u64| match line {
+        Line::Own(number) => From::Own(number.persons.value.0.get()),
+        Line::National => From::National(national),
+        Line::Unknown => From::Unknown(national),
+    };
+    match lines {
+        ClassLines::Unknown => [From::Unknown(contract), From::Unknown(assess)],
+        ClassLines::National => [From::National(contract), From::National(assess)],
+        ClassLines::Pair(pair) => [one(&pair.contract_from, contract), one(&pair.assess_from, assess)],
+    }
+}
+
+const GENERAL: (ReasonCode, ReasonCode) = (ReasonCode::GeneralContractLine, ReasonCode::GeneralAssessmentLine);
+const SENSITIVE: (ReasonCode, ReasonCode) = (ReasonCode::SensitiveContractLine, ReasonCode::SensitiveAssessmentLine);
+
+/// Step 7: the national lines. Says whether one is reached.
+fn national_lines(national: &NationalList, counts: &Counts, verdict: &mut Verdict) -> bool {
+    let lines = &national.lines;
+    if !counts.sensitive && counts.national.general < lines.general.contract_from.persons.value.0.get() {
+        return false;
+    }
+    let mut reached = false;
+    let classes =
+        [(&lines.general, counts.national.general, GENERAL), (&lines.sensitive, counts.national.sensitive, SENSITIVE)];
+    for (pair, persons, (contract, assess)) in classes {
+        if pair.assess_from.persons.value.0.get() <= persons {
+            verdict.add(Outcome::Assess, assess);
+            reached = true;
+        } else if pair.contract_from.persons.value.0.get() <= persons {
+            verdict.add(Outcome::Contract, contract);
+            reached = true;
+        }
+    }
+    reached
+}

@@ -119,7 +119,7 @@ impl Server {
             bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
         }
         let (draining, drains) = watch::channel(false);
-        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), decide_settings(config));
+        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), decide_settings(config), None);
         let parts = Parts { config, policies: &policies, clock: &clock, draining: &drains, decisions: &decisions };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;

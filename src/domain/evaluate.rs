@@ -5,7 +5,8 @@
 //! above every line.
 
 use super::clearance::{Clearance, ClearanceKind, ImportantData};
-use super::decision::{CounterName, Decision, Headroom};
+use super::counting::{Counted, CounterKey};
+use super::decision::{Decision, Headroom};
 use super::reason::{Measured, Outcome, Reason, ReasonCode};
 use super::route::{Content, Counter, NationalLines, Route, Track, TrackLine};
 use super::snapshot::Snapshot;
@@ -48,10 +49,16 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 let lines = [(pair.contract, Outcome::Contract), (pair.assess, Outcome::Assess)];
                 let next = lines.into_iter().find(|(line, _)| counts.of(track, line.counter, class) < line.line.from);
                 let Some((line, next)) = next else { continue };
-                let own = track.own.filter(|_| line.counter == Counter::Scenario);
-                let counter = CounterName { counter: line.counter, own, class, year: transfer.year };
+                let counted = match (line.counter, track.own) {
+                    (Counter::National, _) => Counted::National,
+                    (Counter::Scenario, Some(own)) => Counted::Scenario(own),
+                    // A track with lines of its own has counters of its own.
+                    (Counter::Scenario, None) => continue,
+                };
+                let key = CounterKey { counted, class };
                 let projected = counts.of(track, line.counter, class);
-                nearest(&mut found, Headroom { counter, projected, line: line.line.from, next });
+                let found_here = Headroom { counter: key, year: transfer.year, projected, line: line.line.from, next };
+                nearest(&mut found, found_here);
             }
         }
     }

@@ -16,7 +16,7 @@ use super::route::Route;
 use super::routing::route;
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Destination, Facts, Item, Statement};
-use super::transfer::{CappedClearance, Totals, Transfer};
+use super::transfer::{Totals, Transfer};
 use super::units::{
     ClearanceId, ExporterId, FlowId, Headcount, ItemId, Moment, RecipientId, ScenarioId, SectorId, Year, ZoneSet,
 };
@@ -65,13 +65,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
 
 /// Says which totals the answer depends on and nobody has stated.
 pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Violation> {
-    let capped = transfer.clearances.iter().filter_map(|id| snapshot.clearance(*id));
-    let capped = if capped.into_iter().any(|clearance| clearance.persons_per_year_max.is_some()) {
-        CappedClearance::Present
-    } else {
-        CappedClearance::Absent
-    };
-    let needs = transfer.needs(capped);
+    let needs = transfer.needs(transfer.capped_clearance(snapshot));
     let mut violations = Violations::default();
     if needs.national && transfer.stated.national.is_none() {
         violations.add("year_to_date", Problem::Missing(Need::NoLedger));
@@ -80,6 +74,15 @@ pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Viola
         violations.add("scenario_year_to_date", Problem::Missing(Need::NoLedgerForScenario));
     }
     violations.0
+}
+
+/// Returns the exporter's name: as registered, or as the caller states it. Its totals are kept under it.
+pub fn exporter_name<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>, transfer: &Transfer<'_>) -> &'a str {
+    match transfer.exporter {
+        Some(id) => snapshot.codes.exporters.word(id.0),
+        // A transfer whose exporter is not registered names it.
+        None => asked.exporter.unwrap_or_default(),
+    }
 }
 
 /// The moment to decide for, and what holds then.

@@ -162,6 +162,12 @@ impl Snapshot {
         self.lists.nationals.get(id.index())
     }
 
+    /// Returns the national rules in force at a moment.
+    pub fn national_at(&self, at: Moment) -> Option<&National> {
+        let (segment, _) = self.segment(self.segment_number(at));
+        self.national(segment?.national?)
+    }
+
     /// Returns an edition by number.
     pub fn edition(&self, id: EditionId) -> Option<&Edition> {
         self.lists.editions.get(id.index())
@@ -201,6 +207,14 @@ impl Snapshot {
         let rest = keys.get(begin..).unwrap_or(&[]);
         let len = rest.partition_point(|key| (key.0, key.1) == (exporter, recipient));
         rest.get(..len).unwrap_or(&[])
+    }
+
+    /// Returns all clearances that an exporter holds.
+    pub fn clearances_of(&self, exporter: ExporterId) -> impl Iterator<Item = ClearanceId> {
+        let keys = &self.registry.clearance_keys;
+        let begin = keys.partition_point(|key| key.0 < exporter);
+        let rest = keys.get(begin..).unwrap_or(&[]);
+        rest.iter().take_while(move |key| key.0 == exporter).map(|(_, _, id)| *id)
     }
 
     /// Returns a clearance by number.

@@ -211,6 +211,8 @@ fn in_short(violation: &Violation) -> String {
         Problem::OutOfCalendar => "outside the calendar".to_owned(),
         Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
         Problem::NotATimestamp => "not a time stamp".to_owned(),
+        // A case asks; only what counts is refused so.
+        Problem::Counting(_) => "cannot be counted".to_owned(),
     };
     format!("transfer.{}: {problem}", violation.field)
 }

@@ -13,6 +13,8 @@
 /// The policies that ship.
 mod shipped;
 
+/// Extensions of assessments, families that cannot be called so, and caps that are nearly used.
+mod clearances;
 /// The commands of the policy admin.
 mod commands;
 /// Decision tables: every case of the shipped policies holds.

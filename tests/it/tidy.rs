@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["domain", "policy", "wire"],
         &[
             "std",
+            "blake3",
             "prost",
             "prost_reflect",
             "prost_types",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::ToSpan;
 
-use super::{Builder, dangling};
+use super::{Builder, dangling, extensions};
 use crate::domain::asked::{ITEMS_MAX, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
@@ -67,6 +67,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
     for (path, source) in clearances {
         clearance(builder, path, snapshot, source, &mut ids);
     }
+    extensions::check(builder, &files);
     snapshot.registry.clearance_keys.sort_unstable();
     let mut routes: HashMap<Route, RouteId> = HashMap::new();
     for (path, file) in &files {

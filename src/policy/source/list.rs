@@ -6,6 +6,9 @@ use super::scalar::{
     At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Small, Source, Sources,
     Table, Words, YesNoUnknown,
 };
+pub use super::settings::{
+    Boundary, CiioQuantity, FreesListed, NationalSettings, PartOfHolding, PersonInBothClasses, Settings,
+};
 use super::{Format, Kind};
 use crate::policy::decode::{Context, Decode, record, words};
 use crate::policy::yaml::{Node, Value};
@@ -39,6 +42,8 @@ record! {
         pub mechanisms: Mechanisms,
         /// Next steps.
         pub procedures: Procedures,
+        /// Contested readings.
+        pub settings: Option<NationalSettings>,
         /// What could not be read.
         pub unknown: Vec<Unread>,
         /// What is known and changes no answer.
@@ -303,18 +308,6 @@ record! {
         pub note: Option<Note>,
     }
 
-    /// Contested readings; absent: the conservative default.
-    pub struct Settings {
-        /// Whether the quantitative identification begins on its number or after it.
-        pub quantitative_boundary: Boundary,
-        /// Whether a part of a large holding is important data.
-        pub part_of_large_holding: PartOfHolding,
-        /// Which persons the number for operators of critical information infrastructure counts.
-        pub ciio_quantity: CiioQuantity,
-        /// Whether art. 5(1)(4) frees a listed scenario from the filing.
-        pub small_volume_frees_listed_scenario: FreesListed,
-    }
-
     /// Holdings from which on personal information is important data.
     pub struct Quantities {
         /// Id within the list.
@@ -486,42 +479,6 @@ words! {
         /// Nobody could read it.
         Unknown = "unknown",
     }
-
-    /// Whether a number belongs to what begins there.
-    pub enum Boundary {
-        /// It does.
-        Inclusive = "inclusive",
-        /// It does not: more than the number.
-        Exclusive = "exclusive",
-    }
-    absent = Inclusive;
-
-    /// Whether a part of a large holding is important data.
-    pub enum PartOfHolding {
-        /// It is.
-        Important = "important",
-        /// It is not.
-        NotImportant = "not-important",
-    }
-    absent = Important;
-
-    /// Which persons the number for operators of critical information infrastructure counts.
-    pub enum CiioQuantity {
-        /// All personal information.
-        PersonalInformation = "personal-information",
-        /// Sensitive information only.
-        Sensitive = "sensitive",
-    }
-    absent = PersonalInformation;
-
-    /// Whether art. 5(1)(4) frees a listed scenario from the filing.
-    pub enum FreesListed {
-        /// It does not.
-        No = "no",
-        /// It does.
-        Yes = "yes",
-    }
-    absent = No;
 
     /// Whether all listed scenarios of a sector are written down.
     pub enum ScenariosKnown {

@@ -298,7 +298,8 @@ impl Walk {
                 self.model.release_run_out(self.now);
                 wait(ledger.tick(self.now)).unwrap();
             }
-            17 => self.import(ledger),
+            // Without a moment there is nothing to be forgotten by.
+            17 => return self.import(ledger),
             _ => {
                 let far = if self.random.below(40) == 0 { 100_000 } else { 300 };
                 self.now = self.now.plus_seconds(i64::try_from(self.random.below(far)).unwrap());

@@ -37,6 +37,14 @@ impl Fault {
         [Fault::Write, Fault::ShortWrite, Fault::DiskFull, Fault::Sync, Fault::SyncForgets, Fault::Power];
 }
 
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Write,
+    SetLen,
+    Sync,
+}
+
 #[derive(Debug, Default)]
 struct State {
     read_back: Vec<u8>,
@@ -46,7 +54,6 @@ struct State {
     planned: Option<(u64, Fault)>,
     full: bool,
     dead: bool,
-    calls: u64,
 }
 
 /// The disk; clones are the same disk.
@@ -81,7 +88,7 @@ impl Disk {
             for sector in dirty.iter().filter(|_| random.below(2) == 0) {
                 copy_sector(read_back, platter, *sector);
             }
-            *read_back = platter.clone();
+            read_back.clone_from(platter);
             dirty.clear();
             (state.full, state.dead, state.planned) = (false, false, None);
         });
@@ -91,7 +98,8 @@ impl Disk {
     pub(crate) fn scribble(&self, change: impl FnOnce(&mut Vec<u8>)) {
         self.with(|state| {
             change(&mut state.read_back);
-            state.platter = state.read_back.clone();
+            let State { read_back, platter, .. } = state;
+            platter.clone_from(read_back);
         });
     }
 }
@@ -106,10 +114,11 @@ fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
 
 impl State {
     /// Counts a call, and returns the fault that is due.
-    fn call(&mut self) -> io::Result<Option<Fault>> {
+    fn call(&mut self, call: Call) -> io::Result<Option<Fault>> {
         self.alive()?;
-        self.calls += 1;
         let due = match &mut self.planned {
+            // Waits for the next sync.
+            Some((0, Fault::Sync | Fault::SyncForgets)) if call != Call::Sync => None,
             Some((0, fault)) => Some(*fault),
             Some((left, _)) => {
                 *left -= 1;
@@ -135,7 +144,7 @@ impl State {
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let due = self.call()?;
+        let due = self.call(Call::Write)?;
         if self.full {
             return Err(io::Error::from(ErrorKind::StorageFull));
         }
@@ -152,7 +161,7 @@ impl State {
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        let due = self.call()?;
+        let due = self.call(Call::SetLen)?;
         let len = usize::try_from(len).unwrap();
         if self.full && self.read_back.len() < len {
             return Err(io::Error::from(ErrorKind::StorageFull));
@@ -165,7 +174,7 @@ impl State {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let due = self.call()?;
+        let due = self.call(Call::Sync)?;
         match due {
             Some(Fault::Sync) => return Err(io::Error::other("the sync failed")),
             Some(Fault::SyncForgets) => {

@@ -78,10 +78,10 @@ impl Model {
     }
 
     fn usage(&self, account: &Account, counter: &Counter) -> Usage {
-        let (committed, reserved, counted) = self.standing(account, counter);
+        let (committed, reserved, only_counted) = self.standing(account, counter);
         Usage {
-            committed: counted.committed + u64::from(committed.count_ones()),
-            reserved: counted.reserved + u64::from(reserved.count_ones()),
+            committed: only_counted.committed + u64::from(committed.count_ones()),
+            reserved: only_counted.reserved + u64::from(reserved.count_ones()),
         }
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
-/// Random numbers that come again with the same seed (SplitMix64).
+/// Random numbers that come again with the same seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(crate) u64);
 

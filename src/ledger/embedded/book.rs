@@ -62,7 +62,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
             Goes::Nowhere => self.refuse(&reservation, judgement),
             Goes::Ahead => {
                 let additions = persons.additions(&reservation, &judgement.add, self.directory, &self.tables.people)?;
-                self.add(&reservation, additions, judgement.answer)
+                self.add(&reservation, &additions, judgement.answer)
             }
         }
     }
@@ -111,14 +111,14 @@ impl<'txn, 'd> Book<'txn, 'd> {
         Ok(Reserved { answer: transfer.answer, changes: Vec::new(), expires_at: None, replayed: Replayed::No })
     }
 
-    fn add(&mut self, reservation: &Reservation, additions: Vec<Addition>, answer: Vec<u8>) -> Result<Reserved, Stop> {
+    fn add(&mut self, reservation: &Reservation, additions: &[Addition], answer: Vec<u8>) -> Result<Reserved, Stop> {
         let (state, at, expires_at) = match reservation.hold {
             Hold::Commit => (State::Committed, reservation.now, None),
             Hold::Until(moment) => (State::Reserved, moment, Some(moment)),
         };
         let kind = plan::kind(&reservation.people);
         let mut steps = Vec::with_capacity(additions.len());
-        for addition in &additions {
+        for addition in additions {
             let number = self.directory.number_or_new(&reservation.account, &addition.counter)?;
             steps.push(Step { number, before: addition.before, added: addition.added });
             match kind {

@@ -4,6 +4,7 @@
 //! spreadsheet that is read twice counts once, and a wrong one can be replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use redb::{Range, ReadableTable};
 
@@ -123,7 +124,7 @@ impl Book<'_, '_> {
         for total in &import.totals {
             if wanted.insert((&total.account, &total.counter), total.persons).is_some() {
                 let name = total.counter.in_year(total.account.year);
-                return refuse(format!("`{}` has `{name}` twice: add the rows up", total.account.exporter));
+                return Ok(Reply::Refused(format!("`{}` has `{name}` twice: add the rows up", total.account.exporter)));
             }
         }
         let known = self.imported(id)?;
@@ -135,14 +136,18 @@ impl Book<'_, '_> {
             return if same {
                 Ok(Reply::Count(0))
             } else {
-                refuse(format!("import `{id}` brought in other totals: use a new id, or withdraw it first"))
+                Ok(Reply::Refused(format!("import `{id}` brought in other totals: use a new id, or withdraw it first")))
             };
         }
         for ((account, counter), persons) in &wanted {
             let number = self.directory.number(account, counter);
             let parts = number.map(|number| self.directory.entry(number)).transpose()?.map(|entry| entry.parts);
             if parts.unwrap_or_default().usage().total().checked_add(*persons).is_none() {
-                return refuse(format!("`{}` of `{}` is too large", counter.in_year(account.year), account.exporter));
+                return Ok(Reply::Refused(format!(
+                    "`{}` of `{}` is too large",
+                    counter.in_year(account.year),
+                    account.exporter
+                )));
             }
         }
         for ((account, counter), persons) in &wanted {
@@ -158,7 +163,7 @@ impl Book<'_, '_> {
     pub(super) fn withdraw(&mut self, id: &str) -> Result<Reply, Stop> {
         let known = self.imported(id)?;
         if known.is_empty() {
-            return refuse(format!("there is no import `{id}`"));
+            return Ok(Reply::Refused(format!("there is no import `{id}`")));
         }
         for (number, persons) in &known {
             self.change_imported(*number, |imported| imported.checked_sub(*persons))?;
@@ -176,7 +181,9 @@ impl Book<'_, '_> {
             let transfer = Transfer::from_value(value.value()).ok_or_else(|| unreadable("a transfer"))?;
             if transfer.account.year < before {
                 if transfer.state == State::Reserved {
-                    return refuse("reservations of those years still stand: try again when they ran out".to_owned());
+                    return Ok(Reply::Refused(
+                        "reservations of those years still stand: try again when they ran out".to_owned(),
+                    ));
                 }
                 gone.push((id.value().to_owned(), transfer.at));
             }
@@ -189,12 +196,9 @@ impl Book<'_, '_> {
         let old: BTreeSet<u32> = old.map(|(number, _)| number).collect();
         self.tables.imports.retain(|(_, number), _| !old.contains(&number))?;
         for number in &old {
-            match number.checked_add(1) {
-                Some(next) => {
-                    self.tables.people.retain_in((*number, [].as_slice())..(next, [].as_slice()), |_, _| false)?
-                }
-                None => self.tables.people.retain_in((*number, [].as_slice()).., |_, _| false)?,
-            }
+            let end = number.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded((next, [].as_slice())));
+            let range = (Bound::Included((*number, [].as_slice())), end);
+            self.tables.people.retain_in::<(u32, &[u8]), _>(range, |_, _| false)?;
             self.directory.remove(*number);
         }
         self.tables.counters.retain(|(_, year, _, _), _| before <= Year(year))?;
@@ -214,8 +218,4 @@ impl Book<'_, '_> {
     fn change_imported(&mut self, number: u32, change: impl FnOnce(u64) -> Option<u64>) -> Result<(), Stop> {
         self.directory.change(number, |parts| Some(Parts { imported: change(parts.imported)?, ..parts }))
     }
-}
-
-fn refuse(why: String) -> Result<Reply, Stop> {
-    Ok(Reply::Refused(why))
 }

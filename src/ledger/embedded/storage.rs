@@ -80,7 +80,7 @@ fn create(path: &Path) -> io::Result<()> {
         _ => {}
     }
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&unfinished)?;
-    let made = fill(file).and_then(|()| match fs::hard_link(&unfinished, path) {
+    let made = fill(&file).and_then(|()| match fs::hard_link(&unfinished, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked,
     });
@@ -91,7 +91,7 @@ fn create(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn fill(file: File) -> io::Result<()> {
+fn fill(file: &File) -> io::Result<()> {
     let backend = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
     let database = Builder::new().create_with_backend(backend).map_err(io::Error::other)?;
     initialise(&database).map_err(|stop| io::Error::other(stop.to_string()))?;

@@ -75,15 +75,12 @@ impl Count {
             }
             let lists = held.get(id.value())?;
             let lists = lists.as_ref().map(redb::AccessGuard::value);
-            match (&lists, transfer.kind, transfer.state) {
-                (Some((general, sensitive)), Kind::Named, State::Reserved) => {
-                    holding += 1;
-                    self.hold(&transfer.steps, general, sensitive);
-                }
-                (None, Kind::Counted, _) | (None, Kind::Named, _) if !self::holds(&transfer) => {}
-                _ => {
-                    self.finding(format!("transfer `{}`", id.value()), "its pseudonyms do not fit its state".to_owned())
-                }
+            if lists.is_some() != holds(&transfer) {
+                self.finding(format!("transfer `{}`", id.value()), "its pseudonyms do not fit its state".to_owned());
+            }
+            if let Some((general, sensitive)) = &lists {
+                holding += 1;
+                self.hold(&transfer.steps, general, sensitive);
             }
             self.add_counted(id.value(), &transfer);
         }

@@ -69,8 +69,6 @@ pub(super) struct OpenFile {
     pub(super) directory: Directory,
 }
 
-type Answers = Vec<(oneshot::Sender<Result<Reply, LedgerError>>, Result<Reply, LedgerError>)>;
-
 impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
@@ -78,7 +76,7 @@ impl Writer {
         while let Some(first) = next.take().or_else(|| requests.recv().ok()) {
             if matches!(first.work, Work::Reopen) {
                 let reopened = self.reopen();
-                let _ = first.reply.send(reopened.map(|()| Reply::Done));
+                drop(first.reply.send(reopened.map(|()| Reply::Done)));
                 continue;
             }
             let mut persons = persons(&first.work);
@@ -100,7 +98,9 @@ impl Writer {
         let (works, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|request| (request.work, request.reply)).unzip();
         let Some(file) = &mut self.file else {
             let error = self.shared.check().err().unwrap_or_else(|| closed("it cannot be read"));
-            replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+            for reply in replies {
+                drop(reply.send(Err(error.clone())));
+            }
             return;
         };
         let done = catch_unwind(AssertUnwindSafe(|| file.write(works, &replies, &self.settings)));
@@ -113,13 +113,17 @@ impl Writer {
                     self.shared.publish(&file.directory);
                 }
                 file.directory.settle();
-                let answers: Answers = replies.into_iter().zip(results).collect();
-                answers.into_iter().for_each(|(reply, result)| drop(reply.send(result)));
+                for (reply, result) in replies.into_iter().zip(results) {
+                    // Whoever gave up waiting may ask again.
+                    drop(reply.send(result));
+                }
             }
             Err(stop) => {
                 let why = stop.to_string();
                 self.close(why.clone());
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(closed(&why)))));
+                for reply in replies {
+                    drop(reply.send(Err(closed(&why))));
+                }
             }
         }
     }

@@ -32,12 +32,27 @@ mod small;
 mod fuzz_smoke;
 /// Random policies and transfers.
 mod generate;
+/// What the ledger tests share: accounts, reservations, random numbers.
+mod ledger_support;
 /// A naive evaluation, straight from the design.
 mod model;
 /// The compiled evaluation against the naive one, and what else must hold whatever the policies.
 mod properties;
 /// What once went wrong.
 mod regression;
+
+/// A disk that fails, fills up and loses power.
+mod ledger_disk;
+
+/// The embedded ledger: answers, operators, many callers at once.
+mod ledger_embedded;
+
+/// The embedded ledger against a plain model, in random steps.
+mod ledger_model;
+
+/// The embedded ledger killed, and on storage that fails.
+mod ledger_crash;
+
 /// The rules that keep the code as the architecture says.
 mod tidy;
 /// Policies as parsed and as compiled, side by side.

@@ -165,7 +165,7 @@ fn a_refusal_is_kept_and_holds_nothing() {
 
 #[test]
 fn work_that_is_left_over_makes_totals_too_high_and_never_too_low() {
-    let ledger = with(Settings { expiries_per_batch_max: 1, ..Settings::default() });
+    let ledger = with(Settings { expiry_work_per_batch_max: 1, ..Settings::default() });
     for id in ["one", "two", "three", "four"] {
         wait(ledger.reserve(held(id, counted(10, 0), 60), allow(&[national()]))).unwrap();
     }

@@ -232,7 +232,7 @@ impl Walk {
         };
         let hold = match self.random.below(3) {
             0 => Hold::Commit,
-            _ => Hold::Until(self.now.plus_seconds(i64::try_from(self.random.below(900)).unwrap())),
+            _ => Hold::Until(self.now.plus_seconds(100 * i64::try_from(self.random.below(10)).unwrap())),
         };
         let account = self.accounts[usize::try_from(self.random.below(self.accounts.len() as u64)).unwrap()].clone();
         let fingerprint = [u8::from(self.random.below(12) == 0); 32];
@@ -301,8 +301,9 @@ impl Walk {
             // Without a moment there is nothing to be forgotten by.
             17 => return self.import(ledger),
             _ => {
-                let far = if self.random.below(40) == 0 { 100_000 } else { 300 };
-                self.now = self.now.plus_seconds(i64::try_from(self.random.below(far)).unwrap());
+                // Coarse, so that a reservation is often looked at in the very moment when it runs out.
+                let far = if self.random.below(40) == 0 { 1_000 } else { 4 };
+                self.now = self.now.plus_seconds(100 * i64::try_from(self.random.below(far)).unwrap());
                 return;
             }
         }

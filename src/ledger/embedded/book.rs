@@ -25,8 +25,10 @@ use crate::ledger::{Change, Goes, Hold, Judge, Judgement, LedgerError, Replayed,
 pub(super) struct Book<'txn, 'd> {
     pub(super) tables: Tables<'txn>,
     pub(super) directory: &'d mut Directory,
-    /// How many reservations that ran out this batch still releases.
-    pub(super) expiries_left: usize,
+    /// Rows of persons and transfers that this batch looked at so far.
+    pub(super) work: usize,
+    /// How much of it may still go into reservations that ran out.
+    expiry_work_left: usize,
     /// Whether there is anything to make durable.
     pub(super) wrote: bool,
 }
@@ -36,9 +38,9 @@ impl<'txn, 'd> Book<'txn, 'd> {
     pub(super) fn open(
         transaction: &'txn WriteTransaction,
         directory: &'d mut Directory,
-        expiries_left: usize,
+        expiry_work_left: usize,
     ) -> Result<Self, Stop> {
-        Ok(Self { tables: Tables::open(transaction)?, directory, expiries_left, wrote: false })
+        Ok(Self { tables: Tables::open(transaction)?, directory, work: 0, expiry_work_left, wrote: false })
     }
 
     /// Writes the counters that changed, and says whether there is anything to commit.
@@ -55,6 +57,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
         }
         plan::sort(&mut reservation);
         let persons = Persons::of(&reservation, self.directory, &self.tables.people)?;
+        self.work += persons.looked_up();
         let before = persons.before(&reservation, self.directory)?;
         let judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
             .map_err(|_| LedgerError::Unavailable("the judgement failed; nothing was added".to_owned()))?;
@@ -190,13 +193,14 @@ impl<'txn, 'd> Book<'txn, 'd> {
     /// Releases reservations that have run out, as many as this batch still may, and returns how many.
     pub(super) fn release_run_out(&mut self, now: Moment) -> Result<usize, Stop> {
         let mut released = 0;
-        while 0 < self.expiries_left {
+        while 0 < self.expiry_work_left {
+            let work_before = self.work;
             let Some((at, id)) = first_until(&self.tables.expiry, now)? else { break };
             let transfer =
                 self.transfer(&id)?.filter(|transfer| (transfer.state, transfer.at) == (State::Reserved, at));
             let transfer = transfer.ok_or_else(|| unreadable("a reservation"))?;
             self.settle(&id, transfer, State::Expired)?;
-            self.expiries_left -= 1;
+            self.expiry_work_left = self.expiry_work_left.saturating_sub(self.work - work_before);
             released += 1;
         }
         Ok(released)
@@ -280,6 +284,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
 
     /// Writes who holds a person, and moves the person within the counter.
     fn put_person(&mut self, number: u32, pseudonym: &[u8], was: Holders, now: Holders) -> Result<(), Stop> {
+        self.work += 1;
         match now.standing() {
             Standing::Absent => drop(self.tables.people.remove((number, pseudonym))?),
             Standing::Reserved | Standing::Committed => {
@@ -299,6 +304,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
             }
         };
         self.wrote = true;
+        self.work += 1;
         transfer.store(id, &mut self.tables.transfers)
     }
 

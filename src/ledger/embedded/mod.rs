@@ -28,6 +28,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -62,15 +63,16 @@ pub struct Settings {
     pub queue_requests_max: usize,
     /// Requests that share one sync.
     pub batch_requests_max: usize,
-    /// Named persons after which a batch takes no more requests: looking up a person takes a few
+    /// Rows of persons and transfers after which a batch takes no more requests. A row takes a few
     /// microseconds, and a batch should not keep the next one waiting for longer than a second.
-    pub batch_persons_max: usize,
-    /// Reservations that ran out and are released in one batch; the others still count until the next.
-    pub expiries_per_batch_max: usize,
+    pub batch_work_max: usize,
+    /// Rows of persons and transfers after which a batch releases no more reservations that ran
+    /// out; the others still count until the next.
+    pub expiry_work_per_batch_max: usize,
     /// Transfers past their retention that are forgotten in one batch. Above `batch_requests_max`,
     /// so that forgetting keeps up with the busiest day.
     pub forgotten_per_batch_max: usize,
-    /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
+    /// Days that a settled transfer is remembered, at least one. A retry within them gets the first answer; one
     /// that comes later is a new transfer. Totals stay.
     pub retention_days: u32,
     /// Memory for pages of the file, in bytes.
@@ -84,8 +86,8 @@ impl Default for Settings {
             check_on_open: CheckOnOpen::Always,
             queue_requests_max: 4_096,
             batch_requests_max: 512,
-            batch_persons_max: 100_000,
-            expiries_per_batch_max: 1_024,
+            batch_work_max: 100_000,
+            expiry_work_per_batch_max: 10_000,
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
             cache_bytes: 256 << 20,
@@ -147,12 +149,20 @@ impl EmbeddedLedger {
         let (database, directory) = storage::open(storage.as_ref(), &settings).map_err(LedgerError::Unavailable)?;
         let database = Arc::new(database);
         let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
-        let (requests, waiting) = sync_channel(settings.queue_requests_max);
+        let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
         let file = Some(OpenFile { database, directory });
         let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
         let writer = thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer.run(&waiting))
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    // Each batch is guarded already; a ledger without a writer must not look open.
+                    if catch_unwind(AssertUnwindSafe(|| writer.run(&waiting))).is_err() {
+                        shared.close("the writer panicked".to_owned());
+                    }
+                }
+            })
             .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
     }

@@ -45,6 +45,11 @@ impl Persons {
         Ok(Self { holders })
     }
 
+    /// Returns how many rows of persons that took.
+    pub(super) fn looked_up(&self) -> usize {
+        self.holders.values().map(Vec::len).sum()
+    }
+
     /// Returns the totals that the judgement looks at, without persons of the reservation.
     pub(super) fn before(&self, reservation: &Reservation, directory: &Directory) -> Result<Before, Stop> {
         let mut before = Before::new();

@@ -20,7 +20,7 @@ use super::tables::Stop;
 use super::totals::{Shared, closed};
 use super::{SECONDS_PER_DAY, Settings};
 use crate::domain::units::{Moment, Year};
-use crate::ledger::{Judge, LedgerError, People, Reservation, Reserved};
+use crate::ledger::{Judge, LedgerError, Reservation, Reserved};
 
 /// What waits for the writer, and who waits for the answer.
 pub(super) struct Request {
@@ -69,6 +69,13 @@ pub(super) struct OpenFile {
     pub(super) directory: Directory,
 }
 
+/// The requests of one batch. Answers go to `replies` in the order in which they were taken.
+struct Queue<'a> {
+    next: Option<Request>,
+    requests: &'a Receiver<Request>,
+    replies: Vec<oneshot::Sender<Result<Reply, LedgerError>>>,
+}
+
 impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
@@ -79,31 +86,19 @@ impl Writer {
                 drop(first.reply.send(reopened.map(|()| Reply::Done)));
                 continue;
             }
-            let mut persons = persons(&first.work);
-            let mut batch = vec![first];
-            while batch.len() < self.settings.batch_requests_max && persons < self.settings.batch_persons_max {
-                let Ok(request) = requests.try_recv() else { break };
-                if matches!(request.work, Work::Reopen) {
-                    next = Some(request);
-                    break;
-                }
-                persons = persons.saturating_add(self::persons(&request.work));
-                batch.push(request);
-            }
-            self.answer(batch);
+            next = self.answer(first, requests);
         }
     }
 
-    fn answer(&mut self, batch: Vec<Request>) {
-        let (works, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|request| (request.work, request.reply)).unzip();
+    /// Answers a request, and with it those that wait. Returns one that has to wait for the next turn.
+    fn answer(&mut self, first: Request, requests: &Receiver<Request>) -> Option<Request> {
         let Some(file) = &mut self.file else {
             let error = self.shared.check().err().unwrap_or_else(|| closed("it cannot be read"));
-            for reply in replies {
-                drop(reply.send(Err(error.clone())));
-            }
-            return;
+            drop(first.reply.send(Err(error)));
+            return None;
         };
-        let done = catch_unwind(AssertUnwindSafe(|| file.write(works, &replies, &self.settings)));
+        let mut queue = Queue { next: Some(first), requests, replies: Vec::new() };
+        let done = catch_unwind(AssertUnwindSafe(|| file.write(&mut queue, &self.settings)));
         let done = done.unwrap_or_else(|_| Err(Stop::Broken("the writer panicked".to_owned())));
         match done {
             Ok(results) => {
@@ -113,7 +108,7 @@ impl Writer {
                     self.shared.publish(&file.directory);
                 }
                 file.directory.settle();
-                for (reply, result) in replies.into_iter().zip(results) {
+                for (reply, result) in queue.replies.into_iter().zip(results) {
                     // Whoever gave up waiting may ask again.
                     drop(reply.send(result));
                 }
@@ -121,11 +116,12 @@ impl Writer {
             Err(stop) => {
                 let why = stop.to_string();
                 self.close(why.clone());
-                for reply in replies {
+                for reply in queue.replies {
                     drop(reply.send(Err(closed(&why))));
                 }
             }
         }
+        queue.next
     }
 
     fn close(&mut self, why: String) {
@@ -159,30 +155,28 @@ impl Writer {
 
 impl OpenFile {
     /// Does a batch and makes it durable.
-    fn write(
-        &mut self,
-        works: Vec<Work>,
-        replies: &[oneshot::Sender<Result<Reply, LedgerError>>],
-        settings: &Settings,
-    ) -> Result<Vec<Result<Reply, LedgerError>>, Stop> {
+    fn write(&mut self, queue: &mut Queue<'_>, settings: &Settings) -> Result<Vec<Result<Reply, LedgerError>>, Stop> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
-        let mut results = Vec::with_capacity(works.len());
+        let mut results = Vec::new();
         let mut latest: Option<Moment> = None;
-        let mut book = Book::open(&transaction, &mut self.directory, settings.expiries_per_batch_max)?;
-        for (work, reply) in works.into_iter().zip(replies) {
+        let mut book = Book::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
+        while let Some((work, is_waited_for)) = queue.take() {
             latest = latest.max(moment(&work));
-            let result = if reply.is_closed() && matches!(work, Work::Reserve(..)) {
-                // Nobody waits any more, and nothing was promised: better not to add.
-                Err(LedgerError::Unavailable("the caller went away".to_owned()))
-            } else {
-                match book.answer(work, settings) {
+            let result = match (is_waited_for, work) {
+                // Nothing was promised: better not to add.
+                (false, Work::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
+                (_, work) => match book.answer(work, settings) {
                     Ok(reply) => Ok(reply),
                     Err(Stop::Answer(error)) => Err(error),
                     Err(Stop::Broken(why)) => return Err(Stop::Broken(why)),
-                }
+                },
             };
             results.push(result);
+            if settings.batch_requests_max <= results.len() || settings.batch_work_max <= book.work {
+                break;
+            }
+            queue.look();
         }
         if let Some(now) = latest {
             book.forget(oldest_kept(now, settings), settings.forgotten_per_batch_max)?;
@@ -193,6 +187,21 @@ impl OpenFile {
             transaction.abort()?;
         }
         Ok(results)
+    }
+}
+
+impl Queue<'_> {
+    /// Returns the next request of the batch, and whether anybody waits for its answer.
+    fn take(&mut self) -> Option<(Work, bool)> {
+        let Request { work, reply } = self.next.take_if(|next| !matches!(next.work, Work::Reopen))?;
+        let is_waited_for = !reply.is_closed();
+        self.replies.push(reply);
+        Some((work, is_waited_for))
+    }
+
+    /// Looks whether another request waits.
+    fn look(&mut self) {
+        self.next = self.requests.try_recv().ok();
     }
 }
 
@@ -217,7 +226,7 @@ impl Book<'_, '_> {
 
 /// Transfers that were settled until then are forgotten.
 fn oldest_kept(now: Moment, settings: &Settings) -> Moment {
-    now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(i64::from(settings.retention_days)))
+    now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(i64::from(settings.retention_days.max(1))))
 }
 
 fn moment(work: &Work) -> Option<Moment> {
@@ -225,16 +234,5 @@ fn moment(work: &Work) -> Option<Moment> {
         Work::Reserve(reservation, _) => Some(reservation.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
         Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Reopen => None,
-    }
-}
-
-/// Returns how many persons have to be looked up.
-fn persons(work: &Work) -> usize {
-    match work {
-        Work::Reserve(reservation, _) => match &reservation.people {
-            People::Counted(_) => 0,
-            People::Named { general, sensitive } => general.len().saturating_add(sensitive.len()),
-        },
-        _ => 0,
     }
 }

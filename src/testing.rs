@@ -15,7 +15,7 @@ use crate::domain::routing::route;
 use crate::domain::snapshot::{Codes, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{
-    AttributeSet, Class, ClearanceId, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
+    AttributeSet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
     ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, Year, ZoneId,
     ZoneSet,
 };
@@ -126,9 +126,8 @@ fn line(persons: u64, rule: u32) -> Line {
     Line { from: Persons::new(persons).unwrap(), rule: RuleId(rule) }
 }
 
-fn lists() -> Lists {
-    let always = Interval { from: Moment::from_seconds(0), until: None };
-    let rules = NationalRules {
+fn national_rules() -> NationalRules {
+    NationalRules {
         not_an_export: RuleId(0),
         important_data: RuleId(1),
         no_personal_information: RuleId(2),
@@ -138,12 +137,16 @@ fn lists() -> Lists {
         emergency: RuleId(6),
         small_volume: RuleId(7),
         ciio: RuleId(8),
-    };
+    }
+}
+
+fn lists() -> Lists {
+    let always = Interval { from: Moment::from_seconds(0), until: None };
     let national = National {
         id: "national-2024".into(),
         title: text("规定", "Provisions"),
         interval: always,
-        rules,
+        rules: national_rules(),
         lines: Lines {
             general: LinePair { contract: line(100_000, 8), assess: line(1_000_000, 8) },
             sensitive: LinePair { contract: line(1, 9), assess: line(10_000, 9) },
@@ -189,7 +192,9 @@ fn lists() -> Lists {
             editions: vec![Some(EditionId(0))],
         }],
         zone_closure: vec![zones],
-        items: [Class::General, Class::Sensitive, Class::NonPersonal].map(|class| ItemFacts { class }).into(),
+        items: [Class::General, Class::Sensitive, Class::NonPersonal]
+            .map(|class| ItemFacts { class, strictest: class })
+            .into(),
         named: Vec::new(),
         named_starts: vec![0; 4],
         conditions: Vec::new(),
@@ -233,7 +238,7 @@ fn flow_statement() -> Statement {
         exporter: Some(ExporterId(1)),
         facts: zoned(),
         recipient: Some(RecipientId(0)),
-        destination: Destination::Abroad,
+        destination: Destination::Abroad(Country::parse("DE").unwrap()),
         sector: Some(SectorId(1)),
         scenario: Some(ScenarioId(1)),
         items: vec![item],

@@ -156,6 +156,13 @@ pub enum Problem {
         /// The code that it resembles.
         nearest: String,
     },
+    /// An exporter that is not registered, one letter away from one that is.
+    NearExporter {
+        /// The name as it came.
+        code: String,
+        /// The registered exporter that it resembles.
+        nearest: String,
+    },
     /// Not a country code.
     NotACountry {
         /// The word as it came.

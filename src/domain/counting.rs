@@ -364,6 +364,7 @@ mod tests {
         let group = Group {
             from: Persons::ONE,
             class: None,
+            over: crate::domain::route::Over::Year,
             code: crate::domain::reason::ReasonCode::ImportantDataGroupSize,
             rule: RuleId(1),
             step: None,

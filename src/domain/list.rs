@@ -148,6 +148,8 @@ pub enum ExportFrom {
     Anywhere,
     /// The data has to leave from the zone too.
     Zone,
+    /// Nobody could read which.
+    Unknown,
 }
 
 /// Whether operators of critical information infrastructure may use a list.

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 
 use super::asked::{Asked, CodeKind, ITEMS_MAX, Need, Problem, Violation};
 use super::clearance::Sought;
-use super::list::ScenariosKnown;
 use super::registry::Flow;
 use super::route::Route;
 use super::routing::route;
@@ -201,11 +200,8 @@ pub fn missing_for_lists(
     }
     let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return missing };
     let tells_modalities_apart = editions.iter().any(|edition| {
-        snapshot.sector(*edition, sector).is_some_and(|listing| {
-            let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
-            let is_listed = taken_as_listed || snapshot.scenario(*edition, sector, scenario).is_some();
-            is_listed && !listing.excluded_modalities.is_empty()
-        })
+        let listed = snapshot.listed(*edition, sector, scenario);
+        listed.is_some_and(|listed| !listed.listing.excluded_modalities.is_empty())
     });
     if tells_modalities_apart {
         for (index, item) in statement.items.iter().enumerate() {
@@ -320,9 +316,15 @@ fn exporter(
         (Some(code), _) => {
             let code = violations.name("exporter", code)?;
             let known = snapshot.codes.exporters.get(code).map(ExporterId);
+            let vocabulary = &snapshot.codes.exporters;
             if known.is_none() && flow.is_none() && stated.is_none() {
-                let vocabulary = &snapshot.codes.exporters;
                 violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
+                return None;
+            }
+            // A registered exporter by a misspelt name would shed everything that is registered of it.
+            if let Some(number) = vocabulary.nearest_letter(code).filter(|_| known.is_none() && flow.is_none()) {
+                let nearest = vocabulary.word(number).to_owned();
+                violations.add("exporter", Problem::NearExporter { code: code.to_owned(), nearest });
                 return None;
             }
             known

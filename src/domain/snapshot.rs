@@ -7,7 +7,9 @@
 
 use super::calendar::Calendar;
 use super::clearance::{Clearance, ClearanceKey};
-use super::list::{Condition, Edition, Named, National, ScenarioListing, SectorListing};
+use super::list::{
+    Condition, Edition, Lines as ListLines, ListLine, Named, National, ScenarioListing, ScenariosKnown, SectorListing,
+};
 use super::reason::Text;
 use super::registry::{Exporter, Flow};
 use super::route::Route;
@@ -66,6 +68,8 @@ pub struct Codes {
 pub struct ItemFacts {
     /// Its class.
     pub class: Class,
+    /// The strictest class that the catalogue or any entry of any list gives it.
+    pub strictest: Class,
 }
 
 /// The lists and what they name.
@@ -143,6 +147,19 @@ pub struct NextStep {
     pub text: Text,
 }
 
+/// What an edition says of a scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'s> {
+    /// The chapter of the sector.
+    pub listing: &'s SectorListing,
+    /// The lines of the scenario.
+    pub lines: ListLines<ListLine>,
+    /// The scenario, or the sector where the scenario is not written down.
+    pub rule: RuleId,
+    /// Whether the scenario is written down.
+    pub is_written: bool,
+}
+
 impl Snapshot {
     /// Returns the number of the segment in which the moment falls.
     ///
@@ -179,6 +196,11 @@ impl Snapshot {
         self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.class)
     }
 
+    /// Returns the strictest class that the catalogue or any list gives to a kind of data.
+    pub fn strictest_class_of(&self, item: ItemId) -> Class {
+        self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest)
+    }
+
     /// Returns the entries of one edition that name an item.
     pub fn named(&self, item: ItemId, edition: EditionId) -> &[Named] {
         let starts = &self.lists.named_starts;
@@ -198,6 +220,19 @@ impl Snapshot {
     /// Returns what an edition says of a scenario of a sector.
     pub fn scenario(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<&ScenarioListing> {
         lookup(&self.lists.scenarios, &(edition, sector, scenario))
+    }
+
+    /// Returns what an edition says of a scenario, where it lists it or may list it.
+    ///
+    /// A scenario that is not written down may be listed where not all of the sector's are known:
+    /// it is taken as listed, with the sector's lines. `other` never is.
+    pub fn listed(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<Listed<'_>> {
+        let listing = self.sector(edition, sector)?;
+        if let Some(written) = self.scenario(edition, sector, scenario) {
+            return Some(Listed { listing, lines: written.lines, rule: written.rule, is_written: true });
+        }
+        let may_be = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
+        may_be.then_some(Listed { listing, lines: listing.lines, rule: listing.rule, is_written: false })
     }
 
     /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::clearance::Clearance;
 use super::route::{Needs, OwnCounter, Route};
 use super::snapshot::Snapshot;
 use super::units::{ClearanceId, ExporterId, Headcount, Moment, Year};
@@ -79,20 +80,25 @@ impl Transfer<'_> {
             needs = Needs { national: needs.national || more.national, scenario: needs.scenario || more.scenario };
         }
         let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
-        let settled = has_persons && self.routes().any(|route| route.tracks.is_empty());
+        let settled = self.routes().any(|route| route.tracks.is_empty());
         let refused = self.routes().any(|route| route.required != super::reason::Outcome::Allow);
-        needs.national |= settled && refused && capped == CappedClearance::Present;
+        needs.national |= has_persons
+            && match capped {
+                CappedClearance::Absent => false,
+                CappedClearance::OfOneScenario => settled && refused,
+                CappedClearance::Wide => !settled || refused,
+            };
         needs
     }
 
     /// Says whether a clearance whose scope covers the transfer has a cap of persons.
     pub fn capped_clearance(&self, snapshot: &Snapshot) -> CappedClearance {
-        let mut covering = self.clearances.iter().filter_map(|id| snapshot.clearance(*id));
-        if covering.any(|clearance| clearance.persons_per_year_max.is_some()) {
-            CappedClearance::Present
-        } else {
-            CappedClearance::Absent
-        }
+        let covering = self.clearances.iter().filter_map(|id| snapshot.clearance(*id));
+        let capped = covering.filter(|clearance| clearance.persons_per_year_max.is_some());
+        let kind = |clearance: &Clearance| {
+            if clearance.is_of_one_scenario() { CappedClearance::OfOneScenario } else { CappedClearance::Wide }
+        };
+        capped.map(kind).max().unwrap_or(CappedClearance::Absent)
     }
 
     /// Returns the same transfer with everything it borrows from the snapshot of its own, so that
@@ -118,10 +124,12 @@ impl Transfer<'_> {
 }
 
 /// Whether a clearance whose scope covers a transfer has a cap of persons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CappedClearance {
     /// None has.
     Absent,
-    /// One has.
-    Present,
+    /// One has, and covers a single scenario.
+    OfOneScenario,
+    /// One has, and covers several: its cap is held against the national counters too.
+    Wide,
 }

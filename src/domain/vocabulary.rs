@@ -23,7 +23,9 @@ pub struct Vocabulary {
 }
 
 /// Up to so many words, the nearest is looked for among all of them.
-const SCAN_WORDS_MAX: usize = 1024;
+const SCAN_WORDS_MAX: usize = 16_384;
+/// So many of them are measured letter by letter.
+const CANDIDATES_MAX: usize = 256;
 /// In a larger vocabulary it is looked for among so many neighbours on each side.
 const NEIGHBOURS: usize = 64;
 
@@ -117,34 +119,49 @@ impl Vocabulary {
     }
 
     /// Returns a word that is a single slip away: a letter wrong, missing, doubled or swapped;
-    /// two slips in a long word.
+    /// two slips in a long word. Capitals and blanks around the word are no slip of their own.
+    ///
+    /// Finds every such word up to [`SCAN_WORDS_MAX`] words; beyond, those that share the
+    /// beginning or the end.
     pub fn nearest_slip(&self, word: &str) -> Option<u32> {
         self.nearest_within(word, if word.len() < 12 { 1 } else { 2 })
     }
 
+    /// Returns a word that differs in capitals, in blanks around it, or by one letter.
+    pub fn nearest_letter(&self, word: &str) -> Option<u32> {
+        self.nearest_within(word, 1)
+    }
+
     fn nearest_within(&self, word: &str, slips_max: usize) -> Option<u32> {
+        if let Some(same) = self.get(word.trim()) {
+            return Some(same);
+        }
+        let folded = fold(word);
+        let word = folded.as_str();
+        let wanted = characters(word);
         let similar_length = |number: &u32| self.word(*number).len().abs_diff(word.len()) <= slips_max;
-        let distance = |number: u32| (strsim::osa_distance(self.word(number), word), number);
-        let all = 0..u32::try_from(self.len()).unwrap_or(EMPTY);
+        let distance = |number: u32| (strsim::osa_distance(&fold(self.word(number)), word), number);
         let nearest = if self.len() <= SCAN_WORDS_MAX {
-            // A slip adds one character and takes one away at most, so that most words drop out here, for
-            // the price of a few instructions each.
-            let wanted = characters(word);
             let known = |number: &u32| self.characters.get(*number as usize).copied().unwrap_or(wanted);
-            let similar_characters = |number: &u32| (known(number) ^ wanted).count_ones() as usize <= 2 * slips_max;
-            all.filter(similar_characters).filter(similar_length).map(distance).min()
+            let all = 0..u32::try_from(self.len()).unwrap_or(EMPTY);
+            let similar = all.filter(|number| are_similar(known(number), wanted, slips_max)).filter(similar_length);
+            similar.take(CANDIDATES_MAX).map(distance).min()
         } else {
-            let ahead = self.forwards.partition_point(|number| self.word(*number) < word);
-            let behind =
-                self.backwards.partition_point(|number| self.word(*number).bytes().rev().lt(word.bytes().rev()));
-            let around = |order: &'_ [u32], at: usize| -> Vec<u32> {
-                let to = (at + NEIGHBOURS).min(order.len());
-                order.get(at.saturating_sub(NEIGHBOURS)..to).unwrap_or(&[]).to_vec()
-            };
-            let near = around(&self.forwards, ahead).into_iter().chain(around(&self.backwards, behind));
-            near.filter(similar_length).map(distance).min()
+            let similar = self.neighbours(word).into_iter().filter(similar_length);
+            similar.filter(|number| are_similar(characters(self.word(*number)), wanted, slips_max)).map(distance).min()
         };
         nearest.filter(|(slips, _)| *slips <= slips_max).map(|(_, number)| number)
+    }
+
+    /// Words of a large vocabulary that begin or end most like a word.
+    fn neighbours(&self, word: &str) -> Vec<u32> {
+        let ahead = self.forwards.partition_point(|number| self.word(*number) < word);
+        let behind = self.backwards.partition_point(|number| self.word(*number).bytes().rev().lt(word.bytes().rev()));
+        let around = |order: &[u32], at: usize| {
+            let to = (at + NEIGHBOURS).min(order.len());
+            order.get(at.saturating_sub(NEIGHBOURS)..to).unwrap_or(&[]).to_vec()
+        };
+        [around(&self.forwards, ahead), around(&self.backwards, behind)].concat()
     }
 
     fn grow(&mut self) {
@@ -172,9 +189,20 @@ impl Vocabulary {
     }
 }
 
-/// The set of characters of a word, one bit each for letters, digits and the rest.
+/// The set of characters of a word, one bit each for letters, digits and the rest; capitals are letters.
 fn characters(word: &str) -> u64 {
-    word.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
+    word.bytes().fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
+}
+
+/// Says whether two words may be so few slips apart, by their characters: a slip adds one and
+/// takes one away at most, so that most words drop out here, for a few instructions each.
+const fn are_similar(a: u64, b: u64, slips_max: usize) -> bool {
+    (a ^ b).count_ones() as usize <= 2 * slips_max
+}
+
+/// A word without blanks around it and without capitals.
+fn fold(word: &str) -> String {
+    word.trim().to_lowercase()
 }
 
 /// Multiplies and folds eight bytes at a time; the last step spreads the high bits, which the
@@ -220,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_nearest_word_is_found_in_small_and_large_vocabularies() {
-        for size in [10, 5_000] {
+        for size in [10, 5_000, 20_000] {
             let mut vocabulary = Vocabulary::default();
             for number in 0..size {
                 vocabulary.insert(&format!("filler.of-the-test-{number:05}")).unwrap();

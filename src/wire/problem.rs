@@ -29,7 +29,7 @@ const fn reason(problem: &Problem) -> &'static str {
     match problem {
         Problem::Missing(_) => "MISSING",
         Problem::UnknownCode { .. } => "UNKNOWN_CODE",
-        Problem::NearMiss { .. } => "NEAR_MISS",
+        Problem::NearMiss { .. } | Problem::NearExporter { .. } => "NEAR_MISS",
         Problem::NotACountry { .. } => "NOT_A_COUNTRY",
         Problem::TooLong { .. } => "TOO_LONG",
         Problem::TooMany { .. } => "TOO_MANY",
@@ -68,6 +68,15 @@ fn texts(problem: &Problem) -> (String, String) {
                     "{code} resembles {nearest}, which is protected more strictly: correct it or choose another code"
                 ),
                 format!("{code} 与保护级别更高的 {nearest} 相似：请更正或换用其他代码"),
+            )
+        }
+        Problem::NearExporter { code, nearest } => {
+            let (code, nearest) = (quoted(code), quoted(nearest));
+            (
+                format!(
+                    "{code} is not registered, and resembles the registered exporter {nearest}: correct it, or register it"
+                ),
+                format!("{code} 未登记，且与已登记的出口方 {nearest} 相似：请更正，或者登记"),
             )
         }
         Problem::NotACountry { code, nearest } => not_a_country(code, nearest.as_deref()),

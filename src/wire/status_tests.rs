@@ -48,6 +48,7 @@ fn problems() -> Vec<Problem> {
         unknown(CodeKind::Exporter, "quite-else", None),
         unknown(CodeKind::Flow, "quite-else", None),
         Problem::NearMiss { code: "health.diagnossis".to_owned(), nearest: "health.diagnosis".to_owned() },
+        Problem::NearExporter { code: "acme-1 ".to_owned(), nearest: "acme-1".to_owned() },
         country("de", Some("DE")),
         country("Germany", None),
         Problem::TooLong { bytes: 129 },

@@ -32,6 +32,9 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
             }
             for item in &entry.items {
                 if let Some(id) = builder.follow(path, item, |codes| &codes.items, "data item") {
+                    if let Some(facts) = builder.lists.items.get_mut(id as usize) {
+                        facts.strictest = facts.strictest.max(entry.class.to_class());
+                    }
                     let entry = Named { edition: EditionId(edition), rule, condition: index };
                     named.push((ItemId(id), entry));
                 }

@@ -157,11 +157,13 @@ fn zone_list(
     }
     let export_from = match list.eligibility.export_from_zone {
         file::Requirement::NotRequired => ExportFrom::Anywhere,
-        file::Requirement::Required | file::Requirement::Unknown => ExportFrom::Zone,
+        file::Requirement::Required => ExportFrom::Zone,
+        file::Requirement::Unknown => ExportFrom::Unknown,
     };
     let ciio = match list.eligibility.ciio {
-        file::Admission::Included => CiioUse::Included,
-        file::Admission::Excluded | file::Admission::Unknown => CiioUse::Excluded,
+        // Personal information needs the assessment either way; what is not personal may need the filing.
+        file::Admission::Included | file::Admission::Unknown => CiioUse::Included,
+        file::Admission::Excluded => CiioUse::Excluded,
     };
     let frees = list.settings.as_ref().map(|settings| settings.small_volume_frees_listed_scenario);
     builder.lists.editions.push(Edition {
@@ -349,7 +351,14 @@ fn class_pair(
         contract: line(&pair.contract_from, "contract", national.map(|lines| lines.contract)),
         assess: line(&pair.assess_from, "assess", national.map(|lines| lines.assess)),
     };
-    if let (ListLine::Own(contract), ListLine::Own(assess)) = (lines.contract, lines.assess) {
+    // The national line stands in for one that the list does not draw itself.
+    let drawn = |line: ListLine, national: Option<Line>| match line {
+        ListLine::Own(line) => Some(line),
+        ListLine::National | ListLine::Unknown => national,
+    };
+    let contract = drawn(lines.contract, national.map(|lines| lines.contract));
+    let assess = drawn(lines.assess, national.map(|lines| lines.assess));
+    if let (Some(contract), Some(assess)) = (contract, assess) {
         check_order(builder, path, LinePair { contract, assess }, pair.span);
     }
     lines

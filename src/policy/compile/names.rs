@@ -27,7 +27,7 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
                     let code = &item.code;
                     if add(builder, path, code.span, &code.value.0, |codes| &mut codes.items, "data item") {
                         let class = item.class.to_class();
-                        builder.lists.items.push(crate::domain::snapshot::ItemFacts { class });
+                        builder.lists.items.push(crate::domain::snapshot::ItemFacts { class, strictest: class });
                     }
                 }
             }

@@ -84,7 +84,7 @@ fn unusable_flow() -> Flow {
         exporter: None,
         facts: Facts::default(),
         recipient: None,
-        destination: Destination::Abroad,
+        destination: Destination::Mainland,
         sector: None,
         scenario: None,
         items: Vec::new(),
@@ -313,7 +313,7 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
     let country = &source.destination.value.0;
     let destination = match parse_country(country) {
         Ok(Country::MAINLAND) => Some(Destination::Mainland),
-        Ok(_) => Some(Destination::Abroad),
+        Ok(country) => Some(Destination::Abroad(country)),
         Err(_) => {
             let help = did_you_mean(&country.to_ascii_uppercase(), Country::assigned());
             cx.error("P006", source.destination.span, format!("`{country}` is not a country code"), help);

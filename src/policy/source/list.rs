@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::scalar::{
-    At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Small, Source, Sources,
-    Table, Words, YesNoUnknown,
+    At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Rows, Small, Source,
+    Sources, Table, Words, YesNoUnknown,
 };
 pub use super::settings::{
     Boundary, CiioQuantity, FreesListed, NationalSettings, PartOfHolding, PersonInBothClasses, Settings,
@@ -227,13 +227,13 @@ record! {
         /// Holdings that make personal information important data.
         pub quantitative_identification: Option<Quantities>,
         /// Sectors of the list.
-        pub sectors: Vec<Sector>,
+        pub sectors: Rows<Sector>,
         /// Data that the list names.
-        pub entries: Vec<Entry>,
+        pub entries: Rows<Entry>,
         /// What could not be read.
-        pub unknown: Vec<Unread>,
+        pub unknown: Rows<Unread>,
         /// What is known and changes no answer.
-        pub facts: Vec<Fact>,
+        pub facts: Rows<Fact>,
         /// Free text.
         pub note: Option<Note>,
     }

@@ -152,7 +152,7 @@ mod tests {
         let mut client = HealthClient::new(channel);
         let stream = client.watch(HealthCheckRequest::default()).await.unwrap();
         let refused = client.check(HealthCheckRequest::default()).await.unwrap_err();
-        assert_eq!(refused.code(), tonic::Code::Unavailable);
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
         drop(stream);
         let answered = async { while client.check(HealthCheckRequest::default()).await.is_err() {} };
         tokio::time::timeout(std::time::Duration::from_secs(10), answered).await.unwrap();

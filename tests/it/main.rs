@@ -24,5 +24,14 @@ mod schema;
 /// A policy directory that fits on a few screens.
 mod small;
 
+/// What clients send, and how they read what comes back.
+mod clients;
+/// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
+mod grpc;
+/// Every kind of malformed request, and the limits of well-formed ones.
+mod grpc_malformed;
+/// Servers for tests: the real binary, and one in this process.
+mod server;
+
 /// The rules that keep the code as the architecture says.
 mod tidy;

@@ -28,8 +28,12 @@ mod small;
 mod clients;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
 mod grpc;
+/// Listeners, health, reflection, and what is no request of ours.
+mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// How `neglist serve` starts, refuses to start, and stops.
+mod serve_process;
 /// Servers for tests: the real binary, and one in this process.
 mod server;
 

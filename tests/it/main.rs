@@ -32,6 +32,14 @@ mod grpc;
 mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// Policies that change under load, in every style.
+mod reload;
+/// The load, and what must hold of each answer.
+mod reload_load;
+/// What a reload leaves behind.
+mod reload_memory;
+/// Editions that begin at midnight, without a reload.
+mod reload_midnight;
 /// How `neglist serve` starts, refuses to start, and stops.
 mod serve_process;
 /// Servers for tests: the real binary, and one in this process.

@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server as Transport;
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Patience};
 use super::health::Health;
 use super::in_flight::InFlightLimit;
 use super::listen::{self, Bound, ListenError, Reach, SocketFile};
@@ -95,6 +95,7 @@ pub struct Server {
     decisions: DecisionApi,
     serving: JoinSet<Result<(), tonic::transport::Error>>,
     drain: Duration,
+    preface_max: Duration,
     /// Held so that the files go when the server goes.
     files: Vec<SocketFile>,
 }
@@ -147,6 +148,7 @@ impl Server {
             decisions,
             serving: JoinSet::new(),
             drain: Duration::from_secs(config.drain_seconds),
+            preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
         let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
@@ -201,7 +203,9 @@ impl Server {
         if sockets.is_empty() {
             return;
         }
-        let incoming: ReceiverStream<io::Result<Connection>> = connection::incoming(sockets, connections_max);
+        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
+        let incoming: ReceiverStream<io::Result<Connection>> =
+            connection::incoming(sockets, connections_max, &patience);
         let mut draining = self.draining.subscribe();
         let stop = async move {
             // A sender that is gone means the same.

@@ -123,6 +123,8 @@ keys! {
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.
     http2_streams_max: u32 = "1000", number(1, 100_000);
+    /// Time within which a new connection has to begin to speak HTTP/2, in seconds.
+    http2_preface_seconds: u64 = "10", number(1, 3600);
     /// Time between two keep-alive pings on an idle connection, in seconds; 0 for none.
     http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
     /// Time within which a keep-alive ping has to be answered, in seconds.

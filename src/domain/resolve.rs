@@ -157,7 +157,10 @@ fn by_statement<'s>(
         widest = widest.union(claimed);
     }
     for (field, need) in missing_for_lists(snapshot, &statement, widest.zones, time.segment) {
-        violations.add(&field, Problem::Missing(need));
+        // What is misspelt is there: it must not be called missing too.
+        if !violations.0.iter().any(|violation| violation.field == field) {
+            violations.add(&field, Problem::Missing(need));
+        }
     }
     if !violations.0.is_empty() {
         return None;
@@ -238,7 +241,8 @@ fn state(
 ) -> Option<(Statement, Option<Facts>)> {
     let codes = &snapshot.codes;
     let registered = flow.map(|flow| &flow.statement);
-    let (exporter, facts, claimed) = exporter(snapshot, asked, flow, violations)?;
+    // Looked at further down: an exporter that is wrong must not hide what else is.
+    let exporter = exporter(snapshot, asked, flow, violations);
     let recipient = match asked.recipient {
         Some(code) => violations.name("recipient", code).and_then(|code| codes.recipients.get(code)).map(RecipientId),
         None => registered.and_then(|statement| statement.recipient),
@@ -246,7 +250,7 @@ fn state(
     let destination = match asked.destination {
         Some(code) => violations.destination(code),
         None => registered.map(|statement| statement.destination).or_else(|| {
-            violations.add("destination", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("destination", asked, violations);
             None
         }),
     };
@@ -263,6 +267,7 @@ fn state(
         Some(code) => violations.zones(snapshot, "export_zone", code).unwrap_or_default(),
         None => registered.map(|statement| statement.export_zones).unwrap_or_default(),
     };
+    let (exporter, facts, claimed) = exporter?;
     let mut statement = Statement {
         exporter,
         facts,
@@ -303,6 +308,15 @@ fn inherit_ground(
     }
 }
 
+/// Asks for a field that a flow would supply. Where a flow is named, its name is what is wrong:
+/// that has been said, and the field is there once it is right.
+fn missing_unless_flow(field: &str, asked: &Asked<'_>, violations: &mut Violations) {
+    if asked.flow.is_none() {
+        violations.add(field, Problem::Missing(Need::UnlessFlow));
+    }
+    debug_assert!(!violations.0.is_empty(), "the caller refuses the request");
+}
+
 type ExporterFound = (Option<ExporterId>, Facts, Option<Facts>);
 
 fn exporter(
@@ -331,7 +345,7 @@ fn exporter(
         }
         (None, Some(flow)) => Some(flow.exporter),
         (None, None) => {
-            violations.add("exporter", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("exporter", asked, violations);
             return None;
         }
     };
@@ -354,7 +368,7 @@ fn items(
 ) -> Vec<Item> {
     if asked.data.is_empty() {
         if registered.is_none() {
-            violations.add("data", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("data", asked, violations);
         }
         return registered.map(|statement| statement.items.clone()).unwrap_or_default();
     }

@@ -50,8 +50,28 @@ mod ledger_embedded;
 /// The embedded ledger against a plain model, in random steps.
 mod ledger_model;
 
+/// What clients send, and how they read what comes back.
+mod clients;
+/// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
+mod grpc;
+/// Listeners, health, reflection, and what is no request of ours.
+mod grpc_doors;
+/// Every kind of malformed request, and the limits of well-formed ones.
+mod grpc_malformed;
 /// The embedded ledger killed, and on storage that fails.
 mod ledger_crash;
+/// Policies that change under load, in every style.
+mod reload;
+/// The load, and what must hold of each answer.
+mod reload_load;
+/// What a reload leaves behind.
+mod reload_memory;
+/// Editions that begin at midnight, without a reload.
+mod reload_midnight;
+/// How `neglist serve` starts, refuses to start, and stops.
+mod serve_process;
+/// Servers for tests: the real binary, and one in this process.
+mod server;
 
 /// The rules that keep the code as the architecture says.
 mod tidy;

@@ -8,6 +8,8 @@
 //! Two implementations keep the same promises: one file on this machine, and `PostgreSQL` where several
 //! servers share the totals.
 
+pub mod postgres;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

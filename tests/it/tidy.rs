@@ -17,7 +17,20 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "ledger",
         &["domain", "ledger"],
-        &["std", "async_trait", "redb", "thiserror", "tokio", "tokio_postgres", "tracing"],
+        &[
+            "std",
+            "async_trait",
+            "deadpool_postgres",
+            "fastrand",
+            "redb",
+            "rustls",
+            "rustls_native_certs",
+            "thiserror",
+            "tokio",
+            "tokio_postgres",
+            "tokio_rustls",
+            "tracing",
+        ],
     ),
     ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];

@@ -18,3 +18,12 @@ mod decisions;
 
 /// The rules that keep the code as the architecture says.
 mod tidy;
+
+/// What every ledger promises.
+mod ledger_contract;
+
+/// The ledger in a database that several servers share.
+mod ledger_postgres;
+
+/// A database for tests.
+mod postgres_server;

@@ -143,7 +143,8 @@ async fn killed_connections_lose_and_double_nothing() {
 async fn a_commit_without_an_answer_is_looked_up() {
     let Some(server) = server::own(&[]) else { return };
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
-        let ledger = connect(&server.database_behind(cut, 4).await).await;
+        let url = server.database().await;
+        let ledger = connect(&server.behind(&url, cut, 4).await).await;
         let reserved = ledger.reserve(reservation("cut", "a", named(&[1, 2], &[])), goes()).await.unwrap();
         assert_eq!((reserved.changes[0].before, reserved.changes[0].added), (0, 2), "{cut:?}");
         assert_eq!(reserved.replayed, Replayed::No, "{cut:?}");
@@ -152,6 +153,20 @@ async fn a_commit_without_an_answer_is_looked_up() {
         assert_eq!((usage[&general()].committed, usage[&general()].reserved), (2, 0), "{cut:?}");
         nothing_is_wrong(&ledger).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_stays_unknown_is_not_called_undone() {
+    let Some(server) = server::own(&[]) else { return };
+    let url = server.database().await;
+    let direct = connect(&url).await;
+    let behind = server.behind(&url, Cut::AfterCommitForGood, u32::MAX).await;
+    let hasty = Settings { time_max_ms: 500, ..Settings::default() };
+    let ledger = PostgresLedger::connect(&behind, hasty).await.unwrap();
+    let error = ledger.reserve(reservation("unknown", "a", counted(1, 0)), goes()).await.unwrap_err();
+    assert!(error.to_string().contains("whether it was done is not known: ask again with the same id"), "{error}");
+    let again = direct.reserve(reservation("unknown", "a", counted(1, 0)), goes()).await.unwrap();
+    assert_eq!(again.replayed, Replayed::Yes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
@@ -152,29 +152,39 @@ pub(crate) enum Cut {
     BeforeCommit,
     /// When the database has answered COMMIT, before the answer arrives.
     AfterCommit,
+    /// The same; and the database cannot be reached from then on.
+    AfterCommitForGood,
 }
 
 impl Server {
     /// Starts a go-between that cuts the first connections at COMMIT, as many as it is told, and
-    /// leaves the others alone. Returns the URL of a new database behind it.
-    pub(crate) async fn database_behind(&self, cut: Cut, mut cuts: u32) -> String {
-        let url = self.database().await;
+    /// leaves the others alone. Returns the URL of the database behind it.
+    pub(crate) async fn behind(&self, url: &str, cut: Cut, mut cuts: u32) -> String {
         let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
         let socket = self.directory().join(".s.PGSQL.5432");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        let is_gone = Arc::new(AtomicBool::new(false));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if is_gone.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let database = UnixStream::connect(&socket).await.unwrap();
                 let left = cuts;
                 cuts = cuts.saturating_sub(1);
-                tokio::spawn(go_between(client, database, Some(cut).filter(|_| 0 < left)));
+                let is_gone = Arc::clone(&is_gone);
+                tokio::spawn(async move {
+                    go_between(client, database, Some(cut).filter(|_| 0 < left)).await;
+                    is_gone.fetch_or(cut == Cut::AfterCommitForGood, Ordering::Relaxed);
+                });
             }
         });
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 }
 
+/// Passes everything on, in both directions, up to the cut.
 async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option<Cut>) {
     let (mut question, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
@@ -185,7 +195,7 @@ async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option
                 let is_commit = question[..size].windows(7).any(|word| word == b"COMMIT\0");
                 match cut.filter(|_| is_commit) {
                     Some(Cut::BeforeCommit) => return,
-                    Some(Cut::AfterCommit) => {
+                    Some(Cut::AfterCommit | Cut::AfterCommitForGood) => {
                         database.write_all(&question[..size]).await.unwrap();
                         let mut seen = Vec::new();
                         while !seen.windows(7).any(|word| word == b"COMMIT\0") {

@@ -14,8 +14,8 @@ use super::session::Fault;
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql")];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
-    id INTEGER NOT NULL PRIMARY KEY,
-    version INTEGER NOT NULL
+    id INT4 NOT NULL PRIMARY KEY,
+    version INT4 NOT NULL
 )";
 
 /// The number of the last migration that this program knows.

@@ -26,7 +26,7 @@ const IMPORTED: &str = "SELECT account.exporter, account.year, counter.name, cou
     ON counter.account = import.account AND counter.number = import.counter WHERE import.name = $1";
 const TOTAL: &str = "SELECT number, named_committed + named_reserved + counted_committed + counted_reserved + \
     imported FROM neglist_counter WHERE account = $1 AND name = $2 AND class = $3";
-const NEXT_NUMBER: &str = "SELECT COALESCE(MAX(number), 0) + 1 FROM neglist_counter WHERE account = $1";
+const NEXT_NUMBER: &str = "SELECT (COALESCE(MAX(number), 0) + 1)::INT4 FROM neglist_counter WHERE account = $1";
 const ADD_COUNTER: &str = "INSERT INTO neglist_counter (account, number, name, class, named_committed, \
     named_reserved, counted_committed, counted_reserved, imported, forgotten) \
     VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, 0)";

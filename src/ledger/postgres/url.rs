@@ -36,6 +36,9 @@ pub(super) enum Channel {
 ///
 /// Says what is wrong and what to write instead.
 pub(super) fn parse(url: &str) -> Result<Address, String> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err("the URL of the ledger is not valid: write postgres://user@host:5432/database".to_owned());
+    }
     let (url, options) = split_off_tls(url);
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|error| format!("the URL of the ledger is not valid: {}", cause(&error)))?;
@@ -49,7 +52,7 @@ pub(super) fn parse(url: &str) -> Result<Address, String> {
     let channel = match options.mode.as_deref() {
         Some("disable") => Channel::Plain,
         Some("require" | "verify-ca" | "verify-full") => Channel::Checked(roots),
-        None if config.get_hosts().iter().all(is_here) => Channel::Plain,
+        None if is_here(&config) => Channel::Plain,
         None => {
             return Err("the ledger is on another machine: add `sslmode=verify-full` to its URL, or \
             `sslmode=disable` where the network between is trusted"
@@ -104,12 +107,14 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    }
+/// Says whether all hosts are this machine. An address that stands beside a name is what counts.
+fn is_here(config: &tokio_postgres::Config) -> bool {
+    config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+        && config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        })
 }
 
 fn cause(error: &tokio_postgres::Error) -> String {
@@ -147,6 +152,10 @@ mod tests {
         for (url, want) in [
             ("postgres://u:geheim@db.example/d", "on another machine"),
             ("postgres://u:geheim@db.example/d?sslmode=prefer", "`sslmode=prefer` is not supported"),
+            ("postgres://u:geheim@/d?hostaddr=10.0.0.1", "on another machine"),
+            ("postgres://u:geheim@localhost/d?hostaddr=10.0.0.1", "on another machine"),
+            ("postgres://u:geheim@localhost,db.example/d", "on another machine"),
+            ("host=localhost password=geheim sslmode=require", "not valid"),
             ("postgres://u:geheim@/d", "names no host"),
             ("postgres://u:geheim@db.example:x/d?sslmode=disable", "not valid"),
             ("postgres://u:geheim@db.example/d?sslmode=disable&wrong=1", "not valid"),

@@ -9,6 +9,7 @@
 //! servers share the totals.
 
 pub mod embedded;
+pub mod postgres;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -77,3 +77,12 @@ mod server;
 mod tidy;
 /// Policies as parsed and as compiled, side by side.
 mod world;
+
+/// What every ledger promises.
+mod ledger_contract;
+
+/// The ledger in a database that several servers share.
+mod ledger_postgres;
+
+/// A database for tests.
+mod postgres_server;

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::Clock;
+use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, Settings};
+use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
 
 /// Opens the ledger; `None` where counting is turned off.
@@ -26,9 +28,34 @@ pub async fn open(
             let (path, settings) = (path.clone(), embedded_settings(config));
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
-            tokio::spawn(keep_tidy(Arc::clone(&ledger), Arc::clone(clock), interval, draining));
+            let ticking = Arc::clone(&ledger);
+            let tick = move |now| {
+                let ledger = Arc::clone(&ticking);
+                async move { ledger.tick(now).await }
+            };
+            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining));
             Ok(Some(ledger))
         }
+        LedgerPlace::Postgres(url) => {
+            let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
+            let ticking = Arc::clone(&ledger);
+            let tick = move |now| {
+                let ledger = Arc::clone(&ticking);
+                async move { ledger.tick(now).await }
+            };
+            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining));
+            Ok(Some(ledger))
+        }
+    }
+}
+
+fn postgres_settings(config: &Config) -> postgres::Settings {
+    postgres::Settings {
+        connections_max: config.ledger_connections_max,
+        time_max_ms: config.ledger_request_max_ms,
+        queue_requests_max: config.ledger_queue_requests_max,
+        retention_days: config.ledger_retention_days,
+        ..postgres::Settings::default()
     }
 }
 
@@ -42,8 +69,8 @@ fn embedded_settings(config: &Config) -> Settings {
 }
 
 /// Releases what has run out, so that the totals of a quiet ledger do not stay too high.
-async fn keep_tidy(
-    ledger: Arc<EmbeddedLedger>,
+async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
+    tick: impl Fn(Moment) -> F,
     clock: Arc<dyn Clock>,
     interval: Duration,
     mut draining: watch::Receiver<bool>,
@@ -56,10 +83,10 @@ async fn keep_tidy(
             _ = ticks.tick() => {}
             _ = draining.wait_for(|draining| *draining) => return,
         }
-        let ticked = ledger.tick(clock.now()).await;
+        let ticked = tick(clock.now()).await;
         // Once for each change: a ledger that stays closed would fill the log.
         if let (Err(error), true) = (&ticked, is_open) {
-            tracing::error!(%error, "the ledger failed: nothing is reserved until the server is started anew");
+            tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
         }
         is_open = ticked.is_ok();
     }

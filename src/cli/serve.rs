@@ -25,8 +25,8 @@ pub(super) struct Arguments {
     /// Where to listen for policy admins: a loopback address, `unix:/path` or `none` [default: 127.0.0.1:50052].
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// Where the year's totals are kept: a file, or `none` [default: ./neglist.ledger].
-    #[arg(long, value_name = "PATH|none")]
+    /// Where the year's totals are kept: a file, `postgres://…` or `none` [default: ./neglist.ledger].
+    #[arg(long, value_name = "PATH|URL|none")]
     ledger: Option<String>,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]

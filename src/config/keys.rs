@@ -85,7 +85,8 @@ keys! {
     policy_poll_interval_ms: u64 = "5000", number(10, 1000 * DAY_SECONDS);
     /// How long policy files have to stay as they are before they are read, in milliseconds.
     policy_debounce_ms: u64 = "100", number(0, 10_000);
-    /// Where the year's totals are kept: a file, or `none` to keep none; then callers state the totals.
+    /// Where the year's totals are kept: a file; `postgres://…` where several servers share them; or
+    /// `none` to keep none, and then callers state the totals.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
@@ -93,6 +94,10 @@ keys! {
     ledger_retention_days: u32 = "7", number(1, 3660);
     /// Memory for pages of the ledger's file, in bytes.
     ledger_cache_bytes: usize = "67108864", number(1 << 20, 1 << 40);
+    /// Connections to the database of the ledger.
+    ledger_connections_max: usize = "8", number(1, 1000);
+    /// Time for a request to the database of the ledger with all its repetitions, in milliseconds.
+    ledger_request_max_ms: u64 = "5000", number(100, 600_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.

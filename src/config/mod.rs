@@ -36,6 +36,18 @@ pub enum LedgerPlace {
     None,
     /// In a file.
     File(PathBuf),
+    /// In a database that several servers share.
+    Postgres(Secret),
+}
+
+/// A text that no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// What the command line says: keys with their values, and a file.

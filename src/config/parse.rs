@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::{LedgerPlace, LogFormat};
+use super::{LedgerPlace, LogFormat, Secret};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -63,12 +63,17 @@ pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
     one(texts).map(PathBuf::from)
 }
 
-/// Where the ledger is: a path, or `none`.
+/// Where the ledger is: a path, the URL of a database, or `none`.
 pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
     match one(texts)? {
         "none" => Ok(LedgerPlace::None),
         "" => Err("a path is needed, or `none`".into()),
-        url if url.contains("://") => Err(format!("`{}` is no ledger that this release knows", scheme(url))),
+        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(LedgerPlace::Postgres(Secret(url.to_owned())))
+        }
+        url if url.contains("://") => {
+            Err(format!("`{}://` is no ledger: use a path, `postgres://…` or `none`", scheme(url)))
+        }
         path => Ok(LedgerPlace::File(PathBuf::from(path))),
     }
 }

@@ -36,10 +36,6 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
-    if asked.flow.is_some() && flow.is_none() {
-        // What the flow would have supplied is not missing besides.
-        return Err(violations.0);
-    }
     let worked_out = match flow {
         Some(flow) if says_no_more_than_the_flow(asked) => by_flow(snapshot, flow, &time),
         flow => by_statement(snapshot, asked, flow, &time, &mut violations),

@@ -107,7 +107,7 @@ macro_rules! check_reflection {
             panic!("no list of services")
         };
         let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
-        assert_eq!(names, ["grpc.health.v1.Health", SERVICE]);
+        assert_eq!(names, ["grpc.health.v1.Health", SERVICE, "neglist.v1.LedgerService"]);
         for symbol in [SERVICE, "neglist.v1.DecisionService.Decide", "neglist.v1.Transfer"] {
             let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
             let MessageResponse::FileDescriptorResponse(found) = answer else { panic!("{symbol}: {answer:?}") };

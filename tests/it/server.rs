@@ -260,7 +260,8 @@ impl Drop for Process {
 
 /// Returns the arguments of `neglist serve`.
 pub(crate) fn serve_arguments(policies: &Path, listen: &[&str]) -> Vec<String> {
-    let mut arguments = ["serve", "--policies", policies.to_str().unwrap(), "--admin", "127.0.0.1:0"].to_vec();
+    let mut arguments =
+        ["serve", "--policies", policies.to_str().unwrap(), "--admin", "127.0.0.1:0", "--ledger", "none"].to_vec();
     for address in listen {
         arguments.extend(["--listen", address]);
     }
@@ -306,6 +307,7 @@ pub(crate) fn configuration(policies: &Path, settings: &[(&'static str, &str)]) 
         ("policies", vec![policies.to_str().unwrap().to_owned()]),
         ("listen", vec!["127.0.0.1:0".to_owned()]),
         ("admin", vec!["127.0.0.1:0".to_owned()]),
+        ("ledger", vec!["none".to_owned()]),
     ];
     values.extend(settings.iter().map(|(key, value)| (*key, vec![(*value).to_owned()])));
     config::load(&Flags { config: None, values }, []).unwrap().config

@@ -47,6 +47,7 @@ pub fn check(
     limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Snapshot> {
+    refuse_other_kinds(tests, diagnostics);
     let shared = compile_shared(policies, limits, diagnostics);
     for (source, file) in test_files(tests) {
         check_file(source, file, diagnostics);
@@ -55,6 +56,23 @@ pub fn check(
         }
     }
     shared
+}
+
+/// A server passes over files whose name says that they are tests: a list of such a name would
+/// silently be in force no more.
+fn refuse_other_kinds(tests: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) {
+    for source in tests {
+        let span = match &source.document {
+            Document::Test(_) => continue,
+            Document::Catalogue(file) => file.span,
+            Document::National(file) => file.span,
+            Document::Zone(file) => file.span,
+            Document::Registry(file) => file.span,
+        };
+        let help = "rename it: a server never reads files named `…_test.yaml`".to_owned();
+        let message = "a file named as a test that is none".to_owned();
+        super::decode::Context::new(&source.path, diagnostics).error("P030", span, message, help);
+    }
 }
 
 /// Runs all cases of `tests` against the policies in `policies`.
@@ -67,6 +85,7 @@ pub fn run(
     limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<CaseResult> {
+    refuse_other_kinds(tests, diagnostics);
     let shared = compile_shared(policies, limits, diagnostics);
     let mut results = Vec::new();
     for (source, file) in test_files(tests) {

@@ -18,9 +18,12 @@ use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, YesNoUnknown};
 use crate::policy::source::{Document, list as file};
 use crate::policy::time;
 
+/// An edition: its file, its place, when it is in force, and for a zone list whose it is.
+type Dated<'f> = (&'f str, Span, Interval, Option<(ZoneId, FamilyId)>);
+
 /// Compiles all lists.
 pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
-    let mut dated: Vec<(&str, Span, Interval, Option<ZoneId>)> = Vec::new();
+    let mut dated: Vec<Dated<'_>> = Vec::new();
     for SourceFile { path, document, .. } in sources {
         if let Document::National(list) = document
             && is_new(builder, path, &list.id)
@@ -136,7 +139,7 @@ fn zone_list(
     list: &ZoneList,
     interval: Interval,
     national: Option<Lines<Line>>,
-) -> Option<ZoneId> {
+) -> Option<(ZoneId, FamilyId)> {
     let id = &list.id.value.0;
     let zone = builder.follow(path, &list.zone, |codes| &codes.zones, "zone")?;
     let zone = ZoneId(u8::try_from(zone).ok()?);
@@ -150,6 +153,7 @@ fn zone_list(
         builder.cx(path).error("P017", list.family.span, message, help);
     }
     let family = builder.codes.families.insert(&list.family.value.0).unwrap_or_else(|known| known);
+    let family = FamilyId(u16::try_from(family).ok()?);
     let quantities = quantities(builder, path, list);
     let filing = filing(builder, path, list);
     for sector in &list.sectors {
@@ -170,7 +174,7 @@ fn zone_list(
         id: id.clone(),
         title: list.title.to_text(),
         zone,
-        family: FamilyId(u16::try_from(family).ok()?),
+        family,
         interval,
         rule,
         export_from,
@@ -179,7 +183,7 @@ fn zone_list(
         small_volume_frees: frees == Some(file::FreesListed::Yes),
         quantities,
     });
-    Some(zone)
+    Some((zone, family))
 }
 
 fn filing(builder: &mut Builder<'_>, path: &str, list: &ZoneList) -> Filing {
@@ -378,15 +382,22 @@ fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number,
 }
 
 /// Two editions for the same exporter at the same time would leave open which one applies.
-fn overlaps(builder: &mut Builder<'_>, dated: &[(&str, Span, Interval, Option<ZoneId>)]) {
+fn overlaps(builder: &mut Builder<'_>, dated: &[Dated<'_>]) {
     for (index, (path, span, interval, zone)) in dated.iter().enumerate() {
         for (other_path, _, other, other_zone) in dated.iter().take(index) {
             let same_exporters = match (zone, other_zone) {
                 (None, None) => true,
-                (Some(a), Some(b)) => {
+                (Some((a, family)), Some((b, other_family))) => {
                     let closure =
                         |zone: &ZoneId| builder.lists.zone_closure.get(zone.index()).copied().unwrap_or_default();
-                    closure(a).contains(*b) || closure(b).contains(*a)
+                    let related = closure(a).contains(*b) || closure(b).contains(*a);
+                    if related && family != other_family {
+                        let message =
+                            format!("the family is not that of the list in `{other_path}` for the same exporters");
+                        let help = "editions of one family share their counters: with another, the count of the year begins anew";
+                        builder.cx(path).warning("P031", *span, message, help.to_owned());
+                    }
+                    related
                 }
                 (None, Some(_)) | (Some(_), None) => false,
             };

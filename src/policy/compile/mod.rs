@@ -28,6 +28,7 @@ use crate::domain::vocabulary::Vocabulary;
 pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Snapshot> {
     let mut builder = Builder::new(diagnostics);
     builder.check_size(sources, limits);
+    builder.check_kinds(sources);
     names::collect(&mut builder, sources);
     lists::compile(&mut builder, sources);
     entries::compile(&mut builder, sources);
@@ -91,6 +92,17 @@ impl<'d> Builder<'d> {
             message: message.to_owned(),
             help: Some(help.to_owned()),
         });
+    }
+
+    /// A server passes over files whose name says that they are tests, and runs no other.
+    fn check_kinds(&mut self, sources: &[SourceFile]) {
+        for source in sources {
+            if let Document::Test(file) = &source.document {
+                let help = "rename it to `…_test.yaml`: a file of another name is never run".to_owned();
+                let message = "cases in a file that is not named as a test".to_owned();
+                self.cx(&source.path).error("P030", file.span, message, help);
+            }
+        }
     }
 
     fn check_size(&mut self, sources: &[SourceFile], limits: &Limits) {

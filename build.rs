@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 2] = ["neglist/v1/decision.proto", "neglist/v1/policy.proto"];
+const FILES: [&str; 3] = ["neglist/v1/decision.proto", "neglist/v1/ledger.proto", "neglist/v1/policy.proto"];
 const INCLUDES: [&str; 2] = ["proto", "proto/vendor"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(true)
         .build_server(true)
         .extern_path(".google.rpc", "::tonic_types::pb")
+        .codec_path("crate::wire::codec::ProtoCodec")
         .compile_fds(descriptors)?;
     Ok(())
 }

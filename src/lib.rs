@@ -2,7 +2,16 @@
 //!
 //! See `docs/ARCHITECTURE.md` for the map.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod ledger;
 pub mod live;
 pub mod policy;
+pub mod report;
+pub mod service;
+pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod wire;

@@ -1,3 +1,9 @@
 //! The command: parses arguments and maps the result to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    neglist::cli::Cli::parse().run()
+}

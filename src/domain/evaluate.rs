@@ -26,7 +26,10 @@ pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -
             valid_until = valid_until.min(bound);
         }
         let in_force = clearance.interval.contains(transfer.at);
-        if satisfied_by.is_none() && verdict.required != Outcome::Allow && in_force && verdict.is_covered_by(clearance)
+        if satisfied_by.is_none()
+            && verdict.required != Outcome::Allow
+            && in_force
+            && verdict.is_covered_by(clearance, totals.under_clearance(*id))
         {
             satisfied_by = Some(*id);
         }
@@ -43,11 +46,11 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
             for class in CountedClass::ALL {
                 let pair = track.lines_of(class);
                 let lines = [(pair.contract, Outcome::Contract), (pair.assess, Outcome::Assess)];
-                let next = lines.into_iter().find(|(line, _)| counts.of(line.counter, class) < line.line.from);
+                let next = lines.into_iter().find(|(line, _)| counts.of(track, line.counter, class) < line.line.from);
                 let Some((line, next)) = next else { continue };
                 let own = track.own.filter(|_| line.counter == Counter::Scenario);
                 let counter = CounterName { counter: line.counter, own, class, year: transfer.year };
-                let projected = counts.of(line.counter, class);
+                let projected = counts.of(track, line.counter, class);
                 nearest(&mut found, Headroom { counter, projected, line: line.line.from, next });
             }
         }
@@ -66,38 +69,47 @@ fn nearest(found: &mut Vec<Headroom>, room: Headroom) {
 }
 
 /// The totals of the year with the transfer, and what the transfer is about.
-struct Counts {
+pub(super) struct Counts<'t> {
+    totals: &'t Totals,
     national: Headcount,
-    scenario: Headcount,
+    pub(super) sent: Headcount,
     /// Persons concerned by the year's exports, as far as any counter knows of them.
     group: Headcount,
     content: Content,
 }
 
-impl Counts {
+/// Stands in for a total that is needed and not known: above every line.
+const BEYOND: Headcount = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
+
+impl<'t> Counts<'t> {
     /// The projected total is what has been counted so far plus what this transfer adds. A
     /// transfer with a sensitive item counts as at least one sensitive person.
-    fn project(route: &Route, persons: Headcount, totals: &Totals) -> Counts {
+    pub(super) fn project(route: &Route, persons: Headcount, totals: &'t Totals) -> Self {
         let at_least = if route.content.sensitive { Persons::ONE } else { Persons::ZERO };
         let sent = Headcount { general: persons.general, sensitive: persons.sensitive.max(at_least) };
-        let beyond = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
         let content = Content {
             general: route.content.general || persons.general != Persons::ZERO,
             sensitive: route.content.sensitive || persons.sensitive != Persons::ZERO,
             important: route.content.important,
         };
-        let national = totals.national.unwrap_or(beyond);
-        let scenario = totals.scenario.unwrap_or(beyond);
-        // A listed scenario that stays below its lines is counted by its own counters alone.
-        let is_counted_apart = route.tracks.iter().any(|track| track.own.is_some());
-        let group = if is_counted_apart { national.max(scenario) } else { national };
-        Counts { national: national + sent, scenario: scenario + sent, group: group + sent, content }
+        let national = totals.national.unwrap_or(BEYOND);
+        let mut group = national;
+        // A listed scenario that stays below its own lines is counted by its own counters alone.
+        for track in route.tracks.iter().filter(|track| track.national_lines == NationalLines::ByClass) {
+            let apart = track.own.and_then(|own| totals.of_scenario(own)).unwrap_or(BEYOND);
+            group = group.max(apart);
+        }
+        Counts { totals, national: national + sent, sent, group: group + sent, content }
     }
 
-    fn of(&self, counter: Counter, class: CountedClass) -> Persons {
+    /// The projected total of one of the counters that a track is held against.
+    pub(super) fn of(&self, track: &Track, counter: Counter, class: CountedClass) -> Persons {
         match counter {
             Counter::National => self.national.of(class),
-            Counter::Scenario => self.scenario.of(class),
+            Counter::Scenario => {
+                let before = track.own.and_then(|own| self.totals.of_scenario(own)).unwrap_or(BEYOND);
+                (before + self.sent).of(class)
+            }
         }
     }
 
@@ -125,8 +137,11 @@ struct Verdict {
     filings: Vec<EditionId>,
     /// Whether an assessment has to cover important data.
     is_important: bool,
-    /// Persons of the year to hold against a cap; classes that are not sent stand at zero.
+    /// Persons of the year to hold against a cap where nobody knows how many went out under the
+    /// clearance; classes that are not sent stand at zero.
     against_cap: Headcount,
+    /// Persons that the transfer adds.
+    sent: Headcount,
 }
 
 /// Holds the counts against the lines of a route.
@@ -141,6 +156,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         filings: route.filings.clone(),
         is_important: route.content.important,
         against_cap: Headcount::ZERO,
+        sent: counts.sent,
     };
     for group in &route.groups {
         let persons = counts.group(group.class);
@@ -152,7 +168,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         }
     }
     if route.tracks.is_empty() {
-        verdict.raise_cap(&counts, [Counter::National; 2]);
+        verdict.raise_cap(&counts, [counts.national.general, counts.national.sensitive]);
     }
     for track in &route.tracks {
         verdict.follow(track, &counts);
@@ -172,14 +188,14 @@ impl Verdict {
     }
 
     /// Steps 6 and 7: the strictest line that is reached in each class, else what is below.
-    fn follow(&mut self, track: &Track, counts: &Counts) {
+    fn follow(&mut self, track: &Track, counts: &Counts<'_>) {
         let mut reached = false;
         for class in CountedClass::ALL {
             let pair = track.lines_of(class);
             let (contract, assess) = line_codes(class);
             let lines = [(pair.assess, Outcome::Assess, assess), (pair.contract, Outcome::Contract, contract)];
             for (line, requires, code) in lines {
-                let persons = counts.of(line.counter, class);
+                let persons = counts.of(track, line.counter, class);
                 if line.line.from <= persons && applies(track, line, class, counts) {
                     let measured = Some(Measured { persons, line: line.line.from });
                     self.require(Reason { code, rule: line.line.rule, requires, measured });
@@ -188,14 +204,14 @@ impl Verdict {
                 }
             }
         }
-        let counters = [track.lines.general.contract.counter, track.lines.sensitive.contract.counter];
-        self.raise_cap(counts, counters);
+        let persons = CountedClass::ALL.map(|class| counts.of(track, track.lines_of(class).contract.counter, class));
+        self.raise_cap(counts, persons);
         if !reached {
             self.stay_below(track, counts);
         }
     }
 
-    fn stay_below(&mut self, track: &Track, counts: &Counts) {
+    fn stay_below(&mut self, track: &Track, counts: &Counts<'_>) {
         let below = track.below;
         let frees =
             track.small_volume.filter(|small| !counts.content.sensitive && counts.national.general < small.line);
@@ -212,17 +228,13 @@ impl Verdict {
         }
     }
 
-    fn raise_cap(&mut self, counts: &Counts, counters: [Counter; 2]) {
-        for (class, counter) in CountedClass::ALL.into_iter().zip(counters) {
-            if !counts.concerns(class) {
-                continue;
-            }
-            let persons = counts.of(counter, class);
-            match class {
-                CountedClass::General => self.against_cap.general = self.against_cap.general.max(persons),
-                CountedClass::Sensitive => self.against_cap.sensitive = self.against_cap.sensitive.max(persons),
-            }
-        }
+    fn raise_cap(&mut self, counts: &Counts<'_>, [general, sensitive]: [Persons; 2]) {
+        let counted = |class, persons| if counts.concerns(class) { persons } else { Persons::ZERO };
+        let persons = Headcount {
+            general: counted(CountedClass::General, general),
+            sensitive: counted(CountedClass::Sensitive, sensitive),
+        };
+        self.against_cap = self.against_cap.max(persons);
     }
 
     /// Joins the verdict on the registered facts and the one with the caller's claims: the
@@ -240,15 +252,19 @@ impl Verdict {
         self.filings.extend(other.filings);
         self.is_important |= other.is_important;
         self.against_cap = self.against_cap.max(other.against_cap);
+        self.sent = self.sent.max(other.sent);
         self
     }
 
     /// Says whether a clearance in force satisfies what is required, head-counts included.
-    fn is_covered_by(&self, clearance: &Clearance) -> bool {
+    ///
+    /// `used`: persons that went out under it this year; `None` where nobody knows.
+    fn is_covered_by(&self, clearance: &Clearance, used: Option<Headcount>) -> bool {
         let suffices = self.required <= clearance.kind.satisfies();
+        let persons = used.map_or(self.against_cap, |used| used + self.sent);
         let within_cap = clearance
             .persons_per_year_max
-            .is_none_or(|cap| self.against_cap.general <= cap.general && self.against_cap.sensitive <= cap.sensitive);
+            .is_none_or(|cap| persons.general <= cap.general && persons.sensitive <= cap.sensitive);
         let names_editions = clearance.kind != ClearanceKind::ZoneFiling
             || self.filings.iter().all(|edition| clearance.editions.contains(edition));
         let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
@@ -291,7 +307,7 @@ impl Verdict {
 }
 
 /// Says whether a line of a track is held against the counts of this transfer at all.
-fn applies(track: &Track, line: TrackLine, class: CountedClass, counts: &Counts) -> bool {
+fn applies(track: &Track, line: TrackLine, class: CountedClass, counts: &Counts<'_>) -> bool {
     match (line.counter, track.national_lines) {
         (Counter::Scenario, _) => true,
         (Counter::National, NationalLines::ByClass) => counts.concerns(class),

@@ -2,21 +2,25 @@
 //!
 //! Knows no file, no protocol, no clock and no thread. Everything that can go wrong with a
 //! request is found in [`resolve`]; [`evaluate`] is total. Reading order: `units`, `reason`,
-//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `evaluate`.
+//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `routing`, `important`, `evaluate`.
 
 pub mod asked;
 pub mod calendar;
 pub mod clearance;
 pub mod clock;
+pub mod counting;
 pub mod decision;
 pub mod evaluate;
+mod important;
 pub mod list;
 pub mod reason;
 pub mod registry;
 pub mod resolve;
 pub mod route;
+pub mod routing;
 pub mod snapshot;
 pub mod statement;
 pub mod transfer;
 pub mod units;
+mod violations;
 pub mod vocabulary;

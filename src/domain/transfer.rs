@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::route::{Needs, Route};
+use super::route::{Needs, OwnCounter, Route};
 use super::units::{ClearanceId, ExporterId, Headcount, Moment, Year};
 
 /// One export of data that is asked about, at one moment, under one snapshot.
@@ -33,12 +33,33 @@ pub struct Transfer<'s> {
 }
 
 /// Totals since 1 January, without the transfer. `None`: not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// Persons are distinct: where it is known who is sent, those among them who were counted before
+/// are left out here, because the transfer adds them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
     /// All countable exports of the exporter.
     pub national: Option<Headcount>,
-    /// Those in the scenario, where a list counts it apart.
+    /// Those in the scenario, where a list counts it apart, as the caller states them.
     pub scenario: Option<Headcount>,
+    /// The same, counter by counter, where a ledger knows them.
+    pub scenarios: Vec<(OwnCounter, Headcount)>,
+    /// Persons that went out under clearances whose scope covers the transfer, where a ledger
+    /// knows them. A clearance that is not named here is held against the year's totals.
+    pub under_clearances: Vec<(ClearanceId, Headcount)>,
+}
+
+impl Totals {
+    /// Returns the totals of a scenario's own counters.
+    pub fn of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
+        let known = self.scenarios.iter().find(|(counter, _)| *counter == own);
+        known.map(|(_, persons)| *persons).or(self.scenario)
+    }
+
+    /// Returns the persons that went out under a clearance.
+    pub fn under_clearance(&self, id: ClearanceId) -> Option<Headcount> {
+        self.under_clearances.iter().find(|(clearance, _)| *clearance == id).map(|(_, persons)| *persons)
+    }
 }
 
 impl Transfer<'_> {

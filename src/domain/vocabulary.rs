@@ -18,6 +18,8 @@ pub struct Vocabulary {
     /// for large vocabularies, see [`Vocabulary::freeze`].
     forwards: Vec<u32>,
     backwards: Vec<u32>,
+    /// Which characters each word has: only for small vocabularies, see [`Vocabulary::freeze`].
+    characters: Vec<u64>,
 }
 
 /// Up to so many words, the nearest is looked for among all of them.
@@ -96,6 +98,7 @@ impl Vocabulary {
     /// Prepares a vocabulary that no longer grows for [`Vocabulary::nearest`].
     pub fn freeze(&mut self) {
         if self.len() <= SCAN_WORDS_MAX {
+            self.characters = self.iter().map(characters).collect();
             return;
         }
         let mut forwards: Vec<u32> = (0..u32::try_from(self.len()).unwrap_or(EMPTY)).collect();
@@ -124,7 +127,12 @@ impl Vocabulary {
         let distance = |number: u32| (strsim::osa_distance(self.word(number), word), number);
         let all = 0..u32::try_from(self.len()).unwrap_or(EMPTY);
         let nearest = if self.len() <= SCAN_WORDS_MAX {
-            all.filter(similar_length).map(distance).min()
+            // A slip adds one character and takes one away at most, so that most words drop out here, for
+            // the price of a few instructions each.
+            let wanted = characters(word);
+            let known = |number: &u32| self.characters.get(*number as usize).copied().unwrap_or(wanted);
+            let similar_characters = |number: &u32| (known(number) ^ wanted).count_ones() as usize <= 2 * slips_max;
+            all.filter(similar_characters).filter(similar_length).map(distance).min()
         } else {
             let ahead = self.forwards.partition_point(|number| self.word(*number) < word);
             let behind =
@@ -162,6 +170,11 @@ impl Vocabulary {
             }
         }
     }
+}
+
+/// The set of characters of a word, one bit each for letters, digits and the rest.
+fn characters(word: &str) -> u64 {
+    word.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
 }
 
 /// Multiplies and folds eight bytes at a time; the last step spreads the high bits, which the

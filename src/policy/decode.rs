@@ -34,12 +34,14 @@ pub struct Context<'a> {
     pub sources: Vec<(Box<str>, Span)>,
     /// Where the file says `unknown`.
     pub unknown: Vec<Span>,
+    /// Codes and ids of records that could not be read. A reference to one is not wrong.
+    pub lost: Vec<Box<str>>,
 }
 
 impl<'a> Context<'a> {
     /// Returns a context for a file.
     pub const fn new(file: &'a str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new() }
+        Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new(), lost: Vec::new() }
     }
 
     /// Reports something that somebody should look at.
@@ -57,13 +59,20 @@ impl<'a> Context<'a> {
     }
 
     /// Reports a value of the wrong kind.
-    pub fn wrong_kind<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+    pub fn wrong_kind<T>(&mut self, node: &Node, wanted: &str, help: impl Into<Option<String>>) -> Option<T> {
         let message = match &node.value {
             Value::Text(text) => format!("expected {wanted}, found `{}`", clip(text)),
             other => format!("expected {wanted}, found {}", other.noun()),
         };
-        self.error("P002", node.span, message, None);
+        self.error("P002", node.span, message, help);
         None
+    }
+
+    /// Remembers the code or id of a record that could not be read.
+    pub fn lose(&mut self, record: &Node) {
+        let Value::Map(pairs) = &record.value else { return };
+        let names = pairs.iter().filter(|(key, _)| matches!(key.name.as_ref(), "code" | "id"));
+        self.lost.extend(names.filter_map(|(_, value)| word(value)).map(Box::from));
     }
 }
 
@@ -94,15 +103,19 @@ pub struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// Opens a mapping and reports keys that are unknown or stand twice.
     pub fn open(node: &'n Node, keys: &[&str], cx: &mut Context<'_>) -> Option<Self> {
-        let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping") };
+        let Value::Map(pairs) = &node.value else {
+            return cx.wrong_kind(
+                node,
+                "a mapping",
+                format!("write `key: value`; the keys here are: {}", keys.join(", ")),
+            );
+        };
         let mut entries: Vec<(&str, &Node)> = Vec::with_capacity(pairs.len());
         let mut complete = true;
         for (key, value) in pairs {
             let name = key.name.as_ref();
             if !keys.contains(&name) {
-                let help = did_you_mean(name, keys.iter().copied())
-                    .unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")));
-                cx.error("P003", key.span, format!("unknown key `{}`", clip(name)), help);
+                cx.error("P003", key.span, format!("unknown key `{}`", clip(name)), help_for_key(name, keys));
                 complete = false;
             } else if entries.iter().any(|(known, _)| *known == name) {
                 let help = "keep one of the two".to_owned();
@@ -117,22 +130,33 @@ impl<'n> Fields<'n> {
 
     /// Reads the value of a key; reports a required one that is absent.
     pub fn take<T: Decode>(&mut self, key: &str, cx: &mut Context<'_>) -> Option<T> {
-        if let Some((_, node)) = self.entries.iter().find(|(name, _)| *name == key) {
-            return T::decode(node, cx);
-        }
-        let absent = T::absent();
-        if absent.is_none() {
-            let message = format!("the key `{key}` is missing");
-            let help = "add it to this mapping; `policies/README.md` shows the format".to_owned();
-            cx.error("P004", self.node.span, message, help);
-        }
-        absent
+        let found = match self.entries.iter().find(|(name, _)| *name == key) {
+            Some((_, node)) => T::decode(node, cx),
+            None => T::absent().or_else(|| {
+                let message = format!("the key `{key}` is missing");
+                let help = "add it to this mapping; `policies/README.md` shows the format".to_owned();
+                cx.error("P004", self.node.span, message, help);
+                None
+            }),
+        };
+        self.complete &= found.is_some();
+        found
     }
 
-    /// Says whether every key was known and stood once.
-    pub const fn is_complete(&self) -> bool {
+    /// Says whether every key was known, stood once, and could be read. Remembers the record otherwise.
+    pub fn is_complete(&self, cx: &mut Context<'_>) -> bool {
+        if !self.complete {
+            cx.lose(self.node);
+        }
         self.complete
     }
+}
+
+fn help_for_key(name: &str, keys: &[&str]) -> String {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return "write numbers without separators: 1000000".to_owned();
+    }
+    did_you_mean(name, keys.iter().copied()).unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")))
 }
 
 /// Declares a mapping of the file format: a struct, how it is read, and its JSON Schema.
@@ -162,7 +186,7 @@ macro_rules! record {
                 const KEYS: &[&str] = &[$($crate::policy::decode::key!($field $($key)?),)*];
                 let mut fields = $crate::policy::decode::Fields::open(node, KEYS, cx)?;
                 $(let $field = fields.take::<$ty>($crate::policy::decode::key!($field $($key)?), cx);)*
-                if !fields.is_complete() {
+                if !fields.is_complete(cx) {
                     return None;
                 }
                 Some(Self { span: node.span, $($field: $field?,)* })
@@ -265,7 +289,7 @@ pub fn word(node: &Node) -> Option<&str> {
 /// Reports a word that is none of those that may stand here.
 pub fn unknown_word<T>(node: &Node, words: &[&str], cx: &mut Context<'_>) -> Option<T> {
     let choice = format!("one of {}", words.join(", "));
-    let Some(found) = word(node) else { return cx.wrong_kind(node, &choice) };
+    let Some(found) = word(node) else { return cx.wrong_kind(node, &choice, None) };
     let help = did_you_mean(found, words.iter().copied());
     cx.error("P006", node.span, format!("expected {choice}, found `{}`", clip(found)), help);
     None
@@ -314,7 +338,12 @@ impl<T: Decode> Decode for Vec<T> {
             Value::Seq(nodes) => Some(nodes.iter().filter_map(|node| T::decode(node, cx)).collect()),
             Value::Null => Some(Vec::new()),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_) => {
-                cx.wrong_kind(node, "a list")
+                let help = match &node.value {
+                    Value::Map(_) => "begin each element with `- `".to_owned(),
+                    Value::Text(text) => format!("put it in brackets: `[{}]`", clip(text)),
+                    _ => "put it in brackets, or begin each element with `- `".to_owned(),
+                };
+                cx.wrong_kind(node, "a list", help)
             }
         }
     }

@@ -4,9 +4,13 @@
 //! a snapshot comes out only where none of them is an error.
 
 pub mod compile;
+pub mod consequences;
 pub mod decode;
 pub mod diagnostic;
+pub mod diff;
+pub mod findings;
 pub mod source;
+mod syntax;
 pub mod time;
 pub mod verify;
 pub mod yaml;
@@ -51,6 +55,8 @@ pub struct SourceFile {
     pub document: source::Document,
     /// Where it says `unknown`.
     pub unknown: Vec<Span>,
+    /// Codes and ids of its records that could not be read.
+    pub lost: Vec<Box<str>>,
 }
 
 /// Reads files into their types, and adds every finding to `diagnostics`.
@@ -63,6 +69,7 @@ pub fn compile(files: &[PolicyFile], limits: &Limits) -> Compiled {
     let mut diagnostics = Vec::new();
     let sources = read(files, limits, &mut diagnostics);
     let snapshot = compile::compile(&sources, limits, &mut diagnostics);
+    consequences::remove(files, &[&sources], &mut diagnostics);
     diagnostic::sort(&mut diagnostics);
     let snapshot = snapshot.filter(|_| !diagnostic::has_errors(&diagnostics));
     Compiled { snapshot, diagnostics }

@@ -11,7 +11,7 @@ use super::source::registry::RegistryFile;
 use super::source::scalar::{Class, Modality, Words, YesNo};
 use super::source::{Format, Kind};
 use super::{Limits, SourceFile};
-use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Violation};
+use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Problem, Violation};
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::reason::{Outcome, ReasonCode};
@@ -30,10 +30,31 @@ pub struct CaseResult {
     pub title: String,
     /// Where it stands.
     pub span: Span,
+    /// The outcome; `None` where the request is refused.
+    pub outcome: Option<Outcome>,
     /// What came out, in a few words.
     pub got: String,
     /// What differs from what is wanted; empty where the case holds.
     pub failures: Vec<String>,
+}
+
+/// Finds what is wrong with the policies and with the test files, without running a case.
+///
+/// Returns the snapshot of the policies, where they have no error.
+pub fn check(
+    policies: &[SourceFile],
+    tests: &[SourceFile],
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Snapshot> {
+    let shared = compile_shared(policies, limits, diagnostics);
+    for (source, file) in test_files(tests) {
+        check_file(source, file, diagnostics);
+        if shared.is_some() {
+            with_registry(policies, source, file, limits, diagnostics);
+        }
+    }
+    shared
 }
 
 /// Runs all cases of `tests` against the policies in `policies`.
@@ -46,17 +67,13 @@ pub fn run(
     limits: &Limits,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<CaseResult> {
-    let mut own = Vec::new();
-    let shared = compile::compile(policies, limits, &mut own);
-    let shared = shared.filter(|_| !diagnostic::has_errors(&own));
-    diagnostics.append(&mut own);
-    let Some(shared) = shared else { return Vec::new() };
+    let shared = compile_shared(policies, limits, diagnostics);
     let mut results = Vec::new();
-    for source in tests {
-        let Document::Test(file) = &source.document else { continue };
+    for (source, file) in test_files(tests) {
         check_file(source, file, diagnostics);
+        let Some(shared) = &shared else { continue };
         match with_registry(policies, source, file, limits, diagnostics) {
-            Fixture::None => results.extend(file.cases.iter().map(|case| run_case(&shared, &source.path, case))),
+            Fixture::None => results.extend(file.cases.iter().map(|case| run_case(shared, &source.path, case))),
             Fixture::Own(snapshot) => {
                 results.extend(file.cases.iter().map(|case| run_case(&snapshot, &source.path, case)));
             }
@@ -64,6 +81,22 @@ pub fn run(
         }
     }
     results
+}
+
+fn compile_shared(policies: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Snapshot> {
+    let mut own = Vec::new();
+    let shared = compile::compile(policies, limits, &mut own);
+    let shared = shared.filter(|_| !diagnostic::has_errors(&own));
+    diagnostics.append(&mut own);
+    shared
+}
+
+/// The test files among the sources.
+fn test_files(tests: &[SourceFile]) -> impl Iterator<Item = (&SourceFile, &TestFile)> {
+    tests.iter().filter_map(|source| match &source.document {
+        Document::Test(file) => Some((source, file.as_ref())),
+        Document::Catalogue(_) | Document::National(_) | Document::Zone(_) | Document::Registry(_) => None,
+    })
 }
 
 /// The policies for one test file.
@@ -95,7 +128,7 @@ fn with_registry(
     };
     let document = Document::Registry(Box::new(registry));
     let mut sources = policies.to_vec();
-    sources.push(SourceFile { path: source.path.clone(), document, unknown: Vec::new() });
+    sources.push(SourceFile { path: source.path.clone(), document, unknown: Vec::new(), lost: Vec::new() });
     let mut found = Vec::new();
     let snapshot = compile::compile(&sources, limits, &mut found);
     found.retain(|diagnostic| diagnostic.file == source.path);
@@ -120,25 +153,26 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
             }
         }
         if case.want.outcome.is_some() == case.want.error.is_some() {
-            let help = "write either `outcome` or `error`".to_owned();
-            cx.error("P017", case.want.span, "a case wants an outcome or an error".to_owned(), help);
+            let help = "write one of `outcome: …` and `error: …`".to_owned();
+            cx.error("P017", case.want.span, "a case wants either an outcome or an error".to_owned(), help);
         }
     }
 }
 
 /// Runs one case.
 pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
-    let (got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
-        Ok(decision) => (in_words(&decision), compare(snapshot, &decision, case)),
+    let (outcome, got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
+        Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
         Err(violations) => {
             let fields: Vec<String> =
                 violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
+            let problems: Vec<String> = violations.iter().map(in_short).collect();
             let failures = match &case.want.error {
                 Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
                 Some(field) => vec![format!("wanted an error at `{}`", field.0)],
-                None => vec![format!("wanted an answer, and the request is refused: {violations:?}")],
+                None => vec![format!("wanted an answer, and the request is refused: {}", problems.join("; "))],
             };
-            (format!("refused at {}", fields.join(", ")), failures)
+            (None, format!("refused at {}", fields.join(", ")), failures)
         }
     };
     CaseResult {
@@ -146,6 +180,7 @@ pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
         id: case.id.value.0.to_string(),
         title: case.title.0.to_string(),
         span: case.id.span,
+        outcome,
         got,
         failures,
     }
@@ -155,6 +190,29 @@ fn decide(snapshot: &Snapshot, asked: &Asked<'_>, at: Moment) -> Result<Decision
     let transfer = resolve(snapshot, asked, at)?;
     let missing = missing_totals(snapshot, &transfer);
     if missing.is_empty() { Ok(evaluate(snapshot, &transfer, &transfer.stated)) } else { Err(missing) }
+}
+
+/// Says what is wrong with a field, for the author of a case; the answer to a caller says more.
+fn in_short(violation: &Violation) -> String {
+    let problem = match &violation.problem {
+        Problem::Missing(_) => "has to be stated".to_owned(),
+        Problem::UnknownCode { kind, code, nearest } => {
+            let nearest = nearest.as_ref().map(|nearest| format!(", did you mean `{nearest}`?")).unwrap_or_default();
+            format!("unknown {} `{code}`{nearest}", kind.nouns().1)
+        }
+        Problem::NearMiss { code, nearest } => format!("`{code}` resembles the stricter `{nearest}`"),
+        Problem::NotACountry { code, .. } => format!("`{code}` is not a country code"),
+        Problem::TooLong { bytes } => format!("{bytes} bytes are too many"),
+        Problem::TooMany { count, max } => format!("{count} entries, and at most {max} are allowed"),
+        Problem::TooManyPersons { count } => format!("{count} persons are too many"),
+        Problem::PersonsWithoutPersonalInformation => "persons, and no personal information is sent".to_owned(),
+        Problem::OtherExportersFlow { registered } => format!("the flow belongs to `{registered}`"),
+        Problem::GroundNotInherited { flow } => format!("the ground of the flow `{flow}` is for other data"),
+        Problem::OutOfCalendar => "outside the calendar".to_owned(),
+        Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
+        Problem::NotATimestamp => "not a time stamp".to_owned(),
+    };
+    format!("transfer.{}: {problem}", violation.field)
 }
 
 fn in_words(decision: &Decision) -> String {

@@ -9,7 +9,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::diagnostic::{Diagnostic, Severity, Span};
+use super::diagnostic::{Diagnostic, Span};
+use super::syntax;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -88,33 +89,7 @@ pub fn parse(file: &str, text: &str, depth_max: usize) -> Result<Node, Box<Diagn
         with_snippet: false,
     };
     let parsed: Result<Node, serde_saphyr::Error> = serde_saphyr::from_str_with_options(text, options);
-    parsed.map_err(|error| {
-        let location = error.location().unwrap_or(serde_saphyr::Location::UNKNOWN);
-        let full = error.to_string();
-        let mut message = full.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
-        let place = format!("line {} column {}: ", location.line(), location.column());
-        if let Some(rest) = message.strip_prefix(&place) {
-            message = rest.to_owned();
-        }
-        Box::new(Diagnostic {
-            code: "P001",
-            severity: Severity::Error,
-            file: file.to_owned(),
-            span: span(&location),
-            message: format!("cannot be read as YAML: {message}"),
-            help: Some(help_for(&message).to_owned()),
-        })
-    })
-}
-
-fn help_for(message: &str) -> &'static str {
-    if message.contains("epth") || message.contains("nesting") {
-        "files of this format are a few levels deep; `policy_depth_max` is the limit"
-    } else if message.contains("nchor") || message.contains("lias") {
-        "anchors and aliases are not part of the format: write the value out"
-    } else {
-        "check indentation (two spaces a level), quotes and brackets at this place and just before it"
-    }
+    parsed.map_err(|error| Box::new(syntax::diagnostic(file, text, depth_max, &error)))
 }
 
 fn span(location: &serde_saphyr::Location) -> Option<Span> {

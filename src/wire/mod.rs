@@ -1,3 +1,10 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod codec;
+pub mod from_proto;
 pub mod generated;
+pub mod json;
+pub mod policy_status;
+mod problem;
+pub mod status;
+pub mod to_proto;

@@ -116,16 +116,18 @@ fn check(builder: &mut Builder<'_>, path: &str, entry: &Entry) {
     }
     if entry.class == Class::NonPersonal {
         let help = "an entry can only make a class stricter: important, sensitive or general".to_owned();
-        cx.error("P017", entry.span, "an entry cannot make data non-personal".to_owned(), help);
+        cx.error("P017", entry.span, format!("the entry `{}` cannot make data non-personal", entry.id.value.0), help);
     }
     if entry.persons_at_least.is_some() && entry.class != Class::Important {
-        let help = "only important data depends on a number of persons: remove `persons_at_least`".to_owned();
-        cx.error("P017", entry.span, "`persons_at_least` without `class: important`".to_owned(), help);
+        let help = "remove it: only important data depends on a number of persons".to_owned();
+        cx.error("P017", entry.span, "`persons_at_least` goes with `class: important` only".to_owned(), help);
     }
     for exception in &entry.unless {
         if exception.is_empty() {
             let help = "name the attributes that have to be there, or remove the line".to_owned();
-            cx.error("P017", entry.span, "an exception without attributes would always hold".to_owned(), help);
+            let message =
+                format!("an exception of the entry `{}` has no attributes: it would always hold", entry.id.value.0);
+            cx.error("P017", entry.span, message, help);
         }
     }
 }

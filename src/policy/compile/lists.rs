@@ -13,7 +13,7 @@ use crate::domain::units::{
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Span;
 use crate::policy::source::list::{self, NationalList, ZoneList};
-use crate::policy::source::scalar::{At, Day, Known, OrNone, YesNoUnknown};
+use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, YesNoUnknown};
 use crate::policy::source::{Document, list as file};
 use crate::policy::time;
 
@@ -22,6 +22,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     let mut dated: Vec<(&str, Span, Interval, Option<ZoneId>)> = Vec::new();
     for SourceFile { path, document, .. } in sources {
         if let Document::National(list) = document
+            && is_new(builder, path, &list.id)
             && let Some(interval) = interval(builder, path, &list.first_day, list.last_day.as_ref())
         {
             dated.push((path, list.id.span, interval, None));
@@ -31,6 +32,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     let lines = builder.lists.nationals.first().map(|national| national.lines);
     for SourceFile { path, document, .. } in sources {
         if let Document::Zone(list) = document
+            && is_new(builder, path, &list.id)
             && let Some(interval) = interval(builder, path, &list.first_day, list.last_day.as_ref())
             && let Some(zone) = zone_list(builder, path, list, interval, lines)
         {
@@ -41,6 +43,18 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     segments(builder);
     builder.lists.sectors.sort_by_key(|(key, _)| *key);
     builder.lists.scenarios.sort_by_key(|(key, _)| *key);
+}
+
+/// Reports a list whose id another list has. The rest of it would only repeat the finding.
+fn is_new(builder: &mut Builder<'_>, path: &str, id: &At<Code>) -> bool {
+    let code = &id.value.0;
+    let is_known =
+        builder.editions.get(code).is_some() || builder.lists.nationals.iter().any(|national| national.id == *code);
+    if is_known {
+        let help = "every edition has an id of its own: rename or remove one of the two".to_owned();
+        builder.cx(path).error("P010", id.span, format!("the list `{code}` stands twice"), help);
+    }
+    !is_known
 }
 
 fn interval(builder: &mut Builder<'_>, path: &str, first: &At<Day>, last: Option<&At<Day>>) -> Option<Interval> {
@@ -105,7 +119,7 @@ fn check_order(builder: &mut Builder<'_>, path: &str, lines: LinePair<Line>, spa
     if lines.assess.from < lines.contract.from {
         let message =
             format!("the contract line {} lies above the assessment line {}", lines.contract.from, lines.assess.from);
-        let help = "from the lower line on a contract is needed, from the upper one an assessment".to_owned();
+        let help = "`contract_from` is the lower of the two: are they exchanged?".to_owned();
         builder.cx(path).error("P013", span, message, help);
     }
 }
@@ -123,7 +137,7 @@ fn zone_list(
     let edition = EditionId(u16::try_from(builder.lists.editions.len()).ok()?);
     let rule = builder.rule_at(path, list.id.span, id, &list.citation);
     let named_twice = builder.editions.insert(id).is_err();
-    debug_assert!(!named_twice || rule.0 == 0, "rule_at reports a list that stands twice");
+    debug_assert!(!named_twice, "a list that stands twice is not compiled");
     let family = builder.codes.families.insert(&list.family.value.0).unwrap_or_else(|known| known);
     let quantities = quantities(builder, path, list);
     let filing = filing(builder, path, list);
@@ -163,12 +177,12 @@ fn filing(builder: &mut Builder<'_>, path: &str, list: &ZoneList) -> Filing {
         file::FilingMode::None => FilingMode::Never,
     };
     if source.within_working_days.is_some() && source.mode != file::FilingMode::AfterExport {
-        let help = "it goes with `mode: after-export`".to_owned();
-        builder.cx(path).error("P017", source.span, "`within_working_days` without a report".to_owned(), help);
+        let message = "`within_working_days` goes with `mode: after-export` only".to_owned();
+        builder.cx(path).error("P017", source.span, message, "remove it, or correct `mode`".to_owned());
     }
     if mode != FilingMode::Never && source.text.is_none() {
         let help = "say in both languages what the exporter has to do, or where to ask".to_owned();
-        builder.cx(path).error("P004", source.span, "a filing or report needs `text`".to_owned(), help);
+        builder.cx(path).error("P004", source.span, "the filing or report needs a `text`".to_owned(), help);
     }
     let step = source.text.as_ref().map(|text| {
         let fallback = format!("{}-filing", list.id.value.0);
@@ -210,14 +224,15 @@ fn sector(
     national: Option<Lines<Line>>,
 ) {
     if list.coverage == file::Coverage::Catalogue {
-        let help = "a list with `coverage: catalogue` only names data: remove `sectors`".to_owned();
-        builder.cx(path).error("P017", source.span, "a sector in a catalogue list".to_owned(), help);
+        let message = "a list with `coverage: catalogue` has no sectors: it only names data".to_owned();
+        let help = "remove `sectors`, or write `coverage: scenarios`".to_owned();
+        builder.cx(path).error("P017", source.span, message, help);
     }
     let code = &source.sector.value.0;
     let Some(number) = builder.follow(path, &source.sector, |codes| &codes.sectors, "sector") else { return };
     let Some(id) = u16::try_from(number).ok().map(SectorId) else { return };
     if id == SectorId::OTHER {
-        let help = "`other` stands for what no list regulates".to_owned();
+        let help = "`other` stands for what no list regulates: remove it here".to_owned();
         builder.cx(path).error("P017", source.sector.span, "a list cannot list `other`".to_owned(), help);
     }
     let prefix = format!("{}/{code}", list.id.value.0);
@@ -260,7 +275,7 @@ fn scenario(
     let Some(number) = builder.follow(path, &source.scenario, |codes| &codes.scenarios, "scenario") else { return };
     let Some(id) = u16::try_from(number).ok().map(ScenarioId) else { return };
     if id == ScenarioId::OTHER {
-        let help = "`other` stands for what no list regulates".to_owned();
+        let help = "`other` stands for what no list regulates: remove it here".to_owned();
         builder.cx(path).error("P017", source.scenario.span, "a list cannot list `other`".to_owned(), help);
     }
     let prefix = format!("{prefix}/{code}");
@@ -337,7 +352,7 @@ fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number,
     let own = number.persons.value.0.get();
     if own < national || national.saturating_mul(10) < own {
         let message = format!("the line {own} lies outside 1 to 10 times the national line {national}");
-        let help = "look at the source once more: is a nought missing, or one too many?".to_owned();
+        let help = "look at the source once more: is a zero missing, or one too many?".to_owned();
         builder.cx(path).warning("P021", number.persons.span, message, help);
     }
 }
@@ -356,8 +371,8 @@ fn overlaps(builder: &mut Builder<'_>, dated: &[(&str, Span, Interval, Option<Zo
                 (None, Some(_)) | (Some(_), None) => false,
             };
             if same_exporters && interval.overlaps(*other) {
-                let message = format!("the edition is in force at the same time as that of `{other_path}`");
-                let help = "end the earlier one with `last_day`, the day before the later one begins".to_owned();
+                let message = format!("the edition is in force at the same time as the one in `{other_path}`");
+                let help = "give the earlier one a `last_day`: the day before the later one begins".to_owned();
                 builder.cx(path).error("P012", *span, message, help);
             }
         }

@@ -168,7 +168,7 @@ impl<'d> Builder<'d> {
 /// Reports a reference that leads nowhere.
 fn dangling(cx: &mut Context<'_>, span: Span, code: &str, noun: &str, nearest: Option<&str>) {
     let help = nearest.map_or_else(
-        || format!("no file defines such a {noun}: correct the word, or add it"),
+        || "no policy file defines it: correct the word, or add it".to_owned(),
         |nearest| format!("did you mean `{nearest}`?"),
     );
     cx.error("P011", span, format!("unknown {noun} `{code}`"), help);

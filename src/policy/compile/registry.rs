@@ -9,7 +9,8 @@ use crate::domain::asked::{ITEMS_MAX, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
-use crate::domain::route::{Route, route};
+use crate::domain::route::Route;
+use crate::domain::routing::route;
 use crate::domain::snapshot::{Segment, Snapshot};
 use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
 use crate::domain::units::{
@@ -226,30 +227,33 @@ fn check_clearance(cx: &mut Context<'_>, source: &file::Clearance, years: Option
     let is_filing = source.kind == file::ClearanceKind::ZoneFiling;
     if is_filing == source.lists.is_empty() {
         let (message, help) = if is_filing {
-            ("a zone filing has to name the editions under which it was accepted", "add `lists: […]`")
+            ("a zone filing has to name the editions under which it was accepted", "add `lists: […]` with their ids")
         } else {
-            ("`lists` goes with zone filings only", "remove it")
+            ("`lists` goes with `kind: zone-filing` only", "remove it, or correct `kind`")
         };
         cx.error("P017", source.span, message.to_owned(), help.to_owned());
     }
     if source.items.is_empty() {
         let help = "name every item that may be sent in `items`".to_owned();
-        cx.error("P017", source.span, "the clearance covers no item".to_owned(), help);
+        cx.error("P017", source.span, format!("the clearance `{}` covers no item", source.id.value.0), help);
     }
     if source.covers_important_data == YesNo::Yes && source.kind != file::ClearanceKind::Assessment {
-        let help = "contract, certification and filing are closed to important data".to_owned();
+        let help = "write `covers_important_data: no`: the other mechanisms are closed to important data".to_owned();
         cx.error("P017", source.span, "only an assessment covers important data".to_owned(), help);
     }
     let (first, last) = (source.first_day.value.0, source.last_day.value.0);
     if last < first {
-        let help = "`first_day` and `last_day` both count".to_owned();
+        let help = "`first_day` and `last_day` both count; the last day is the same or a later one".to_owned();
         cx.error("P014", source.last_day.span, "the last day lies before the first".to_owned(), help);
     }
     let Some(years) = years.and_then(|years| i16::try_from(years).ok()) else { return };
-    let end = first.checked_add(i32::from(years).years()).ok();
-    if end.is_some_and(|end| end <= last) {
+    let Ok(end) = first.checked_add(i32::from(years).years()) else { return };
+    if end <= last {
         let message = format!("the {} lasts longer than {years} years", kind(source.kind).name());
-        let help = "look at the dates once more; an extension is a new entry".to_owned();
+        let help = match end.yesterday() {
+            Ok(end) => format!("{years} years from {first} end with {end}; an extension is an entry of its own"),
+            Err(_) => "look at the dates once more".to_owned(),
+        };
         cx.warning("P022", source.last_day.span, message, help);
     }
 }

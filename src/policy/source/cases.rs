@@ -162,7 +162,7 @@ pub struct CaseMoment(pub Moment);
 
 impl Decode for CaseMoment {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let Value::Text(text) = &node.value else { return cx.wrong_kind(node, "a day or a moment") };
+        let Value::Text(text) = &node.value else { return cx.wrong_kind(node, "a day or a moment", None) };
         let moment = if text.len() == 10 {
             let Day(date) = Day::decode(node, cx)?;
             time::moment(date, 12)

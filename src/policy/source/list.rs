@@ -578,7 +578,7 @@ macro_rules! unknown_or_national {
                     }
                     Value::Text(text) if text.as_ref() == "national" => Some($name::National),
                     Value::Map(_) => <$inner>::decode(node, cx).map($name::$variant),
-                    _ => cx.wrong_kind(node, "`unknown`, `national`, or a mapping with the lines"),
+                    _ => cx.wrong_kind(node, "`unknown`, `national`, or a mapping with the lines", None),
                 }
             }
 

@@ -89,8 +89,8 @@ pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnosti
         Kind::Test => Decode::decode(&node, &mut cx).map(Document::Test),
     }?;
     check_sources(&document, &mut cx);
-    let unknown = std::mem::take(&mut cx.unknown);
-    Some(SourceFile { path: file.path.clone(), document, unknown })
+    let (unknown, lost) = (std::mem::take(&mut cx.unknown), std::mem::take(&mut cx.lost));
+    Some(SourceFile { path: file.path.clone(), document, unknown, lost })
 }
 
 /// Every source that a number or an entry names has to stand in the file's own table.
@@ -125,7 +125,8 @@ fn kind(node: &Node, cx: &mut Context<'_>) -> Option<Kind> {
             cx.error("P007", Span { line: 1, column: 1, offset: 0, length: 1 }, "the file is empty".to_owned(), help);
             return None;
         }
-        return cx.wrong_kind(node, "a mapping that begins with `format: 1` and `kind: …`");
+        let help = "`policies/README.md` shows what each kind of file holds".to_owned();
+        return cx.wrong_kind(node, "a mapping that begins with `format: 1` and `kind: …`", help);
     };
     let Some((_, value)) = pairs.iter().find(|(key, _)| key.name.as_ref() == "kind") else {
         let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();

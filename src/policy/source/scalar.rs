@@ -40,9 +40,11 @@ impl Decode for Words {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Text(text) if !text.trim().is_empty() => Some(Words(text.trim().into())),
-            Value::Text(_) => cx.wrong_kind(node, "a text that is not empty"),
-            Value::Int(_) | Value::Float(_) | Value::Bool(_) => cx.wrong_kind(node, "a text (put it in quotes)"),
-            Value::Null | Value::Seq(_) | Value::Map(_) => cx.wrong_kind(node, "a text"),
+            Value::Text(_) => cx.wrong_kind(node, "a text that is not empty", None),
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+                cx.wrong_kind(node, "a text", "put it in quotes".to_owned())
+            }
+            Value::Null | Value::Seq(_) | Value::Map(_) => cx.wrong_kind(node, "a text", None),
         }
     }
 
@@ -105,7 +107,7 @@ pub struct Day(pub Date);
 
 impl Decode for Day {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let Value::Text(text) = &node.value else { return cx.wrong_kind(node, "a day such as 2026-05-11") };
+        let Value::Text(text) = &node.value else { return cx.wrong_kind(node, "a day such as 2026-05-11", None) };
         let parsed = if text.len() == 10 { text.parse::<Date>().ok() } else { None };
         let in_range = parsed.filter(|date| (FIRST_YEAR..=LAST_YEAR).contains(&date.year()));
         if in_range.is_none() {
@@ -131,8 +133,10 @@ pub struct PersonCount(pub Persons);
 
 impl Decode for PersonCount {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let wanted = "a number of persons such as 100000 (no separators)";
-        let Value::Int(number) = &node.value else { return cx.wrong_kind(node, wanted) };
+        let Value::Int(number) = &node.value else {
+            let help = "write a whole number without separators or quotes".to_owned();
+            return cx.wrong_kind(node, "a number of persons such as 100000", help);
+        };
         let persons = u64::try_from(*number).ok().and_then(Persons::new);
         if persons.is_none() {
             let message = format!("{number} is not a number of persons");
@@ -154,9 +158,9 @@ impl Decode for Small {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Int(number) => {
-                u32::try_from(*number).ok().map(Small).or_else(|| cx.wrong_kind(node, "a small number"))
+                u32::try_from(*number).ok().map(Small).or_else(|| cx.wrong_kind(node, "a small number", None))
             }
-            _ => cx.wrong_kind(node, "a whole number"),
+            _ => cx.wrong_kind(node, "a whole number", None),
         }
     }
 
@@ -203,6 +207,7 @@ impl<T: Decode> Decode for OrNone<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Text(text) if text.as_ref() == "none" => Some(OrNone::None),
+            Value::Null => cx.wrong_kind(node, "a value, or the word `none`", None),
             _ => T::decode(node, cx).map(OrNone::Some),
         }
     }
@@ -243,7 +248,7 @@ pub struct Sources;
 impl Decode for Sources {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let sources: Vec<At<Code>> = match &node.value {
-            Value::Seq(nodes) if nodes.is_empty() => return cx.wrong_kind(node, "at least one source"),
+            Value::Seq(nodes) if nodes.is_empty() => return cx.wrong_kind(node, "at least one source", None),
             Value::Seq(_) => Vec::decode(node, cx)?,
             _ => vec![At::decode(node, cx)?],
         };
@@ -263,7 +268,7 @@ pub struct Table<T>(pub Vec<(At<Box<str>>, T)>);
 
 impl<T: Decode> Decode for Table<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping") };
+        let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping", None) };
         let mut rows: Vec<(At<Box<str>>, T)> = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
             if rows.iter().any(|(known, _)| known.value == key.name) {

@@ -1,0 +1,160 @@
+//! A limit on the requests that are in flight on all connections together.
+//!
+//! A request beyond the limit is refused at once: a caller that must not let data pass without
+//! an answer is better served by a quick refusal than by a queue.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Bytes, Service, http};
+use tonic::server::NamedService;
+
+use crate::wire::status::{self, Exhausted};
+
+/// The requests that may be in flight; clones share one limit.
+#[derive(Debug, Clone)]
+pub struct InFlightLimit {
+    places: Arc<Semaphore>,
+    retry_after_ms: u32,
+}
+
+impl InFlightLimit {
+    /// Returns a limit; `retry_after_ms`: when a request that was refused may be tried again.
+    pub fn new(requests_max: usize, retry_after_ms: u32) -> Self {
+        let places = Arc::new(Semaphore::new(requests_max.min(Semaphore::MAX_PERMITS)));
+        Self { places, retry_after_ms }
+    }
+
+    /// Puts a service under the limit.
+    pub fn limit<S>(&self, service: S) -> InFlight<S> {
+        InFlight { service, limit: self.clone() }
+    }
+}
+
+/// A service under a limit.
+#[derive(Debug, Clone)]
+pub struct InFlight<S> {
+    service: S,
+    limit: InFlightLimit,
+}
+
+impl<S: NamedService> NamedService for InFlight<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for InFlight<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let Ok(permit) = self.limit.places.clone().try_acquire_owned() else {
+            return Box::pin(std::future::ready(Ok(status::exhausted(
+                Exhausted::RequestsInFlight,
+                self.limit.retry_after_ms,
+            )
+            .into_http())));
+        };
+        let response = self.service.call(request);
+        Box::pin(async move { Ok(response.await?.map(|body| Body::new(Counted { body, _permit: permit }))) })
+    }
+}
+
+/// A response body whose request is in flight until it has been sent, or nobody wants it.
+struct Counted {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Echo;
+
+    impl Service<http::Request<Body>> for Echo {
+        type Response = http::Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<http::Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+            std::future::ready(Ok(http::Response::new(request.into_body())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_in_flight_until_its_body_is_gone() {
+        let mut service = InFlightLimit::new(1, 1_000).limit(Echo);
+        let status = |response: &http::Response<Body>| {
+            response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let first = service.call(http::Request::new(Body::new("answer".to_owned()))).await.unwrap();
+        assert_eq!(status(&first), None);
+        let second = service.clone().call(http::Request::new(Body::empty())).await.unwrap();
+        assert_eq!(status(&second).as_deref(), Some("8"));
+        drop(first);
+        let third = service.call(http::Request::new(Body::empty())).await.unwrap();
+        assert_eq!(status(&third), None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_counts_until_it_ends() {
+        use tonic_health::pb::HealthCheckRequest;
+        use tonic_health::pb::health_client::HealthClient;
+
+        let health = crate::app::health::Health::serving(&[]).await;
+        let mut routes = tonic::service::RoutesBuilder::default();
+        routes.add_service(InFlightLimit::new(1, 1_000).limit(health.service()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let incoming = crate::app::connection::incoming(vec![crate::app::connection::Socket::Tcp(listener)], 8);
+        let server = tonic::transport::Server::builder().add_routes(routes.routes());
+        tokio::spawn(server.serve_with_incoming(incoming));
+
+        let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
+        let mut client = HealthClient::new(channel);
+        let stream = client.watch(HealthCheckRequest::default()).await.unwrap();
+        let refused = client.check(HealthCheckRequest::default()).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+        drop(stream);
+        let answered = async { while client.check(HealthCheckRequest::default()).await.is_err() {} };
+        tokio::time::timeout(std::time::Duration::from_secs(10), answered).await.unwrap();
+    }
+}

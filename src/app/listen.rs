@@ -1,0 +1,201 @@
+//! Binds listeners: TCP, and unix sockets that clean up after themselves.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::connection::Socket;
+use crate::config::address::Address;
+
+/// Who may reach a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Whoever the network lets.
+    Anyone,
+    /// This machine only.
+    ThisMachine,
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub struct Bound {
+    /// Its socket.
+    pub socket: Socket,
+    /// Its address, with the port that it got.
+    pub address: Address,
+    /// The file of a unix socket; removed when it is dropped.
+    pub file: Option<SocketFile>,
+}
+
+/// Why a listener cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address may not be used for this.
+    #[error(
+        "the admin listener may not be on `{address}`: it leads to {found}, which others can reach; use a loopback address or a unix socket"
+    )]
+    Remote {
+        /// As configured.
+        address: Address,
+        /// What it leads to.
+        found: SocketAddr,
+    },
+    /// Another server is there.
+    #[error("cannot listen on `{0}`: another process listens there; stop it or choose another path")]
+    Occupied(Address),
+    /// Something else is in the place of the socket.
+    #[error("cannot listen on `{0}`: there is a file that is no socket; remove it or choose another path")]
+    NotASocket(Address),
+    /// Whatever the system says.
+    #[error("cannot listen on `{address}`: {error}")]
+    System {
+        /// As configured.
+        address: Address,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Binds a listener.
+///
+/// # Errors
+/// Where the address may not be used, is in use, or cannot be.
+pub async fn bind(address: &Address, reach: Reach, unix_socket_mode: u32) -> Result<Bound, ListenError> {
+    match address {
+        Address::Tcp { host, port } => bind_tcp(address, host, *port, reach).await,
+        Address::Unix(path) => bind_unix(address, path, unix_socket_mode),
+    }
+}
+
+async fn bind_tcp(address: &Address, host: &str, port: u16, reach: Reach) -> Result<Bound, ListenError> {
+    let failed = |error| ListenError::System { address: address.clone(), error };
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
+    // Every address that a name has must be of this machine: which one is taken is not ours to say.
+    if let Some(found) = found.iter().find(|found| reach == Reach::ThisMachine && !found.ip().is_loopback()) {
+        return Err(ListenError::Remote { address: address.clone(), found: *found });
+    }
+    let listener = TcpListener::bind(found.as_slice()).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    let address = Address::Tcp { host: local.ip().to_string(), port: local.port() };
+    Ok(Bound { socket: Socket::Tcp(listener), address, file: None })
+}
+
+fn bind_unix(address: &Address, path: &Path, mode: u32) -> Result<Bound, ListenError> {
+    let failed = |error| ListenError::System { address: address.clone(), error };
+    remove_stale(address, path)?;
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    let file = SocketFile::of(path).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    Ok(Bound { socket: Socket::Unix(listener), address: address.clone(), file: Some(file) })
+}
+
+/// Removes the socket of a server that ended without doing so; leaves everything else.
+fn remove_stale(address: &Address, path: &Path) -> Result<(), ListenError> {
+    let failed = |error| ListenError::System { address: address.clone(), error };
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(ListenError::NotASocket(address.clone()));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(ListenError::Occupied(address.clone())),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The file of a unix socket that this process made.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    /// Removes the file, unless another server has put its own in its place.
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode));
+        if ours {
+            // It may be gone by now, and that is all that was wanted.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unix(path: &Path) -> Address {
+        Address::Unix(path.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_free_port_is_taken_and_told() {
+        let address = Address::parse("127.0.0.1:0").unwrap();
+        let bound = bind(&address, Reach::ThisMachine, 0o660).await.unwrap();
+        let Address::Tcp { host, port } = &bound.address else { panic!("{:?}", bound.address) };
+        assert_eq!(host, "127.0.0.1");
+        assert_ne!(*port, 0);
+        let again = bind(&bound.address, Reach::Anyone, 0o660).await.unwrap_err();
+        assert!(again.to_string().contains("cannot listen on `127.0.0.1:"), "{again}");
+    }
+
+    #[tokio::test]
+    async fn the_admin_listener_is_on_this_machine_only() {
+        let address = Address::parse("0.0.0.0:0").unwrap();
+        let refused = bind(&address, Reach::ThisMachine, 0o660).await.unwrap_err();
+        assert!(matches!(refused, ListenError::Remote { .. }), "{refused}");
+        assert!(bind(&address, Reach::Anyone, 0o660).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_its_mode_and_goes_with_its_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        let bound = bind(&unix(&path), Reach::Anyone, 0o600).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let occupied = bind(&unix(&path), Reach::Anyone, 0o600).await.unwrap_err();
+        assert!(matches!(occupied, ListenError::Occupied(_)), "{occupied}");
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_file_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let bound = bind(&unix(&path), Reach::Anyone, 0o660).await.unwrap();
+
+        // Somebody else's socket in the same place stays.
+        fs::remove_file(&path).unwrap();
+        let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        drop(bound);
+        assert!(path.exists());
+
+        let file = directory.path().join("file");
+        fs::write(&file, "precious").unwrap();
+        let refused = bind(&unix(&file), Reach::Anyone, 0o660).await.unwrap_err();
+        assert!(matches!(refused, ListenError::NotASocket(_)), "{refused}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    }
+}

@@ -1,0 +1,20 @@
+//! Composition root: builds everything, starts the servers, drains them when the process stops.
+//!
+//! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
+
+pub mod clock;
+pub mod connection;
+pub mod health;
+pub mod in_flight;
+pub mod listen;
+pub mod serve;
+pub mod server;
+pub mod signals;
+#[cfg(test)]
+mod tests;
+
+/// Says what the shipped lists are, in both languages; `serve` logs it once.
+pub const NOTICE_ZH: &str = "随附清单系我们对已公布规则的转录，须由贵方律师确认";
+/// The same in English.
+pub const NOTICE_EN: &str =
+    "the lists that ship with neglist are a transcription of published rules, for your lawyers to confirm";

@@ -1,0 +1,296 @@
+//! A running server: policies, listeners, services, and how it stops.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
+use tonic::service::RoutesBuilder;
+use tonic::transport::Server as Transport;
+
+use super::connection::{self, Connection};
+use super::health::Health;
+use super::in_flight::InFlightLimit;
+use super::listen::{self, Bound, ListenError, Reach, SocketFile};
+use crate::config::Config;
+use crate::config::address::Address;
+use crate::domain::clock::Clock;
+use crate::live::read::ReadLimits;
+use crate::live::reload::{Compiler, Source};
+use crate::live::worker::{self, Policies, Timing, Watching};
+use crate::policy::{self, Diagnostic};
+use crate::service::admin::AdminApi;
+use crate::service::{DecideSettings, DecisionApi};
+use crate::wire::generated::DESCRIPTORS;
+use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
+use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
+
+/// Connections to the admin listener: a few people and pipelines.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Requests in flight on one admin connection.
+const ADMIN_STREAMS_MAX: u32 = 64;
+/// Largest request to the admin API; a digest is the largest thing in any.
+const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Decisions.
+    Grpc,
+    /// Policy administration.
+    Admin,
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Door::Grpc => "grpc",
+            Door::Admin => "admin",
+        })
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The policies are refused.
+    #[error("the policies are refused")]
+    Policies(Vec<Diagnostic>),
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The descriptors of the protocol cannot be served.
+    #[error("cannot serve reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The system gives no thread.
+    #[error("cannot start the reload thread: {0}")]
+    Thread(io::Error),
+}
+
+/// How a server stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every request was answered.
+    Fully,
+    /// The time was up while requests were in flight.
+    TimeUp,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    policies: Arc<Policies>,
+    listening: Vec<(Door, Address)>,
+    health: Vec<Health>,
+    draining: watch::Sender<bool>,
+    decisions: DecisionApi,
+    serving: JoinSet<Result<(), tonic::transport::Error>>,
+    drain: Duration,
+    /// Held so that the files go when the server goes.
+    files: Vec<SocketFile>,
+}
+
+/// What the services share.
+struct Parts<'p> {
+    config: &'p Config,
+    policies: &'p Arc<Policies>,
+    clock: &'p Arc<dyn Clock>,
+    draining: &'p watch::Receiver<bool>,
+    decisions: &'p DecisionApi,
+}
+
+impl Server {
+    /// Loads the policies, binds every listener, and serves.
+    ///
+    /// # Errors
+    /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
+    pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let policies = Arc::new(load(config, compiler, clock.clone()).await?);
+        let mut bound = Vec::new();
+        for address in &config.listen {
+            bound.push(listen::bind(address, Reach::Anyone, config.unix_socket_mode).await?);
+        }
+        let mut bound_admin = Vec::new();
+        if let Some(address) = &config.admin {
+            bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
+        }
+        let (draining, drains) = watch::channel(false);
+        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), decide_settings(config));
+        let parts = Parts { config, policies: &policies, clock: &clock, draining: &drains, decisions: &decisions };
+        let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
+        let (admin_routes, admin_health) = admin_services(&parts).await?;
+        let mut server = Self {
+            policies: policies.clone(),
+            listening: Vec::new(),
+            health: vec![grpc_health, admin_health],
+            draining,
+            decisions,
+            serving: JoinSet::new(),
+            drain: Duration::from_secs(config.drain_seconds),
+            files: Vec::new(),
+        };
+        let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
+        server.open(Door::Grpc, bound, config.connections_max, grpc, grpc_routes);
+        let admin = transport(config).max_concurrent_streams(ADMIN_STREAMS_MAX);
+        server.open(Door::Admin, bound_admin, ADMIN_CONNECTIONS_MAX, admin, admin_routes);
+        Ok(server)
+    }
+
+    /// Returns the listeners that accept, each with the address that it got.
+    pub fn listening(&self) -> &[(Door, Address)] {
+        &self.listening
+    }
+
+    /// Returns the policies in force.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
+    /// Stops: says `NOT_SERVING`, accepts nothing more, and finishes what is in flight while there is time.
+    pub async fn drain(mut self) -> Drained {
+        for health in &self.health {
+            health.stop_serving().await;
+        }
+        self.draining.send_replace(true);
+        self.decisions.drain();
+        for health in &mut self.health {
+            health.end_streams().await;
+        }
+        let serving = std::mem::take(&mut self.serving);
+        // Dropping what still serves at the end of the time closes its connections.
+        match tokio::time::timeout(self.drain, serving.join_all()).await {
+            Ok(_) => Drained::Fully,
+            Err(_) => Drained::TimeUp,
+        }
+    }
+
+    fn open(
+        &mut self,
+        door: Door,
+        bound: Vec<Bound>,
+        connections_max: usize,
+        mut transport: Transport,
+        routes: Routes,
+    ) {
+        let mut sockets = Vec::new();
+        for Bound { socket, address, file } in bound {
+            sockets.push(socket);
+            self.listening.push((door, address));
+            self.files.extend(file);
+        }
+        if sockets.is_empty() {
+            return;
+        }
+        let incoming: ReceiverStream<io::Result<Connection>> = connection::incoming(sockets, connections_max);
+        let mut draining = self.draining.subscribe();
+        let stop = async move {
+            // A sender that is gone means the same.
+            let _ = draining.wait_for(|draining| *draining).await;
+        };
+        self.serving.spawn(transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop));
+    }
+}
+
+/// Loads the policies, off the threads that serve.
+async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Policies, StartError> {
+    let source = Source { directory: config.policies.clone(), limits: read_limits(config), compiler };
+    let timing = Timing {
+        poll_interval: Duration::from_millis(config.policy_poll_interval_ms),
+        debounce: Duration::from_millis(config.policy_debounce_ms),
+        watching: Watching::On,
+    };
+    // What blocks here is only the wait; the work is done on the reload thread.
+    let started = tokio::task::spawn_blocking(move || Policies::start(source, timing, clock)).await;
+    match started {
+        Ok(Ok(policies)) => Ok(policies),
+        Ok(Err(worker::StartError::Refused(diagnostics))) => Err(StartError::Policies(diagnostics)),
+        Ok(Err(worker::StartError::Thread(error))) => Err(StartError::Thread(error)),
+        Err(error) => Err(StartError::Thread(io::Error::other(error))),
+    }
+}
+
+/// Returns the limits on what is read from the policy directory.
+pub fn read_limits(config: &Config) -> ReadLimits {
+    ReadLimits {
+        file_bytes_max: config.policy_file_bytes_max,
+        files_max: config.policy_files_max,
+        total_bytes_max: config.policy_total_bytes_max,
+        directory_depth_max: config.policy_directory_depth_max,
+    }
+}
+
+/// Returns the compiler of real policies, with the limits of the configuration.
+pub fn compiler(config: &Config) -> Compiler {
+    let limits = policy::Limits { entries_max: config.policy_entries_max, depth_max: config.policy_depth_max };
+    Compiler::new(move |files| policy::compile(files, &limits))
+}
+
+fn decide_settings(config: &Config) -> DecideSettings {
+    DecideSettings {
+        batch_transfers_max: config.batch_transfers_max,
+        streams_open_max: config.streams_open_max,
+        stream_drain_transfers_max: config.stream_drain_transfers_max,
+        valid_for_max_s: config.valid_until_ceiling_seconds,
+        retry_after_ms: config.retry_after_ms,
+    }
+}
+
+fn transport(config: &Config) -> Transport {
+    let seconds = config.http2_keepalive_interval_seconds;
+    Transport::builder()
+        .http2_keepalive_interval((0 < seconds).then(|| Duration::from_secs(seconds)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(config.http2_keepalive_timeout_seconds)))
+}
+
+/// Returns the services of the gRPC listeners.
+async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
+    let config = parts.config;
+    // The decision service stands under this limit; health and reflection answer whatever the load.
+    let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms);
+    let service =
+        DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(limit.limit(service));
+    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME]).await
+}
+
+/// Returns the services of the admin listener.
+async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
+    let wait_for_digest_max = Duration::from_secs(parts.config.wait_for_digest_seconds_max);
+    let api = AdminApi::new(
+        parts.policies.clone(),
+        parts.clock.clone(),
+        wait_for_digest_max,
+        parts.draining.clone(),
+        parts.config.retry_after_ms,
+    );
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
+    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME]).await
+}
+
+async fn with_health_and_reflection(
+    mut routes: RoutesBuilder,
+    services: &[&'static str],
+) -> Result<(Routes, Health), StartError> {
+    let health = Health::serving(services).await;
+    routes.add_service(health.service());
+    routes.add_service(reflection(services).build_v1()?);
+    routes.add_service(reflection(services).build_v1alpha()?);
+    Ok((routes.routes(), health))
+}
+
+/// Describes the services of a listener to clients that have no protocol files.
+fn reflection(services: &[&'static str]) -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // The details of errors, so that clients without protocol files can show them.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name("grpc.health.v1.Health");
+    services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
+}

@@ -1,0 +1,61 @@
+//! `neglist serve`.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{EXIT_USAGE, complain};
+use crate::app;
+use crate::config::{self, Flags};
+
+/// Answer whether transfers may go, until a signal stops the server.
+///
+/// Every key of the configuration is an environment variable too: `drain_seconds` is
+/// `NEGLIST_DRAIN_SECONDS`. Flags go before the environment, that before the file.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The policy directory [default: ./policies].
+    #[arg(long, value_name = "DIR")]
+    policies: Option<String>,
+    /// Where to listen for gRPC: `host:port` or `unix:/path`; may be repeated [default: 127.0.0.1:50051].
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Where to listen for policy admins: a loopback address, `unix:/path` or `none` [default: 127.0.0.1:50052].
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// A configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the effective configuration as YAML and end.
+    #[arg(long)]
+    dump_config: bool,
+}
+
+impl Arguments {
+    fn flags(self) -> Flags {
+        let mut values = Vec::new();
+        values.extend(self.policies.map(|policies| ("policies", vec![policies])));
+        values.extend((!self.listen.is_empty()).then_some(("listen", self.listen)));
+        values.extend(self.admin.map(|admin| ("admin", vec![admin])));
+        Flags { config: self.config, values }
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let dump = arguments.dump_config;
+    let loaded = match config::load(&arguments.flags(), config::environment()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(ExitCode::from(EXIT_USAGE));
+        }
+    };
+    if dump {
+        io::stdout().write_all(loaded.dump().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    app::serve::serve(&loaded.config)
+}

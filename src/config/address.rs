@@ -1,0 +1,105 @@
+//! Addresses of listeners: TCP or unix socket.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Longest path of a unix socket, in bytes: the smallest limit among the systems we run on.
+const SOCKET_PATH_BYTES_MAX: usize = 103;
+
+/// Where a listener listens, or where a client asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A host by name or number, and a port; 0 takes a free one.
+    Tcp {
+        /// Host; an IPv6 address without its brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Returns the address that a text writes: `host:port`, `[::1]:port` or `unix:/path`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // Clients write `unix:///path` too.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err("the path of the unix socket is missing: write `unix:/path`".into());
+            }
+            if SOCKET_PATH_BYTES_MAX < path.len() {
+                return Err(format!("the path of a unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes"));
+            }
+            return Ok(Self::Unix(PathBuf::from(path)));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(format!("`{text}` is not an address: write `host:port` or `unix:/path`"));
+        };
+        let port = port.parse().map_err(|_| format!("`{port}` is not a port: 0 to 65535"))?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match bracketed {
+            Some(host) if host.parse::<std::net::Ipv6Addr>().is_ok() => host,
+            Some(host) => return Err(format!("`{host}` is not an IPv6 address")),
+            None if host.contains(':') => return Err(format!("write the IPv6 address in brackets: `[{host}]:{port}`")),
+            None => host,
+        };
+        if host.is_empty() || host.contains(|character: char| character.is_whitespace() || character == '/') {
+            return Err(format!("`{host}` is not a host: write `host:port`, such as 127.0.0.1:50051 or 0.0.0.0:50051"));
+        }
+        Ok(Self::Tcp { host: host.to_owned(), port })
+    }
+
+    /// Says whether others than this machine can surely reach it; a name has to be looked up first.
+    pub fn is_surely_remote(&self) -> bool {
+        match self {
+            Address::Tcp { host, port: _ } => host.parse::<IpAddr>().is_ok_and(|address| !address.is_loopback()),
+            Address::Unix(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_they_are_read() {
+        for text in ["127.0.0.1:50051", "[::1]:0", "localhost:65535", "unix:/run/neglist.sock", "unix:relative"] {
+            assert_eq!(Address::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Address::parse("unix:///run/a").unwrap().to_string(), "unix:/run/a");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("unix:/{}", "x".repeat(SOCKET_PATH_BYTES_MAX));
+        for text in ["", "50051", ":50051", "host:", "host:65536", "::1:50051", "[::1:1", "[host]:1", "unix:", "a b:1"]
+        {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+        assert!(Address::parse(&long).is_err());
+    }
+
+    #[test]
+    fn only_numbers_that_are_not_loopback_are_surely_remote() {
+        let remote = |text| Address::parse(text).unwrap().is_surely_remote();
+        assert!(remote("0.0.0.0:1") && remote("[::]:1") && remote("10.0.0.1:1"));
+        assert!(!remote("127.0.0.2:1") && !remote("[::1]:1") && !remote("localhost:1") && !remote("unix:/a"));
+    }
+}

@@ -1,0 +1,143 @@
+//! Every key: its meaning, its default, and the values it may take.
+//!
+//! One table makes the fields of [`Config`], the known keys, and the comments of
+//! `--dump-config`, so that the three cannot differ.
+
+use std::path::PathBuf;
+
+use super::address::Address;
+use super::parse::{address, addresses, log_format, log_level, number, octal, or_none, path};
+use super::{LogFormat, Problem, RawConfig};
+
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name, in files; in upper case after `NEGLIST_` in the environment.
+    pub name: &'static str,
+    /// What it means, line by line.
+    pub comment: &'static [&'static str],
+    /// Its value where none is given.
+    pub default: &'static str,
+}
+
+impl Key {
+    /// Returns the name of its environment variable.
+    pub fn variable(&self) -> String {
+        format!("{}{}", super::raw::VARIABLE_PREFIX, self.name.to_ascii_uppercase())
+    }
+
+    /// Says whether it takes several values.
+    pub fn is_list(&self) -> bool {
+        self.name == "listen"
+    }
+}
+
+macro_rules! keys {
+    ($($(#[doc = $comment:literal])+ $name:ident: $type:ty = $default:literal, $parse:expr;)+) => {
+        /// The configuration of a server, checked.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {
+            $($(#[doc = $comment])+ pub $name: $type,)+
+        }
+
+        /// All keys, in the order in which they are written.
+        pub const KEYS: &[Key] = &[
+            $(Key { name: stringify!($name), comment: &[$($comment),+], default: $default },)+
+        ];
+
+        impl Config {
+            /// Checks every value; adds to `problems` what is wrong.
+            pub(super) fn check(raw: &RawConfig, problems: &mut Vec<Problem>) -> Option<Config> {
+                $(let $name = raw.parsed(stringify!($name), $parse, problems);)+
+                let config = Config { $($name: $name?,)+ };
+                config.check_together(raw, problems);
+                Some(config)
+            }
+        }
+    };
+}
+
+const MIB: u64 = 1 << 20;
+const DAY_SECONDS: u64 = 86_400;
+
+keys! {
+    /// Where gateways and services ask: `host:port` or `unix:/path`, one or several. Port 0 takes a free one.
+    listen: Vec<Address> = "127.0.0.1:50051", addresses;
+    /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
+    /// Any other address is refused until this listener has mutual TLS.
+    admin: Option<Address> = "127.0.0.1:50052", or_none(address);
+    /// The policy directory.
+    policies: PathBuf = "./policies", path;
+    /// Largest policy file, in bytes. Checked before a file is read.
+    policy_file_bytes_max: u64 = "67108864", number(1, 1024 * MIB);
+    /// Most policy files.
+    policy_files_max: usize = "4096", number(1, 1_000_000);
+    /// Most bytes of all policy files together.
+    policy_total_bytes_max: u64 = "536870912", number(1, 4096 * MIB);
+    /// Deepest nesting of directories below the policy directory.
+    policy_directory_depth_max: usize = "16", number(0, 64);
+    /// Most entries of all policy files together: items, list entries, exporters, flows, clearances.
+    policy_entries_max: usize = "2000000", number(1, 100_000_000);
+    /// Deepest nesting within a policy file.
+    policy_depth_max: usize = "32", number(8, 128);
+    /// Time between two comparisons of the policy directory with what is in force, in milliseconds.
+    /// Changes are noticed sooner where the operating system tells of them; this is the guarantee.
+    policy_poll_interval_ms: u64 = "5000", number(10, 1000 * DAY_SECONDS);
+    /// How long policy files have to stay as they are before they are read, in milliseconds.
+    policy_debounce_ms: u64 = "100", number(0, 10_000);
+    /// Longest time for which an answer says that it holds, in seconds.
+    valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
+    /// Largest request message, in bytes.
+    request_bytes_max: usize = "4194304", number(1024, 64 * MIB);
+    /// Most transfers of one batch. The contract allows no more than 1000.
+    batch_transfers_max: usize = "1000", number(1, 1000);
+    /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
+    streams_open_max: usize = "256", number(1, 100_000);
+    /// Most transfers that one stream still answers when the server stops, of those that have arrived.
+    stream_drain_transfers_max: usize = "1024", number(0, 1_000_000);
+    /// Most requests in flight on all connections together. More are refused with `RESOURCE_EXHAUSTED`.
+    requests_in_flight_max: usize = "10000", number(1, 1_000_000);
+    /// When a caller that was refused for a limit may try again, in milliseconds.
+    retry_after_ms: u32 = "1000", number(1, 3_600_000);
+    /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
+    connections_max: usize = "10000", number(1, 1_000_000);
+    /// Most requests in flight on one connection.
+    http2_streams_max: u32 = "1000", number(1, 100_000);
+    /// Time between two keep-alive pings on an idle connection, in seconds; 0 for none.
+    http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
+    /// Time within which a keep-alive ping has to be answered, in seconds.
+    http2_keepalive_timeout_seconds: u64 = "20", number(1, DAY_SECONDS);
+    /// Time for requests in flight to finish when the server stops, in seconds.
+    drain_seconds: u64 = "25", number(0, 3600);
+    /// Longest time that `WaitForDigest` waits, in seconds; a shorter deadline of the client holds.
+    wait_for_digest_seconds_max: u64 = "300", number(1, DAY_SECONDS);
+    /// Permissions of unix sockets, in octal: who may connect needs to write.
+    unix_socket_mode: u32 = "0660", octal(0o777);
+    /// How log lines on stderr look: text or json.
+    log_format: LogFormat = "text", log_format;
+    /// Least grave log lines that are written: error, warn, info, debug or trace.
+    log_level: tracing::Level = "info", log_level;
+}
+
+impl Config {
+    /// Checks what concerns more than one key.
+    fn check_together(&self, raw: &RawConfig, problems: &mut Vec<Problem>) {
+        if self.policy_total_bytes_max < self.policy_file_bytes_max {
+            problems.push(Problem {
+                place: raw.place("policy_total_bytes_max"),
+                message: format!(
+                    "policy_total_bytes_max is {}, which is less than policy_file_bytes_max with {}",
+                    self.policy_total_bytes_max, self.policy_file_bytes_max
+                ),
+                help: Some("raise the one or lower the other".into()),
+            });
+        }
+        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.is_surely_remote()) {
+            problems.push(Problem {
+                place: raw.place("admin"),
+                message: format!("the admin listener may not be on `{admin}`, which others can reach"),
+                help: Some("use a loopback address, such as 127.0.0.1:50052, or a unix socket".into()),
+            });
+        }
+    }
+}

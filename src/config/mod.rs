@@ -1,0 +1,112 @@
+//! How the server is set up: as written ([`RawConfig`]) and as checked ([`Config`]).
+//!
+//! Precedence: flag, environment (`NEGLIST_…`), file, default. Every key has the same name
+//! everywhere, with its unit. Nothing unknown passes: a misspelt key is an error that names the
+//! nearest known one, and all errors are reported in one run.
+
+pub mod address;
+mod dump;
+mod file;
+pub mod keys;
+mod parse;
+pub mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+pub use self::keys::Config;
+pub use self::raw::RawConfig;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the command line says: keys with their values, and a file.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config FILE`.
+    pub config: Option<PathBuf>,
+    /// Key, and the values that were given with its flag `--key`.
+    pub values: Vec<(&'static str, Vec<String>)>,
+}
+
+/// A configuration, and how it came about.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    raw: RawConfig,
+}
+
+impl Loaded {
+    /// Returns the effective configuration as commented YAML that can be read back.
+    pub fn dump(&self) -> String {
+        dump::dump(&self.raw)
+    }
+}
+
+/// Reads file, environment and flags, and checks what they come to.
+///
+/// # Errors
+/// All that is wrong, each with its place.
+pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
+    let (raw, mut problems) = RawConfig::collect(flags, environment);
+    let config = Config::check(&raw, &mut problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, raw }),
+        Some(_) | None => Err(ConfigError { problems }),
+    }
+}
+
+/// Returns the environment of this process.
+pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong; never empty.
+    pub problems: Vec<Problem>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}: {}", problem.place, problem.message)?;
+            if let Some(help) = &problem.help {
+                write!(f, "\n  help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `neglist.yaml:3:1`, `NEGLIST_LISTEN`, `--listen`.
+    pub place: String,
+    /// What: lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Returns the known word that is nearest to an unknown one, where one is near.
+fn nearest<'w>(unknown: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let slips_max = (unknown.len() / 3).clamp(1, 4);
+    let slips = known.map(|word| (strsim::osa_distance(unknown, word), word));
+    slips.min().filter(|(slips, _)| *slips <= slips_max).map(|(_, word)| word)
+}

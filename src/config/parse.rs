@@ -1,0 +1,83 @@
+//! From the text of a value to the value.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use super::LogFormat;
+use super::address::Address;
+
+/// Makes a value of the texts that were given for a key; most keys take exactly one.
+pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
+
+impl<T, F: Fn(&[String]) -> Result<T, String>> Parse<T> for F {}
+
+fn one(texts: &[String]) -> Result<&str, String> {
+    match texts {
+        [text] if !text.is_empty() => Ok(text),
+        [_] => Err("the value is empty".into()),
+        [] => Err("the value is missing".into()),
+        [..] => Err("takes one value, not several".into()),
+    }
+}
+
+/// A whole number within bounds; `_` may separate digits.
+pub(super) fn number<T: TryFrom<u64>>(least: u64, most: u64) -> impl Parse<T> {
+    move |texts| {
+        let text = one(texts)?;
+        let number = text.replace('_', "").parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("`{text}` is not a whole number from {least} to {most}"))
+    }
+}
+
+/// File permissions in octal.
+pub(super) fn octal(most: u32) -> impl Parse<u32> {
+    move |texts| {
+        let text = one(texts)?;
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= most);
+        mode.ok_or_else(|| format!("`{text}` are no permissions in octal, such as 0660"))
+    }
+}
+
+/// One address.
+pub(super) fn address(texts: &[String]) -> Result<Address, String> {
+    Address::parse(one(texts)?)
+}
+
+/// Addresses, at least one.
+pub(super) fn addresses(texts: &[String]) -> Result<Vec<Address>, String> {
+    if texts.is_empty() {
+        return Err("at least one address is needed".into());
+    }
+    texts.iter().map(|text| Address::parse(text)).collect()
+}
+
+/// What another parser makes of it, or nothing for `none`.
+pub(super) fn or_none<T>(parse: impl Parse<T>) -> impl Parse<Option<T>> {
+    move |texts| if texts == ["none"] { Ok(None) } else { parse(texts).map(Some) }
+}
+
+/// A path.
+pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
+    one(texts).map(PathBuf::from)
+}
+
+/// The format of log lines.
+pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
+    word(one(texts)?, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// The level of log lines.
+pub(super) fn log_level(texts: &[String]) -> Result<tracing::Level, String> {
+    use tracing::Level;
+    let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    word(one(texts)?, &levels.map(|level| (level.as_str().to_lowercase(), level)))
+}
+
+fn word<W: AsRef<str> + Display, T: Copy>(text: &str, words: &[(W, T)]) -> Result<T, String> {
+    words.iter().find(|(word, _)| word.as_ref() == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        format!("`{text}` is not one of {}", words.join(", "))
+    })
+}

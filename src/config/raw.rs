@@ -1,0 +1,199 @@
+//! The configuration as written: texts by key, each from the strongest place that gives one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Written};
+use super::keys::{KEYS, Key};
+use super::parse::Parse;
+use super::{Flags, Problem, nearest};
+
+/// What the names of our environment variables begin with.
+pub(super) const VARIABLE_PREFIX: &str = "NEGLIST_";
+/// The variable that names the configuration file.
+const FILE_VARIABLE: &str = "NEGLIST_CONFIG";
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: the default.
+    Default,
+    /// In a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Line of the key, from 1.
+        line: u64,
+        /// Column of the key, from 1.
+        column: u64,
+    },
+    /// In an environment variable.
+    Environment(String),
+    /// In a flag of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Origin::Environment(variable) => f.write_str(variable),
+            Origin::Flag(key) => write!(f, "--{}", key.replace('_', "-")),
+        }
+    }
+}
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub(super) values: Vec<String>,
+    pub(super) origin: Origin,
+}
+
+/// The configuration as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawConfig {
+    /// INVARIANT (every key): each of [`KEYS`] has a setting.
+    settings: BTreeMap<&'static str, Setting>,
+}
+
+impl RawConfig {
+    /// Lays file, environment and flags over the defaults.
+    pub(super) fn collect(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut raw = Self {
+            settings: KEYS
+                .iter()
+                .map(|key| (key.name, Setting { values: split(key, key.default), origin: Origin::Default }))
+                .collect(),
+        };
+        let variables = variables(environment, &mut problems);
+        let from_variable =
+            variables.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| PathBuf::from(value));
+        if let Some(path) = flags.config.clone().or(from_variable) {
+            raw.lay_file(&path, &mut problems);
+        }
+        for (name, value) in &variables {
+            raw.lay_variable(name, value, &mut problems);
+        }
+        for (key, values) in &flags.values {
+            raw.settings.insert(key, Setting { values: values.clone(), origin: Origin::Flag(key) });
+        }
+        (raw, problems)
+    }
+
+    /// Returns the settings, in the order of the keys.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static Key, &Setting)> {
+        // (every key) so none is left out.
+        KEYS.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
+    }
+
+    /// Returns where the value of a key was written.
+    pub(super) fn place(&self, key: &str) -> String {
+        self.settings.get(key).map_or_else(|| key.to_owned(), |setting| setting.origin.to_string())
+    }
+
+    /// Returns the value of a key, or adds to `problems` why there is none.
+    pub(super) fn parsed<T>(&self, key: &str, parse: impl Parse<T>, problems: &mut Vec<Problem>) -> Option<T> {
+        let values = self.settings.get(key).map_or(&[] as &[String], |setting| &setting.values);
+        match parse(values) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                problems.push(Problem { place: self.place(key), message: format!("{key}: {message}"), help: None });
+                None
+            }
+        }
+    }
+
+    fn lay_file(&mut self, path: &Path, problems: &mut Vec<Problem>) {
+        let written = match file::read(path) {
+            Ok(written) => written,
+            Err(problem) => return problems.push(problem),
+        };
+        for Written { key, values, line, column } in written {
+            let origin = Origin::File { path: path.to_owned(), line, column };
+            match KEYS.iter().find(|known| known.name == key) {
+                Some(known) => {
+                    self.settings.insert(known.name, Setting { values, origin });
+                }
+                None => problems.push(unknown(
+                    origin.to_string(),
+                    &format!("unknown key `{key}`"),
+                    nearest(&key, KEYS.iter().map(|known| known.name)),
+                )),
+            }
+        }
+    }
+
+    fn lay_variable(&mut self, name: &str, value: &str, problems: &mut Vec<Problem>) {
+        if name == FILE_VARIABLE {
+            return;
+        }
+        if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
+            let origin = Origin::Environment(name.to_owned());
+            self.settings.insert(key.name, Setting { values: split(key, value), origin });
+            return;
+        }
+        if is_service_link(name) {
+            return;
+        }
+        let known: Vec<String> = KEYS.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
+        let nearest = nearest(name, known.iter().map(String::as_str));
+        problems.push(unknown(name.to_owned(), "unknown environment variable", nearest));
+    }
+}
+
+/// Returns our variables, in ascending order; others are none of our business.
+fn variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in environment {
+        let name = name.to_string_lossy().into_owned();
+        if !name.starts_with(VARIABLE_PREFIX) {
+            continue;
+        }
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) => problems.push(Problem { place: name, message: "the value is not UTF-8".into(), help: None }),
+        }
+    }
+    variables.sort();
+    variables
+}
+
+/// Says whether Kubernetes or Docker made the variable for a service called `neglist` or `neglist-…`,
+/// such as `NEGLIST_SERVICE_HOST` and `NEGLIST_PORT_50051_TCP_ADDR`. No key of ours ends that way.
+fn is_service_link(name: &str) -> bool {
+    let is_port_detail = |rest: &str| {
+        let (port, detail) = rest.split_once('_').unwrap_or((rest, ""));
+        !port.is_empty()
+            && port.bytes().all(|byte| byte.is_ascii_digit())
+            && ["TCP", "UDP", "SCTP"].iter().any(|protocol| detail.starts_with(protocol))
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port_detail(rest))
+}
+
+/// Splits the text of a list at its commas; a text for any other key stays whole.
+fn split(key: &Key, text: &str) -> Vec<String> {
+    if key.is_list() { text.split(',').map(|part| part.trim().to_owned()).collect() } else { vec![text.to_owned()] }
+}
+
+fn unknown(place: String, message: &str, nearest: Option<&str>) -> Problem {
+    let help = nearest.map_or_else(
+        || "`neglist serve --dump-config` prints every key".to_owned(),
+        |nearest| format!("did you mean `{nearest}`?"),
+    );
+    Problem { place, message: message.to_owned(), help: Some(help) }
+}

@@ -1,0 +1,181 @@
+//! Tests of the configuration: precedence, bounds, and what each mistake says.
+
+use std::fs;
+
+use super::address::Address;
+use super::keys::KEYS;
+use super::*;
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+}
+
+/// Loads a file, variables and flags.
+fn load_all(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Loaded, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("neglist.yaml");
+    fs::write(&path, file).unwrap();
+    let values = flags.iter().map(|(key, value)| (*key, vec![(*value).to_owned()])).collect();
+    load(&Flags { config: Some(path), values }, variables(environment)).map_err(|mut error| {
+        for problem in &mut error.problems {
+            problem.place = problem.place.replace(&format!("{}/", directory.path().display()), "");
+        }
+        error
+    })
+}
+
+#[track_caller]
+fn errors(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> String {
+    load_all(file, environment, flags).expect_err("the configuration should be refused").to_string()
+}
+
+fn defaults() -> Config {
+    load(&Flags::default(), []).unwrap().config
+}
+
+#[test]
+fn the_defaults_are_those_of_the_design() {
+    let config = defaults();
+    assert_eq!(config.listen, [Address::parse("127.0.0.1:50051").unwrap()]);
+    assert_eq!(config.admin, Some(Address::parse("127.0.0.1:50052").unwrap()));
+    assert_eq!(config.policies, PathBuf::from("./policies"));
+    assert_eq!((config.policy_poll_interval_ms, config.valid_until_ceiling_seconds), (5000, 86_400));
+    assert_eq!((config.unix_socket_mode, config.log_format), (0o660, LogFormat::Text));
+    assert_eq!(config.log_level, tracing::Level::INFO);
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
+    let file = "drain_seconds: 1\npolicies: file\nlog_level: warn\n";
+    let environment = [("NEGLIST_POLICIES", "variable"), ("NEGLIST_LOG_LEVEL", "error")];
+    let config = load_all(file, &environment, &[("policies", "flag")]).unwrap().config;
+    assert_eq!((config.drain_seconds, config.policies), (1, PathBuf::from("flag")));
+    assert_eq!((config.log_level, config.policy_debounce_ms), (tracing::Level::ERROR, 100));
+}
+
+#[test]
+fn lists_are_written_in_several_ways() {
+    let expected = [Address::parse("127.0.0.1:0").unwrap(), Address::parse("unix:/run/a.sock").unwrap()];
+    for file in ["listen: ['127.0.0.1:0', 'unix:/run/a.sock']", "listen:\n  - 127.0.0.1:0\n  - unix:/run/a.sock"] {
+        assert_eq!(load_all(file, &[], &[]).unwrap().config.listen, expected);
+    }
+    let environment = [("NEGLIST_LISTEN", "127.0.0.1:0, unix:/run/a.sock")];
+    assert_eq!(load_all("", &environment, &[]).unwrap().config.listen, expected);
+    assert_eq!(load_all("listen: 127.0.0.1:0", &[], &[]).unwrap().config.listen, expected[..1]);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest_known_one() {
+    let text = errors("drain_second: 1\npolicy_files_max: 0\nx: {y: 1}\n", &[("NEGLIST_POLICY", "x")], &[]);
+    assert_eq!(
+        text,
+        "neglist.yaml:1:1: unknown key `drain_second`\n  help: did you mean `drain_seconds`?\n\
+         neglist.yaml:3:1: unknown key `x`\n  help: `neglist serve --dump-config` prints every key\n\
+         NEGLIST_POLICY: unknown environment variable\n  help: did you mean `NEGLIST_POLICIES`?\n\
+         neglist.yaml:2:1: policy_files_max: `0` is not a whole number from 1 to 1000000"
+    );
+}
+
+#[test]
+fn variables_that_kubernetes_makes_for_a_service_are_ignored() {
+    let environment = [
+        ("NEGLIST_SERVICE_HOST", "10.0.0.1"),
+        ("NEGLIST_SERVICE_PORT", "50051"),
+        ("NEGLIST_SERVICE_PORT_GRPC", "50051"),
+        ("NEGLIST_PORT", "tcp://10.0.0.1:50051"),
+        ("NEGLIST_PORT_50051_TCP", "tcp://10.0.0.1:50051"),
+        ("NEGLIST_PORT_50051_TCP_ADDR", "10.0.0.1"),
+        ("NEGLIST_ADMIN_SERVICE_HOST", "10.0.0.1"),
+        ("NEGLIST_ADMIN_PORT_50052_TCP_PROTO", "tcp"),
+        ("OTHER_THING", "x"),
+    ];
+    assert_eq!(load(&Flags::default(), variables(&environment)).unwrap().config, defaults());
+    for wrong in ["NEGLIST_PORT_TCP", "NEGLIST_PORTS", "NEGLIST_"] {
+        assert!(load(&Flags::default(), variables(&[(wrong, "x")])).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn values_out_of_bounds_are_refused_all_together() {
+    let file = "listen: [50051]\nbatch_transfers_max: 1001\nlog_format: xml\npolicies: ''\nunix_socket_mode: 0999\n";
+    let text = errors(file, &[("NEGLIST_DRAIN_SECONDS", "-1")], &[("admin", "0.0.0.0")]);
+    for part in [
+        "neglist.yaml:1:1: listen: `50051` is not an address",
+        "neglist.yaml:2:1: batch_transfers_max: `1001` is not a whole number from 1 to 1000",
+        "neglist.yaml:3:1: log_format: `xml` is not one of `text`, `json`",
+        "neglist.yaml:4:1: policies: the value is empty",
+        "neglist.yaml:5:1: unix_socket_mode: `0999`",
+        "NEGLIST_DRAIN_SECONDS: drain_seconds: `-1`",
+        "--admin: admin: `0.0.0.0` is not an address",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn the_admin_listener_may_not_be_reached_by_others() {
+    for address in ["0.0.0.0:50052", "[::]:50052", "10.1.2.3:0"] {
+        assert!(
+            errors("", &[], &[("admin", address)]).contains("--admin: the admin listener may not be on"),
+            "{address}"
+        );
+    }
+    for address in ["127.0.0.1:0", "[::1]:0", "localhost:0", "unix:/run/a.sock"] {
+        assert!(load_all("", &[], &[("admin", address)]).is_ok(), "{address}");
+    }
+    assert_eq!(load_all("admin: none", &[], &[]).unwrap().config.admin, None);
+}
+
+#[test]
+fn limits_must_fit_together() {
+    let text = errors("policy_total_bytes_max: 1000\n", &[], &[]);
+    assert!(text.starts_with("neglist.yaml:1:1: policy_total_bytes_max is 1000, which is less than"), "{text}");
+}
+
+#[test]
+fn files_that_are_no_configuration_are_refused_with_their_place() {
+    for (file, place) in [
+        ("drain_seconds: 1\ndrain_seconds: 2\n", "neglist.yaml:2:1"),
+        ("drain_seconds: [1]\n", "neglist.yaml:1:"),
+        ("listen: {a: b}\n", "neglist.yaml:1:"),
+        ("- a\n", "neglist.yaml: "),
+        ("a: 'b\n", "neglist.yaml:"),
+        ("policies:\n", "neglist.yaml:1:"),
+    ] {
+        let text = errors(file, &[], &[]);
+        assert!(text.starts_with(place), "{file:?}: {text}");
+        assert!(!text.contains("Rust") && !text.contains("::"), "{text}");
+    }
+    let error = load(&Flags { config: Some("/nonexistent/neglist.yaml".into()), values: vec![] }, []).unwrap_err();
+    assert!(error.to_string().contains("cannot read the configuration file"));
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.yaml");
+    fs::write(&path, "drain_seconds: 7").unwrap();
+    let environment = variables(&[("NEGLIST_CONFIG", path.to_str().unwrap())]);
+    assert_eq!(load(&Flags::default(), environment).unwrap().config.drain_seconds, 7);
+}
+
+#[test]
+fn the_dump_can_be_read_back_and_names_every_key() {
+    let file = "listen: ['[::1]:0', 'unix:/a \"b\".sock']\nunix_socket_mode: 0600\nadmin: none\npolicies: 'a: b'\n";
+    let loaded = load_all(file, &[("NEGLIST_DRAIN_SECONDS", "3")], &[]).unwrap();
+    let dump = loaded.dump();
+    for key in KEYS {
+        assert!(dump.contains(&format!("\n{}: ", key.name)), "{}", key.name);
+    }
+    assert!(dump.contains("# From NEGLIST_DRAIN_SECONDS; default: 25\ndrain_seconds: 3\n"), "{dump}");
+    let again = load_all(&dump, &[], &[]).unwrap_or_else(|error| panic!("{error}\n{dump}"));
+    assert_eq!(again.config, loaded.config);
+}
+
+#[test]
+fn every_key_has_a_unit_a_default_and_a_comment() {
+    for key in KEYS {
+        assert!(!key.comment.is_empty() && !key.default.is_empty(), "{}", key.name);
+        assert!(key.default.parse::<u64>().is_err() || key.name.contains('_'), "{}", key.name);
+    }
+}

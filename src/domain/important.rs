@@ -1,0 +1,156 @@
+//! Step 2 of the procedure: what makes data important, apart from head-counts of the year.
+//!
+//! Looks at each item (the caller's word, the catalogue, the entries of the lists in force in
+//! the exporter's zones) and at the exporter's holdings. Entries that depend on a number of
+//! persons become groups of the route, which are held against the counts later.
+
+use super::list::{CiioCounts, National, PartOfHolding, Quantities};
+use super::reason::{Measured, Outcome, Reason, ReasonCode};
+use super::route::{Group, Route};
+use super::snapshot::Snapshot;
+use super::statement::{Ciio, Facts, Item, Statement};
+use super::units::{Class, CountedClass, EditionId};
+
+/// Step 2, as far as it looks at the items: what class each has, and why it is important.
+pub(super) fn classify(
+    snapshot: &Snapshot,
+    statement: &Statement,
+    national: &National,
+    in_force: &[EditionId],
+    route: &mut Route,
+) {
+    let important = national.rules.important_data;
+    for item in &statement.items {
+        let catalogued = item.id.map(|id| snapshot.class_of(id));
+        if item.declared == Some(Class::Important) {
+            let reason = Reason::new(ReasonCode::ImportantDataDeclared, important, Outcome::Assess);
+            route.require(reason, None);
+        }
+        if catalogued == Some(Class::Important) {
+            let reason = Reason::new(ReasonCode::ImportantDataInCatalogue, important, Outcome::Assess);
+            route.require(reason, None);
+        }
+        let mut classes = Classes::default();
+        classes.add(item.declared.max(catalogued).unwrap_or(Class::Important));
+        for class in [item.declared, catalogued].into_iter().flatten() {
+            classes.add(class);
+        }
+        for edition in in_force {
+            add_listed_classes(snapshot, statement, item, *edition, &mut classes, route);
+        }
+        route.content.important |= classes.important;
+        route.content.sensitive |= classes.sensitive;
+        // Sensitive takes the place of general, but of what is important every side counts.
+        route.content.general |= classes.general && (classes.important || !classes.sensitive);
+    }
+}
+
+/// The classes that anybody gives an item, besides that it is not personal.
+#[derive(Default)]
+struct Classes {
+    general: bool,
+    sensitive: bool,
+    important: bool,
+}
+
+impl Classes {
+    const fn add(&mut self, class: Class) {
+        match class {
+            Class::NonPersonal => {}
+            Class::General => self.general = true,
+            Class::Sensitive => self.sensitive = true,
+            Class::Important => self.important = true,
+        }
+    }
+}
+
+/// What the entries of one edition make of an item. Entries that ask for a number of persons
+/// become groups, because the number is not known yet.
+fn add_listed_classes(
+    snapshot: &Snapshot,
+    statement: &Statement,
+    item: &Item,
+    edition: EditionId,
+    classes: &mut Classes,
+    route: &mut Route,
+) {
+    let Some(id) = item.id else { return };
+    for named in snapshot.named(id, edition) {
+        let Some(condition) = snapshot.lists.conditions.get(named.condition as usize) else { continue };
+        if !condition.catches(statement.scope(), item.modality, item.attributes) {
+            continue;
+        }
+        match condition.persons_at_least {
+            Some(from) if condition.class == Class::Important => {
+                let code = ReasonCode::ImportantDataGroupSize;
+                let group = Group { from, class: None, code, rule: named.rule, step: condition.step };
+                if !route.groups.contains(&group) {
+                    route.groups.push(group);
+                }
+            }
+            // A lesser class that depends on a head-count applies whatever the count: stricter, and one rule fewer.
+            _ => {
+                classes.add(condition.class);
+                if condition.class == Class::Important {
+                    let reason = Reason::new(ReasonCode::ImportantDataListed, named.rule, Outcome::Assess);
+                    route.require(reason, condition.step);
+                }
+            }
+        }
+    }
+}
+
+/// Step 2, as far as it looks at the exporter's holdings.
+pub(super) fn identify_holdings(snapshot: &Snapshot, statement: &Statement, in_force: &[EditionId], route: &mut Route) {
+    if !route.content.is_personal() {
+        return;
+    }
+    for edition in in_force {
+        let Some(quantities) = snapshot.edition(*edition).and_then(|edition| edition.quantities) else { continue };
+        match quantities.part_of_large_holding {
+            PartOfHolding::Important => hold_against_holdings(quantities, &statement.facts, route),
+            PartOfHolding::NotImportant => hold_against_what_is_sent(quantities, &statement.facts, route),
+        }
+    }
+}
+
+fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Route) {
+    let ciio_held = match quantities.ciio_counts {
+        CiioCounts::PersonalInformation => facts.held.total(),
+        CiioCounts::Sensitive => facts.held.sensitive,
+    };
+    let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
+    let held = [
+        (quantities.general, facts.held.general),
+        (quantities.sensitive, facts.held.sensitive),
+        (quantities.specially_sensitive, facts.held_specially_sensitive),
+        (ciio_line, ciio_held),
+    ];
+    for (line, persons) in held {
+        let Some(line) = line.filter(|line| line.from <= persons) else { continue };
+        let measured = Some(Measured { persons, line: line.from });
+        let code = ReasonCode::ImportantDataHeld;
+        route.require(Reason { code, rule: line.rule, requires: Outcome::Assess, measured }, None);
+        route.content.important = true;
+    }
+}
+
+fn hold_against_what_is_sent(quantities: Quantities, facts: &Facts, route: &mut Route) {
+    let ciio_class = match quantities.ciio_counts {
+        CiioCounts::PersonalInformation => None,
+        CiioCounts::Sensitive => Some(CountedClass::Sensitive),
+    };
+    let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
+    let sent = [
+        (quantities.general, Some(CountedClass::General)),
+        (quantities.sensitive, Some(CountedClass::Sensitive)),
+        // What is sent is not counted by special sensitivity: all that is sensitive may be.
+        (quantities.specially_sensitive, Some(CountedClass::Sensitive)),
+        (ciio_line, ciio_class),
+    ];
+    for (line, class) in sent {
+        let Some(line) = line else { continue };
+        let code = ReasonCode::ImportantDataHeld;
+        route.groups.push(Group { from: line.from, class, code, rule: line.rule, step: None });
+    }
+}

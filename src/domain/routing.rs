@@ -1,0 +1,219 @@
+//! Works out the route of a statement: steps 1 to 6 of the procedure, as far as exporter,
+//! destination, items, ground, sector and scenario reach.
+//!
+//! Done once for each flow and stretch of time when policies are compiled, and once for each
+//! request that names no flow. [`super::evaluate`] does the rest.
+
+use super::important::{classify, identify_holdings};
+use super::list::{
+    CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, ScenariosKnown, SectorListing,
+};
+use super::reason::{Outcome, Reason, ReasonCode};
+use super::route::{
+    Below, Content, Counter, NationalLines, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine,
+};
+use super::snapshot::{Segment, Snapshot};
+use super::statement::{Ciio, Destination, Item, Statement};
+use super::units::{Class, EditionId, RuleId, ScenarioId, ZoneSet};
+
+/// Works out what follows from a statement in a segment of time.
+///
+/// The order of the steps is the order of section 2 of the design; the first that settles the
+/// transfer ends it.
+pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route {
+    let Some(national) = segment.national.and_then(|id| snapshot.national(id)) else {
+        return without_rules(statement);
+    };
+    let mut route = Route::empty(national);
+    if statement.destination == Destination::Mainland {
+        let reason = Reason::new(ReasonCode::NotAnExport, national.rules.not_an_export, Outcome::Allow);
+        return route.settled(reason);
+    }
+    let in_force = in_force(segment, statement.facts.zones);
+    classify(snapshot, statement, national, &in_force, &mut route);
+    identify_holdings(snapshot, statement, &in_force, &mut route);
+    let is_ciio = statement.facts.ciio == Ciio::Yes;
+    let ciio_reason = Reason::new(ReasonCode::CriticalInformationInfrastructure, national.rules.ciio, Outcome::Assess);
+    let important = route.required == Outcome::Assess;
+    if important {
+        // What is important anyway does not become so by the number of persons.
+        route.groups.clear();
+        if is_ciio && route.content.is_personal() && statement.ground.is_none() {
+            route.reasons.push(ciio_reason);
+        }
+        return route;
+    }
+    let listings = listings(snapshot, statement, &in_force, &mut route);
+    if !route.content.is_personal() {
+        return non_personal(national, &listings, route);
+    }
+    if let Some(ground) = statement.ground {
+        let code = ReasonCode::of_ground(ground);
+        return route.settled(Reason::new(code, national.rules.of_ground(ground), Outcome::Allow));
+    }
+    if is_ciio {
+        return route.settled(ciio_reason);
+    }
+    for listing in &listings {
+        add_listed_track(national, statement, listing, &mut route);
+    }
+    if listings.iter().all(|listing| listing.content == ListedContent::Part) {
+        route.tracks.push(Track::national(national));
+    }
+    route
+}
+/// The strictest answer, for a moment at which no national rules are in force.
+fn without_rules(statement: &Statement) -> Route {
+    let general = statement.items.iter().any(|item| item.declared != Some(Class::NonPersonal));
+    Route {
+        required: Outcome::Assess,
+        reasons: vec![Reason::new(ReasonCode::NoRulesInForce, RuleId(0), Outcome::Assess)],
+        step: None,
+        filings: Vec::new(),
+        groups: Vec::new(),
+        tracks: Vec::new(),
+        content: Content { general, sensitive: false, important: true },
+        steps: NationalSteps::default(),
+    }
+}
+/// Editions in force in the zones of an exporter, each once.
+fn in_force(segment: &Segment, zones: ZoneSet) -> Vec<EditionId> {
+    let mut editions = Vec::new();
+    for zone in zones.iter() {
+        if let Some(edition) = segment.editions.get(zone.index()).copied().flatten() {
+            editions.push(edition);
+        }
+    }
+    editions
+}
+/// A list that applies to the exporter and lists the transfer's scenario.
+struct Listing<'s> {
+    id: EditionId,
+    edition: &'s Edition,
+    lines: Lines<ListLine>,
+    rule: RuleId,
+    content: ListedContent,
+}
+
+/// How much of what is sent a list covers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ListedContent {
+    /// All of it.
+    All,
+    /// Not the items of a modality that the list excludes.
+    Part,
+}
+
+/// Finds the lists under which the exporter may send in this scenario, and says why others do not apply.
+fn listings<'s>(
+    snapshot: &'s Snapshot,
+    statement: &Statement,
+    in_force: &[EditionId],
+    route: &mut Route,
+) -> Vec<Listing<'s>> {
+    let mut found = Vec::new();
+    let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return found };
+    for id in in_force {
+        let Some(edition) = snapshot.edition(*id) else { continue };
+        let Some(listing) = snapshot.sector(*id, sector) else { continue };
+        let written = snapshot.scenario(*id, sector, scenario);
+        let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
+        if written.is_none() && !taken_as_listed {
+            continue;
+        }
+        let Some(content) = eligible(statement, edition, listing, route) else { continue };
+        if written.is_none() {
+            route.note(ReasonCode::ScenarioNotKnownToBeListed, listing.rule);
+        }
+        let (lines, rule) = written.map_or((listing.lines, listing.rule), |written| (written.lines, written.rule));
+        found.push(Listing { id: *id, edition, lines, rule, content });
+    }
+    found
+}
+
+/// Says whether exporter and data may use a list that lists the scenario, and how much of the data.
+fn eligible(
+    statement: &Statement,
+    edition: &Edition,
+    listing: &SectorListing,
+    route: &mut Route,
+) -> Option<ListedContent> {
+    if statement.facts.ciio == Ciio::Yes && edition.ciio == CiioUse::Excluded {
+        return None;
+    }
+    if edition.export_from == ExportFrom::Zone && !statement.export_zones.contains(edition.zone) {
+        route.note(ReasonCode::NotExportedFromZone, edition.rule);
+        return None;
+    }
+    if listing.excluded_kinds.intersects(statement.facts.kinds) {
+        route.note(ReasonCode::ExporterKindExcluded, listing.rule);
+        return None;
+    }
+    let excluded = |item: &Item| item.modality.is_some_and(|m| listing.excluded_modalities.contains(m));
+    if !statement.items.iter().any(excluded) {
+        return Some(ListedContent::All);
+    }
+    route.note(ReasonCode::ModalityExcluded, listing.rule);
+    if statement.items.iter().all(excluded) { None } else { Some(ListedContent::Part) }
+}
+
+/// Step 3: no personal information. A filing that covers such data is the only thing asked for.
+fn non_personal(national: &National, listings: &[Listing<'_>], mut route: Route) -> Route {
+    let rule = national.rules.no_personal_information;
+    for listing in listings {
+        let filing = listing.edition.filing;
+        if !filing.covers_non_personal {
+            continue;
+        }
+        match filing.mode {
+            FilingMode::BeforeExport => {
+                let code = ReasonCode::NonPersonalDataInListedScenario;
+                route.require(Reason::new(code, listing.rule, Outcome::File), filing.step);
+                route.filings.push(listing.id);
+            }
+            FilingMode::AfterExport => route.step = route.step.or(filing.step),
+            FilingMode::Never => {}
+        }
+    }
+    route.settled(Reason::new(ReasonCode::NoPersonalInformation, rule, Outcome::Allow))
+}
+
+/// Step 6: a listed scenario, with the list's lines or the national ones in their place.
+fn add_listed_track(national: &National, statement: &Statement, listing: &Listing<'_>, route: &mut Route) {
+    let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return };
+    let lines = Lines {
+        general: pair(listing.lines.general, national.lines.general),
+        sensitive: pair(listing.lines.sensitive, national.lines.sensitive),
+    };
+    let all = [lines.general.contract, lines.general.assess, lines.sensitive.contract, lines.sensitive.assess];
+    let has_own = all.iter().any(|line| line.counter == Counter::Scenario);
+    let written = listing.lines;
+    let unknown =
+        [written.general.contract, written.general.assess, written.sensitive.contract, written.sensitive.assess]
+            .contains(&ListLine::Unknown);
+    if unknown {
+        route.note(ReasonCode::LineUnknown, listing.rule);
+    }
+    let own = Some(OwnCounter { family: listing.edition.family, sector, scenario });
+    let national_lines = if has_own { NationalLines::ByClass } else { NationalLines::AsWritten };
+    let frees = SmallVolume { line: national.lines.general.contract.from, rule: national.rules.small_volume };
+    let small_volume = listing.edition.small_volume_frees.then_some(frees);
+    route.tracks.push(Track { lines, national_lines, below: below(listing), own, small_volume });
+}
+
+fn pair(written: LinePair<ListLine>, national: LinePair<Line>) -> LinePair<TrackLine> {
+    let line = |written: ListLine, national: Line| match written {
+        ListLine::Own(line) => TrackLine { line, counter: Counter::Scenario },
+        ListLine::National | ListLine::Unknown => TrackLine { line: national, counter: Counter::National },
+    };
+    LinePair { contract: line(written.contract, national.contract), assess: line(written.assess, national.assess) }
+}
+
+fn below(listing: &Listing<'_>) -> Below {
+    let (required, code) = match listing.edition.filing.mode {
+        FilingMode::BeforeExport => (Outcome::File, ReasonCode::BelowListLines),
+        FilingMode::AfterExport => (Outcome::Allow, ReasonCode::BelowListLinesReportAfterExport),
+        FilingMode::Never => (Outcome::Allow, ReasonCode::BelowListLinesNoReport),
+    };
+    Below { required, code, rule: listing.rule, step: listing.edition.filing.step, edition: Some(listing.id) }
+}

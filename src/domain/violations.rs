@@ -1,0 +1,170 @@
+//! Reads the words of a request one by one, and keeps everything that is wrong with them.
+
+use super::asked::{
+    ATTRIBUTES_MAX, AskedFacts, AskedItem, AskedPersons, CODE_BYTES_MAX, CodeKind, Need, Problem, Violation,
+    parse_country,
+};
+use super::snapshot::Snapshot;
+use super::statement::{Ciio, Destination, Facts, Item};
+use super::units::{AttributeId, AttributeSet, Class, Country, Headcount, ItemId, KindId, Persons, ZoneId, ZoneSet};
+use super::vocabulary::Vocabulary;
+
+/// So many violations are looked into for what the caller may have meant.
+const HINTS_MAX: usize = 8;
+
+/// Everything that is wrong, and the readers that find it.
+#[derive(Default)]
+pub(super) struct Violations(pub(super) Vec<Violation>);
+
+impl Violations {
+    pub(super) fn add(&mut self, field: &str, problem: Problem) {
+        self.0.push(Violation::new(field, problem));
+    }
+
+    /// Checks the length of a name that need not be known.
+    pub(super) fn name<'a>(&mut self, field: &str, name: &'a str) -> Option<&'a str> {
+        if name.len() <= CODE_BYTES_MAX {
+            return Some(name);
+        }
+        self.add(field, Problem::TooLong { bytes: name.len() });
+        None
+    }
+
+    pub(super) fn code(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) -> Option<u32> {
+        let code = self.name(field, code)?;
+        let known = vocabulary.get(code);
+        if known.is_none() {
+            self.unknown(field, kind, vocabulary, code);
+        }
+        known
+    }
+
+    /// The first few misspelt words get a hint. Looking for one costs far more than refusing the
+    /// word, and a request with many would keep a processor busy.
+    fn is_worth_a_hint(&self) -> bool {
+        self.0.len() < HINTS_MAX
+    }
+
+    pub(super) fn unknown(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) {
+        let nearest = self.is_worth_a_hint().then(|| vocabulary.nearest(code)).flatten();
+        let nearest = nearest.map(|number| vocabulary.word(number).to_owned());
+        self.add(field, Problem::UnknownCode { kind, code: code.to_owned(), nearest });
+    }
+
+    pub(super) fn destination(&mut self, code: &str) -> Option<Destination> {
+        match parse_country(code) {
+            Ok(Country::MAINLAND) => Some(Destination::Mainland),
+            Ok(_) => Some(Destination::Abroad),
+            Err(problem) => {
+                if let Some(code) = self.name("destination", code) {
+                    debug_assert!(code.len() <= CODE_BYTES_MAX, "checked by name");
+                    self.add("destination", problem);
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn persons(&mut self, field: &str, count: u64) -> Persons {
+        Persons::new(count).unwrap_or_else(|| {
+            self.add(field, Problem::TooManyPersons { count });
+            Persons::MAX
+        })
+    }
+
+    pub(super) fn headcount(&mut self, field: &str, asked: Option<AskedPersons>) -> Option<Headcount> {
+        let AskedPersons { general, sensitive } = asked?;
+        if general <= Persons::MAX.get() && sensitive <= Persons::MAX.get() {
+            return Some(Headcount { general: Persons::new(general)?, sensitive: Persons::new(sensitive)? });
+        }
+        let general = self.persons(&format!("{field}.general"), general);
+        let sensitive = self.persons(&format!("{field}.sensitive"), sensitive);
+        Some(Headcount { general, sensitive })
+    }
+
+    pub(super) fn zones(&mut self, snapshot: &Snapshot, field: &str, code: &str) -> Option<ZoneSet> {
+        let number = self.code(field, CodeKind::Zone, &snapshot.codes.zones, code)?;
+        u8::try_from(number).ok().map(|number| snapshot.zone_closure(ZoneId(number)))
+    }
+
+    pub(super) fn facts(&mut self, snapshot: &Snapshot, asked: &AskedFacts<'_>) -> Facts {
+        let ciio = if asked.ciio { Ciio::Yes } else { Ciio::No };
+        let mut facts = Facts { ciio, ..Facts::default() };
+        if ZoneSet::MEMBERS_MAX < asked.zones.len() {
+            let problem = Problem::TooMany { count: asked.zones.len(), max: ZoneSet::MEMBERS_MAX };
+            self.add("exporter_facts.zones", problem);
+            return facts;
+        }
+        for (index, code) in asked.zones.iter().enumerate() {
+            if let Some(zones) = self.zones(snapshot, &format!("exporter_facts.zones[{index}]"), code) {
+                facts.zones = facts.zones.union(zones);
+            }
+        }
+        if ZoneSet::MEMBERS_MAX < asked.kinds.len() {
+            let problem = Problem::TooMany { count: asked.kinds.len(), max: ZoneSet::MEMBERS_MAX };
+            self.add("exporter_facts.kinds", problem);
+            return facts;
+        }
+        for (index, code) in asked.kinds.iter().enumerate() {
+            let field = format!("exporter_facts.kinds[{index}]");
+            let number = self.code(&field, CodeKind::ExporterKind, &snapshot.codes.kinds, code);
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
+                facts.kinds.insert(KindId(number));
+            }
+        }
+        facts.held = self.headcount("exporter_facts.held", Some(asked.held)).unwrap_or_default();
+        facts.held_specially_sensitive =
+            self.persons("exporter_facts.held_specially_sensitive", asked.held_specially_sensitive);
+        facts
+    }
+
+    pub(super) fn item(&mut self, snapshot: &Snapshot, index: usize, asked: &AskedItem<'_>) -> Option<Item> {
+        let field = |name: &str| format!("data[{index}].{name}");
+        if asked.code.is_empty() {
+            self.add(&field("code"), Problem::Missing(Need::ItemCode));
+            return None;
+        }
+        if CODE_BYTES_MAX < asked.code.len() {
+            self.add(&field("code"), Problem::TooLong { bytes: asked.code.len() });
+            return None;
+        }
+        let vocabulary = &snapshot.codes.items;
+        let id = vocabulary.get(asked.code).map(ItemId);
+        match (id, asked.class) {
+            (Some(_), _) => {}
+            (None, None) => self.unknown(&field("code"), CodeKind::Item, vocabulary, asked.code),
+            (None, Some(class)) => self.near_miss(snapshot, &field("code"), asked.code, class),
+        }
+        let mut item = Item { id, declared: asked.class, modality: asked.modality, ..EMPTY_ITEM };
+        if ATTRIBUTES_MAX < asked.attributes.len() {
+            let problem = Problem::TooMany { count: asked.attributes.len(), max: ATTRIBUTES_MAX };
+            self.add(&field("attributes"), problem);
+            return None;
+        }
+        for (position, code) in asked.attributes.iter().enumerate() {
+            let field = format!("data[{index}].attributes[{position}]");
+            let number = self.code(&field, CodeKind::Attribute, &snapshot.codes.attributes, code);
+            if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
+                item.attributes.insert(AttributeId(number));
+            }
+        }
+        Some(item)
+    }
+
+    /// A code of the caller's own is fine where the caller classifies it, unless it is one slip
+    /// away from a code that the catalogue classes more strictly: that would pass by the lists.
+    pub(super) fn near_miss(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
+        // A request with that many violations is refused whatever is found here.
+        if !self.is_worth_a_hint() {
+            return;
+        }
+        let vocabulary = &snapshot.codes.items;
+        let stricter = vocabulary.nearest_slip(code).filter(|number| class < snapshot.class_of(ItemId(*number)));
+        if let Some(number) = stricter {
+            let nearest = vocabulary.word(number).to_owned();
+            self.add(field, Problem::NearMiss { code: code.to_owned(), nearest });
+        }
+    }
+}
+
+const EMPTY_ITEM: Item = Item { id: None, declared: None, modality: None, attributes: AttributeSet::EMPTY };

@@ -1,0 +1,369 @@
+//! Loads the policy directory again and puts what it holds in force, or leaves things as they are.
+//!
+//! A plain state machine on one thread: no timer, no watcher, no lock. Two loads never overlap,
+//! because whoever wants one goes through the thread that owns the [`Reloader`].
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::read::{Directory, ReadLimits, Selection, read};
+use super::status::{Counters, DatedEdition, State, Status};
+use super::stopwatch::Stopwatch;
+use super::{Live, finding};
+use crate::domain::clock::Clock;
+use crate::domain::snapshot::Snapshot;
+use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity};
+
+/// Diagnostics of one attempt that go to the log; the admin API has them all.
+const LOGGED_DIAGNOSTICS_MAX: usize = 20;
+
+/// Snapshots that wait for their last request at most; with more, the oldest is left to that request.
+const RETIRED_MAX: usize = 4;
+
+/// Compiles policy files; a parameter, so that reloading can be tested without real lists.
+#[derive(Clone)]
+pub struct Compiler(Arc<Compile>);
+
+type Compile = dyn Fn(&[PolicyFile]) -> Compiled + Send + Sync;
+
+impl Compiler {
+    /// Returns a compiler that calls a function.
+    pub fn new(compile: impl Fn(&[PolicyFile]) -> Compiled + Send + Sync + 'static) -> Self {
+        Self(Arc::new(compile))
+    }
+
+    /// Compiles; a panic is an error like any other, so that the last good snapshot goes on serving.
+    fn compile(&self, files: &[PolicyFile]) -> Compiled {
+        catch_unwind(AssertUnwindSafe(|| (self.0)(files))).unwrap_or_else(|_| Compiled {
+            snapshot: None,
+            diagnostics: vec![finding::error(
+                finding::COMPILER_FAILED,
+                "",
+                "the compiler of the policies failed".into(),
+                "this is a mistake in neglist: please report it with the files".into(),
+            )],
+        })
+    }
+}
+
+impl fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compiler")
+    }
+}
+
+/// Where policies come from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The policy directory.
+    pub directory: PathBuf,
+    /// Limits on what is read.
+    pub limits: ReadLimits,
+    /// What makes a snapshot of the files.
+    pub compiler: Compiler,
+}
+
+/// Why the files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The server starts.
+    Start,
+    /// Files have changed, or it is time to compare. Files that were tried already are not tried again.
+    Comparison,
+    /// SIGHUP, or the admin API: somebody wants to know.
+    Request,
+}
+
+/// What the files on disk would come to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The snapshot, with its digest and revision 0; `None` where a finding is an error.
+    pub snapshot: Option<Snapshot>,
+    /// Content digest of the files; `None` where they could not be read.
+    pub digest: Option<String>,
+    /// Every finding.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Source {
+    /// Reads and compiles the policy directory.
+    pub fn load(&self) -> Loaded {
+        match self.read() {
+            Ok(directory) => self.compile(directory),
+            Err(diagnostics) => Loaded { snapshot: None, digest: None, diagnostics },
+        }
+    }
+
+    fn read(&self) -> Result<Directory, Vec<Diagnostic>> {
+        read(&self.directory, &self.limits, Selection::Policies)
+    }
+
+    fn compile(&self, directory: Directory) -> Loaded {
+        let Directory { policies, tests: _, digest, mut diagnostics } = directory;
+        let Compiled { snapshot, diagnostics: found } = self.compiler.compile(&policies);
+        diagnostics.extend(found);
+        diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
+        let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        if snapshot.is_none() && !has_errors {
+            diagnostics.push(finding::error(
+                finding::COMPILER_FAILED,
+                "",
+                "the compiler of the policies gave no snapshot and no reason".into(),
+                "this is a mistake in neglist: please report it with the files".into(),
+            ));
+        }
+        // On doubt the files are refused: a snapshot beside an error is not put in force.
+        let snapshot = snapshot
+            .filter(|_| !has_errors)
+            .map(|snapshot| Snapshot { digest: digest.clone().into_boxed_str(), ..snapshot });
+        Loaded { snapshot, digest: Some(digest), diagnostics }
+    }
+}
+
+/// What the last attempt was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// Files with this digest.
+    Files(String),
+    /// Files that could not be read.
+    Unreadable(Vec<Diagnostic>),
+}
+
+impl Tried {
+    fn of(read: &Result<Directory, Vec<Diagnostic>>) -> Self {
+        match read {
+            Ok(directory) => Tried::Files(directory.digest.clone()),
+            Err(diagnostics) => Tried::Unreadable(diagnostics.clone()),
+        }
+    }
+}
+
+/// Keeps the snapshot in force up to date.
+#[derive(Debug)]
+pub struct Reloader {
+    source: Source,
+    clock: Arc<dyn Clock>,
+    live: Arc<Live>,
+    status: watch::Sender<Arc<Status>>,
+    counters: Arc<Counters>,
+    tried: Tried,
+    /// Findings of the snapshot in force: warnings, which are true again when its files are back.
+    good_diagnostics: Arc<[Diagnostic]>,
+    /// Snapshots out of force that requests may still be using. They are freed here and not there,
+    /// because freeing a large one takes longer than a request may.
+    retired: Vec<Arc<Snapshot>>,
+}
+
+impl Reloader {
+    /// Loads the policy directory for the first time.
+    ///
+    /// # Errors
+    /// Every finding, where the directory is refused.
+    pub fn start(source: Source, clock: Arc<dyn Clock>) -> Result<Self, Vec<Diagnostic>> {
+        let stopwatch = Stopwatch::start();
+        let Loaded { snapshot, digest, diagnostics } = source.load();
+        let (Some(mut snapshot), Some(digest)) = (snapshot, digest) else { return Err(diagnostics) };
+        snapshot.revision = 1;
+        let now = clock.now();
+        let good_diagnostics: Arc<[Diagnostic]> = diagnostics.into();
+        let status = Status {
+            state: State::Current,
+            revision: snapshot.revision,
+            digest: digest.as_str().into(),
+            activated_at: now,
+            attempted_at: now,
+            load_time: stopwatch.elapsed(),
+            editions: DatedEdition::all(&snapshot),
+            diagnostics: good_diagnostics.clone(),
+        };
+        log_diagnostics(&status.diagnostics);
+        let counters = Arc::new(Counters::default());
+        counters.count_attempt();
+        counters.count_activation();
+        Ok(Self {
+            source,
+            clock,
+            live: Arc::new(Live::new(snapshot)),
+            status: watch::Sender::new(Arc::new(status)),
+            counters,
+            tried: Tried::Files(digest),
+            good_diagnostics,
+            retired: Vec::new(),
+        })
+    }
+
+    /// Returns where policies come from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Returns the holder of the snapshot in force.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Returns a receiver of the status.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    /// Returns the counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Returns what there is on disk that has not been tried yet.
+    pub(super) fn untried(&self) -> Option<Tried> {
+        Some(Tried::of(&self.source.read())).filter(|found| *found != self.tried)
+    }
+
+    /// Looks at the files and does what follows: nothing, a new snapshot, or STALE.
+    pub fn attempt(&mut self, cause: Cause) -> Arc<Status> {
+        let stopwatch = Stopwatch::start();
+        let read = self.source.read();
+        if cause == Cause::Comparison && Tried::of(&read) == self.tried {
+            return self.current();
+        }
+        self.take(read, stopwatch);
+        self.current()
+    }
+
+    /// Does what [`Reloader::attempt`] does, but only with the files that were found before.
+    ///
+    /// # Errors
+    /// What was found instead, with which nothing was done.
+    pub(super) fn attempt_with(&mut self, found: &Tried) -> Result<(), Tried> {
+        let stopwatch = Stopwatch::start();
+        let read = self.source.read();
+        let now = Tried::of(&read);
+        if now != *found {
+            return Err(now);
+        }
+        if now != self.tried {
+            self.take(read, stopwatch);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, read: Result<Directory, Vec<Diagnostic>>, stopwatch: Stopwatch) {
+        self.tried = Tried::of(&read);
+        self.counters.count_attempt();
+        match read {
+            Ok(directory) if *directory.digest == *self.current().digest => self.unchanged(stopwatch),
+            Ok(directory) => {
+                let Loaded { snapshot, digest: _, diagnostics } = self.source.compile(directory);
+                match snapshot {
+                    Some(snapshot) => self.activate(snapshot, diagnostics, stopwatch),
+                    None => self.refuse(diagnostics, stopwatch),
+                }
+            }
+            Err(diagnostics) => self.refuse(diagnostics, stopwatch),
+        }
+    }
+
+    /// Says whether snapshots out of force wait to be freed.
+    pub fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// Frees the snapshots out of force that no request uses any more.
+    pub fn free_retired(&mut self) {
+        // A retired snapshot can be reached only through the requests that hold it already, so a
+        // count of one, ours, stays one.
+        self.retired.retain(|snapshot| 1 < Arc::strong_count(snapshot));
+    }
+
+    fn current(&self) -> Arc<Status> {
+        self.status.borrow().clone()
+    }
+
+    /// The files in force are (still, or again) the files on disk.
+    fn unchanged(&mut self, stopwatch: Stopwatch) {
+        let before = self.current();
+        if before.state == State::Stale {
+            tracing::info!(digest = %before.digest, "the policies in force are the files on disk again");
+        }
+        self.publish(Status {
+            state: State::Current,
+            attempted_at: self.clock.now(),
+            load_time: stopwatch.elapsed(),
+            diagnostics: self.good_diagnostics.clone(),
+            ..Status::clone(&before)
+        });
+    }
+
+    fn activate(&mut self, mut snapshot: Snapshot, diagnostics: Vec<Diagnostic>, stopwatch: Stopwatch) {
+        snapshot.revision = self.current().revision.saturating_add(1);
+        let (revision, digest) = (snapshot.revision, Arc::from(&*snapshot.digest));
+        let editions = DatedEdition::all(&snapshot);
+        self.retired.push(self.live.replace(snapshot));
+        if RETIRED_MAX < self.retired.len() {
+            self.retired.remove(0);
+        }
+        self.good_diagnostics = diagnostics.into();
+        let now = self.clock.now();
+        let load_time = stopwatch.elapsed();
+        tracing::info!(revision, %digest, load_ms = load_time.as_millis(), "new policies in force");
+        log_diagnostics(&self.good_diagnostics);
+        self.counters.count_activation();
+        self.publish(Status {
+            state: State::Current,
+            revision,
+            digest,
+            activated_at: now,
+            attempted_at: now,
+            load_time,
+            editions,
+            diagnostics: self.good_diagnostics.clone(),
+        });
+    }
+
+    fn refuse(&mut self, diagnostics: Vec<Diagnostic>, stopwatch: Stopwatch) {
+        let before = self.current();
+        self.counters.count_failure();
+        tracing::warn!(
+            revision = before.revision,
+            digest = %before.digest,
+            findings = diagnostics.len(),
+            "the policies on disk were refused; the last good ones go on serving"
+        );
+        log_diagnostics(&diagnostics);
+        self.publish(Status {
+            state: State::Stale,
+            attempted_at: self.clock.now(),
+            load_time: stopwatch.elapsed(),
+            diagnostics: diagnostics.into(),
+            ..Status::clone(&before)
+        });
+    }
+
+    fn publish(&self, status: Status) {
+        self.status.send_replace(Arc::new(status));
+    }
+}
+
+fn log_diagnostics(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics.iter().take(LOGGED_DIAGNOSTICS_MAX) {
+        let Diagnostic { code, severity, file, span, message, help } = diagnostic;
+        let span = span.unwrap_or_default();
+        let help = help.as_deref().unwrap_or_default();
+        let (line, column) = (span.line, span.column);
+        match severity {
+            Severity::Error | Severity::Warning => {
+                tracing::warn!(code, severity = severity.name(), file, line, column, help, "{message}");
+            }
+            Severity::Note => tracing::info!(code, severity = severity.name(), file, line, column, help, "{message}"),
+        }
+    }
+    if let Some(more) = diagnostics.len().checked_sub(LOGGED_DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
+        tracing::warn!(more, "more findings: ask the admin API, or run `neglist check`");
+    }
+}
+
+#[cfg(test)]
+#[path = "reload_tests.rs"]
+mod tests;

@@ -1,0 +1,307 @@
+//! Lists a policy directory: what there is to read, and a fingerprint of it.
+//!
+//! Follows symbolic links, as the config maps of Kubernetes need: there every file is a link into
+//! `..data`, itself a link that is swapped. Hidden names are never entries but may be where a
+//! link leads. Every walk is bounded: in depth, in the number of entries, and by remembering the
+//! directories on the way, so that no link can lead in circles.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::finding;
+use super::read::{ReadLimits, Selection};
+use crate::policy::Diagnostic;
+
+/// Entries of any kind that are looked at for each policy file that is allowed: room for notes,
+/// directories and whatever else lies beside the lists.
+const ENTRIES_PER_FILE_MAX: usize = 16;
+
+/// What was found in a policy directory.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Policy files, by relative path.
+    pub(super) files: Vec<Found>,
+    /// Directories, as they were reached, the root first.
+    pub(super) directories: Vec<PathBuf>,
+    /// Symbolic links on the way to files and directories.
+    pub(super) links: Vec<PathBuf>,
+    /// What is wrong.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Equal for two surveys between which nothing has changed.
+    pub(super) fingerprint: Vec<Mark>,
+}
+
+/// A policy file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Path relative to the root, with `/` between its parts.
+    pub(super) relative: String,
+    /// Path to open.
+    pub(super) path: PathBuf,
+    /// Size in bytes, as listed.
+    pub(super) size: u64,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+}
+
+/// What a file of a policy directory is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Part of the policies.
+    Policy,
+    /// Cases that must hold.
+    Test,
+}
+
+/// How one entry looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    path: PathBuf,
+    leads_to: Option<PathBuf>,
+    identity: Option<Identity>,
+}
+
+/// What tells a file from every other, and from itself at another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        // The times of a directory change with every temporary file in it; its entries have marks of their own.
+        let timed = |seconds, nanos| if metadata.is_dir() { (0, 0) } else { (seconds, nanos) };
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: if metadata.is_dir() { 0 } else { metadata.size() },
+            modified: timed(metadata.mtime(), metadata.mtime_nsec()),
+            changed: timed(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Walks a policy directory.
+pub(super) fn survey(root: &Path, limits: &ReadLimits, selection: Selection) -> Survey {
+    let entries_left = limits.files_max.saturating_mul(ENTRIES_PER_FILE_MAX);
+    let mut walk = Walk { limits, selection, survey: Survey::default(), entries_left, ancestors: Vec::new() };
+    match fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => walk.directory(root, "", &metadata),
+        Ok(_) => walk.report(finding::error(
+            finding::NOT_A_DIRECTORY,
+            "",
+            format!("`{}` is not a directory", root.display()),
+            "name the directory that holds the policy files, not one of them".into(),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => walk.report(finding::error(
+            finding::MISSING_DIRECTORY,
+            "",
+            format!("the policy directory `{}` does not exist", root.display()),
+            "create it, or name another with `--policies`".into(),
+        )),
+        Err(error) => walk.report(finding::directory(root, "", &error)),
+    }
+    if root.is_symlink() {
+        walk.survey.links.push(root.to_owned());
+    }
+    walk.finish()
+}
+
+/// Says whether a name is that of a policy file or a test file, and which.
+fn purpose(name: &str) -> Option<Purpose> {
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"))?;
+    Some(if stem.ends_with("_test") { Purpose::Test } else { Purpose::Policy })
+}
+
+struct Walk<'l> {
+    limits: &'l ReadLimits,
+    selection: Selection,
+    survey: Survey,
+    entries_left: usize,
+    /// Device and inode of each directory from the root to here.
+    ancestors: Vec<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.survey.diagnostics.push(diagnostic);
+    }
+
+    fn directory(&mut self, path: &Path, relative: &str, metadata: &Metadata) {
+        let identity = (metadata.dev(), metadata.ino());
+        if self.ancestors.contains(&identity) {
+            return self.report(finding::error(
+                finding::LINK_LOOP,
+                relative,
+                "the link leads back to a directory that it lies in".into(),
+                "remove the link, or let it lead elsewhere".into(),
+            ));
+        }
+        if self.limits.directory_depth_max < self.ancestors.len() {
+            return self.report(finding::error(
+                finding::TOO_DEEP,
+                relative,
+                format!("directories are nested more than {} deep", self.limits.directory_depth_max),
+                "move the files up, or raise `policy_directory_depth_max`".into(),
+            ));
+        }
+        self.survey.directories.push(path.to_owned());
+        self.mark(path, None, Some(metadata));
+        let names = match self.names(path) {
+            Ok(names) => names,
+            Err(error) => return self.report(finding::directory(path, relative, &error)),
+        };
+        self.ancestors.push(identity);
+        for name in names {
+            self.entry(path, relative, &name);
+        }
+        self.ancestors.pop();
+    }
+
+    /// Returns the names in a directory, in ascending order, but for hidden ones.
+    fn names(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let Some(left) = self.entries_left.checked_sub(1) else { break };
+            self.entries_left = left;
+            names.push(name);
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn entry(&mut self, directory: &Path, parent: &str, name: &OsString) {
+        let path = directory.join(name);
+        let lossy = name.to_string_lossy();
+        let relative = if parent.is_empty() { lossy.to_string() } else { format!("{parent}/{lossy}") };
+        let leads_to = fs::read_link(&path).ok();
+        let metadata = fs::metadata(&path);
+        self.mark(&path, leads_to.clone(), metadata.as_ref().ok());
+        if leads_to.is_some() {
+            self.survey.links.push(path.clone());
+        }
+        match metadata {
+            Ok(metadata) if metadata.is_dir() => {
+                if self.name_is_utf8(name, &relative) {
+                    self.directory(&path, &relative, &metadata);
+                }
+            }
+            Ok(metadata) => self.file(path, relative, name, &metadata),
+            Err(error) => self.lost(&relative, &lossy, leads_to.as_deref(), &error),
+        }
+    }
+
+    fn file(&mut self, path: PathBuf, relative: String, name: &OsString, metadata: &Metadata) {
+        let Some(purpose) = purpose(&name.to_string_lossy()) else { return self.ignored(&relative) };
+        if purpose == Purpose::Test && self.selection == Selection::Policies {
+            return;
+        }
+        if !self.name_is_utf8(name, &relative) {
+            return;
+        }
+        if !metadata.is_file() {
+            return self.report(finding::error(
+                finding::NOT_A_REGULAR_FILE,
+                &relative,
+                "is neither a regular file nor a directory".into(),
+                "remove it, or give it a name that does not end in .yaml or .yml".into(),
+            ));
+        }
+        self.survey.files.push(Found { relative, path, size: metadata.len(), purpose });
+    }
+
+    /// Warns of a file that is ignored although its name is nearly that of a policy file.
+    fn ignored(&mut self, relative: &str) {
+        let lower = relative.to_lowercase();
+        if purpose(&lower).is_some() {
+            self.report(finding::warning(
+                finding::IGNORED_FILE,
+                relative,
+                "is ignored: names of policy files end in .yaml or .yml, in lower case".into(),
+                "rename it, or remove it".into(),
+            ));
+        }
+    }
+
+    /// Reports an entry that cannot be looked at, where it may have been part of the policies.
+    fn lost(&mut self, relative: &str, name: &str, leads_to: Option<&Path>, error: &io::Error) {
+        let may_be_directory = !name.contains('.');
+        if purpose(name).is_none() && !may_be_directory {
+            return;
+        }
+        let Some(leads_to) = leads_to else { return self.report(finding::unreadable(relative, error)) };
+        let (code, message) = match error.kind() {
+            io::ErrorKind::NotFound => {
+                (finding::DANGLING_LINK, format!("the link leads to `{}`, which does not exist", leads_to.display()))
+            }
+            io::ErrorKind::PermissionDenied => return self.report(finding::unreadable(relative, error)),
+            // What remains is a chain of links that never ends, for which `ErrorKind` has no stable name.
+            _ => {
+                (finding::LINK_LOOP, format!("cannot follow the link to `{}`: it leads in circles", leads_to.display()))
+            }
+        };
+        self.report(finding::error(code, relative, message, "remove the link, or let it lead elsewhere".into()));
+    }
+
+    fn name_is_utf8(&mut self, name: &OsString, relative: &str) -> bool {
+        if name.to_str().is_some() {
+            return true;
+        }
+        self.report(finding::error(
+            finding::NAME_NOT_UTF8,
+            relative,
+            "the name is not UTF-8".into(),
+            "rename it; letters, digits and `-` are safe everywhere".into(),
+        ));
+        false
+    }
+
+    fn mark(&mut self, path: &Path, leads_to: Option<PathBuf>, metadata: Option<&Metadata>) {
+        let identity = metadata.map(Identity::of);
+        self.survey.fingerprint.push(Mark { path: path.to_owned(), leads_to, identity });
+    }
+
+    /// Puts the files in order and holds the whole against the limits.
+    fn finish(mut self) -> Survey {
+        self.survey.files.sort_by(|a, b| a.relative.as_bytes().cmp(b.relative.as_bytes()));
+        if self.entries_left == 0 {
+            let entries_max = self.limits.files_max.saturating_mul(ENTRIES_PER_FILE_MAX);
+            self.report(finding::error(
+                finding::TOO_MANY_ENTRIES,
+                "",
+                format!("the policy directory has {entries_max} entries or more"),
+                "keep other files elsewhere, or raise `policy_files_max`".into(),
+            ));
+        }
+        let count = self.survey.files.len();
+        if self.limits.files_max < count {
+            self.report(finding::error(
+                finding::TOO_MANY_FILES,
+                "",
+                format!("there are {count} policy files; at most {} are allowed", self.limits.files_max),
+                "put more into each file, or raise `policy_files_max`".into(),
+            ));
+        }
+        let policies = self.survey.files.iter().filter(|file| file.purpose == Purpose::Policy).count();
+        if policies == 0 && self.survey.diagnostics.is_empty() {
+            self.report(finding::error(
+                finding::NO_POLICY_FILES,
+                "",
+                "the policy directory has no policy files".into(),
+                "put .yaml files into it; a server without lists could only guess".into(),
+            ));
+        }
+        self.survey
+    }
+}

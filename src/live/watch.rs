@@ -1,0 +1,124 @@
+//! Notices changes of a policy directory.
+//!
+//! Only makes reloading quick: what no watch can promise (network file systems, exhausted
+//! inotify limits, a parent of a parent that is replaced) the periodic comparison finds. Every
+//! directory is watched by its real path, so that each event has one name whatever links lead
+//! there; a change of directories is met by a whole new watcher, because a watch on a directory
+//! that was deleted and created again is silently dead.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::read::{ReadLimits, Selection};
+use super::survey::survey;
+
+/// Links that are followed from one path on; the kernel follows no more than 40.
+const HOPS_MAX: usize = 40;
+
+/// What has to be watched to notice every change of a policy directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WatchSet {
+    /// Directories of which every entry matters.
+    directories: BTreeSet<PathBuf>,
+    /// Single paths that matter: links, where they lead, and the policy directory itself.
+    names: BTreeSet<PathBuf>,
+}
+
+impl WatchSet {
+    /// Returns what has to be watched for a policy directory as it is now.
+    pub fn of(root: &Path, limits: &ReadLimits) -> Self {
+        let found = survey(root, limits, Selection::Policies);
+        let mut set = WatchSet::default();
+        for directory in &found.directories {
+            set.directories.extend(fs::canonicalize(directory));
+        }
+        for path in found.links.iter().map(PathBuf::as_path).chain([root]) {
+            set.add_path(path);
+        }
+        set
+    }
+
+    /// Says whether an event may concern the policies.
+    pub fn concerns(&self, event: &notify::Event) -> bool {
+        let by_reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
+        let concerned = |path: &PathBuf| {
+            self.names.contains(path)
+                || self.directories.contains(path)
+                || path.parent().is_some_and(|parent| self.directories.contains(parent))
+        };
+        !by_reading && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(concerned))
+    }
+
+    /// Adds a path, every link on the way there, and what those lead to.
+    fn add_path(&mut self, path: &Path) {
+        let mut pending = vec![std::path::absolute(path).unwrap_or_else(|_| path.to_owned())];
+        for _ in 0..HOPS_MAX {
+            let Some(path) = pending.pop() else { return };
+            // The path itself, or the first part of the way there that does not exist yet.
+            self.names.extend(path.ancestors().find_map(real));
+            for link in path.ancestors() {
+                let (Ok(leads_to), Some(name)) = (fs::read_link(link), real(link)) else { continue };
+                if let Some(directory) = name.parent().filter(|_| !self.names.contains(&name) || link == path) {
+                    pending.push(directory.join(leads_to));
+                }
+                self.names.insert(name);
+            }
+        }
+    }
+
+    /// Returns every directory that a watch has to be put on.
+    fn watched(&self) -> BTreeSet<&Path> {
+        let parents = self.names.iter().filter_map(|name| name.parent());
+        self.directories.iter().map(PathBuf::as_path).chain(parents).collect()
+    }
+}
+
+/// Returns a path with the real path of its directory, or `None` where that does not exist.
+fn real(path: &Path) -> Option<PathBuf> {
+    Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
+}
+
+/// Watches what has to be watched; stops when it is dropped.
+#[derive(Debug)]
+pub struct FileWatch {
+    _watcher: RecommendedWatcher,
+}
+
+impl FileWatch {
+    /// Starts watching. `changed` is called on a thread of the watcher, and must be quick.
+    ///
+    /// # Errors
+    /// Where the operating system does not watch: no inotify, or its limits are used up. What is
+    /// gone by now is no error; its parent tells when it comes back.
+    pub fn start(set: &WatchSet, changed: impl Fn() + Send + 'static) -> Result<Self, notify::Error> {
+        let filter = set.clone();
+        let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
+            // An error means that something was missed: better look than trust.
+            if event.is_err() || event.is_ok_and(|event| filter.concerns(&event)) {
+                changed();
+            }
+        })?;
+        for directory in set.watched() {
+            match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                Err(error) if !is_gone(&error) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(Self { _watcher: watcher })
+    }
+}
+
+fn is_gone(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        notify::ErrorKind::Generic(_)
+        | notify::ErrorKind::WatchNotFound
+        | notify::ErrorKind::InvalidConfig(_)
+        | notify::ErrorKind::MaxFilesWatch => false,
+    }
+}

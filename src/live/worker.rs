@@ -1,0 +1,393 @@
+//! The thread that reloads, and the handle through which the rest of the server reaches it.
+//!
+//! One thread does everything that may take long: listing, reading, compiling, freeing. It is not
+//! a thread of the async runtime, so that a reload never keeps a request waiting for a thread.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::Live;
+use super::reload::{Cause, Loaded, Reloader, Source, Tried};
+use super::status::{Counters, Status};
+use super::stopwatch::Stopwatch;
+use super::watch::{FileWatch, WatchSet};
+use crate::domain::clock::Clock;
+use crate::policy::Diagnostic;
+
+/// Requests to the thread that may wait; more are refused.
+const COMMANDS_MAX: usize = 64;
+/// Pause between two looks at snapshots out of force that requests still use.
+const RETIRED_PAUSE: Duration = Duration::from_millis(20);
+/// Changes that come without end delay a reload by so many debounce times at most.
+const DEBOUNCE_ROUNDS_MAX: u32 = 50;
+/// Directories that appear while they are being watched are looked for so many times in a row.
+const WATCH_ROUNDS_MAX: u32 = 8;
+/// The compiler may nest as deeply as the limit on YAML allows.
+const STACK_BYTES: usize = 16 << 20;
+
+/// When the policy directory is looked at.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// Time between two comparisons of the content.
+    pub poll_interval: Duration,
+    /// How long files have to stay as they are before they are read.
+    pub debounce: Duration,
+    /// Whether changes of files are watched for.
+    pub watching: Watching,
+}
+
+/// Whether changes of files are watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// They are, where the operating system can.
+    On,
+    /// The comparison alone has to do.
+    Off,
+}
+
+/// What the files on disk would come to.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// Every finding.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Digest that would be in force; `None` where a finding is an error.
+    pub digest: Option<String>,
+}
+
+/// The reload thread does not answer: too much waits for it, or it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reload thread is busy or has stopped; try again later")]
+pub struct Unavailable;
+
+/// Why policies did not come into force at the start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The directory was refused.
+    Refused(Vec<Diagnostic>),
+    /// The operating system gave no thread.
+    Thread(io::Error),
+}
+
+enum Command {
+    Changed,
+    Reload(Option<oneshot::Sender<Arc<Status>>>),
+    Validate(oneshot::Sender<Validation>),
+    Stop,
+}
+
+/// The policies in force and their status; reloads them on demand.
+///
+/// The thread behind it stops when the handle is dropped.
+pub struct Policies {
+    live: Arc<Live>,
+    status: watch::Receiver<Arc<Status>>,
+    counters: Arc<Counters>,
+    commands: SyncSender<Command>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Policies {
+    /// Loads the policy directory and begins to keep it up to date. Blocks while it loads.
+    ///
+    /// # Errors
+    /// Where the directory is refused, with every finding, or there is no thread to be had.
+    pub fn start(source: Source, timing: Timing, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let (started, start) = sync_channel(1);
+        // The first load is made on the thread too: only there is the stack deep enough.
+        thread::Builder::new()
+            .name("policy-reload".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let (policies, worker) = match Reloader::start(source, clock) {
+                    Ok(reloader) => Worker::around(reloader, timing),
+                    Err(diagnostics) => return drop(started.send(Err(diagnostics))),
+                };
+                if started.send(Ok(policies)).is_ok() {
+                    worker.run_or_complain();
+                }
+            })
+            .map_err(StartError::Thread)?;
+        match start.recv() {
+            Ok(Ok(policies)) => Ok(policies),
+            Ok(Err(diagnostics)) => Err(StartError::Refused(diagnostics)),
+            Err(_) => Err(StartError::Thread(io::Error::other("it ended while it loaded the policies"))),
+        }
+    }
+
+    /// Returns the holder of the snapshot in force.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.borrow().clone()
+    }
+
+    /// Returns a receiver of the status, now and at each change.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// Returns the counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Asks for a reload and does not wait for it: SIGHUP.
+    ///
+    /// # Errors
+    /// Where too much waits for the reload thread already.
+    pub fn request_reload(&self) -> Result<(), Unavailable> {
+        self.send(Command::Reload(None))
+    }
+
+    /// Reads the policy directory now; returns when the new snapshot serves or was refused.
+    ///
+    /// # Errors
+    /// Where the reload thread is busy or has stopped.
+    pub async fn reload(&self) -> Result<Arc<Status>, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Reload(Some(answer)))?;
+        answered.await.map_err(|_| Unavailable)
+    }
+
+    /// Reads and compiles the policy directory without putting it in force.
+    ///
+    /// # Errors
+    /// Where the reload thread is busy or has stopped.
+    pub async fn validate(&self) -> Result<Validation, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Validate(answer))?;
+        answered.await.map_err(|_| Unavailable)
+    }
+
+    fn send(&self, command: Command) -> Result<(), Unavailable> {
+        self.commands.try_send(command).map_err(|_| Unavailable)
+    }
+}
+
+impl Drop for Policies {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        // A full queue wakes the thread by itself, and then it sees the flag.
+        let _ = self.commands.try_send(Command::Stop);
+    }
+}
+
+/// Files that have changed and may go on changing: a file that is written in place is read only
+/// when it stays as it is, because half a list may well be valid.
+#[derive(Debug)]
+struct Settling {
+    since_first: Stopwatch,
+    since_last: Stopwatch,
+    /// What a comparison found, which has to be the same a while later. A watch tells of changes
+    /// by itself, so what it noticed needs no second look.
+    found: Option<Tried>,
+}
+
+impl Settling {
+    /// Notes a change, the first or a further one.
+    fn changed_again(before: Option<Settling>, found: Option<Tried>) -> Self {
+        let now = Stopwatch::start();
+        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now, found }
+    }
+
+    /// Returns the time until the files may be read: they stay as they are, or change without end.
+    fn settled_in(&self, debounce: Duration) -> Duration {
+        debounce.saturating_sub(self.since_last.elapsed()).min(self.patience(debounce))
+    }
+
+    /// Returns the time for which further changes are waited for.
+    fn patience(&self, debounce: Duration) -> Duration {
+        debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed())
+    }
+}
+
+struct Worker {
+    reloader: Reloader,
+    timing: Timing,
+    commands: SyncSender<Command>,
+    received: Receiver<Command>,
+    stopped: Arc<AtomicBool>,
+    /// Set by the watcher, cleared before the files are read.
+    dirty: Arc<AtomicBool>,
+    watch_set: WatchSet,
+    watch: Option<FileWatch>,
+    /// Whether the log has been told that nothing is watched.
+    warned: bool,
+}
+
+impl Worker {
+    /// Returns a worker and the handle to it.
+    fn around(reloader: Reloader, timing: Timing) -> (Policies, Worker) {
+        let (commands, received) = sync_channel(COMMANDS_MAX);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let policies = Policies {
+            live: reloader.live().clone(),
+            status: reloader.subscribe(),
+            counters: reloader.counters().clone(),
+            commands: commands.clone(),
+            stopped: stopped.clone(),
+        };
+        let worker = Worker {
+            reloader,
+            timing,
+            commands,
+            received,
+            stopped,
+            dirty: Arc::new(AtomicBool::new(false)),
+            watch_set: WatchSet::default(),
+            watch: None,
+            warned: false,
+        };
+        (policies, worker)
+    }
+
+    /// Runs; a panic ends the thread but not in silence. The snapshot in force goes on serving.
+    fn run_or_complain(self) {
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            tracing::error!("the reload thread failed: policies are no longer read until the server is started again");
+        }
+    }
+
+    fn run(mut self) {
+        // Whatever changed between the first load and the first watch is found here.
+        self.watch_anew();
+        self.reloader.attempt(Cause::Comparison);
+        let mut since_comparison = Stopwatch::start();
+        let mut settling: Option<Settling> = None;
+        while !self.stopped.load(Ordering::Acquire) {
+            self.reloader.free_retired();
+            if self.dirty.swap(false, Ordering::AcqRel) {
+                settling = Some(Settling::changed_again(settling, None));
+            }
+            let mut wait = match &settling {
+                Some(settling) => settling.settled_in(self.timing.debounce),
+                None => self.timing.poll_interval.saturating_sub(since_comparison.elapsed()),
+            };
+            if self.reloader.has_retired() {
+                wait = wait.min(RETIRED_PAUSE);
+            }
+            match self.received.recv_timeout(wait) {
+                Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Reload(answer)) => self.reload(answer),
+                Ok(Command::Validate(answer)) => self.validate(answer),
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.dirty.load(Ordering::Acquire) {
+                continue;
+            }
+            if settling.as_ref().is_some_and(|settling| settling.settled_in(self.timing.debounce).is_zero()) {
+                settling = settling.take().and_then(|settling| self.settled(settling));
+                since_comparison = Stopwatch::start();
+            }
+            if settling.is_none() && self.timing.poll_interval <= since_comparison.elapsed() {
+                settling = self.compare();
+                since_comparison = Stopwatch::start();
+            }
+        }
+    }
+
+    /// Reads files that stay as they are; returns what goes on changing.
+    fn settled(&mut self, settling: Settling) -> Option<Settling> {
+        // Watched first and read then, so that nothing falls between the two.
+        self.watch_anew();
+        match &settling.found {
+            Some(found) if !settling.patience(self.timing.debounce).is_zero() => {
+                let instead = self.reloader.attempt_with(found).err()?;
+                Some(Settling::changed_again(Some(settling), Some(instead)))
+            }
+            Some(_) | None => {
+                self.reloader.attempt(Cause::Comparison);
+                None
+            }
+        }
+    }
+
+    /// Looks whether the files are others than those that were tried.
+    fn compare(&mut self) -> Option<Settling> {
+        self.watch_if_changed();
+        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found)))
+    }
+
+    fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
+        self.watch_if_changed();
+        let status = self.reloader.attempt(Cause::Request);
+        if let Some(answer) = answer {
+            // Whoever asked may have gone; the reload stands.
+            let _ = answer.send(status);
+        }
+    }
+
+    fn validate(&mut self, answer: oneshot::Sender<Validation>) {
+        let Loaded { snapshot, digest, diagnostics } = self.reloader.source().load();
+        let _ = answer.send(Validation { diagnostics, digest: snapshot.and(digest) });
+    }
+
+    fn watch_if_changed(&mut self) {
+        if self.timing.watching == Watching::On && self.current_watch_set() != self.watch_set {
+            self.watch_anew();
+        }
+    }
+
+    fn current_watch_set(&self) -> WatchSet {
+        let source = self.reloader.source();
+        WatchSet::of(&source.directory, &source.limits)
+    }
+
+    /// Watches what there is to watch now.
+    ///
+    /// A directory that appears after the survey and before its parent is watched gives no event;
+    /// so there is a second survey, and only when both agree nothing can appear unnoticed.
+    fn watch_anew(&mut self) {
+        if self.timing.watching == Watching::Off {
+            return;
+        }
+        for _ in 0..WATCH_ROUNDS_MAX {
+            self.watch_set = self.current_watch_set();
+            self.watch = self.start_watch();
+            if self.watch.is_none() || self.current_watch_set() == self.watch_set {
+                return;
+            }
+        }
+        // Too much is going on to keep up with: once more when it has settled.
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    fn start_watch(&mut self) -> Option<FileWatch> {
+        let (dirty, commands) = (self.dirty.clone(), self.commands.clone());
+        let started = FileWatch::start(&self.watch_set, move || {
+            // Only the first of many changes wakes the thread; a full queue wakes it anyhow.
+            if !dirty.swap(true, Ordering::AcqRel) {
+                let _ = commands.try_send(Command::Changed);
+            }
+        });
+        if let Err(error) = &started
+            && !self.warned
+        {
+            let poll_interval_ms = self.timing.poll_interval.as_millis();
+            tracing::warn!(%error, poll_interval_ms, "cannot watch the policy files; they are compared instead");
+        }
+        self.warned = started.is_err();
+        started.ok()
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

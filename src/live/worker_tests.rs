@@ -1,0 +1,265 @@
+//! Tests of the reload thread: every style of changing files, and how old snapshots go.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::live::status::State;
+use crate::live::testing::{Workspace, clock, eventually, source};
+use crate::policy::PolicyFile;
+
+/// So long that a test which passes cannot have waited for it.
+const NEVER: Duration = Duration::from_hours(1);
+
+fn watching(workspace: &Workspace) -> Policies {
+    start(source(&workspace.policies()), NEVER, Watching::On)
+}
+
+fn polling(workspace: &Workspace) -> Policies {
+    start(source(&workspace.policies()), Duration::from_millis(20), Watching::Off)
+}
+
+fn start(source: Source, poll_interval: Duration, watching: Watching) -> Policies {
+    let timing = Timing { poll_interval, debounce: Duration::from_millis(5), watching };
+    Policies::start(source, timing, clock()).unwrap()
+}
+
+fn texts(policies: &Policies) -> Vec<String> {
+    policies.live().snapshot().codes.flows.iter().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn serves(policies: &Policies, expected: &[&str]) {
+    // The status follows the snapshot: what it says is in force already serves.
+    eventually(&format!("{expected:?} in force"), || {
+        texts(policies) == expected && *policies.status().digest == *policies.live().snapshot().digest
+    });
+}
+
+/// Runs a change in every way of noticing it.
+#[track_caller]
+fn check(files: &[(&str, &str)], change: impl Fn(&Workspace), expected: &[&str]) {
+    for start in [watching, polling] {
+        let workspace = Workspace::with(files);
+        let policies = start(&workspace);
+        // The watch stands once the thread has answered.
+        futures_block(policies.validate()).unwrap();
+        change(&workspace);
+        serves(&policies, expected);
+        eventually("current", || policies.status().state == State::Current);
+    }
+}
+
+fn futures_block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_write_in_place_is_noticed() {
+    check(&[("a.yaml", "one")], |workspace| workspace.write("a.yaml", "two"), &["two"]);
+}
+
+#[test]
+fn a_rename_over_the_file_is_noticed() {
+    let rename = |workspace: &Workspace| {
+        fs::write(workspace.path("a.yaml.tmp"), "two").unwrap();
+        fs::rename(workspace.path("a.yaml.tmp"), workspace.path("a.yaml")).unwrap();
+    };
+    check(&[("a.yaml", "one")], rename, &["two"]);
+}
+
+#[test]
+fn the_swap_of_a_config_map_is_noticed_each_time() {
+    for start in [watching, polling] {
+        let workspace = Workspace::with(&[]);
+        workspace.swap_config_map("2024_0", &[("a.yaml", "a0"), ("b.yaml", "b0")]);
+        let policies = start(&workspace);
+        for version in 1..4 {
+            let (a, b) = (format!("a{version}"), format!("b{version}"));
+            workspace.swap_config_map(&format!("2024_{version}"), &[("a.yaml", &a), ("b.yaml", &b)]);
+            serves(&policies, &[&a, &b]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_deleted_and_created_again_is_noticed() {
+    let recreate = |workspace: &Workspace| {
+        fs::remove_file(workspace.path("a.yaml")).unwrap();
+        workspace.write("a.yaml", "two");
+    };
+    check(&[("a.yaml", "one"), ("b.yaml", "b")], recreate, &["two", "b"]);
+}
+
+#[test]
+fn a_file_that_is_deleted_is_noticed() {
+    let delete = |workspace: &Workspace| fs::remove_file(workspace.path("a.yaml")).unwrap();
+    check(&[("a.yaml", "one"), ("b.yaml", "b")], delete, &["b"]);
+}
+
+#[test]
+fn the_policy_directory_may_be_deleted_and_created_again_more_than_once() {
+    for start in [watching, polling] {
+        let workspace = Workspace::with(&[("a.yaml", "one")]);
+        let policies = start(&workspace);
+        for text in ["two", "three"] {
+            fs::remove_dir_all(workspace.policies()).unwrap();
+            eventually("stale", || policies.status().state == State::Stale);
+            workspace.write("a.yaml", text);
+            serves(&policies, &[text]);
+        }
+    }
+}
+
+#[test]
+fn a_new_directory_with_a_file_is_noticed_and_watched() {
+    for start in [watching, polling] {
+        let workspace = Workspace::with(&[("a.yaml", "one")]);
+        let policies = start(&workspace);
+        workspace.write("new/deep/b.yaml", "two");
+        serves(&policies, &["one", "two"]);
+        workspace.write("new/deep/b.yaml", "three");
+        serves(&policies, &["one", "three"]);
+        workspace.write("new/deep/c.yaml", "four");
+        serves(&policies, &["one", "three", "four"]);
+    }
+}
+
+#[test]
+fn saving_from_an_editor_is_noticed() {
+    let save = |workspace: &Workspace| {
+        fs::write(workspace.path(".a.yaml.swp"), "swap").unwrap();
+        fs::write(workspace.path("4913"), "").unwrap();
+        fs::remove_file(workspace.path("4913")).unwrap();
+        fs::rename(workspace.path("a.yaml"), workspace.path("a.yaml~")).unwrap();
+        fs::write(workspace.path("a.yaml"), "two").unwrap();
+        fs::remove_file(workspace.path("a.yaml~")).unwrap();
+        fs::remove_file(workspace.path(".a.yaml.swp")).unwrap();
+    };
+    check(&[("a.yaml", "one")], save, &["two"]);
+}
+
+#[test]
+fn a_link_to_the_policy_directory_may_be_swapped() {
+    for watching in [Watching::On, Watching::Off] {
+        let (one, two) = (Workspace::with(&[("a.yaml", "one")]), Workspace::with(&[("a.yaml", "two")]));
+        let links = tempfile::tempdir().unwrap();
+        let (link, next) = (links.path().join("current"), links.path().join("next"));
+        symlink(one.policies(), &link).unwrap();
+        let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(20) };
+        let policies = start(source(&link), poll_interval, watching);
+        futures_block(policies.validate()).unwrap();
+        symlink(two.policies(), &next).unwrap();
+        fs::rename(&next, &link).unwrap();
+        serves(&policies, &["two"]);
+        two.write("a.yaml", "three");
+        serves(&policies, &["three"]);
+    }
+}
+
+#[test]
+fn a_file_elsewhere_that_a_link_leads_to_is_watched() {
+    let pool = Workspace::with(&[("v1/list.yaml", "one"), ("v2/list.yaml", "two")]);
+    symlink("v1", pool.path("current")).unwrap();
+    let workspace = Workspace::with(&[]);
+    workspace.link(pool.path("current/list.yaml"), "a.yaml");
+    let policies = watching(&workspace);
+    futures_block(policies.validate()).unwrap();
+    pool.write("v1/list.yaml", "one more");
+    serves(&policies, &["one more"]);
+    symlink("v2", pool.path("next")).unwrap();
+    fs::rename(pool.path("next"), pool.path("current")).unwrap();
+    serves(&policies, &["two"]);
+}
+
+#[test]
+fn a_reload_on_request_answers_with_what_it_came_to() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let policies = start(source(&workspace.policies()), NEVER, Watching::Off);
+    // The thread compares once when it begins; from its first answer on it waits.
+    futures_block(policies.validate()).unwrap();
+    workspace.write("a.yaml", "two");
+    let validation = futures_block(policies.validate()).unwrap();
+    assert_eq!(texts(&policies), ["one"]);
+    let status = futures_block(policies.reload()).unwrap();
+    assert_eq!(
+        (status.state, status.revision, Some(&*status.digest)),
+        (State::Current, 2, validation.digest.as_deref())
+    );
+    assert_eq!(texts(&policies), ["two"]);
+
+    workspace.write("a.yaml", "bad");
+    let validation = futures_block(policies.validate()).unwrap();
+    assert_eq!((validation.digest, validation.diagnostics.len()), (None, 1));
+    assert_eq!(policies.status().state, State::Current);
+    policies.request_reload().unwrap();
+    eventually("stale", || policies.status().state == State::Stale);
+}
+
+#[test]
+fn snapshots_out_of_force_are_freed_without_another_reload() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let policies = start(source(&workspace.policies()), NEVER, Watching::Off);
+    let request = arc_swap::Guard::into_inner(policies.live().snapshot());
+    let old = Arc::downgrade(&request);
+    workspace.write("a.yaml", "two");
+    futures_block(policies.reload()).unwrap();
+    drop(request);
+    eventually("freed", || old.strong_count() == 0);
+}
+
+#[test]
+fn a_directory_swapped_under_readers_never_gives_a_mixture() {
+    let workspace = Workspace::with(&[]);
+    let files: Vec<String> = (0..20).map(|number| format!("{number:02}.yaml")).collect();
+    let swap = |version: usize| {
+        let text = format!("v{version}");
+        let contents: Vec<(&str, &str)> = files.iter().map(|file| (file.as_str(), text.as_str())).collect();
+        workspace.swap_config_map(&format!("v{version}"), &contents);
+    };
+    swap(0);
+    let refuse_mixtures = |files: &[PolicyFile]| {
+        let texts: std::collections::BTreeSet<&str> = files.iter().map(|file| file.text.as_str()).collect();
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        crate::live::testing::fake_compile(files)
+    };
+    let source =
+        Source { compiler: crate::live::reload::Compiler::new(refuse_mixtures), ..source(&workspace.policies()) };
+    let policies = start(source, Duration::from_millis(1), Watching::On);
+    for version in 1..60 {
+        swap(version);
+    }
+    serves(&policies, &["v59"]);
+    let compiler_failed = |status: &Status| {
+        status.diagnostics.iter().any(|diagnostic| diagnostic.code == super::super::finding::COMPILER_FAILED)
+    };
+    assert!(!compiler_failed(&policies.status()));
+}
+
+#[test]
+fn the_thread_stops_when_the_handle_is_dropped() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let policies = watching(&workspace);
+    let live = Arc::downgrade(policies.live());
+    drop(policies);
+    eventually("the thread has let go of the snapshot", || live.strong_count() == 0);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
+    for watching in [Watching::On, Watching::Off] {
+        let workspace = Workspace::with(&[("a.yaml", "0")]);
+        let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(1) };
+        let timing = Timing { poll_interval, debounce: Duration::from_millis(300), watching };
+        let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
+        futures_block(policies.validate()).unwrap();
+        let mut text = String::new();
+        for part in 0..100 {
+            text += &part.to_string();
+            workspace.write("a.yaml", &text);
+            thread::sleep(Duration::from_millis(5));
+        }
+        serves(&policies, &[&text]);
+        assert_eq!(policies.status().revision, 2, "{watching:?}: nothing in between came into force");
+    }
+}

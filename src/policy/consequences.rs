@@ -1,0 +1,135 @@
+//! Leaves out findings that only follow from others.
+//!
+//! A file or a record that cannot be read takes its codes with it, and everything that refers
+//! to them would be reported too: one slip, thirty findings. What is left out here comes back,
+//! where it is real, as soon as the cause is mended; there is always an error that remains.
+//!
+//! Runs on every reload, on whatever somebody wrote: each text is looked at once.
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagnostic::{self, Diagnostic};
+use super::source::Document;
+use super::{PolicyFile, SourceFile};
+
+/// A reference that leads nowhere.
+const DANGLING: &str = "P011";
+/// No national list.
+const NO_NATIONAL_LIST: &str = "P016";
+
+/// Removes findings that follow from files and records that could not be read.
+///
+/// `files` are those that `sources` were read from.
+pub fn remove(files: &[PolicyFile], sources: &[&[SourceFile]], diagnostics: &mut Vec<Diagnostic>) {
+    if !diagnostic::has_errors(diagnostics) {
+        return;
+    }
+    let lost = Lost::of(files, sources);
+    let texts: HashMap<&str, &str> = files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+    let follows = |found: &Diagnostic| match found.code {
+        NO_NATIONAL_LIST => lost.has_file,
+        DANGLING => referred(&texts, found).is_some_and(|code| lost.codes.contains(code)),
+        _ => false,
+    };
+    let (mut following, kept): (Vec<_>, Vec<_>) = std::mem::take(diagnostics).into_iter().partition(follows);
+    *diagnostics = kept;
+    // Whatever the reasoning above is worth: policies with errors must not come out without one.
+    if !diagnostic::has_errors(diagnostics) {
+        diagnostics.append(&mut following);
+    }
+}
+
+/// What is there and could not be read.
+struct Lost<'s> {
+    has_file: bool,
+    codes: HashSet<&'s str>,
+}
+
+impl<'s> Lost<'s> {
+    fn of(files: &'s [PolicyFile], sources: &[&'s [SourceFile]]) -> Self {
+        let sources = || sources.iter().flat_map(|sources| sources.iter());
+        let read: HashSet<&str> = sources().map(|source| source.path.as_str()).collect();
+        let mut lost = Self { has_file: false, codes: HashSet::new() };
+        for file in files.iter().filter(|file| !read.contains(file.path.as_str())) {
+            lost.has_file = true;
+            lost.codes.extend(words(&file.text));
+        }
+        for source in sources() {
+            lost.codes.extend(source.lost.iter().map(AsRef::as_ref));
+            // A list that cannot be compiled, for instance because its zone is unknown, is there all the same.
+            if let Document::Zone(list) = &source.document {
+                lost.codes.insert(&list.id.value.0);
+            }
+        }
+        lost
+    }
+}
+
+/// Returns everything in a text that could be a code.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '-' | '.' | '_')))
+        .filter(|word| !word.is_empty())
+}
+
+/// Returns the word that a finding points at.
+fn referred<'f>(texts: &HashMap<&str, &'f str>, diagnostic: &Diagnostic) -> Option<&'f str> {
+    let span = diagnostic.span?;
+    let text = texts.get(diagnostic.file.as_str())?;
+    let from = span.offset as usize;
+    let word = text.get(from..from.checked_add(span.length as usize)?)?;
+    Some(word.trim().trim_matches(['"', '\'']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, compile, read};
+    use super::*;
+
+    const CODES: &str = "format: 1\nkind: catalogue\nzones:\n  - {code: port, name: {zh: 港, en: port}}\n";
+    const OWN: &str = "format: 1\nkind: registry\nexporters:\n  - id: acme\n    name: {zh: 甲, en: A}\n    \
+        zones: [port, \"haven\"]\n    held: {general: 0, sensitive: 0, specially_sensitive: 0}\n";
+
+    #[track_caller]
+    fn messages(codes: &str) -> Vec<String> {
+        let file = |path: &str, text: &str| PolicyFile { path: path.to_owned(), text: text.to_owned() };
+        let files = [file("codes.yaml", codes), file("own.yaml", OWN)];
+        let compiled = compile(&files, &Limits { entries_max: 1_000, depth_max: 32 });
+        assert!(compiled.snapshot.is_none());
+        compiled.diagnostics.into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn what_stands_in_a_file_or_record_that_cannot_be_read_is_not_missed() {
+        let none = "no national list: there is no file of `kind: national-list`";
+        assert_eq!(messages(CODES), [none, "unknown zone `haven`"]);
+        // A record: its code is known, and the other reference is still reported.
+        let record = CODES.replace("en: port", "xx: port");
+        assert_eq!(messages(&record)[1..], ["the key `en` is missing", "unknown key `xx`", "unknown zone `haven`"]);
+        // A file: neither is a national list missed that may have stood in it.
+        let file = CODES.replace("}}", "}");
+        assert_eq!(messages(&file), ["a bracket is opened here and never closed", "unknown zone `haven`"]);
+        assert_eq!(messages(&format!("{file}# haven\n")).len(), 1);
+        assert_eq!(messages(&format!("{file}# havens\n")).len(), 2);
+    }
+
+    #[test]
+    fn an_error_always_remains() {
+        let file = PolicyFile { path: "own.yaml".to_owned(), text: OWN.to_owned() };
+        let mut diagnostics = Vec::new();
+        let sources = read(std::slice::from_ref(&file), &Limits { entries_max: 1, depth_max: 32 }, &mut diagnostics);
+        let mut found = Diagnostic {
+            code: DANGLING,
+            severity: super::super::Severity::Error,
+            file: "own.yaml".to_owned(),
+            span: None,
+            message: String::new(),
+            help: None,
+        };
+        let lost = PolicyFile { path: "lost.yaml".to_owned(), text: "zones: port".to_owned() };
+        let offset = u32::try_from(OWN.find("port").unwrap()).unwrap();
+        found.span = Some(super::super::Span { line: 6, column: 13, offset, length: 4 });
+        diagnostics.push(found);
+        remove(&[file, lost], &[&sources], &mut diagnostics);
+        assert_eq!(diagnostics.len(), 1);
+    }
+}

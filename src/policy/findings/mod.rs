@@ -1,0 +1,84 @@
+//! What `check` reports beyond mistakes: what ends soon, what no rule reaches, what nobody could read.
+//!
+//! Nothing here stops a server. A warning is something that will bite, a note something to know.
+//! Looks at one day, given by the caller.
+
+mod expiry;
+mod reach;
+
+use jiff::civil::Date;
+
+use super::diagnostic::{Diagnostic, Severity, Span};
+use super::source::Document;
+use super::source::scalar::Bilingual;
+use super::{SourceFile, time};
+use crate::domain::snapshot::Snapshot;
+
+/// For which day to look, and how far ahead.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The day, in Asia/Shanghai.
+    pub day: Date,
+    /// What ends within so many days is reported.
+    pub expires_within_days: u16,
+}
+
+/// Adds what is worth knowing about policies. `snapshot` is what they compile to; without one,
+/// what needs it is left out.
+pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, diagnostics: &mut Vec<Diagnostic>) {
+    let mut finder = Finder { diagnostics };
+    unread(&mut finder, sources);
+    expiry::find(&mut finder, sources, look);
+    if let (Some(snapshot), Some(noon)) = (snapshot, time::moment(look.day, 12)) {
+        reach::find(&mut finder, sources, snapshot, noon);
+    }
+}
+
+/// Returns how often the files say `unknown`.
+pub fn unknown(sources: &[SourceFile]) -> usize {
+    sources.iter().map(|source| unread_places(source).len()).sum()
+}
+
+/// Returns where a file says that something is unknown: by the word, or in its table of what could not be read.
+fn unread_places(source: &SourceFile) -> Vec<Span> {
+    let table = match &source.document {
+        Document::National(list) => list.unknown.as_slice(),
+        Document::Zone(list) => list.unknown.as_slice(),
+        Document::Catalogue(_) | Document::Registry(_) | Document::Test(_) => &[],
+    };
+    let mut places = source.unknown.clone();
+    places.extend(table.iter().map(|unread| unread.span));
+    places.sort_unstable();
+    places
+}
+
+struct Finder<'d> {
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+impl Finder<'_> {
+    /// Adds a finding. An empty help is none.
+    fn add(&mut self, (code, severity): (&'static str, Severity), (file, span): (&str, Span), text: (String, String)) {
+        let (file, span, (message, help)) = (file.to_owned(), Some(span), text);
+        let help = Some(help).filter(|help| !help.is_empty());
+        self.diagnostics.push(Diagnostic { code, severity, file, span, message, help });
+    }
+}
+
+/// Returns a name in both languages.
+fn both(name: &Bilingual) -> String {
+    format!("{} / {}", name.zh.0, name.en.0)
+}
+
+/// P024: how much of a file nobody could read.
+fn unread(finder: &mut Finder<'_>, sources: &[SourceFile]) {
+    for source in sources {
+        let places = unread_places(source);
+        let Some(first) = places.first() else { continue };
+        let message = match places.len() {
+            1 => "the file has one thing that nobody could read".to_owned(),
+            count => format!("the file has {count} things that nobody could read, the first of them here"),
+        };
+        finder.add(("P024", Severity::Note), (&source.path, *first), (message, String::new()));
+    }
+}

@@ -1,0 +1,51 @@
+//! Results of test cases, as text and as JSON.
+
+use std::io::{self, Write};
+
+use annotate_snippets::normalize_untrusted_str;
+use serde_json::{Value, json};
+
+use super::{counted, json};
+use crate::policy::verify::CaseResult;
+
+/// Writes the cases that failed, each with its place, then a line that sums all up.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn text(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
+    for CaseResult { file, id, title, span, outcome: _, got, failures } in failed(results) {
+        let first = format!("{file}:{}: case `{id}` failed: {title}", span.line);
+        writeln!(out, "{}", normalize_untrusted_str(&first))?;
+        for failure in failures {
+            writeln!(out, "    {}", normalize_untrusted_str(failure))?;
+        }
+        writeln!(out, "    came out: {}\n", normalize_untrusted_str(got))?;
+    }
+    let failed = failed(results).count();
+    writeln!(out, "{}: {} passed, {failed} failed", counted(results.len(), "case"), results.len() - failed)
+}
+
+/// Writes the same as JSON: `cases`, `passed`, `failed`, and the cases that failed as `failures`.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn json(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
+    let failures: Vec<Value> = failed(results)
+        .map(|result| {
+            let CaseResult { file, id, title, span, outcome: _, got, failures } = result;
+            json!({ "file": file, "line": span.line, "id": id, "title": title, "got": got, "problems": failures })
+        })
+        .collect();
+    let failed = failures.len();
+    let value = json!({
+        "cases": results.len(),
+        "passed": results.len() - failed,
+        "failed": failed,
+        "failures": failures,
+    });
+    json::write(&value, out)
+}
+
+fn failed(results: &[CaseResult]) -> impl Iterator<Item = &CaseResult> {
+    results.iter().filter(|result| !result.failures.is_empty())
+}

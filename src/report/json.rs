@@ -1,0 +1,52 @@
+//! Findings as JSON, for editors and pipelines. Nothing is left out and nothing is shortened.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::Checked;
+use crate::policy::diagnostic::Diagnostic;
+
+/// Writes what a check came to: `findings`, `unknown`, `files`, and `digest` where the policies are valid.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut value = json!({
+        "findings": checked.diagnostics.iter().map(finding).collect::<Vec<_>>(),
+        "unknown": checked.unknown,
+        "files": checked.files.len(),
+    });
+    if let (Some(digest), Some(object)) = (checked.digest, value.as_object_mut()) {
+        object.insert("digest".to_owned(), digest.into());
+    }
+    write(&value, out)
+}
+
+/// Returns a finding. `file`, `line`, `column` and `help` are absent where there is none.
+pub fn finding(diagnostic: &Diagnostic) -> Value {
+    let Diagnostic { code, severity, file, span, message, help } = diagnostic;
+    let mut value = json!({ "code": code, "severity": severity.name(), "message": message });
+    if let Some(object) = value.as_object_mut() {
+        if !file.is_empty() {
+            object.insert("file".to_owned(), file.as_str().into());
+        }
+        if let Some(span) = span {
+            object.insert("line".to_owned(), span.line.into());
+            object.insert("column".to_owned(), span.column.into());
+        }
+        if let Some(help) = help {
+            object.insert("help".to_owned(), help.as_str().into());
+        }
+    }
+    value
+}
+
+/// Writes a value over several lines, with a line feed at the end.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn write(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}

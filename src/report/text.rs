@@ -1,0 +1,155 @@
+//! Findings as text: file, line, column, the line itself, and what to do.
+//!
+//! Only the line that a finding points at is looked at, and of a long line only what surrounds
+//! the place, so that a report costs the same whatever the size of the file.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+
+use super::{Checked, Colour, counted};
+use crate::policy::diagnostic::{Diagnostic, Severity, Span};
+
+/// Most findings that are shown with their line; how many more there are is said.
+pub const SHOWN_MAX: usize = 100;
+
+/// Bytes of a line before the place of a finding up to which the line is kept whole.
+const BEFORE_BYTES_MAX: usize = 4_096;
+/// Bytes that are kept after it, and before it where the line is longer: more than a terminal shows.
+const AFTER_BYTES_MAX: usize = 240;
+/// Bytes of the place itself that are underlined at most.
+const PLACE_BYTES_MAX: usize = 160;
+
+/// Writes the findings and a line that sums them up.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
+    findings(checked, colour, out)?;
+    writeln!(
+        out,
+        "{}, {}, {} unknown in {}",
+        counted(checked.count(Severity::Error), "error"),
+        counted(checked.count(Severity::Warning), "warning"),
+        checked.unknown,
+        counted(checked.files.len(), "file"),
+    )?;
+    checked.digest.map_or(Ok(()), |digest| writeln!(out, "digest {digest}"))
+}
+
+/// Writes the findings: errors and warnings with their line, notes on a line each.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn findings(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
+    for diagnostic in checked.diagnostics.iter().take(SHOWN_MAX) {
+        match diagnostic.severity {
+            Severity::Error | Severity::Warning => {
+                let text = checked.files.iter().find(|file| file.path == diagnostic.file);
+                let text = text.map(|file| file.text.as_str());
+                writeln!(out, "{}\n", with_its_line(diagnostic, text, colour))?;
+            }
+            Severity::Note => writeln!(out, "{}", on_a_line(diagnostic))?,
+        }
+    }
+    let more = checked.diagnostics.len().saturating_sub(SHOWN_MAX);
+    if 0 < more {
+        writeln!(out, "and {more} more")?;
+    }
+    if checked.diagnostics.last().is_some_and(|last| last.severity == Severity::Note) {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn on_a_line(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { code, severity, file, span, message, help } = diagnostic;
+    let place = match span {
+        Some(Span { line, column, .. }) => format!("{file}:{line}:{column}: "),
+        None if file.is_empty() => String::new(),
+        None => format!("{file}: "),
+    };
+    let help = help.as_deref().map(|help| format!("\n  = help: {help}")).unwrap_or_default();
+    let line = normalize_untrusted_str(&format!("{place}{message}"));
+    format!("{}[{code}]: {line}{}", severity.name(), normalize_lines(&help))
+}
+
+/// Makes control characters visible but for the line feeds that we put there ourselves.
+fn normalize_lines(text: &str) -> String {
+    text.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
+}
+
+fn with_its_line(diagnostic: &Diagnostic, text: Option<&str>, colour: Colour) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let message = normalize_untrusted_str(&diagnostic.message);
+    let title = level.primary_title(message).id(diagnostic.code);
+    let mut group = annotate_snippets::Group::with_title(title);
+    let path = normalize_untrusted_str(&diagnostic.file);
+    let excerpt = diagnostic.span.and_then(|span| excerpt(text?, span).map(|excerpt| (span, excerpt)));
+    group = match (excerpt, diagnostic.span) {
+        (Some((span, Excerpt { line, place, is_whole })), _) => {
+            let snippet = Snippet::source(line).line_start(span.line as usize);
+            let snippet = snippet.annotation(AnnotationKind::Primary.span(place));
+            // The renderer counts the column in the line that it is given; a part of a line would give another one.
+            if is_whole {
+                group.element(snippet.path(path))
+            } else {
+                group.element(origin(path, span)).element(snippet)
+            }
+        }
+        (None, Some(span)) => group.element(origin(path, span)),
+        (None, None) if path.is_empty() => group,
+        (None, None) => group.element(Origin::path(path)),
+    };
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+    }
+    let renderer = match colour {
+        Colour::Plain => Renderer::plain(),
+        Colour::Ansi => Renderer::styled(),
+    };
+    renderer.render(&[group])
+}
+
+fn origin<'a>(path: String, span: Span) -> Origin<'a> {
+    Origin::path(path).line(span.line as usize).char_column(span.column as usize)
+}
+
+/// The line of a file that a finding points at, and the place within it in bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Excerpt {
+    line: String,
+    place: Range<usize>,
+    /// Whether everything before the place is there.
+    is_whole: bool,
+}
+
+/// Returns the line in which a span begins; `None` where the span is not one of this text.
+fn excerpt(text: &str, span: Span) -> Option<Excerpt> {
+    let (before, after) = text.split_at_checked(span.offset as usize)?;
+    let lead = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+    let line_after = after.split(['\n', '\r']).next().unwrap_or("");
+    let place_end = (span.length as usize).clamp(1, PLACE_BYTES_MAX).min(line_after.len());
+    let (place, rest) = line_after.split_at_checked(boundary_after(line_after, place_end))?;
+    let rest = rest.get(..boundary_after(rest, AFTER_BYTES_MAX)).unwrap_or(rest);
+    let is_whole = lead.len() <= BEFORE_BYTES_MAX;
+    let lead = if is_whole { lead.to_owned() } else { tail(lead) };
+    let start = lead.len();
+    Some(Excerpt { line: format!("{lead}{place}{rest}"), place: start..start + place.len(), is_whole })
+}
+
+/// Returns the first boundary between characters at or after a number of bytes.
+fn boundary_after(text: &str, bytes: usize) -> usize {
+    (bytes..text.len()).find(|index| text.is_char_boundary(*index)).unwrap_or(text.len())
+}
+
+/// Returns the end of what stands before the place, with a mark for what is left out.
+fn tail(lead: &str) -> String {
+    let from = boundary_after(lead, lead.len().saturating_sub(AFTER_BYTES_MAX));
+    format!("…{}", lead.get(from..).unwrap_or(lead))
+}

@@ -1,0 +1,104 @@
+//! The answers to a stream of requests: pulled one by one, in order.
+//!
+//! Nothing is queued. The transport asks for the next answer when it has room for one, and only
+//! then is the next request read: a caller that does not read its answers is slowed down by
+//! HTTP/2 flow control, and a stream costs the same memory however long it runs.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::WatchStream;
+use tonic::Status;
+
+use super::decide::{DecisionApi, Phase};
+use crate::wire::generated::v1;
+use crate::wire::status::{self, Unavailable};
+
+/// The answers to the requests of `S`.
+///
+/// Ends when the requests end. A request that makes no sense is answered with its error, and the
+/// stream goes on; a message that is not protobuf ends it. When the server stops, what has
+/// arrived is answered and the stream ends with `UNAVAILABLE`, so that the caller knows that
+/// whatever has no answer was not decided.
+pub struct Answers<S> {
+    /// `None` once the stream has ended.
+    inbound: Option<S>,
+    api: DecisionApi,
+    /// Tells without waiting whether the phase has changed since the stream was opened.
+    phase: watch::Receiver<Phase>,
+    /// Wakes the stream when it changes.
+    phase_changes: WatchStream<Phase>,
+    /// Transfers that may still be answered after the server has begun to stop.
+    drain_transfers_left: usize,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<S> fmt::Debug for Answers<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("ended", &self.inbound.is_none()).finish_non_exhaustive()
+    }
+}
+
+impl<S> Answers<S> {
+    /// Returns the answers. `phase` was `Serving` after it was subscribed to; `place` is given
+    /// back when the stream is dropped.
+    pub(super) fn new(
+        inbound: S,
+        api: DecisionApi,
+        phase: watch::Receiver<Phase>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let phase_changes = WatchStream::from_changes(phase.clone());
+        let drain_transfers_left = api.settings().stream_drain_transfers_max;
+        Self { inbound: Some(inbound), api, phase, phase_changes, drain_transfers_left, _place: place }
+    }
+
+    fn end(&mut self, last: Option<Status>) -> Poll<Option<Result<v1::DecideStreamResponse, Status>>> {
+        self.inbound = None;
+        Poll::Ready(last.map(Err))
+    }
+
+    fn stop(&mut self) -> Poll<Option<Result<v1::DecideStreamResponse, Status>>> {
+        let retry_after_ms = self.api.settings().retry_after_ms;
+        self.end(Some(status::unavailable(Unavailable::Draining, retry_after_ms)))
+    }
+
+    /// Says whether the server stops; an error means that the service is gone, which is the same.
+    fn is_draining(&self) -> bool {
+        self.phase.has_changed().unwrap_or(true)
+    }
+}
+
+impl<S> Stream for Answers<S>
+where
+    S: Stream<Item = Result<v1::DecideStreamRequest, Status>> + Unpin,
+{
+    type Item = Result<v1::DecideStreamResponse, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let is_draining = this.is_draining();
+        let Some(inbound) = this.inbound.as_mut() else { return Poll::Ready(None) };
+        if is_draining && this.drain_transfers_left == 0 {
+            return this.stop();
+        }
+        match Pin::new(inbound).poll_next(context) {
+            Poll::Ready(Some(Ok(request))) => {
+                if is_draining {
+                    this.drain_transfers_left = this.drain_transfers_left.saturating_sub(1);
+                }
+                Poll::Ready(Some(Ok(this.api.decide_streamed(&request))))
+            }
+            Poll::Ready(Some(Err(status))) => this.end(Some(status)),
+            Poll::Ready(None) => this.end(None),
+            Poll::Pending => match Pin::new(&mut this.phase_changes).poll_next(context) {
+                Poll::Ready(_) => this.stop(),
+                Poll::Pending if is_draining => this.stop(),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What is wrong with a field, in words: for people, in English and Chinese, and for programs.
+//!
+//! Every text says what is wrong and what to do. What a caller sent stands in backticks, with
+//! control characters escaped, so that it cannot break out of a line of a log.
+
+use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, Need, Problem};
+use crate::domain::units::Persons;
+
+/// A problem in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wording {
+    /// Stable code in capitals, such as `UNKNOWN_CODE`.
+    pub(super) reason: &'static str,
+    /// What is wrong and what to do, in English.
+    pub(super) en: String,
+    /// The same in Chinese.
+    pub(super) zh: String,
+}
+
+/// Says what is wrong and what to do.
+pub(super) fn wording(problem: &Problem) -> Wording {
+    let (en, zh) = texts(problem);
+    Wording { reason: reason(problem), en, zh }
+}
+
+const fn reason(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Missing(_) => "MISSING",
+        Problem::UnknownCode { .. } => "UNKNOWN_CODE",
+        Problem::NearMiss { .. } => "NEAR_MISS",
+        Problem::NotACountry { .. } => "NOT_A_COUNTRY",
+        Problem::TooLong { .. } => "TOO_LONG",
+        Problem::TooMany { .. } => "TOO_MANY",
+        Problem::TooManyPersons { .. } => "TOO_MANY_PERSONS",
+        Problem::PersonsWithoutPersonalInformation => "PERSONS_WITHOUT_PERSONAL_INFORMATION",
+        Problem::OtherExportersFlow { .. } => "OTHER_EXPORTERS_FLOW",
+        Problem::GroundNotInherited { .. } => "GROUND_NOT_INHERITED",
+        Problem::OutOfCalendar => "OUT_OF_CALENDAR",
+        Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
+        Problem::NotATimestamp => "NOT_A_TIMESTAMP",
+    }
+}
+
+/// English, then Chinese.
+fn texts(problem: &Problem) -> (String, String) {
+    match problem {
+        Problem::Missing(need) => fixed(missing(*need)),
+        Problem::UnknownCode { kind, code, nearest } => unknown_code(*kind, code, nearest.as_deref()),
+        Problem::NearMiss { code, nearest } => {
+            let (code, nearest) = (quoted(code), quoted(nearest));
+            (
+                format!(
+                    "{code} resembles {nearest}, which is protected more strictly: correct it or choose another code"
+                ),
+                format!("{code} 与保护级别更高的 {nearest} 相似：请更正或换用其他代码"),
+            )
+        }
+        Problem::NotACountry { code, nearest } => not_a_country(code, nearest.as_deref()),
+        Problem::TooLong { bytes } => (
+            format!("{bytes} bytes long: at most {CODE_BYTES_MAX} are allowed"),
+            format!("长 {bytes} 字节：最多 {CODE_BYTES_MAX} 字节"),
+        ),
+        Problem::TooMany { count, max } => (
+            format!("{count} entries: at most {max} are allowed, so split the request"),
+            format!("共 {count} 项：最多 {max} 项，请拆分请求"),
+        ),
+        Problem::TooManyPersons { count } => (
+            format!("{count} persons: at most {} are possible, so count distinct persons", Persons::MAX),
+            format!("{count} 人：最多 {} 人，请按自然人去重计数", Persons::MAX),
+        ),
+        Problem::PersonsWithoutPersonalInformation => fixed((
+            "persons are stated, but no data item is personal information: correct the items, or leave persons out",
+            "填写了人数，但没有数据项属于个人信息：请更正数据项，或不填人数",
+        )),
+        Problem::OtherExportersFlow { registered } => (
+            format!("the flow belongs to {}: leave the exporter out, or name another flow", quoted(registered)),
+            format!("该数据流属于 {}：请不填出口方，或指明其他数据流", quoted(registered)),
+        ),
+        Problem::GroundNotInherited { flow } => (
+            format!(
+                "the ground of flow {} is registered for other data than this: state the ground that holds here, or leave the flow out",
+                quoted(flow)
+            ),
+            format!("数据流 {} 的豁免事由系为其他数据登记：请填写本次适用的事由，或不填数据流", quoted(flow)),
+        ),
+        Problem::OutOfCalendar => fixed((
+            "no calendar for that moment: choose one within the years that the policies cover",
+            "该时点不在日历之内：请选择政策所涵盖年份内的时点",
+        )),
+        Problem::UnknownNumber { number, name } => (
+            format!("{number} is no value of `{name}`: use one that the contract `neglist.v1` names"),
+            format!("{number} 不是 `{name}` 的值：请使用 `neglist.v1` 所列的值"),
+        ),
+        Problem::NotATimestamp => fixed((
+            "not a time stamp: use a year from 1 to 9999, and nanos from 0 to 999999999",
+            "不是有效的时间戳：年份须为 1 至 9999，nanos 须为 0 至 999999999",
+        )),
+    }
+}
+
+fn fixed((en, zh): (&str, &str)) -> (String, String) {
+    (en.to_owned(), zh.to_owned())
+}
+
+fn unknown_code(kind: CodeKind, code: &str, nearest: Option<&str>) -> (String, String) {
+    let (noun_zh, noun_en) = kind.nouns();
+    let (en, zh) = match (nearest.map(quoted), kind) {
+        (Some(nearest), _) => (format!("did you mean {nearest}?"), format!("是否为 {nearest}？")),
+        (None, CodeKind::Exporter) => fixed((
+            "register it, or state its facts in `exporter_facts`",
+            "请先登记，或在 `exporter_facts` 中填写其情况",
+        )),
+        (None, CodeKind::Flow) => fixed(("register it, or leave it out", "请先登记，或不填")),
+        (
+            None,
+            CodeKind::Zone
+            | CodeKind::Sector
+            | CodeKind::Scenario
+            | CodeKind::Item
+            | CodeKind::Attribute
+            | CodeKind::ExporterKind,
+        ) => fixed(("use a code of the catalogue in force", "请使用现行目录中的代码")),
+    };
+    let code = quoted(code);
+    (format!("unknown {noun_en} {code}: {en}"), format!("未知{noun_zh} {code}：{zh}"))
+}
+
+fn not_a_country(code: &str, nearest: Option<&str>) -> (String, String) {
+    let code = quoted(code);
+    let (en, zh) = match nearest.map(quoted) {
+        Some(nearest) => (format!("did you mean {nearest}?"), format!("是否为 {nearest}？")),
+        None => fixed(("use two capital letters, such as `DE`", "请用两位大写字母，如 `DE`")),
+    };
+    (format!("{code} is no ISO 3166-1 country code: {en}"), format!("{code} 不是 ISO 3166-1 国家和地区代码：{zh}"))
+}
+
+fn quoted(word: &str) -> String {
+    format!("`{}`", word.escape_debug())
+}
+
+fn missing(need: Need) -> (&'static str, &'static str) {
+    match need {
+        Need::Transfer => ("required: say which transfer to decide", "必填：请给出待判定的传输"),
+        Need::UnlessFlow => (
+            "required: set it, or name a registered flow that supplies it",
+            "必填：请填写，或以 flow 指明提供此项的已登记数据流",
+        ),
+        Need::ZoneHasList => (
+            "required, because the exporter's zone has a negative list in force: name its code, or `other` for none of the listed",
+            "必填，因出口方所在区域有生效的负面清单：请填代码，均不属于时填 `other`",
+        ),
+        Need::PersonalInformation => (
+            "required, because personal information is sent: state how many persons it adds to the year's totals, be it 0",
+            "必填，因涉及个人信息：请填写本次新增的人数，可为 0",
+        ),
+        Need::NoLedger => (
+            "required, because this server keeps no totals: state the persons since 1 January (Asia/Shanghai) without this transfer",
+            "必填，因本服务器不计累计人数：请填写自1月1日（北京时间）起的累计人数，不含本次",
+        ),
+        Need::NoLedgerForScenario => (
+            "required, because the list counts this scenario apart and this server keeps no totals: state the scenario's persons since 1 January (Asia/Shanghai)",
+            "必填，因清单对该场景单独计数而本服务器不计累计人数：请填写该场景自1月1日（北京时间）起的累计人数",
+        ),
+        Need::ListExcludesModalities => (
+            "required, because the list treats modalities differently: state text, audio, image or video",
+            "必填，因清单区别对待数据模态：请填写文本、音频、图像或视频",
+        ),
+        Need::ItemCode => ("required: name the kind of data by its code", "必填：请填写数据项代码"),
+    }
+}

@@ -1,0 +1,188 @@
+//! Refusals: the only place that builds a gRPC status.
+//!
+//! A request that cannot be understood is `INVALID_ARGUMENT` with `google.rpc.BadRequest`, one
+//! violation for each field. A denial is no error: it is `OK` with a decision. Whoever reads an
+//! error must not let the transfer pass.
+//!
+//! A status travels in HTTP/2 headers, which many clients and proxies bound to 8 KiB together:
+//! see [`VIOLATIONS_BYTES_MAX`].
+
+use prost::{DecodeError, Message as _};
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::pb::bad_request::FieldViolation;
+use tonic_types::{BadRequest, RetryInfo, Status as RpcStatus, pb};
+
+use super::problem::{self, Wording};
+use crate::domain::asked::Violation;
+
+/// Most bytes of violations that one status lists; the first is listed whatever its size.
+///
+/// Headers encode the details in base64, 4 bytes for 3, and percent-encode the message. The
+/// message is one English text, at most 900 bytes as worst case (a code of 128 control
+/// characters and its escapes), and stands in the details a second time:
+/// (3,072 + 900) · 4/3 + 900 · 1.7 ≈ 6,900, which leaves a margin of a kibibyte for the rest.
+pub const VIOLATIONS_BYTES_MAX: usize = 3_072;
+
+/// Refuses a request that is malformed, given paths from the root of the request.
+///
+/// This is the form that stands inside a batch or a stream; [`to_status`] makes one of it that
+/// ends a call.
+pub fn invalid(violations: &[Violation]) -> RpcStatus {
+    let Some(first) = violations.first() else { return unresolved() };
+    let mut listed: Vec<FieldViolation> = Vec::new();
+    let mut bytes = 0;
+    for Violation { field, problem } in violations {
+        let entry = field_violation(field, problem::wording(problem));
+        bytes += entry.encoded_len();
+        if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
+            break;
+        }
+        listed.push(entry);
+    }
+    let first = format!("{}: {}", first.field, problem::wording(&first.problem).en);
+    let message = match violations.len() {
+        1 => format!("invalid request: {first}"),
+        count if listed.len() < count => {
+            format!("invalid request, {count} violations of which {} are listed, the first {first}", listed.len())
+        }
+        count => format!("invalid request, {count} violations, the first {first}"),
+    };
+    bad_request(message, listed)
+}
+
+/// Returns a violation on a line, in both languages.
+pub fn line(violation: &Violation) -> String {
+    let Wording { reason: _, en, zh } = problem::wording(&violation.problem);
+    format!("{}: {en} / {zh}", violation.field)
+}
+
+/// Refuses a message that is not valid protobuf.
+pub fn malformed(error: &DecodeError) -> Status {
+    let text = error.to_string();
+    let text = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
+    // prost lists `Message.field: ` from the innermost message outwards, before what is wrong.
+    let mut path: Vec<&str> = Vec::new();
+    let mut problem = text;
+    while let Some((step, rest)) = problem.split_once(": ") {
+        let Some((_, field)) = step.split_once('.').filter(|_| !step.contains(' ')) else { break };
+        path.insert(0, field);
+        problem = rest;
+    }
+    let field = path.join(".");
+    let wording = Wording {
+        reason: "MALFORMED",
+        en: format!("not a valid protobuf message: {problem}: encode it from the contract `neglist.v1`"),
+        zh: format!("不是有效的 protobuf 消息（{problem}）：请按 `neglist.v1` 编码"),
+    };
+    let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
+    to_status(&bad_request(format!("invalid request: {place}{}", wording.en), vec![field_violation(&field, wording)]))
+}
+
+/// What there is too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// Requests that are being answered.
+    RequestsInFlight,
+    /// `DecideStream` calls that are open.
+    OpenStreams,
+}
+
+/// Refuses a call because a limit of the server is reached, and says when to try again.
+pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
+    let message = match what {
+        Exhausted::RequestsInFlight => "too many requests in flight: try again after the delay in RetryInfo",
+        Exhausted::OpenStreams => "too many open streams: close one, or try again after the delay in RetryInfo",
+    };
+    to_status(&rpc_status(Code::ResourceExhausted, message.to_owned(), vec![retry(retry_after_ms)]))
+}
+
+/// Why a server does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// It has no valid policies yet.
+    NoSnapshot,
+    /// It is stopping.
+    Draining,
+    /// The policies are being loaded, and as many as may wait already do.
+    Loading,
+}
+
+/// Refuses a call that another server, or this one later, can answer.
+pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
+    let message = match why {
+        Unavailable::NoSnapshot => "no valid policies are loaded: try again later",
+        Unavailable::Draining => "the server is stopping: send what is not answered in a new call",
+        Unavailable::Loading => "the policies are being loaded, and others wait already: try again later",
+    };
+    to_status(&rpc_status(Code::Unavailable, message.to_owned(), vec![retry(retry_after_ms)]))
+}
+
+/// Ends a wait for a digest that has not come into force.
+pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
+    let message = format!("`{wanted}` is not in force: `{in_force}` is");
+    to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
+}
+
+/// Refuses a digest without the form of one.
+pub fn malformed_digest() -> Status {
+    let wording = Wording {
+        reason: "MALFORMED",
+        en: "not a digest: write `blake3:` and 64 lower-case hexadecimal digits".to_owned(),
+        zh: "不是有效的摘要：应为 `blake3:` 加64位小写十六进制数字".to_owned(),
+    };
+    to_status(&bad_request(
+        format!("invalid request: digest: {}", wording.en),
+        vec![field_violation("digest", wording)],
+    ))
+}
+
+/// Returns the status that ends a call.
+pub fn to_status(rpc: &RpcStatus) -> Status {
+    Status::with_details(Code::from_i32(rpc.code), rpc.message.clone(), rpc.encode_to_vec().into())
+}
+
+/// Returns a status with its details as a message, for printing.
+pub fn to_rpc_status(status: &Status) -> RpcStatus {
+    let plain = || rpc_status(status.code(), status.message().to_owned(), Vec::new());
+    match RpcStatus::decode(status.details()) {
+        Ok(rpc) if rpc.code == i32::from(status.code()) => rpc,
+        Ok(_) | Err(_) => plain(),
+    }
+}
+
+/// The domain refused and said no reason. That cannot happen; if it does, nothing may pass.
+fn unresolved() -> RpcStatus {
+    let message = "the request could not be resolved against the policies: report this to the operator of the server";
+    rpc_status(Code::Internal, message.to_owned(), Vec::new())
+}
+
+fn field_violation(field: &str, Wording { reason, en, zh }: Wording) -> FieldViolation {
+    FieldViolation {
+        field: field.to_owned(),
+        description: format!("{en} / {zh}"),
+        reason: reason.to_owned(),
+        localized_message: None,
+    }
+}
+
+fn bad_request(message: String, field_violations: Vec<FieldViolation>) -> RpcStatus {
+    let value = pb::BadRequest { field_violations }.encode_to_vec();
+    rpc_status(Code::InvalidArgument, message, vec![Any { type_url: BadRequest::TYPE_URL.to_owned(), value }])
+}
+
+fn retry(after_ms: u32) -> Any {
+    let seconds = i64::from(after_ms / 1_000);
+    // Below one second, so that it always fits.
+    let nanos = i32::try_from(after_ms % 1_000 * 1_000_000).unwrap_or_default();
+    let retry_delay = Some(prost_types::Duration { seconds, nanos });
+    Any { type_url: RetryInfo::TYPE_URL.to_owned(), value: pb::RetryInfo { retry_delay }.encode_to_vec() }
+}
+
+fn rpc_status(code: Code, message: String, details: Vec<Any>) -> RpcStatus {
+    RpcStatus { code: code.into(), message, details }
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

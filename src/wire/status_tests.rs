@@ -1,0 +1,155 @@
+//! Every problem in words, and every status with its code and details.
+
+use prost::bytes::Bytes;
+use tonic_types::StatusExt as _;
+
+use super::*;
+use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, Need, Problem};
+use crate::wire::generated::v1;
+
+const KINDS: [CodeKind; 8] = [
+    CodeKind::Zone,
+    CodeKind::Sector,
+    CodeKind::Scenario,
+    CodeKind::Item,
+    CodeKind::Attribute,
+    CodeKind::ExporterKind,
+    CodeKind::Exporter,
+    CodeKind::Flow,
+];
+
+const NEEDS: [Need; 8] = [
+    Need::Transfer,
+    Need::UnlessFlow,
+    Need::ZoneHasList,
+    Need::PersonalInformation,
+    Need::NoLedger,
+    Need::NoLedgerForScenario,
+    Need::ListExcludesModalities,
+    Need::ItemCode,
+];
+
+fn unknown(kind: CodeKind, code: &str, nearest: Option<&str>) -> Problem {
+    Problem::UnknownCode { kind, code: code.to_owned(), nearest: nearest.map(str::to_owned) }
+}
+
+fn problems() -> Vec<Problem> {
+    let country = |code: &str, nearest: Option<&str>| Problem::NotACountry {
+        code: code.to_owned(),
+        nearest: nearest.map(str::to_owned),
+    };
+    let mut problems: Vec<Problem> = NEEDS.map(Problem::Missing).into();
+    problems.extend(KINDS.map(|kind| unknown(kind, "farma", Some("pharma"))));
+    problems.extend([
+        unknown(CodeKind::Sector, "quite\nelse", None),
+        unknown(CodeKind::Exporter, "quite-else", None),
+        unknown(CodeKind::Flow, "quite-else", None),
+        Problem::NearMiss { code: "health.diagnossis".to_owned(), nearest: "health.diagnosis".to_owned() },
+        country("de", Some("DE")),
+        country("Germany", None),
+        Problem::TooLong { bytes: 129 },
+        Problem::TooMany { count: 1_001, max: 1_000 },
+        Problem::TooManyPersons { count: u64::MAX },
+        Problem::PersonsWithoutPersonalInformation,
+        Problem::OtherExportersFlow { registered: "acme".to_owned() },
+        Problem::GroundNotInherited { flow: "payroll".to_owned() },
+        Problem::OutOfCalendar,
+        Problem::UnknownNumber { number: -7, name: "Ground" },
+        Problem::NotATimestamp,
+    ]);
+    problems
+}
+
+#[test]
+fn every_problem_says_what_is_wrong_and_what_to_do() {
+    let lines = problems().into_iter().map(|problem| {
+        let status = to_status(&invalid(&[Violation::new("transfer.field", problem)]));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().starts_with("invalid request: transfer.field: "), "{}", status.message());
+        assert!(!status.message().contains('\n'), "{}", status.message());
+        let details = status.get_error_details();
+        let [violation] = &details.bad_request().unwrap().field_violations[..] else { panic!("{details:?}") };
+        assert_eq!(violation.field, "transfer.field");
+        format!("{:<36} {}", violation.reason, violation.description)
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_message_names_the_first_violation_and_how_many_there_are() {
+    let violations = [
+        Violation::new("transfer.sector", unknown(CodeKind::Sector, "farma", Some("pharma"))),
+        Violation::new("transfer.persons", Problem::Missing(Need::PersonalInformation)),
+    ];
+    let expected =
+        "invalid request, 2 violations, the first transfer.sector: unknown sector `farma`: did you mean `pharma`?";
+    assert_eq!(invalid(&violations).message, expected);
+    assert_eq!(invalid(&violations[..1]).message.len(), expected.len() - ", 2 violations, the first".len() + 1);
+}
+
+#[test]
+fn a_status_fits_into_the_headers_that_clients_accept() {
+    for code in ["\0".repeat(CODE_BYTES_MAX), "中".repeat(CODE_BYTES_MAX / 3), "x".repeat(CODE_BYTES_MAX)] {
+        let problem = || unknown(CodeKind::Attribute, &code, Some(&"n".repeat(CODE_BYTES_MAX)));
+        let violations: Vec<_> = (0..4_096)
+            .map(|index| Violation::new(format!("transfer.data[255].attributes[{index}]"), problem()))
+            .collect();
+        let status = to_status(&invalid(&violations));
+        let listed = status.get_error_details().bad_request().unwrap().field_violations.len();
+        assert!(0 < listed && status.message().contains(&format!("4096 violations of which {listed} are listed")));
+        let response = status.into_http::<()>();
+        let bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes <= 8_192, "{bytes} bytes of headers for {code:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_not_protobuf_names_the_field() {
+    let cases: [(&[u8], &str); 4] = [
+        // DecideRequest.transfer (field 1, 3 bytes) with exporter (field 2, 1 byte) 0xff.
+        (&[0x0a, 0x03, 0x12, 0x01, 0xff], "transfer.exporter"),
+        // The same in data[0].code.
+        (&[0x0a, 0x05, 0x42, 0x03, 0x0a, 0x01, 0xff], "transfer.data.code"),
+        // A message that ends within a field.
+        (&[0x0a, 0x05, 0x12], "transfer"),
+        (&[0xff; 12], ""),
+    ];
+    for (bytes, field) in cases {
+        let error = v1::DecideRequest::decode(Bytes::from_static(bytes)).unwrap_err();
+        let status = malformed(&error);
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let [violation] = &details.bad_request().unwrap().field_violations[..] else { panic!("{details:?}") };
+        assert_eq!((violation.field.as_str(), violation.reason.as_str()), (field, "MALFORMED"), "{error}");
+    }
+}
+
+#[test]
+fn limits_and_unavailability_say_when_to_try_again() {
+    let cases = [
+        (exhausted(Exhausted::RequestsInFlight, 1_250), Code::ResourceExhausted),
+        (exhausted(Exhausted::OpenStreams, 1_250), Code::ResourceExhausted),
+        (unavailable(Unavailable::NoSnapshot, 1_250), Code::Unavailable),
+        (unavailable(Unavailable::Draining, 1_250), Code::Unavailable),
+    ];
+    for (status, code) in cases {
+        assert_eq!(status.code(), code);
+        let delay = status.get_error_details().retry_info().unwrap().retry_delay;
+        assert_eq!(delay.unwrap().as_millis(), 1_250);
+    }
+}
+
+#[test]
+fn a_refusal_without_a_reason_is_not_the_callers_fault() {
+    assert_eq!(to_status(&invalid(&[])).code(), Code::Internal);
+}
+
+#[test]
+fn a_status_and_its_message_form_are_the_same() {
+    let rpc = invalid(&[Violation::new("transfer.at", Problem::OutOfCalendar)]);
+    assert_eq!(to_rpc_status(&to_status(&rpc)), rpc);
+    let plain = to_rpc_status(&Status::not_found("x"));
+    assert_eq!((plain.code, plain.message.as_str(), plain.details.len()), (i32::from(Code::NotFound), "x", 0));
+    let foreign = Status::with_details(Code::Aborted, "y", Bytes::from_static(b"\xff"));
+    assert_eq!(to_rpc_status(&foreign).code, i32::from(Code::Aborted));
+}

@@ -1,0 +1,130 @@
+//! What a compliance officer reads for each class of mistake.
+
+use neglist::report::{Checked, Colour, text};
+
+use crate::small::{CODES, NATION, OWN, PORT, Small, TEST};
+
+fn rendered(small: &Small) -> String {
+    let diagnostics = small.findings();
+    let checked = Checked { diagnostics: &diagnostics, files: &small.files, unknown: 0, digest: None };
+    let mut out = Vec::new();
+    text::findings(&checked, Colour::Plain, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+macro_rules! mistakes {
+    ($($name:ident: $(($path:expr, $old:expr, $new:expr)),+;)*) => {$(
+        #[test]
+        fn $name() {
+            let small = Small::new()$(.with($path, $old, $new))+;
+            insta::assert_snapshot!(rendered(&small));
+        }
+    )*};
+}
+
+#[test]
+fn the_directory_without_a_mistake_has_no_finding() {
+    assert_eq!(rendered(&Small::new()), "");
+}
+
+mistakes! {
+    unknown_key: (PORT, "citation: {zh: 港区负面清单, en: port list}", "citaton: {zh: 港区负面清单, en: port list}");
+    unknown_key_near_none: (OWN, "ciio: no", "ciio: no\n    shareholders: 7");
+    missing_key: (CODES, "{zh: 临床试验, en: clinical trial}", "{zh: 临床试验}");
+    missing_block: (NATION, "  ciio: {id: art-7, citation: {zh: 七, en: art. 7}, source: a, confidence: official}\n", "");
+    duplicate_key: (PORT, "zone: port\n", "zone: port\nzone: city\n");
+    wrong_kind: (OWN, "persons_per_year_max: none", "persons_per_year_max: 1000");
+    wrong_kind_of_list: (OWN, "zones: [port]", "zones: port");
+    number_in_place_of_text: (CODES, "en: clinical trial", "en: 2024");
+    persons_with_separators: (NATION, "persons: 1000000", "persons: 1,000,000");
+    persons_as_text: (NATION, "persons: 1000000", "persons: 1_000_000");
+    negative_persons: (NATION, "persons: 1000000", "persons: -5");
+    bad_code: (CODES, "code: clinical-trial", "code: Clinical Trial");
+    bad_day: (PORT, "first_day: 2025-01-01", "first_day: 2025-02-30");
+    day_in_another_order: (PORT, "first_day: 2025-01-01", "first_day: 01.01.2025");
+    bad_word: (PORT, "mode: before-export", "mode: before-exports");
+    bad_country: (OWN, "destination: CH", "destination: ch");
+    country_that_yaml_takes_for_no: (OWN, "destination: CH", "destination: no");
+    unknown_source: (PORT, "    confidence: official\n    scenarios:", "    confidence: official\n    note: x\n    scenarios:"),
+        (PORT, "    source: a\n    confidence: official\n    note: x", "    source: b-two\n    confidence: official\n    note: x");
+    unused_source: (CODES, "sources:\n", "sources:\n  b: {title: {zh: 乙, en: B}}\n");
+    dangling_item: (OWN, "items: [{code: health.diagnosis}]", "items: [{code: health.diagnosiss}]");
+    dangling_sector_near_none: (PORT, "sector: retail-services", "sector: forestry");
+    dangling_edition: (OWN, "lists: [port-2025]", "lists: [port-2024]");
+    dangling_exporter: (OWN, "    exporter: acme\n    recipient: partner\n    destination", "    exporter: acmee\n    recipient: partner\n    destination");
+    duplicate_id: (CODES, "  - {code: member-management,", "  - {code: clinical-trial, name: {zh: 一, en: one}}\n  - {code: member-management,");
+    other_is_built_in: (CODES, "code: retail,", "code: other,");
+    duplicate_entry: (PORT, "entries:\n", "entries:\n  - {id: maps, name: {zh: 一, en: one}, class: general, items: [geo.map], source: a, confidence: official}\n");
+    contract_line_above_assessment_line: (PORT, "contract_from: {persons: 10000,", "contract_from: {persons: 90000,");
+    implausible_line: (PORT, "assess_from: {persons: 50000,", "assess_from: {persons: 500000,");
+    dates_reversed: (PORT, "first_day: 2025-01-01", "first_day: 2025-01-01\nlast_day: 2024-12-31");
+    clearance_dates_reversed: (OWN, "last_day: 2027-12-31", "last_day: 2024-12-31");
+    zone_within_itself: (CODES, "{code: city, name: {zh: 市, en: city}}", "{code: city, name: {zh: 市, en: city}, within: port}");
+    exception_without_attributes: (PORT, "unless: [[encrypted]]", "unless: [[]]");
+    entry_without_items: (PORT, "items: [geo.map]", "items: []");
+    entry_that_loosens: (PORT, "class: important", "class: non-personal");
+    number_of_persons_for_no_important_data: (PORT, "class: important", "class: general\n    persons_at_least: 100");
+    zone_filing_without_lists: (OWN, "    lists: [port-2025]\n", "");
+    lists_without_zone_filing: (OWN, "kind: zone-filing", "kind: contract");
+    clearance_without_items: (OWN, "items: [health.diagnosis]", "items: []");
+    clearance_of_important_data: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    covers_important_data: yes\n");
+    clearance_too_long: (OWN, "kind: zone-filing", "kind: assessment"), (OWN, "    lists: [port-2025]\n", ""),
+        (OWN, "last_day: 2027-12-31", "last_day: 2028-01-01");
+    flow_without_items: (OWN, "items: [{code: health.diagnosis}]", "items: []");
+    report_without_text: (PORT, "  text: {zh: 备案, en: file with the port}\n", "");
+    days_without_report: (PORT, "  mode: before-export\n", "  mode: before-export\n  within_working_days: 15\n");
+    list_lists_other: (PORT, "sector: retail-services", "sector: other");
+    sectors_in_a_catalogue_list: (PORT, "coverage: scenarios", "coverage: catalogue");
+    syntax_error: (PORT, "  covers_non_personal: no", " covers_non_personal: no");
+    unclosed_bracket: (OWN, "zones: [port]", "zones: [port");
+    tab: (OWN, "    zones: [port]", "\tzones: [port]");
+    unclosed_quote: (CODES, "en: clinical trial", "en: 'trial");
+    text_after_a_quote: (CODES, "en: clinical trial", "en: 'clinical' trial");
+    backslash: (CODES, "en: clinical trial", "en: \"c:\\drive\"");
+    reserved_character: (CODES, "en: clinical trial", "en: @trial");
+    indentation_of_a_list: (OWN, "    exporter: acme\n    recipient: partner\n    destination", "   - exporter: acme\n    recipient: partner\n    destination");
+    line_without_a_key: (OWN, "    ciio: no", "    ciio no");
+    colon_in_a_text: (CODES, "en: clinical trial", "en: trial: clinical");
+    two_documents: (OWN, "flows:\n", "---\nflows:\n");
+    anchor: (OWN, "held: {general", "held: &held {general");
+    alias: (OWN, "kinds: []", "kinds: *kinds");
+    merge_key: (OWN, "kinds: []", "<<: {kinds: []}");
+    wrong_format_version: (CODES, "format: 1", "format: 2");
+    no_kind: (CODES, "kind: catalogue", "type: catalogue");
+    kind_misspelt: (CODES, "kind: catalogue", "kinds: catalogue");
+    kind_unknown: (PORT, "kind: zone-list", "kind: zone-lists");
+    no_national_list: (NATION, "kind: national-list", "kind: nation-list");
+    reason_code_misspelt_in_a_test: (TEST, "about: [COVERED_BY_CLEARANCE]", "about: [COVERED_BY_CLEARENCE]");
+    case_that_wants_nothing: (TEST, "outcome: allow, required: file, ", "");
+    case_at_no_moment: (TEST, "at: 2026-06-01", "at: 2026-06-01 12:00");
+    own_registry_of_a_test: (TEST, "cases:", "registry:\n  exporters:\n    - {id: other, name: {zh: 乙, en: B}, zones: [prot], ciio: no, held: {general: 0, sensitive: 0, specially_sensitive: 0}}\ncases:");
+    several_in_one_run: (CODES, "code: clinical-trial", "code: clinical_trials"), (OWN, "zones: [port]", "zones: [prot]"),
+        (PORT, "class: important", "class: imporant"), (TEST, "outcome: allow", "outcome: alow");
+}
+
+#[test]
+fn overlapping_editions() {
+    let text = include_str!("small/lists/zones/port.yaml")
+        .replace("port-2025", "port-2026")
+        .replace("2025-01-01", "2026-01-01");
+    let small = Small::new().and("lists/zones/port-2026.yaml", &text);
+    insta::assert_snapshot!(rendered(&small));
+}
+
+#[test]
+fn the_same_edition_twice() {
+    let small = Small::new().and("lists/zones/copy.yaml", include_str!("small/lists/zones/port.yaml"));
+    insta::assert_snapshot!(rendered(&small));
+}
+
+#[test]
+fn too_deep() {
+    let deep = format!("format: 1\nkind: registry\nnote: {}{}\n", "[".repeat(40), "]".repeat(40));
+    insta::assert_snapshot!(rendered(&Small::new().and("registry/deep.yaml", &deep)));
+}
+
+#[test]
+fn empty_files() {
+    let small = Small::new().and("registry/empty.yaml", "").and("registry/comment.yaml", "# nothing yet\n");
+    insta::assert_snapshot!(rendered(&small.and("registry/text.yaml", "hello\n")));
+}

@@ -1,0 +1,92 @@
+//! What `check` reports beyond mistakes.
+
+use neglist::policy::{Diagnostic, Severity};
+use neglist::report::{Checked, Colour, text};
+
+use crate::small::{CODES, NATION, OWN, PORT, Small};
+use crate::{shipped, small};
+
+fn rendered(small: &Small, diagnostics: &[Diagnostic]) -> String {
+    let checked = Checked { diagnostics, files: &small.files, unknown: 0, digest: None };
+    let mut out = Vec::new();
+    text::findings(&checked, Colour::Plain, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+macro_rules! findings {
+    ($($name:ident on $day:literal: $(($path:expr, $old:expr, $new:expr)),*;)*) => {$(
+        #[test]
+        fn $name() {
+            let small = Small::new()$(.with($path, $old, $new))*;
+            insta::assert_snapshot!(rendered(&small, &small.outlook($day)));
+        }
+    )*};
+}
+
+findings! {
+    what_nobody_could_read on "2026-06-01": ;
+    a_clearance_that_ends_soon on "2027-11-01": ;
+    a_clearance_that_ends_today on "2027-12-31": ;
+    a_clearance_that_has_ended on "2028-01-01": ;
+    a_list_that_ends_and_none_follows on "2026-06-01":
+        (PORT, "first_day: 2025-01-01", "first_day: 2025-01-01\nlast_day: 2026-06-30");
+    a_list_that_has_ended_with_a_filing_under_it on "2026-07-01":
+        (PORT, "first_day: 2025-01-01", "first_day: 2025-01-01\nlast_day: 2026-06-30");
+    national_rules_that_end on "2026-06-01":
+        (NATION, "first_day: 2024-03-22", "first_day: 2024-03-22\nlast_day: 2026-07-31");
+    a_flow_to_the_mainland on "2026-06-01": (OWN, "destination: CH", "destination: CN");
+    a_flow_in_no_listed_scenario on "2026-06-01": (OWN, "scenario: clinical-trial", "scenario: member-management");
+    a_flow_in_no_listed_sector on "2026-06-01": (OWN, "    sector: pharma", "    sector: other");
+    a_flow_in_a_sector_like_a_listed_one on "2026-06-01": (OWN, "    sector: pharma", "    sector: retail");
+    a_flow_that_does_not_leave_from_the_zone on "2026-06-01":
+        (PORT, "export_from_zone: not-required", "export_from_zone: required");
+    a_flow_of_an_excluded_kind_of_exporter on "2026-06-01": (OWN, "kinds: []", "kinds: [pharmacy]"),
+        (PORT, "    scenarios_known: all\n    lines: unknown", "    scenarios_known: all\n    excluded_exporter_kinds: [pharmacy]\n    lines: unknown");
+    holdings_of_nobody on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
+    holdings_do_not_matter_without_a_quantity on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially"),
+        (PORT, "  general: {persons: 10000000, source: a, confidence: official}\n", ""),
+        (PORT, "quantitative_identification:\n  id: quantity\n  citation: {zh: 附则, en: annex}\n", "");
+}
+
+fn next_edition(first_day: &str) -> String {
+    include_str!("small/lists/zones/port.yaml").replace("port-2025", "port-2026").replace("2025-01-01", first_day)
+}
+
+#[test]
+fn days_between_two_editions() {
+    let small = Small::new().with(PORT, "first_day: 2025-01-01", "first_day: 2025-01-01\nlast_day: 2026-06-30");
+    let small = small.and("lists/zones/port-2026.yaml", &next_edition("2026-07-15"));
+    let before = rendered(&small, &small.outlook("2026-06-01"));
+    let after = rendered(&small, &small.outlook("2026-08-01"));
+    insta::assert_snapshot!(format!("{before}\n== a month later\n\n{after}"));
+}
+
+#[test]
+fn an_edition_that_follows_at_once() {
+    let small = Small::new().with(PORT, "first_day: 2025-01-01", "first_day: 2025-01-01\nlast_day: 2026-06-30");
+    let small = small.and("lists/zones/port-2026.yaml", &next_edition("2026-07-01"));
+    insta::assert_snapshot!(rendered(&small, &small.outlook("2026-06-01")));
+}
+
+#[test]
+fn an_operator_of_critical_infrastructure_is_not_told_of_lists() {
+    let small = Small::new().with(OWN, "ciio: no", "ciio: yes").with(OWN, "    sector: pharma", "    sector: other");
+    assert!(small.outlook("2026-06-01").iter().all(|found| found.code != "P023"));
+    let small = Small::new().with(OWN, "ground: none", "ground: emergency").with(
+        OWN,
+        "    sector: pharma",
+        "    sector: other",
+    );
+    assert!(small.outlook("2026-06-01").iter().all(|found| found.code != "P023"));
+}
+
+#[test]
+fn the_shipped_policies_have_nothing_to_warn_of() {
+    let small = Small { files: shipped::files() };
+    let found = small.outlook("2026-11-23");
+    let warnings: Vec<_> = found.iter().filter(|found| found.severity != Severity::Note).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    assert!(found.iter().any(|found| found.code == "P024"));
+    println!("{}", rendered(&small, &found));
+    assert_eq!(small::CODES, CODES);
+}

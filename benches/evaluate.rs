@@ -20,7 +20,7 @@ fn decisions(criterion: &mut Criterion) {
     for entries in [200, 10_000, 100_000, 1_000_000].into_iter().filter(|entries| *entries <= most) {
         let limits = invented::limits(entries);
         let snapshot = invented::compile(&invented::parse(&invented::files(entries), &limits), &limits);
-        let questions = invented::questions(entries);
+        let questions = invented::questions(entries, 65_536, 0);
         let mut group = criterion.benchmark_group("decision");
         let spelt: Vec<_> = questions.iter().map(invented::Question::spelt).collect();
         let mut next = spelt.iter().cycle();

@@ -163,9 +163,10 @@ fn lists() -> Lists {
             editions: vec![Some(EditionId(0))],
         }],
         zone_closure: vec![zones],
-        items: [Class::General, Class::Sensitive, Class::NonPersonal].map(|class| ItemFacts { class }).into(),
+        items: [Class::General, Class::Sensitive, Class::NonPersonal]
+            .map(|class| ItemFacts { class, named_from: 0, named_count: 0 })
+            .into(),
         named: Vec::new(),
-        named_starts: vec![0; 4],
         conditions: Vec::new(),
         sectors: vec![(listed, sector)],
         scenarios: vec![((listed.0, listed.1, ScenarioId(1)), ScenarioListing { rule: RuleId(10), lines })],

@@ -152,7 +152,8 @@ fn registry(entries: usize) -> String {
     }
     text.push_str("flows:\n");
     for flow in 0..FLOWS {
-        let item = flow * entries / FLOWS;
+        // Spread over the list, with the same mix of classes, lists and sectors whatever its size.
+        let item = flow * (entries / 60) / FLOWS * 60 + flow % 60;
         let _ = writeln!(
             text,
             "  - {{id: flow-{flow}, exporter: exporter-{}, recipient: recipient, destination: DE, sector: sectors-{}, \
@@ -204,9 +205,9 @@ pub(crate) struct Question {
     persons: u64,
 }
 
-/// Returns questions about items drawn over the whole list, so many that they do not stay in the nearest caches.
-pub(crate) fn questions(entries: usize) -> Vec<Question> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+/// Returns questions about items drawn over the whole list; others for each seed.
+pub(crate) fn questions(entries: usize, count: usize, seed: u64) -> Vec<Question> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed + 1);
     let mut draw = |below: usize| {
         state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
         usize::try_from(state >> 33).unwrap_or(0) % below
@@ -222,7 +223,7 @@ pub(crate) fn questions(entries: usize) -> Vec<Question> {
             persons: draw(2_000) as u64,
         }
     };
-    (0..16_384).map(question).collect()
+    (0..count).map(question).collect()
 }
 
 impl Question {

@@ -66,6 +66,12 @@ pub struct Codes {
 pub struct ItemFacts {
     /// Its class.
     pub class: Class,
+    /// Where the entries that name it begin in [`Lists::named`].
+    ///
+    /// Beside the class, because whoever looks at the one looks at the other.
+    pub named_from: u32,
+    /// How many entries name it.
+    pub named_count: u32,
 }
 
 /// The lists and what they name.
@@ -83,8 +89,6 @@ pub struct Lists {
     pub items: Vec<ItemFacts>,
     /// Entries that name items, by item, then by edition.
     pub named: Vec<Named>,
-    /// Where the entries of each item begin in `named`; one more than there are items.
-    pub named_starts: Vec<u32>,
     /// When entries apply.
     pub conditions: Vec<Condition>,
     /// Listed sectors, ascending by edition and sector.
@@ -175,9 +179,9 @@ impl Snapshot {
 
     /// Returns the entries of one edition that name an item.
     pub fn named(&self, item: ItemId, edition: EditionId) -> &[Named] {
-        let starts = &self.lists.named_starts;
-        let (Some(&from), Some(&to)) = (starts.get(item.index()), starts.get(item.index() + 1)) else { return &[] };
-        let all = self.lists.named.get(from as usize..to as usize).unwrap_or(&[]);
+        let Some(facts) = self.lists.items.get(item.index()) else { return &[] };
+        let from = facts.named_from as usize;
+        let all = self.lists.named.get(from..from + facts.named_count as usize).unwrap_or(&[]);
         let begin = all.partition_point(|named| named.edition < edition);
         let rest = all.get(begin..).unwrap_or(&[]);
         let len = rest.partition_point(|named| named.edition == edition);

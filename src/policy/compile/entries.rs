@@ -40,18 +40,14 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     }
     named.sort_by_key(|(item, named)| (*item, named.edition, named.rule));
     check_density(builder, &named);
-    let mut starts = vec![0u32; builder.codes.items.len() + 1];
-    for (item, _) in &named {
-        if let Some(count) = starts.get_mut(item.index() + 1) {
-            *count += 1;
+    let mut from = 0u32;
+    for run in named.chunk_by(|a, b| a.0 == b.0) {
+        let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
+        if let Some(facts) = run.first().and_then(|(item, _)| builder.lists.items.get_mut(item.index())) {
+            (facts.named_from, facts.named_count) = (from, count);
         }
+        from = from.saturating_add(count);
     }
-    let mut sum = 0u32;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    builder.lists.named_starts = starts;
     builder.lists.named = named.into_iter().map(|(_, named)| named).collect();
 }
 

@@ -1,20 +1,23 @@
-//! A small snapshot by hand, a clock that stands still, and requests, for unit tests.
+//! A small snapshot by hand, clocks that stand still, a ledger in memory, and requests, for unit tests.
+
+pub(crate) mod ledger;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::clock::Clock;
 use crate::domain::list::{
     CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine, National, NationalRules,
-    ScenarioListing, ScenariosKnown, SectorListing,
+    PersonInBothClasses, ScenarioListing, ScenariosKnown, SectorListing,
 };
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::routing::route;
-use crate::domain::snapshot::{Codes, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
+use crate::domain::snapshot::{Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{
-    AttributeSet, Class, ClearanceId, EditionId, ExporterId, FamilyId, Interval, ItemId, KindSet, ModalitySet, Moment,
-    NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, Year, ZoneId, ZoneSet,
+    AttributeSet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
+    ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, Year, ZoneId,
+    ZoneSet,
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::wire::generated::v1;
@@ -22,7 +25,9 @@ use crate::wire::generated::v1;
 /// The moment at which [`StandingClock`] stands: 2026-06-01T00:00:00Z.
 pub(crate) const NOW: Moment = Moment::from_seconds(1_780_272_000);
 const YEAR_START: Moment = Moment::from_seconds(1_767_196_800);
-const YEAR_END: Moment = Moment::from_seconds(1_798_732_800);
+/// 2027-01-01T00:00:00+08:00.
+pub(crate) const YEAR_END: Moment = Moment::from_seconds(1_798_732_800);
+const NEXT_YEAR_END: Moment = Moment::from_seconds(1_830_268_800);
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -31,6 +36,26 @@ pub(crate) struct StandingClock;
 impl Clock for StandingClock {
     fn now(&self) -> Moment {
         NOW
+    }
+}
+
+/// A clock that stands where it is put.
+#[derive(Debug)]
+pub(crate) struct MovableClock(std::sync::Mutex<Moment>);
+
+impl MovableClock {
+    pub(crate) fn at(moment: Moment) -> Self {
+        Self(std::sync::Mutex::new(moment))
+    }
+
+    pub(crate) fn set(&self, moment: Moment) {
+        *self.0.lock().unwrap() = moment;
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> Moment {
+        *self.0.lock().unwrap()
     }
 }
 
@@ -55,7 +80,7 @@ pub(crate) fn snapshot() -> Snapshot {
     let mut snapshot = Snapshot {
         revision: 7,
         digest: "blake3:00".into(),
-        calendar: Calendar::new(Year(2026), vec![YEAR_START, YEAR_END]),
+        calendar: Calendar::new(Year(2026), vec![YEAR_START, YEAR_END, NEXT_YEAR_END]),
         codes: codes(),
         lists: lists(),
         registry: registry(),
@@ -101,9 +126,8 @@ fn line(persons: u64, rule: u32) -> Line {
     Line { from: Persons::new(persons).unwrap(), rule: RuleId(rule) }
 }
 
-fn lists() -> Lists {
-    let always = Interval { from: Moment::from_seconds(0), until: None };
-    let rules = NationalRules {
+fn national_rules() -> NationalRules {
+    NationalRules {
         not_an_export: RuleId(0),
         important_data: RuleId(1),
         no_personal_information: RuleId(2),
@@ -113,18 +137,23 @@ fn lists() -> Lists {
         emergency: RuleId(6),
         small_volume: RuleId(7),
         ciio: RuleId(8),
-    };
+    }
+}
+
+fn lists() -> Lists {
+    let always = Interval { from: Moment::from_seconds(0), until: None };
     let national = National {
         id: "national-2024".into(),
         title: text("规定", "Provisions"),
         interval: always,
-        rules,
+        rules: national_rules(),
         lines: Lines {
             general: LinePair { contract: line(100_000, 8), assess: line(1_000_000, 8) },
             sensitive: LinePair { contract: line(1, 9), assess: line(10_000, 9) },
         },
         contract_step: StepId(0),
         assess_step: StepId(1),
+        person_in_both_classes: PersonInBothClasses::BothCounters,
     };
     let edition = Edition {
         id: "beijing-2025".into(),
@@ -164,7 +193,7 @@ fn lists() -> Lists {
         }],
         zone_closure: vec![zones],
         items: [Class::General, Class::Sensitive, Class::NonPersonal]
-            .map(|class| ItemFacts { class, named_from: 0, named_count: 0 })
+            .map(|class| ItemFacts { class, strictest: class, entries: Entries::NONE })
             .into(),
         named: Vec::new(),
         conditions: Vec::new(),
@@ -208,7 +237,7 @@ fn flow_statement() -> Statement {
         exporter: Some(ExporterId(1)),
         facts: zoned(),
         recipient: Some(RecipientId(0)),
-        destination: Destination::Abroad,
+        destination: Destination::Abroad(Country::parse("DE").unwrap()),
         sector: Some(SectorId(1)),
         scenario: Some(ScenarioId(1)),
         items: vec![item],
@@ -254,4 +283,41 @@ pub(crate) fn trial(sensitive: u64, scenario_year_to_date: u64) -> v1::Transfer 
         scenario_year_to_date: of(scenario_year_to_date),
         ..v1::Transfer::default()
     }
+}
+
+/// The same snapshot with more to count: exporter `grid` operates critical information
+/// infrastructure and holds `assessment-1`, for at most 5 general persons; `zoned` holds `filing-1`
+/// and `contract-2` for what the flow `trial` sends; `contract-1` covers diagnoses too.
+pub(crate) fn counting_snapshot() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.codes.exporters = words(&["city", "zoned", "grid"]);
+    let facts = Facts { ciio: crate::domain::statement::Ciio::Yes, ..Facts::default() };
+    snapshot.registry.exporters.push(Exporter { facts });
+    let known = snapshot.registry.clearances[0].clone();
+    let of = |id: &str, kind, exporter: u32, item| Clearance {
+        id: id.into(),
+        kind,
+        exporter: ExporterId(exporter),
+        items: Box::new([ItemId(item)]),
+        ..known.clone()
+    };
+    let filing = Clearance { editions: Box::new([EditionId(0)]), ..of("filing-1", ClearanceKind::ZoneFiling, 1, 1) };
+    let contract = of("contract-2", ClearanceKind::Contract, 1, 1);
+    let cap = Headcount { general: Persons::new(5).unwrap(), sensitive: Persons::ZERO };
+    let assessment =
+        Clearance { persons_per_year_max: Some(cap), ..of("assessment-1", ClearanceKind::Assessment, 2, 0) };
+    snapshot.registry.clearances[0].items = Box::new([ItemId(0), ItemId(1)]);
+    snapshot.registry.clearances.extend([filing, contract, assessment]);
+    let keys = [(1, 1), (1, 2), (2, 3)];
+    let keys = keys.map(|(exporter, id)| (ExporterId(exporter), RecipientId(0), ClearanceId(id)));
+    snapshot.registry.clearance_keys.extend(keys);
+    snapshot.registry.flows[0].clearances = Box::new([ClearanceId(1), ClearanceId(2)]);
+    snapshot
+}
+
+/// Gives a clearance of [`counting_snapshot`] a cap.
+pub(crate) fn cap(snapshot: &mut Snapshot, id: u32, general: u64, sensitive: u64) {
+    let persons = |count| Persons::new(count).unwrap();
+    let cap = Headcount { general: persons(general), sensitive: persons(sensitive) };
+    snapshot.registry.clearances[id as usize].persons_per_year_max = Some(cap);
 }

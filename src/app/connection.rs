@@ -1,5 +1,9 @@
 //! Connections of several listeners, TCP and unix, as one stream for one server.
+//!
+//! A connection that does not begin to speak HTTP/2 would be held without end by the layers above,
+//! which ping only those that have begun, and would hold up a server that stops: here it is cut off.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,12 +13,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
+const PREFACE_BYTES: usize = 24;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -39,7 +46,42 @@ pub enum Peer {
 pub struct Connection {
     stream: Stream,
     peer: Peer,
+    /// `None` once the preface has come.
+    preface: Option<Preface>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// A preface that has not come whole.
+struct Preface {
+    bytes_left: usize,
+    /// Ends when it is not waited for any longer.
+    patience: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Preface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preface").field("bytes_left", &self.bytes_left).finish_non_exhaustive()
+    }
+}
+
+/// How long a connection may be silent at its beginning.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// So long.
+    pub preface_max: Duration,
+    /// And no longer than until this turns true, or its sender is gone.
+    pub draining: watch::Receiver<bool>,
+}
+
+impl Patience {
+    fn preface(&self) -> Preface {
+        let Self { preface_max, mut draining } = self.clone();
+        let patience = async move {
+            // Over time, drained, and a server that is gone are all the same.
+            let _ = tokio::time::timeout(preface_max, draining.wait_for(|draining| *draining)).await;
+        };
+        Preface { bytes_left: PREFACE_BYTES, patience: Box::pin(patience) }
+    }
 }
 
 #[derive(Debug)]
@@ -59,16 +101,25 @@ impl Connected for Connection {
 /// Accepts connections of all sockets until the stream is dropped, which closes the sockets.
 ///
 /// Must be called within a runtime. Beyond `connections_max` open connections the next one waits.
-pub fn incoming(sockets: Vec<Socket>, connections_max: usize) -> ReceiverStream<io::Result<Connection>> {
+pub fn incoming(
+    sockets: Vec<Socket>,
+    connections_max: usize,
+    patience: &Patience,
+) -> ReceiverStream<io::Result<Connection>> {
     let limit = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     let (connections, stream) = mpsc::channel(1);
     for socket in sockets {
-        tokio::spawn(accept(socket, limit.clone(), connections.clone()));
+        tokio::spawn(accept(socket, limit.clone(), patience.clone(), connections.clone()));
     }
     ReceiverStream::new(stream)
 }
 
-async fn accept(socket: Socket, limit: Arc<Semaphore>, connections: mpsc::Sender<io::Result<Connection>>) {
+async fn accept(
+    socket: Socket,
+    limit: Arc<Semaphore>,
+    patience: Patience,
+    connections: mpsc::Sender<io::Result<Connection>>,
+) {
     let accepting = async {
         loop {
             // First the connection and then its permit: a socket on which nobody knocks must not hold one.
@@ -81,7 +132,8 @@ async fn accept(socket: Socket, limit: Arc<Semaphore>, connections: mpsc::Sender
                 }
             };
             let Ok(permit) = limit.clone().acquire_owned().await else { return };
-            if connections.send(Ok(Connection { stream, peer, _permit: permit })).await.is_err() {
+            let connection = Connection { stream, peer, preface: Some(patience.preface()), _permit: permit };
+            if connections.send(Ok(connection)).await.is_err() {
                 return;
             }
         }
@@ -111,11 +163,24 @@ impl Socket {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let filled_before = buffer.filled().len();
+        let read = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        };
+        let Some(preface) = &mut this.preface else { return read };
+        preface.bytes_left = preface.bytes_left.saturating_sub(buffer.filled().len() - filled_before);
+        if preface.bytes_left == 0 {
+            this.preface = None;
+            return read;
         }
+        // What has come is read first: only who is silent is cut off.
+        if read.is_pending() && preface.patience.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

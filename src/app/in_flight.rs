@@ -101,6 +101,7 @@ impl http_body::Body for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::connection;
 
     #[derive(Clone)]
     struct Echo;
@@ -144,7 +145,9 @@ mod tests {
         routes.add_service(InFlightLimit::new(1, 1_000).limit(health.service()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
-        let incoming = crate::app::connection::incoming(vec![crate::app::connection::Socket::Tcp(listener)], 8);
+        let (_draining, draining) = tokio::sync::watch::channel(false);
+        let patience = connection::Patience { preface_max: std::time::Duration::from_hours(1), draining };
+        let incoming = connection::incoming(vec![connection::Socket::Tcp(listener)], 8, &patience);
         let server = tonic::transport::Server::builder().add_routes(routes.routes());
         tokio::spawn(server.serve_with_incoming(incoming));
 

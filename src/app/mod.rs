@@ -6,6 +6,7 @@ pub mod clock;
 pub mod connection;
 pub mod health;
 pub mod in_flight;
+pub mod ledger;
 pub mod listen;
 pub mod serve;
 pub mod server;

@@ -12,21 +12,23 @@ use tonic::service::Routes;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server as Transport;
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Patience};
 use super::health::Health;
 use super::in_flight::InFlightLimit;
 use super::listen::{self, Bound, ListenError, Reach, SocketFile};
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::domain::clock::Clock;
+use crate::ledger::LedgerError;
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
-use crate::service::{DecideSettings, DecisionApi};
+use crate::service::{DecideSettings, DecisionApi, LedgerApi, LedgerSettings};
 use crate::wire::generated::DESCRIPTORS;
 use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
+use crate::wire::generated::v1::ledger_service_server::{self, LedgerServiceServer};
 use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
 
 /// Connections to the admin listener: a few people and pipelines.
@@ -63,6 +65,9 @@ pub enum StartError {
     /// A listener cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The descriptors of the protocol cannot be served.
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -90,6 +95,7 @@ pub struct Server {
     decisions: DecisionApi,
     serving: JoinSet<Result<(), tonic::transport::Error>>,
     drain: Duration,
+    preface_max: Duration,
     /// Held so that the files go when the server goes.
     files: Vec<SocketFile>,
 }
@@ -101,6 +107,7 @@ struct Parts<'p> {
     clock: &'p Arc<dyn Clock>,
     draining: &'p watch::Receiver<bool>,
     decisions: &'p DecisionApi,
+    counting: &'p LedgerApi,
 }
 
 impl Server {
@@ -119,8 +126,18 @@ impl Server {
             bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
         }
         let (draining, drains) = watch::channel(false);
-        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), decide_settings(config));
-        let parts = Parts { config, policies: &policies, clock: &clock, draining: &drains, decisions: &decisions };
+        let ledger = super::ledger::open(config, &clock, drains.clone()).await?;
+        let settings = decide_settings(config);
+        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), settings, ledger.clone());
+        let counting = LedgerApi::new(policies.live().clone(), clock.clone(), ledger_settings(config), ledger);
+        let parts = Parts {
+            config,
+            policies: &policies,
+            clock: &clock,
+            draining: &drains,
+            decisions: &decisions,
+            counting: &counting,
+        };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
         let mut server = Self {
@@ -131,6 +148,7 @@ impl Server {
             decisions,
             serving: JoinSet::new(),
             drain: Duration::from_secs(config.drain_seconds),
+            preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
         let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
@@ -185,7 +203,9 @@ impl Server {
         if sockets.is_empty() {
             return;
         }
-        let incoming: ReceiverStream<io::Result<Connection>> = connection::incoming(sockets, connections_max);
+        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
+        let incoming: ReceiverStream<io::Result<Connection>> =
+            connection::incoming(sockets, connections_max, &patience);
         let mut draining = self.draining.subscribe();
         let stop = async move {
             // A sender that is gone means the same.
@@ -239,6 +259,18 @@ fn decide_settings(config: &Config) -> DecideSettings {
     }
 }
 
+fn ledger_settings(config: &Config) -> LedgerSettings {
+    LedgerSettings {
+        subjects_max: config.ledger_subjects_max,
+        time_to_live_default_s: config.ledger_time_to_live_default_seconds,
+        time_to_live_max_s: config.ledger_time_to_live_max_seconds,
+        at_age_max_s: config.ledger_at_age_max_seconds,
+        at_ahead_max_s: config.ledger_at_ahead_max_seconds,
+        valid_for_max_s: config.valid_until_ceiling_seconds,
+        retry_after_ms: config.retry_after_ms,
+    }
+}
+
 fn transport(config: &Config) -> Transport {
     let seconds = config.http2_keepalive_interval_seconds;
     Transport::builder()
@@ -255,7 +287,10 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
     routes.add_service(limit.limit(service));
-    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME]).await
+    let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
+    routes.add_service(limit.limit(service));
+    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME])
+        .await
 }
 
 /// Returns the services of the admin listener.

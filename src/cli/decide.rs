@@ -72,7 +72,7 @@ fn decide(
     console: &mut Console<'_>,
 ) -> io::Result<Exit> {
     let clock = Fixed(at.unwrap_or_else(|| console.clock.now()));
-    let api = DecisionApi::new(Arc::new(Live::new(snapshot)), Arc::new(clock), DecideSettings::default());
+    let api = DecisionApi::new(Arc::new(Live::new(snapshot)), Arc::new(clock), DecideSettings::default(), None);
     match api.decide_here(request) {
         Ok(response) => {
             let written = json::to_json(&response, "neglist.v1.DecideResponse").map_err(io::Error::other)?;

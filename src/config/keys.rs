@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::parse::{address, addresses, log_format, log_level, number, octal, or_none, path};
-use super::{LogFormat, Problem, RawConfig};
+use super::parse::{address, addresses, ledger, log_format, log_level, number, octal, or_none, path};
+use super::{LedgerPlace, LogFormat, Problem, RawConfig};
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +85,26 @@ keys! {
     policy_poll_interval_ms: u64 = "5000", number(10, 1000 * DAY_SECONDS);
     /// How long policy files have to stay as they are before they are read, in milliseconds.
     policy_debounce_ms: u64 = "100", number(0, 10_000);
+    /// Where the year's totals are kept: a file, or `none` to keep none; then callers state the totals.
+    ledger: LedgerPlace = "./neglist.ledger", ledger;
+    /// Requests that may wait for the ledger. One more is refused at once.
+    ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
+    /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
+    ledger_retention_days: u32 = "7", number(1, 3660);
+    /// Memory for pages of the ledger's file, in bytes.
+    ledger_cache_bytes: usize = "67108864", number(1 << 20, 1 << 40);
+    /// Time between two looks for reservations that have run out, in milliseconds.
+    ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
+    /// Most pseudonyms of one class in one reservation.
+    ledger_subjects_max: usize = "10000", number(1, 1_000_000);
+    /// How long a reservation stands where the caller does not say, in seconds.
+    ledger_time_to_live_default_seconds: u32 = "600", number(1, 31_622_400);
+    /// How long a reservation stands at most, in seconds.
+    ledger_time_to_live_max_seconds: u32 = "86400", number(1, 31_622_400);
+    /// How long ago the moment of a transfer may be that is counted now, in seconds.
+    ledger_at_age_max_seconds: u32 = "3600", number(0, 86_400);
+    /// How far ahead of the server's clock it may be, in seconds.
+    ledger_at_ahead_max_seconds: u32 = "60", number(0, 86_400);
     /// Longest time for which an answer says that it holds, in seconds.
     valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
     /// Largest request message, in bytes.
@@ -103,6 +123,8 @@ keys! {
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.
     http2_streams_max: u32 = "1000", number(1, 100_000);
+    /// Time within which a new connection has to begin to speak HTTP/2, in seconds.
+    http2_preface_seconds: u64 = "10", number(1, 3600);
     /// Time between two keep-alive pings on an idle connection, in seconds; 0 for none.
     http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
     /// Time within which a keep-alive ping has to be answered, in seconds.
@@ -128,6 +150,16 @@ impl Config {
                 message: format!(
                     "policy_total_bytes_max is {}, which is less than policy_file_bytes_max with {}",
                     self.policy_total_bytes_max, self.policy_file_bytes_max
+                ),
+                help: Some("raise the one or lower the other".into()),
+            });
+        }
+        if self.ledger_time_to_live_max_seconds < self.ledger_time_to_live_default_seconds {
+            problems.push(Problem {
+                place: raw.place("ledger_time_to_live_max_seconds"),
+                message: format!(
+                    "ledger_time_to_live_max_seconds is {}, which is less than ledger_time_to_live_default_seconds with {}",
+                    self.ledger_time_to_live_max_seconds, self.ledger_time_to_live_default_seconds
                 ),
                 help: Some("raise the one or lower the other".into()),
             });

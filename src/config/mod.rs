@@ -29,6 +29,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the year's totals are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// Nowhere: callers state them.
+    None,
+    /// In a file.
+    File(PathBuf),
+}
+
 /// What the command line says: keys with their values, and a file.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {

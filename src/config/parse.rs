@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use super::LogFormat;
 use super::address::Address;
+use super::{LedgerPlace, LogFormat};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -61,6 +61,21 @@ pub(super) fn or_none<T>(parse: impl Parse<T>) -> impl Parse<Option<T>> {
 /// A path.
 pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
     one(texts).map(PathBuf::from)
+}
+
+/// Where the ledger is: a path, or `none`.
+pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
+    match one(texts)? {
+        "none" => Ok(LedgerPlace::None),
+        "" => Err("a path is needed, or `none`".into()),
+        url if url.contains("://") => Err(format!("`{}` is no ledger that this release knows", scheme(url))),
+        path => Ok(LedgerPlace::File(PathBuf::from(path))),
+    }
+}
+
+/// The part of a URL that is no secret.
+fn scheme(url: &str) -> &str {
+    url.split("://").next().unwrap_or("")
 }
 
 /// The format of log lines.

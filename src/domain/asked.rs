@@ -3,7 +3,7 @@
 //! Every door makes one of these; [`super::resolve`] turns it into a
 //! [`Transfer`](super::transfer::Transfer) or says what is wrong with it, field by field.
 
-use super::units::{Class, Country, Ground, Modality, Moment};
+use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
 /// A transfer in a caller's words. `None` and empty: not said.
 #[derive(Debug, Clone, Default)]
@@ -156,6 +156,13 @@ pub enum Problem {
         /// The code that it resembles.
         nearest: String,
     },
+    /// An exporter that is not registered, one letter away from one that is.
+    NearExporter {
+        /// The name as it came.
+        code: String,
+        /// The registered exporter that it resembles.
+        nearest: String,
+    },
     /// Not a country code.
     NotACountry {
         /// The word as it came.
@@ -203,7 +210,52 @@ pub enum Problem {
     },
     /// A time stamp that is none.
     NotATimestamp,
+    /// What is asked of the ledger cannot be counted.
+    Counting(CountingProblem),
 }
+
+/// What is wrong with a call of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountingProblem {
+    /// A total is stated, and the ledger keeps it.
+    TotalsKeptByLedger,
+    /// A pseudonym is too short or too long.
+    PseudonymLength {
+        /// Bytes as they came.
+        bytes: usize,
+    },
+    /// The number of persons is not that of the persons who are named.
+    NotAsManyAsNamed {
+        /// Persons as stated.
+        stated: u64,
+        /// Distinct persons who are named.
+        named: u64,
+    },
+    /// Information of a class is sent, and nobody is named whose it is.
+    NobodyNamed {
+        /// The class.
+        class: CountedClass,
+    },
+    /// A time to live that is none, or too long.
+    TimeToLive {
+        /// The longest, in seconds.
+        max_s: u32,
+    },
+    /// A moment other than the present one, where what happens now is counted.
+    NotNow {
+        /// How long ago it may be, in seconds.
+        age_max_s: u32,
+        /// How far ahead it may be, in seconds.
+        ahead_max_s: u32,
+    },
+    /// A number that is no calendar year.
+    NotAYear,
+}
+
+/// Fewest bytes of a pseudonym: fewer can be guessed, and two persons may share one.
+pub const PSEUDONYM_BYTES_MIN: usize = 8;
+/// Most bytes of a pseudonym: a keyed hash.
+pub const PSEUDONYM_BYTES_MAX: usize = 32;
 
 /// Why a field is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +276,10 @@ pub enum Need {
     ListExcludesModalities,
     /// A data item has no code.
     ItemCode,
+    /// A call of the ledger has no transfer id.
+    TransferId,
+    /// A question about totals names nobody.
+    UsageExporter,
 }
 
 /// Returns the country of a code.

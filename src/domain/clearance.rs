@@ -90,6 +90,11 @@ pub struct Sought<'a> {
 }
 
 impl Clearance {
+    /// Says whether it covers a single scenario of a single sector.
+    pub const fn is_of_one_scenario(&self) -> bool {
+        self.sector.is_some() && self.scenario.is_some()
+    }
+
     /// Says whether recipient, sector, scenario and every item lie within the scope.
     pub fn covers(&self, sought: Sought<'_>) -> bool {
         self.recipient == sought.recipient

@@ -1,16 +1,22 @@
-//! What a transfer that goes ahead adds, and to which counters.
+//! What a transfer that goes ahead adds, to which counters, and what they are called.
 //!
 //! Counted is everything but exports on a ground (arts. 3, 4, 5(1)(1) to (3)) and zone-list
 //! exports that stay below the list's own lower line; the latter are counted in the scenario's
 //! counters alone. Small-volume, contract and assessment exports do count. Source: CAC press
 //! questions and answers on the Provisions, question 11.
+//!
+//! A counter is kept under a name that outlives the snapshot: `national`,
+//! `<family>/<sector>/<scenario>`, `clearance/<id>`. Class and year complete the name that
+//! users see.
 
 use super::decision::Decision;
 use super::evaluate::Counts;
+use super::list::PersonInBothClasses;
 use super::reason::Outcome;
-use super::route::{Counter, OwnCounter, Route};
+use super::route::{Content, Counter, OwnCounter, Route};
+use super::snapshot::Snapshot;
 use super::transfer::{Totals, Transfer};
-use super::units::{ClearanceId, CountedClass};
+use super::units::{ClearanceId, CountedClass, FamilyId, Headcount, Moment, Persons, ScenarioId, SectorId, Year};
 
 /// A counter of one exporter in one year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +38,65 @@ pub enum Counted {
     Clearance(ClearanceId),
 }
 
+/// Begins the name of every national counter.
+const NATIONAL: &str = "national";
+/// Begins the names of the counters of clearances.
+const CLEARANCE: &str = "clearance";
+
+/// Words that no family of editions may be called, because the names of other counters begin with them.
+pub const RESERVED_FAMILIES: [&str; 2] = [NATIONAL, CLEARANCE];
+
+impl Counted {
+    /// Returns the name under which the exports are counted, whatever the class and the year.
+    pub fn name(self, snapshot: &Snapshot) -> String {
+        match self {
+            Counted::National => NATIONAL.to_owned(),
+            Counted::Scenario(own) => {
+                let codes = &snapshot.codes;
+                let family = codes.families.word(own.family.0.into());
+                let sector = codes.sectors.word(own.sector.0.into());
+                let scenario = codes.scenarios.word(own.scenario.0.into());
+                format!("{family}/{sector}/{scenario}")
+            }
+            Counted::Clearance(id) => {
+                let id = snapshot.clearance(id).map_or("", |clearance| &clearance.id);
+                format!("{CLEARANCE}/{id}")
+            }
+        }
+    }
+
+    /// Returns the exports of a name; `None` where the snapshot no longer knows them.
+    pub fn parse(snapshot: &Snapshot, name: &str) -> Option<Counted> {
+        if name == NATIONAL {
+            return Some(Counted::National);
+        }
+        let (first, rest) = name.split_once('/')?;
+        if first == CLEARANCE {
+            let index = snapshot.registry.clearances.iter().position(|clearance| *clearance.id == *rest)?;
+            return u32::try_from(index).ok().map(|number| Counted::Clearance(ClearanceId(number)));
+        }
+        let (sector, scenario) = rest.split_once('/')?;
+        let codes = &snapshot.codes;
+        Some(Counted::Scenario(OwnCounter {
+            family: FamilyId(u16::try_from(codes.families.get(first)?).ok()?),
+            sector: SectorId(u16::try_from(codes.sectors.get(sector)?).ok()?),
+            scenario: ScenarioId(u16::try_from(codes.scenarios.get(scenario)?).ok()?),
+        }))
+    }
+}
+
+impl CounterKey {
+    /// Returns the name that users see, such as `national/sensitive/2026`.
+    pub fn in_year(self, snapshot: &Snapshot, year: Year) -> String {
+        in_year(&self.counted.name(snapshot), self.class, year)
+    }
+}
+
+/// Returns the name that users see of the counter with this name, class and year.
+pub fn in_year(name: &str, class: CountedClass, year: Year) -> String {
+    format!("{name}/{}/{year}", class.name())
+}
+
 /// Returns the counters that a transfer is counted in when it goes ahead, each once; none where
 /// it may not go, or is not counted.
 pub fn counters(transfer: &Transfer<'_>, totals: &Totals, decision: &Decision) -> Vec<CounterKey> {
@@ -42,7 +107,7 @@ pub fn counters(transfer: &Transfer<'_>, totals: &Totals, decision: &Decision) -
     for route in transfer.routes() {
         of_route(route, transfer, totals, decision, &mut found);
     }
-    if let Some(id) = decision.clearance.filter(|_| transfer.route.content.is_personal()) {
+    if let Some(id) = decision.clearance.filter(|_| transfer.routes().any(|route| has_persons(route, transfer))) {
         found.extend(CountedClass::ALL.map(|class| CounterKey { counted: Counted::Clearance(id), class }));
     }
     found.sort_unstable();
@@ -50,16 +115,145 @@ pub fn counters(transfer: &Transfer<'_>, totals: &Totals, decision: &Decision) -
     found
 }
 
-/// Returns the counters that the answer may depend on: those to read before deciding.
+/// Returns the counters that the answer may depend on, whatever the caller states: those to read
+/// before deciding and adding.
 pub fn counters_to_read(transfer: &Transfer<'_>) -> Vec<CounterKey> {
-    let mut counted = vec![Counted::National];
-    for track in transfer.routes().flat_map(|route| &route.tracks) {
-        counted.extend(track.own.map(Counted::Scenario));
+    let counted = std::iter::once(Counted::National).chain(own_counters(transfer)).chain(clearances(transfer));
+    both_classes(counted.collect())
+}
+
+/// Returns the counters to read before deciding without adding: those that the answer depends on
+/// and that the caller does not state. None where the caller states enough.
+///
+/// A total that is stated is the caller's to keep, and nothing is added to it from a ledger. Caps
+/// of clearances are then held against it as well: see [`Totals::under_clearances`].
+pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
+    let needs = transfer.needs(transfer.capped_clearance(snapshot));
+    let stated = &transfer.stated;
+    let mut counted = Vec::new();
+    if needs.national && stated.national.is_none() {
+        counted.push(Counted::National);
     }
-    counted.extend(transfer.clearances.iter().map(|id| Counted::Clearance(*id)));
+    if needs.scenario && stated.scenario.is_none() {
+        counted.extend(own_counters(transfer));
+    }
+    if !counted.is_empty() && stated.national.is_none() && stated.scenario.is_none() {
+        let capped = |id: &ClearanceId| {
+            snapshot.clearance(*id).is_some_and(|clearance| clearance.persons_per_year_max.is_some())
+        };
+        counted.extend(transfer.clearances.iter().filter(|id| capped(id)).map(|id| Counted::Clearance(*id)));
+    }
+    both_classes(counted)
+}
+
+fn own_counters(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
+    transfer.routes().flat_map(|route| &route.tracks).filter_map(|track| track.own.map(Counted::Scenario))
+}
+
+fn clearances(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
+    transfer.clearances.iter().map(|id| Counted::Clearance(*id))
+}
+
+fn both_classes(mut counted: Vec<Counted>) -> Vec<CounterKey> {
     counted.sort_unstable();
     counted.dedup();
     counted.into_iter().flat_map(|counted| CountedClass::ALL.map(|class| CounterKey { counted, class })).collect()
+}
+
+/// Returns what the caller states, completed by what was read.
+///
+/// A counter of which only one class was read is not known: it counts as above every line.
+pub fn totals(stated: &Totals, read: &[(CounterKey, u64)]) -> Totals {
+    let of = |counted, class| {
+        let found = read.iter().find(|(key, _)| *key == CounterKey { counted, class })?;
+        // A number that is too large to be true can only lead to a stricter outcome.
+        Some(Persons::new(found.1).unwrap_or(Persons::MAX))
+    };
+    let headcount = |counted| {
+        let (general, sensitive) = (of(counted, CountedClass::General)?, of(counted, CountedClass::Sensitive)?);
+        Some(Headcount { general, sensitive })
+    };
+    let mut totals = stated.clone();
+    totals.national = stated.national.or_else(|| headcount(Counted::National));
+    for (key, _) in read.iter().filter(|(key, _)| key.class == CountedClass::General) {
+        match key.counted {
+            Counted::National => {}
+            Counted::Scenario(own) => totals.scenarios.extend(headcount(key.counted).map(|persons| (own, persons))),
+            Counted::Clearance(id) => {
+                totals.under_clearances.extend(headcount(key.counted).map(|persons| (id, persons)));
+            }
+        }
+    }
+    totals
+}
+
+/// Persons by name, of whatever kind of name: each once, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named<P> {
+    /// Those whose general information is sent.
+    pub general: Vec<P>,
+    /// Those whose sensitive information is sent.
+    pub sensitive: Vec<P>,
+}
+
+impl<P: Ord> Named<P> {
+    /// Returns the persons of two lists, each person once a list.
+    pub fn new(mut general: Vec<P>, mut sensitive: Vec<P>) -> Self {
+        for list in [&mut general, &mut sensitive] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self { general, sensitive }
+    }
+
+    /// Returns how many there are.
+    pub fn count(&self) -> (u64, u64) {
+        (self.general.len() as u64, self.sensitive.len() as u64)
+    }
+
+    /// Leaves out of the general list whoever is in both, where that is how the rules are read.
+    #[must_use]
+    pub fn counted(mut self, person_in_both_classes: PersonInBothClasses) -> Self {
+        match person_in_both_classes {
+            PersonInBothClasses::BothCounters => {}
+            PersonInBothClasses::SensitiveOnly => {
+                self.general.retain(|person| self.sensitive.binary_search(person).is_err());
+            }
+        }
+        self
+    }
+}
+
+/// Says of which class information is sent, and nobody named: somebody is then left uncounted.
+///
+/// Whose sensitive information is sent may have general information sent along; under the milder
+/// reading such a person need not be named twice.
+pub fn classes_without_names<P>(
+    transfer: &Transfer<'_>,
+    named: &Named<P>,
+    person_in_both_classes: PersonInBothClasses,
+) -> Vec<CountedClass> {
+    let sent = |of: fn(Content) -> bool| transfer.routes().any(|route| of(route.content));
+    let mut classes = Vec::new();
+    let counted_as_sensitive =
+        person_in_both_classes == PersonInBothClasses::SensitiveOnly && !named.sensitive.is_empty();
+    if sent(|content| content.general) && named.general.is_empty() && !counted_as_sensitive {
+        classes.push(CountedClass::General);
+    }
+    if sent(|content| content.sensitive) && named.sensitive.is_empty() {
+        classes.push(CountedClass::Sensitive);
+    }
+    classes
+}
+
+/// Returns how the national rules in force at a moment are read for a person in both classes.
+pub fn person_in_both_classes(snapshot: &Snapshot, at: Moment) -> PersonInBothClasses {
+    snapshot.national_at(at).map(|national| national.person_in_both_classes).unwrap_or_default()
+}
+
+/// Important data may be about persons without being classed as personal information.
+fn has_persons(route: &Route, transfer: &Transfer<'_>) -> bool {
+    route.content.is_personal() || transfer.persons != Headcount::ZERO
 }
 
 fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &Decision, found: &mut Vec<CounterKey>) {
@@ -67,7 +261,7 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &
     if route.tracks.is_empty() {
         // A ground, or nothing personal: free and not counted. What is free only by a clearance is
         // counted, a ground that important data took away included.
-        if route.content.is_personal() && decision.required != Outcome::Allow {
+        if has_persons(route, transfer) && decision.required != Outcome::Allow {
             found.extend(CountedClass::ALL.map(national));
         }
         return;
@@ -85,5 +279,142 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &
                 found.push(national(class));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::asked::{Asked, AskedItem, AskedPersons};
+    use crate::domain::evaluate::evaluate;
+    use crate::domain::resolve::resolve;
+    use crate::domain::route::Group;
+    use crate::domain::units::{Class, Ground, RuleId};
+    use crate::testing::{NOW, counting_snapshot};
+
+    const SCENARIO: Counted =
+        Counted::Scenario(OwnCounter { family: FamilyId(0), sector: SectorId(1), scenario: ScenarioId(1) });
+
+    fn persons(general: u64, sensitive: u64) -> AskedPersons {
+        AskedPersons { general, sensitive }
+    }
+
+    /// A transfer of the flow `trial`, and one of `city` of names.
+    fn trial(sensitive: u64) -> Asked<'static> {
+        Asked { flow: Some("trial"), persons: Some(persons(0, sensitive)), ..Asked::default() }
+    }
+
+    fn names(general: u64) -> Asked<'static> {
+        Asked {
+            exporter: Some("city"),
+            recipient: Some("lab"),
+            destination: Some("DE"),
+            data: vec![AskedItem { code: "contact.name", ..AskedItem::default() }],
+            persons: Some(persons(general, 0)),
+            ..Asked::default()
+        }
+    }
+
+    fn keys(counted: &[Counted]) -> Vec<CounterKey> {
+        counted
+            .iter()
+            .flat_map(|counted| CountedClass::ALL.map(|class| CounterKey { counted: *counted, class }))
+            .collect()
+    }
+
+    #[test]
+    fn names_lead_back_to_what_they_count() {
+        let snapshot = counting_snapshot();
+        let all = [
+            (Counted::National, "national"),
+            (SCENARIO, "beijing/pharma/clinical-trial"),
+            (Counted::Clearance(ClearanceId(1)), "clearance/filing-1"),
+        ];
+        for (counted, name) in all {
+            assert_eq!(counted.name(&snapshot), name);
+            assert_eq!(Counted::parse(&snapshot, name), Some(counted));
+        }
+        for gone in
+            ["", "national/", "beijing/pharma", "beijing/pharma/gone", "clearance/gone", "clearance/", "a/b/c/d"]
+        {
+            assert_eq!(Counted::parse(&snapshot, gone), None, "{gone}");
+        }
+        let key = CounterKey { counted: Counted::National, class: CountedClass::Sensitive };
+        assert_eq!(key.in_year(&snapshot, Year(2026)), "national/sensitive/2026");
+    }
+
+    #[test]
+    fn asked_for_is_what_the_answer_depends_on_and_nobody_states() {
+        let mut snapshot = counting_snapshot();
+        let ask =
+            |snapshot: &Snapshot, asked: &Asked<'_>| counters_to_ask(snapshot, &resolve(snapshot, asked, NOW).unwrap());
+        let zero = Some(persons(0, 0));
+        assert_eq!(ask(&snapshot, &names(1)), keys(&[Counted::National]));
+        assert_eq!(ask(&snapshot, &Asked { year_to_date: zero, ..names(1) }), []);
+        assert_eq!(ask(&snapshot, &trial(1)), keys(&[SCENARIO]));
+        assert_eq!(ask(&snapshot, &Asked { scenario_year_to_date: zero, ..trial(1) }), []);
+        assert_eq!(ask(&snapshot, &Asked { ground: Some(Ground::HumanResources), ..names(1) }), []);
+        // A cap is one more number that nobody states, where nothing else is stated either.
+        let contract = Counted::Clearance(ClearanceId(0));
+        crate::testing::cap(&mut snapshot, 0, 1, 1);
+        assert_eq!(ask(&snapshot, &names(1)), keys(&[Counted::National, contract]));
+        assert_eq!(ask(&snapshot, &Asked { scenario_year_to_date: zero, ..names(1) }), keys(&[Counted::National]));
+        assert_eq!(ask(&snapshot, &Asked { year_to_date: zero, ..names(1) }), []);
+        // The size of a group is the year's.
+        let group = Group {
+            from: Persons::ONE,
+            class: None,
+            over: crate::domain::route::Over::Year,
+            code: crate::domain::reason::ReasonCode::ImportantDataGroupSize,
+            rule: RuleId(1),
+            step: None,
+        };
+        snapshot.registry.routes[0].groups.push(group);
+        assert_eq!(ask(&snapshot, &trial(1)), keys(&[Counted::National, SCENARIO]));
+    }
+
+    #[test]
+    fn a_counter_that_was_not_read_counts_as_above_every_line() {
+        let snapshot = counting_snapshot();
+        let transfer = resolve(&snapshot, &names(1), NOW).unwrap();
+        let outcome =
+            |read: &[(CounterKey, u64)]| evaluate(&snapshot, &transfer, &totals(&Totals::default(), read)).required;
+        let [general, sensitive] = CountedClass::ALL.map(|class| CounterKey { counted: Counted::National, class });
+        assert_eq!(outcome(&[(general, 0), (sensitive, 0)]), Outcome::Allow);
+        assert_eq!(outcome(&[(general, u64::MAX), (sensitive, 0)]), Outcome::Assess);
+        assert_eq!(outcome(&[(general, 0)]), Outcome::Assess);
+        assert_eq!(outcome(&[]), Outcome::Assess);
+    }
+
+    #[test]
+    fn stated_totals_are_not_mixed_with_read_ones() {
+        let read: Vec<_> = keys(&[Counted::National, SCENARIO]).into_iter().map(|key| (key, 7)).collect();
+        let stated = Totals { national: Some(Headcount::ZERO), ..Totals::default() };
+        let totals = totals(&stated, &read);
+        assert_eq!(totals.national, Some(Headcount::ZERO));
+        let seven = Persons::new(7).unwrap();
+        assert_eq!(totals.scenarios.len(), 1);
+        assert_eq!(totals.scenarios[0].1, Headcount { general: seven, sensitive: seven });
+    }
+
+    #[test]
+    fn what_does_not_go_ahead_is_counted_nowhere() {
+        let snapshot = counting_snapshot();
+        let mut important = names(1);
+        important.data[0].class = Some(Class::Important);
+        for (asked, expected) in [(important, 0), (names(1), 2)] {
+            let transfer = resolve(&snapshot, &asked, NOW).unwrap();
+            let totals = Totals { national: Some(Headcount::ZERO), ..Totals::default() };
+            let decision = evaluate(&snapshot, &transfer, &totals);
+            assert_eq!(counters(&transfer, &totals, &decision).len(), expected, "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn named_persons_are_counted_once_a_list_and_as_the_rules_are_read() {
+        let named = || Named::new(vec![3, 1, 3, 2], vec![2, 2]);
+        assert_eq!(named().count(), (3, 1));
+        assert_eq!(named().counted(PersonInBothClasses::BothCounters), named());
+        assert_eq!(named().counted(PersonInBothClasses::SensitiveOnly).general, [1, 3]);
     }
 }

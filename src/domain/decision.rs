@@ -1,8 +1,8 @@
 //! The answer: outcome, reasons, what satisfied it, until when it holds, and how far the lines are.
 
+use super::counting::CounterKey;
 use super::reason::{Outcome, Reason};
-use super::route::{Counter, OwnCounter};
-use super::units::{ClearanceId, CountedClass, Moment, Persons, StepId, Year};
+use super::units::{ClearanceId, Moment, Persons, StepId, Year};
 
 /// The answer to one transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headroom {
     /// Which counter.
-    pub counter: CounterName,
+    pub counter: CounterKey,
+    /// Of which calendar year in Asia/Shanghai.
+    pub year: Year,
     /// Total with this transfer.
     pub projected: Persons,
     /// First total at which `next` applies. Above `projected`.
@@ -41,17 +43,4 @@ impl Headroom {
     pub fn remaining(&self) -> u64 {
         self.line.get().saturating_sub(self.projected.get()).saturating_sub(1)
     }
-}
-
-/// A counter of one exporter: which, of which class, in which year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CounterName {
-    /// National, or that of a scenario.
-    pub counter: Counter,
-    /// Whose, where it is that of a scenario.
-    pub own: Option<OwnCounter>,
-    /// Class of information.
-    pub class: CountedClass,
-    /// Calendar year in Asia/Shanghai.
-    pub year: Year,
 }

@@ -5,9 +5,10 @@
 //! above every line.
 
 use super::clearance::{Clearance, ClearanceKind, ImportantData};
-use super::decision::{CounterName, Decision, Headroom};
+use super::counting::{Counted, CounterKey};
+use super::decision::{Decision, Headroom};
 use super::reason::{Measured, Outcome, Reason, ReasonCode};
-use super::route::{Content, Counter, NationalLines, Route, Track, TrackLine};
+use super::route::{Content, Counter, Group, NationalLines, Over, Route, Track, TrackLine};
 use super::snapshot::Snapshot;
 use super::transfer::{Totals, Transfer};
 use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
@@ -48,10 +49,16 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 let lines = [(pair.contract, Outcome::Contract), (pair.assess, Outcome::Assess)];
                 let next = lines.into_iter().find(|(line, _)| counts.of(track, line.counter, class) < line.line.from);
                 let Some((line, next)) = next else { continue };
-                let own = track.own.filter(|_| line.counter == Counter::Scenario);
-                let counter = CounterName { counter: line.counter, own, class, year: transfer.year };
+                let counted = match (line.counter, track.own) {
+                    (Counter::National, _) => Counted::National,
+                    (Counter::Scenario, Some(own)) => Counted::Scenario(own),
+                    // A track with lines of its own has counters of its own.
+                    (Counter::Scenario, None) => continue,
+                };
+                let key = CounterKey { counted, class };
                 let projected = counts.of(track, line.counter, class);
-                nearest(&mut found, Headroom { counter, projected, line: line.line.from, next });
+                let found_here = Headroom { counter: key, year: transfer.year, projected, line: line.line.from, next };
+                nearest(&mut found, found_here);
             }
         }
     }
@@ -114,8 +121,12 @@ impl<'t> Counts<'t> {
     }
 
     /// Persons concerned, for rules about the size of a group.
-    fn group(&self, class: Option<CountedClass>) -> Persons {
-        class.map_or_else(|| self.group.total(), |class| self.group.of(class))
+    fn group(&self, group: &Group) -> Persons {
+        let persons = match group.over {
+            Over::Year => self.group,
+            Over::Transfer => self.sent,
+        };
+        group.class.map_or_else(|| persons.total(), |class| persons.of(class))
     }
 
     fn concerns(&self, class: CountedClass) -> bool {
@@ -140,6 +151,9 @@ struct Verdict {
     /// Persons of the year to hold against a cap where nobody knows how many went out under the
     /// clearance; classes that are not sent stand at zero.
     against_cap: Headcount,
+    /// The same for a clearance that covers more than one scenario: the scenario's counters alone
+    /// would leave out the others.
+    against_wide_cap: Headcount,
     /// Persons that the transfer adds.
     sent: Headcount,
 }
@@ -156,10 +170,11 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         filings: route.filings.clone(),
         is_important: route.content.important,
         against_cap: Headcount::ZERO,
+        against_wide_cap: Headcount::ZERO,
         sent: counts.sent,
     };
     for group in &route.groups {
-        let persons = counts.group(group.class);
+        let persons = counts.group(group);
         if group.from <= persons {
             let measured = Some(Measured { persons, line: group.from });
             verdict.require(Reason { code: group.code, rule: group.rule, requires: Outcome::Assess, measured });
@@ -235,6 +250,11 @@ impl Verdict {
             sensitive: counted(CountedClass::Sensitive, sensitive),
         };
         self.against_cap = self.against_cap.max(persons);
+        let national = Headcount {
+            general: counted(CountedClass::General, counts.national.general),
+            sensitive: counted(CountedClass::Sensitive, counts.national.sensitive),
+        };
+        self.against_wide_cap = self.against_wide_cap.max(persons).max(national);
     }
 
     /// Joins the verdict on the registered facts and the one with the caller's claims: the
@@ -252,6 +272,7 @@ impl Verdict {
         self.filings.extend(other.filings);
         self.is_important |= other.is_important;
         self.against_cap = self.against_cap.max(other.against_cap);
+        self.against_wide_cap = self.against_wide_cap.max(other.against_wide_cap);
         self.sent = self.sent.max(other.sent);
         self
     }
@@ -261,7 +282,8 @@ impl Verdict {
     /// `used`: persons that went out under it this year; `None` where nobody knows.
     fn is_covered_by(&self, clearance: &Clearance, used: Option<Headcount>) -> bool {
         let suffices = self.required <= clearance.kind.satisfies();
-        let persons = used.map_or(self.against_cap, |used| used + self.sent);
+        let of_year = if clearance.is_of_one_scenario() { self.against_cap } else { self.against_wide_cap };
+        let persons = used.map_or(of_year, |used| used + self.sent);
         let within_cap = clearance
             .persons_per_year_max
             .is_none_or(|cap| persons.general <= cap.general && persons.sensitive <= cap.sensitive);

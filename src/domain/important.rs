@@ -6,7 +6,7 @@
 
 use super::list::{CiioCounts, National, PartOfHolding, Quantities};
 use super::reason::{Measured, Outcome, Reason, ReasonCode};
-use super::route::{Group, Route};
+use super::route::{Group, Over, Route};
 use super::snapshot::Snapshot;
 use super::statement::{Ciio, Facts, Item, Statement};
 use super::units::{Class, CountedClass, EditionId};
@@ -83,7 +83,7 @@ fn add_listed_classes(
         match condition.persons_at_least {
             Some(from) if condition.class == Class::Important => {
                 let code = ReasonCode::ImportantDataGroupSize;
-                let group = Group { from, class: None, code, rule: named.rule, step: condition.step };
+                let group = Group { from, class: None, over: Over::Year, code, rule: named.rule, step: condition.step };
                 if !route.groups.contains(&group) {
                     route.groups.push(group);
                 }
@@ -108,8 +108,14 @@ pub(super) fn identify_holdings(snapshot: &Snapshot, statement: &Statement, in_f
     for edition in in_force {
         let Some(quantities) = snapshot.edition(*edition).and_then(|edition| edition.quantities) else { continue };
         match quantities.part_of_large_holding {
-            PartOfHolding::Important => hold_against_holdings(quantities, &statement.facts, route),
-            PartOfHolding::NotImportant => hold_against_what_is_sent(quantities, &statement.facts, route),
+            PartOfHolding::Important => {
+                hold_against_holdings(quantities, &statement.facts, route);
+                // Who sends so many holds so many, whatever was said of the holdings.
+                hold_against_what_is_sent(quantities, &statement.facts, Over::Transfer, route);
+            }
+            PartOfHolding::NotImportant => {
+                hold_against_what_is_sent(quantities, &statement.facts, Over::Year, route);
+            }
         }
     }
 }
@@ -135,22 +141,23 @@ fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Rout
     }
 }
 
-fn hold_against_what_is_sent(quantities: Quantities, facts: &Facts, route: &mut Route) {
+fn hold_against_what_is_sent(quantities: Quantities, facts: &Facts, over: Over, route: &mut Route) {
     let ciio_class = match quantities.ciio_counts {
         CiioCounts::PersonalInformation => None,
         CiioCounts::Sensitive => Some(CountedClass::Sensitive),
     };
     let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
+    // What is sent is not counted by special sensitivity: over a year, all that is sensitive may be.
+    let specially_sensitive = quantities.specially_sensitive.filter(|_| over == Over::Year);
     let sent = [
         (quantities.general, Some(CountedClass::General)),
         (quantities.sensitive, Some(CountedClass::Sensitive)),
-        // What is sent is not counted by special sensitivity: all that is sensitive may be.
-        (quantities.specially_sensitive, Some(CountedClass::Sensitive)),
+        (specially_sensitive, Some(CountedClass::Sensitive)),
         (ciio_line, ciio_class),
     ];
     for (line, class) in sent {
         let Some(line) = line else { continue };
         let code = ReasonCode::ImportantDataHeld;
-        route.groups.push(Group { from: line.from, class, code, rule: line.rule, step: None });
+        route.groups.push(Group { from: line.from, class, over, code, rule: line.rule, step: None });
     }
 }

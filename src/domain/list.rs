@@ -65,6 +65,18 @@ pub struct National {
     pub contract_step: StepId,
     /// Next step where an assessment is required.
     pub assess_step: StepId,
+    /// Where a person of whom both classes of information are sent is counted. Contested; default: in both.
+    pub person_in_both_classes: PersonInBothClasses,
+}
+
+/// Where a person is counted of whom one transfer sends general and sensitive information.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PersonInBothClasses {
+    /// Among those of general and among those of sensitive information.
+    #[default]
+    BothCounters,
+    /// Among those of sensitive information alone.
+    SensitiveOnly,
 }
 
 /// The rules of a national edition that are not lines.
@@ -136,6 +148,8 @@ pub enum ExportFrom {
     Anywhere,
     /// The data has to leave from the zone too.
     Zone,
+    /// Nobody could read which.
+    Unknown,
 }
 
 /// Whether operators of critical information infrastructure may use a list.

@@ -2,7 +2,8 @@
 //!
 //! Knows no file, no protocol, no clock and no thread. Everything that can go wrong with a
 //! request is found in [`resolve`]; [`evaluate`] is total. Reading order: `units`, `reason`,
-//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `routing`, `important`, `evaluate`.
+//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `routing`, `important`, `evaluate`,
+//! `counting`, `usage`.
 
 pub mod asked;
 pub mod calendar;
@@ -22,5 +23,6 @@ pub mod snapshot;
 pub mod statement;
 pub mod transfer;
 pub mod units;
+pub mod usage;
 mod violations;
 pub mod vocabulary;

@@ -181,6 +181,10 @@ reason_codes! {
     /// The list asks for export from the zone, which was not stated.
     NotExportedFromZone, "NOT_EXPORTED_FROM_ZONE",
         "未从自贸区出境，不适用清单", "not exported from the zone: its list does not apply";
+    /// Whether the data leaves from the zone, or has to, is not known.
+    ExportFromZoneUnclear, "EXPORT_FROM_ZONE_UNCLEAR",
+        "是否须从自贸区出境或者是否从该区出境不明：清单与全国规定从严适用",
+        "whether the data leaves from the zone, or has to, is not known: of the list and the national rules the stricter applies";
     /// A clearance in force covers the transfer.
     CoveredByClearance, "COVERED_BY_CLEARANCE",
         "已完成相应程序且在有效范围内", "a clearance in force covers the transfer";

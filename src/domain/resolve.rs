@@ -10,13 +10,12 @@ use std::borrow::Cow;
 
 use super::asked::{Asked, CodeKind, ITEMS_MAX, Need, Problem, Violation};
 use super::clearance::Sought;
-use super::list::ScenariosKnown;
 use super::registry::Flow;
 use super::route::Route;
 use super::routing::route;
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Destination, Facts, Item, Statement};
-use super::transfer::{CappedClearance, Totals, Transfer};
+use super::transfer::{Totals, Transfer};
 use super::units::{
     ClearanceId, ExporterId, FlowId, Headcount, ItemId, Moment, RecipientId, ScenarioId, SectorId, Year, ZoneSet,
 };
@@ -65,13 +64,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
 
 /// Says which totals the answer depends on and nobody has stated.
 pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Violation> {
-    let capped = transfer.clearances.iter().filter_map(|id| snapshot.clearance(*id));
-    let capped = if capped.into_iter().any(|clearance| clearance.persons_per_year_max.is_some()) {
-        CappedClearance::Present
-    } else {
-        CappedClearance::Absent
-    };
-    let needs = transfer.needs(capped);
+    let needs = transfer.needs(transfer.capped_clearance(snapshot));
     let mut violations = Violations::default();
     if needs.national && transfer.stated.national.is_none() {
         violations.add("year_to_date", Problem::Missing(Need::NoLedger));
@@ -80,6 +73,15 @@ pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Viola
         violations.add("scenario_year_to_date", Problem::Missing(Need::NoLedgerForScenario));
     }
     violations.0
+}
+
+/// Returns the exporter's name: as registered, or as the caller states it. Its totals are kept under it.
+pub fn exporter_name<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>, transfer: &Transfer<'_>) -> &'a str {
+    match transfer.exporter {
+        Some(id) => snapshot.codes.exporters.word(id.0),
+        // A transfer whose exporter is not registered names it.
+        None => asked.exporter.unwrap_or_default(),
+    }
 }
 
 /// The moment to decide for, and what holds then.
@@ -155,7 +157,10 @@ fn by_statement<'s>(
         widest = widest.union(claimed);
     }
     for (field, need) in missing_for_lists(snapshot, &statement, widest.zones, time.segment) {
-        violations.add(&field, Problem::Missing(need));
+        // What is misspelt is there: it must not be called missing too.
+        if !violations.0.iter().any(|violation| violation.field == field) {
+            violations.add(&field, Problem::Missing(need));
+        }
     }
     if !violations.0.is_empty() {
         return None;
@@ -198,11 +203,8 @@ pub fn missing_for_lists(
     }
     let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return missing };
     let tells_modalities_apart = editions.iter().any(|edition| {
-        snapshot.sector(*edition, sector).is_some_and(|listing| {
-            let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
-            let is_listed = taken_as_listed || snapshot.scenario(*edition, sector, scenario).is_some();
-            is_listed && !listing.excluded_modalities.is_empty()
-        })
+        let listed = snapshot.listed(*edition, sector, scenario);
+        listed.is_some_and(|listed| !listed.listing.excluded_modalities.is_empty())
     });
     if tells_modalities_apart {
         for (index, item) in statement.items.iter().enumerate() {
@@ -239,7 +241,8 @@ fn state(
 ) -> Option<(Statement, Option<Facts>)> {
     let codes = &snapshot.codes;
     let registered = flow.map(|flow| &flow.statement);
-    let (exporter, facts, claimed) = exporter(snapshot, asked, flow, violations)?;
+    // Looked at further down: an exporter that is wrong must not hide what else is.
+    let exporter = exporter(snapshot, asked, flow, violations);
     let recipient = match asked.recipient {
         Some(code) => violations.name("recipient", code).and_then(|code| codes.recipients.get(code)).map(RecipientId),
         None => registered.and_then(|statement| statement.recipient),
@@ -247,7 +250,7 @@ fn state(
     let destination = match asked.destination {
         Some(code) => violations.destination(code),
         None => registered.map(|statement| statement.destination).or_else(|| {
-            violations.add("destination", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("destination", asked, violations);
             None
         }),
     };
@@ -264,6 +267,7 @@ fn state(
         Some(code) => violations.zones(snapshot, "export_zone", code).unwrap_or_default(),
         None => registered.map(|statement| statement.export_zones).unwrap_or_default(),
     };
+    let (exporter, facts, claimed) = exporter?;
     let mut statement = Statement {
         exporter,
         facts,
@@ -304,6 +308,15 @@ fn inherit_ground(
     }
 }
 
+/// Asks for a field that a flow would supply. Where a flow is named, its name is what is wrong:
+/// that has been said, and the field is there once it is right.
+fn missing_unless_flow(field: &str, asked: &Asked<'_>, violations: &mut Violations) {
+    if asked.flow.is_none() {
+        violations.add(field, Problem::Missing(Need::UnlessFlow));
+    }
+    debug_assert!(!violations.0.is_empty(), "the caller refuses the request");
+}
+
 type ExporterFound = (Option<ExporterId>, Facts, Option<Facts>);
 
 fn exporter(
@@ -317,16 +330,22 @@ fn exporter(
         (Some(code), _) => {
             let code = violations.name("exporter", code)?;
             let known = snapshot.codes.exporters.get(code).map(ExporterId);
+            let vocabulary = &snapshot.codes.exporters;
             if known.is_none() && flow.is_none() && stated.is_none() {
-                let vocabulary = &snapshot.codes.exporters;
                 violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
+                return None;
+            }
+            // A registered exporter by a misspelt name would shed everything that is registered of it.
+            if let Some(number) = vocabulary.nearest_letter(code).filter(|_| known.is_none() && flow.is_none()) {
+                let nearest = vocabulary.word(number).to_owned();
+                violations.add("exporter", Problem::NearExporter { code: code.to_owned(), nearest });
                 return None;
             }
             known
         }
         (None, Some(flow)) => Some(flow.exporter),
         (None, None) => {
-            violations.add("exporter", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("exporter", asked, violations);
             return None;
         }
     };
@@ -349,7 +368,7 @@ fn items(
 ) -> Vec<Item> {
     if asked.data.is_empty() {
         if registered.is_none() {
-            violations.add("data", Problem::Missing(Need::UnlessFlow));
+            missing_unless_flow("data", asked, violations);
         }
         return registered.map(|statement| statement.items.clone()).unwrap_or_default();
     }

@@ -62,12 +62,23 @@ pub struct Group {
     pub from: Persons,
     /// Which persons are counted; `None`: both classes together.
     pub class: Option<CountedClass>,
+    /// Over which time they are counted.
+    pub over: Over,
     /// Reason to give.
     pub code: ReasonCode,
     /// The entry or rule.
     pub rule: RuleId,
     /// Next step in place of the usual one.
     pub step: Option<StepId>,
+}
+
+/// Over which time the persons of a group are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// The year, with this transfer.
+    Year,
+    /// This transfer alone.
+    Transfer,
 }
 
 /// The lines of one list, and what it asks for below them.
@@ -235,7 +246,7 @@ impl Route {
         let lines = self.tracks.iter().flat_map(Track::all_lines);
         let national = lines.clone().any(|line| line.counter == Counter::National)
             || self.tracks.iter().any(|track| track.small_volume.is_some())
-            || !self.groups.is_empty();
+            || self.groups.iter().any(|group| group.over == Over::Year);
         Needs { national, scenario: lines.into_iter().any(|line| line.counter == Counter::Scenario) }
     }
 }

@@ -5,16 +5,14 @@
 //! request that names no flow. [`super::evaluate`] does the rest.
 
 use super::important::{classify, identify_holdings};
-use super::list::{
-    CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, ScenariosKnown, SectorListing,
-};
+use super::list::{CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, SectorListing};
 use super::reason::{Outcome, Reason, ReasonCode};
 use super::route::{
     Below, Content, Counter, NationalLines, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine,
 };
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Ciio, Destination, Item, Statement};
-use super::units::{Class, EditionId, RuleId, ScenarioId, ZoneSet};
+use super::units::{Class, EditionId, RuleId, ZoneSet};
 
 /// Works out what follows from a statement in a segment of time.
 ///
@@ -57,11 +55,12 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
     for listing in &listings {
         add_listed_track(national, statement, listing, &mut route);
     }
-    if listings.iter().all(|listing| listing.content == ListedContent::Part) {
+    if listings.iter().all(|listing| listing.applies == Applies::Perhaps) {
         route.tracks.push(Track::national(national));
     }
     route
 }
+
 /// The strictest answer, for a moment at which no national rules are in force.
 fn without_rules(statement: &Statement) -> Route {
     let general = statement.items.iter().any(|item| item.declared != Some(Class::NonPersonal));
@@ -76,6 +75,7 @@ fn without_rules(statement: &Statement) -> Route {
         steps: NationalSteps::default(),
     }
 }
+
 /// Editions in force in the zones of an exporter, each once.
 fn in_force(segment: &Segment, zones: ZoneSet) -> Vec<EditionId> {
     let mut editions = Vec::new();
@@ -86,22 +86,24 @@ fn in_force(segment: &Segment, zones: ZoneSet) -> Vec<EditionId> {
     }
     editions
 }
+
 /// A list that applies to the exporter and lists the transfer's scenario.
 struct Listing<'s> {
     id: EditionId,
     edition: &'s Edition,
     lines: Lines<ListLine>,
     rule: RuleId,
-    content: ListedContent,
+    applies: Applies,
 }
 
-/// How much of what is sent a list covers.
+/// How sure it is that a list applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ListedContent {
-    /// All of it.
-    All,
-    /// Not the items of a modality that the list excludes.
-    Part,
+enum Applies {
+    /// It does, to all that is sent.
+    Surely,
+    /// To a part of what is sent, or only if what nobody has stated or read is so: the national
+    /// rules are looked at too, and the stricter counts.
+    Perhaps,
 }
 
 /// Finds the lists under which the exporter may send in this scenario, and says why others do not apply.
@@ -115,33 +117,24 @@ fn listings<'s>(
     let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return found };
     for id in in_force {
         let Some(edition) = snapshot.edition(*id) else { continue };
-        let Some(listing) = snapshot.sector(*id, sector) else { continue };
-        let written = snapshot.scenario(*id, sector, scenario);
-        let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
-        if written.is_none() && !taken_as_listed {
-            continue;
+        let Some(listed) = snapshot.listed(*id, sector, scenario) else { continue };
+        let Some(applies) = eligible(statement, edition, listed.listing, route) else { continue };
+        if !listed.is_written {
+            route.note(ReasonCode::ScenarioNotKnownToBeListed, listed.rule);
         }
-        let Some(content) = eligible(statement, edition, listing, route) else { continue };
-        if written.is_none() {
-            route.note(ReasonCode::ScenarioNotKnownToBeListed, listing.rule);
-        }
-        let (lines, rule) = written.map_or((listing.lines, listing.rule), |written| (written.lines, written.rule));
-        found.push(Listing { id: *id, edition, lines, rule, content });
+        found.push(Listing { id: *id, edition, lines: listed.lines, rule: listed.rule, applies });
     }
     found
 }
 
-/// Says whether exporter and data may use a list that lists the scenario, and how much of the data.
-fn eligible(
-    statement: &Statement,
-    edition: &Edition,
-    listing: &SectorListing,
-    route: &mut Route,
-) -> Option<ListedContent> {
+/// Says whether exporter and data may use a list that lists the scenario, and how sure that is.
+fn eligible(statement: &Statement, edition: &Edition, listing: &SectorListing, route: &mut Route) -> Option<Applies> {
     if statement.facts.ciio == Ciio::Yes && edition.ciio == CiioUse::Excluded {
         return None;
     }
-    if edition.export_from == ExportFrom::Zone && !statement.export_zones.contains(edition.zone) {
+    let is_stated = !statement.export_zones.is_empty();
+    let leaves_from_zone = statement.export_zones.contains(edition.zone);
+    if edition.export_from == ExportFrom::Zone && is_stated && !leaves_from_zone {
         route.note(ReasonCode::NotExportedFromZone, edition.rule);
         return None;
     }
@@ -150,11 +143,16 @@ fn eligible(
         return None;
     }
     let excluded = |item: &Item| item.modality.is_some_and(|m| listing.excluded_modalities.contains(m));
-    if !statement.items.iter().any(excluded) {
-        return Some(ListedContent::All);
+    let mut applies = Applies::Surely;
+    if edition.export_from != ExportFrom::Anywhere && !leaves_from_zone {
+        route.note(ReasonCode::ExportFromZoneUnclear, edition.rule);
+        applies = Applies::Perhaps;
     }
-    route.note(ReasonCode::ModalityExcluded, listing.rule);
-    if statement.items.iter().all(excluded) { None } else { Some(ListedContent::Part) }
+    if statement.items.iter().any(excluded) {
+        route.note(ReasonCode::ModalityExcluded, listing.rule);
+        applies = Applies::Perhaps;
+    }
+    if statement.items.iter().all(excluded) { None } else { Some(applies) }
 }
 
 /// Step 3: no personal information. A filing that covers such data is the only thing asked for.

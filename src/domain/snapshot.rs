@@ -7,7 +7,9 @@
 
 use super::calendar::Calendar;
 use super::clearance::{Clearance, ClearanceKey};
-use super::list::{Condition, Edition, Named, National, ScenarioListing, SectorListing};
+use super::list::{
+    Condition, Edition, Lines as ListLines, ListLine, Named, National, ScenarioListing, ScenariosKnown, SectorListing,
+};
 use super::reason::Text;
 use super::registry::{Exporter, Flow};
 use super::route::Route;
@@ -66,12 +68,31 @@ pub struct Codes {
 pub struct ItemFacts {
     /// Its class.
     pub class: Class,
-    /// Where the entries that name it begin in [`Lists::named`].
+    /// The strictest class that the catalogue or any entry of any list gives it.
+    pub strictest: Class,
+    /// The entries that name it.
     ///
     /// Beside the class, because whoever looks at the one looks at the other.
-    pub named_from: u32,
-    /// How many entries name it.
-    pub named_count: u32,
+    pub entries: Entries,
+}
+
+/// The entries that name a kind of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entries {
+    /// One entry of one list, as with most.
+    One(Named),
+    /// So many of [`Lists::named`], from a number on; or none.
+    Many {
+        /// The first.
+        from: u32,
+        /// How many.
+        count: u32,
+    },
+}
+
+impl Entries {
+    /// No list names it.
+    pub const NONE: Entries = Entries::Many { from: 0, count: 0 };
 }
 
 /// The lists and what they name.
@@ -87,7 +108,7 @@ pub struct Lists {
     pub zone_closure: Vec<ZoneSet>,
     /// What each kind of data is, by number.
     pub items: Vec<ItemFacts>,
-    /// Entries that name items, by item, then by edition.
+    /// Entries that name items which several entries name, by item, then by edition.
     pub named: Vec<Named>,
     /// When entries apply.
     pub conditions: Vec<Condition>,
@@ -147,6 +168,19 @@ pub struct NextStep {
     pub text: Text,
 }
 
+/// What an edition says of a scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'s> {
+    /// The chapter of the sector.
+    pub listing: &'s SectorListing,
+    /// The lines of the scenario.
+    pub lines: ListLines<ListLine>,
+    /// The scenario, or the sector where the scenario is not written down.
+    pub rule: RuleId,
+    /// Whether the scenario is written down.
+    pub is_written: bool,
+}
+
 impl Snapshot {
     /// Returns the number of the segment in which the moment falls.
     ///
@@ -166,6 +200,12 @@ impl Snapshot {
         self.lists.nationals.get(id.index())
     }
 
+    /// Returns the national rules in force at a moment.
+    pub fn national_at(&self, at: Moment) -> Option<&National> {
+        let (segment, _) = self.segment(self.segment_number(at));
+        self.national(segment?.national?)
+    }
+
     /// Returns an edition by number.
     pub fn edition(&self, id: EditionId) -> Option<&Edition> {
         self.lists.editions.get(id.index())
@@ -177,11 +217,21 @@ impl Snapshot {
         self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.class)
     }
 
+    /// Returns the strictest class that the catalogue or any list gives to a kind of data.
+    pub fn strictest_class_of(&self, item: ItemId) -> Class {
+        self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest)
+    }
+
     /// Returns the entries of one edition that name an item.
     pub fn named(&self, item: ItemId, edition: EditionId) -> &[Named] {
-        let Some(facts) = self.lists.items.get(item.index()) else { return &[] };
-        let from = facts.named_from as usize;
-        let all = self.lists.named.get(from..from + facts.named_count as usize).unwrap_or(&[]);
+        let all = match self.lists.items.get(item.index()).map(|facts| &facts.entries) {
+            Some(Entries::One(named)) => std::slice::from_ref(named),
+            Some(&Entries::Many { from, count }) => {
+                let (from, count) = (from as usize, count as usize);
+                self.lists.named.get(from..from + count).unwrap_or(&[])
+            }
+            None => &[],
+        };
         let begin = all.partition_point(|named| named.edition < edition);
         let rest = all.get(begin..).unwrap_or(&[]);
         let len = rest.partition_point(|named| named.edition == edition);
@@ -198,6 +248,19 @@ impl Snapshot {
         lookup(&self.lists.scenarios, &(edition, sector, scenario))
     }
 
+    /// Returns what an edition says of a scenario, where it lists it or may list it.
+    ///
+    /// A scenario that is not written down may be listed where not all of the sector's are known:
+    /// it is taken as listed, with the sector's lines. `other` never is.
+    pub fn listed(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<Listed<'_>> {
+        let listing = self.sector(edition, sector)?;
+        if let Some(written) = self.scenario(edition, sector, scenario) {
+            return Some(Listed { listing, lines: written.lines, rule: written.rule, is_written: true });
+        }
+        let may_be = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
+        may_be.then_some(Listed { listing, lines: listing.lines, rule: listing.rule, is_written: false })
+    }
+
     /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.
     pub fn clearances(&self, exporter: ExporterId, recipient: RecipientId) -> &[ClearanceKey] {
         let keys = &self.registry.clearance_keys;
@@ -205,6 +268,14 @@ impl Snapshot {
         let rest = keys.get(begin..).unwrap_or(&[]);
         let len = rest.partition_point(|key| (key.0, key.1) == (exporter, recipient));
         rest.get(..len).unwrap_or(&[])
+    }
+
+    /// Returns all clearances that an exporter holds.
+    pub fn clearances_of(&self, exporter: ExporterId) -> impl Iterator<Item = ClearanceId> {
+        let keys = &self.registry.clearance_keys;
+        let begin = keys.partition_point(|key| key.0 < exporter);
+        let rest = keys.get(begin..).unwrap_or(&[]);
+        rest.iter().take_while(move |key| key.0 == exporter).map(|(_, _, id)| *id)
     }
 
     /// Returns a clearance by number.

@@ -5,8 +5,8 @@
 
 use super::list::Scope;
 use super::units::{
-    AttributeSet, Class, ExporterId, Ground, Headcount, ItemId, KindSet, Modality, Persons, RecipientId, ScenarioId,
-    SectorId, ZoneSet,
+    AttributeSet, Class, Country, ExporterId, Ground, Headcount, ItemId, KindSet, Modality, Persons, RecipientId,
+    ScenarioId, SectorId, ZoneSet,
 };
 
 /// Facts about an exporter.
@@ -54,7 +54,7 @@ pub enum Destination {
     /// Mainland China: not an export.
     Mainland,
     /// Anywhere else, Hong Kong, Macao and Taiwan included.
-    Abroad,
+    Abroad(Country),
 }
 
 /// A kind of data that is sent.

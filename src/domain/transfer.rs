@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
+use super::clearance::Clearance;
 use super::route::{Needs, OwnCounter, Route};
+use super::snapshot::Snapshot;
 use super::units::{ClearanceId, ExporterId, Headcount, Moment, Year};
 
 /// One export of data that is asked about, at one moment, under one snapshot.
@@ -46,6 +48,10 @@ pub struct Totals {
     pub scenarios: Vec<(OwnCounter, Headcount)>,
     /// Persons that went out under clearances whose scope covers the transfer, where a ledger
     /// knows them. A clearance that is not named here is held against the year's totals.
+    ///
+    /// Known only where no total is stated. Whoever states totals keeps them, and what a ledger
+    /// then knows of a clearance may be too little: its cap is held against the stated totals,
+    /// which are never less than what went out under it.
     pub under_clearances: Vec<(ClearanceId, Headcount)>,
 }
 
@@ -74,10 +80,41 @@ impl Transfer<'_> {
             needs = Needs { national: needs.national || more.national, scenario: needs.scenario || more.scenario };
         }
         let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
-        let settled = has_persons && self.routes().any(|route| route.tracks.is_empty());
+        let settled = self.routes().any(|route| route.tracks.is_empty());
         let refused = self.routes().any(|route| route.required != super::reason::Outcome::Allow);
-        needs.national |= settled && refused && capped == CappedClearance::Present;
+        needs.national |= has_persons
+            && match capped {
+                CappedClearance::Absent => false,
+                CappedClearance::OfOneScenario => settled && refused,
+                CappedClearance::Wide => !settled || refused,
+            };
         needs
+    }
+
+    /// Says whether a clearance whose scope covers the transfer has a cap of persons.
+    pub fn capped_clearance(&self, snapshot: &Snapshot) -> CappedClearance {
+        let covering = self.clearances.iter().filter_map(|id| snapshot.clearance(*id));
+        let capped = covering.filter(|clearance| clearance.persons_per_year_max.is_some());
+        let kind = |clearance: &Clearance| {
+            if clearance.is_of_one_scenario() { CappedClearance::OfOneScenario } else { CappedClearance::Wide }
+        };
+        capped.map(kind).max().unwrap_or(CappedClearance::Absent)
+    }
+
+    /// Returns the same transfer with everything it borrows from the snapshot of its own, so that
+    /// it can wait for the year's totals. The numbers in it go on belonging to that snapshot.
+    pub fn into_owned(self) -> Transfer<'static> {
+        Transfer {
+            route: Cow::Owned(self.route.into_owned()),
+            claimed: self.claimed,
+            exporter: self.exporter,
+            persons: self.persons,
+            stated: self.stated,
+            clearances: Cow::Owned(self.clearances.into_owned()),
+            at: self.at,
+            year: self.year,
+            stable_until: self.stable_until,
+        }
     }
 
     /// Returns the route, and the one with the caller's claims.
@@ -87,10 +124,12 @@ impl Transfer<'_> {
 }
 
 /// Whether a clearance whose scope covers a transfer has a cap of persons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CappedClearance {
     /// None has.
     Absent,
-    /// One has.
-    Present,
+    /// One has, and covers a single scenario.
+    OfOneScenario,
+    /// One has, and covers several: its cap is held against the national counters too.
+    Wide,
 }

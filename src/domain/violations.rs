@@ -54,7 +54,7 @@ impl Violations {
     pub(super) fn destination(&mut self, code: &str) -> Option<Destination> {
         match parse_country(code) {
             Ok(Country::MAINLAND) => Some(Destination::Mainland),
-            Ok(_) => Some(Destination::Abroad),
+            Ok(country) => Some(Destination::Abroad(country)),
             Err(problem) => {
                 if let Some(code) = self.name("destination", code) {
                     debug_assert!(code.len() <= CODE_BYTES_MAX, "checked by name");
@@ -152,14 +152,15 @@ impl Violations {
     }
 
     /// A code of the caller's own is fine where the caller classifies it, unless it is one slip
-    /// away from a code that the catalogue classes more strictly: that would pass by the lists.
+    /// away from a code that the catalogue or a list classes more strictly: that would pass by the lists.
     pub(super) fn near_miss(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
         // A request with that many violations is refused whatever is found here.
         if !self.is_worth_a_hint() {
             return;
         }
         let vocabulary = &snapshot.codes.items;
-        let stricter = vocabulary.nearest_slip(code).filter(|number| class < snapshot.class_of(ItemId(*number)));
+        let stricter =
+            vocabulary.nearest_slip(code).filter(|number| class < snapshot.strictest_class_of(ItemId(*number)));
         if let Some(number) = stricter {
             let nearest = vocabulary.word(number).to_owned();
             self.add(field, Problem::NearMiss { code: code.to_owned(), nearest });

@@ -8,9 +8,13 @@
 //! Two implementations keep the same promises: one file on this machine, and `PostgreSQL` where several
 //! servers share the totals.
 
+pub mod embedded;
+pub mod postgres;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::domain::counting::in_year;
 use crate::domain::units::{CountedClass, Headcount, Moment, Year};
 
 /// A counter of one exporter in one year, by name.
@@ -29,7 +33,7 @@ pub struct Counter {
 impl Counter {
     /// Returns the name that users see.
     pub fn in_year(&self, year: Year) -> String {
-        format!("{}/{}/{year}", self.name, self.class.name())
+        in_year(&self.name, self.class, year)
     }
 }
 
@@ -99,7 +103,8 @@ pub enum Hold {
 }
 
 /// Totals without the transfer, by counter. Persons that the transfer names and that were counted
-/// before are left out, because the transfer adds them.
+/// before are left out, because the transfer adds them. Every counter that was to be read stands in
+/// it, be it with 0: one that is missing counts as not known, and thus as above every line.
 pub type Before = BTreeMap<Counter, u64>;
 
 /// What was judged.

@@ -200,6 +200,9 @@ fn in_short(violation: &Violation) -> String {
             let nearest = nearest.as_ref().map(|nearest| format!(", did you mean `{nearest}`?")).unwrap_or_default();
             format!("unknown {} `{code}`{nearest}", kind.nouns().1)
         }
+        Problem::NearExporter { code, nearest } => {
+            format!("`{code}` is not registered and resembles the registered `{nearest}`")
+        }
         Problem::NearMiss { code, nearest } => format!("`{code}` resembles the stricter `{nearest}`"),
         Problem::NotACountry { code, .. } => format!("`{code}` is not a country code"),
         Problem::TooLong { bytes } => format!("{bytes} bytes are too many"),
@@ -211,6 +214,8 @@ fn in_short(violation: &Violation) -> String {
         Problem::OutOfCalendar => "outside the calendar".to_owned(),
         Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
         Problem::NotATimestamp => "not a time stamp".to_owned(),
+        // A case asks; only what counts is refused so.
+        Problem::Counting(_) => "cannot be counted".to_owned(),
     };
     format!("transfer.{}: {problem}", violation.field)
 }

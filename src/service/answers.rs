@@ -1,6 +1,6 @@
 //! The answers to a stream of requests: pulled one by one, in order.
 //!
-//! Nothing is queued. The transport asks for the next answer when it has room for one, and only
+//! Nothing is queued, and an answer that waits for totals holds up those after it. The transport asks for the next answer when it has room for one, and only
 //! then is the next request read: a caller that does not read its answers is slowed down by
 //! HTTP/2 flow control, and a stream costs the same memory however long it runs.
 
@@ -13,7 +13,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::decide::{DecisionApi, Phase};
+use super::decide::{DecisionApi, Phase, Streamed};
 use crate::wire::generated::v1;
 use crate::wire::status::{self, Unavailable};
 
@@ -27,6 +27,8 @@ pub struct Answers<S> {
     /// `None` once the stream has ended.
     inbound: Option<S>,
     api: DecisionApi,
+    /// The answer to the last request, where it waits for totals. The next request is read after it.
+    pending: Option<Pin<Box<dyn Future<Output = v1::DecideStreamResponse> + Send>>>,
     /// Tells without waiting whether the phase has changed since the stream was opened.
     phase: watch::Receiver<Phase>,
     /// Wakes the stream when it changes.
@@ -53,7 +55,7 @@ impl<S> Answers<S> {
     ) -> Self {
         let phase_changes = WatchStream::from_changes(phase.clone());
         let drain_transfers_left = api.settings().stream_drain_transfers_max;
-        Self { inbound: Some(inbound), api, phase, phase_changes, drain_transfers_left, _place: place }
+        Self { inbound: Some(inbound), api, pending: None, phase, phase_changes, drain_transfers_left, _place: place }
     }
 
     fn end(&mut self, last: Option<Status>) -> Poll<Option<Result<v1::DecideStreamResponse, Status>>> {
@@ -80,6 +82,11 @@ where
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if let Some(pending) = this.pending.as_mut() {
+            let answer = std::task::ready!(pending.as_mut().poll(context));
+            this.pending = None;
+            return Poll::Ready(Some(Ok(answer)));
+        }
         let is_draining = this.is_draining();
         let Some(inbound) = this.inbound.as_mut() else { return Poll::Ready(None) };
         if is_draining && this.drain_transfers_left == 0 {
@@ -90,7 +97,14 @@ where
                 if is_draining {
                     this.drain_transfers_left = this.drain_transfers_left.saturating_sub(1);
                 }
-                Poll::Ready(Some(Ok(this.api.decide_streamed(&request))))
+                match this.api.decide_streamed(&request) {
+                    Streamed::Now(answer) => Poll::Ready(Some(Ok(answer))),
+                    Streamed::Later(answer) => {
+                        this.pending = Some(answer);
+                        // Polled once here, so that it wakes this stream.
+                        Pin::new(this).poll_next(context)
+                    }
+                }
             }
             Poll::Ready(Some(Err(status))) => this.end(Some(status)),
             Poll::Ready(None) => this.end(None),

@@ -1,30 +1,36 @@
 //! `neglist.v1.DecisionService`: one transfer, a batch, a stream.
 //!
-//! All three end in [`DecisionApi::decide_one`]. A request takes the snapshot in force once and
-//! is answered from it alone; a stream takes it anew for each of its transfers. Nothing is
-//! counted and nothing waits, so a decision is over before anybody could cancel it.
+//! All three go through [`DecisionApi::begin`]. A request takes the snapshot in force once and
+//! is answered from it alone; a stream takes it anew for each of its transfers.
 //!
-//! No ledger exists here: a transfer whose answer depends on totals that the caller does not
-//! state is refused, never decided on a guess.
+//! Asking never counts. Where the answer depends on totals that the caller does not state, the
+//! ledger is read; transfers of a batch do not see each other. Without a ledger such a transfer
+//! is refused, never decided on a guess. All others are decided without waiting for anything.
 
+use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
+use super::totals::{Waiting, read_all, unread};
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
+use crate::domain::counting::counters_to_ask;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
+use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
+use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
-use crate::wire::status::{self, Exhausted, Unavailable};
-use crate::wire::to_proto::{self, Decided, DecisionIds};
+use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
+use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
 /// Limits of the decision service.
 #[derive(Debug, Clone)]
@@ -80,18 +86,25 @@ struct Inner {
     live: Arc<Live>,
     clock: Arc<dyn Clock>,
     settings: DecideSettings,
+    ledger: Option<Arc<dyn Ledger>>,
     ids: DecisionIds,
     streams_free: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
 }
 
 impl DecisionApi {
-    /// Returns a service that answers from whatever snapshot `live` has in force.
-    pub fn new(live: Arc<Live>, clock: Arc<dyn Clock>, settings: DecideSettings) -> Self {
+    /// Returns a service that answers from whatever snapshot `live` has in force, and reads the
+    /// totals that callers do not state from the ledger; `None`: they have to state them.
+    pub fn new(
+        live: Arc<Live>,
+        clock: Arc<dyn Clock>,
+        settings: DecideSettings,
+        ledger: Option<Arc<dyn Ledger>>,
+    ) -> Self {
         let streams_free = Arc::new(Semaphore::new(settings.streams_open_max.min(Semaphore::MAX_PERMITS)));
         let (phase, _) = watch::channel(Phase::Serving);
         let ids = DecisionIds::random();
-        Self { inner: Arc::new(Inner { live, clock, settings, ids, streams_free, phase }) }
+        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase }) }
     }
 
     /// Ends open streams: each answers what has arrived and then ends with `UNAVAILABLE`. New
@@ -102,7 +115,8 @@ impl DecisionApi {
         self.inner.phase.send_replace(Phase::Draining);
     }
 
-    /// Decides one transfer, without a server around it.
+    /// Decides one transfer, without waiting: no ledger is asked, and totals that the answer
+    /// depends on have to be stated.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that is wrong with the request.
@@ -116,16 +130,43 @@ impl DecisionApi {
     /// Everything that is wrong, with paths from the root of the request.
     pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
         let snapshot = self.inner.live.snapshot();
-        let decision = self.decide_one(&snapshot, from_proto::decide(request), self.inner.clock.now());
-        decision.map(to_proto::decide)
+        let (asked, now) = (from_proto::decide(request), self.inner.clock.now());
+        let read = Read::new(&snapshot, asked, now)?;
+        self.decide_stated(&snapshot, &read).map(to_proto::decide)
+    }
+
+    /// Decides one transfer; reads the ledger where the answer depends on totals that are not stated.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
+    /// ledger does not answer.
+    pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        let now = self.inner.clock.now();
+        // The guard must not be held while the ledger is read.
+        let step = {
+            let snapshot = self.inner.live.snapshot();
+            self.begin(&snapshot, from_proto::decide(request), now)
+        };
+        let answer = match step {
+            Ok(Step::Decided(decision)) => Ok(decision),
+            Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
+            Err(violations) => Err(status::invalid(&violations)),
+        };
+        answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
     }
 
     /// Decides one message of a stream, on the snapshot in force now.
-    pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> v1::DecideStreamResponse {
-        let snapshot = self.inner.live.snapshot();
+    pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
+        let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        let answer = self.decide_one(&snapshot, question, self.inner.clock.now());
-        to_proto::stream(sequence, answer.map_err(|violations| status::invalid(&violations)))
+        match self.begin(&self.inner.live.snapshot(), question, now) {
+            Ok(Step::Decided(decision)) => Streamed::Now(to_proto::stream(sequence, Ok(decision))),
+            Err(violations) => Streamed::Now(to_proto::stream(sequence, Err(status::invalid(&violations)))),
+            Ok(Step::Waits(waiting)) => {
+                let api = self.clone();
+                Streamed::Later(Box::pin(async move { to_proto::stream(sequence, api.finish(*waiting, now).await) }))
+            }
+        }
     }
 
     /// Returns the limits.
@@ -133,24 +174,139 @@ impl DecisionApi {
         &self.inner.settings
     }
 
-    fn decide_one(
+    /// Decides a transfer, or says what it waits for.
+    fn begin(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
-    ) -> Result<v1::Decision, Vec<Violation>> {
-        let Question { asked, detail, place } = question?;
-        let transfer = resolve(snapshot, &asked, now).map_err(|violations| place.locate(violations))?;
-        let missing = missing_totals(snapshot, &transfer);
+    ) -> Result<Step, Vec<Violation>> {
+        let read = Read::new(snapshot, question, now)?;
+        if self.inner.ledger.is_none() {
+            return self.decide_stated(snapshot, &read).map(Step::Decided);
+        }
+        let Read { question: Question { asked, detail, place: _ }, transfer } = read;
+        let keys = counters_to_ask(snapshot, &transfer);
+        if keys.is_empty() {
+            return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &transfer.stated, detail)));
+        }
+        Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
+    }
+
+    /// Decides a transfer by what its caller states.
+    fn decide_stated(&self, snapshot: &Snapshot, read: &Read<'_, '_>) -> Result<v1::Decision, Vec<Violation>> {
+        let Read { question: Question { asked: _, detail, place }, transfer } = read;
+        let missing = missing_totals(snapshot, transfer);
         if !missing.is_empty() {
             return Err(place.locate(missing));
         }
-        let totals = &transfer.stated;
-        let decision = &evaluate(snapshot, &transfer, totals);
-        let valid_for_max_s = self.inner.settings.valid_for_max_s;
-        let decided = Decided { snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
-        Ok(to_proto::decision(decided, self.inner.ids.next_id(), detail))
+        Ok(self.decide_with(snapshot, transfer, &transfer.stated, *detail))
     }
+
+    /// Decides a transfer that waits.
+    async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, RpcStatus> {
+        let before = match &self.inner.ledger {
+            Some(ledger) => waiting.read(ledger.as_ref(), now).await,
+            None => Err(no_ledger()),
+        };
+        self.decide_waiting(&waiting, before.as_ref())
+    }
+
+    fn decide_waiting(
+        &self,
+        waiting: &Waiting,
+        before: Result<&Before, &LedgerError>,
+    ) -> Result<v1::Decision, RpcStatus> {
+        let before = before.map_err(|error| unread(error, self.inner.settings.retry_after_ms))?;
+        let totals = waiting.totals(before);
+        Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
+    }
+
+    fn decide_with(
+        &self,
+        snapshot: &Snapshot,
+        transfer: &Transfer<'_>,
+        totals: &Totals,
+        detail: Detail,
+    ) -> v1::Decision {
+        let decision = &evaluate(snapshot, transfer, totals);
+        let valid_for_max_s = self.inner.settings.valid_for_max_s;
+        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
+        to_proto::decision(decided, self.inner.ids.next_id(), detail)
+    }
+
+    /// Answers transfers of a batch that wait, each account's totals read once.
+    async fn finish_all(
+        &self,
+        steps: Vec<Result<Step, RpcStatus>>,
+        now: Moment,
+    ) -> Vec<Result<v1::Decision, RpcStatus>> {
+        let waiting = steps.iter().filter_map(|step| match step {
+            Ok(Step::Waits(waiting)) => Some(waiting.as_ref()),
+            Ok(Step::Decided(_)) | Err(_) => None,
+        });
+        let before = match &self.inner.ledger {
+            Some(ledger) => read_all(ledger.as_ref(), waiting, now).await,
+            None => BTreeMap::new(),
+        };
+        let mut results = Vec::with_capacity(steps.len());
+        for (index, step) in steps.into_iter().enumerate() {
+            if index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
+                tokio::task::yield_now().await;
+            }
+            results.push(match step {
+                Ok(Step::Decided(decision)) => Ok(decision),
+                Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
+                    Some(before) => self.decide_waiting(&waiting, before.as_ref()),
+                    None => Err(unread(&no_ledger(), self.inner.settings.retry_after_ms)),
+                },
+                Err(refusal) => Err(refusal),
+            });
+        }
+        results
+    }
+}
+
+/// Nothing waits where there is no ledger. That cannot happen; if it does, nothing may pass.
+fn no_ledger() -> LedgerError {
+    LedgerError::Unavailable("there is none".to_owned())
+}
+
+/// A question, and the transfer that it is about.
+struct Read<'q, 's> {
+    question: Question<'q>,
+    transfer: Transfer<'s>,
+}
+
+impl<'q, 's> Read<'q, 's> {
+    fn new(
+        snapshot: &'s Snapshot,
+        question: Result<Question<'q>, Vec<Violation>>,
+        now: Moment,
+    ) -> Result<Self, Vec<Violation>> {
+        let question = question?;
+        let transfer = resolve(snapshot, &question.asked, now).map_err(|found| question.place.locate(found))?;
+        Ok(Self { question, transfer })
+    }
+}
+
+/// How far a transfer is decided.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
+enum Step {
+    /// It is.
+    Decided(v1::Decision),
+    /// It waits for totals.
+    Waits(Box<Waiting>),
+}
+
+/// The answer to a message of a stream.
+#[expect(clippy::large_enum_variant, reason = "nearly all are there at once: a box would cost each an allocation")]
+pub(super) enum Streamed {
+    /// It is there.
+    Now(v1::DecideStreamResponse),
+    /// It waits for totals.
+    Later(Pin<Box<dyn Future<Output = v1::DecideStreamResponse> + Send>>),
 }
 
 #[tonic::async_trait]
@@ -158,7 +314,7 @@ impl DecisionService for DecisionApi {
     type DecideStreamStream = Answers<Streaming<v1::DecideStreamRequest>>;
 
     async fn decide(&self, request: Request<v1::DecideRequest>) -> Result<Response<v1::DecideResponse>, Status> {
-        self.decide_now(request.get_ref()).map(Response::new)
+        self.decide_one(request.get_ref()).await.map(Response::new)
     }
 
     async fn decide_batch(
@@ -171,16 +327,16 @@ impl DecisionService for DecisionApi {
         let transfers_max = self.inner.settings.batch_transfers_max;
         let questions = from_proto::batch(request.get_ref(), transfers_max)
             .map_err(|violations| status::to_status(&status::invalid(&violations)))?;
-        let mut results = Vec::with_capacity(questions.len());
+        let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
-            let result = self.decide_one(&snapshot, question, now);
+            let step = self.begin(&snapshot, question, now);
             // A refusal looks for the words that were meant, which takes far longer than a decision.
-            if result.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
+            if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;
             }
-            results.push(result.map_err(|violations| status::invalid(&violations)));
+            steps.push(step.map_err(|violations| status::invalid(&violations)));
         }
-        Ok(Response::new(to_proto::batch(results)))
+        Ok(Response::new(to_proto::batch(self.finish_all(steps, now).await)))
     }
 
     async fn decide_stream(
@@ -209,3 +365,7 @@ impl DecisionApi {
 #[cfg(test)]
 #[path = "decide_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decide_ledger_tests.rs"]
+mod ledger_tests;

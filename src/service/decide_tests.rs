@@ -16,7 +16,7 @@ use crate::wire::generated::v1::decision_service_server::DecisionServiceServer;
 
 fn api_with(settings: DecideSettings) -> (DecisionApi, Arc<Live>) {
     let live = Arc::new(Live::new(snapshot()));
-    (DecisionApi::new(Arc::clone(&live), Arc::new(StandingClock), settings), live)
+    (DecisionApi::new(Arc::clone(&live), Arc::new(StandingClock), settings, None), live)
 }
 
 fn api() -> DecisionApi {

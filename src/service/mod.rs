@@ -3,5 +3,8 @@
 pub mod admin;
 mod answers;
 pub mod decide;
+pub mod ledger;
+mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};
+pub use ledger::{LedgerApi, LedgerSettings};

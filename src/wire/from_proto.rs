@@ -107,7 +107,7 @@ fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec
     }
 }
 
-fn read_detail(number: i32) -> Result<Detail, Violation> {
+pub(super) fn read_detail(number: i32) -> Result<Detail, Violation> {
     match v1::Detail::try_from(number) {
         Ok(v1::Detail::Unspecified) => Ok(Detail::Brief),
         Ok(v1::Detail::Full) => Ok(Detail::Full),

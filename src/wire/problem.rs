@@ -3,8 +3,10 @@
 //! Every text says what is wrong and what to do. What a caller sent stands in backticks, with
 //! control characters escaped, so that it cannot break out of a line of a log.
 
-use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, Need, Problem};
-use crate::domain::units::Persons;
+use crate::domain::asked::{
+    CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
+};
+use crate::domain::units::{CountedClass, Persons};
 
 /// A problem in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ const fn reason(problem: &Problem) -> &'static str {
     match problem {
         Problem::Missing(_) => "MISSING",
         Problem::UnknownCode { .. } => "UNKNOWN_CODE",
-        Problem::NearMiss { .. } => "NEAR_MISS",
+        Problem::NearMiss { .. } | Problem::NearExporter { .. } => "NEAR_MISS",
         Problem::NotACountry { .. } => "NOT_A_COUNTRY",
         Problem::TooLong { .. } => "TOO_LONG",
         Problem::TooMany { .. } => "TOO_MANY",
@@ -38,6 +40,19 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::OutOfCalendar => "OUT_OF_CALENDAR",
         Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
         Problem::NotATimestamp => "NOT_A_TIMESTAMP",
+        Problem::Counting(problem) => counting_reason(*problem),
+    }
+}
+
+const fn counting_reason(problem: CountingProblem) -> &'static str {
+    match problem {
+        CountingProblem::TotalsKeptByLedger => "TOTALS_KEPT_BY_LEDGER",
+        CountingProblem::PseudonymLength { .. } => "PSEUDONYM_LENGTH",
+        CountingProblem::NotAsManyAsNamed { .. } => "NOT_AS_MANY_AS_NAMED",
+        CountingProblem::NobodyNamed { .. } => "NOBODY_NAMED",
+        CountingProblem::TimeToLive { .. } => "TIME_TO_LIVE_OUT_OF_RANGE",
+        CountingProblem::NotNow { .. } => "NOT_NOW",
+        CountingProblem::NotAYear => "NOT_A_YEAR",
     }
 }
 
@@ -53,6 +68,15 @@ fn texts(problem: &Problem) -> (String, String) {
                     "{code} resembles {nearest}, which is protected more strictly: correct it or choose another code"
                 ),
                 format!("{code} 与保护级别更高的 {nearest} 相似：请更正或换用其他代码"),
+            )
+        }
+        Problem::NearExporter { code, nearest } => {
+            let (code, nearest) = (quoted(code), quoted(nearest));
+            (
+                format!(
+                    "{code} is not registered, and resembles the registered exporter {nearest}: correct it, or register it"
+                ),
+                format!("{code} 未登记，且与已登记的出口方 {nearest} 相似：请更正，或者登记"),
             )
         }
         Problem::NotACountry { code, nearest } => not_a_country(code, nearest.as_deref()),
@@ -95,6 +119,50 @@ fn texts(problem: &Problem) -> (String, String) {
             "not a time stamp: use a year from 1 to 9999, and nanos from 0 to 999999999",
             "不是有效的时间戳：年份须为 1 至 9999，nanos 须为 0 至 999999999",
         )),
+        Problem::Counting(problem) => counting(*problem),
+    }
+}
+
+/// What is wrong with a call of the ledger.
+fn counting(problem: CountingProblem) -> (String, String) {
+    match problem {
+        CountingProblem::PseudonymLength { bytes } => (
+            format!("{bytes} bytes long: a pseudonym has {PSEUDONYM_BYTES_MIN} to {PSEUDONYM_BYTES_MAX}"),
+            format!("长 {bytes} 字节：化名须为 {PSEUDONYM_BYTES_MIN} 至 {PSEUDONYM_BYTES_MAX} 字节"),
+        ),
+        CountingProblem::NotAsManyAsNamed { stated, named } => (
+            format!(
+                "{stated} persons are stated and {named} distinct ones are named: leave the number out, or correct it"
+            ),
+            format!("填写了 {stated} 人，而列出的不同化名为 {named} 个：请不填人数，或更正"),
+        ),
+        CountingProblem::NobodyNamed { class: CountedClass::General } => fixed((
+            "general information is sent and its persons are not among those named: name them here, be they named as sensitive too",
+            "涉及一般个人信息但未列出相应个人：请在此列出，即使其已列入敏感个人信息一栏",
+        )),
+        CountingProblem::NobodyNamed { class: CountedClass::Sensitive } => fixed((
+            "sensitive information is sent and its persons are not among those named: name them here",
+            "涉及敏感个人信息但未列出相应个人：请在此列出",
+        )),
+        CountingProblem::TimeToLive { max_s } => (
+            format!("out of range: state more than 0 and at most {max_s} seconds, or leave it out"),
+            format!("超出范围：须大于 0 且不超过 {max_s} 秒，或不填"),
+        ),
+        CountingProblem::NotNow { age_max_s, ahead_max_s } => (
+            format!(
+                "what happens now is counted, so that no other day's lists, clearances or year can be chosen: leave the moment out, or state one at most {age_max_s} seconds ago and {ahead_max_s} seconds ahead"
+            ),
+            format!(
+                "计数以当下为准，不得选择其他日期的清单、许可或年度：请不填时点，或填写不早于 {age_max_s} 秒前、不晚于 {ahead_max_s} 秒后的时点"
+            ),
+        ),
+        CountingProblem::NotAYear => fixed((
+            "not a calendar year: use one from 1 to 9999, or 0 for the current one",
+            "不是有效年份：请填 1 至 9999，或填 0 表示当年",
+        )),
+        CountingProblem::TotalsKeptByLedger => {
+            fixed(("the ledger keeps the totals: leave this out", "累计人数由本服务器的台账计算：请不填"))
+        }
     }
 }
 
@@ -166,5 +234,10 @@ fn missing(need: Need) -> (&'static str, &'static str) {
             "必填，因清单区别对待数据模态：请填写文本、音频、图像或视频",
         ),
         Need::ItemCode => ("required: name the kind of data by its code", "必填：请填写数据项代码"),
+        Need::TransferId => (
+            "required: choose an id of your own, unique per transfer, so that a retry counts once",
+            "必填：请自定义每次传输唯一的编号，以便重试只计一次",
+        ),
+        Need::UsageExporter => ("required: say whose totals", "必填：请指明查询哪个出口方的累计人数"),
     }
 }

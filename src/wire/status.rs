@@ -10,8 +10,10 @@
 use prost::{DecodeError, Message as _};
 use prost_types::Any;
 use tonic::{Code, Status};
+/// A status with its details, as a message.
+pub use tonic_types::Status as RpcStatus;
 use tonic_types::pb::bad_request::FieldViolation;
-use tonic_types::{BadRequest, RetryInfo, Status as RpcStatus, pb};
+use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
 use super::problem::{self, Wording};
 use crate::domain::asked::Violation;
@@ -106,16 +108,117 @@ pub enum Unavailable {
     Draining,
     /// The policies are being loaded, and as many as may wait already do.
     Loading,
+    /// The year's totals cannot be read or written now.
+    Ledger,
 }
 
 /// Refuses a call that another server, or this one later, can answer.
 pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
-    let message = match why {
-        Unavailable::NoSnapshot => "no valid policies are loaded: try again later",
-        Unavailable::Draining => "the server is stopping: send what is not answered in a new call",
-        Unavailable::Loading => "the policies are being loaded, and others wait already: try again later",
+    to_status(&unanswered(why, retry_after_ms))
+}
+
+/// The same in the form that stands inside a batch or a stream.
+pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
+    let (en, zh) = match why {
+        Unavailable::NoSnapshot => ("no valid policies are loaded: try again later", "尚未加载有效政策：请稍后重试"),
+        Unavailable::Draining => (
+            "the server is stopping: send what is not answered in a new call",
+            "服务器正在停止：未答复的请求请重新发起",
+        ),
+        Unavailable::Loading => (
+            "the policies are being loaded, and others wait already: try again later",
+            "正在加载政策，且已有其他请求等候：请稍后重试",
+        ),
+        Unavailable::Ledger => (
+            "the year's totals cannot be read or written now: nothing may pass, try again after the delay in RetryInfo",
+            "目前无法读写累计人数：不得放行，请按 RetryInfo 所示时间后重试",
+        ),
     };
-    to_status(&rpc_status(Code::Unavailable, message.to_owned(), vec![retry(retry_after_ms)]))
+    rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)])
+}
+
+/// Why the ledger does not do what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncounted {
+    /// The transfer id was used for another transfer.
+    OtherTransfer,
+    /// No transfer has that id.
+    TransferNotFound,
+    /// The transfer went ahead, and cannot be taken back.
+    Committed,
+    /// The transfer was taken back, and its id cannot be used again.
+    Released,
+    /// The reservation ran out, and its id cannot be used again.
+    Expired,
+    /// The transfer was not allowed to go.
+    Refused,
+    /// No exporter of that name is registered, and nothing was counted for it.
+    ExporterNotFound,
+    /// The server was started without a ledger.
+    NoLedger,
+    /// What the ledger kept of the first answer cannot be read.
+    Unreadable,
+}
+
+/// Refuses a call of the ledger that is well-formed. Whoever reads it must not let a transfer pass.
+pub fn uncounted(why: Uncounted) -> Status {
+    let (code, reason, en, zh) = match why {
+        Uncounted::OtherTransfer => (
+            Code::AlreadyExists,
+            "OTHER_TRANSFER",
+            "the transfer id was used for another transfer: choose a new id, or repeat the first request as it was",
+            "该传输编号已用于另一次传输：请更换编号，或按原样重发首次请求",
+        ),
+        Uncounted::TransferNotFound => (
+            Code::NotFound,
+            "TRANSFER_NOT_FOUND",
+            "no transfer with that id was reserved: reserve it first",
+            "没有该编号的传输：请先预留",
+        ),
+        Uncounted::Committed => (
+            Code::FailedPrecondition,
+            "TRANSFER_COMMITTED",
+            "the transfer was committed and cannot be taken back: what was sent stays counted",
+            "该传输已确认，不能撤回：已出境的人数保留计数",
+        ),
+        Uncounted::Released => (
+            Code::FailedPrecondition,
+            "TRANSFER_RELEASED",
+            "the transfer was taken back: reserve it again under a new id",
+            "该传输已撤回：请以新编号重新预留",
+        ),
+        Uncounted::Expired => (
+            Code::FailedPrecondition,
+            "RESERVATION_EXPIRED",
+            "the reservation ran out and its persons are no longer counted: reserve again under a new id",
+            "预留已过期，其人数不再计入：请以新编号重新预留",
+        ),
+        Uncounted::Refused => (
+            Code::FailedPrecondition,
+            "TRANSFER_NOT_ALLOWED",
+            "the transfer was not allowed to go: complete the mechanism that its decision names, then use a new id",
+            "该传输未获放行：请先完成判定所列程序，再使用新编号",
+        ),
+        Uncounted::ExporterNotFound => (
+            Code::NotFound,
+            "EXPORTER_NOT_FOUND",
+            "no exporter of that name is registered, and nothing was counted for it in that year: check the name",
+            "该出口方未登记，且该年度无任何计数：请核对名称",
+        ),
+        Uncounted::NoLedger => (
+            Code::Unimplemented,
+            "NO_LEDGER",
+            "this server keeps no totals: state them in Decide, or ask a server that has a ledger",
+            "本服务器不计累计人数：请在 Decide 中填写，或使用有台账的服务器",
+        ),
+        Uncounted::Unreadable => (
+            Code::DataLoss,
+            "ANSWER_UNREADABLE",
+            "the ledger's record of the first answer cannot be read: nothing may pass, report this to the operator of the server",
+            "台账中首次答复的记录无法读取：不得放行，请告知服务器运维人员",
+        ),
+    };
+    to_status(&rpc_status(code, en.to_owned(), vec![error_info(reason), localized(zh)]))
 }
 
 /// Ends a wait for a digest that has not come into force.
@@ -177,6 +280,18 @@ fn retry(after_ms: u32) -> Any {
     let nanos = i32::try_from(after_ms % 1_000 * 1_000_000).unwrap_or_default();
     let retry_delay = Some(prost_types::Duration { seconds, nanos });
     Any { type_url: RetryInfo::TYPE_URL.to_owned(), value: pb::RetryInfo { retry_delay }.encode_to_vec() }
+}
+
+/// The message once more in Chinese.
+fn localized(zh: &str) -> Any {
+    let value = pb::LocalizedMessage { locale: "zh-CN".to_owned(), message: zh.to_owned() }.encode_to_vec();
+    Any { type_url: LocalizedMessage::TYPE_URL.to_owned(), value }
+}
+
+/// A stable code for programs.
+fn error_info(reason: &str) -> Any {
+    let value = pb::ErrorInfo { reason: reason.to_owned(), domain: "neglist.v1".to_owned(), ..Default::default() };
+    Any { type_url: ErrorInfo::TYPE_URL.to_owned(), value: value.encode_to_vec() }
 }
 
 fn rpc_status(code: Code, message: String, details: Vec<Any>) -> RpcStatus {

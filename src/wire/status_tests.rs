@@ -4,7 +4,8 @@ use prost::bytes::Bytes;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, Need, Problem};
+use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem};
+use crate::domain::units::CountedClass;
 use crate::wire::generated::v1;
 
 const KINDS: [CodeKind; 8] = [
@@ -18,7 +19,7 @@ const KINDS: [CodeKind; 8] = [
     CodeKind::Flow,
 ];
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 10] = [
     Need::Transfer,
     Need::UnlessFlow,
     Need::ZoneHasList,
@@ -27,6 +28,8 @@ const NEEDS: [Need; 8] = [
     Need::NoLedgerForScenario,
     Need::ListExcludesModalities,
     Need::ItemCode,
+    Need::TransferId,
+    Need::UsageExporter,
 ];
 
 fn unknown(kind: CodeKind, code: &str, nearest: Option<&str>) -> Problem {
@@ -45,6 +48,7 @@ fn problems() -> Vec<Problem> {
         unknown(CodeKind::Exporter, "quite-else", None),
         unknown(CodeKind::Flow, "quite-else", None),
         Problem::NearMiss { code: "health.diagnossis".to_owned(), nearest: "health.diagnosis".to_owned() },
+        Problem::NearExporter { code: "acme-1 ".to_owned(), nearest: "acme-1".to_owned() },
         country("de", Some("DE")),
         country("Germany", None),
         Problem::TooLong { bytes: 129 },
@@ -57,6 +61,17 @@ fn problems() -> Vec<Problem> {
         Problem::UnknownNumber { number: -7, name: "Ground" },
         Problem::NotATimestamp,
     ]);
+    let counting = [
+        CountingProblem::TotalsKeptByLedger,
+        CountingProblem::PseudonymLength { bytes: 7 },
+        CountingProblem::NotAsManyAsNamed { stated: 3, named: 2 },
+        CountingProblem::NobodyNamed { class: CountedClass::General },
+        CountingProblem::NobodyNamed { class: CountedClass::Sensitive },
+        CountingProblem::TimeToLive { max_s: 86_400 },
+        CountingProblem::NotNow { age_max_s: 3_600, ahead_max_s: 60 },
+        CountingProblem::NotAYear,
+    ];
+    problems.extend(counting.map(Problem::Counting));
     problems
 }
 
@@ -131,12 +146,40 @@ fn limits_and_unavailability_say_when_to_try_again() {
         (exhausted(Exhausted::OpenStreams, 1_250), Code::ResourceExhausted),
         (unavailable(Unavailable::NoSnapshot, 1_250), Code::Unavailable),
         (unavailable(Unavailable::Draining, 1_250), Code::Unavailable),
+        (unavailable(Unavailable::Ledger, 1_250), Code::Unavailable),
     ];
     for (status, code) in cases {
         assert_eq!(status.code(), code);
         let delay = status.get_error_details().retry_info().unwrap().retry_delay;
         assert_eq!(delay.unwrap().as_millis(), 1_250);
     }
+}
+
+#[test]
+fn what_the_ledger_refuses_says_why_in_both_languages() {
+    let all = [
+        (Uncounted::OtherTransfer, Code::AlreadyExists),
+        (Uncounted::TransferNotFound, Code::NotFound),
+        (Uncounted::Committed, Code::FailedPrecondition),
+        (Uncounted::Released, Code::FailedPrecondition),
+        (Uncounted::Expired, Code::FailedPrecondition),
+        (Uncounted::Refused, Code::FailedPrecondition),
+        (Uncounted::ExporterNotFound, Code::NotFound),
+        (Uncounted::NoLedger, Code::Unimplemented),
+        (Uncounted::Unreadable, Code::DataLoss),
+    ];
+    let mut reasons = Vec::new();
+    for (why, code) in all {
+        let status = uncounted(why);
+        assert_eq!(status.code(), code, "{why:?}");
+        let details = status.get_error_details();
+        let localized = details.localized_message().unwrap();
+        assert!(localized.locale == "zh-CN" && !localized.message.is_ascii(), "{localized:?}");
+        reasons.push(details.error_info().unwrap().reason.clone());
+    }
+    reasons.sort();
+    reasons.dedup();
+    assert_eq!(reasons.len(), all.len());
 }
 
 #[test]

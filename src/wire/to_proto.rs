@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tonic_types::Status as RpcStatus;
 
 use super::generated::v1;
-use crate::domain::decision::{CounterName, Decision, Headroom};
+use crate::domain::decision::{Decision, Headroom};
 use crate::domain::evaluate;
 use crate::domain::reason::{Measured, Outcome, Reason, Text};
-use crate::domain::route::Counter;
 use crate::domain::snapshot::{NextStep, Snapshot};
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
@@ -187,31 +186,15 @@ fn both(text: &Text) -> String {
     if zh == en { zh.to_string() } else { format!("{zh} / {en}") }
 }
 
-fn headroom_of(snapshot: &Snapshot, headroom: &Headroom) -> v1::Headroom {
-    let Headroom { counter, projected, line, next } = headroom;
+/// Returns how far a counter is from the next line.
+pub(super) fn headroom_of(snapshot: &Snapshot, headroom: &Headroom) -> v1::Headroom {
+    let Headroom { counter, year, projected, line, next } = headroom;
     v1::Headroom {
-        counter: counter_name(snapshot, *counter),
+        counter: counter.in_year(snapshot, *year),
         projected: projected.get(),
         line: line.get(),
         remaining: headroom.remaining(),
         next: outcome_number(*next),
-    }
-}
-
-/// `national/<class>/<year>`, or `<family>/<sector>/<scenario>/<class>/<year>`.
-fn counter_name(snapshot: &Snapshot, name: CounterName) -> String {
-    let CounterName { counter, own, class, year } = name;
-    let class = class.name();
-    match (counter, own) {
-        (Counter::Scenario, Some(own)) => {
-            let codes = &snapshot.codes;
-            let family = codes.families.word(own.family.0.into());
-            let sector = codes.sectors.word(own.sector.0.into());
-            let scenario = codes.scenarios.word(own.scenario.0.into());
-            format!("{family}/{sector}/{scenario}/{class}/{year}")
-        }
-        (Counter::Scenario, None) => format!("scenario/{class}/{year}"),
-        (Counter::National, _) => format!("national/{class}/{year}"),
     }
 }
 

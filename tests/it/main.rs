@@ -13,6 +13,8 @@
 /// The policies that ship.
 mod shipped;
 
+/// Extensions of assessments, families that cannot be called so, and caps that are nearly used.
+mod clearances;
 /// The commands of the policy admin.
 mod commands;
 /// Decision tables: every case of the shipped policies holds.
@@ -30,13 +32,57 @@ mod small;
 mod fuzz_smoke;
 /// Random policies and transfers.
 mod generate;
+/// What the ledger tests share: accounts, reservations, random numbers.
+mod ledger_support;
 /// A naive evaluation, straight from the design.
 mod model;
 /// The compiled evaluation against the naive one, and what else must hold whatever the policies.
 mod properties;
 /// What once went wrong.
 mod regression;
+
+/// A disk that fails, fills up and loses power.
+mod ledger_disk;
+
+/// The embedded ledger: answers, operators, many callers at once.
+mod ledger_embedded;
+
+/// The embedded ledger against a plain model, in random steps.
+mod ledger_model;
+
+/// What clients send, and how they read what comes back.
+mod clients;
+/// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
+mod grpc;
+/// Listeners, health, reflection, and what is no request of ours.
+mod grpc_doors;
+/// Every kind of malformed request, and the limits of well-formed ones.
+mod grpc_malformed;
+/// The embedded ledger killed, and on storage that fails.
+mod ledger_crash;
+/// Policies that change under load, in every style.
+mod reload;
+/// The load, and what must hold of each answer.
+mod reload_load;
+/// What a reload leaves behind.
+mod reload_memory;
+/// Editions that begin at midnight, without a reload.
+mod reload_midnight;
+/// How `neglist serve` starts, refuses to start, and stops.
+mod serve_process;
+/// Servers for tests: the real binary, and one in this process.
+mod server;
+
 /// The rules that keep the code as the architecture says.
 mod tidy;
 /// Policies as parsed and as compiled, side by side.
 mod world;
+
+/// What every ledger promises.
+mod ledger_contract;
+
+/// The ledger in a database that several servers share.
+mod ledger_postgres;
+
+/// A database for tests.
+mod postgres_server;

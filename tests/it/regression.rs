@@ -97,7 +97,8 @@ fn file(index: usize, text: &str) -> PolicyFile {
 
 fn list(zone: &str, lower: u64, entries: &str) -> String {
     let list = LIST.replace("NAME", &format!("list-{zone}")).replace("ZONE", zone).replace("LOWER", &lower.to_string());
-    if entries.is_empty() { list } else { format!("{list}entries:\n{entries}") }
+    let entries = if entries.is_empty() { "entries: []\n".to_owned() } else { format!("entries:\n{entries}") };
+    format!("{list}{entries}unknown: []\nfacts: []\n")
 }
 
 fn world(more: &[&str]) -> World {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use neglist::domain::asked::Asked;
+use neglist::domain::counting::Counted;
 use neglist::domain::evaluate::{evaluate, headroom};
 use neglist::domain::reason::ReasonCode;
 use neglist::domain::resolve::{missing_totals, resolve};
@@ -73,7 +74,10 @@ impl World {
             }
         }
         for room in headroom(&transfer, &transfer.stated) {
-            let family = room.counter.own.map(|own| snapshot.codes.families.word(own.family.0.into()));
+            let family = match room.counter.counted {
+                Counted::Scenario(own) => Some(snapshot.codes.families.word(own.family.0.into())),
+                Counted::National | Counted::Clearance(_) => None,
+            };
             rest.push(format!(
                 "{:?} {:?} {family:?} {:?} {:?}",
                 room.counter.class, room.projected, room.line, room.next

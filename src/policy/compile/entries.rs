@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Builder;
 use crate::domain::list::{Condition, Named};
+use crate::domain::snapshot::Entries;
 use crate::domain::units::{AttributeId, AttributeSet, EditionId, ItemId, ModalitySet, RuleId, ScenarioId, SectorId};
 use crate::policy::SourceFile;
 use crate::policy::source::Document;
@@ -32,6 +33,9 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
             }
             for item in &entry.items {
                 if let Some(id) = builder.follow(path, item, |codes| &codes.items, "data item") {
+                    if let Some(facts) = builder.lists.items.get_mut(id as usize) {
+                        facts.strictest = facts.strictest.max(entry.class.to_class());
+                    }
                     let entry = Named { edition: EditionId(edition), rule, condition: index };
                     named.push((ItemId(id), entry));
                 }
@@ -40,15 +44,18 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     }
     named.sort_by_key(|(item, named)| (*item, named.edition, named.rule));
     check_density(builder, &named);
-    let mut from = 0u32;
     for run in named.chunk_by(|a, b| a.0 == b.0) {
+        let Some((item, first)) = run.first() else { continue };
+        let from = u32::try_from(builder.lists.named.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
-        if let Some(facts) = run.first().and_then(|(item, _)| builder.lists.items.get_mut(item.index())) {
-            (facts.named_from, facts.named_count) = (from, count);
+        let Some(facts) = builder.lists.items.get_mut(item.index()) else { continue };
+        if count == 1 {
+            facts.entries = Entries::One(*first);
+        } else {
+            facts.entries = Entries::Many { from, count };
+            builder.lists.named.extend(run.iter().map(|(_, named)| *named));
         }
-        from = from.saturating_add(count);
     }
-    builder.lists.named = named.into_iter().map(|(_, named)| named).collect();
 }
 
 fn rule(builder: &mut Builder<'_>, path: &str, list: &ZoneList, entry: &Entry) -> RuleId {

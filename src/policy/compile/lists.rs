@@ -1,9 +1,10 @@
 //! Compiles national lists and zone lists: dates, rules, lines, eligibility, filing.
 
 use super::Builder;
+use crate::domain::counting::RESERVED_FAMILIES;
 use crate::domain::list::{
     CiioCounts, CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine, National,
-    NationalRules, PartOfHolding, Quantities, ScenarioListing, ScenariosKnown, SectorListing,
+    NationalRules, PartOfHolding, PersonInBothClasses, Quantities, ScenarioListing, ScenariosKnown, SectorListing,
 };
 use crate::domain::snapshot::Segment;
 use crate::domain::units::{
@@ -103,6 +104,10 @@ fn national(builder: &mut Builder<'_>, path: &str, list: &NationalList, interval
     builder.validity_years.assessment = years(&list.mechanisms.assessment);
     builder.validity_years.contract = years(&list.mechanisms.contract);
     builder.validity_years.certification = years(&list.mechanisms.certification);
+    let person_in_both_classes = match list.settings.as_ref().map(|settings| settings.person_in_both_classes) {
+        Some(file::PersonInBothClasses::SensitiveOnly) => PersonInBothClasses::SensitiveOnly,
+        Some(file::PersonInBothClasses::BothCounters) | None => PersonInBothClasses::BothCounters,
+    };
     let title = list.title.to_text();
     builder.lists.nationals.push(National {
         id: id.clone(),
@@ -112,6 +117,7 @@ fn national(builder: &mut Builder<'_>, path: &str, list: &NationalList, interval
         lines,
         contract_step,
         assess_step,
+        person_in_both_classes,
     });
 }
 
@@ -138,6 +144,11 @@ fn zone_list(
     let rule = builder.rule_at(path, list.id.span, id, &list.citation);
     let named_twice = builder.editions.insert(id).is_err();
     debug_assert!(!named_twice, "a list that stands twice is not compiled");
+    if RESERVED_FAMILIES.contains(&list.family.value.0.as_ref()) {
+        let message = format!("no family can be called `{}`", list.family.value.0);
+        let help = "the names of other counters begin with this word: choose another".to_owned();
+        builder.cx(path).error("P017", list.family.span, message, help);
+    }
     let family = builder.codes.families.insert(&list.family.value.0).unwrap_or_else(|known| known);
     let quantities = quantities(builder, path, list);
     let filing = filing(builder, path, list);
@@ -146,11 +157,13 @@ fn zone_list(
     }
     let export_from = match list.eligibility.export_from_zone {
         file::Requirement::NotRequired => ExportFrom::Anywhere,
-        file::Requirement::Required | file::Requirement::Unknown => ExportFrom::Zone,
+        file::Requirement::Required => ExportFrom::Zone,
+        file::Requirement::Unknown => ExportFrom::Unknown,
     };
     let ciio = match list.eligibility.ciio {
-        file::Admission::Included => CiioUse::Included,
-        file::Admission::Excluded | file::Admission::Unknown => CiioUse::Excluded,
+        // Personal information needs the assessment either way; what is not personal may need the filing.
+        file::Admission::Included | file::Admission::Unknown => CiioUse::Included,
+        file::Admission::Excluded => CiioUse::Excluded,
     };
     let frees = list.settings.as_ref().map(|settings| settings.small_volume_frees_listed_scenario);
     builder.lists.editions.push(Edition {
@@ -338,7 +351,14 @@ fn class_pair(
         contract: line(&pair.contract_from, "contract", national.map(|lines| lines.contract)),
         assess: line(&pair.assess_from, "assess", national.map(|lines| lines.assess)),
     };
-    if let (ListLine::Own(contract), ListLine::Own(assess)) = (lines.contract, lines.assess) {
+    // The national line stands in for one that the list does not draw itself.
+    let drawn = |line: ListLine, national: Option<Line>| match line {
+        ListLine::Own(line) => Some(line),
+        ListLine::National | ListLine::Unknown => national,
+    };
+    let contract = drawn(lines.contract, national.map(|lines| lines.contract));
+    let assess = drawn(lines.assess, national.map(|lines| lines.assess));
+    if let (Some(contract), Some(assess)) = (contract, assess) {
         check_order(builder, path, LinePair { contract, assess }, pair.span);
     }
     lines

@@ -5,6 +5,7 @@
 //! is used only where none of them is an error.
 
 mod entries;
+mod extensions;
 mod lists;
 mod names;
 mod registry;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::ToSpan;
 
-use super::{Builder, dangling};
+use super::{Builder, dangling, extensions};
 use crate::domain::asked::{ITEMS_MAX, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
@@ -67,6 +67,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
     for (path, source) in clearances {
         clearance(builder, path, snapshot, source, &mut ids);
     }
+    extensions::check(builder, &files);
     snapshot.registry.clearance_keys.sort_unstable();
     let mut routes: HashMap<Route, RouteId> = HashMap::new();
     for (path, file) in &files {
@@ -83,7 +84,7 @@ fn unusable_flow() -> Flow {
         exporter: None,
         facts: Facts::default(),
         recipient: None,
-        destination: Destination::Abroad,
+        destination: Destination::Mainland,
         sector: None,
         scenario: None,
         items: Vec::new(),
@@ -312,7 +313,7 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
     let country = &source.destination.value.0;
     let destination = match parse_country(country) {
         Ok(Country::MAINLAND) => Some(Destination::Mainland),
-        Ok(_) => Some(Destination::Abroad),
+        Ok(country) => Some(Destination::Abroad(country)),
         Err(_) => {
             let help = did_you_mean(&country.to_ascii_uppercase(), Country::assigned());
             cx.error("P006", source.destination.span, format!("`{country}` is not a country code"), help);

@@ -6,7 +6,8 @@ use crate::policy::SourceFile;
 use crate::policy::source::Document;
 use crate::policy::source::list::{
     Admission, Boundary, CiioQuantity, ClassLines, Entry, Filing, FilingMode, FreesListed, Line, Lines, Mechanism,
-    NationalList, Number, PartOfHolding, Procedure, Requirement, Rule, Scenario, Sector, Settings, ZoneList,
+    NationalList, Number, PartOfHolding, PersonInBothClasses, Procedure, Requirement, Rule, Scenario, Sector, Settings,
+    ZoneList,
 };
 use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, YesNoUnknown};
 
@@ -85,6 +86,9 @@ pub(super) fn national(path: &str, list: &NationalList) -> Subject {
         subject.optional(format!("procedures.{name}.authority"), procedure.authority.as_ref().map(both));
         subject.text(format!("procedures.{name}.text"), &procedure.text);
     }
+    let both = list.settings.as_ref().map_or(PersonInBothClasses::BothCounters, |known| known.person_in_both_classes);
+    let is_lenient = u64::from(both == PersonInBothClasses::SensitiveOnly);
+    subject.ranked("settings.person_in_both_classes", both.word(), is_lenient);
     subject
 }
 

@@ -73,6 +73,7 @@ fn clearance(path: &str, source: &Clearance) -> Subject {
     let covers = source.covers_important_data;
     subject.ranked("covers_important_data", covers.word(), u64::from(covers == YesNo::Yes));
     subject.set("lists", source.lists.iter().map(|list| list.value.0.as_ref()), Some(Direction::Looser));
+    subject.optional("extends", source.extends.as_ref().map(|extended| extended.value.0.to_string()));
     let caps = match &source.persons_per_year_max {
         OrNone::None => [None, None],
         OrNone::Some(cap) => [Some(cap.general.0), Some(cap.sensitive.0)],

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{Finder, both};
-use crate::domain::list::{Edition, ScenariosKnown};
+use crate::domain::list::Edition;
 use crate::domain::reason::ReasonCode;
 use crate::domain::registry::Flow;
 use crate::domain::route::{Content, Route};
@@ -136,9 +136,7 @@ impl Reach<'_> {
     }
 
     fn lists(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> bool {
-        let Some(listing) = self.snapshot.sector(edition, sector) else { return false };
-        let taken_as_listed = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
-        taken_as_listed || self.snapshot.scenario(edition, sector, scenario).is_some()
+        self.snapshot.listed(edition, sector, scenario).is_some()
     }
 
     fn listed_sectors(&self, edition: EditionId) -> Vec<&str> {
@@ -229,7 +227,7 @@ fn sent(snapshot: &Snapshot, at: Moment) -> HashMap<ExporterId, Sent<'_>> {
     let editions: Vec<&Edition> = snapshot.lists.editions.iter().filter(counting).collect();
     let segment = snapshot.segment_number(at);
     let mut sent: HashMap<ExporterId, Sent<'_>> = HashMap::new();
-    for flow in snapshot.registry.flows.iter().filter(|flow| flow.statement.destination == Destination::Abroad) {
+    for flow in snapshot.registry.flows.iter().filter(|flow| flow.statement.destination != Destination::Mainland) {
         let zones = flow.statement.facts.zones;
         let list = editions.iter().find(|edition| zones.contains(edition.zone));
         let route = flow.route_in(segment).and_then(|id| snapshot.route(id));

@@ -3,8 +3,11 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::scalar::{
-    At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Small, Source, Sources,
-    Table, Words, YesNoUnknown,
+    At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Rows, Small, Source,
+    Sources, Table, Words, YesNoUnknown,
+};
+pub use super::settings::{
+    Boundary, CiioQuantity, FreesListed, NationalSettings, PartOfHolding, PersonInBothClasses, Settings,
 };
 use super::{Format, Kind};
 use crate::policy::decode::{Context, Decode, record, words};
@@ -39,6 +42,8 @@ record! {
         pub mechanisms: Mechanisms,
         /// Next steps.
         pub procedures: Procedures,
+        /// Contested readings.
+        pub settings: Option<NationalSettings>,
         /// What could not be read.
         pub unknown: Vec<Unread>,
         /// What is known and changes no answer.
@@ -222,13 +227,13 @@ record! {
         /// Holdings that make personal information important data.
         pub quantitative_identification: Option<Quantities>,
         /// Sectors of the list.
-        pub sectors: Vec<Sector>,
+        pub sectors: Rows<Sector>,
         /// Data that the list names.
-        pub entries: Vec<Entry>,
+        pub entries: Rows<Entry>,
         /// What could not be read.
-        pub unknown: Vec<Unread>,
+        pub unknown: Rows<Unread>,
         /// What is known and changes no answer.
-        pub facts: Vec<Fact>,
+        pub facts: Rows<Fact>,
         /// Free text.
         pub note: Option<Note>,
     }
@@ -301,18 +306,6 @@ record! {
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
-    }
-
-    /// Contested readings; absent: the conservative default.
-    pub struct Settings {
-        /// Whether the quantitative identification begins on its number or after it.
-        pub quantitative_boundary: Boundary,
-        /// Whether a part of a large holding is important data.
-        pub part_of_large_holding: PartOfHolding,
-        /// Which persons the number for operators of critical information infrastructure counts.
-        pub ciio_quantity: CiioQuantity,
-        /// Whether art. 5(1)(4) frees a listed scenario from the filing.
-        pub small_volume_frees_listed_scenario: FreesListed,
     }
 
     /// Holdings from which on personal information is important data.
@@ -486,42 +479,6 @@ words! {
         /// Nobody could read it.
         Unknown = "unknown",
     }
-
-    /// Whether a number belongs to what begins there.
-    pub enum Boundary {
-        /// It does.
-        Inclusive = "inclusive",
-        /// It does not: more than the number.
-        Exclusive = "exclusive",
-    }
-    absent = Inclusive;
-
-    /// Whether a part of a large holding is important data.
-    pub enum PartOfHolding {
-        /// It is.
-        Important = "important",
-        /// It is not.
-        NotImportant = "not-important",
-    }
-    absent = Important;
-
-    /// Which persons the number for operators of critical information infrastructure counts.
-    pub enum CiioQuantity {
-        /// All personal information.
-        PersonalInformation = "personal-information",
-        /// Sensitive information only.
-        Sensitive = "sensitive",
-    }
-    absent = PersonalInformation;
-
-    /// Whether art. 5(1)(4) frees a listed scenario from the filing.
-    pub enum FreesListed {
-        /// It does not.
-        No = "no",
-        /// It does.
-        Yes = "yes",
-    }
-    absent = No;
 
     /// Whether all listed scenarios of a sector are written down.
     pub enum ScenariosKnown {

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod list;
 pub mod registry;
 pub mod scalar;
+pub mod settings;
 
 use serde_json::{Map, Value as Json, json};
 

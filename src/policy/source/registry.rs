@@ -119,6 +119,8 @@ record! {
         pub covers_important_data: YesNo,
         /// For a zone filing: the editions under which it was accepted.
         pub lists: Vec<At<Code>>,
+        /// The assessment that this one extends.
+        pub extends: Option<At<Name>>,
         /// Cap of persons of a calendar year.
         pub persons_per_year_max: OrNone<Cap>,
         /// First day in force.

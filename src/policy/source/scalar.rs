@@ -262,6 +262,42 @@ impl Decode for Sources {
     }
 }
 
+/// A list that has to be there: `[]` where it is empty.
+///
+/// A file that is cut off in the middle lacks one of them, and is refused.
+#[derive(Debug, Clone)]
+pub struct Rows<T>(pub Vec<T>);
+
+impl<T> std::ops::Deref for Rows<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<'r, T> IntoIterator for &'r Rows<T> {
+    type Item = &'r T;
+    type IntoIter = std::slice::Iter<'r, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: Decode> Decode for Rows<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        if matches!(node.value, Value::Null) {
+            return cx.wrong_kind(node, "a list", "write `[]` where it is empty".to_owned());
+        }
+        Vec::decode(node, cx).map(Rows)
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "type": "array", "items": T::schema(defs) })
+    }
+}
+
 /// A table from names to values, in the order of the text.
 #[derive(Debug, Clone)]
 pub struct Table<T>(pub Vec<(At<Box<str>>, T)>);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::dice::Dice;
-use super::policy::{EVIDENCE, List, MODALITIES, Policy, TEXT};
+use super::policy::{EVIDENCE, LINES, List, MODALITIES, Policy, TEXT};
 
 impl Policy {
     /// Draws an edition.
@@ -35,7 +35,9 @@ impl Policy {
         self.editions.push(format!("list-{number}"));
         Self::settings(dice, &mut head);
         self.quantities(dice, &mut head);
-        if !catalogue {
+        if catalogue {
+            head.push_str("sectors: []\n");
+        } else {
             self.listed_sectors(dice, &mut head);
         }
         let count = dice.below(5);
@@ -73,6 +75,7 @@ impl Policy {
     fn listed_sectors(&mut self, dice: &mut Dice<'_>, head: &mut String) {
         let sectors = dice.some_of(&self.sectors, 80);
         if sectors.is_empty() {
+            head.push_str("sectors: []\n");
             return;
         }
         head.push_str("sectors:\n");
@@ -116,8 +119,9 @@ impl Policy {
         let (contract, assess) = self.pair(dice);
         let own = |persons: u64| format!("{{persons: {persons}, {EVIDENCE}}}");
         let (contract, assess) = match word {
-            Some(word) if dice.percent(50) => (word.to_owned(), own(assess)),
-            Some(word) => (own(contract), word.to_owned()),
+            // Whatever the national line is, the two are in order.
+            Some(word) if dice.percent(50) => (word.to_owned(), own(LINES[LINES.len() - 1])),
+            Some(word) => (own(LINES[0]), word.to_owned()),
             None => (own(contract), own(assess)),
         };
         format!("{{contract_from: {contract}, assess_from: {assess}}}")

@@ -22,8 +22,8 @@ pub(crate) const DAYS: [&str; 12] = [
     "2027-02-28",
 ];
 
-/// Head-counts that lines are drawn from.
-const LINES: [u64; 12] = [0, 1, 2, 3, 5, 10, 11, 20, 100, 10_000, 100_000, 1_000_000];
+/// Head-counts that lines are drawn from, ascending.
+pub(crate) const LINES: [u64; 12] = [0, 1, 2, 3, 5, 10, 11, 20, 100, 10_000, 100_000, 1_000_000];
 
 /// Text that every rule carries and no answer depends on.
 pub(crate) const TEXT: &str = "{zh: 文, en: text}";
@@ -122,7 +122,8 @@ impl Policy {
         texts.extend(self.nationals.iter().cloned());
         for List { head, entries } in &self.lists {
             let hand: Vec<_> = entries.iter().map(|entry| ("entries", entry.clone())).collect();
-            texts.push(sections(head, &hand));
+            let none = if entries.is_empty() { "entries: []\n" } else { "" };
+            texts.push(sections(&format!("{head}unknown: []\nfacts: []\n{none}"), &hand));
         }
         if let Some(dice) = &mut order {
             dice.shuffle(&mut texts);

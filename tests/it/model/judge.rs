@@ -69,10 +69,12 @@ fn says_its_counts(said: &Said<'_>, verdicts: &[Verdict], covering: &[&Clearance
     if said.abroad && !personal && !sized && !important && !nobody {
         return false;
     }
-    let held_against_cap = capped
-        && (personal || !nobody)
-        && any(|verdict| verdict.no_lines)
-        && any(|verdict| verdict.whatever != Outcome::Allow);
+    let is_capped = |clearance: &&&Clearance| matches!(clearance.persons_per_year_max, OrNone::Some(_));
+    let wide = covering.iter().filter(is_capped).any(|clearance| !is_of_one_scenario(clearance));
+    let settled = any(|verdict| verdict.no_lines);
+    let refused = any(|verdict| verdict.whatever != Outcome::Allow);
+    let held_against_cap =
+        capped && (personal || !nobody) && if wide { !settled || refused } else { settled && refused };
     let asks_for_national = any(|verdict| verdict.asks_for_national) || sized || held_against_cap;
     let asks_for_scenario = any(|verdict| verdict.asks_for_scenario);
     (!asks_for_national || said.national.is_some()) && (!asks_for_scenario || said.scenario_total.is_some())
@@ -95,6 +97,10 @@ fn covers(clearance: &Clearance, said: &Said<'_>) -> bool {
         && said.items.iter().all(names)
 }
 
+fn is_of_one_scenario(clearance: &Clearance) -> bool {
+    !matches!(clearance.sector, OrAny::Any) && !matches!(clearance.scenario, OrAny::Any)
+}
+
 fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> bool {
     let kind = match clearance.kind {
         ClearanceKind::Assessment => true,
@@ -107,7 +113,8 @@ fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> boo
     let within_cap = match &clearance.persons_per_year_max {
         OrNone::None => true,
         OrNone::Some(cap) => {
-            verdict.against_cap.general <= cap.general.0.get() && verdict.against_cap.sensitive <= cap.sensitive.0.get()
+            let persons = if is_of_one_scenario(clearance) { verdict.against_cap } else { verdict.against_wide_cap };
+            persons.general <= cap.general.0.get() && persons.sensitive <= cap.sensitive.0.get()
         }
     };
     kind && within_cap

@@ -118,7 +118,7 @@ pub(crate) fn said<'a>(law: &Law<'a>, asked: &'a Asked<'a>) -> Option<Said<'a>> 
         && let Some(registered) = flow.ground.to_ground()
     {
         let same = recipient == Some(&*flow.recipient.value.0)
-            && (destination != "CN") == (&*flow.destination.value.0 != "CN")
+            && destination == &*flow.destination.value.0
             && sector == Some(&*flow.sector.value.0)
             && scenario == Some(&*flow.scenario.value.0)
             && items.iter().all(|item| flow.items.iter().any(|known| &*known.code.value.0 == item.code));

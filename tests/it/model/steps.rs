@@ -42,8 +42,10 @@ pub(crate) struct Verdict {
     pub(crate) no_lines: bool,
     /// Editions that a filing has to name.
     pub(crate) filings: BTreeSet<String>,
-    /// Persons to hold against the cap of a clearance.
+    /// Persons to hold against the cap of a clearance for one scenario.
     pub(crate) against_cap: Count,
+    /// Persons to hold against the cap of one for several.
+    pub(crate) against_wide_cap: Count,
 }
 
 impl Verdict {
@@ -66,6 +68,8 @@ struct Size {
     from: u64,
     of: fn(Count) -> u64,
     reason: ReasonCode,
+    /// Of this transfer alone, not of the year.
+    alone: bool,
 }
 
 const fn both(count: Count) -> u64 {
@@ -96,6 +100,7 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         no_lines: true,
         filings: BTreeSet::new(),
         against_cap: Count::default(),
+        against_wide_cap: Count::default(),
     };
     let Some(national) = law.national(today) else {
         verdict.add(Outcome::Assess, ReasonCode::NoRulesInForce);
@@ -103,7 +108,7 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         verdict.important = true;
         verdict.whatever = Outcome::Assess;
         let counts = Counts::of(said, &verdict);
-        verdict.against_cap = counts.concerned(counts.national);
+        raise(&mut verdict, &counts, counts.national);
         return verdict;
     };
     // 1. Not an export.
@@ -127,10 +132,10 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
     // What is important anyway does not become so by its size.
     let important = verdict.important;
     for size in sizes.into_iter().filter(|_| !important) {
-        verdict.asks_for_size = true;
+        verdict.asks_for_size |= !size.alone;
         // A listed scenario that stays below its lines is counted by its own counters alone.
         let total = if verdict.asks_for_scenario { counts.national.max(counts.scenario) } else { counts.national };
-        if size.from <= (size.of)(total) {
+        if size.from <= (size.of)(if size.alone { counts.sent } else { total }) {
             verdict.important_by_size = true;
             verdict.add(Outcome::Assess, size.reason);
         }
@@ -188,20 +193,23 @@ fn settle(
             if !national_lines(national, counts, verdict) {
                 verdict.note(ReasonCode::SmallVolume);
             }
-            raise(verdict, counts.concerned(counts.national));
+            raise(verdict, counts, counts.national);
         }
         return;
     }
     verdict.whatever = verdict.required;
-    raise(verdict, counts.concerned(counts.national));
+    raise(verdict, counts, counts.national);
 }
 
-fn raise(verdict: &mut Verdict, persons: Count) {
+fn raise(verdict: &mut Verdict, counts: &Counts, persons: Count) {
+    let (persons, national) = (counts.concerned(persons), counts.concerned(counts.national));
     verdict.against_cap = verdict.against_cap.max(persons);
+    verdict.against_wide_cap = verdict.against_wide_cap.max(persons).max(national);
 }
 
 /// The counts of the year, with the transfer.
 struct Counts {
+    sent: Count,
     national: Count,
     scenario: Count,
     general: bool,
@@ -217,6 +225,7 @@ impl Counts {
         }
         let (national, scenario) = (said.national.unwrap_or_default(), said.scenario_total.unwrap_or_default());
         Counts {
+            sent,
             national: national.plus(sent),
             scenario: scenario.plus(sent),
             general: verdict.general || 0 < stated.general,
@@ -258,7 +267,7 @@ fn classify(
             match entry.persons_at_least {
                 Some(Known::Known(persons)) => {
                     let reason = ReasonCode::ImportantDataGroupSize;
-                    sizes.push(Size { from: persons.0.get(), of: both, reason });
+                    sizes.push(Size { from: persons.0.get(), of: both, reason, alone: false });
                 }
                 Some(Known::Unknown) | None => {
                     classes.push(entry.class.to_class());
@@ -312,11 +321,17 @@ fn quantities(list: &ZoneList, facts: &Facts<'_>, verdict: &mut Verdict, sizes: 
         (&quantities.specially_sensitive, facts.specially, sensitive),
         (ciio, of_ciio(facts.held), of_ciio),
     ];
+    // Who sends so many holds so many. Of how many it is specially sensitive, nobody says.
+    for (number, _, of) in rows.iter().enumerate().filter(|(row, _)| *row != 2 && !only_sent).map(|(_, row)| row) {
+        let Some(number) = number else { continue };
+        let from = number.persons.value.0.get() + u64::from(exclusive);
+        sizes.push(Size { from, of: *of, reason: ReasonCode::ImportantDataHeld, alone: true });
+    }
     for (number, held, of) in rows {
         let Some(number) = number else { continue };
         let from = number.persons.value.0.get() + u64::from(exclusive);
         if only_sent {
-            sizes.push(Size { from, of, reason: ReasonCode::ImportantDataHeld });
+            sizes.push(Size { from, of, reason: ReasonCode::ImportantDataHeld, alone: false });
         } else if from <= held {
             verdict.important = true;
             verdict.add(Outcome::Assess, ReasonCode::ImportantDataHeld);
@@ -346,17 +361,23 @@ pub(crate) fn listed<'p>(list: &'p ZoneList, said: &Said<'_>) -> Option<(&'p Sec
 
 fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: &mut Verdict) -> Option<Listing<'p>> {
     let (sector, lines) = listed(list, said)?;
-    if facts.ciio && list.eligibility.ciio != Admission::Included {
+    if facts.ciio && list.eligibility.ciio == Admission::Excluded {
         return None;
     }
     let zone: &str = &list.zone.value.0;
-    if list.eligibility.export_from_zone != Requirement::NotRequired && !said.export_zones.contains(zone) {
+    let leaves_from_zone = said.export_zones.contains(zone);
+    let requirement = list.eligibility.export_from_zone;
+    if requirement == Requirement::Required && !said.export_zones.is_empty() && !leaves_from_zone {
         verdict.note(ReasonCode::NotExportedFromZone);
         return None;
     }
     if sector.excluded_exporter_kinds.iter().any(|kind| facts.kinds.iter().any(|known| **known == *kind.value.0)) {
         verdict.note(ReasonCode::ExporterKindExcluded);
         return None;
+    }
+    let is_unclear = requirement != Requirement::NotRequired && !leaves_from_zone;
+    if is_unclear {
+        verdict.note(ReasonCode::ExportFromZoneUnclear);
     }
     let excluded = |item: &&Sent<'_>| {
         let mut modalities = sector.excluded_modalities.iter().copied().map(Modality::to_modality);
@@ -372,7 +393,7 @@ fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: 
     if lines.is_none() {
         verdict.note(ReasonCode::ScenarioNotKnownToBeListed);
     }
-    Some(Listing { list, lines: lines.unwrap_or(&sector.lines), covers_everything: left_out == 0 })
+    Some(Listing { list, lines: lines.unwrap_or(&sector.lines), covers_everything: left_out == 0 && !is_unclear })
 }
 
 /// A line of a list, with the national one where it has none.
@@ -425,7 +446,7 @@ fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, v
     }
     let total = |lines: [From; 2]| if matches!(lines[0], From::Own(_)) { counts.scenario } else { counts.national };
     let persons = Count { general: total(classes[0].0).general, sensitive: total(classes[1].0).sensitive };
-    raise(verdict, counts.concerned(persons));
+    raise(verdict, counts, persons);
     if reached {
         return;
     }

@@ -1,0 +1,110 @@
+//! How far the counters of an exporter are from what comes next, apart from any transfer.
+
+use super::counting::{Counted, CounterKey};
+use super::decision::Headroom;
+use super::list::{LinePair, Lines, ListLine, ScenariosKnown};
+use super::reason::Outcome;
+use super::route::OwnCounter;
+use super::snapshot::Snapshot;
+use super::units::{ClearanceId, CountedClass, Moment, Persons, Year};
+
+/// Share of a cap, in percent, from which on it is nearly used.
+///
+/// Ours, not the law's: a tenth of a yearly cap is some five weeks of an even flow, less than the
+/// 45 working days of an assessment and time enough to slow down.
+pub const CAP_NEARLY_USED_PERCENT: u64 = 90;
+
+/// How much of the cap of a clearance is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapUse {
+    /// The clearance.
+    pub clearance: ClearanceId,
+    /// Persons of which class of information.
+    pub class: CountedClass,
+    /// Persons that went out under it this year.
+    pub used: u64,
+    /// The most that may.
+    pub cap: u64,
+}
+
+impl CapUse {
+    /// Returns the use of a clearance's cap; `None` where the counter is not a clearance's, or has no cap.
+    pub fn of(snapshot: &Snapshot, key: CounterKey, used: u64) -> Option<CapUse> {
+        let Counted::Clearance(clearance) = key.counted else { return None };
+        let cap = snapshot.clearance(clearance)?.persons_per_year_max?.of(key.class).get();
+        Some(CapUse { clearance, class: key.class, used, cap })
+    }
+
+    /// Says whether so much of it is used that somebody should look. A cap of nobody is not used up.
+    pub fn is_nearly_used(self) -> bool {
+        let used = u128::from(self.used) * 100;
+        self.cap != 0 && u128::from(self.cap) * u128::from(CAP_NEARLY_USED_PERCENT) <= used
+    }
+}
+
+/// Returns the caps of clearances in force that are nearly used, given the totals of their exporters.
+pub fn caps_nearly_used(
+    snapshot: &Snapshot,
+    at: Moment,
+    totals: impl IntoIterator<Item = (CounterKey, u64)>,
+) -> Vec<CapUse> {
+    let in_force = |id| snapshot.clearance(id).is_some_and(|clearance| clearance.interval.contains(at));
+    let uses = totals.into_iter().filter_map(|(key, used)| CapUse::of(snapshot, key, used));
+    uses.filter(|cap| in_force(cap.clearance) && cap.is_nearly_used()).collect()
+}
+
+/// Returns how far a counter is from the next line that holds at a moment of its year.
+///
+/// For a clearance the line is the first person beyond its cap, and what comes next is what the
+/// clearance satisfied: that is asked for again. `None` where nothing stricter comes, where no
+/// list in force has a line for the counter, and where the clearance is not in force.
+pub fn headroom(snapshot: &Snapshot, at: Moment, year: Year, key: CounterKey, total: u64) -> Option<Headroom> {
+    let projected = Persons::new(total).unwrap_or(Persons::MAX);
+    let lines = match key.counted {
+        Counted::National => {
+            let lines = snapshot.national_at(at)?.lines;
+            let LinePair { contract, assess } = of_class(lines, key.class);
+            vec![(contract.from, Outcome::Contract), (assess.from, Outcome::Assess)]
+        }
+        Counted::Scenario(own) => own_lines(snapshot, at, own, key.class),
+        Counted::Clearance(id) => {
+            let clearance = snapshot.clearance(id).filter(|clearance| clearance.interval.contains(at))?;
+            let beyond = clearance.persons_per_year_max?.of(key.class) + Persons::ONE;
+            vec![(beyond, clearance.kind.satisfies())]
+        }
+    };
+    let (line, next) = lines.into_iter().filter(|(line, _)| projected < *line).min()?;
+    Some(Headroom { counter: key, year, projected, line, next })
+}
+
+/// The lines that the lists of a family have of their own for a scenario.
+fn own_lines(snapshot: &Snapshot, at: Moment, own: OwnCounter, class: CountedClass) -> Vec<(Persons, Outcome)> {
+    let mut found = Vec::new();
+    let (Some(segment), _) = snapshot.segment(snapshot.segment_number(at)) else { return found };
+    for id in segment.editions.iter().flatten() {
+        if snapshot.edition(*id).is_none_or(|edition| edition.family != own.family) {
+            continue;
+        }
+        let written = snapshot.scenario(*id, own.sector, own.scenario).map(|scenario| scenario.lines);
+        let of_sector = || {
+            let listing = snapshot.sector(*id, own.sector)?;
+            (listing.scenarios == ScenariosKnown::NotAll).then_some(listing.lines)
+        };
+        let Some(lines) = written.or_else(of_sector) else { continue };
+        let LinePair { contract, assess } = of_class(lines, class);
+        for (line, next) in [(contract, Outcome::Contract), (assess, Outcome::Assess)] {
+            match line {
+                ListLine::Own(line) => found.push((line.from, next)),
+                ListLine::National | ListLine::Unknown => {}
+            }
+        }
+    }
+    found
+}
+
+fn of_class<L: Copy>(lines: Lines<L>, class: CountedClass) -> LinePair<L> {
+    match class {
+        CountedClass::General => lines.general,
+        CountedClass::Sensitive => lines.sensitive,
+    }
+}

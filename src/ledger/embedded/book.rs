@@ -1,0 +1,329 @@
+//! What each request does to the file, inside one write transaction.
+//!
+//! Requests come one after the other and each sees what those before it did. Before each, the
+//! reservations that have run out by its moment are released. A request is looked at in full, the
+//! judgement included, before anything is written for it; so one that is refused, or whose
+//! judgement panics, leaves nothing behind.
+//!
+//! INVARIANT (too high, never too low): work on reservations that have run out, and on transfers
+//! that are old enough to be forgotten, is bounded in each batch. What is left over is still
+//! counted; a request about one such reservation treats it as run out whatever is left over.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::directory::Directory;
+use super::holders::{Holders, Standing};
+use super::plan::{self, Addition, Persons};
+use super::tables::{Kind, State, Step, Stop, Tables, Transfer, unreadable};
+use crate::domain::units::{CountedClass, Moment};
+use crate::ledger::{Change, Goes, Hold, Judge, Judgement, LedgerError, Replayed, Reservation, Reserved, Settled};
+
+/// The file, open for one batch.
+#[derive(Debug)]
+pub(super) struct Book<'txn, 'd> {
+    pub(super) tables: Tables<'txn>,
+    pub(super) directory: &'d mut Directory,
+    /// Rows of persons and transfers that this batch looked at so far.
+    pub(super) work: usize,
+    /// How much of it may still go into reservations that ran out.
+    expiry_work_left: usize,
+    /// Whether there is anything to make durable.
+    pub(super) wrote: bool,
+}
+
+impl<'txn, 'd> Book<'txn, 'd> {
+    /// Opens the tables.
+    pub(super) fn open(
+        transaction: &'txn WriteTransaction,
+        directory: &'d mut Directory,
+        expiry_work_left: usize,
+    ) -> Result<Self, Stop> {
+        Ok(Self { tables: Tables::open(transaction)?, directory, work: 0, expiry_work_left, wrote: false })
+    }
+
+    /// Writes the counters that changed, and says whether there is anything to commit.
+    pub(super) fn finish(mut self) -> Result<bool, Stop> {
+        self.directory.store(&mut self.tables.counters)?;
+        Ok(self.wrote)
+    }
+
+    /// Decides and adds.
+    pub(super) fn reserve(&mut self, mut reservation: Reservation, judge: &mut Judge) -> Result<Reserved, Stop> {
+        self.release_run_out(reservation.now)?;
+        if let Some(transfer) = self.transfer(&reservation.transfer_id)? {
+            return self.replay(&reservation, transfer);
+        }
+        plan::sort(&mut reservation);
+        let persons = Persons::of(&reservation, self.directory, &self.tables.people)?;
+        self.work += persons.looked_up();
+        let before = persons.before(&reservation, self.directory)?;
+        let judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
+            .map_err(|_| LedgerError::Unavailable("the judgement failed; nothing was added".to_owned()))?;
+        match judgement.goes {
+            Goes::Nowhere => self.refuse(&reservation, judgement),
+            Goes::Ahead => {
+                let additions = persons.additions(&reservation, &judgement.add, self.directory, &self.tables.people)?;
+                self.add(&reservation, &additions, judgement.answer)
+            }
+        }
+    }
+
+    /// Answers a transfer id that was answered before.
+    ///
+    /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
+    /// the data goes out now and that it does not come back, and persons that went out must not
+    /// drop out of the totals when the reservation runs out.
+    fn replay(&mut self, reservation: &Reservation, transfer: Transfer) -> Result<Reserved, Stop> {
+        if transfer.fingerprint != reservation.fingerprint {
+            return Err(LedgerError::OtherTransfer.into());
+        }
+        let answer = transfer.answer.clone();
+        let changes = self.changes(&transfer.steps)?;
+        let expires_at = match transfer.state {
+            State::Released => return Err(LedgerError::Settled(Settled::Released).into()),
+            State::Expired => return Err(LedgerError::Settled(Settled::Expired).into()),
+            State::Committed | State::Refused => None,
+            State::Reserved if transfer.at <= reservation.now => {
+                self.settle(&reservation.transfer_id, transfer, State::Expired)?;
+                return Err(LedgerError::Settled(Settled::Expired).into());
+            }
+            State::Reserved => match reservation.hold {
+                Hold::Until(_) => Some(transfer.at),
+                Hold::Commit => {
+                    self.settle_at(&reservation.transfer_id, transfer, State::Committed, reservation.now)?;
+                    None
+                }
+            },
+        };
+        Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes })
+    }
+
+    fn refuse(&mut self, reservation: &Reservation, judgement: Judgement) -> Result<Reserved, Stop> {
+        let transfer = Transfer {
+            state: State::Refused,
+            fingerprint: reservation.fingerprint,
+            account: reservation.account.clone(),
+            at: reservation.now,
+            kind: Kind::Counted,
+            steps: Vec::new(),
+            answer: judgement.answer,
+        };
+        self.keep(&reservation.transfer_id, &transfer)?;
+        Ok(Reserved { answer: transfer.answer, changes: Vec::new(), expires_at: None, replayed: Replayed::No })
+    }
+
+    fn add(&mut self, reservation: &Reservation, additions: &[Addition], answer: Vec<u8>) -> Result<Reserved, Stop> {
+        let (state, at, expires_at) = match reservation.hold {
+            Hold::Commit => (State::Committed, reservation.now, None),
+            Hold::Until(moment) => (State::Reserved, moment, Some(moment)),
+        };
+        let kind = plan::kind(&reservation.people);
+        let mut steps = Vec::with_capacity(additions.len());
+        for addition in additions {
+            let number = self.directory.number_or_new(&reservation.account, &addition.counter)?;
+            steps.push(Step { number, before: addition.before, added: addition.added });
+            match kind {
+                Kind::Counted => self.directory.change(number, |mut parts| {
+                    let part = match state {
+                        State::Committed => &mut parts.counted_committed,
+                        _ => &mut parts.counted_reserved,
+                    };
+                    *part = part.checked_add(addition.added)?;
+                    Some(parts)
+                })?,
+                Kind::Named => {
+                    let pseudonyms = plan::named(&reservation.people, addition.counter.class);
+                    for (pseudonym, (was, now)) in pseudonyms.iter().zip(&addition.holders) {
+                        self.put_person(number, pseudonym, *was, *now)?;
+                    }
+                }
+            }
+        }
+        let transfer = Transfer {
+            state,
+            fingerprint: reservation.fingerprint,
+            account: reservation.account.clone(),
+            at,
+            kind,
+            steps,
+            answer,
+        };
+        if (state, kind) == (State::Reserved, Kind::Named) {
+            let of = |class| plan::named(&reservation.people, class).iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>();
+            let held = (of(CountedClass::General), of(CountedClass::Sensitive));
+            self.tables.held.insert(reservation.transfer_id.as_str(), held)?;
+        }
+        self.keep(&reservation.transfer_id, &transfer)?;
+        let changes = self.changes(&transfer.steps)?;
+        Ok(Reserved { answer: transfer.answer, changes, expires_at, replayed: Replayed::No })
+    }
+
+    /// Says that a reserved transfer went ahead.
+    pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
+        self.release_run_out(now)?;
+        let transfer = self.transfer(id)?.ok_or(LedgerError::NotFound)?;
+        match transfer.state {
+            State::Committed => Ok(()),
+            State::Released => Err(LedgerError::Settled(Settled::Released).into()),
+            State::Expired => Err(LedgerError::Settled(Settled::Expired).into()),
+            State::Refused => Err(LedgerError::Settled(Settled::Refused).into()),
+            State::Reserved if transfer.at <= now => {
+                self.settle(id, transfer, State::Expired)?;
+                Err(LedgerError::Settled(Settled::Expired).into())
+            }
+            State::Reserved => self.settle_at(id, transfer, State::Committed, now),
+        }
+    }
+
+    /// Takes a reservation back. One that ran out, and a transfer that was refused, are as good
+    /// as taken back already.
+    pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
+        self.release_run_out(now)?;
+        let transfer = self.transfer(id)?.ok_or(LedgerError::NotFound)?;
+        match transfer.state {
+            State::Released | State::Expired | State::Refused => Ok(()),
+            State::Committed => Err(LedgerError::Settled(Settled::Committed).into()),
+            State::Reserved if transfer.at <= now => self.settle(id, transfer, State::Expired),
+            State::Reserved => self.settle_at(id, transfer, State::Released, now),
+        }
+    }
+
+    /// Releases reservations that have run out, as many as this batch still may, and returns how many.
+    pub(super) fn release_run_out(&mut self, now: Moment) -> Result<usize, Stop> {
+        let mut released = 0;
+        while 0 < self.expiry_work_left {
+            let work_before = self.work;
+            let Some((at, id)) = first_until(&self.tables.expiry, now)? else { break };
+            let transfer =
+                self.transfer(&id)?.filter(|transfer| (transfer.state, transfer.at) == (State::Reserved, at));
+            let transfer = transfer.ok_or_else(|| unreadable("a reservation"))?;
+            self.settle(&id, transfer, State::Expired)?;
+            self.expiry_work_left = self.expiry_work_left.saturating_sub(self.work - work_before);
+            released += 1;
+        }
+        Ok(released)
+    }
+
+    /// Forgets transfers that were settled until a moment, at most so many, and returns how many.
+    pub(super) fn forget(&mut self, settled_until: Moment, transfers_max: usize) -> Result<usize, Stop> {
+        let mut forgotten = 0;
+        while forgotten < transfers_max {
+            let Some((at, id)) = first_until(&self.tables.settled, settled_until)? else { break };
+            let transfer = self.transfer(&id)?.ok_or_else(|| unreadable("a transfer"))?;
+            if (transfer.state, transfer.kind) == (State::Committed, Kind::Counted) {
+                for step in &transfer.steps {
+                    self.directory.change(step.number, |mut parts| {
+                        parts.forgotten = parts.forgotten.checked_add(step.added)?;
+                        Some(parts)
+                    })?;
+                }
+            }
+            self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
+            self.tables.transfers.remove(id.as_str())?;
+            self.wrote = true;
+            forgotten += 1;
+        }
+        Ok(forgotten)
+    }
+
+    /// Returns a transfer by id.
+    fn transfer(&self, id: &str) -> Result<Option<Transfer>, Stop> {
+        let Some(row) = self.tables.transfers.get(id)? else { return Ok(None) };
+        Transfer::from_value(row.value()).map(Some).ok_or_else(|| unreadable("a transfer"))
+    }
+
+    /// Settles a reservation at the moment when it ran out.
+    fn settle(&mut self, id: &str, transfer: Transfer, state: State) -> Result<(), Stop> {
+        let at = transfer.at;
+        self.settle_at(id, transfer, state, at)
+    }
+
+    /// Moves the persons of a reservation to where the state says, and keeps the transfer as settled.
+    fn settle_at(&mut self, id: &str, transfer: Transfer, state: State, at: Moment) -> Result<(), Stop> {
+        self.tables.expiry.remove((transfer.at.seconds(), transfer.at.nanos(), id))?;
+        match transfer.kind {
+            Kind::Counted => {
+                for step in &transfer.steps {
+                    self.directory.change(step.number, |mut parts| {
+                        parts.counted_reserved = parts.counted_reserved.checked_sub(step.added)?;
+                        if state == State::Committed {
+                            parts.counted_committed = parts.counted_committed.checked_add(step.added)?;
+                        }
+                        Some(parts)
+                    })?;
+                }
+            }
+            Kind::Named => self.settle_persons(id, &transfer.steps, state)?,
+        }
+        self.keep(id, &Transfer { state, at, ..transfer })
+    }
+
+    fn settle_persons(&mut self, id: &str, steps: &[Step], state: State) -> Result<(), Stop> {
+        let (general, sensitive) = {
+            let held = self.tables.held.remove(id)?.ok_or_else(|| unreadable("a reservation"))?;
+            let (general, sensitive) = held.value();
+            let owned = |list: Vec<&[u8]>| list.into_iter().map(Box::from).collect::<Vec<Box<[u8]>>>();
+            (owned(general), owned(sensitive))
+        };
+        for step in steps {
+            let pseudonyms = match self.directory.entry(step.number)?.counter.class {
+                CountedClass::General => &general,
+                CountedClass::Sensitive => &sensitive,
+            };
+            for pseudonym in pseudonyms {
+                let was = plan::holders(&self.tables.people, step.number, pseudonym)?;
+                let released = was.release().ok_or_else(|| unreadable("a person of a reservation"))?;
+                let now = if state == State::Committed { released.commit() } else { released };
+                self.put_person(step.number, pseudonym, was, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes who holds a person, and moves the person within the counter.
+    fn put_person(&mut self, number: u32, pseudonym: &[u8], was: Holders, now: Holders) -> Result<(), Stop> {
+        self.work += 1;
+        match now.standing() {
+            Standing::Absent => drop(self.tables.people.remove((number, pseudonym))?),
+            Standing::Reserved | Standing::Committed => {
+                drop(self.tables.people.insert((number, pseudonym), now.to_stored())?);
+            }
+        }
+        self.directory.change(number, |parts| parts.moved(was.standing(), now.standing()))
+    }
+
+    /// Writes a transfer and finds it by its moment.
+    fn keep(&mut self, id: &str, transfer: &Transfer) -> Result<(), Stop> {
+        let key = (transfer.at.seconds(), transfer.at.nanos(), id);
+        match transfer.state {
+            State::Reserved => self.tables.expiry.insert(key, ())?,
+            State::Committed | State::Released | State::Expired | State::Refused => {
+                self.tables.settled.insert(key, ())?
+            }
+        };
+        self.wrote = true;
+        self.work += 1;
+        transfer.store(id, &mut self.tables.transfers)
+    }
+
+    fn changes(&self, steps: &[Step]) -> Result<Vec<Change>, Stop> {
+        let change = |step: &Step| {
+            let counter = self.directory.entry(step.number)?.counter.clone();
+            Ok(Change { counter, before: step.before, added: step.added })
+        };
+        steps.iter().map(change).collect()
+    }
+}
+
+/// Returns the first id of an index whose moment is not after `until`.
+fn first_until(
+    index: &impl ReadableTable<(i64, u32, &'static str), ()>,
+    until: Moment,
+) -> Result<Option<(Moment, String)>, Stop> {
+    let Some((key, _)) = index.first()? else { return Ok(None) };
+    let (seconds, nanos, id) = key.value();
+    let at = Moment::new(seconds, nanos).ok_or_else(|| unreadable("a moment"))?;
+    Ok((at <= until).then(|| (at, id.to_owned())))
+}

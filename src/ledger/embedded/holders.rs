@@ -1,0 +1,118 @@
+//! Who is counted once: for each person of a counter, which transfers include them.
+//!
+//! A person stands in a counter as long as one transfer that includes them stands. A transfer
+//! that went ahead stands for good, so one bit is enough for all of those; reservations come and
+//! go, so they are numbered. From the two follows in which part of a counter the person is:
+//!
+//! ```text
+//!                 went ahead   reservations   counted as
+//!     Absent          no            0         nobody (no row is kept)
+//!     Reserved        no           1..        reserved
+//!     Committed      yes          any         committed
+//! ```
+//!
+//! Every step moves a person from one of these to another, and the counter moves with them; so
+//! the split between committed and reserved is right whatever the order of the steps.
+
+/// Transfers that include one person, in one counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Holders(u32);
+
+/// In which part of a counter a person is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In none.
+    Absent,
+    /// Included in reservations alone.
+    Reserved,
+    /// Included in a transfer that went ahead.
+    Committed,
+}
+
+/// A transfer that includes the person went ahead.
+const WENT_AHEAD: u32 = 1 << 31;
+/// The most reservations that can include one person at a time.
+const RESERVATIONS_MAX: u32 = WENT_AHEAD - 1;
+
+impl Holders {
+    /// Nobody's.
+    pub(super) const NONE: Holders = Holders(0);
+
+    /// Returns what [`Holders::to_stored`] returned.
+    pub(super) const fn from_stored(stored: u32) -> Self {
+        Self(stored)
+    }
+
+    /// Returns the number that is kept in the file.
+    pub(super) const fn to_stored(self) -> u32 {
+        self.0
+    }
+
+    /// Returns in which part of the counter the person is.
+    pub(super) const fn standing(self) -> Standing {
+        match self.0 {
+            0 => Standing::Absent,
+            1..=RESERVATIONS_MAX => Standing::Reserved,
+            WENT_AHEAD.. => Standing::Committed,
+        }
+    }
+
+    /// Returns how many reservations include the person.
+    pub(super) const fn reservations(self) -> u32 {
+        self.0 & RESERVATIONS_MAX
+    }
+
+    /// A reservation includes the person. `None` where there are too many.
+    #[must_use]
+    pub(super) const fn reserve(self) -> Option<Self> {
+        if self.reservations() == RESERVATIONS_MAX { None } else { Some(Self(self.0 + 1)) }
+    }
+
+    /// One of the reservations is taken back, or ran out. `None` where there is none.
+    #[must_use]
+    pub(super) const fn release(self) -> Option<Self> {
+        if self.reservations() == 0 { None } else { Some(Self(self.0 - 1)) }
+    }
+
+    /// A transfer that includes the person goes ahead without a reservation.
+    #[must_use]
+    pub(super) const fn commit(self) -> Self {
+        Self(self.0 | WENT_AHEAD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_stands_as_long_as_one_transfer_does() {
+        let one = Holders::NONE.reserve().unwrap();
+        let two = one.reserve().unwrap();
+        assert_eq!(
+            [Holders::NONE, one, two].map(Holders::standing),
+            [Standing::Absent, Standing::Reserved, Standing::Reserved]
+        );
+        assert_eq!(two.release(), Some(one));
+        assert_eq!(one.release(), Some(Holders::NONE));
+        assert_eq!(Holders::NONE.release(), None);
+    }
+
+    #[test]
+    fn what_went_ahead_outlasts_reservations() {
+        let both = Holders::NONE.reserve().unwrap().commit();
+        assert_eq!((both.standing(), both.reservations()), (Standing::Committed, 1));
+        let alone = both.release().unwrap();
+        assert_eq!((alone.standing(), alone.reservations()), (Standing::Committed, 0));
+        assert_eq!(alone.release(), None);
+        assert_eq!(Holders::from_stored(alone.to_stored()), alone);
+    }
+
+    #[test]
+    fn reservations_are_never_taken_for_a_commit() {
+        let full = Holders::from_stored(RESERVATIONS_MAX);
+        assert_eq!(full.standing(), Standing::Reserved);
+        assert_eq!(full.reserve(), None);
+        assert_eq!(full.commit().reserve(), None);
+    }
+}

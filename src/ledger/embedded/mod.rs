@@ -1,0 +1,330 @@
+//! The ledger in one file of this machine.
+//!
+//! ```text
+//! callers ──► queue ──► writer: book of one batch ──► file (redb), one sync ──► totals ──► answers
+//!    └────────────────────────────── read, usage ◄────────────────────────────────┘
+//! ```
+//!
+//! * [`book`] does what requests ask for, with [`plan`] beforehand and [`holders`] for who is
+//!   counted once; [`operate`] and [`verify`] are for operators.
+//! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
+//! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
+//!   counters in memory, for the writer and for readers.
+//!
+//! What cannot be promised: after a failed write, and for a caller that gave up waiting, it is not
+//! known whether the request was done. It was either done in full or not at all, and asking again
+//! with the same transfer id tells.
+
+mod book;
+mod directory;
+mod holders;
+mod operate;
+mod plan;
+mod storage;
+mod tables;
+mod totals;
+mod verify;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use redb::ReadableDatabase;
+use tokio::sync::oneshot;
+
+pub use self::operate::{CounterRow, Export, ImportedTotal, OperateError, TransferRow};
+pub use self::storage::Storage;
+pub use self::tables::State;
+pub use self::verify::Finding;
+
+use self::operate::{Import, TransferRange};
+use self::storage::LedgerFile;
+use self::tables::{Stop, TRANSFERS};
+use self::totals::Shared;
+use self::writer::{OpenFile, Reply, Request, Work, Writer};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use crate::domain::units::{Moment, Year};
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// How the embedded ledger works. The defaults are right for most.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What to do where there is no file.
+    pub missing: MissingFile,
+    /// When the whole file is checked on opening.
+    pub check_on_open: CheckOnOpen,
+    /// Requests that may wait for the writer. One more is refused at once.
+    pub queue_requests_max: usize,
+    /// Requests that share one sync.
+    pub batch_requests_max: usize,
+    /// Rows of persons and transfers after which a batch takes no more requests. A row takes a few
+    /// microseconds, and a batch should not keep the next one waiting for longer than a second.
+    pub batch_work_max: usize,
+    /// Rows of persons and transfers after which a batch releases no more reservations that ran
+    /// out; the others still count until the next.
+    pub expiry_work_per_batch_max: usize,
+    /// Transfers past their retention that are forgotten in one batch. Above `batch_requests_max`,
+    /// so that forgetting keeps up with the busiest day.
+    pub forgotten_per_batch_max: usize,
+    /// Days that a settled transfer is remembered, at least one. A retry within them gets the first answer; one
+    /// that comes later is a new transfer. Totals stay.
+    pub retention_days: u32,
+    /// Memory for pages of the file, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            missing: MissingFile::Create,
+            check_on_open: CheckOnOpen::Always,
+            queue_requests_max: 4_096,
+            batch_requests_max: 512,
+            batch_work_max: 100_000,
+            expiry_work_per_batch_max: 10_000,
+            forgotten_per_batch_max: 1_024,
+            retention_days: 7,
+            cache_bytes: 256 << 20,
+        }
+    }
+}
+
+/// What to do where there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingFile {
+    /// A new ledger is made; its totals begin at zero.
+    Create,
+    /// Refuse to open.
+    Refuse,
+}
+
+/// When the whole file is checked on opening, which takes about a second for a gigabyte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckOnOpen {
+    /// Always: damage from outside is noticed before it is counted on.
+    Always,
+    /// Only after an unclean end.
+    AfterCrash,
+}
+
+/// A ledger in one file.
+pub struct EmbeddedLedger {
+    shared: Arc<Shared>,
+    /// `None` only while it is dropped.
+    requests: Option<SyncSender<Request>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for EmbeddedLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedLedger").finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedLedger {
+    /// Opens a ledger, and keeps other processes out of it until it is dropped. Blocks: reads the
+    /// counters, and the whole file where it is checked.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is open elsewhere, is no ledger, is of another format, is damaged, or cannot
+    /// be read or written.
+    pub fn open(path: impl AsRef<Path>, settings: Settings) -> Result<Self, LedgerError> {
+        let storage = LedgerFile { path: path.as_ref().to_owned(), missing: settings.missing };
+        Self::open_in(Box::new(storage), settings)
+    }
+
+    /// Opens a ledger in other storage than a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedLedger::open`].
+    pub fn open_in(storage: Box<dyn Storage>, settings: Settings) -> Result<Self, LedgerError> {
+        let (database, directory) = storage::open(storage.as_ref(), &settings).map_err(LedgerError::Unavailable)?;
+        let database = Arc::new(database);
+        let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
+        let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
+        let file = Some(OpenFile { database, directory });
+        let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
+        let writer = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    // Each batch is guarded already; a ledger without a writer must not look open.
+                    if catch_unwind(AssertUnwindSafe(|| writer.run(&waiting))).is_err() {
+                        shared.close("the writer panicked".to_owned());
+                    }
+                }
+            })
+            .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
+    }
+
+    /// Says whether the ledger is open; where not, why.
+    ///
+    /// # Errors
+    ///
+    /// Where it is closed after a failure.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        self.shared.check()
+    }
+
+    /// Opens the ledger again after a failure closed it. Nothing happens where it is open.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened; it stays closed.
+    pub async fn reopen(&self) -> Result<(), LedgerError> {
+        self.ask(Work::Reopen).await.map(|_| ())
+    }
+
+    /// Releases reservations that have run out and forgets transfers past their retention, as many
+    /// as one batch may, and returns how many: above zero, there may be more. To be called every
+    /// few seconds, so that the totals of a quiet ledger do not stay too high.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger is closed or overloaded.
+    pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+        match self.ask(Work::Tick(now)).await? {
+            Reply::Count(count) => Ok(count),
+            _ => Err(no_answer()),
+        }
+    }
+
+    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how
+    /// many counters changed. Brought in under an id: the same totals under the same id again
+    /// change nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
+    pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
+        self.operate(Work::Import(Import { id: import_id.to_owned(), totals })).await
+    }
+
+    /// Takes back the totals that an import brought in, and returns how many counters changed.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such import.
+    pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
+        self.operate(Work::Withdraw(import_id.to_owned())).await
+    }
+
+    /// Drops everything about years before this one, and returns how many counters are gone. All
+    /// other requests wait for it: some seconds for each million persons.
+    ///
+    /// # Errors
+    ///
+    /// Where reservations of those years still stand.
+    pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
+        self.operate(Work::DropYears(year)).await
+    }
+
+    /// Returns everything as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn export(&self) -> Result<Export, LedgerError> {
+        let transaction = self.shared.with_database(redb::Database::begin_read)?;
+        let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        export(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
+    }
+
+    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    /// Reads the whole file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+        let transaction = self.shared.with_database(redb::Database::begin_read)?;
+        let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        verify::verify(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
+    }
+
+    async fn operate(&self, work: Work) -> Result<u64, OperateError> {
+        match self.ask(work).await? {
+            Reply::Count(count) | Reply::Dropped(count) => Ok(count),
+            Reply::Refused(why) => Err(OperateError::Refused(why)),
+            Reply::Reserved(_) | Reply::Done => Err(no_answer().into()),
+        }
+    }
+
+    async fn ask(&self, work: Work) -> Result<Reply, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let Some(requests) = &self.requests else { return Err(no_answer()) };
+        match requests.try_send(Request { work, reply }) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(no_answer())),
+            Err(TrySendError::Full(_)) => {
+                Err(LedgerError::Unavailable("too many requests wait for it: try again later".to_owned()))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(no_answer()),
+        }
+    }
+}
+
+impl Drop for EmbeddedLedger {
+    /// Waits for what was asked already, so that the file is free afterwards.
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Ledger for EmbeddedLedger {
+    async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
+        self.shared.check()?;
+        match self.ask(Work::Reserve(Box::new(reservation), judge)).await? {
+            Reply::Reserved(reserved) => Ok(reserved),
+            Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => Err(no_answer()),
+        }
+    }
+
+    async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
+        self.shared.check()?;
+        self.ask(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
+    }
+
+    async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
+        self.shared.check()?;
+        self.ask(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
+    }
+
+    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
+        self.shared.before(account, counters)
+    }
+
+    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
+        self.shared.usage(account)
+    }
+}
+
+fn export(transaction: &redb::ReadTransaction) -> Result<Export, Stop> {
+    let mut names = BTreeMap::new();
+    let mut counters = Vec::new();
+    for (number, account, counter, parts) in tables::counters(transaction)? {
+        names.insert(number, counter.clone());
+        counters.push(CounterRow { account, counter, usage: parts.usage(), imported: parts.imported });
+    }
+    let transfers = TransferRange(transaction.open_table(TRANSFERS)?.range::<&str>(..)?);
+    Ok(Export { counters, names, transfers })
+}
+
+fn no_answer() -> LedgerError {
+    LedgerError::Unavailable("its writer does not answer: whether the request was done is not known".to_owned())
+}

@@ -1,0 +1,221 @@
+//! What operators do: bring in totals, take them back, drop old years, and look at everything.
+//!
+//! Imports only ever add, each under an id of its own, and can be taken back by it; so a
+//! spreadsheet that is read twice counts once, and a wrong one can be replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use redb::{Range, ReadableTable};
+
+use super::book::Book;
+use super::tables::{Parts, State, Stop, Transfer, TransferValue, unreadable};
+use super::writer::Reply;
+use crate::domain::units::{Moment, Year};
+use crate::ledger::{Account, Change, Counter, LedgerError, Usage};
+
+/// Persons of one counter that were counted elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedTotal {
+    /// Whose.
+    pub account: Account,
+    /// Counted in which counter.
+    pub counter: Counter,
+    /// How many.
+    pub persons: u64,
+}
+
+/// Totals to bring in, under one id.
+#[derive(Debug)]
+pub(super) struct Import {
+    pub(super) id: String,
+    pub(super) totals: Vec<ImportedTotal>,
+}
+
+/// A counter as an export shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterRow {
+    /// Whose.
+    pub account: Account,
+    /// Which.
+    pub counter: Counter,
+    /// Its totals.
+    pub usage: Usage,
+    /// Of the committed ones, persons that imports brought in.
+    pub imported: u64,
+}
+
+/// A transfer as an export shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRow {
+    /// The caller's id.
+    pub transfer_id: String,
+    /// Whose totals it concerns.
+    pub account: Account,
+    /// How it stands.
+    pub state: State,
+    /// When its reservation runs out, or when it was settled.
+    pub at: Moment,
+    /// What it added when it was answered.
+    pub changes: Vec<Change>,
+}
+
+/// Why an operator's request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperateError {
+    /// It cannot be done like this.
+    #[error("{0}")]
+    Refused(String),
+    /// The ledger did not do it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Everything in the ledger as it was at one moment. While it is read, the file does not reuse
+/// space: let go of it soon.
+#[derive(Debug)]
+pub struct Export {
+    pub(super) counters: Vec<CounterRow>,
+    pub(super) names: BTreeMap<u32, Counter>,
+    pub(super) transfers: TransferRange,
+}
+
+/// All transfers of one moment.
+pub(super) struct TransferRange(pub(super) Range<'static, &'static str, TransferValue>);
+
+impl std::fmt::Debug for TransferRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TransferRange")
+    }
+}
+
+impl Export {
+    /// Returns the counters.
+    pub fn counters(&self) -> &[CounterRow] {
+        &self.counters
+    }
+
+    /// Returns the transfers, by id. Those older than the retention are not known any more.
+    pub fn transfers(self) -> impl Iterator<Item = Result<TransferRow, LedgerError>> {
+        let Self { names, transfers, .. } = self;
+        transfers.0.map(move |row| {
+            let (id, value) = row.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+            let transfer = Transfer::from_value(value.value());
+            let row = transfer.and_then(|transfer| transfer_row(id.value(), transfer, &names));
+            row.ok_or_else(|| LedgerError::Unavailable(unreadable("a transfer").to_string()))
+        })
+    }
+}
+
+fn transfer_row(id: &str, transfer: Transfer, names: &BTreeMap<u32, Counter>) -> Option<TransferRow> {
+    let Transfer { state, account, at, steps, .. } = transfer;
+    let change = |step: &super::tables::Step| {
+        Some(Change { counter: names.get(&step.number)?.clone(), before: step.before, added: step.added })
+    };
+    let changes = steps.iter().map(change).collect::<Option<_>>()?;
+    Some(TransferRow { transfer_id: id.to_owned(), account, state, at, changes })
+}
+
+impl Book<'_, '_> {
+    /// Brings in totals, once an id.
+    pub(super) fn import(&mut self, import: &Import) -> Result<Reply, Stop> {
+        let id = import.id.as_str();
+        let mut wanted: BTreeMap<(&Account, &Counter), u64> = BTreeMap::new();
+        for total in &import.totals {
+            if wanted.insert((&total.account, &total.counter), total.persons).is_some() {
+                let name = total.counter.in_year(total.account.year);
+                return Ok(Reply::Refused(format!("`{}` has `{name}` twice: add the rows up", total.account.exporter)));
+            }
+        }
+        let known = self.imported(id)?;
+        if !known.is_empty() {
+            let same = known.len() == wanted.len()
+                && wanted.iter().all(|((account, counter), persons)| {
+                    self.directory.number(account, counter).and_then(|number| known.get(&number)) == Some(persons)
+                });
+            return if same {
+                Ok(Reply::Count(0))
+            } else {
+                Ok(Reply::Refused(format!("import `{id}` brought in other totals: use a new id, or withdraw it first")))
+            };
+        }
+        for ((account, counter), persons) in &wanted {
+            let number = self.directory.number(account, counter);
+            let parts = number.map(|number| self.directory.entry(number)).transpose()?.map(|entry| entry.parts);
+            if parts.unwrap_or_default().usage().total().checked_add(*persons).is_none() {
+                return Ok(Reply::Refused(format!(
+                    "`{}` of `{}` is too large",
+                    counter.in_year(account.year),
+                    account.exporter
+                )));
+            }
+        }
+        for ((account, counter), persons) in &wanted {
+            let number = self.directory.number_or_new(account, counter)?;
+            self.change_imported(number, |imported| imported.checked_add(*persons))?;
+            self.tables.imports.insert((id, number), *persons)?;
+        }
+        self.wrote = true;
+        Ok(Reply::Count(wanted.len() as u64))
+    }
+
+    /// Takes back what an import brought in; its id can be used again.
+    pub(super) fn withdraw(&mut self, id: &str) -> Result<Reply, Stop> {
+        let known = self.imported(id)?;
+        if known.is_empty() {
+            return Ok(Reply::Refused(format!("there is no import `{id}`")));
+        }
+        for (number, persons) in &known {
+            self.change_imported(*number, |imported| imported.checked_sub(*persons))?;
+            self.tables.imports.remove((id, *number))?;
+        }
+        self.wrote = true;
+        Ok(Reply::Count(known.len() as u64))
+    }
+
+    /// Drops years: counters, persons, transfers and imports. In one step, while all others wait.
+    pub(super) fn drop_years(&mut self, before: Year) -> Result<Reply, Stop> {
+        let mut gone = Vec::new();
+        for row in self.tables.transfers.iter()? {
+            let (id, value) = row?;
+            let transfer = Transfer::from_value(value.value()).ok_or_else(|| unreadable("a transfer"))?;
+            if transfer.account.year < before {
+                if transfer.state == State::Reserved {
+                    return Ok(Reply::Refused(
+                        "reservations of those years still stand: try again when they ran out".to_owned(),
+                    ));
+                }
+                gone.push((id.value().to_owned(), transfer.at));
+            }
+        }
+        for (id, at) in gone {
+            self.tables.transfers.remove(id.as_str())?;
+            self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
+        }
+        let old = self.directory.entries().filter(|(_, entry)| entry.account.year < before);
+        let old: BTreeSet<u32> = old.map(|(number, _)| number).collect();
+        self.tables.imports.retain(|(_, number), _| !old.contains(&number))?;
+        for number in &old {
+            let end = number.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded((next, [].as_slice())));
+            let range = (Bound::Included((*number, [].as_slice())), end);
+            self.tables.people.retain_in::<(u32, &[u8]), _>(range, |_, _| false)?;
+            self.directory.remove(*number);
+        }
+        self.tables.counters.retain(|(_, year, _, _), _| before <= Year(year))?;
+        self.wrote = true;
+        Ok(Reply::Dropped(old.len() as u64))
+    }
+
+    fn imported(&self, id: &str) -> Result<BTreeMap<u32, u64>, Stop> {
+        let mut known = BTreeMap::new();
+        for row in self.tables.imports.range((id, 0)..=(id, u32::MAX))? {
+            let (key, persons) = row?;
+            known.insert(key.value().1, persons.value());
+        }
+        Ok(known)
+    }
+
+    fn change_imported(&mut self, number: u32, change: impl FnOnce(u64) -> Option<u64>) -> Result<(), Stop> {
+        self.directory.change(number, |parts| Some(Parts { imported: change(parts.imported)?, ..parts }))
+    }
+}

@@ -1,0 +1,310 @@
+//! What is in the file: the tables, and the rows as the rest of the module sees them.
+//!
+//! Counters have numbers, so that a row of a person costs four bytes for the counter rather than
+//! the names of exporter and counter. A number belongs to one counter of one account as long as
+//! anything in the file names it.
+
+use std::fmt;
+
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use super::holders::Standing;
+use crate::domain::units::{CountedClass, Moment, Year};
+use crate::ledger::{Account, Counter, LedgerError, Usage};
+
+/// What the file says it is, under [`FORMAT_KEY`].
+pub(super) const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
+/// Key of the format in [`META`].
+pub(super) const FORMAT_KEY: &str = "format";
+/// The format that this program reads and writes.
+pub(super) const FORMAT: &str = "neglist ledger 1";
+
+/// Transfers by id.
+pub(super) const TRANSFERS: TableDefinition<'static, &str, TransferValue> = TableDefinition::new("transfers");
+/// Pseudonyms of reservations, by id of the transfer: general, sensitive. Gone once it is settled.
+pub(super) const HELD: TableDefinition<'static, &str, HeldValue> = TableDefinition::new("held");
+/// Standing reservations, by the moment when they run out.
+pub(super) const EXPIRY: TableDefinition<'static, MomentKey, ()> = TableDefinition::new("expiry");
+/// Settled transfers, by the moment when they were settled.
+pub(super) const SETTLED: TableDefinition<'static, MomentKey, ()> = TableDefinition::new("settled");
+/// Counters by exporter, year, name and class.
+pub(super) const COUNTERS: TableDefinition<'static, CounterKey, CounterValue> = TableDefinition::new("counters");
+/// Holders of each person, by number of the counter and pseudonym.
+pub(super) const PEOPLE: TableDefinition<'static, PersonKey, u32> = TableDefinition::new("people");
+/// Persons that an import added, by its id and the number of the counter.
+pub(super) const IMPORTS: TableDefinition<'static, (&str, u32), u64> = TableDefinition::new("imports");
+
+/// State, fingerprint, exporter, year, moment, whether persons are named, changes (number of the
+/// counter, total before, added), answer.
+pub(super) type TransferValue =
+    (u8, &'static [u8; 32], &'static str, u16, (i64, u32), u8, Vec<(u32, u64, u64)>, &'static [u8]);
+/// Pseudonyms: general, sensitive.
+pub(super) type HeldValue = (Vec<&'static [u8]>, Vec<&'static [u8]>);
+/// Seconds and nanoseconds of a moment, id of the transfer.
+pub(super) type MomentKey = (i64, u32, &'static str);
+/// Exporter, year, name, class.
+pub(super) type CounterKey = (&'static str, u16, &'static str, u8);
+/// Number, and [`Parts`] in the order of its fields.
+pub(super) type CounterValue = (u32, (u64, u64, u64, u64, u64, u64));
+/// Number of the counter, pseudonym.
+pub(super) type PersonKey = (u32, &'static [u8]);
+
+/// Why a step was not done.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The request is answered with an error. What was written until then stands by itself:
+    /// reservations that ran out.
+    Answer(LedgerError),
+    /// The file cannot be trusted any more, and nothing of this batch either.
+    Broken(String),
+}
+
+macro_rules! broken_by {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Stop {
+            fn from(error: $error) -> Self {
+                Stop::Broken(error.to_string())
+            }
+        }
+    )*};
+}
+
+broken_by!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::SetDurabilityError);
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        Stop::Answer(error)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Answer(error) => error.fmt(f),
+            Stop::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+/// How a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It may go ahead until its reservation runs out.
+    Reserved,
+    /// It went ahead.
+    Committed,
+    /// It was taken back.
+    Released,
+    /// Its reservation ran out.
+    Expired,
+    /// It was not allowed to go.
+    Refused,
+}
+
+impl State {
+    const ALL: [State; 5] = [State::Reserved, State::Committed, State::Released, State::Expired, State::Refused];
+
+    /// Returns the word for the state in exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Reserved => "reserved",
+            State::Committed => "committed",
+            State::Released => "released",
+            State::Expired => "expired",
+            State::Refused => "refused",
+        }
+    }
+}
+
+/// Whether the persons of a transfer are known by pseudonym.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Only how many.
+    Counted,
+    /// Who.
+    Named,
+}
+
+/// What a transfer did to a counter, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Number of the counter.
+    pub(super) number: u32,
+    /// Its total before.
+    pub(super) before: u64,
+    /// Persons added.
+    pub(super) added: u64,
+}
+
+/// A transfer as the file keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Transfer {
+    pub(super) state: State,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) account: Account,
+    /// When the reservation runs out, or when the transfer was settled.
+    pub(super) at: Moment,
+    pub(super) kind: Kind,
+    pub(super) steps: Vec<Step>,
+    pub(super) answer: Vec<u8>,
+}
+
+impl Transfer {
+    /// Returns the transfer of a row, or `None` where no row that this program wrote reads so.
+    pub(super) fn from_value(value: <TransferValue as redb::Value>::SelfType<'_>) -> Option<Self> {
+        let (state, fingerprint, exporter, year, at, kind, steps, answer) = value;
+        Some(Self {
+            state: *State::ALL.get(usize::from(state))?,
+            fingerprint: *fingerprint,
+            account: Account { exporter: exporter.to_owned(), year: Year(year) },
+            at: Moment::new(at.0, at.1)?,
+            kind: match kind {
+                0 => Kind::Counted,
+                1 => Kind::Named,
+                _ => return None,
+            },
+            steps: steps.into_iter().map(|(number, before, added)| Step { number, before, added }).collect(),
+            answer: answer.to_vec(),
+        })
+    }
+
+    /// Puts the transfer into the table.
+    pub(super) fn store(&self, id: &str, table: &mut Table<'_, &'static str, TransferValue>) -> Result<(), Stop> {
+        let kind = match self.kind {
+            Kind::Counted => 0,
+            Kind::Named => 1,
+        };
+        let steps = self.steps.iter().map(|step| (step.number, step.before, step.added)).collect::<Vec<_>>();
+        let Account { exporter, year } = &self.account;
+        let at = (self.at.seconds(), self.at.nanos());
+        table.insert(
+            id,
+            (self.state as u8, &self.fingerprint, exporter.as_str(), year.0, at, kind, steps, self.answer.as_slice()),
+        )?;
+        Ok(())
+    }
+}
+
+/// What a counter is made of. All but the last are persons that it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Parts {
+    /// Known by pseudonym, of transfers that went ahead.
+    pub(super) named_committed: u64,
+    /// Known by pseudonym, of reservations alone.
+    pub(super) named_reserved: u64,
+    /// Only counted, of transfers that went ahead.
+    pub(super) counted_committed: u64,
+    /// Only counted, of reservations.
+    pub(super) counted_reserved: u64,
+    /// Brought in by imports.
+    pub(super) imported: u64,
+    /// Of `counted_committed`, those whose transfers were forgotten.
+    pub(super) forgotten: u64,
+}
+
+impl Parts {
+    /// Returns the totals that follow.
+    pub(super) const fn usage(self) -> Usage {
+        let committed = self.named_committed.saturating_add(self.counted_committed).saturating_add(self.imported);
+        Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
+    }
+
+    /// Moves a person from one part to another. `None` where there is nobody to move, or no room.
+    #[must_use]
+    pub(super) const fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
+        let left = match from {
+            Standing::Absent => Some(0),
+            Standing::Reserved => self.named_reserved.checked_sub(1),
+            Standing::Committed => self.named_committed.checked_sub(1),
+        };
+        match (left, from) {
+            (Some(left), Standing::Reserved) => self.named_reserved = left,
+            (Some(left), Standing::Committed) => self.named_committed = left,
+            (Some(_), Standing::Absent) => {}
+            (None, _) => return None,
+        }
+        let joined = match to {
+            Standing::Absent => Some(0),
+            Standing::Reserved => self.named_reserved.checked_add(1),
+            Standing::Committed => self.named_committed.checked_add(1),
+        };
+        match (joined, to) {
+            (Some(joined), Standing::Reserved) => self.named_reserved = joined,
+            (Some(joined), Standing::Committed) => self.named_committed = joined,
+            (Some(_), Standing::Absent) => {}
+            (None, _) => return None,
+        }
+        Some(self)
+    }
+
+    pub(super) const fn from_value(value: (u64, u64, u64, u64, u64, u64)) -> Self {
+        let (named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten) = value;
+        Self { named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten }
+    }
+
+    pub(super) const fn to_value(self) -> (u64, u64, u64, u64, u64, u64) {
+        let Self { named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten } = self;
+        (named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten)
+    }
+}
+
+/// Returns the counter and the account of a key.
+pub(super) fn counter_of(key: (&str, u16, &str, u8)) -> Option<(Account, Counter)> {
+    let (exporter, year, name, class) = key;
+    let class = *CountedClass::ALL.get(usize::from(class))?;
+    let account = Account { exporter: exporter.to_owned(), year: Year(year) };
+    Some((account, Counter { name: name.to_owned(), class }))
+}
+
+/// Returns the key of a counter of an account.
+pub(super) fn counter_key<'a>(account: &'a Account, counter: &'a Counter) -> (&'a str, u16, &'a str, u8) {
+    let class = match counter.class {
+        CountedClass::General => 0,
+        CountedClass::Sensitive => 1,
+    };
+    (&account.exporter, account.year.0, &counter.name, class)
+}
+
+/// The tables, open for writing.
+#[derive(Debug)]
+pub(super) struct Tables<'txn> {
+    pub(super) transfers: Table<'txn, &'static str, TransferValue>,
+    pub(super) held: Table<'txn, &'static str, HeldValue>,
+    pub(super) expiry: Table<'txn, MomentKey, ()>,
+    pub(super) settled: Table<'txn, MomentKey, ()>,
+    pub(super) counters: Table<'txn, CounterKey, CounterValue>,
+    pub(super) people: Table<'txn, PersonKey, u32>,
+    pub(super) imports: Table<'txn, (&'static str, u32), u64>,
+}
+
+impl<'txn> Tables<'txn> {
+    /// Opens them, and makes those that are missing.
+    pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, Stop> {
+        Ok(Self {
+            transfers: transaction.open_table(TRANSFERS)?,
+            held: transaction.open_table(HELD)?,
+            expiry: transaction.open_table(EXPIRY)?,
+            settled: transaction.open_table(SETTLED)?,
+            counters: transaction.open_table(COUNTERS)?,
+            people: transaction.open_table(PEOPLE)?,
+            imports: transaction.open_table(IMPORTS)?,
+        })
+    }
+}
+
+/// Returns all counters with their numbers.
+pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<(u32, Account, Counter, Parts)>, Stop> {
+    let mut found = Vec::new();
+    for row in transaction.open_table(COUNTERS)?.iter()? {
+        let (key, value) = row?;
+        let (number, parts) = value.value();
+        let (account, counter) = counter_of(key.value()).ok_or_else(|| unreadable("a counter"))?;
+        found.push((number, account, counter, Parts::from_value(parts)));
+    }
+    Ok(found)
+}
+
+/// A row that this program did not write.
+pub(super) fn unreadable(what: &str) -> Stop {
+    Stop::Broken(format!("{what} in the file cannot be read: restore it from a backup"))
+}

@@ -1,0 +1,407 @@
+//! The rows of one account that a turn works with, in memory, and what reserving, committing and
+//! releasing does to them.
+//!
+//! Knows no SQL and waits for nothing: [`super::turn`] loads the rows under the lock of the account,
+//! the methods here change them, and what changed is written back in the same transaction. Until it
+//! is, nothing happened: a turn that fails throws its book away.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::rows::{Parts, Person, State, Step, TransferRow};
+use crate::domain::units::{CountedClass, Moment};
+use crate::ledger::{
+    Before, Change, Counter, Goes, Hold, Judge, LedgerError, People, Pseudonym, Replayed, Reservation, Reserved,
+    Settled,
+};
+
+/// A person of a counter, by its number.
+pub(super) type PersonKey = (i32, Pseudonym);
+
+/// Why a step was not done.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The caller gets an error; the book is as it was.
+    Answer(LedgerError),
+    /// The transfer belongs to the account with this number: ask there. The book is as it was.
+    Elsewhere(i64),
+    /// These persons have to be loaded first; the book is as it was.
+    Load(Vec<PersonKey>),
+    /// The rows contradict one another: nothing of this turn may be written.
+    Broken(&'static str),
+}
+
+/// The rows of one account.
+#[derive(Debug)]
+pub(super) struct Book {
+    account: i64,
+    counters: BTreeMap<Counter, (i32, Parts)>,
+    names: BTreeMap<i32, Counter>,
+    /// Counters that are in the database: only they can have persons there.
+    stored: BTreeSet<i32>,
+    /// Persons that were looked for, absent ones included.
+    people: HashMap<PersonKey, Person>,
+    transfers: BTreeMap<String, TransferRow>,
+    pub(super) changed: Changed,
+}
+
+/// What has to be written back.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) counters: BTreeSet<i32>,
+    pub(super) people: BTreeSet<PersonKey>,
+    pub(super) inserted: BTreeSet<String>,
+    pub(super) settled: BTreeSet<String>,
+    pub(super) forgotten: BTreeSet<String>,
+}
+
+impl Changed {
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { counters, people, inserted, settled, forgotten } = self;
+        counters.is_empty() && people.is_empty() && inserted.is_empty() && settled.is_empty() && forgotten.is_empty()
+    }
+}
+
+impl Book {
+    /// Returns a book without rows of the account with a number.
+    pub(super) fn new(account: i64) -> Self {
+        Self {
+            account,
+            counters: BTreeMap::new(),
+            names: BTreeMap::new(),
+            stored: BTreeSet::new(),
+            people: HashMap::new(),
+            transfers: BTreeMap::new(),
+            changed: Changed::default(),
+        }
+    }
+
+    /// Adds a counter that is in the database.
+    pub(super) fn load_counter(&mut self, number: i32, counter: Counter, parts: Parts) {
+        self.names.insert(number, counter.clone());
+        self.stored.insert(number);
+        self.counters.insert(counter, (number, parts));
+    }
+
+    /// Adds a transfer that is in the database.
+    pub(super) fn load_transfer(&mut self, row: TransferRow) {
+        self.transfers.insert(row.id.clone(), row);
+    }
+
+    /// Adds persons: those that were looked for, and what was found.
+    pub(super) fn load_people(&mut self, keys: Vec<PersonKey>, found: Vec<(PersonKey, Person)>) {
+        self.people.extend(keys.into_iter().map(|key| (key, Person::default())));
+        self.people.extend(found);
+    }
+
+    /// Returns the number of the account.
+    pub(super) const fn account(&self) -> i64 {
+        self.account
+    }
+
+    /// Returns the transfer with an id.
+    pub(super) fn transfer(&self, id: &str) -> Option<&TransferRow> {
+        self.transfers.get(id)
+    }
+
+    /// Returns a counter by number.
+    pub(super) fn counter(&self, number: i32) -> Option<(&Counter, Parts)> {
+        let counter = self.names.get(&number)?;
+        self.counters.get(counter).map(|(_, parts)| (counter, *parts))
+    }
+
+    /// Returns a person that was loaded.
+    pub(super) fn person(&self, key: &PersonKey) -> Person {
+        self.people.get(key).copied().unwrap_or_default()
+    }
+
+    /// Returns the persons to load before a reservation can be judged, or settled.
+    pub(super) fn people_to_load(&self, counters: &[Counter], people: &People) -> Vec<PersonKey> {
+        let mut missing = BTreeSet::new();
+        for counter in counters {
+            let Some(number) = self.counters.get(counter).map(|(number, _)| *number) else { continue };
+            if !self.stored.contains(&number) {
+                continue;
+            }
+            let keys = named(people, counter.class).iter().map(|pseudonym| (number, pseudonym.clone()));
+            missing.extend(keys.filter(|key| !self.people.contains_key(key)));
+        }
+        missing.into_iter().collect()
+    }
+
+    /// Returns the persons to load before a transfer can be committed or released.
+    pub(super) fn people_of(&self, id: &str) -> Vec<PersonKey> {
+        let Some(row) = self.transfers.get(id) else { return Vec::new() };
+        let Some(holding) = row.holding() else { return Vec::new() };
+        let counters: Vec<Counter> =
+            row.steps.iter().filter_map(|step| self.names.get(&step.number).cloned()).collect();
+        self.people_to_load(&counters, holding)
+    }
+
+    /// Returns the reservations that have run out.
+    pub(super) fn expired(&self, now: Moment) -> Vec<String> {
+        let mut found: Vec<_> =
+            self.transfers.values().filter(|row| row.account == self.account && row.has_run_out(now)).collect();
+        found.sort_by_key(|row| row.expires_at());
+        found.into_iter().map(|row| row.id.clone()).collect()
+    }
+
+    /// Decides and adds. `token` tells this call from others with the same id.
+    pub(super) fn reserve(
+        &mut self,
+        reservation: &Reservation,
+        token: i64,
+        judge: &mut Judge,
+    ) -> Result<Reserved, Stop> {
+        if self.transfers.contains_key(&reservation.transfer_id) {
+            return self.replay(reservation, token);
+        }
+        load_first(self.people_to_load(&reservation.read, &reservation.people))?;
+        let before = reservation.read.iter().map(|counter| (counter.clone(), self.without(counter, reservation)));
+        let before: Before = before.collect();
+        let mut judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
+            .map_err(|_| unavailable("the judgement failed; nothing was added"))?;
+        match judgement.goes {
+            Goes::Ahead => judgement.add.sort_unstable(),
+            Goes::Nowhere => judgement.add.clear(),
+        }
+        judgement.add.dedup();
+        load_first(self.people_to_load(&judgement.add, &reservation.people))?;
+        if !self.has_room(&judgement.add, &reservation.people) {
+            return Err(unavailable("a counter is full; nothing was added"));
+        }
+        let mut steps = Vec::with_capacity(judgement.add.len());
+        for counter in &judgement.add {
+            steps.push(self.add(counter, &reservation.people, reservation.hold)?);
+        }
+        let row = TransferRow {
+            id: reservation.transfer_id.clone(),
+            account: self.account,
+            fingerprint: reservation.fingerprint.to_vec(),
+            token,
+            state: match (judgement.goes, reservation.hold) {
+                (Goes::Nowhere, _) => State::Refused,
+                (Goes::Ahead, Hold::Commit) => State::Committed,
+                (Goes::Ahead, Hold::Until(until)) => State::Reserved { until, holding: reservation.people.clone() },
+            },
+            named: matches!(reservation.people, People::Named { .. }),
+            answer: judgement.answer,
+            changed_at: reservation.now,
+            steps,
+        };
+        let reserved = self.reserved(&row, Replayed::No);
+        self.changed.inserted.insert(row.id.clone());
+        self.transfers.insert(row.id.clone(), row);
+        Ok(reserved)
+    }
+
+    /// Says that a transfer went ahead.
+    pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
+        match self.outcome(id, now)? {
+            None => self.settle(id, now, State::Committed),
+            Some(Settled::Committed) => Ok(()),
+            Some(settled) => Err(Stop::Answer(LedgerError::Settled(settled))),
+        }
+    }
+
+    /// Takes a reservation back. One that ran out, and a transfer that was refused, are as good as
+    /// taken back already.
+    pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
+        match self.outcome(id, now)? {
+            None => self.settle(id, now, State::Released),
+            Some(Settled::Released | Settled::Expired | Settled::Refused) => Ok(()),
+            Some(settled @ Settled::Committed) => Err(Stop::Answer(LedgerError::Settled(settled))),
+        }
+    }
+
+    /// Takes a reservation back that ran out.
+    pub(super) fn expire(&mut self, id: &str) -> Result<(), Stop> {
+        let until = self.transfers.get(id).and_then(TransferRow::expires_at);
+        self.settle(id, until.ok_or(Stop::Broken("a reservation without end ran out"))?, State::Expired)
+    }
+
+    fn outcome(&self, id: &str, now: Moment) -> Result<Option<Settled>, Stop> {
+        let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
+        if row.account == self.account { Ok(row.outcome(now)) } else { Err(Stop::Elsewhere(row.account)) }
+    }
+
+    /// Forgets a settled transfer: its answer is not repeated any more, what it added stays.
+    pub(super) fn forget(&mut self, id: &str) -> Result<(), Stop> {
+        let Some(row) = self.transfers.remove(id) else { return Ok(()) };
+        if matches!(row.state, State::Committed) && !row.named {
+            for step in &row.steps {
+                self.change(step.number, |mut parts| {
+                    parts.forgotten = parts.forgotten.checked_add(step.added)?;
+                    Some(parts)
+                })?;
+            }
+        }
+        self.changed.forgotten.insert(row.id);
+        Ok(())
+    }
+
+    /// Answers a transfer id that was answered before.
+    ///
+    /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
+    /// the data goes out now and that it does not come back, and persons that went out must not
+    /// drop out of the totals when the reservation runs out.
+    fn replay(&mut self, reservation: &Reservation, token: i64) -> Result<Reserved, Stop> {
+        let id = reservation.transfer_id.as_str();
+        let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
+        if row.fingerprint != reservation.fingerprint {
+            return Err(Stop::Answer(LedgerError::OtherTransfer));
+        }
+        let replayed = if row.token == token { Replayed::No } else { Replayed::Yes };
+        match (self.outcome(id, reservation.now)?, reservation.hold) {
+            (Some(settled @ (Settled::Released | Settled::Expired)), _) => {
+                return Err(Stop::Answer(LedgerError::Settled(settled)));
+            }
+            (None, Hold::Commit) => self.settle(id, reservation.now, State::Committed)?,
+            (None, Hold::Until(_)) | (Some(Settled::Committed | Settled::Refused), _) => {}
+        }
+        let row = self.transfers.get(id).ok_or(Stop::Broken("a transfer is missing"))?;
+        Ok(self.reserved(row, replayed))
+    }
+
+    fn reserved(&self, row: &TransferRow, replayed: Replayed) -> Reserved {
+        let changes = row.steps.iter().filter_map(|step| {
+            let counter = self.names.get(&step.number)?.clone();
+            Some(Change { counter, before: step.before, added: step.added })
+        });
+        Reserved { answer: row.answer.clone(), changes: changes.collect(), expires_at: row.expires_at(), replayed }
+    }
+
+    /// Returns the total of a counter without the persons that the reservation names.
+    fn without(&self, counter: &Counter, reservation: &Reservation) -> u64 {
+        let Some((number, parts)) = self.counters.get(counter) else { return 0 };
+        let known = named(&reservation.people, counter.class)
+            .iter()
+            .filter(|pseudonym| self.people.get(&(*number, (*pseudonym).clone())).is_some_and(|p| p.is_counted()))
+            .count();
+        let total = parts.usage().total();
+        // More persons than the total: cannot be, and the total as it is allows less.
+        total.checked_sub(known as u64).unwrap_or(total)
+    }
+
+    /// Says whether the totals stay within what the database can hold.
+    fn has_room(&self, counters: &[Counter], people: &People) -> bool {
+        let (general, sensitive) = people.count();
+        let most = general.max(sensitive);
+        counters.iter().all(|counter| {
+            let total = self.counters.get(counter).map_or(0, |(_, parts)| parts.usage().total());
+            total.checked_add(most).is_some_and(|sum| sum <= Parts::TOTAL_MAX)
+        })
+    }
+
+    fn add(&mut self, counter: &Counter, people: &People, hold: Hold) -> Result<Step, Stop> {
+        let number = self.number_or_new(counter)?;
+        let before = self.total(number)?;
+        match people {
+            People::Counted(persons) => {
+                let added = persons.of(counter.class).get();
+                self.change(number, |parts| match hold {
+                    Hold::Commit => parts.counted(0, added),
+                    Hold::Until(_) => parts.counted(added, 0),
+                })?;
+            }
+            People::Named { .. } => {
+                for pseudonym in named(people, counter.class) {
+                    self.hold(number, pseudonym, |person| match hold {
+                        Hold::Commit => Some(person.commit()),
+                        Hold::Until(_) => person.reserve(),
+                    })?;
+                }
+            }
+        }
+        let added = self.total(number)?.checked_sub(before).ok_or(Stop::Broken("a total shrank"))?;
+        Ok(Step { number, before, added })
+    }
+
+    /// Moves the persons of a reservation to where the state says.
+    fn settle(&mut self, id: &str, at: Moment, to: State) -> Result<(), Stop> {
+        load_first(self.people_of(id))?;
+        let goes_ahead = to == State::Committed;
+        let row = self.transfers.get_mut(id).ok_or(Stop::Broken("a transfer is missing"))?;
+        let State::Reserved { holding, .. } = std::mem::replace(&mut row.state, to) else {
+            return Err(Stop::Broken("a transfer is settled twice"));
+        };
+        row.changed_at = at;
+        for step in row.steps.clone() {
+            let class = self.names.get(&step.number).map(|counter| counter.class);
+            let class = class.ok_or(Stop::Broken("a transfer names a counter that does not exist"))?;
+            match &holding {
+                People::Counted(_) => self.change(step.number, |parts| {
+                    let left = parts.taken_back(step.added)?;
+                    if goes_ahead { left.counted(0, step.added) } else { Some(left) }
+                })?,
+                People::Named { .. } => {
+                    for pseudonym in named(&holding, class) {
+                        self.hold(step.number, pseudonym, |person| {
+                            let left = person.release()?;
+                            Some(if goes_ahead { left.commit() } else { left })
+                        })?;
+                    }
+                }
+            }
+        }
+        self.changed.settled.insert(id.to_owned());
+        Ok(())
+    }
+
+    /// Changes who holds a person, and the counter with it.
+    fn hold(
+        &mut self,
+        number: i32,
+        pseudonym: &Pseudonym,
+        change: impl FnOnce(Person) -> Option<Person>,
+    ) -> Result<(), Stop> {
+        let key = (number, pseudonym.clone());
+        let old = self.person(&key);
+        let new = change(old).ok_or(Stop::Broken("a person is not held by what holds them"))?;
+        self.change(number, |parts| parts.moved(old.holding(), new.holding()))?;
+        self.people.insert(key.clone(), new);
+        self.changed.people.insert(key);
+        Ok(())
+    }
+
+    fn change(&mut self, number: i32, change: impl FnOnce(Parts) -> Option<Parts>) -> Result<(), Stop> {
+        let entry = self.names.get(&number).and_then(|counter| self.counters.get_mut(counter));
+        let (_, parts) = entry.ok_or(Stop::Broken("a counter is missing"))?;
+        *parts = change(*parts).ok_or(Stop::Broken("the totals do not add up"))?;
+        self.changed.counters.insert(number);
+        Ok(())
+    }
+
+    fn total(&self, number: i32) -> Result<u64, Stop> {
+        let (_, parts) = self.counter(number).ok_or(Stop::Broken("a counter is missing"))?;
+        Ok(parts.usage().total())
+    }
+
+    fn number_or_new(&mut self, counter: &Counter) -> Result<i32, Stop> {
+        if let Some((number, _)) = self.counters.get(counter) {
+            return Ok(*number);
+        }
+        let last = self.names.last_key_value().map_or(0, |(number, _)| *number);
+        let number = last.checked_add(1).ok_or(Stop::Broken("there are too many counters"))?;
+        self.names.insert(number, counter.clone());
+        self.counters.insert(counter.clone(), (number, Parts::default()));
+        self.changed.counters.insert(number);
+        Ok(number)
+    }
+}
+
+fn load_first(missing: Vec<PersonKey>) -> Result<(), Stop> {
+    if missing.is_empty() { Ok(()) } else { Err(Stop::Load(missing)) }
+}
+
+fn unavailable(why: &str) -> Stop {
+    Stop::Answer(LedgerError::Unavailable(why.to_owned()))
+}
+
+fn named(people: &People, class: CountedClass) -> &[Pseudonym] {
+    match (people, class) {
+        (People::Counted(_), _) => &[],
+        (People::Named { general, .. }, CountedClass::General) => general,
+        (People::Named { sensitive, .. }, CountedClass::Sensitive) => sensitive,
+    }
+}

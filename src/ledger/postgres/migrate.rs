@@ -1,0 +1,94 @@
+//! The tables that the ledger needs, made and changed by the program.
+//!
+//! Migrations are numbered from 1 without a gap and never change once they were released. One row
+//! says which was the last; whoever migrates holds its lock, so that servers that start at once
+//! wait for one another. A program meets a database that is newer than itself with a refusal: it
+//! could not tell what its rows mean.
+
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::error::SqlState;
+
+use super::session::Fault;
+
+/// The migrations, in order.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql")];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
+    id INT4 NOT NULL PRIMARY KEY,
+    version INT4 NOT NULL
+)";
+
+/// The number of the last migration that this program knows.
+pub(super) fn latest() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+/// Refuses a database that this program does not understand.
+pub(super) fn check(version: Option<i32>) -> Result<(), String> {
+    let latest = latest();
+    match version {
+        Some(version) if version == latest => Ok(()),
+        Some(version) if latest < version => Err(format!(
+            "the tables of the ledger have version {version}, this program knows {latest}: start a newer program"
+        )),
+        Some(version) => Err(format!("the tables of the ledger have version {version}, not {latest}: start again")),
+        None => Err("the tables of the ledger are missing: start again".to_owned()),
+    }
+}
+
+/// Returns the version of the tables; `None` where there are none.
+pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, Fault> {
+    let read = async {
+        let statement = client.prepare("SELECT version FROM neglist_schema WHERE id = 1").await?;
+        client.query_opt(&statement, &[]).await
+    };
+    match read.await {
+        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Brings the tables to the latest version, where they are older.
+///
+/// # Errors
+///
+/// [`Fault::Again`] where another server is at it; [`Fault::Stop`] where the tables are newer.
+pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
+    let found = version(client).await?;
+    if found == Some(latest()) {
+        return Ok(());
+    }
+    if found.is_none() {
+        client.batch_execute(TABLE).await.map_err(or_again)?;
+        let first = client
+            .prepare("INSERT INTO neglist_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
+            .await?;
+        client.execute(&first, &[]).await?;
+    }
+    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    let lock = client.prepare("SELECT version FROM neglist_schema WHERE id = 1 FOR UPDATE").await?;
+    let version: i32 = client.query_one(&lock, &[]).await?.try_get(0)?;
+    if latest() < version {
+        return check(Some(version)).map_err(Fault::Stop);
+    }
+    let done = usize::try_from(version).map_err(|_| Fault::Stop("the version of the tables is negative".to_owned()))?;
+    for migration in MIGRATIONS.iter().skip(done) {
+        client.batch_execute(migration).await.map_err(or_again)?;
+    }
+    let set = client.prepare("UPDATE neglist_schema SET version = $1 WHERE id = 1").await?;
+    client.execute(&set, &[&latest()]).await?;
+    client.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+/// Two servers that make the same table at once can get in each other's way in spite of
+/// `IF NOT EXISTS`; the second attempt finds it made.
+fn or_again(error: tokio_postgres::Error) -> Fault {
+    let raced = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION];
+    if error.code().is_some_and(|code| raced.contains(code)) {
+        Fault::Again("another server makes the tables".to_owned())
+    } else {
+        error.into()
+    }
+}

@@ -1,0 +1,357 @@
+//! The ledger in a database that several servers share.
+//!
+//! ```text
+//! callers ──► lane of the account ──► turn: load ─► book ─► store, COMMIT ──► answers
+//!    └───────────────────────── read, usage ─────────────────────────► one query
+//! ```
+//!
+//! * [`lane`]: callers of one account on this server line up and share turns.
+//! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`book`] changes
+//!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
+//!   three where persons are named.
+//! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
+//!   to reach the database. [`migrate`]: its tables. [`look`]: reads. [`operate`] and [`audit`]: what
+//!   operators do.
+//!
+//! INVARIANT (one at a time): whatever changes the totals of an account holds the lock of its row in
+//! `neglist_account` from before it reads until it is committed. READ COMMITTED is enough for that:
+//! each statement after the lock sees what earlier holders committed, and waiting costs no
+//! repetition, as it would under SERIALIZABLE, where everybody who waited has to begin anew. Each
+//! turn that changes something updates that row as well, so that a database that gives a stricter
+//! isolation than was asked for finds a conflict instead of an old snapshot.
+//!
+//! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
+//! again, under the lock, when the transaction before it has ended one way or the other.
+//!
+//! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
+//! known whether the request was done. It was either done in full or not at all, and asking again
+//! with the same transfer id tells.
+
+mod audit;
+mod book;
+mod lane;
+mod load;
+mod look;
+mod migrate;
+mod operate;
+mod rows;
+mod session;
+mod store;
+mod tls;
+mod turn;
+mod url;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::audit::{CounterRow, Export, Finding, State, TransferRow};
+pub use self::operate::{ImportedTotal, OperateError};
+
+use self::lane::{LaneLimits, Lanes, back_off};
+use self::session::{Bounds, Fault, Purpose, Session};
+use self::turn::{Ask, Reply, TurnLimits};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
+use crate::domain::units::{Moment, Year};
+
+const SECONDS_PER_DAY: i64 = 86_400;
+/// Time for a migration: building an index over a hundred million rows takes some minutes.
+const MIGRATION_TIME: Duration = Duration::from_mins(10);
+
+/// How the ledger uses the database. The defaults are right for most.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Connections of this server. An account in use takes one at a time, a read one more.
+    pub connections_max: usize,
+    /// Time for a request with all its repetitions, in milliseconds. Then it is refused.
+    pub time_max_ms: u64,
+    /// Time for a statement, in milliseconds, after which the database gives it up.
+    pub statement_time_max_ms: u64,
+    /// Time to wait for other servers at one account, in milliseconds, before it is tried again.
+    pub lock_time_max_ms: u64,
+    /// Requests that may wait for one account. One more is refused at once.
+    pub queue_requests_max: usize,
+    /// Requests that share one transaction.
+    pub batch_requests_max: usize,
+    /// Named persons after which a transaction takes no more requests: looking up a person takes
+    /// some microseconds, during which other servers wait.
+    pub batch_persons_max: usize,
+    /// Reservations that ran out and are released in one transaction; the others still count.
+    pub expiries_per_batch_max: usize,
+    /// Transfers past their retention that one tick forgets of each account.
+    pub forgotten_per_tick_max: usize,
+    /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
+    /// that comes later is a new transfer. Totals stay.
+    pub retention_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connections_max: 8,
+            time_max_ms: 5_000,
+            statement_time_max_ms: 3_000,
+            lock_time_max_ms: 2_000,
+            queue_requests_max: 4_096,
+            batch_requests_max: 128,
+            batch_persons_max: 100_000,
+            expiries_per_batch_max: 256,
+            forgotten_per_tick_max: 1_024,
+            retention_days: 7,
+        }
+    }
+}
+
+impl Settings {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: self.connections_max.max(1),
+            connect: self.time(),
+            statement: Duration::from_millis(self.statement_time_max_ms),
+            lock: Duration::from_millis(self.lock_time_max_ms),
+            // Longer than a server works on a turn, and so only for one that is gone or asleep.
+            idle_in_transaction: self.time(),
+        }
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_millis(self.time_max_ms)
+    }
+
+    fn lanes(&self) -> LaneLimits {
+        LaneLimits {
+            queue_max: self.queue_requests_max,
+            batch_max: self.batch_requests_max.max(1),
+            batch_persons_max: self.batch_persons_max,
+            time: self.time(),
+            turn: TurnLimits { run_out_max: self.expiries_per_batch_max, forgotten_max: self.forgotten_per_tick_max },
+        }
+    }
+}
+
+/// A ledger in a `PostgreSQL` database, or in one that speaks its protocol.
+pub struct PostgresLedger {
+    lanes: Arc<Lanes>,
+    settings: Settings,
+}
+
+impl fmt::Debug for PostgresLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL: it may hold a password.
+        f.debug_struct("PostgresLedger").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl PostgresLedger {
+    /// Connects to a database, `postgres://user@host:5432/database`, and makes or changes its
+    /// tables where they are older than this program.
+    ///
+    /// `sslmode=verify-full` asks for TLS, `sslrootcert` names the file of the authority;
+    /// `sslmode=disable` is needed for a plain connection to another machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the URL is not valid, the database cannot be reached, its tables are newer than this
+    /// program, or it would not keep what it acknowledges (`synchronous_commit` or `fsync` off).
+    pub async fn connect(url: &str, settings: Settings) -> Result<Self, LedgerError> {
+        let address = url::parse(url).map_err(LedgerError::Unavailable)?;
+        let bounds = settings.bounds();
+        let migrating =
+            Bounds { connections: 1, statement: MIGRATION_TIME, idle_in_transaction: MIGRATION_TIME, ..bounds };
+        let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
+        repeat(settings.time(), || migrate_with(&pool)).await?;
+        pool.close();
+        let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
+        let lanes = Arc::new(Lanes::new(pool, settings.lanes()));
+        let ledger = Self { lanes, settings };
+        ledger.check().await?;
+        Ok(ledger)
+    }
+
+    /// Says whether the database answers; where not, why.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not.
+    pub async fn check(&self) -> Result<(), LedgerError> {
+        repeat(self.settings.time(), || async {
+            let session = Session::open(self.lanes.pool()).await?;
+            session.client()?.simple_query("SELECT 1").await?;
+            session.keep();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Releases reservations that have run out and forgets transfers past their retention, as many
+    /// as one transaction of each account may, and returns how many: above zero, there may be more.
+    /// To be called every few seconds, by any number of servers, so that the totals of a quiet
+    /// account do not stay too high.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+        let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
+        let accounts = repeat(self.settings.time(), || look::with_work(self.lanes.pool(), now, settled_before));
+        let mut count = 0_u64;
+        for account in accounts.await? {
+            if let (Reply::Count(of_account), _) = self.lanes.ask(account, Ask::Tick { now, settled_before }).await? {
+                count = count.saturating_add(of_account);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how
+    /// many counters changed. Brought in under an id: the same totals under the same id again
+    /// change nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
+    pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
+        let wanted = operate::sorted(totals)?;
+        let done = repeat(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
+        done.await?.map_err(OperateError::Refused)
+    }
+
+    /// Takes back the totals that an import brought in, and returns how many counters changed.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such import.
+    pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
+        let done = repeat(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
+        done.await?.map_err(OperateError::Refused)
+    }
+
+    /// Drops everything about years before this one, and returns how many counters are gone.
+    ///
+    /// # Errors
+    ///
+    /// Where reservations of those years still stand.
+    pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
+        let done = repeat(MIGRATION_TIME, || operate::drop_years(self.lanes.pool(), year));
+        done.await?.map_err(OperateError::Refused)
+    }
+
+    /// Returns everything as it is now: counters and transfers of one moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn export(&self) -> Result<Export, LedgerError> {
+        repeat(MIGRATION_TIME, || Export::begin(self.lanes.pool())).await
+    }
+
+    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+        repeat(MIGRATION_TIME, || audit::verify(self.lanes.pool())).await
+    }
+
+    /// Asks at the account of a transfer.
+    async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
+        if transfer_id.contains('\0') {
+            return Err(LedgerError::NotFound);
+        }
+        let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
+        self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await.map(|_| ())
+    }
+}
+
+#[async_trait::async_trait]
+impl Ledger for PostgresLedger {
+    async fn reserve(&self, mut reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
+        if reservation.transfer_id.contains('\0') || reservation.account.exporter.contains('\0') {
+            return Err(LedgerError::Unavailable("ids with a zero byte cannot be kept in the database".to_owned()));
+        }
+        sort(&mut reservation.people);
+        let account = reservation.account.clone();
+        let (reply, ask) = self.lanes.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
+        let reply = match reply {
+            Reply::Elsewhere(number) => {
+                let account = repeat(self.settings.time(), || look::account(self.lanes.pool(), number)).await?;
+                self.lanes.ask(account.ok_or_else(astray)?, ask).await?.0
+            }
+            other => other,
+        };
+        match reply {
+            Reply::Reserved(reserved) => Ok(reserved),
+            Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+        }
+    }
+
+    async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
+        self.settle(transfer_id, Ask::Commit(transfer_id.to_owned(), now)).await
+    }
+
+    async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
+        self.settle(transfer_id, Ask::Release(transfer_id.to_owned(), now)).await
+    }
+
+    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
+        repeat(self.settings.time(), || look::read(self.lanes.pool(), account, counters)).await
+    }
+
+    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
+        repeat(self.settings.time(), || look::usage(self.lanes.pool(), account)).await
+    }
+}
+
+/// Puts pseudonyms in order, each once, should the caller not have done so: counting a person twice
+/// in one transfer would only be noticed when it is taken back.
+fn sort(people: &mut People) {
+    if let People::Named { general, sensitive } = people {
+        for list in [general, sensitive] {
+            if !list.is_sorted_by(|one, next| one < next) {
+                list.sort_unstable();
+                list.dedup();
+            }
+        }
+    }
+}
+
+fn astray() -> LedgerError {
+    LedgerError::Unavailable("the transfer moved while it was looked at: ask again with the same id".to_owned())
+}
+
+async fn migrate_with(pool: &deadpool_postgres::Pool) -> Result<(), Fault> {
+    let session = Session::open(pool).await?;
+    migrate::run(session.client()?).await?;
+    session.keep();
+    Ok(())
+}
+
+/// Repeats what can be repeated, until the time is up.
+async fn repeat<T, F>(time: Duration, mut attempt: impl FnMut() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let mut last = Fault::Lost("the database does not answer in time".to_owned());
+    let attempts = async {
+        let mut count = 0;
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(fault @ Fault::Stop(_)) => return Err(fault),
+                Err(fault) => last = fault,
+            }
+            tokio::time::sleep(back_off(count)).await;
+            count = count.saturating_add(1);
+        }
+    };
+    let fault = match tokio::time::timeout(time, attempts).await {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(fault)) => fault,
+        Err(_) => last,
+    };
+    Err(LedgerError::Unavailable(fault.to_string()))
+}

@@ -1,0 +1,204 @@
+//! One turn at an account: a transaction that does what some callers ask for, one after the other.
+//!
+//! The rows are read under the lock of the account, changed in memory, and written back. A turn
+//! that fails leaves nothing behind and can be repeated, judgements included; what was committed
+//! without an answer is found again by the transfer ids, because the next turn reads them under
+//! the lock, when the transaction before it has ended one way or the other.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::ClientWrapper;
+
+use super::book::{Book, Stop};
+use super::load::{self, Wanted};
+use super::session::Fault;
+use super::store::{self, Doubt};
+use crate::domain::units::Moment;
+use crate::ledger::{Account, Judge, LedgerError, People, Reservation, Reserved};
+
+/// What a caller asks for.
+pub(super) enum Ask {
+    /// Decide and add.
+    Reserve(Box<Reservation>, Judge),
+    /// The transfer went ahead.
+    Commit(String, Moment),
+    /// The transfer did not happen.
+    Release(String, Moment),
+    /// Release what ran out, and forget transfers that were settled before a moment.
+    Tick {
+        /// Reservations run out by then.
+        now: Moment,
+        /// Settled transfers are forgotten that were changed before.
+        settled_before: Moment,
+    },
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Reserved(Reserved),
+    Done,
+    Count(u64),
+    /// Ask at the account with this number: the transfer is there.
+    Elsewhere(i64),
+}
+
+/// An ask, and what tells it from another with the same transfer id.
+pub(super) struct Order {
+    pub(super) ask: Ask,
+    pub(super) token: i64,
+}
+
+/// Bounds of one turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TurnLimits {
+    /// Reservations that ran out and are released; the others still count until the next turn.
+    pub(super) run_out_max: usize,
+    /// Settled transfers that one tick forgets.
+    pub(super) forgotten_max: usize,
+}
+
+impl Ask {
+    fn id(&self) -> Option<&str> {
+        match self {
+            Ask::Reserve(reservation, _) => Some(&reservation.transfer_id),
+            Ask::Commit(id, _) | Ask::Release(id, _) => Some(id),
+            Ask::Tick { .. } => None,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        match self {
+            Ask::Reserve(reservation, _) => reservation.now,
+            Ask::Commit(_, now) | Ask::Release(_, now) | Ask::Tick { now, .. } => *now,
+        }
+    }
+
+    /// Returns how many pseudonyms come along.
+    pub(super) fn named_count(&self) -> usize {
+        match self {
+            Ask::Reserve(reservation, _) => match &reservation.people {
+                People::Counted(_) => 0,
+                People::Named { general, sensitive } => general.len().saturating_add(sensitive.len()),
+            },
+            Ask::Commit(..) | Ask::Release(..) | Ask::Tick { .. } => 0,
+        }
+    }
+}
+
+/// Takes a turn. The replies are in the order of the orders, and durable.
+pub(super) async fn take(
+    client: &ClientWrapper,
+    account: &Account,
+    orders: &mut [Order],
+    limits: TurnLimits,
+    doubt: &mut Doubt,
+) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
+    let ids: BTreeSet<&str> = orders.iter().filter_map(|order| order.ask.id()).collect();
+    let Some(now) = orders.iter().map(|order| order.ask.now()).max() else { return Ok(Vec::new()) };
+    let wanted = Wanted { ids: ids.into_iter().map(str::to_owned).collect(), now, run_out_max: limits.run_out_max };
+    let mut book = load::begin(client, account, &wanted).await?;
+    let keys = people_to_load(&book, orders, now);
+    load::people(client, &mut book, keys).await?;
+    let mut replies = Vec::with_capacity(orders.len());
+    for order in orders {
+        let reply = match &order.ask {
+            Ask::Tick { now, settled_before } => {
+                let (now, settled_before) = (*now, *settled_before);
+                Ok(Reply::Count(tick(client, &mut book, now, settled_before, limits).await?))
+            }
+            Ask::Reserve(..) | Ask::Commit(..) | Ask::Release(..) => one(client, account, &mut book, order).await?,
+        };
+        replies.push(reply);
+    }
+    store::commit(client, &book, doubt).await?;
+    Ok(replies)
+}
+
+/// Returns all persons that the orders are about, so that they are read at once.
+fn people_to_load(book: &Book, orders: &[Order], now: Moment) -> Vec<super::book::PersonKey> {
+    let mut keys = BTreeSet::new();
+    for order in orders {
+        match &order.ask {
+            Ask::Reserve(reservation, _) => keys.extend(book.people_to_load(&reservation.read, &reservation.people)),
+            Ask::Commit(id, _) | Ask::Release(id, _) => keys.extend(book.people_of(id)),
+            Ask::Tick { .. } => {}
+        }
+    }
+    for id in book.expired(now) {
+        keys.extend(book.people_of(&id));
+    }
+    keys.into_iter().collect()
+}
+
+/// Does what one order asks for; persons that turn out to be needed are read in between.
+async fn one(
+    client: &ClientWrapper,
+    account: &Account,
+    book: &mut Book,
+    order: &mut Order,
+) -> Result<Result<Reply, LedgerError>, Fault> {
+    // Once for the persons of the judgement's counters; more often only where it wavers.
+    for _ in 0..4 {
+        let keys = match step(account, book, order) {
+            Ok(reply) => return Ok(Ok(reply)),
+            Err(Stop::Answer(error)) => return Ok(Err(error)),
+            Err(Stop::Elsewhere(number)) => return Ok(Ok(Reply::Elsewhere(number))),
+            Err(Stop::Broken(why)) => return Err(broken(why)),
+            Err(Stop::Load(keys)) => keys,
+        };
+        load::people(client, book, keys).await?;
+    }
+    Ok(Err(LedgerError::Unavailable("the judgement names other counters each time; nothing was added".to_owned())))
+}
+
+fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, Stop> {
+    for id in book.expired(order.ask.now()) {
+        book.expire(&id)?;
+    }
+    match &mut order.ask {
+        Ask::Reserve(reservation, judge) => {
+            if reservation.account != *account && book.transfer(&reservation.transfer_id).is_none() {
+                let why = "the transfer id was forgotten just now: ask again".to_owned();
+                return Err(Stop::Answer(LedgerError::Unavailable(why)));
+            }
+            book.reserve(reservation, order.token, judge).map(Reply::Reserved)
+        }
+        Ask::Commit(id, now) => book.commit(id, *now).map(|()| Reply::Done),
+        Ask::Release(id, now) => book.release(id, *now).map(|()| Reply::Done),
+        Ask::Tick { .. } => Ok(Reply::Done),
+    }
+}
+
+/// Releases and forgets, and returns how many transfers that were.
+async fn tick(
+    client: &ClientWrapper,
+    book: &mut Book,
+    now: Moment,
+    settled_before: Moment,
+    limits: TurnLimits,
+) -> Result<u64, Fault> {
+    let run_out = book.expired(now);
+    for id in &run_out {
+        let keys = book.people_of(id);
+        load::people(client, book, keys).await?;
+        book.expire(id).map_err(not_done)?;
+    }
+    let old = load::old(client, book, settled_before, limits.forgotten_max).await?;
+    for id in &old {
+        book.forget(id).map_err(not_done)?;
+    }
+    Ok((run_out.len() + old.len()) as u64)
+}
+
+fn not_done(stop: Stop) -> Fault {
+    match stop {
+        Stop::Broken(why) => broken(why),
+        Stop::Answer(error) => Fault::Stop(error.to_string()),
+        Stop::Elsewhere(_) | Stop::Load(_) => broken("a transfer is not where it was read"),
+    }
+}
+
+fn broken(why: &str) -> Fault {
+    Fault::Stop(format!("its rows contradict one another: {why}: run `neglist ledger verify`"))
+}

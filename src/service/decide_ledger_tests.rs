@@ -1,0 +1,181 @@
+//! Decisions that read the year's totals from a ledger, and never write.
+
+use prost_types::Timestamp;
+use tokio_stream::StreamExt as _;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use super::*;
+use crate::domain::units::{CountedClass, Year};
+use crate::ledger::{Account, Counter};
+use crate::testing::ledger::MemoryLedger;
+use crate::testing::{StandingClock, YEAR_END, cap, counting_snapshot, transfer, trial};
+use crate::wire::generated::v1::decide_result::Result as Answer;
+
+fn api_over(snapshot: Snapshot) -> (DecisionApi, Arc<MemoryLedger>) {
+    let ledger = Arc::new(MemoryLedger::default());
+    let live = Arc::new(Live::new(snapshot));
+    let settings = DecideSettings::default();
+    (DecisionApi::new(live, Arc::new(StandingClock), settings, Some(ledger.clone())), ledger)
+}
+
+fn put(ledger: &MemoryLedger, exporter: &str, counter: &str, class: CountedClass, persons: u64) {
+    let account = Account { exporter: exporter.to_owned(), year: Year(2026) };
+    ledger.put(&account, Counter { name: counter.to_owned(), class }, persons);
+}
+
+/// Without the totals that the caller could state.
+fn unstated(transfer: v1::Transfer) -> v1::Transfer {
+    v1::Transfer { year_to_date: None, scenario_year_to_date: None, ..transfer }
+}
+
+async fn decide(api: &DecisionApi, transfer: v1::Transfer) -> Result<v1::Decision, Status> {
+    let request = v1::DecideRequest { transfer: Some(transfer), detail: v1::Detail::Full.into() };
+    api.decide(Request::new(request)).await.map(|response| response.into_inner().decision.unwrap())
+}
+
+async fn outcome(api: &DecisionApi, transfer: v1::Transfer) -> v1::Outcome {
+    decide(api, transfer).await.unwrap().outcome()
+}
+
+#[tokio::test]
+async fn totals_that_nobody_states_are_read_and_never_written() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 99_998);
+    for (persons, expected) in [(1, v1::Outcome::Allow), (2, v1::Outcome::Contract), (1, v1::Outcome::Allow)] {
+        assert_eq!(outcome(&api, unstated(transfer(persons, 0))).await, expected, "{persons}");
+    }
+    let decision = decide(&api, unstated(transfer(1, 0))).await.unwrap();
+    assert_eq!(
+        (decision.headroom[0].projected, decision.headroom[0].counter.as_str()),
+        (99_999, "national/general/2026")
+    );
+    assert_eq!((ledger.reads(), ledger.writes()), (4, 0));
+}
+
+#[tokio::test]
+async fn what_the_caller_states_is_not_read() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 500_000);
+    assert_eq!(outcome(&api, transfer(1, 0)).await, v1::Outcome::Allow);
+    assert_eq!(outcome(&api, trial(1, 0)).await, v1::Outcome::Allow);
+    let abroad = |ground| v1::Transfer { ground, ..unstated(transfer(1, 0)) };
+    assert_eq!(outcome(&api, abroad(2)).await, v1::Outcome::Allow);
+    assert_eq!(outcome(&api, v1::Transfer { destination: "CN".into(), ..abroad(0) }).await, v1::Outcome::Allow);
+    assert_eq!(ledger.reads(), 0);
+}
+
+#[tokio::test]
+async fn a_scenario_is_held_against_its_own_counters() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "zoned", "national", CountedClass::Sensitive, 9_000_000);
+    put(&ledger, "zoned", "beijing/pharma/clinical-trial", CountedClass::Sensitive, 49_998);
+    let decision = decide(&api, unstated(trial(1, 0))).await.unwrap();
+    assert_eq!((decision.outcome(), decision.required()), (v1::Outcome::Allow, v1::Outcome::Contract));
+    assert_eq!(outcome(&api, unstated(trial(2, 0))).await, v1::Outcome::Assess);
+}
+
+#[tokio::test]
+async fn caps_are_held_against_what_went_out_under_the_clearance() {
+    let (api, ledger) = api_over(counting_snapshot());
+    let of_grid = |persons| v1::Transfer { exporter: "grid".into(), recipient: "lab".into(), ..transfer(persons, 0) };
+    put(&ledger, "grid", "national", CountedClass::General, 1_000);
+    put(&ledger, "grid", "clearance/assessment-1", CountedClass::General, 3);
+    assert_eq!(outcome(&api, unstated(of_grid(2))).await, v1::Outcome::Allow);
+    assert_eq!(outcome(&api, unstated(of_grid(3))).await, v1::Outcome::Assess);
+}
+
+/// Whoever states the year's totals keeps them. What the ledger knows of a clearance is then too
+/// little, and would let pass what the stated total refuses.
+#[tokio::test]
+async fn stated_totals_are_what_a_cap_is_held_against() {
+    let mut snapshot = counting_snapshot();
+    cap(&mut snapshot, 0, 150_000, 0);
+    let (api, ledger) = api_over(snapshot);
+    let to_lab = |year_to_date| v1::Transfer { recipient: "lab".into(), ..transfer(1, year_to_date) };
+    assert_eq!(outcome(&api, to_lab(149_999)).await, v1::Outcome::Allow);
+    assert_eq!(outcome(&api, to_lab(150_000)).await, v1::Outcome::Contract);
+    assert_eq!(ledger.reads(), 0);
+}
+
+#[tokio::test]
+async fn another_year_has_other_totals() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 100_000);
+    for (seconds, expected) in [(-1, v1::Outcome::Contract), (0, v1::Outcome::Allow)] {
+        let at = Some(Timestamp { seconds: YEAR_END.seconds() + seconds, nanos: 0 });
+        assert_eq!(outcome(&api, v1::Transfer { at, ..unstated(transfer(1, 0)) }).await, expected, "{seconds}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_down_lets_nothing_pass_that_depends_on_it() {
+    let (api, ledger) = api_over(counting_snapshot());
+    ledger.set_down(true);
+    let status = decide(&api, unstated(transfer(1, 0))).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_error_details().retry_info().is_some());
+    assert_eq!(outcome(&api, transfer(1, 0)).await, v1::Outcome::Allow);
+    let transfers = vec![unstated(transfer(1, 0)), transfer(1, 0), v1::Transfer::default(), unstated(trial(1, 0))];
+    let request = v1::DecideBatchRequest { transfers, detail: 0 };
+    let results = api.decide_batch(Request::new(request)).await.unwrap().into_inner().results;
+    let codes = results.into_iter().map(|result| match result.result.unwrap() {
+        Answer::Decision(decision) => Err(decision.outcome()),
+        Answer::Error(error) => Ok(Code::from_i32(error.code)),
+    });
+    let expected = [Ok(Code::Unavailable), Err(v1::Outcome::Allow), Ok(Code::InvalidArgument), Ok(Code::Unavailable)];
+    assert_eq!(codes.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_batch_reads_each_account_once_and_its_transfers_do_not_see_each_other() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 99_998);
+    let mut transfers = vec![unstated(transfer(1, 0)); 40];
+    transfers.push(unstated(trial(1, 0)));
+    transfers.push(unstated(transfer(2, 0)));
+    let request = v1::DecideBatchRequest { transfers, detail: 0 };
+    let results = api.decide_batch(Request::new(request)).await.unwrap().into_inner().results;
+    let outcomes = results.into_iter().map(|result| match result.result.unwrap() {
+        Answer::Decision(decision) => decision.outcome(),
+        Answer::Error(error) => panic!("{error:?}"),
+    });
+    let outcomes: Vec<_> = outcomes.collect();
+    assert!(outcomes[..41].iter().all(|outcome| *outcome == v1::Outcome::Allow), "{outcomes:?}");
+    assert_eq!(outcomes[41], v1::Outcome::Contract);
+    assert_eq!((ledger.reads(), ledger.writes()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_totals_and_stays_in_order() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 99_999);
+    let message = |sequence, transfer| v1::DecideStreamRequest { sequence, transfer: Some(transfer), detail: 0 };
+    let inbound = [
+        message(1, unstated(transfer(1, 0))),
+        message(2, transfer(1, 0)),
+        message(3, v1::Transfer::default()),
+        message(4, unstated(transfer(0, 0))),
+    ];
+    let answers: Vec<_> = api.answers(tokio_stream::iter(inbound.map(Ok))).unwrap().collect().await;
+    let answers = answers.into_iter().map(Result::unwrap).map(|answer| {
+        let outcome = match answer.result.unwrap().result.unwrap() {
+            Answer::Decision(decision) => Some(decision.outcome()),
+            Answer::Error(_) => None,
+        };
+        (answer.sequence, outcome)
+    });
+    let expected =
+        [(1, Some(v1::Outcome::Contract)), (2, Some(v1::Outcome::Allow)), (3, None), (4, Some(v1::Outcome::Allow))];
+    assert_eq!(answers.collect::<Vec<_>>(), expected);
+    assert_eq!(ledger.reads(), 2);
+}
+
+#[tokio::test]
+async fn without_waiting_no_ledger_is_asked() {
+    let (api, ledger) = api_over(counting_snapshot());
+    let request = |transfer| v1::DecideRequest { transfer: Some(transfer), detail: 0 };
+    assert_eq!(api.decide_now(&request(unstated(transfer(1, 0)))).unwrap_err().code(), Code::InvalidArgument);
+    assert!(api.decide_now(&request(transfer(1, 0))).is_ok());
+    assert_eq!(ledger.reads(), 0);
+}

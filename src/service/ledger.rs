@@ -1,0 +1,342 @@
+//! `neglist.v1.LedgerService`: decides and counts in one step, and says what was counted.
+//!
+//! A transfer is resolved once against the snapshot in force. The ledger then calls its judgement
+//! in the critical section, with the totals as they stand there, so that no two callers can both
+//! take the last place under a line. Neither the ledger nor this module knows a rule.
+//!
+//! What happens now is counted now: a moment other than the present one would let a caller choose
+//! the year, an edition or a clearance, and is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::totals::{NamedCounters, account, refusal};
+use crate::domain::asked::{CountingProblem, Problem, Violation};
+use crate::domain::clock::Clock;
+use crate::domain::counting::{self, Counted, CounterKey};
+use crate::domain::evaluate::evaluate;
+use crate::domain::reason::Outcome;
+use crate::domain::resolve::resolve;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::transfer::{Totals, Transfer};
+use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
+use crate::domain::usage::{self, CapUse};
+use crate::ledger::{
+    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Reserved, Usage,
+};
+use crate::live::Live;
+use crate::wire::from_proto::Place;
+use crate::wire::generated::v1;
+use crate::wire::generated::v1::ledger_service_server::LedgerService;
+use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion};
+use crate::wire::status::{self, Uncounted};
+use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
+
+/// Limits of the ledger service.
+#[derive(Debug, Clone)]
+pub struct LedgerSettings {
+    /// Most pseudonyms of one class in one call.
+    pub subjects_max: usize,
+    /// How long a reservation stands where the caller does not say, in seconds.
+    pub time_to_live_default_s: u32,
+    /// How long a reservation stands at most, in seconds.
+    pub time_to_live_max_s: u32,
+    /// How long ago the moment of a transfer may be that is counted now, in seconds.
+    pub at_age_max_s: u32,
+    /// How far ahead of the server's clock it may be, in seconds.
+    pub at_ahead_max_s: u32,
+    /// Longest time for which an answer may be kept, in seconds.
+    pub valid_for_max_s: u32,
+    /// When a caller may try again whom the ledger did not answer, in milliseconds.
+    pub retry_after_ms: u32,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self {
+            // 20,000 of 32 bytes each are some 700 KB, a sixth of the largest message.
+            subjects_max: 10_000,
+            // Long enough for a large transfer, short enough that a gateway that died blocks nobody for long.
+            time_to_live_default_s: 600,
+            time_to_live_max_s: 86_400,
+            // An hour: a caller that states the moment and tries again within it gets its first answer.
+            at_age_max_s: 3_600,
+            // A minute of difference between two clocks.
+            at_ahead_max_s: 60,
+            // A day, as for decisions.
+            valid_for_max_s: 86_400,
+            retry_after_ms: 1_000,
+        }
+    }
+}
+
+/// Answers the calls of the ledger service. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct LedgerApi {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    live: Arc<Live>,
+    clock: Arc<dyn Clock>,
+    settings: LedgerSettings,
+    ledger: Option<Arc<dyn Ledger>>,
+    ids: DecisionIds,
+}
+
+impl LedgerApi {
+    /// Returns a service that decides by whatever snapshot `live` has in force. `None`: there is
+    /// no ledger, and every call is refused with `UNIMPLEMENTED`.
+    pub fn new(
+        live: Arc<Live>,
+        clock: Arc<dyn Clock>,
+        settings: LedgerSettings,
+        ledger: Option<Arc<dyn Ledger>>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() }) }
+    }
+
+    fn ledger(&self) -> Result<&dyn Ledger, Status> {
+        self.inner.ledger.as_deref().ok_or_else(|| status::uncounted(Uncounted::NoLedger))
+    }
+
+    fn refusal(&self, error: &LedgerError) -> Status {
+        refusal(error, self.inner.settings.retry_after_ms)
+    }
+
+    /// Resolves a request: what to reserve, and how to judge it.
+    fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: wire::Reserve<'_>,
+        now: Moment,
+    ) -> Result<Prepared, Vec<Violation>> {
+        let wire::Reserve { transfer_id, asked, named, keep, detail, fingerprint } = request;
+        if let Some(at) = asked.at {
+            self.check_moment(at, now)?;
+        }
+        let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
+        let account = account(snapshot, &asked, &transfer);
+        let mut transfer = transfer.into_owned();
+        let people = match named {
+            None => People::Counted(transfer.persons),
+            Some(named) => {
+                let reading = counting::person_in_both_classes(snapshot, transfer.at);
+                check_named(counting::classes_without_names(&transfer, &named, reading))?;
+                let named = named.counted(reading);
+                transfer.persons = headcount(named.count());
+                People::Named { general: named.general, sensitive: named.sensitive }
+            }
+        };
+        let counters = NamedCounters::new(snapshot, counting::counters_to_read(&transfer));
+        let hold = match keep {
+            Keep::Commit => Hold::Commit,
+            Keep::ForSeconds(seconds) => Hold::Until(now.plus_seconds(i64::from(seconds))),
+        };
+        let reservation = Reservation {
+            transfer_id: transfer_id.to_owned(),
+            fingerprint,
+            account,
+            people,
+            read: counters.names(),
+            hold,
+            now,
+        };
+        let judge = self.judge(snapshot, transfer, counters.clone(), detail);
+        Ok(Prepared { reservation, judge, counters })
+    }
+
+    /// Only what happens now is counted; clocks differ, and callers try again.
+    fn check_moment(&self, at: Moment, now: Moment) -> Result<(), Vec<Violation>> {
+        let LedgerSettings { at_age_max_s: age_max_s, at_ahead_max_s: ahead_max_s, .. } = self.inner.settings;
+        let first = now.plus_seconds(-i64::from(age_max_s));
+        let last = now.plus_seconds(i64::from(ahead_max_s));
+        if first <= at && at <= last {
+            return Ok(());
+        }
+        let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s });
+        Err(Place::Transfer.locate(vec![Violation::new("at", problem)]))
+    }
+
+    /// Returns what the ledger calls between reading and adding. The same decision id whenever it is called.
+    fn judge(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        transfer: Transfer<'static>,
+        counters: NamedCounters,
+        detail: Detail,
+    ) -> Judge {
+        let snapshot = Arc::clone(snapshot);
+        let valid_for_max_s = self.inner.settings.valid_for_max_s;
+        let decision_id = self.inner.ids.next_id();
+        Box::new(move |before| {
+            let totals = &counters.totals(&Totals::default(), before);
+            let decision = &evaluate(&snapshot, &transfer, totals);
+            let add = counters.names_of(&counting::counters(&transfer, totals, decision));
+            let goes = if decision.outcome == Outcome::Allow { Goes::Ahead } else { Goes::Nowhere };
+            let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
+            let answer = wire::to_answer(&to_proto::decision(decided, decision_id.clone(), detail));
+            Judgement { add, goes, answer }
+        })
+    }
+
+    /// The counters to show of an exporter, with those that nothing was added to yet.
+    fn counters_to_show(
+        snapshot: &Snapshot,
+        at: Moment,
+        registered: Option<ExporterId>,
+        counted: BTreeMap<Counter, Usage>,
+    ) -> BTreeMap<Counter, Usage> {
+        let mut shown = counted;
+        let in_force = |id| {
+            let clearance = snapshot.clearance(id)?;
+            clearance.persons_per_year_max.filter(|_| clearance.interval.contains(at))
+        };
+        let clearances = registered.into_iter().flat_map(|id| snapshot.clearances_of(id));
+        let capped = clearances.filter(|id| in_force(*id).is_some()).map(Counted::Clearance);
+        for counted in std::iter::once(Counted::National).chain(capped) {
+            for class in CountedClass::ALL {
+                shown.entry(Counter { name: counted.name(snapshot), class }).or_default();
+            }
+        }
+        shown
+    }
+}
+
+/// A reservation, ready to be judged.
+struct Prepared {
+    reservation: Reservation,
+    judge: Judge,
+    counters: NamedCounters,
+}
+
+fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
+    if classes.is_empty() {
+        return Ok(());
+    }
+    let violation = |class| {
+        let field = match class {
+            CountedClass::General => "general_subjects",
+            CountedClass::Sensitive => "sensitive_subjects",
+        };
+        Violation::new(field, Problem::Counting(CountingProblem::NobodyNamed { class }))
+    };
+    Err(classes.into_iter().map(violation).collect())
+}
+
+fn headcount((general, sensitive): (u64, u64)) -> Headcount {
+    let persons = |count| Persons::new(count).unwrap_or(Persons::MAX);
+    Headcount { general: persons(general), sensitive: persons(sensitive) }
+}
+
+/// Warns where the cap of a clearance has just become nearly used.
+fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserved) {
+    for change in &reserved.changes {
+        let key: Option<CounterKey> = counters.key(&change.counter);
+        let Some(key) = key.filter(|_| reserved.replayed == Replayed::No) else { continue };
+        let was = CapUse::of(snapshot, key, change.before);
+        let is = CapUse::of(snapshot, key, change.before.saturating_add(change.added));
+        let (Some(was), Some(is)) = (was, is) else { continue };
+        if is.is_nearly_used() && !was.is_nearly_used() {
+            let clearance = snapshot.clearance(is.clearance).map_or("", |clearance| &clearance.id);
+            tracing::warn!(clearance, class = is.class.name(), used = is.used, cap = is.cap, "cap nearly used");
+        }
+    }
+}
+
+fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<v1::ReserveResponse, Status> {
+    let unreadable = || {
+        tracing::error!("an answer that the ledger kept cannot be read");
+        status::uncounted(Uncounted::Unreadable)
+    };
+    let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;
+    // A retry in January of a transfer of December names the counters of December.
+    let (year, _) = snapshot.calendar.year(kept.evaluated_at).ok_or_else(unreadable)?;
+    let added = reserved.changes.iter().filter(|change| change.added != 0);
+    let changes = added.map(|change| wire::Change {
+        counter: change.counter.in_year(year),
+        before: change.before,
+        added: change.added,
+    });
+    let answered = match reserved.replayed {
+        Replayed::Yes => Answered::Before,
+        Replayed::No => Answered::Now,
+    };
+    Ok(wire::reserved(kept, changes.collect(), reserved.expires_at, answered))
+}
+
+fn invalid(violations: &[Violation]) -> Status {
+    status::to_status(&status::invalid(violations))
+}
+
+#[tonic::async_trait]
+impl LedgerService for LedgerApi {
+    async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
+        let ledger = self.ledger()?;
+        let now = self.inner.clock.now();
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let request = wire::reserve(request.get_ref(), limits).map_err(|violations| invalid(&violations))?;
+        let (transfer_id, keep) = (request.transfer_id, request.keep);
+        let snapshot = Arc::clone(&self.inner.live.snapshot());
+        let prepared = self.prepare(&snapshot, request, now).map_err(|violations| invalid(&violations))?;
+        let Prepared { reservation, judge, counters } = prepared;
+        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
+        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
+        if keep == Keep::Commit && reserved.expires_at.is_some() {
+            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
+            reserved.expires_at = None;
+        }
+        warn_of_caps(&snapshot, &counters, &reserved);
+        response(&snapshot, &reserved).map(Response::new)
+    }
+
+    async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {
+        let ledger = self.ledger()?;
+        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| invalid(&violations))?;
+        let done = ledger.commit(transfer_id, self.inner.clock.now()).await;
+        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error))
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let ledger = self.ledger()?;
+        let transfer_id = wire::release(request.get_ref()).map_err(|violations| invalid(&violations))?;
+        let done = ledger.release(transfer_id, self.inner.clock.now()).await;
+        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error))
+    }
+
+    async fn get_usage(&self, request: Request<v1::GetUsageRequest>) -> Result<Response<v1::GetUsageResponse>, Status> {
+        let ledger = self.ledger()?;
+        let now = self.inner.clock.now();
+        let question = wire::get_usage(request.get_ref()).map_err(|violations| invalid(&violations))?;
+        let UsageQuestion { exporter, year } = question;
+        let snapshot = Arc::clone(&self.inner.live.snapshot());
+        let current = snapshot.calendar.year(now).map(|(year, _)| year);
+        let Some(year) = year.or(current) else {
+            return Err(invalid(&[Violation::new("year", Problem::OutOfCalendar)]));
+        };
+        let account = Account { exporter: exporter.to_owned(), year };
+        let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;
+        let registered = snapshot.codes.exporters.get(exporter).map(ExporterId);
+        if registered.is_none() && counted.is_empty() {
+            return Err(status::uncounted(Uncounted::ExporterNotFound));
+        }
+        let is_current = current == Some(year);
+        let shown = if is_current { Self::counters_to_show(&snapshot, now, registered, counted) } else { counted };
+        let lines = shown.into_iter().map(|(counter, usage)| {
+            let counted = Counted::parse(&snapshot, &counter.name).filter(|_| is_current);
+            let key = counted.map(|counted| CounterKey { counted, class: counter.class });
+            let headroom = key.and_then(|key| usage::headroom(&snapshot, now, year, key, usage.total()));
+            let Usage { committed, reserved } = usage;
+            wire::CounterUsage { counter: counter.in_year(year), committed, reserved, headroom }
+        });
+        Ok(Response::new(wire::usage(&snapshot, lines.collect())))
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! Transfers that wait for the year's totals, and what becomes of a ledger that does not answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::asked::Asked;
+use crate::domain::counting::{self, CounterKey};
+use crate::domain::resolve::exporter_name;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::transfer::{Totals, Transfer};
+use crate::domain::units::Moment;
+use crate::ledger::{Account, Before, Counter, Ledger, LedgerError, Settled};
+use crate::wire::status::{self, RpcStatus, Unavailable, Uncounted};
+use crate::wire::to_proto::Detail;
+
+/// A transfer whose answer depends on totals that its caller does not state.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// The snapshot that decides.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The transfer, resolved against it.
+    pub(super) transfer: Transfer<'static>,
+    /// How much the answer says.
+    pub(super) detail: Detail,
+    /// Whose totals.
+    pub(super) account: Account,
+    /// Which of them.
+    counters: NamedCounters,
+}
+
+impl Waiting {
+    /// Returns a transfer that waits for these counters.
+    pub(super) fn new(
+        snapshot: &Arc<Snapshot>,
+        asked: &Asked<'_>,
+        transfer: Transfer<'_>,
+        keys: Vec<CounterKey>,
+        detail: Detail,
+    ) -> Self {
+        Self {
+            account: account(snapshot, asked, &transfer),
+            counters: NamedCounters::new(snapshot, keys),
+            snapshot: Arc::clone(snapshot),
+            transfer: transfer.into_owned(),
+            detail,
+        }
+    }
+
+    /// Reads what the transfer waits for.
+    pub(super) async fn read(&self, ledger: &dyn Ledger, now: Moment) -> Result<Before, LedgerError> {
+        ledger.read(&self.account, &self.counters.names(), now).await
+    }
+
+    /// Returns what the caller states, completed by what was read.
+    pub(super) fn totals(&self, before: &Before) -> Totals {
+        self.counters.totals(&self.transfer.stated, before)
+    }
+}
+
+/// Reads what many transfers wait for: once for each account, so that all transfers of one
+/// exporter are held against the same totals.
+pub(super) async fn read_all<'w>(
+    ledger: &dyn Ledger,
+    waiting: impl Iterator<Item = &'w Waiting>,
+    now: Moment,
+) -> BTreeMap<Account, Result<Before, LedgerError>> {
+    let mut wanted: BTreeMap<Account, BTreeSet<Counter>> = BTreeMap::new();
+    for waiting in waiting {
+        wanted.entry(waiting.account.clone()).or_default().extend(waiting.counters.names());
+    }
+    let mut found = BTreeMap::new();
+    for (account, counters) in wanted {
+        let counters: Vec<Counter> = counters.into_iter().collect();
+        let before = ledger.read(&account, &counters, now).await;
+        found.insert(account, before);
+    }
+    found
+}
+
+/// Returns whose totals a transfer is held against, and of which year.
+pub(super) fn account(snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>) -> Account {
+    Account { exporter: exporter_name(snapshot, asked, transfer).to_owned(), year: transfer.year }
+}
+
+/// Counters of a snapshot with the names under which a ledger keeps them.
+#[derive(Debug, Clone)]
+pub(super) struct NamedCounters(Vec<(CounterKey, Counter)>);
+
+impl NamedCounters {
+    pub(super) fn new(snapshot: &Snapshot, keys: Vec<CounterKey>) -> Self {
+        Self(keys.into_iter().map(|key| (key, counter(snapshot, key))).collect())
+    }
+
+    pub(super) fn names(&self) -> Vec<Counter> {
+        self.0.iter().map(|(_, counter)| counter.clone()).collect()
+    }
+
+    /// Returns the names of some of the counters.
+    pub(super) fn names_of(&self, keys: &[CounterKey]) -> Vec<Counter> {
+        let named = self.0.iter().filter(|(key, _)| keys.contains(key));
+        named.map(|(_, counter)| counter.clone()).collect()
+    }
+
+    /// Returns the counter of a name.
+    pub(super) fn key(&self, name: &Counter) -> Option<CounterKey> {
+        self.0.iter().find(|(_, counter)| counter == name).map(|(key, _)| *key)
+    }
+
+    pub(super) fn totals(&self, stated: &Totals, before: &Before) -> Totals {
+        let read = self.0.iter().filter_map(|(key, counter)| before.get(counter).map(|total| (*key, *total)));
+        counting::totals(stated, &read.collect::<Vec<_>>())
+    }
+}
+
+fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Counter {
+    Counter { name: counted.name(snapshot), class }
+}
+
+/// Returns the refusal of a transfer whose totals cannot be read, and logs why.
+pub(super) fn unread(error: &LedgerError, retry_after_ms: u32) -> RpcStatus {
+    tracing::error!(%error, "totals were not read");
+    status::unanswered(Unavailable::Ledger, retry_after_ms)
+}
+
+/// Returns the refusal of a call of the ledger; logs what is not the caller's doing.
+pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> tonic::Status {
+    let why = match error {
+        LedgerError::OtherTransfer => Uncounted::OtherTransfer,
+        LedgerError::NotFound => Uncounted::TransferNotFound,
+        LedgerError::Settled(Settled::Committed) => Uncounted::Committed,
+        LedgerError::Settled(Settled::Released) => Uncounted::Released,
+        LedgerError::Settled(Settled::Expired) => Uncounted::Expired,
+        LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
+        LedgerError::Unavailable(_) => {
+            tracing::error!(%error, "a call of the ledger failed");
+            return status::unavailable(Unavailable::Ledger, retry_after_ms);
+        }
+    };
+    status::uncounted(why)
+}

@@ -1,0 +1,344 @@
+//! Messages of `neglist.v1.LedgerService`, from and to what the handlers ask.
+//!
+//! Knows neither ledger nor list: a request becomes a question or violations, with paths from
+//! the root of the request, and what the handler found becomes a response.
+
+use prost::Message as _;
+
+use super::from_proto::{self, Place};
+use super::generated::v1;
+use super::to_proto::{self, Detail};
+use crate::domain::asked::{
+    Asked, AskedPersons, CODE_BYTES_MAX, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
+    Violation,
+};
+use crate::domain::counting::Named;
+use crate::domain::decision::Headroom;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::units::{Moment, Year};
+
+/// Bounds of a reservation.
+#[derive(Debug, Clone, Copy)]
+pub struct ReserveLimits {
+    /// Most pseudonyms of one class of information.
+    pub subjects_max: usize,
+    /// How long a reservation stands where the caller does not say, in seconds.
+    pub time_to_live_default_s: u32,
+    /// How long it stands at most, in seconds.
+    pub time_to_live_max_s: u32,
+}
+
+/// A transfer to decide and to count, in its caller's words.
+#[derive(Debug, Clone)]
+pub struct Reserve<'a> {
+    /// The caller's id of the transfer.
+    pub transfer_id: &'a str,
+    /// What is asked. Its persons are those who are named, where any are.
+    pub asked: Asked<'a>,
+    /// Who is concerned, by pseudonym; `None`: only how many.
+    pub named: Option<Named<Box<[u8]>>>,
+    /// What happens to the persons once they are counted.
+    pub keep: Keep,
+    /// How much the answer says.
+    pub detail: Detail,
+    /// Equal for the same transfer: see [`fingerprint`].
+    pub fingerprint: [u8; 32],
+}
+
+/// What happens to persons once they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// They stay.
+    Commit,
+    /// They stay so many seconds, unless the transfer is committed or released before.
+    ForSeconds(u32),
+}
+
+/// Reads a request to reserve.
+///
+/// # Errors
+/// Everything that is wrong with the message itself, in the order of its fields.
+pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Reserve<'_>, Vec<Violation>> {
+    let v1::ReserveRequest {
+        transfer_id,
+        transfer,
+        general_subjects,
+        sensitive_subjects,
+        time_to_live,
+        commit,
+        detail,
+    } = request;
+    let mut violations = Vec::new();
+    check_transfer_id(transfer_id, &mut violations);
+    let mut asked = match transfer {
+        Some(transfer) => from_proto::asked(transfer).map_err(|found| Place::Transfer.locate(found)),
+        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+    };
+    let general = subjects("general_subjects", general_subjects, limits.subjects_max, &mut violations);
+    let sensitive = subjects("sensitive_subjects", sensitive_subjects, limits.subjects_max, &mut violations);
+    let is_named = !general.is_empty() || !sensitive.is_empty();
+    let named = is_named.then(|| Named::new(general, sensitive));
+    match &mut asked {
+        Ok(asked) => check_counts(asked, named.as_ref(), &mut violations),
+        Err(found) => violations.append(found),
+    }
+    let seconds = seconds_to_live(time_to_live.as_ref(), limits, &mut violations);
+    let detail = from_proto::read_detail(*detail).map_err(|violation| violations.push(violation));
+    let (Ok(asked), Ok(detail), Some(transfer), true) = (asked, detail, transfer, violations.is_empty()) else {
+        return Err(violations);
+    };
+    let fingerprint = fingerprint(transfer, named.as_ref());
+    let keep = if *commit { Keep::Commit } else { Keep::ForSeconds(seconds) };
+    Ok(Reserve { transfer_id, asked, named, keep, detail, fingerprint })
+}
+
+/// Returns what tells one transfer from another under the same id.
+///
+/// The same transfer is the same words: every field of `transfer` as the caller wrote it, and the
+/// same persons, in whatever order and however often they are named. How the answer is wanted
+/// (`detail`) and how long the reservation stands (`time_to_live`, `commit`) make no other
+/// transfer of it. A number of persons beside names says nothing new and is left out.
+fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8; 32] {
+    // A ledger keeps fingerprints: another way to make them is another context.
+    let mut hasher = blake3::Hasher::new_derive_key("neglist.v1 transfer fingerprint 1");
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    match named {
+        None => add(&transfer.encode_to_vec()),
+        Some(Named { general, sensitive }) => {
+            add(&v1::Transfer { persons: None, ..transfer.clone() }.encode_to_vec());
+            for list in [general, sensitive] {
+                add(&(list.len() as u64).to_le_bytes());
+                for pseudonym in list {
+                    add(pseudonym);
+                }
+            }
+        }
+    }
+    hasher.finalize().into()
+}
+
+fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
+    let problem = match transfer_id.len() {
+        0 => Problem::Missing(Need::TransferId),
+        1..=CODE_BYTES_MAX => return,
+        bytes => Problem::TooLong { bytes },
+    };
+    violations.push(Violation::new("transfer_id", problem));
+}
+
+fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
+    if max < subjects.len() {
+        violations.push(Violation::new(field, Problem::TooMany { count: subjects.len(), max }));
+        return Vec::new();
+    }
+    let mut read = Vec::with_capacity(subjects.len());
+    for (index, pseudonym) in subjects.iter().enumerate() {
+        if (PSEUDONYM_BYTES_MIN..=PSEUDONYM_BYTES_MAX).contains(&pseudonym.len()) {
+            read.push(pseudonym.as_slice().into());
+        } else {
+            let problem = CountingProblem::PseudonymLength { bytes: pseudonym.len() };
+            violations.push(Violation::new(format!("{field}[{index}]"), Problem::Counting(problem)));
+        }
+    }
+    read
+}
+
+/// The ledger keeps the totals, and the persons who are named are all the persons there are.
+fn check_counts(asked: &mut Asked<'_>, named: Option<&Named<Box<[u8]>>>, violations: &mut Vec<Violation>) {
+    let mut add = |field: &str, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
+    if let Some(named) = named {
+        let (general, sensitive) = named.count();
+        if let Some(stated) = asked.persons {
+            let classes = [
+                ("transfer.persons.general", stated.general, general),
+                ("transfer.persons.sensitive", stated.sensitive, sensitive),
+            ];
+            for (field, stated, named) in classes {
+                if stated != named {
+                    add(field, CountingProblem::NotAsManyAsNamed { stated, named });
+                }
+            }
+        }
+        asked.persons = Some(AskedPersons { general, sensitive });
+    }
+    if asked.year_to_date.is_some() {
+        add("transfer.year_to_date", CountingProblem::TotalsKeptByLedger);
+    }
+    if asked.scenario_year_to_date.is_some() {
+        add("transfer.scenario_year_to_date", CountingProblem::TotalsKeptByLedger);
+    }
+}
+
+/// Whole seconds: a part of one counts as one.
+fn seconds_to_live(
+    time_to_live: Option<&prost_types::Duration>,
+    limits: ReserveLimits,
+    violations: &mut Vec<Violation>,
+) -> u32 {
+    let ReserveLimits { time_to_live_default_s, time_to_live_max_s, .. } = limits;
+    let Some(prost_types::Duration { seconds, nanos }) = time_to_live else {
+        return time_to_live_default_s.min(time_to_live_max_s);
+    };
+    let is_duration = (0..1_000_000_000).contains(nanos) && 0 <= *seconds;
+    let rounded = seconds.checked_add(i64::from(0 < *nanos)).and_then(|seconds| u32::try_from(seconds).ok());
+    let read = rounded.filter(|seconds| is_duration && (1..=time_to_live_max_s).contains(seconds));
+    if read.is_none() {
+        let problem = CountingProblem::TimeToLive { max_s: time_to_live_max_s };
+        violations.push(Violation::new("time_to_live", Problem::Counting(problem)));
+    }
+    read.unwrap_or(time_to_live_max_s)
+}
+
+/// Reads a request to commit: the id of the transfer.
+///
+/// # Errors
+/// An id that is none.
+pub fn commit(request: &v1::CommitRequest) -> Result<&str, Vec<Violation>> {
+    let v1::CommitRequest { transfer_id } = request;
+    transfer_id_of(transfer_id)
+}
+
+/// Reads a request to release: the id of the transfer.
+///
+/// # Errors
+/// An id that is none.
+pub fn release(request: &v1::ReleaseRequest) -> Result<&str, Vec<Violation>> {
+    let v1::ReleaseRequest { transfer_id } = request;
+    transfer_id_of(transfer_id)
+}
+
+fn transfer_id_of(transfer_id: &str) -> Result<&str, Vec<Violation>> {
+    let mut violations = Vec::new();
+    check_transfer_id(transfer_id, &mut violations);
+    if violations.is_empty() { Ok(transfer_id) } else { Err(violations) }
+}
+
+/// A question about the totals of an exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct UsageQuestion<'a> {
+    /// Whose.
+    pub exporter: &'a str,
+    /// Of which year; `None`: the current one.
+    pub year: Option<Year>,
+}
+
+/// Last year that a time stamp can name.
+const YEAR_MAX: u16 = 9_999;
+
+/// Reads a question about totals.
+///
+/// # Errors
+/// No exporter, one that is too long, a number that is no year.
+pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec<Violation>> {
+    let v1::GetUsageRequest { exporter, year } = request;
+    let mut violations = Vec::new();
+    if exporter.is_empty() {
+        violations.push(Violation::new("exporter", Problem::Missing(Need::UsageExporter)));
+    } else if CODE_BYTES_MAX < exporter.len() {
+        violations.push(Violation::new("exporter", Problem::TooLong { bytes: exporter.len() }));
+    }
+    let read = u16::try_from(*year).ok().filter(|year| *year <= YEAR_MAX);
+    if read.is_none() {
+        violations.push(Violation::new("year", Problem::Counting(CountingProblem::NotAYear)));
+    }
+    let year = read.filter(|year| *year != 0).map(Year);
+    if violations.is_empty() { Ok(UsageQuestion { exporter, year }) } else { Err(violations) }
+}
+
+/// Returns a decision as the bytes that a ledger keeps.
+pub fn to_answer(decision: &v1::Decision) -> Vec<u8> {
+    decision.encode_to_vec()
+}
+
+/// What was added to a counter.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The counter, as users see its name.
+    pub counter: String,
+    /// Its total before.
+    pub before: u64,
+    /// Persons added.
+    pub added: u64,
+}
+
+/// Whether a transfer id was answered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It was not.
+    Now,
+    /// It was.
+    Before,
+}
+
+/// A decision that was kept and cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// A decision that a ledger kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The moment that it is for, which may lie in an earlier year than the call that reads it.
+    pub evaluated_at: Moment,
+    decision: v1::Decision,
+}
+
+/// Reads a decision that [`to_answer`] wrote.
+///
+/// # Errors
+/// One that cannot be read, or says no outcome: nothing may pass on it.
+pub fn from_answer(answer: &[u8]) -> Result<Kept, Unreadable> {
+    let decision = v1::Decision::decode(answer).map_err(|_| Unreadable)?;
+    if decision.outcome() == v1::Outcome::Unspecified {
+        return Err(Unreadable);
+    }
+    let at = decision.evaluated_at.ok_or(Unreadable)?;
+    let nanos = u32::try_from(at.nanos).map_err(|_| Unreadable)?;
+    let evaluated_at = Moment::new(at.seconds, nanos).ok_or(Unreadable)?;
+    Ok(Kept { evaluated_at, decision })
+}
+
+/// Returns the response to a request to reserve.
+pub fn reserved(
+    kept: Kept,
+    changes: Vec<Change>,
+    expires_at: Option<Moment>,
+    answered: Answered,
+) -> v1::ReserveResponse {
+    let change = |Change { counter, before, added }| v1::CounterChange { counter, before, added };
+    v1::ReserveResponse {
+        decision: Some(kept.decision),
+        changes: changes.into_iter().map(change).collect(),
+        expires_at: expires_at.map(to_proto::timestamp),
+        replayed: answered == Answered::Before,
+    }
+}
+
+/// Totals of one counter.
+#[derive(Debug, Clone)]
+pub struct CounterUsage {
+    /// The counter, as users see its name.
+    pub counter: String,
+    /// Persons of transfers that went ahead.
+    pub committed: u64,
+    /// Persons of reservations that stand.
+    pub reserved: u64,
+    /// How far it is from the next line.
+    pub headroom: Option<Headroom>,
+}
+
+/// Returns the response to a question about totals. `snapshot` is the one that the head-room is from.
+pub fn usage(snapshot: &Snapshot, counters: Vec<CounterUsage>) -> v1::GetUsageResponse {
+    let line = |usage: CounterUsage| {
+        let CounterUsage { counter, committed, reserved, headroom } = usage;
+        let headroom = headroom.map(|headroom| to_proto::headroom_of(snapshot, &headroom));
+        v1::CounterUsage { counter, committed, reserved, headroom }
+    };
+    v1::GetUsageResponse { counters: counters.into_iter().map(line).collect() }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

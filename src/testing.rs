@@ -12,7 +12,7 @@ use crate::domain::list::{
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::routing::route;
-use crate::domain::snapshot::{Codes, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
+use crate::domain::snapshot::{Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{
     AttributeSet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
@@ -193,10 +193,9 @@ fn lists() -> Lists {
         }],
         zone_closure: vec![zones],
         items: [Class::General, Class::Sensitive, Class::NonPersonal]
-            .map(|class| ItemFacts { class, strictest: class })
+            .map(|class| ItemFacts { class, strictest: class, entries: Entries::NONE })
             .into(),
         named: Vec::new(),
-        named_starts: vec![0; 4],
         conditions: Vec::new(),
         sectors: vec![(listed, sector)],
         scenarios: vec![((listed.0, listed.1, ScenarioId(1)), ScenarioListing { rule: RuleId(10), lines })],

@@ -70,6 +70,29 @@ pub struct ItemFacts {
     pub class: Class,
     /// The strictest class that the catalogue or any entry of any list gives it.
     pub strictest: Class,
+    /// The entries that name it.
+    ///
+    /// Beside the class, because whoever looks at the one looks at the other.
+    pub entries: Entries,
+}
+
+/// The entries that name a kind of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entries {
+    /// One entry of one list, as with most.
+    One(Named),
+    /// So many of [`Lists::named`], from a number on; or none.
+    Many {
+        /// The first.
+        from: u32,
+        /// How many.
+        count: u32,
+    },
+}
+
+impl Entries {
+    /// No list names it.
+    pub const NONE: Entries = Entries::Many { from: 0, count: 0 };
 }
 
 /// The lists and what they name.
@@ -85,10 +108,8 @@ pub struct Lists {
     pub zone_closure: Vec<ZoneSet>,
     /// What each kind of data is, by number.
     pub items: Vec<ItemFacts>,
-    /// Entries that name items, by item, then by edition.
+    /// Entries that name items which several entries name, by item, then by edition.
     pub named: Vec<Named>,
-    /// Where the entries of each item begin in `named`; one more than there are items.
-    pub named_starts: Vec<u32>,
     /// When entries apply.
     pub conditions: Vec<Condition>,
     /// Listed sectors, ascending by edition and sector.
@@ -203,9 +224,14 @@ impl Snapshot {
 
     /// Returns the entries of one edition that name an item.
     pub fn named(&self, item: ItemId, edition: EditionId) -> &[Named] {
-        let starts = &self.lists.named_starts;
-        let (Some(&from), Some(&to)) = (starts.get(item.index()), starts.get(item.index() + 1)) else { return &[] };
-        let all = self.lists.named.get(from as usize..to as usize).unwrap_or(&[]);
+        let all = match self.lists.items.get(item.index()).map(|facts| &facts.entries) {
+            Some(Entries::One(named)) => std::slice::from_ref(named),
+            Some(&Entries::Many { from, count }) => {
+                let (from, count) = (from as usize, count as usize);
+                self.lists.named.get(from..from + count).unwrap_or(&[])
+            }
+            None => &[],
+        };
         let begin = all.partition_point(|named| named.edition < edition);
         let rest = all.get(begin..).unwrap_or(&[]);
         let len = rest.partition_point(|named| named.edition == edition);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Builder;
 use crate::domain::list::{Condition, Named};
+use crate::domain::snapshot::Entries;
 use crate::domain::units::{AttributeId, AttributeSet, EditionId, ItemId, ModalitySet, RuleId, ScenarioId, SectorId};
 use crate::policy::SourceFile;
 use crate::policy::source::Document;
@@ -43,19 +44,18 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     }
     named.sort_by_key(|(item, named)| (*item, named.edition, named.rule));
     check_density(builder, &named);
-    let mut starts = vec![0u32; builder.codes.items.len() + 1];
-    for (item, _) in &named {
-        if let Some(count) = starts.get_mut(item.index() + 1) {
-            *count += 1;
+    for run in named.chunk_by(|a, b| a.0 == b.0) {
+        let Some((item, first)) = run.first() else { continue };
+        let from = u32::try_from(builder.lists.named.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
+        let Some(facts) = builder.lists.items.get_mut(item.index()) else { continue };
+        if count == 1 {
+            facts.entries = Entries::One(*first);
+        } else {
+            facts.entries = Entries::Many { from, count };
+            builder.lists.named.extend(run.iter().map(|(_, named)| *named));
         }
     }
-    let mut sum = 0u32;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    builder.lists.named_starts = starts;
-    builder.lists.named = named.into_iter().map(|(_, named)| named).collect();
 }
 
 fn rule(builder: &mut Builder<'_>, path: &str, list: &ZoneList, entry: &Entry) -> RuleId {

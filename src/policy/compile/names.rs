@@ -1,7 +1,7 @@
 //! Collects the codes of all files, so that references can be followed whatever the order of files.
 
 use super::Builder;
-use crate::domain::snapshot::Codes;
+use crate::domain::snapshot::{Codes, Entries, ItemFacts};
 use crate::domain::units::{OTHER, ZoneId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
@@ -27,7 +27,7 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
                     let code = &item.code;
                     if add(builder, path, code.span, &code.value.0, |codes| &mut codes.items, "data item") {
                         let class = item.class.to_class();
-                        builder.lists.items.push(crate::domain::snapshot::ItemFacts { class, strictest: class });
+                        builder.lists.items.push(ItemFacts { class, strictest: class, entries: Entries::NONE });
                     }
                 }
             }

@@ -1,0 +1,25 @@
+//! Whatever policies and transfers the bytes draw, the two evaluations agree.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/it/generate/mod.rs"]
+#[allow(dead_code, reason = "the properties use more of it")]
+mod generate;
+#[path = "../../tests/it/model/mod.rs"]
+mod model;
+#[path = "../../tests/it/world.rs"]
+#[allow(dead_code, reason = "the properties use more of it")]
+mod world;
+
+use generate::dice::Dice;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut dice = Dice::Bytes(bytes);
+    let policy = generate::policy::policy(&mut dice);
+    let world = world::World::new(policy.files());
+    for transfer in 0..16 {
+        let query = generate::transfer::query(&mut dice, &policy);
+        world.check(&query, &format!("the fuzzer's bytes, transfer {transfer}"));
+    }
+});

@@ -175,8 +175,8 @@ impl Server {
                 cuts = cuts.saturating_sub(1);
                 let is_gone = Arc::clone(&is_gone);
                 tokio::spawn(async move {
-                    go_between(client, database, Some(cut).filter(|_| 0 < left)).await;
-                    is_gone.fetch_or(cut == Cut::AfterCommitForGood, Ordering::Relaxed);
+                    let was_cut = go_between(client, database, Some(cut).filter(|_| 0 < left)).await;
+                    is_gone.fetch_or(was_cut && cut == Cut::AfterCommitForGood, Ordering::Relaxed);
                 });
             }
         });
@@ -184,17 +184,17 @@ impl Server {
     }
 }
 
-/// Passes everything on, in both directions, up to the cut.
-async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option<Cut>) {
+/// Passes everything on, in both directions, up to the cut. Says whether it cut.
+async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option<Cut>) -> bool {
     let (mut question, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = client.read(&mut question) => {
-                let Ok(size @ 1..) = read else { return };
+                let Ok(size @ 1..) = read else { return false };
                 // With the end of the text: READ COMMITTED is another word.
                 let is_commit = question[..size].windows(7).any(|word| word == b"COMMIT\0");
                 match cut.filter(|_| is_commit) {
-                    Some(Cut::BeforeCommit) => return,
+                    Some(Cut::BeforeCommit) => return true,
                     Some(Cut::AfterCommit | Cut::AfterCommitForGood) => {
                         database.write_all(&question[..size]).await.unwrap();
                         let mut seen = Vec::new();
@@ -202,15 +202,15 @@ async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option
                             let size = database.read(&mut answer).await.unwrap();
                             seen.extend_from_slice(&answer[..size]);
                         }
-                        return;
+                        return true;
                     }
                     None => database.write_all(&question[..size]).await.unwrap(),
                 }
             }
             read = database.read(&mut answer) => {
-                let Ok(size @ 1..) = read else { return };
+                let Ok(size @ 1..) = read else { return false };
                 if client.write_all(&answer[..size]).await.is_err() {
-                    return;
+                    return false;
                 }
             }
         }

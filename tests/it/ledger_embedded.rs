@@ -6,7 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use neglist::domain::units::Year;
-use neglist::ledger::embedded::{EmbeddedLedger, ImportedTotal, MissingFile, OperateError, Settings, State};
+use neglist::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
+use neglist::ledger::rows::{ImportedTotal, OperateError, State};
 use neglist::ledger::{
     Account, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Settled, Usage,
 };

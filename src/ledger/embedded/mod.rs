@@ -38,7 +38,7 @@ use redb::ReadableDatabase;
 use tokio::sync::oneshot;
 
 pub use self::operate::Export;
-pub use self::storage::Storage;
+pub use self::storage::{HELD_ELSEWHERE, Storage};
 
 use self::operate::{Import, TransferRange};
 use self::storage::LedgerFile;

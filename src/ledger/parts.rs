@@ -30,7 +30,19 @@ pub(super) struct Parts {
     pub(super) forgotten: u64,
 }
 
+/// What a part is called, and how many persons it has.
+type Part = (&'static str, fn(&Parts) -> u64);
+
 impl Parts {
+    /// What findings call the parts that can be counted again.
+    const NAMES: [Part; 5] = [
+        ("committed persons by pseudonym", |parts| parts.named_committed),
+        ("reserved persons by pseudonym", |parts| parts.named_reserved),
+        ("committed persons by number", |parts| parts.counted_committed),
+        ("reserved persons by number", |parts| parts.counted_reserved),
+        ("imported persons", |parts| parts.imported),
+    ];
+
     /// Returns the totals that follow.
     pub(super) const fn usage(self) -> Usage {
         let committed = self.named_committed.saturating_add(self.counted_committed).saturating_add(self.imported);
@@ -61,6 +73,11 @@ impl Parts {
             forgotten: self.forgotten,
             ..rows
         };
-        (expected != self).then(|| format!("is kept as {self:?}, the rows add up to {expected:?}"))
+        let differ = |(name, of): &Part| {
+            let (kept, counted) = (of(&self), of(&expected));
+            (kept != counted).then(|| format!("{name} are kept as {kept}, the rows add up to {counted}"))
+        };
+        let differences: Vec<String> = Self::NAMES.iter().filter_map(differ).collect();
+        (!differences.is_empty()).then(|| differences.join("; "))
     }
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::commands::{Done, run, run_in};
 use crate::ledger_support::{START, allow, check_sound, counted, general, named, open, reservation, sensitive, wait};
+use crate::postgres_server;
 
 const HEADER: &str = "exporter,year,counter,class,persons\n";
 
@@ -268,4 +269,27 @@ fn verify_says_what_does_not_agree() {
     let done = place.on("ledger", &["verify"]);
     assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
     assert!(done.err.contains("restore it from a backup"), "{}", done.err);
+}
+
+#[test]
+fn a_ledger_in_a_database_is_no_different() {
+    let Some(server) = postgres_server::shared() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = runtime.block_on(server.database());
+    let run =
+        |arguments: &[&str]| succeeded(run_in(&[("NEGLIST_LEDGER", &url)], &[&["ledger"], arguments].concat(), b""));
+    let place = Place::new();
+    fill(&place.path("old"));
+    let exported = succeeded(place.on("old", &["export"]));
+    let sheet = place.sheet(&exported);
+    let import = ["import", sheet.as_str(), "--id", "moved"];
+    assert_eq!(run(&import), "import `moved` added to 3 counters\n");
+    let again = "import `moved` is in the ledger already, with the same totals: nothing changed\n";
+    assert_eq!(run(&import), again);
+    succeeded(place.on("new", &import));
+    for command in [&["show"][..], &["export"], &["export", "--transfers"], &["verify"]] {
+        assert_eq!(run(command), succeeded(place.on("new", command)), "{command:?}");
+    }
+    assert_eq!(run(&["import", "--withdraw", "--id", "moved"]), "import `moved` was taken back from 3 counters\n");
+    assert_eq!(run(&["verify"]), "the totals agree with what they were counted from\n");
 }

@@ -7,6 +7,7 @@ pub mod console;
 pub mod decide;
 pub mod diff;
 mod health;
+pub mod ledger;
 mod policies;
 mod serve;
 pub mod test;
@@ -34,6 +35,7 @@ enum Command {
     Test(test::Arguments),
     Decide(decide::Arguments),
     Diff(diff::Arguments),
+    Ledger(ledger::Arguments),
     Health(health::Arguments),
 }
 
@@ -48,6 +50,7 @@ impl Cli {
                 on_console(|console| decide::run(&arguments, &mut io::stdin().lock(), console))
             }
             Command::Diff(arguments) => on_console(|console| diff::run(&arguments, console)),
+            Command::Ledger(arguments) => on_console(|console| ledger::run(&arguments, console)),
             Command::Health(arguments) => health::run(&arguments),
         };
         done.unwrap_or_else(|error| {

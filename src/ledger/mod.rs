@@ -9,7 +9,9 @@
 //! servers share the totals.
 
 pub mod embedded;
+mod parts;
 pub mod postgres;
+pub mod rows;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -192,7 +194,9 @@ pub enum LedgerError {
     /// The reservation cannot be committed or taken back, or its id not be used again.
     #[error("{0}")]
     Settled(Settled),
-    /// The totals cannot be read or written now. Nothing was added.
+    /// The totals cannot be read or written now. After a failed write or a commit without an
+    /// answer it is not known whether the request was done: it was done in full or not at all.
+    /// Asking again with the same id tells.
     #[error("the ledger is not available: {0}")]
     Unavailable(String),
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 use neglist::cli::console::{Console, Exit};
-use neglist::cli::{check, decide, diff, test};
+use neglist::cli::{check, decide, diff, ledger, test};
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Moment;
 use neglist::report::Colour;
@@ -21,6 +21,7 @@ enum Command {
     Test(test::Arguments),
     Decide(decide::Arguments),
     Diff(diff::Arguments),
+    Ledger(ledger::Arguments),
 }
 
 /// 2026-06-01T12:00:00+08:00.
@@ -33,13 +34,13 @@ impl Clock for Noon {
     }
 }
 
-struct Done {
-    exit: Exit,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn run_in(environment: &[(&str, &str)], arguments: &[&str], mut input: &[u8]) -> Done {
+pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str], mut input: &[u8]) -> Done {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
     let mut console = Console {
@@ -55,12 +56,13 @@ fn run_in(environment: &[(&str, &str)], arguments: &[&str], mut input: &[u8]) ->
         Command::Test(arguments) => test::run(&arguments, &mut console),
         Command::Decide(arguments) => decide::run(&arguments, &mut input, &mut console),
         Command::Diff(arguments) => diff::run(&arguments, &mut console),
+        Command::Ledger(arguments) => ledger::run(&arguments, &mut console),
     };
     let exit = exit.unwrap();
     Done { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
-fn run(arguments: &[&str]) -> Done {
+pub(crate) fn run(arguments: &[&str]) -> Done {
     run_in(&[], arguments, b"")
 }
 

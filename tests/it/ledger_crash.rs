@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use neglist::ledger::embedded::{EmbeddedLedger, Settings, State, TransferRow};
+use neglist::ledger::embedded::{EmbeddedLedger, Settings};
+use neglist::ledger::rows::{State, TransferRow};
 use neglist::ledger::{Hold, Ledger, LedgerError, Replayed, Reservation, Usage};
 
 use crate::ledger_disk::{Disk, Fault};

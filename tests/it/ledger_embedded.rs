@@ -6,12 +6,14 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use neglist::domain::units::Year;
-use neglist::ledger::embedded::{EmbeddedLedger, ImportedTotal, MissingFile, OperateError, Settings, State};
+use neglist::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
+use neglist::ledger::rows::{ImportedTotal, OperateError, State};
 use neglist::ledger::{
     Account, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Settled, Usage,
 };
 use tempfile::TempDir;
 
+use crate::ledger_contract;
 use crate::ledger_disk::Disk;
 use crate::ledger_support::{
     Random, START, account, allow, allow_below, check_sound, counted, general, named, open, pseudonym, reservation,
@@ -392,4 +394,17 @@ fn callers_end_exactly_on_the_line_with_named_persons() {
         let first = caller * 100_000;
         named([first + number, first + number.saturating_sub(1), first + number / 2])
     });
+}
+
+/// What every ledger promises, and no place beyond a line given away.
+#[test]
+fn it_keeps_what_every_ledger_promises() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let ledger = Arc::new(new());
+    runtime.block_on(async {
+        ledger_contract::holds(ledger.as_ref()).await;
+        let shared: Arc<dyn Ledger> = Arc::<EmbeddedLedger>::clone(&ledger);
+        ledger_contract::ends_on_the_line(&[shared], "crowd", ledger_contract::Crowd { callers: 16, line: 500 }).await;
+    });
+    check_sound(&ledger);
 }

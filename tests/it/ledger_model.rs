@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use neglist::domain::units::{CountedClass, Moment};
-use neglist::ledger::embedded::{EmbeddedLedger, ImportedTotal, Settings};
+use neglist::ledger::embedded::{EmbeddedLedger, Settings};
+use neglist::ledger::rows::ImportedTotal;
 use neglist::ledger::{
     Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation,
     Reserved, Settled, Usage,

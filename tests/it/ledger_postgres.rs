@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neglist::domain::units::Year;
-use neglist::ledger::postgres::{ImportedTotal, OperateError, PostgresLedger, Settings, State};
+use neglist::ledger::postgres::{PostgresLedger, Settings};
+use neglist::ledger::rows::{ImportedTotal, OperateError, State};
 use neglist::ledger::{Account, Hold, Ledger, LedgerError, Replayed, Reservation};
 
 use crate::ledger_contract::{

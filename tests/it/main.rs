@@ -44,6 +44,9 @@ mod regression;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// `neglist ledger`: what operators do.
+mod ledger_commands;
+
 /// The embedded ledger: answers, operators, many callers at once.
 mod ledger_embedded;
 

@@ -14,10 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::directory::Directory;
-use super::holders::{Holders, Standing};
+use super::holders::Holders;
 use super::plan::{self, Addition, Persons};
-use super::tables::{Kind, State, Step, Stop, Tables, Transfer, unreadable};
+use super::tables::{Kind, Step, Stop, Tables, Transfer, unreadable};
 use crate::domain::units::{CountedClass, Moment};
+use crate::ledger::parts::Standing;
+use crate::ledger::rows::State;
 use crate::ledger::{Change, Goes, Hold, Judge, Judgement, LedgerError, Replayed, Reservation, Reserved, Settled};
 
 /// The file, open for one batch.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::Table;
 
-use super::tables::{CounterKey, CounterValue, Parts, Stop, counter_key, unreadable};
+use super::tables::{CounterKey, CounterValue, Stop, counter_key, unreadable};
+use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter};
 
 /// A counter of an account.

@@ -14,20 +14,11 @@
 //! Every step moves a person from one of these to another, and the counter moves with them; so
 //! the split between committed and reserved is right whatever the order of the steps.
 
+use crate::ledger::parts::Standing;
+
 /// Transfers that include one person, in one counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Holders(u32);
-
-/// In which part of a counter a person is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// In none.
-    Absent,
-    /// Included in reservations alone.
-    Reserved,
-    /// Included in a transfer that went ahead.
-    Committed,
-}
 
 /// A transfer that includes the person went ahead.
 const WENT_AHEAD: u32 = 1 << 31;

@@ -37,16 +37,15 @@ use std::thread::{self, JoinHandle};
 use redb::ReadableDatabase;
 use tokio::sync::oneshot;
 
-pub use self::operate::{CounterRow, Export, ImportedTotal, OperateError, TransferRow};
-pub use self::storage::Storage;
-pub use self::tables::State;
-pub use self::verify::Finding;
+pub use self::operate::Export;
+pub use self::storage::{HELD_ELSEWHERE, Storage};
 
 use self::operate::{Import, TransferRange};
 use self::storage::LedgerFile;
 use self::tables::{Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
+use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
@@ -207,7 +206,8 @@ impl EmbeddedLedger {
     ///
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
-        self.operate(Work::Import(Import { id: import_id.to_owned(), totals })).await
+        let wanted = sorted(totals)?;
+        self.operate(Work::Import(Import { id: import_id.to_owned(), wanted })).await
     }
 
     /// Takes back the totals that an import brought in, and returns how many counters changed.

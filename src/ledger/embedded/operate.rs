@@ -9,66 +9,18 @@ use std::ops::Bound;
 use redb::{Range, ReadableTable};
 
 use super::book::Book;
-use super::tables::{Parts, State, Stop, Transfer, TransferValue, unreadable};
+use super::tables::{Stop, Transfer, TransferValue, unreadable};
 use super::writer::Reply;
-use crate::domain::units::{Moment, Year};
-use crate::ledger::{Account, Change, Counter, LedgerError, Usage};
-
-/// Persons of one counter that were counted elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedTotal {
-    /// Whose.
-    pub account: Account,
-    /// Counted in which counter.
-    pub counter: Counter,
-    /// How many.
-    pub persons: u64,
-}
+use crate::domain::units::Year;
+use crate::ledger::parts::Parts;
+use crate::ledger::rows::{CounterRow, State, TransferRow, Wanted};
+use crate::ledger::{Change, Counter, LedgerError};
 
 /// Totals to bring in, under one id.
 #[derive(Debug)]
 pub(super) struct Import {
     pub(super) id: String,
-    pub(super) totals: Vec<ImportedTotal>,
-}
-
-/// A counter as an export shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CounterRow {
-    /// Whose.
-    pub account: Account,
-    /// Which.
-    pub counter: Counter,
-    /// Its totals.
-    pub usage: Usage,
-    /// Of the committed ones, persons that imports brought in.
-    pub imported: u64,
-}
-
-/// A transfer as an export shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferRow {
-    /// The caller's id.
-    pub transfer_id: String,
-    /// Whose totals it concerns.
-    pub account: Account,
-    /// How it stands.
-    pub state: State,
-    /// When its reservation runs out, or when it was settled.
-    pub at: Moment,
-    /// What it added when it was answered.
-    pub changes: Vec<Change>,
-}
-
-/// Why an operator's request was not done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OperateError {
-    /// It cannot be done like this.
-    #[error("{0}")]
-    Refused(String),
-    /// The ledger did not do it.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    pub(super) wanted: Wanted,
 }
 
 /// Everything in the ledger as it was at one moment. While it is read, the file does not reuse
@@ -120,13 +72,7 @@ impl Book<'_, '_> {
     /// Brings in totals, once an id.
     pub(super) fn import(&mut self, import: &Import) -> Result<Reply, Stop> {
         let id = import.id.as_str();
-        let mut wanted: BTreeMap<(&Account, &Counter), u64> = BTreeMap::new();
-        for total in &import.totals {
-            if wanted.insert((&total.account, &total.counter), total.persons).is_some() {
-                let name = total.counter.in_year(total.account.year);
-                return Ok(Reply::Refused(format!("`{}` has `{name}` twice: add the rows up", total.account.exporter)));
-            }
-        }
+        let wanted = &import.wanted;
         let known = self.imported(id)?;
         if !known.is_empty() {
             let same = known.len() == wanted.len()
@@ -139,7 +85,7 @@ impl Book<'_, '_> {
                 Ok(Reply::Refused(format!("import `{id}` brought in other totals: use a new id, or withdraw it first")))
             };
         }
-        for ((account, counter), persons) in &wanted {
+        for ((account, counter), persons) in wanted {
             let number = self.directory.number(account, counter);
             let parts = number.map(|number| self.directory.entry(number)).transpose()?.map(|entry| entry.parts);
             if parts.unwrap_or_default().usage().total().checked_add(*persons).is_none() {
@@ -150,7 +96,7 @@ impl Book<'_, '_> {
                 )));
             }
         }
-        for ((account, counter), persons) in &wanted {
+        for ((account, counter), persons) in wanted {
             let number = self.directory.number_or_new(account, counter)?;
             self.change_imported(number, |imported| imported.checked_add(*persons))?;
             self.tables.imports.insert((id, number), *persons)?;

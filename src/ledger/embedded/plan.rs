@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use redb::ReadableTable;
 
 use super::directory::Directory;
-use super::holders::{Holders, Standing};
+use super::holders::Holders;
 use super::tables::{Kind, PersonKey, Stop};
 use crate::domain::units::CountedClass;
+use crate::ledger::parts::Standing;
 use crate::ledger::{Before, Counter, Hold, LedgerError, People, Pseudonym, Reservation};
 
 /// Who of a reservation stands in which counter already: for each counter, holders in the order

@@ -23,6 +23,8 @@ use super::directory::Directory;
 use super::tables::{self, FORMAT, FORMAT_KEY, META, Stop, Tables};
 use super::{CheckOnOpen, MissingFile, Settings};
 
+/// Begins what is said of a file that another process has open.
+pub const HELD_ELSEWHERE: &str = "another process has it open";
 /// Bytes that are read and written at a time when a file is written once more.
 const REWRITE_BYTES: usize = 1 << 20;
 
@@ -176,7 +178,7 @@ fn rewrite(backend: &dyn StorageBackend) -> io::Result<()> {
 fn refused(error: &DatabaseError) -> String {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
-            "another process has it open: stop that one, or share totals through PostgreSQL".to_owned()
+            format!("{HELD_ELSEWHERE}: stop that one, or share totals through PostgreSQL")
         }
         DatabaseError::UpgradeRequired(_) => "its file format is too old for this program".to_owned(),
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {

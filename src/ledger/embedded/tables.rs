@@ -8,9 +8,10 @@ use std::fmt;
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::holders::Standing;
 use crate::domain::units::{CountedClass, Moment, Year};
-use crate::ledger::{Account, Counter, LedgerError, Usage};
+use crate::ledger::parts::Parts;
+use crate::ledger::rows::State;
+use crate::ledger::{Account, Counter, LedgerError};
 
 /// What the file says it is, under [`FORMAT_KEY`].
 pub(super) const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
@@ -86,36 +87,6 @@ impl fmt::Display for Stop {
     }
 }
 
-/// How a transfer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It may go ahead until its reservation runs out.
-    Reserved,
-    /// It went ahead.
-    Committed,
-    /// It was taken back.
-    Released,
-    /// Its reservation ran out.
-    Expired,
-    /// It was not allowed to go.
-    Refused,
-}
-
-impl State {
-    const ALL: [State; 5] = [State::Reserved, State::Committed, State::Released, State::Expired, State::Refused];
-
-    /// Returns the word for the state in exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Reserved => "reserved",
-            State::Committed => "committed",
-            State::Released => "released",
-            State::Expired => "expired",
-            State::Refused => "refused",
-        }
-    }
-}
-
 /// Whether the persons of a transfer are known by pseudonym.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -185,58 +156,7 @@ impl Transfer {
     }
 }
 
-/// What a counter is made of. All but the last are persons that it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Parts {
-    /// Known by pseudonym, of transfers that went ahead.
-    pub(super) named_committed: u64,
-    /// Known by pseudonym, of reservations alone.
-    pub(super) named_reserved: u64,
-    /// Only counted, of transfers that went ahead.
-    pub(super) counted_committed: u64,
-    /// Only counted, of reservations.
-    pub(super) counted_reserved: u64,
-    /// Brought in by imports.
-    pub(super) imported: u64,
-    /// Of `counted_committed`, those whose transfers were forgotten.
-    pub(super) forgotten: u64,
-}
-
 impl Parts {
-    /// Returns the totals that follow.
-    pub(super) const fn usage(self) -> Usage {
-        let committed = self.named_committed.saturating_add(self.counted_committed).saturating_add(self.imported);
-        Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
-    }
-
-    /// Moves a person from one part to another. `None` where there is nobody to move, or no room.
-    #[must_use]
-    pub(super) const fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
-        let left = match from {
-            Standing::Absent => Some(0),
-            Standing::Reserved => self.named_reserved.checked_sub(1),
-            Standing::Committed => self.named_committed.checked_sub(1),
-        };
-        match (left, from) {
-            (Some(left), Standing::Reserved) => self.named_reserved = left,
-            (Some(left), Standing::Committed) => self.named_committed = left,
-            (Some(_), Standing::Absent) => {}
-            (None, _) => return None,
-        }
-        let joined = match to {
-            Standing::Absent => Some(0),
-            Standing::Reserved => self.named_reserved.checked_add(1),
-            Standing::Committed => self.named_committed.checked_add(1),
-        };
-        match (joined, to) {
-            (Some(joined), Standing::Reserved) => self.named_reserved = joined,
-            (Some(joined), Standing::Committed) => self.named_committed = joined,
-            (Some(_), Standing::Absent) => {}
-            (None, _) => return None,
-        }
-        Some(self)
-    }
-
     pub(super) const fn from_value(value: (u64, u64, u64, u64, u64, u64)) -> Self {
         let (named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten) = value;
         Self { named_committed, named_reserved, counted_committed, counted_reserved, imported, forgotten }

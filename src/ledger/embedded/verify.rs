@@ -1,31 +1,15 @@
 //! Counts everything again, and says where the file disagrees with itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
-use super::holders::{Holders, Standing};
-use super::tables::{
-    self, EXPIRY, HELD, IMPORTS, Kind, PEOPLE, Parts, SETTLED, State, Step, Stop, TRANSFERS, Transfer, unreadable,
-};
+use super::holders::Holders;
+use super::tables::{self, EXPIRY, HELD, IMPORTS, Kind, PEOPLE, SETTLED, Step, Stop, TRANSFERS, Transfer, unreadable};
 use crate::domain::units::CountedClass;
+use crate::ledger::parts::{Parts, Standing};
+use crate::ledger::rows::{Finding, State};
 use crate::ledger::{Account, Counter};
-
-/// Something in the file that does not agree with the rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Which counter or transfer.
-    pub about: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.about, self.message)
-    }
-}
 
 /// What the rows add up to.
 #[derive(Debug, Default)]
@@ -163,15 +147,8 @@ impl Count {
                 self.finding(self.name(number), "rows name a counter that is not there".to_owned());
                 continue;
             };
-            let kept = *kept;
-            // Forgotten transfers are not there to be added up any more.
-            let expected = Parts {
-                counted_committed: found.counted_committed.saturating_add(kept.forgotten),
-                forgotten: kept.forgotten,
-                ..found
-            };
-            if expected != kept {
-                self.finding(self.name(number), format!("is kept as {kept:?}, the rows add up to {expected:?}"));
+            if let Some(message) = kept.disagreement(found) {
+                self.finding(self.name(number), message);
             }
         }
     }

@@ -3,17 +3,18 @@
 //! Both read one moment (REPEATABLE READ) and hold up nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use tokio_postgres::Row;
 
 use super::load::{counter_of, moment_of, persons_of, steps_of, unreadable};
 use super::look::account_from;
-use super::rows::{Parts, State as RowState};
+use super::rows::State as RowState;
 use super::session::{Fault, Session};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Change, Counter, LedgerError, Usage};
+use crate::ledger::parts::Parts;
+use crate::ledger::rows::{CounterRow, Finding, State, TransferRow};
+use crate::ledger::{Account, Change, Counter, LedgerError};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL statement_timeout = 600000; SET LOCAL idle_in_transaction_session_timeout = 600000";
@@ -47,71 +48,15 @@ const HELD: &str = "WITH listed AS (SELECT transfer.account, step.counter, perso
 /// Transfers in one page of an export.
 const PAGE: i64 = 5_000;
 
-/// How a transfer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It may go ahead until its reservation runs out.
-    Reserved,
-    /// It went ahead.
-    Committed,
-    /// It was taken back.
-    Released,
-    /// Its reservation ran out.
-    Expired,
-    /// It was not allowed to go.
-    Refused,
-}
-
-impl State {
-    /// Returns the word for the state in exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Reserved => "reserved",
-            State::Committed => "committed",
-            State::Released => "released",
-            State::Expired => "expired",
-            State::Refused => "refused",
-        }
+const fn state_of(number: i16) -> Option<State> {
+    match number {
+        1 => Some(State::Refused),
+        RowState::RESERVED => Some(State::Reserved),
+        3 => Some(State::Committed),
+        4 => Some(State::Released),
+        5 => Some(State::Expired),
+        _ => None,
     }
-
-    const fn from_number(number: i16) -> Option<Self> {
-        match number {
-            1 => Some(State::Refused),
-            RowState::RESERVED => Some(State::Reserved),
-            3 => Some(State::Committed),
-            4 => Some(State::Released),
-            5 => Some(State::Expired),
-            _ => None,
-        }
-    }
-}
-
-/// A counter as an export shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CounterRow {
-    /// Whose.
-    pub account: Account,
-    /// Which.
-    pub counter: Counter,
-    /// Its totals.
-    pub usage: Usage,
-    /// Of the committed ones, persons that imports brought in.
-    pub imported: u64,
-}
-
-/// A transfer as an export shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferRow {
-    /// The caller's id.
-    pub transfer_id: String,
-    /// Whose totals it concerns.
-    pub account: Account,
-    /// How it stands.
-    pub state: State,
-    /// When its reservation runs out, or when it was settled, to the second.
-    pub at: Moment,
-    /// What it added when it was answered.
-    pub changes: Vec<Change>,
 }
 
 /// Everything in the ledger as it was at one moment. Holds a connection until it is dropped.
@@ -160,7 +105,7 @@ impl Export {
 
     fn transfer(&self, row: &Row) -> Result<TransferRow, Fault> {
         let number: i64 = row.try_get(1)?;
-        let state = State::from_number(row.try_get(4)?).ok_or_else(|| unreadable("a transfer"))?;
+        let state = state_of(row.try_get(4)?).ok_or_else(|| unreadable("a transfer"))?;
         let at = match state {
             State::Reserved => moment_of(row.try_get(6)?, row.try_get(7)?)?,
             _ => Moment::from_seconds(row.try_get(5)?),
@@ -171,21 +116,6 @@ impl Export {
             changes.push(Change { counter, before: step.before, added: step.added });
         }
         Ok(TransferRow { transfer_id: row.try_get(0)?, account: account_from(row, 2)?, state, at, changes })
-    }
-}
-
-/// Something in the database that does not agree with the rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Which counter or transfer.
-    pub about: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.about, self.message)
     }
 }
 
@@ -207,14 +137,7 @@ pub(super) async fn verify(pool: &Pool) -> Result<Vec<Finding>, Fault> {
     for (key, account, counter, parts) in kept {
         let about = format!("{} {}", account.exporter, counter.in_year(account.year));
         let again = found.get(&key).copied().unwrap_or_default();
-        // Forgotten transfers are not there to be added up any more.
-        let expected = Parts {
-            counted_committed: again.counted_committed.saturating_add(parts.forgotten),
-            forgotten: parts.forgotten,
-            ..again
-        };
-        if expected != parts {
-            let message = format!("is kept as {parts:?}, the rows add up to {expected:?}");
+        if let Some(message) = parts.disagreement(again) {
             findings.push(Finding { about: about.clone(), message });
         }
         names.insert(key, about);

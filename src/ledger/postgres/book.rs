@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::rows::{Parts, Person, State, Step, TransferRow};
+use super::rows::{Person, State, Step, TransferRow};
 use crate::domain::units::{CountedClass, Moment};
+use crate::ledger::parts::Parts;
 use crate::ledger::{
     Before, Change, Counter, Goes, Hold, Judge, LedgerError, People, Pseudonym, Replayed, Reservation, Reserved,
     Settled,
@@ -358,7 +359,7 @@ impl Book {
         let key = (number, pseudonym.clone());
         let old = self.person(&key);
         let new = change(old).ok_or(Stop::Broken("a person is not held by what holds them"))?;
-        self.change(number, |parts| parts.moved(old.holding(), new.holding()))?;
+        self.change(number, |parts| parts.moved(old.standing(), new.standing()))?;
         self.people.insert(key.clone(), new);
         self.changed.people.insert(key);
         Ok(())

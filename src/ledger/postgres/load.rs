@@ -7,9 +7,10 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
 use super::book::{Book, PersonKey};
-use super::rows::{Parts, Person, State, Step, TransferRow};
+use super::rows::{Person, State, Step, TransferRow};
 use super::session::{Call, Fault, in_order};
 use crate::domain::units::{CountedClass, Headcount, Moment};
+use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter, People, Pseudonym};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";

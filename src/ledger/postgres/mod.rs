@@ -46,12 +46,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::audit::{CounterRow, Export, Finding, State, TransferRow};
-pub use self::operate::{ImportedTotal, OperateError};
+pub use self::audit::Export;
 
 use self::lane::{LaneLimits, Lanes, back_off};
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
+use super::rows::{Finding, ImportedTotal, OperateError, sorted};
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
@@ -212,7 +212,7 @@ impl PostgresLedger {
     ///
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
-        let wanted = operate::sorted(totals)?;
+        let wanted = sorted(totals)?;
         let done = repeat(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }

@@ -10,10 +10,11 @@ use deadpool_postgres::{ClientWrapper, Pool};
 
 use super::load::{ADD_ACCOUNT, BEGIN, class_of, persons_of};
 use super::look::account_from;
-use super::rows::Parts;
 use super::session::{Fault, Session};
 use crate::domain::units::Year;
-use crate::ledger::{Account, Counter, LedgerError};
+use crate::ledger::parts::Parts;
+use crate::ledger::rows::Wanted;
+use crate::ledger::{Account, Counter};
 
 const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2 FOR UPDATE";
 const LOCK_IMPORTED: &str = "SELECT id FROM neglist_account WHERE id IN \
@@ -41,43 +42,6 @@ const DROPS: [&str; 4] = [
     "DELETE FROM neglist_account WHERE id = ANY($1)",
 ];
 const DROP_COUNTERS: &str = "DELETE FROM neglist_counter WHERE account = ANY($1)";
-
-/// Persons of one counter that were counted elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedTotal {
-    /// Whose.
-    pub account: Account,
-    /// Counted in which counter.
-    pub counter: Counter,
-    /// How many.
-    pub persons: u64,
-}
-
-/// Why an operator's request was not done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OperateError {
-    /// It cannot be done like this.
-    #[error("{0}")]
-    Refused(String),
-    /// The ledger did not do it.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-/// Totals to bring in, each counter once.
-pub(super) type Wanted = BTreeMap<(Account, Counter), u64>;
-
-/// Puts totals in order, and refuses a counter that is there twice.
-pub(super) fn sorted(totals: Vec<ImportedTotal>) -> Result<Wanted, OperateError> {
-    let mut wanted = Wanted::new();
-    for ImportedTotal { account, counter, persons } in totals {
-        let (exporter, name) = (account.exporter.clone(), counter.in_year(account.year));
-        if wanted.insert((account, counter), persons).is_some() {
-            return Err(OperateError::Refused(format!("`{exporter}` has `{name}` twice: add the rows up")));
-        }
-    }
-    Ok(wanted)
-}
 
 /// What an operator's transaction came to: how many counters, or why it was refused.
 type Done = Result<u64, String>;

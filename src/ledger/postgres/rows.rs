@@ -1,35 +1,13 @@
 //! Rows of the tables, as the rest of the module sees them.
 
 use crate::domain::units::Moment;
-use crate::ledger::{People, Settled, Usage};
-
-/// What a counter is made of. All but the last are persons that it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Parts {
-    /// Known by pseudonym, of transfers that went ahead.
-    pub(super) named_committed: u64,
-    /// Known by pseudonym, of reservations alone.
-    pub(super) named_reserved: u64,
-    /// Only counted, of transfers that went ahead.
-    pub(super) counted_committed: u64,
-    /// Only counted, of reservations.
-    pub(super) counted_reserved: u64,
-    /// Brought in by imports.
-    pub(super) imported: u64,
-    /// Of `counted_committed`, those whose transfers were forgotten.
-    pub(super) forgotten: u64,
-}
+use crate::ledger::parts::{Parts, Standing};
+use crate::ledger::{People, Settled};
 
 impl Parts {
     /// The largest total: what a column holds. Far above ten billion persons for each of a
     /// hundred million transfers.
     pub(super) const TOTAL_MAX: u64 = i64::MAX.unsigned_abs();
-
-    /// Returns the totals that follow.
-    pub(super) const fn usage(self) -> Usage {
-        let committed = self.named_committed.saturating_add(self.counted_committed).saturating_add(self.imported);
-        Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
-    }
 
     /// Adds persons that are known by number only. `None` where there is no room.
     #[must_use]
@@ -51,22 +29,6 @@ impl Parts {
         self.counted_reserved = left;
         Some(self)
     }
-
-    /// Moves a person who is known by pseudonym. `None` where there is nobody to move.
-    #[must_use]
-    pub(super) fn moved(mut self, from: Holding, to: Holding) -> Option<Self> {
-        match from {
-            Holding::Nobody => {}
-            Holding::Reserved => self.named_reserved = self.named_reserved.checked_sub(1)?,
-            Holding::Committed => self.named_committed = self.named_committed.checked_sub(1)?,
-        }
-        match to {
-            Holding::Nobody => {}
-            Holding::Reserved => self.named_reserved = self.named_reserved.checked_add(1)?,
-            Holding::Committed => self.named_committed = self.named_committed.checked_add(1)?,
-        }
-        Some(self)
-    }
 }
 
 /// Transfers that include one person, in one counter.
@@ -78,25 +40,17 @@ pub(super) struct Person {
     pub(super) reserved: i32,
 }
 
-/// As what a person is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holding {
-    Nobody,
-    Reserved,
-    Committed,
-}
-
 impl Person {
-    pub(super) const fn holding(self) -> Holding {
+    pub(super) const fn standing(self) -> Standing {
         match (self.committed, self.reserved) {
-            (true, _) => Holding::Committed,
-            (false, 0) => Holding::Nobody,
-            (false, _) => Holding::Reserved,
+            (true, _) => Standing::Committed,
+            (false, 0) => Standing::Absent,
+            (false, _) => Standing::Reserved,
         }
     }
 
     pub(super) const fn is_counted(self) -> bool {
-        !matches!(self.holding(), Holding::Nobody)
+        !matches!(self.standing(), Standing::Absent)
     }
 
     /// A reservation includes the person. `None` where there are too many.

@@ -75,7 +75,8 @@ impl Decode for Code {
     }
 }
 
-fn is_code(text: &str) -> bool {
+/// Says whether a text is a [`Code`].
+pub fn is_code(text: &str) -> bool {
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.len() <= CODE_BYTES_MAX && text.split(['-', '.', '_']).all(is_part)

@@ -1,0 +1,274 @@
+//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again.
+//!
+//! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
+//! at any time. No pseudonym leaves either of them here.
+
+mod place;
+mod sheet;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use self::place::{Opened, Place};
+use super::console::{Console, Exit, Format};
+use crate::domain::units::Year;
+use crate::ledger::LedgerError;
+use crate::ledger::embedded::{HELD_ELSEWHERE, MissingFile};
+use crate::ledger::rows::{CounterRow, OperateError};
+use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
+
+/// Most bytes of the id of an import.
+const IMPORT_ID_BYTES_MAX: usize = 128;
+
+/// Show, export, import and verify the year's totals.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
+    #[arg(long, value_name = "PATH|URL", global = true)]
+    ledger: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Show(Show),
+    Export(Export),
+    Import(Import),
+    Verify(Verify),
+}
+
+/// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
+#[derive(Debug, Args)]
+struct Show {
+    /// Only those of this exporter.
+    #[arg(long, value_name = "ID")]
+    exporter: Option<String>,
+    /// Only those of this year.
+    #[arg(long, value_name = "YEAR", value_parser = parse_year)]
+    year: Option<Year>,
+    /// In which form to write.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Write all counters, in a form that `import` reads; pseudonyms stay in the ledger.
+#[derive(Debug, Args)]
+struct Export {
+    /// Write the transfers instead, one line for each counter that a transfer added to.
+    #[arg(long)]
+    transfers: bool,
+    /// In which form to write.
+    #[arg(long, value_enum, default_value_t)]
+    format: SheetFormat,
+}
+
+/// In which form a table leaves the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum SheetFormat {
+    /// For spreadsheets.
+    #[default]
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// Add totals that were counted elsewhere; nothing is added where a line is wrong.
+///
+/// The file is CSV with a header and the columns exporter, year, counter, class (general or
+/// sensitive) and persons. Counters are called `national`, `FAMILY/SECTOR/SCENARIO` and
+/// `clearance/ID`. The same file under the same id again adds nothing.
+#[derive(Debug, Args)]
+struct Import {
+    /// The file.
+    #[arg(value_name = "FILE", required_unless_present = "withdraw")]
+    file: Option<PathBuf>,
+    /// Names the import, so that it counts once and can be taken back.
+    #[arg(long, value_name = "IMPORT_ID", value_parser = parse_import_id)]
+    id: String,
+    /// Check the file and show what it adds, and leave the ledger alone.
+    #[arg(long, conflicts_with = "withdraw")]
+    dry_run: bool,
+    /// Take back what the import of this id added.
+    #[arg(long, conflicts_with = "file")]
+    withdraw: bool,
+}
+
+/// Count everything again: exit code 1 where something in the ledger does not agree.
+#[derive(Debug, Args)]
+struct Verify {}
+
+/// Why a command was not done.
+#[derive(Debug)]
+enum Stop {
+    /// Its output cannot be written.
+    Output(io::Error),
+    /// It was not understood; what is wrong, as it is written.
+    Usage(String),
+    /// It cannot be done; what is wrong, and what to do about it.
+    Refused(String, Option<String>),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Output(error)
+    }
+}
+
+impl From<csv::Error> for Stop {
+    fn from(error: csv::Error) -> Self {
+        Stop::Output(error.into())
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        let message = error.to_string();
+        let is_held = message.contains(HELD_ELSEWHERE);
+        let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
+        Stop::Refused(message, is_held.then(|| help.to_owned()))
+    }
+}
+
+impl From<OperateError> for Stop {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::Refused(why) => Stop::Refused(why, None),
+            OperateError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the output cannot be written.
+pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(run_command(arguments, console)) {
+        Ok(exit) => Ok(exit),
+        Err(Stop::Output(error)) => Err(error),
+        Err(Stop::Usage(text)) => {
+            writeln!(console.err, "{text}")?;
+            Ok(Exit::Usage)
+        }
+        Err(Stop::Refused(message, help)) => {
+            writeln!(console.err, "error: {message}")?;
+            if let Some(help) = help {
+                writeln!(console.err, "  help: {help}")?;
+            }
+            Ok(Exit::Findings)
+        }
+    }
+}
+
+async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
+    let place = || Place::find(arguments.ledger.as_deref(), &console.environment);
+    match &arguments.command {
+        Command::Show(show) => {
+            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let mut counters = ledger.counters().await?;
+            counters.retain(|row| show.keeps(row));
+            match show.format {
+                Format::Text => write::text(&counters, console.out)?,
+                Format::Json => write::json(&counters, console.out)?,
+            }
+            Ok(Exit::Success)
+        }
+        Command::Export(export) => {
+            let ledger = place()?.open(MissingFile::Refuse).await?;
+            export.run(&ledger, console).await?;
+            Ok(Exit::Success)
+        }
+        Command::Import(import) => import.run(&place()?, console).await,
+        Command::Verify(Verify {}) => {
+            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let findings = ledger.verify().await?;
+            write::findings(&findings, console.out)?;
+            Ok(if findings.is_empty() { Exit::Success } else { Exit::Findings })
+        }
+    }
+}
+
+impl Show {
+    fn keeps(&self, row: &CounterRow) -> bool {
+        self.exporter.as_ref().is_none_or(|exporter| *exporter == row.account.exporter)
+            && self.year.is_none_or(|year| year == row.account.year)
+    }
+}
+
+impl Export {
+    async fn run(&self, ledger: &Opened, console: &mut Console<'_>) -> Result<(), Stop> {
+        match (self.transfers, self.format) {
+            (false, SheetFormat::Csv) => write::csv(&ledger.counters().await?, console.out)?,
+            (false, SheetFormat::Json) => write::json(&ledger.counters().await?, console.out)?,
+            (true, SheetFormat::Csv) => {
+                let mut sheet = write::TransferSheet::begin(console.out)?;
+                ledger.each_transfer(|row| sheet.add(row)).await?;
+                sheet.end()?;
+            }
+            (true, SheetFormat::Json) => {
+                let mut list = write::TransferList::begin(console.out)?;
+                ledger.each_transfer(|row| list.add(row)).await?;
+                list.end()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Import {
+    async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+        let id = &self.id;
+        let Some(file) = &self.file else {
+            let ledger = place.open(MissingFile::Refuse).await?;
+            let count = ledger.withdraw(id).await?;
+            writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
+            return Ok(Exit::Success);
+        };
+        let totals = match sheet::read(file) {
+            Ok(totals) => totals,
+            Err(sheet::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
+            Err(sheet::Unread::Lines(lines)) => {
+                for line in &lines {
+                    writeln!(console.err, "error: {line}")?;
+                }
+                writeln!(console.err, "nothing was imported")?;
+                return Ok(Exit::Findings);
+            }
+        };
+        let count = totals.len() as u64;
+        if self.dry_run {
+            write::totals(&totals, console.out)?;
+            writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
+            return Ok(Exit::Success);
+        }
+        let ledger = place.open(MissingFile::Create).await?;
+        let text = match ledger.import(id, totals).await? {
+            0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
+            count => format!("import `{id}` added to {}", counters(count)),
+        };
+        writeln!(console.out, "{text}")?;
+        Ok(Exit::Success)
+    }
+}
+
+fn counters(count: u64) -> String {
+    format!("{count} counter{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns a year that a flag or a sheet names.
+fn parse_year(text: &str) -> Result<Year, String> {
+    let years = FIRST_YEAR.unsigned_abs()..=LAST_YEAR.unsigned_abs();
+    let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let year = if digits { text.parse().ok().filter(|year| years.contains(year)) } else { None };
+    year.map(Year).ok_or_else(|| format!("write a year from {FIRST_YEAR} to {LAST_YEAR}"))
+}
+
+fn parse_import_id(text: &str) -> Result<String, String> {
+    let fits = (1..=IMPORT_ID_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(format!("write 1 to {IMPORT_ID_BYTES_MAX} bytes on one line")) }
+}

@@ -1,0 +1,217 @@
+//! Reads totals from a spreadsheet's CSV.
+//!
+//! A total that is read wrongly, or into a counter that nothing looks at, would let transfers go
+//! that must not: so nothing is guessed, and whatever is not clear is reported with its line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use annotate_snippets::normalize_untrusted_str;
+use csv::{ReaderBuilder, StringRecord};
+
+use super::parse_year;
+use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::counting::RESERVED_FAMILIES;
+use crate::domain::units::{CountedClass, Persons};
+use crate::ledger::rows::ImportedTotal;
+use crate::ledger::{Account, Counter};
+use crate::policy::source::scalar::is_code;
+
+/// Columns that a file needs.
+const NEEDED: [&str; 5] = ["exporter", "year", "counter", "class", "persons"];
+/// Columns that an export has besides, and that are not read: `persons` has them all.
+const KNOWN: [&str; 3] = ["committed", "reserved", "imported"];
+/// Most bytes of a file: some hundred thousand lines.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Why totals were not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The file cannot be read.
+    File(String),
+    /// Lines are wrong; each with its place and what to do.
+    Lines(Vec<String>),
+}
+
+/// Reads a file.
+pub(super) fn read(path: &Path) -> Result<Vec<ImportedTotal>, Unread> {
+    let name = path.display().to_string();
+    let unread = |why: &dyn std::fmt::Display| Unread::File(format!("`{name}`: {why}"));
+    let mut bytes = Vec::new();
+    // One byte more than is allowed shows what is too large.
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| unread(&error.to_string().to_lowercase()))?;
+    if FILE_BYTES_MAX < bytes.len() as u64 {
+        return Err(unread(&format!("more than {FILE_BYTES_MAX} bytes: divide it, with an id for each part")));
+    }
+    parse(&name, &bytes)
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<Vec<ImportedTotal>, Unread> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        Unread::Lines(vec![format!("{name}:{line}: not UTF-8: save the sheet as `CSV UTF-8`")])
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut sheet = Sheet { name, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut columns: Option<Columns> = None;
+    let mut record = StringRecord::new();
+    // Text in memory that is UTF-8 cannot fail to be read; a row of any length is a row.
+    while reader.read_record(&mut record).map_err(|error| Unread::File(format!("`{name}`: {error}")))? {
+        let line = line_of(&record, text);
+        match &columns {
+            None => {
+                let header = Columns::of(&record);
+                columns = Some(header.map_err(|why| Unread::Lines(vec![format!("{name}:{line}: {why}")]))?);
+            }
+            // Spreadsheets leave rows of commas behind.
+            Some(_) if record.iter().all(|field| field.trim().is_empty()) => {}
+            Some(columns) => sheet.add(line, columns, &record),
+        }
+    }
+    if !sheet.wrong.is_empty() {
+        return Err(Unread::Lines(sheet.wrong));
+    }
+    if sheet.totals.is_empty() {
+        let help = format!("{name}:1: no totals: the first line is `{}`, each other line a counter", NEEDED.join(","));
+        return Err(Unread::Lines(vec![help]));
+    }
+    Ok(sheet.totals)
+}
+
+/// Returns the line on which a record begins, past the ends of lines before it.
+fn line_of(record: &StringRecord, text: &str) -> u64 {
+    let Some(position) = record.position() else { return 1 };
+    let rest = usize::try_from(position.byte()).ok().and_then(|from| text.as_bytes().get(from..)).unwrap_or_default();
+    let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + ends.filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Where in a line each value stands.
+#[derive(Debug)]
+struct Columns {
+    needed: [usize; NEEDED.len()],
+    count: usize,
+}
+
+impl Columns {
+    fn of(header: &StringRecord) -> Result<Self, String> {
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+        let mut needed = [0; NEEDED.len()];
+        for (place, name) in needed.iter_mut().zip(NEEDED) {
+            let mut found = names.iter().enumerate().filter(|(_, it)| *it == name).map(|(index, _)| index);
+            *place = found.next().ok_or_else(|| {
+                format!("no column `{name}`: begin with the line `{}`, separated by commas", NEEDED.join(","))
+            })?;
+        }
+        for (index, name) in names.iter().enumerate() {
+            if !NEEDED.iter().chain(&KNOWN).any(|known| known == name) {
+                return Err(format!("unknown column {}: remove it", quoted(name)));
+            }
+            if names.iter().take(index).any(|before| before == name) {
+                return Err(format!("column `{name}` is there twice: remove one"));
+            }
+        }
+        Ok(Self { needed, count: names.len() })
+    }
+}
+
+/// What was read so far.
+struct Sheet<'f> {
+    name: &'f str,
+    /// On which line each counter stands.
+    lines_of: BTreeMap<(Account, Counter), u64>,
+    totals: Vec<ImportedTotal>,
+    wrong: Vec<String>,
+}
+
+impl Sheet<'_> {
+    fn add(&mut self, line: u64, columns: &Columns, record: &StringRecord) {
+        if record.len() != columns.count {
+            let (found, wanted) = (record.len(), columns.count);
+            let why =
+                format!("{found} values under {wanted} columns: numbers have no commas, texts with commas quotes");
+            self.wrong.push(format!("{}:{line}: {why}", self.name));
+            return;
+        }
+        let [exporter, year, counter, class, persons] = columns.needed.map(|index| record.get(index).unwrap_or(""));
+        let read = (
+            self.checked(line, parse_exporter(exporter)),
+            self.checked(line, parse_year(year.trim()).map_err(|help| format!("year {}: {help}", quoted(year)))),
+            self.checked(line, parse_counter(counter.trim())),
+            self.checked(line, parse_class(class.trim())),
+            self.checked(line, parse_persons(persons.trim())),
+        );
+        let (Some(exporter), Some(year), Some(name), Some(class), Some(persons)) = read else { return };
+        let key = (Account { exporter, year }, Counter { name, class });
+        if let Some(first) = self.lines_of.get(&key) {
+            self.wrong.push(format!(
+                "{}:{line}: {} of {} stands on line {first} already: add the two up",
+                self.name,
+                quoted(&key.1.in_year(year)),
+                quoted(&key.0.exporter)
+            ));
+            return;
+        }
+        self.lines_of.insert(key.clone(), line);
+        let (account, counter) = key;
+        self.totals.push(ImportedTotal { account, counter, persons });
+    }
+
+    fn checked<T>(&mut self, line: u64, read: Result<T, String>) -> Option<T> {
+        read.map_err(|why| self.wrong.push(format!("{}:{line}: {why}", self.name))).ok()
+    }
+}
+
+fn parse_exporter(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("no exporter: write it as requests do".to_owned());
+    }
+    if text.trim() != text || text.chars().any(char::is_control) {
+        return Err(format!("exporter {}: remove blanks around it, and line ends and tabs within", quoted(text)));
+    }
+    if CODE_BYTES_MAX < text.len() {
+        return Err(format!("the exporter has {} bytes: at most {CODE_BYTES_MAX} are possible", text.len()));
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads the name of a counter. One that no rule asks for would be counted nowhere.
+fn parse_counter(text: &str) -> Result<String, String> {
+    let is_known = match text.split_once('/') {
+        None => text == "national",
+        Some(("clearance", id)) => {
+            (1..=CODE_BYTES_MAX).contains(&id.len()) && id.trim() == id && !id.chars().any(char::is_control)
+        }
+        Some((family, rest)) => {
+            let codes = rest.split_once('/').map(|(sector, scenario)| [family, sector, scenario]);
+            !RESERVED_FAMILIES.contains(&family) && codes.is_some_and(|codes| codes.into_iter().all(is_code))
+        }
+    };
+    if is_known {
+        return Ok(text.to_owned());
+    }
+    Err(format!("unknown counter {}: write `national`, `FAMILY/SECTOR/SCENARIO` or `clearance/ID`", quoted(text)))
+}
+
+fn parse_class(text: &str) -> Result<CountedClass, String> {
+    let class = CountedClass::ALL.into_iter().find(|class| class.name() == text);
+    class.ok_or_else(|| format!("unknown class {}: write `general` or `sensitive`", quoted(text)))
+}
+
+fn parse_persons(text: &str) -> Result<u64, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let persons = if digits { text.parse().ok().and_then(Persons::new) } else { None };
+    persons.map(Persons::get).ok_or_else(|| {
+        format!("persons {}: write digits alone, from 0 to {}, such as 100000", quoted(text), Persons::MAX.get())
+    })
+}
+
+/// Returns a text of the file as messages show it.
+fn quoted(text: &str) -> String {
+    format!("`{}`", normalize_untrusted_str(text).replace(['\n', '\r'], "␊"))
+}

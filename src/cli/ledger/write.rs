@@ -1,0 +1,192 @@
+//! Counters, transfers and findings, for people, spreadsheets and programs.
+
+use std::io::{self, Write};
+
+use annotate_snippets::normalize_untrusted_str;
+use serde_json::{Value, json};
+
+use super::Stop;
+use crate::domain::units::Moment;
+use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, TransferRow};
+use crate::report;
+
+/// Writes counters as a table for people.
+pub(super) fn text(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<()> {
+    if counters.is_empty() {
+        return writeln!(out, "no counters");
+    }
+    let header = ["exporter", "year", "counter", "class", "committed", "reserved", "imported"].map(str::to_owned);
+    let rows = counters.iter().map(|CounterRow { account, counter, usage, imported }| {
+        [
+            normalize_untrusted_str(&account.exporter),
+            account.year.to_string(),
+            normalize_untrusted_str(&counter.name),
+            counter.class.name().to_owned(),
+            usage.committed.to_string(),
+            usage.reserved.to_string(),
+            imported.to_string(),
+        ]
+    });
+    table::<7, 3>(std::iter::once(header).chain(rows).collect(), out)
+}
+
+/// Writes what an import adds.
+pub(super) fn totals(totals: &[ImportedTotal], out: &mut dyn Write) -> io::Result<()> {
+    let header = ["exporter", "year", "counter", "class", "persons"].map(str::to_owned);
+    let rows = totals.iter().map(|ImportedTotal { account, counter, persons }| {
+        [
+            normalize_untrusted_str(&account.exporter),
+            account.year.to_string(),
+            normalize_untrusted_str(&counter.name),
+            counter.class.name().to_owned(),
+            persons.to_string(),
+        ]
+    });
+    table::<5, 1>(std::iter::once(header).chain(rows).collect(), out)
+}
+
+/// Writes rows in columns as wide as need be; the last `NUMBERS` of them are numbers.
+fn table<const COLUMNS: usize, const NUMBERS: usize>(
+    rows: Vec<[String; COLUMNS]>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in rows {
+        let cells = row.iter().zip(widths).enumerate().map(|(index, (cell, width))| {
+            if index + NUMBERS < COLUMNS { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
+    }
+    Ok(())
+}
+
+/// Writes counters as JSON: `counters`.
+pub(super) fn json(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<Value> = counters
+        .iter()
+        .map(|CounterRow { account, counter, usage, imported }| {
+            json!({
+                "exporter": account.exporter,
+                "year": account.year.0,
+                "counter": counter.name,
+                "class": counter.class.name(),
+                "persons": usage.total(),
+                "committed": usage.committed,
+                "reserved": usage.reserved,
+                "imported": imported,
+            })
+        })
+        .collect();
+    report::json::write(&json!({ "counters": rows }), out)
+}
+
+/// Writes counters as CSV that can be imported. `persons` are all of a counter: whoever was
+/// reserved then counts for good where it is imported, which is the stricter of two ways to end.
+pub(super) fn csv(counters: &[CounterRow], out: &mut dyn Write) -> Result<(), Stop> {
+    let mut sheet = csv::Writer::from_writer(out);
+    sheet.write_record(["exporter", "year", "counter", "class", "persons", "committed", "reserved", "imported"])?;
+    for CounterRow { account, counter, usage, imported } in counters {
+        let numbers = [usage.total(), usage.committed, usage.reserved, *imported].map(|number| number.to_string());
+        let year = account.year.to_string();
+        let names = [&account.exporter, &year, &counter.name, counter.class.name()];
+        sheet.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
+    }
+    Ok(sheet.flush()?)
+}
+
+/// Transfers as CSV, one line for each counter that a transfer added to.
+pub(super) struct TransferSheet<'o>(csv::Writer<&'o mut dyn Write>);
+
+impl<'o> TransferSheet<'o> {
+    pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
+        let mut sheet = csv::Writer::from_writer(out);
+        let header = ["transfer_id", "exporter", "year", "state", "at", "counter", "class", "before", "added"];
+        sheet.write_record(header)?;
+        Ok(Self(sheet))
+    }
+
+    pub(super) fn add(&mut self, row: TransferRow) -> Result<(), Stop> {
+        let TransferRow { transfer_id, account, state, at, changes } = row;
+        let (year, at) = (account.year.to_string(), moment(at));
+        let of_transfer = [&transfer_id, &account.exporter, &year, state.name(), &at];
+        if changes.is_empty() {
+            self.0.write_record(of_transfer.into_iter().chain([""; 4]))?;
+        }
+        for change in changes {
+            let (before, added) = (change.before.to_string(), change.added.to_string());
+            let of_counter = [change.counter.name.as_str(), change.counter.class.name(), &before, &added];
+            self.0.write_record(of_transfer.into_iter().chain(of_counter))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(mut self) -> Result<(), Stop> {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// Transfers as JSON: `transfers`, one a line, so that a list of any length passes.
+pub(super) struct TransferList<'o> {
+    out: &'o mut dyn Write,
+    separator: &'static str,
+}
+
+impl<'o> TransferList<'o> {
+    pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
+        write!(out, "{{\"transfers\": [")?;
+        Ok(Self { out, separator: "" })
+    }
+
+    pub(super) fn add(&mut self, row: TransferRow) -> Result<(), Stop> {
+        let TransferRow { transfer_id, account, state, at, changes } = row;
+        let changes: Vec<Value> = changes
+            .into_iter()
+            .map(|change| {
+                json!({
+                    "counter": change.counter.name,
+                    "class": change.counter.class.name(),
+                    "before": change.before,
+                    "added": change.added,
+                })
+            })
+            .collect();
+        let row = json!({
+            "transferId": transfer_id,
+            "exporter": account.exporter,
+            "year": account.year.0,
+            "state": state.name(),
+            "at": moment(at),
+            "changes": changes,
+        });
+        write!(self.out, "{}\n{row}", self.separator)?;
+        self.separator = ",";
+        Ok(())
+    }
+
+    pub(super) fn end(self) -> Result<(), Stop> {
+        Ok(writeln!(self.out, "\n]}}")?)
+    }
+}
+
+/// Returns a moment as text, in UTC; a moment that no calendar has as its seconds.
+fn moment(moment: Moment) -> String {
+    let nanos = i32::try_from(moment.nanos()).unwrap_or_default();
+    let timestamp = jiff::Timestamp::new(moment.seconds(), nanos);
+    timestamp.map_or_else(|_| moment.seconds().to_string(), |timestamp| timestamp.to_string())
+}
+
+/// Writes what a ledger does not agree about.
+pub(super) fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
+        writeln!(out, "{}", normalize_untrusted_str(&finding.to_string()))?;
+    }
+    if findings.is_empty() {
+        return writeln!(out, "the totals agree with what they were counted from");
+    }
+    writeln!(out, "{}: keep a copy, and restore a backup that agrees", report::counted(findings.len(), "finding"))
+}

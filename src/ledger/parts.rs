@@ -1,0 +1,83 @@
+//! What the total of a counter is made of, whatever the ledger is kept in.
+
+use super::Usage;
+
+/// In which part of a counter a person is who is known by pseudonym.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In none.
+    Absent,
+    /// Included in reservations alone.
+    Reserved,
+    /// Included in a transfer that went ahead.
+    Committed,
+}
+
+/// What a counter is made of. All but the last are persons that it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Parts {
+    /// Known by pseudonym, of transfers that went ahead.
+    pub(super) named_committed: u64,
+    /// Known by pseudonym, of reservations alone.
+    pub(super) named_reserved: u64,
+    /// Only counted, of transfers that went ahead.
+    pub(super) counted_committed: u64,
+    /// Only counted, of reservations.
+    pub(super) counted_reserved: u64,
+    /// Brought in by imports.
+    pub(super) imported: u64,
+    /// Of `counted_committed`, those whose transfers were forgotten.
+    pub(super) forgotten: u64,
+}
+
+/// What a part is called, and how many persons it has.
+type Part = (&'static str, fn(&Parts) -> u64);
+
+impl Parts {
+    /// What findings call the parts that can be counted again.
+    const NAMES: [Part; 5] = [
+        ("committed persons by pseudonym", |parts| parts.named_committed),
+        ("reserved persons by pseudonym", |parts| parts.named_reserved),
+        ("committed persons by number", |parts| parts.counted_committed),
+        ("reserved persons by number", |parts| parts.counted_reserved),
+        ("imported persons", |parts| parts.imported),
+    ];
+
+    /// Returns the totals that follow.
+    pub(super) const fn usage(self) -> Usage {
+        let committed = self.named_committed.saturating_add(self.counted_committed).saturating_add(self.imported);
+        Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
+    }
+
+    /// Moves a person from one part to another. `None` where there is nobody to move, or no room.
+    #[must_use]
+    pub(super) fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
+        match from {
+            Standing::Absent => {}
+            Standing::Reserved => self.named_reserved = self.named_reserved.checked_sub(1)?,
+            Standing::Committed => self.named_committed = self.named_committed.checked_sub(1)?,
+        }
+        match to {
+            Standing::Absent => {}
+            Standing::Reserved => self.named_reserved = self.named_reserved.checked_add(1)?,
+            Standing::Committed => self.named_committed = self.named_committed.checked_add(1)?,
+        }
+        Some(self)
+    }
+
+    /// Says how the counter, as it is kept, differs from what its rows add up to; `None` where it does not.
+    pub(super) fn disagreement(self, rows: Parts) -> Option<String> {
+        // Forgotten transfers are not there to be added up any more.
+        let expected = Parts {
+            counted_committed: rows.counted_committed.saturating_add(self.forgotten),
+            forgotten: self.forgotten,
+            ..rows
+        };
+        let differ = |(name, of): &Part| {
+            let (kept, counted) = (of(&self), of(&expected));
+            (kept != counted).then(|| format!("{name} are kept as {kept}, the rows add up to {counted}"))
+        };
+        let differences: Vec<String> = Self::NAMES.iter().filter_map(differ).collect();
+        (!differences.is_empty()).then(|| differences.join("; "))
+    }
+}

@@ -1,0 +1,295 @@
+//! `neglist ledger`, run as the shell runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use neglist::cli::console::Exit;
+use neglist::ledger::{Hold, Ledger, Reservation};
+use redb::ReadableTable;
+use tempfile::TempDir;
+
+use crate::commands::{Done, run, run_in};
+use crate::ledger_support::{START, allow, check_sound, counted, general, named, open, reservation, sensitive, wait};
+use crate::postgres_server;
+
+const HEADER: &str = "exporter,year,counter,class,persons\n";
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn sheet(&self, text: impl AsRef<[u8]>) -> String {
+        let path = self.path("sheet.csv");
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs a command on the ledger of a name.
+    fn on(&self, ledger: &str, arguments: &[&str]) -> Done {
+        let path = self.path(ledger);
+        run(&[&["ledger", "--ledger", path.to_str().unwrap()], arguments].concat())
+    }
+
+    /// Hides where the files are.
+    fn stable(&self, text: &str) -> String {
+        text.replace(self.0.path().to_str().unwrap(), "DIR")
+    }
+}
+
+#[track_caller]
+fn succeeded(done: Done) -> String {
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));
+    done.out
+}
+
+/// Two transfers that went ahead, one that stands, one of persons by name.
+fn fill(path: &Path) {
+    let ledger = open(path);
+    let national = [general("national"), sensitive("national")];
+    let own = [general("beijing/pharma/clinical-trial")];
+    for (id, people, counters) in [("a", counted(5, 1), &national[..]), ("b", named(0..7), &own[..])] {
+        wait(ledger.reserve(reservation(id, people), allow(counters))).unwrap();
+    }
+    let until = Hold::Until(START.plus_seconds(600));
+    let held = Reservation { hold: until, ..reservation("c", counted(2, 0)) };
+    wait(ledger.reserve(held, allow(&national))).unwrap();
+}
+
+#[test]
+fn show_lists_the_counters() {
+    let place = Place::new();
+    fill(&place.path("ledger"));
+    let sheet = place.sheet(format!("{HEADER}beta,2025,national,general,90000\n"));
+    succeeded(place.on("ledger", &["import", &sheet, "--id", "2025"]));
+    insta::assert_snapshot!("ledger_show", succeeded(place.on("ledger", &["show"])));
+    let shown = succeeded(place.on("ledger", &["show", "--exporter", "beta", "--format", "json"]));
+    insta::assert_snapshot!("ledger_show_json", shown);
+    assert_eq!(succeeded(place.on("ledger", &["show", "--year", "2024"])), "no counters\n");
+    assert_eq!(succeeded(place.on("ledger", &["show", "--year", "2025"])).lines().count(), 2);
+    // Named by the environment.
+    let path = place.path("ledger");
+    let environment = [("NEGLIST_LEDGER", path.to_str().unwrap()), ("NEGLIST_LISTEN", "nonsense")];
+    let done = run_in(&environment, &["ledger", "show", "--exporter", "nobody"], b"");
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Success, "no counters\n"));
+}
+
+#[test]
+fn what_is_exported_can_be_imported() {
+    let place = Place::new();
+    fill(&place.path("old"));
+    let exported = succeeded(place.on("old", &["export"]));
+    insta::assert_snapshot!("ledger_export", exported);
+    let sheet = place.sheet(&exported);
+    let done = succeeded(place.on("new", &["import", &sheet, "--id", "moved"]));
+    assert_eq!(done, "import `moved` added to 3 counters\n");
+    let first = |text: &str| -> Vec<Vec<String>> {
+        text.lines().map(|line| line.split(',').take(5).map(str::to_owned).collect()).collect()
+    };
+    assert_eq!(first(&succeeded(place.on("new", &["export"]))), first(&exported));
+    check_sound(&open(&place.path("new")));
+    // Without what only the first ledger knows, an export is the same again.
+    let again = place.sheet(succeeded(place.on("new", &["export"])));
+    succeeded(place.on("third", &["import", &again, "--id", "moved"]));
+    assert_eq!(succeeded(place.on("third", &["export"])), succeeded(place.on("new", &["export"])));
+    assert_eq!(succeeded(place.on("new", &["export", "--transfers"])).lines().count(), 1);
+}
+
+#[test]
+fn transfers_are_exported_without_pseudonyms() {
+    let place = Place::new();
+    fill(&place.path("ledger"));
+    insta::assert_snapshot!("ledger_transfers", succeeded(place.on("ledger", &["export", "--transfers"])));
+    let text = succeeded(place.on("ledger", &["export", "--transfers", "--format", "json"]));
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let transfers = value["transfers"].as_array().unwrap();
+    assert_eq!(transfers.len(), 3);
+    assert_eq!(transfers[1]["changes"][0]["added"], 7);
+    let counters: serde_json::Value =
+        serde_json::from_str(&succeeded(place.on("ledger", &["export", "--format", "json"]))).unwrap();
+    assert_eq!(counters["counters"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_import_counts_once_and_can_be_taken_back() {
+    let place = Place::new();
+    // As spreadsheets write it: a byte-order mark, CR LF, rows of commas, columns in another order.
+    let sheet = "\u{feff}Persons,exporter,Class,counter,year\r\n5,acme,general,national,2026\r\n\r\n,,,,\r\n\
+        7,\"acme, inc\",sensitive,clearance/filing-1,2026\r\n";
+    let sheet = place.sheet(sheet);
+    let tried = succeeded(place.on("ledger", &["import", &sheet, "--id", "one", "--dry-run"]));
+    assert!(tried.ends_with("the file is in order; it would add to 2 counters\n"), "{tried}");
+    assert!(!place.path("ledger").exists(), "a dry run leaves the ledger alone");
+    let import = ["import", sheet.as_str(), "--id", "one"];
+    assert_eq!(succeeded(place.on("ledger", &import)), "import `one` added to 2 counters\n");
+    let after = succeeded(place.on("ledger", &["export"]));
+    assert_eq!(
+        after,
+        "exporter,year,counter,class,persons,committed,reserved,imported\nacme,2026,national,general,5,5,0,5\n\
+        \"acme, inc\",2026,clearance/filing-1,sensitive,7,7,0,7\n"
+    );
+    let again = succeeded(place.on("ledger", &import));
+    assert_eq!(again, "import `one` is in the ledger already, with the same totals: nothing changed\n");
+    assert_eq!(succeeded(place.on("ledger", &["export"])), after);
+    let other = place.sheet(format!("{HEADER}acme,2026,national,general,6\n"));
+    let done = place.on("ledger", &["import", &other, "--id", "one"]);
+    let why = "error: import `one` brought in other totals: use a new id, or withdraw it first\n";
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, why));
+    let withdraw = ["import", "--withdraw", "--id", "one"];
+    let back = succeeded(place.on("ledger", &withdraw));
+    assert_eq!(back, "import `one` was taken back from 2 counters\n");
+    let done = place.on("ledger", &withdraw);
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, "error: there is no import `one`\n"));
+    succeeded(place.on("ledger", &["import", &other, "--id", "one"]));
+    let shown = succeeded(place.on("ledger", &["export"]));
+    assert!(shown.contains("acme,2026,national,general,6,6,0,6\n"), "{shown}");
+    check_sound(&open(&place.path("ledger")));
+}
+
+#[test]
+fn each_bad_line_is_reported_and_nothing_imported() {
+    let place = Place::new();
+    let long = "x".repeat(129);
+    let lines = [
+        "acme,2026,national,general,1",
+        "",
+        "acme,26,national,general,1",
+        "acme,2016,national,general,1",
+        "acme,2026,nation,general,1",
+        "acme,2026,national/x/y,general,1",
+        "acme,2026,beijing/pharma,general,1",
+        "acme,2026,beijing//trial,general,1",
+        "acme,2026,clearance/,general,1",
+        "acme,2026,national,secret,1",
+        "acme,2026,national,sensitive,1.5",
+        "acme,2026,national,sensitive,-1",
+        "acme,2026,national,sensitive,10000000001",
+        "acme,2026,national,sensitive,",
+        "acme,2026,national,sensitive,1,000",
+        "acme,2026,national",
+        ",2026,national,general,1",
+        " acme,2026,national,general,1",
+        &format!("{long},2026,national,general,1"),
+        "acme,2026, national ,general,2",
+        "\u{1b}[31m,x,y,z,w",
+    ];
+    let sheet = place.sheet(format!("{HEADER}{}\n", lines.join("\r\n")));
+    let done = place.on("ledger", &["import", &sheet, "--id", "one"]);
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    insta::assert_snapshot!("ledger_bad_lines", place.stable(&done.err));
+    assert!(!place.path("ledger").exists());
+
+    for (text, why) in [
+        (&b""[..], "sheet.csv:1: no totals: the first line is"),
+        (HEADER.as_bytes(), "sheet.csv:1: no totals: the first line is"),
+        (b"acme,2026,national,general,1\n", "sheet.csv:1: no column `exporter`"),
+        (b"exporter;year;counter;class;persons\n", "sheet.csv:1: no column `exporter`"),
+        (b"exporter,year,counter,class,persons,note\n", "sheet.csv:1: unknown column `note`: remove it"),
+        (b"exporter,year,counter,class,persons,persons\n", "sheet.csv:1: column `persons` is there twice"),
+        (
+            b"exporter,year,counter,class,persons\n\xb9\xab,2026\n",
+            "sheet.csv:2: not UTF-8: save the sheet as `CSV UTF-8`",
+        ),
+    ] {
+        let done = place.on("ledger", &["import", &place.sheet(text), "--id", "one"]);
+        assert_eq!(done.exit, Exit::Findings);
+        assert!(done.err.contains(why), "{why}: {}", done.err);
+        assert!(!place.path("ledger").exists());
+    }
+    let done = place.on("ledger", &["import", "/no/such/file.csv", "--id", "one"]);
+    assert_eq!(done.exit, Exit::Usage);
+}
+
+#[test]
+fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
+    let place = Place::new();
+    let withdraw: &[&str] = &["import", "--withdraw", "--id", "one"];
+    let commands: [&[&str]; 4] = [&["show"], &["export"], &["verify"], withdraw];
+    for command in commands {
+        let done = place.on("missing", command);
+        assert_eq!(done.exit, Exit::Findings);
+        let text =
+            "error: there is no ledger at `DIR/missing`\n  help: name the ledger with `--ledger` or `NEGLIST_LEDGER`\n";
+        assert_eq!(place.stable(&done.err), text);
+        assert!(!place.path("missing").exists());
+    }
+    let held = open(&place.path("held"));
+    let sheet = place.sheet(format!("{HEADER}acme,2026,national,general,1\n"));
+    for command in commands.into_iter().chain([&["import", sheet.as_str(), "--id", "one"][..]]) {
+        let done = place.on("held", command);
+        assert_eq!(done.exit, Exit::Findings);
+        insta::assert_snapshot!("ledger_held", place.stable(&done.err));
+    }
+    drop(held);
+    let done = run(&["ledger", "--ledger", "none", "show"]);
+    assert_eq!(done.exit, Exit::Usage);
+    assert_eq!(done.err, "error: counting is turned off\n  help: name a ledger with `--ledger`\n");
+    let done = run(&["ledger", "--ledger", "postgres://me:hunter2@db.invalid/totals", "show"]);
+    assert_eq!(done.exit, Exit::Findings);
+    assert!(done.err.contains("sslmode=verify-full") && !done.err.contains("hunter2"), "{}", done.err);
+}
+
+#[test]
+fn verify_says_what_does_not_agree() {
+    type Key = (&'static str, u16, &'static str, u8);
+    type Value = (u32, (u64, u64, u64, u64, u64, u64));
+    const COUNTERS: redb::TableDefinition<'_, Key, Value> = redb::TableDefinition::new("counters");
+    let place = Place::new();
+    let path = place.path("ledger");
+    fill(&path);
+    let sound = succeeded(place.on("ledger", &["verify"]));
+    assert_eq!(sound, "the totals agree with what they were counted from\n");
+
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut counters = transaction.open_table(COUNTERS).unwrap();
+        let key = ("acme", 2026, "national", 0);
+        let (number, parts) = counters.get(key).unwrap().unwrap().value();
+        counters.insert(key, (number, (parts.0, parts.1, parts.2 - 1, parts.3, parts.4, parts.5))).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let done = place.on("ledger", &["verify"]);
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, ""));
+    insta::assert_snapshot!("ledger_verify", done.out);
+
+    // Bytes that are wrong are noticed when the file is opened.
+    let mut bytes = fs::read(&path).unwrap();
+    for byte in bytes.iter_mut().skip(4096) {
+        *byte ^= 0x55;
+    }
+    fs::write(&path, bytes).unwrap();
+    let done = place.on("ledger", &["verify"]);
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert!(done.err.contains("restore it from a backup"), "{}", done.err);
+}
+
+#[test]
+fn a_ledger_in_a_database_is_no_different() {
+    let Some(server) = postgres_server::shared() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = runtime.block_on(server.database());
+    let run =
+        |arguments: &[&str]| succeeded(run_in(&[("NEGLIST_LEDGER", &url)], &[&["ledger"], arguments].concat(), b""));
+    let place = Place::new();
+    fill(&place.path("old"));
+    let exported = succeeded(place.on("old", &["export"]));
+    let sheet = place.sheet(&exported);
+    let import = ["import", sheet.as_str(), "--id", "moved"];
+    assert_eq!(run(&import), "import `moved` added to 3 counters\n");
+    let again = "import `moved` is in the ledger already, with the same totals: nothing changed\n";
+    assert_eq!(run(&import), again);
+    succeeded(place.on("new", &import));
+    for command in [&["show"][..], &["export"], &["export", "--transfers"], &["verify"]] {
+        assert_eq!(run(command), succeeded(place.on("new", command)), "{command:?}");
+    }
+    assert_eq!(run(&["import", "--withdraw", "--id", "moved"]), "import `moved` was taken back from 3 counters\n");
+    assert_eq!(run(&["verify"]), "the totals agree with what they were counted from\n");
+}

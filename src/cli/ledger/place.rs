@@ -21,10 +21,6 @@ pub(super) enum Place {
 impl Place {
     /// Returns the ledger that the flag names, else the environment, else the configuration.
     pub(super) fn find(flag: Option<&str>, environment: &[(OsString, OsString)]) -> Result<Self, Stop> {
-        let variable = || environment.iter().find(|(name, _)| name == "NEGLIST_LEDGER").and_then(|(_, it)| it.to_str());
-        if let Some(url) = flag.or_else(variable).filter(|text| is_url(text)) {
-            return Ok(Place::Database(url.to_owned()));
-        }
         let values = flag.map(|ledger| ("ledger", vec![ledger.to_owned()]));
         let flags = Flags { config: None, values: values.into_iter().collect() };
         // Where a server listens is no business of these commands.
@@ -33,6 +29,7 @@ impl Place {
         let loaded = config::load(&flags, environment).map_err(|error| Stop::Usage(error.to_string()))?;
         match loaded.config.ledger {
             LedgerPlace::File(path) => Ok(Place::File(path)),
+            LedgerPlace::Postgres(url) => Ok(Place::Database(url.0)),
             LedgerPlace::None => {
                 let text = "error: counting is turned off\n  help: name a ledger with `--ledger`";
                 Err(Stop::Usage(text.to_owned()))
@@ -59,10 +56,6 @@ impl Place {
             }
         }
     }
-}
-
-fn is_url(text: &str) -> bool {
-    text.starts_with("postgres://") || text.starts_with("postgresql://")
 }
 
 /// A ledger that is open.

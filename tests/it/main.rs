@@ -89,3 +89,6 @@ mod ledger_postgres;
 
 /// A database for tests.
 mod postgres_server;
+
+/// What is asked survives the wire.
+mod round_trip;

@@ -9,6 +9,8 @@
 //! `<family>/<sector>/<scenario>`, `clearance/<id>`. Class and year complete the name that
 //! users see.
 
+use std::borrow::Cow;
+
 use super::decision::Decision;
 use super::evaluate::Counts;
 use super::list::PersonInBothClasses;
@@ -48,9 +50,9 @@ pub const RESERVED_FAMILIES: [&str; 2] = [NATIONAL, CLEARANCE];
 
 impl Counted {
     /// Returns the name under which the exports are counted, whatever the class and the year.
-    pub fn name(self, snapshot: &Snapshot) -> String {
-        match self {
-            Counted::National => NATIONAL.to_owned(),
+    pub fn name(self, snapshot: &Snapshot) -> Cow<'static, str> {
+        let name = match self {
+            Counted::National => return Cow::Borrowed(NATIONAL),
             Counted::Scenario(own) => {
                 let codes = &snapshot.codes;
                 let family = codes.families.word(own.family.0.into());
@@ -62,7 +64,8 @@ impl Counted {
                 let id = snapshot.clearance(id).map_or("", |clearance| &clearance.id);
                 format!("{CLEARANCE}/{id}")
             }
-        }
+        };
+        Cow::Owned(name)
     }
 
     /// Returns the exports of a name; `None` where the snapshot no longer knows them.
@@ -331,7 +334,7 @@ mod tests {
             (Counted::Clearance(ClearanceId(1)), "clearance/filing-1"),
         ];
         for (counted, name) in all {
-            assert_eq!(counted.name(&snapshot), name);
+            assert_eq!(counted.name(&snapshot), *name);
             assert_eq!(Counted::parse(&snapshot, name), Some(counted));
         }
         for gone in

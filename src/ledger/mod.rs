@@ -13,6 +13,7 @@ mod parts;
 pub mod postgres;
 pub mod rows;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -37,6 +38,15 @@ impl Counter {
     pub fn in_year(&self, year: Year) -> String {
         in_year(&self.name, self.class, year)
     }
+}
+
+/// A counter by a name that is borrowed where it can be.
+#[derive(Debug, Clone)]
+pub struct CounterName<'a> {
+    /// What it counts.
+    pub name: Cow<'a, str>,
+    /// Persons of which class of information.
+    pub class: CountedClass,
 }
 
 /// Whose totals, of which year.
@@ -240,6 +250,18 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Returns the totals of some counters, for a decision that adds nothing.
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError>;
+
+    /// Returns the same where it is at hand, in the order of the counters: a decision then waits for
+    /// nothing. `None` where only [`Ledger::read`] can tell.
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        let _ = (exporter, year, counters);
+        None
+    }
 
     /// Returns all counters of an account.
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError>;

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
-use super::totals::{Waiting, read_all, unread};
+use super::totals::{Waiting, at_hand, read_all, unread};
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
 use crate::domain::counting::counters_to_ask;
@@ -145,7 +145,7 @@ impl DecisionApi {
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, from_proto::decide(request), now)
+            self.begin(&snapshot, from_proto::decide(request), now, Look::AtHand)
         };
         let answer = match step {
             Ok(Step::Decided(decision)) => Ok(decision),
@@ -159,7 +159,7 @@ impl DecisionApi {
     pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        match self.begin(&self.inner.live.snapshot(), question, now) {
+        match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
             Ok(Step::Decided(decision)) => Streamed::Now(to_proto::stream(sequence, Ok(decision))),
             Err(violations) => Streamed::Now(to_proto::stream(sequence, Err(status::invalid(&violations)))),
             Ok(Step::Waits(waiting)) => {
@@ -180,15 +180,23 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
+        look: Look,
     ) -> Result<Step, Vec<Violation>> {
         let read = Read::new(snapshot, question, now)?;
-        if self.inner.ledger.is_none() {
+        let Some(ledger) = &self.inner.ledger else {
             return self.decide_stated(snapshot, &read).map(Step::Decided);
-        }
+        };
         let Read { question: Question { asked, detail, place: _ }, transfer } = read;
         let keys = counters_to_ask(snapshot, &transfer);
         if keys.is_empty() {
             return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &transfer.stated, detail)));
+        }
+        let totals = match look {
+            Look::AtHand => at_hand(ledger.as_ref(), snapshot, &asked, &transfer, &keys),
+            Look::Together => None,
+        };
+        if let Some(totals) = totals {
+            return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &totals, detail)));
         }
         Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
     }
@@ -290,6 +298,15 @@ impl<'q, 's> Read<'q, 's> {
     }
 }
 
+/// How totals are looked up that the caller does not state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// At once, where the ledger has them at hand.
+    AtHand,
+    /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
+    Together,
+}
+
 /// How far a transfer is decided.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
@@ -329,7 +346,7 @@ impl DecisionService for DecisionApi {
             .map_err(|violations| status::to_status(&status::invalid(&violations)))?;
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
-            let step = self.begin(&snapshot, question, now);
+            let step = self.begin(&snapshot, question, now, Look::Together);
             // A refusal looks for the words that were meant, which takes far longer than a decision.
             if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;

@@ -199,7 +199,7 @@ impl LedgerApi {
         let capped = clearances.filter(|id| in_force(*id).is_some()).map(Counted::Clearance);
         for counted in std::iter::once(Counted::National).chain(capped) {
             for class in CountedClass::ALL {
-                shown.entry(Counter { name: counted.name(snapshot), class }).or_default();
+                shown.entry(Counter { name: counted.name(snapshot).into_owned(), class }).or_default();
             }
         }
         shown

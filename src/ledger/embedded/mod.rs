@@ -46,7 +46,7 @@ use self::tables::{Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -306,6 +306,15 @@ impl Ledger for EmbeddedLedger {
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.shared.before(account, counters)
+    }
+
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        Some(self.shared.at_hand(exporter, year, counters))
     }
 
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.

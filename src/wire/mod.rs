@@ -1,10 +1,12 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod brief;
 pub mod codec;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
 pub mod ledger;
+pub mod plain;
 pub mod policy_status;
 mod problem;
 pub mod status;

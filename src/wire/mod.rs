@@ -1,6 +1,7 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
 pub mod codec;
+pub mod described;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
@@ -8,5 +9,6 @@ pub mod labels;
 pub mod ledger;
 pub mod policy_status;
 mod problem;
+pub mod refused;
 pub mod status;
 pub mod to_proto;

@@ -4,6 +4,7 @@ pub mod codec;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod labels;
 pub mod ledger;
 pub mod policy_status;
 mod problem;

@@ -15,8 +15,10 @@ pub use tonic_types::Status as RpcStatus;
 use tonic_types::pb::bad_request::FieldViolation;
 use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
+use super::labels::{self, Explained};
 use super::problem::{self, Wording};
 use crate::domain::asked::Violation;
+use crate::domain::gateway::Unlabelled;
 
 /// Most bytes of violations that one status lists; the first is listed whatever its size.
 ///
@@ -50,6 +52,24 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
         }
         count => format!("invalid request, {count} violations, the first {first}"),
     };
+    bad_request(message, listed)
+}
+
+/// Refuses a request of a gateway whose labels are no transfer.
+pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
+    let explained = labels::explain(unlabelled);
+    let Some(first) = explained.first() else { return unresolved() };
+    let message = format!("invalid labels: {}: {}", first.field, first.en);
+    let mut listed: Vec<FieldViolation> = Vec::new();
+    let mut bytes = 0;
+    for Explained { code, field, en, zh } in explained {
+        let entry = field_violation(&field, Wording { reason: code, en, zh });
+        bytes += entry.encoded_len();
+        if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
+            break;
+        }
+        listed.push(entry);
+    }
     bad_request(message, listed)
 }
 

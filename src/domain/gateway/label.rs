@@ -133,10 +133,14 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
         return content;
     }
     for item in &labelled.items {
-        let known = snapshot.codes.items.get(&item.code).map(ItemId);
-        // An entry of a list may make of general information sensitive information.
-        known.into_iter().for_each(|known| add(snapshot.class_of(known).max(snapshot.strictest_class_of(known))));
-        item.class.into_iter().for_each(&mut add);
+        if let Some(known) = snapshot.codes.items.get(&item.code).map(ItemId) {
+            add(snapshot.class_of(known));
+            // An entry of a list may make sensitive information of what the catalogue calls general.
+            add(snapshot.strictest_class_of(known));
+        }
+        if let Some(class) = item.class {
+            add(class);
+        }
     }
     content
 }

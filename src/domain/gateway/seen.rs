@@ -22,8 +22,8 @@ pub trait Seen {
 
     /// Returns what the gateway's configuration or its protocol says under a key.
     ///
-    /// Envoy: the keys of `context_extensions`. AuthZEN: `subject.type`, `subject.id`, `action.name`,
-    /// `resource.type`, `resource.id`.
+    /// The keys of Envoy's `context_extensions`; of an `AuthZEN` request `subject.type`, `subject.id`,
+    /// `action.name`, `resource.type`, `resource.id`.
     fn context(&self, key: &str) -> Option<&str>;
 
     /// Returns a header of the request. `name` is in lower case.

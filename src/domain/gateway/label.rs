@@ -134,10 +134,13 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     }
     for item in &labelled.items {
         if let Some(known) = snapshot.codes.items.get(&item.code).map(ItemId) {
+            add(snapshot.class_of(known));
             // An entry of a list may make sensitive information of what the catalogue calls general.
-            [snapshot.class_of(known), snapshot.strictest_class_of(known)].map(&mut add);
+            add(snapshot.strictest_class_of(known));
         }
-        item.class.map(&mut add);
+        if let Some(class) = item.class {
+            add(class);
+        }
     }
     content
 }

@@ -1,8 +1,10 @@
-//! The handlers of the gRPC services: take the snapshot, read, ask, answer. No rules.
+//! The handlers of the gRPC services, and what other doors share with them: take the snapshot, read, ask, answer. No
+//! rules.
 
 pub mod admin;
 mod answers;
 pub mod decide;
+pub mod labelled;
 pub mod ledger;
 mod totals;
 

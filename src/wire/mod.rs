@@ -2,12 +2,15 @@
 
 pub mod brief;
 pub mod codec;
+pub mod described;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod labels;
 pub mod ledger;
 pub mod plain;
 pub mod policy_status;
 mod problem;
+pub mod refused;
 pub mod status;
 pub mod to_proto;

@@ -15,8 +15,10 @@ pub use tonic_types::Status as RpcStatus;
 use tonic_types::pb::bad_request::FieldViolation;
 use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
+use super::labels::{self, Explained};
 use super::problem::{self, Wording};
 use crate::domain::asked::Violation;
+use crate::domain::gateway::Unlabelled;
 
 /// Most bytes of violations that one status lists; the first is listed whatever its size.
 ///
@@ -50,6 +52,24 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
         }
         count => format!("invalid request, {count} violations, the first {first}"),
     };
+    bad_request(message, listed)
+}
+
+/// Refuses a request of a gateway whose labels are no transfer.
+pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
+    let explained = labels::explain(unlabelled);
+    let Some(first) = explained.first() else { return unresolved() };
+    let message = format!("invalid labels: {}: {}", first.field, first.en);
+    let mut listed: Vec<FieldViolation> = Vec::new();
+    let mut bytes = 0;
+    for Explained { code, field, en, zh } in explained {
+        let entry = field_violation(&field, Wording { reason: code, en, zh });
+        bytes += entry.encoded_len();
+        if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
+            break;
+        }
+        listed.push(entry);
+    }
     bad_request(message, listed)
 }
 
@@ -92,11 +112,17 @@ pub enum Exhausted {
 
 /// Refuses a call because a limit of the server is reached, and says when to try again.
 pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
-    let message = match what {
-        Exhausted::RequestsInFlight => "too many requests in flight: try again after the delay in RetryInfo",
-        Exhausted::OpenStreams => "too many open streams: close one, or try again after the delay in RetryInfo",
+    let (en, zh) = match what {
+        Exhausted::RequestsInFlight => (
+            "too many requests in flight: try again after the delay in RetryInfo",
+            "正在处理的请求过多：请按 RetryInfo 所示时间后重试",
+        ),
+        Exhausted::OpenStreams => (
+            "too many open streams: close one, or try again after the delay in RetryInfo",
+            "打开的流过多：请关闭其一，或按 RetryInfo 所示时间后重试",
+        ),
     };
-    to_status(&rpc_status(Code::ResourceExhausted, message.to_owned(), vec![retry(retry_after_ms)]))
+    to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
 }
 
 /// Why a server does not answer.
@@ -238,6 +264,34 @@ pub fn malformed_digest() -> Status {
         format!("invalid request: digest: {}", wording.en),
         vec![field_violation("digest", wording)],
     ))
+}
+
+/// Refuses a request for what only HTTP can get wrong, or finds nothing at, in both languages.
+pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
+    rpc_status(code, en.to_owned(), vec![localized(zh)])
+}
+
+/// Says whether it is for the caller to do something else: the same request again would be refused again.
+pub fn is_callers(status: &Status) -> bool {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => false,
+    }
 }
 
 /// Returns the status that ends a call.

@@ -29,6 +29,11 @@ impl InFlightLimit {
         Self { places, retry_after_ms }
     }
 
+    /// Returns a place, if there is one.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
     /// Puts a service under the limit.
     pub fn limit<S>(&self, service: S) -> InFlight<S> {
         InFlight { service, limit: self.clone() }

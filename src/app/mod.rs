@@ -4,12 +4,15 @@
 
 pub mod clock;
 pub mod connection;
+pub mod cores;
+pub mod grpc;
 pub mod health;
 pub mod in_flight;
 pub mod ledger;
 pub mod listen;
 pub mod serve;
 pub mod server;
+pub mod short;
 pub mod signals;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
@@ -19,6 +20,7 @@ use super::totals::{Waiting, at_hand, read_all, unread};
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
 use crate::domain::counting::counters_to_ask;
+use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
@@ -27,9 +29,11 @@ use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
+use crate::wire::brief;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
+use crate::wire::plain;
 use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -197,6 +201,35 @@ impl DecisionApi {
         answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
     }
 
+    /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
+    ///
+    /// `None` where it takes the ordinary way, [`DecisionApi::decide_one`], to answer: a request that is refused, asks
+    /// for details, or waits for the ledger. Nothing was counted then.
+    pub fn decide_message(&self, message: &[u8]) -> Option<Bytes> {
+        let stopwatch = Stopwatch::start();
+        let now = self.inner.clock.now();
+        let snapshot = &**self.inner.live.snapshot();
+        let Question { asked, detail, place: _ } = plain::decide(message)?;
+        if detail != Detail::Brief {
+            return None;
+        }
+        let transfer = &resolve(snapshot, &asked, now).ok()?;
+        let totals = match &self.inner.ledger {
+            None => missing_totals(snapshot, transfer).is_empty().then_some(None)?,
+            Some(ledger) => match counters_to_ask(snapshot, transfer) {
+                keys if keys.is_empty() => None,
+                keys => Some(at_hand(ledger.as_ref(), snapshot, &asked, transfer, &keys)?),
+            },
+        };
+        let totals = totals.as_ref().unwrap_or(&transfer.stated);
+        let decision = &self.evaluate(snapshot, transfer, totals);
+        let valid_for_max_s = self.inner.settings.valid_for_max_s;
+        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
+        let answer = brief::framed_response(&decided, self.inner.ids.next());
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Some(answer)
+    }
+
     /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
     ///
     /// # Errors
@@ -320,11 +353,17 @@ impl DecisionApi {
         totals: &Totals,
         detail: Detail,
     ) -> v1::Decision {
-        let decision = &evaluate(snapshot, transfer, totals);
-        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        let decision = &self.evaluate(snapshot, transfer, totals);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
         to_proto::decision(decided, self.inner.ids.next_id(), detail)
+    }
+
+    /// Decides, and counts the decision.
+    fn evaluate(&self, snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
+        let decision = evaluate(snapshot, transfer, totals);
+        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        decision
     }
 
     /// Answers transfers of a batch that wait, each account's totals read once.

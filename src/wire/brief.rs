@@ -5,7 +5,7 @@
 //!
 //! INVARIANT (brief): the bytes are those of the long way. `tests` compare them.
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{encode_varint, encoded_len_varint};
 
 use super::to_proto::{self, Decided, DecisionId};
@@ -14,13 +14,35 @@ use crate::domain::reason::{Outcome, Reason};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Moment;
 
-/// Returns how many bytes [`put_response`] writes.
-pub fn response_len(decided: &Decided<'_>) -> usize {
+/// Bytes that gRPC puts before each message: whether it is compressed, and its length.
+pub const PREFIX_BYTES: usize = 5;
+
+/// Returns a `DecideResponse` with everything but details, as gRPC frames it.
+pub fn framed_response(decided: &Decided<'_>, id: DecisionId) -> Bytes {
+    let len = response_len(decided);
+    let mut buffer = BytesMut::with_capacity(PREFIX_BYTES + len);
+    buffer.put_u8(NOT_COMPRESSED);
+    // An answer is some hundred bytes.
+    buffer.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
+    put_response(decided, id, &mut buffer);
+    buffer.freeze()
+}
+
+/// Returns the message of a gRPC frame; `None` where the frame is not whole, holds more, or is compressed.
+pub fn unframed(frame: &[u8]) -> Option<&[u8]> {
+    let (prefix, message) = frame.split_first_chunk::<PREFIX_BYTES>()?;
+    let [compressed, len @ ..] = *prefix;
+    let is_whole = u32::from_be_bytes(len) as usize == message.len();
+    (compressed == NOT_COMPRESSED && is_whole).then_some(message)
+}
+
+const NOT_COMPRESSED: u8 = 0;
+
+fn response_len(decided: &Decided<'_>) -> usize {
     nested_len(decision_len(decided))
 }
 
-/// Writes a `DecideResponse` with everything but details.
-pub fn put_response(decided: &Decided<'_>, id: DecisionId, buffer: &mut impl BufMut) {
+fn put_response(decided: &Decided<'_>, id: DecisionId, buffer: &mut impl BufMut) {
     put_len(1, decision_len(decided), buffer);
     let Decided { snapshot, decision, .. } = *decided;
     put_text(1, &id.text(), buffer);
@@ -148,9 +170,8 @@ mod tests {
         let decision = &evaluate(&snapshot, &transfer, totals);
         let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
         let id = DecisionIds::random().next();
-        let mut bytes = Vec::new();
-        put_response(&decided, id, &mut bytes);
-        assert_eq!(bytes.len(), response_len(&decided));
+        let framed = framed_response(&decided, id);
+        let bytes = unframed(&framed).unwrap();
         let long = to_proto::decide(to_proto::decision(decided, id.to_string(), Detail::Brief)).encode_to_vec();
         assert_eq!(bytes, long);
     }

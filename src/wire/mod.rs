@@ -13,4 +13,5 @@ pub mod policy_status;
 mod problem;
 pub mod refused;
 pub mod status;
+pub mod timeout;
 pub mod to_proto;

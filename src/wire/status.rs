@@ -163,6 +163,13 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
     rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)])
 }
 
+/// Refuses a call whose caller has stopped waiting.
+pub fn late() -> Status {
+    let en = "the deadline of the call passed before it was answered: nothing may pass, try again with more time";
+    let zh = "请求在答复前已超时：不得放行，请延长时限后重试";
+    to_status(&rpc_status(Code::DeadlineExceeded, en.to_owned(), vec![localized(zh)]))
+}
+
 /// Why the ledger does not do what it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uncounted {

@@ -1,7 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
 //! A request beyond the limit is refused at once: a caller that must not let data pass without
-//! an answer is better served by a quick refusal than by a queue.
+//! an answer is better served by a quick refusal than by a queue. Here also begins the time for
+//! which a caller waits: its request has just come.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Bytes, Service, http};
 use tonic::server::NamedService;
 
+use crate::service::deadline::Deadline;
 use crate::wire::status::{self, Exhausted};
 
 /// The requests that may be in flight; clones share one limit.
@@ -59,7 +61,10 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        if let Some(deadline) = Deadline::from_now(request.headers()) {
+            request.extensions_mut().insert(deadline);
+        }
         let Ok(permit) = self.limit.places.clone().try_acquire_owned() else {
             return Box::pin(std::future::ready(Ok(status::exhausted(
                 Exhausted::RequestsInFlight,

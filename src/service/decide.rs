@@ -147,12 +147,30 @@ impl DecisionApi {
             let snapshot = self.inner.live.snapshot();
             self.begin(&snapshot, from_proto::decide(request), now)
         };
-        let answer = match step {
+        let answer = self.end(step, now).await;
+        answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
+    }
+
+    /// Decides one transfer on a snapshot that the caller has read other things from already.
+    ///
+    /// # Errors
+    /// As [`DecisionApi::decide_one`].
+    pub(super) async fn decide_on(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::DecideRequest,
+    ) -> Result<v1::Decision, RpcStatus> {
+        let now = self.inner.clock.now();
+        let step = self.begin(snapshot, from_proto::decide(request), now);
+        self.end(step, now).await
+    }
+
+    async fn end(&self, step: Result<Step, Vec<Violation>>, now: Moment) -> Result<v1::Decision, RpcStatus> {
+        match step {
             Ok(Step::Decided(decision)) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
             Err(violations) => Err(status::invalid(&violations)),
-        };
-        answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
+        }
     }
 
     /// Decides one message of a stream, on the snapshot in force now.

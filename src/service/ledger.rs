@@ -99,6 +99,33 @@ impl LedgerApi {
         Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() }) }
     }
 
+    /// Decides a transfer and counts it in one step, on a snapshot that the caller has read other things from already.
+    ///
+    /// # Errors
+    /// As `Reserve`: the transfer is malformed, or the ledger did not do it.
+    pub(super) async fn reserve_on(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::ReserveRequest,
+    ) -> Result<v1::ReserveResponse, Status> {
+        let ledger = self.ledger()?;
+        let now = self.inner.clock.now();
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
+        let (transfer_id, keep) = (request.transfer_id, request.keep);
+        let prepared = self.prepare(snapshot, request, now).map_err(|violations| invalid(&violations))?;
+        let Prepared { reservation, judge, counters } = prepared;
+        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
+        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
+        if keep == Keep::Commit && reserved.expires_at.is_some() {
+            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
+            reserved.expires_at = None;
+        }
+        warn_of_caps(snapshot, &counters, &reserved);
+        response(snapshot, &reserved)
+    }
+
     fn ledger(&self) -> Result<&dyn Ledger, Status> {
         self.inner.ledger.as_deref().ok_or_else(|| status::uncounted(Uncounted::NoLedger))
     }
@@ -275,23 +302,8 @@ fn invalid(violations: &[Violation]) -> Status {
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
-        let ledger = self.ledger()?;
-        let now = self.inner.clock.now();
-        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
-        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request.get_ref(), limits).map_err(|violations| invalid(&violations))?;
-        let (transfer_id, keep) = (request.transfer_id, request.keep);
         let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let prepared = self.prepare(&snapshot, request, now).map_err(|violations| invalid(&violations))?;
-        let Prepared { reservation, judge, counters } = prepared;
-        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
-        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
-        if keep == Keep::Commit && reserved.expires_at.is_some() {
-            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
-            reserved.expires_at = None;
-        }
-        warn_of_caps(&snapshot, &counters, &reserved);
-        response(&snapshot, &reserved).map(Response::new)
+        self.reserve_on(&snapshot, request.get_ref()).await.map(Response::new)
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {

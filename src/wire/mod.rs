@@ -1,9 +1,12 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
 pub mod codec;
+pub mod described;
+pub mod envoy;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod json_pointer;
 pub mod labels;
 pub mod ledger;
 pub mod policy_status;

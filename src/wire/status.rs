@@ -28,6 +28,9 @@ use crate::domain::gateway::Unlabelled;
 /// (3,072 + 900) · 4/3 + 900 · 1.7 ≈ 6,900, which leaves a margin of a kibibyte for the rest.
 pub const VIOLATIONS_BYTES_MAX: usize = 3_072;
 
+/// Most characters of what a gateway says that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 64;
+
 /// Refuses a request that is malformed, given paths from the root of the request.
 ///
 /// This is the form that stands inside a batch or a stream; [`to_status`] makes one of it that
@@ -71,6 +74,19 @@ pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
         listed.push(entry);
     }
     bad_request(message, listed)
+}
+
+/// Refuses a request whose gateway says of counting what is neither `yes` nor `no`.
+pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
+    let text: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let text = text.escape_debug();
+    let wording = Wording {
+        reason: "LABEL_OF_WRONG_KIND",
+        en: format!("`{key}` of the gateway's context is `{text}`: write `yes` to count the transfer, or leave it out"),
+        zh: format!("网关上下文的 `{key}` 为 `{text}`：需计数请填 `yes`，否则不填"),
+    };
+    let field = format!("context {key}");
+    bad_request(format!("invalid labels: {field}: {}", wording.en), vec![field_violation(&field, wording)])
 }
 
 /// Returns a violation on a line, in both languages.
@@ -247,6 +263,12 @@ pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
     to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
 }
 
+/// Ends a call whose caller has stopped waiting.
+pub fn too_late() -> Status {
+    let message = "the caller's deadline is over: nothing was decided";
+    to_status(&rpc_status(Code::DeadlineExceeded, message.to_owned(), Vec::new()))
+}
+
 /// Refuses a digest without the form of one.
 pub fn malformed_digest() -> Status {
     let wording = Wording {
@@ -271,6 +293,65 @@ pub fn to_rpc_status(status: &Status) -> RpcStatus {
     match RpcStatus::decode(status.details()) {
         Ok(rpc) if rpc.code == i32::from(status.code()) => rpc,
         Ok(_) | Err(_) => plain(),
+    }
+}
+
+/// Refuses where a decision says no outcome. That cannot happen; if it does, nothing may pass.
+pub fn without_outcome() -> RpcStatus {
+    let message = "the decision says no outcome: nothing may pass, report this to the operator of the server";
+    rpc_status(Code::Internal, message.to_owned(), Vec::new())
+}
+
+/// Returns the stable codes of what is wrong: those of the details, or else the name of the status.
+pub fn reasons(rpc: &RpcStatus) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for detail in &rpc.details {
+        if detail.type_url == BadRequest::TYPE_URL
+            && let Ok(pb::BadRequest { field_violations }) = pb::BadRequest::decode(detail.value.as_slice())
+        {
+            reasons.extend(field_violations.into_iter().map(|violation| violation.reason));
+        }
+        if detail.type_url == ErrorInfo::TYPE_URL
+            && let Ok(info) = pb::ErrorInfo::decode(detail.value.as_slice())
+        {
+            reasons.push(info.reason);
+        }
+    }
+    reasons.dedup();
+    if reasons.is_empty() {
+        reasons.push(name(Code::from_i32(rpc.code)).to_owned());
+    }
+    reasons
+}
+
+/// Returns when a caller may try again, in whole seconds, where the status says.
+pub fn retry_after_s(rpc: &RpcStatus) -> Option<i64> {
+    let detail = rpc.details.iter().find(|detail| detail.type_url == RetryInfo::TYPE_URL)?;
+    let pb::RetryInfo { retry_delay } = pb::RetryInfo::decode(detail.value.as_slice()).ok()?;
+    let prost_types::Duration { seconds, nanos } = retry_delay?;
+    Some(seconds.saturating_add(i64::from(0 < nanos)))
+}
+
+/// Returns the name of a code, as the specification of gRPC writes it.
+const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

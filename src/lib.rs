@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod ledger;
 pub mod live;
+pub mod metrics;
 pub mod policy;
 pub mod report;
 pub mod service;

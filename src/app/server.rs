@@ -24,6 +24,7 @@ use crate::ledger::LedgerError;
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
+use crate::metrics;
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
 use crate::service::labelled::LabelledDoor;
@@ -134,7 +135,8 @@ impl Server {
         let settings = decide_settings(config);
         let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), settings, ledger.clone());
         let counting = LedgerApi::new(policies.live().clone(), clock.clone(), ledger_settings(config), ledger);
-        let door = LabelledDoor::new(policies.live().clone(), &decisions, &counting, Unmatched::Refuse);
+        let door =
+            LabelledDoor::new(policies.live().clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Envoy);
         let envoy = EnvoyApi::new(door);
         let parts = Parts {
             config,

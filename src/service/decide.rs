@@ -26,6 +26,7 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
+use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
@@ -79,6 +80,27 @@ pub(super) enum Phase {
 #[derive(Debug, Clone)]
 pub struct DecisionApi {
     inner: Arc<Inner>,
+    metrics: Arc<Metrics>,
+    /// Which door it is counted under.
+    door: Door,
+}
+
+/// A decision, and how long it can be relied on.
+#[derive(Debug)]
+pub struct Answered {
+    /// The decision.
+    pub decision: v1::Decision,
+    /// What it rests on.
+    pub rests: Rests,
+}
+
+/// What a decision rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rests {
+    /// Lists and facts alone: the same question has the same answer until it runs out or the lists change.
+    OnFacts,
+    /// Totals as well, which any other transfer may change at any moment.
+    OnTotals,
 }
 
 #[derive(Debug)]
@@ -104,7 +126,25 @@ impl DecisionApi {
         let streams_free = Arc::new(Semaphore::new(settings.streams_open_max.min(Semaphore::MAX_PERMITS)));
         let (phase, _) = watch::channel(Phase::Serving);
         let ids = DecisionIds::random();
-        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase }) }
+        let inner = Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase });
+        Self { inner, metrics: Arc::default(), door: Door::Decide }
+    }
+
+    /// Returns the same service, counted in `metrics`.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Returns the same service, counted under another door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> Self {
+        Self { door, ..self.clone() }
+    }
+
+    /// Returns what this service is counted in.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Ends open streams: each answers what has arrived and then ends with `UNAVAILABLE`. New
@@ -141,50 +181,66 @@ impl DecisionApi {
     /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
     /// ledger does not answer.
     pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
             self.begin(&snapshot, from_proto::decide(request), now)
         };
-        let answer = self.end(step, now).await;
+        let answer = match step {
+            Ok(Step::Decided(decision)) => Ok(decision),
+            Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
+            Err(violations) => Err(self.invalid(&violations)),
+        };
+        self.metrics.took(self.door, stopwatch.elapsed());
         answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
     }
 
-    /// Decides one transfer on a snapshot that the caller has read other things from already.
+    /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
     ///
     /// # Errors
     /// As [`DecisionApi::decide_one`].
-    pub(super) async fn decide_on(
+    pub async fn decide_on(
         &self,
         snapshot: &Arc<Snapshot>,
         request: &v1::DecideRequest,
-    ) -> Result<v1::Decision, RpcStatus> {
+    ) -> Result<Answered, RpcStatus> {
         let now = self.inner.clock.now();
-        let step = self.begin(snapshot, from_proto::decide(request), now);
-        self.end(step, now).await
+        match self.begin(snapshot, from_proto::decide(request), now) {
+            Ok(Step::Decided(decision)) => Ok(Answered { decision, rests: Rests::OnFacts }),
+            Ok(Step::Waits(waiting)) => {
+                self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
+            }
+            Err(violations) => Err(self.invalid(&violations)),
+        }
     }
 
-    async fn end(&self, step: Result<Step, Vec<Violation>>, now: Moment) -> Result<v1::Decision, RpcStatus> {
-        match step {
-            Ok(Step::Decided(decision)) => Ok(decision),
-            Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
-            Err(violations) => Err(status::invalid(&violations)),
-        }
+    /// Refuses a request that is malformed, and counts it.
+    fn invalid(&self, violations: &[Violation]) -> RpcStatus {
+        self.metrics.refused(self.door);
+        status::invalid(violations)
     }
 
     /// Decides one message of a stream, on the snapshot in force now.
     pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
+        let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        match self.begin(&self.inner.live.snapshot(), question, now) {
-            Ok(Step::Decided(decision)) => Streamed::Now(to_proto::stream(sequence, Ok(decision))),
-            Err(violations) => Streamed::Now(to_proto::stream(sequence, Err(status::invalid(&violations)))),
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now) {
+            Ok(Step::Decided(decision)) => Ok(decision),
+            Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
-                Streamed::Later(Box::pin(async move { to_proto::stream(sequence, api.finish(*waiting, now).await) }))
+                return Streamed::Later(Box::pin(async move {
+                    let answer = api.finish(*waiting, now).await;
+                    api.metrics.took(api.door, stopwatch.elapsed());
+                    to_proto::stream(sequence, answer)
+                }));
             }
-        }
+        };
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Streamed::Now(to_proto::stream(sequence, answer))
     }
 
     /// Returns the limits.
@@ -235,9 +291,15 @@ impl DecisionApi {
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
     ) -> Result<v1::Decision, RpcStatus> {
-        let before = before.map_err(|error| unread(error, self.inner.settings.retry_after_ms))?;
+        let before = before.map_err(|error| self.unread(error))?;
         let totals = waiting.totals(before);
         Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
+    }
+
+    /// Refuses a transfer whose totals cannot be read, and counts it.
+    fn unread(&self, error: &LedgerError) -> RpcStatus {
+        self.metrics.unanswered(self.door);
+        unread(error, self.inner.settings.retry_after_ms)
     }
 
     fn decide_with(
@@ -248,6 +310,7 @@ impl DecisionApi {
         detail: Detail,
     ) -> v1::Decision {
         let decision = &evaluate(snapshot, transfer, totals);
+        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
         to_proto::decision(decided, self.inner.ids.next_id(), detail)
@@ -276,7 +339,7 @@ impl DecisionApi {
                 Ok(Step::Decided(decision)) => Ok(decision),
                 Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
                     Some(before) => self.decide_waiting(&waiting, before.as_ref()),
-                    None => Err(unread(&no_ledger(), self.inner.settings.retry_after_ms)),
+                    None => Err(self.unread(&no_ledger())),
                 },
                 Err(refusal) => Err(refusal),
             });
@@ -339,12 +402,28 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<v1::DecideBatchRequest>,
     ) -> Result<Response<v1::DecideBatchResponse>, Status> {
+        let stopwatch = Stopwatch::start();
+        let api = self.at(Door::DecideBatch);
+        let answer = api.decide_all(request.get_ref()).await;
+        api.metrics.took(api.door, stopwatch.elapsed());
+        answer.map(Response::new).map_err(|refusal| status::to_status(&refusal))
+    }
+
+    async fn decide_stream(
+        &self,
+        request: Request<Streaming<v1::DecideStreamRequest>>,
+    ) -> Result<Response<Self::DecideStreamStream>, Status> {
+        self.at(Door::DecideStream).answers(request.into_inner()).map(Response::new)
+    }
+}
+
+impl DecisionApi {
+    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, RpcStatus> {
         // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
         let transfers_max = self.inner.settings.batch_transfers_max;
-        let questions = from_proto::batch(request.get_ref(), transfers_max)
-            .map_err(|violations| status::to_status(&status::invalid(&violations)))?;
+        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
             let step = self.begin(&snapshot, question, now);
@@ -352,20 +431,11 @@ impl DecisionService for DecisionApi {
             if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;
             }
-            steps.push(step.map_err(|violations| status::invalid(&violations)));
+            steps.push(step.map_err(|violations| self.invalid(&violations)));
         }
-        Ok(Response::new(to_proto::batch(self.finish_all(steps, now).await)))
+        Ok(to_proto::batch(self.finish_all(steps, now).await))
     }
 
-    async fn decide_stream(
-        &self,
-        request: Request<Streaming<v1::DecideStreamRequest>>,
-    ) -> Result<Response<Self::DecideStreamStream>, Status> {
-        self.answers(request.into_inner()).map(Response::new)
-    }
-}
-
-impl DecisionApi {
     /// Answers a stream of requests.
     fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Status> {
         let retry_after_ms = self.inner.settings.retry_after_ms;
@@ -375,7 +445,10 @@ impl DecisionApi {
             return Err(status::unavailable(Unavailable::Draining, retry_after_ms));
         }
         let place = Arc::clone(&self.inner.streams_free).try_acquire_owned();
-        let place = place.map_err(|_| status::exhausted(Exhausted::OpenStreams, retry_after_ms))?;
+        let place = place.map_err(|_| {
+            self.metrics.limited(Limit::StreamsOpen);
+            status::exhausted(Exhausted::OpenStreams, retry_after_ms)
+        })?;
         Ok(Answers::new(inbound, self.clone(), phase, place))
     }
 }

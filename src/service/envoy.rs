@@ -30,24 +30,29 @@ impl EnvoyApi {
     /// Answers one request.
     pub async fn answer(&self, request: &CheckRequest) -> CheckResponse {
         let check = Check::new(request);
-        let record = match check.counting() {
-            Counting::ByRule => Record::AskOnly,
-            Counting::Wanted => Record::Record,
-            Counting::Unreadable(text) => return answer::refused(status::unreadable_record_wish(RECORD_KEY, &text)),
-        };
-        // The number alone could be the id of a transfer of somebody else's.
-        let request_id = check.stream_id().map(|id| format!("envoy:{id}"));
         let snapshot = self.door.snapshot();
-        match self.door.answer(&snapshot, &check, &Besides { record, request_id }).await {
+        let wish = match check.counting() {
+            Counting::ByRule => Ok(Record::AskOnly),
+            Counting::Wanted => Ok(Record::Record),
+            Counting::Unreadable(text) => Err(status::unreadable_record_wish(RECORD_KEY, &text)),
+        };
+        let answer = match wish {
+            Ok(record) => {
+                // The number alone could be the id of a transfer of somebody else's.
+                let request_id = check.stream_id().map(|id| format!("envoy:{id}"));
+                self.door.answer_on(&snapshot, &check, &Besides { record, request_id }).await
+            }
+            Err(refusal) => self.door.refuse(refusal),
+        };
+        let labels = || check.label_headers(&snapshot.gateway.headers);
+        match answer {
             Answer::Decided(decided) => {
-                let DecidedTransfer { decision, rule, transfer_id } = *decided;
-                let labels = check.label_headers(&snapshot.gateway.headers);
-                answer::decided(decision, Passage { labels, rule, transfer_id })
+                let DecidedTransfer { decision, rule, keeping: _, transfer_id } = *decided;
+                answer::decided(&decision, Passage { labels: labels(), rule, transfer_id })
             }
-            Answer::NoTransfer { digest } => {
-                answer::no_transfer(digest, check.label_headers(&snapshot.gateway.headers))
-            }
-            Answer::Refused(refusal) => answer::refused(refusal),
+            Answer::NoTransfer { digest } => answer::no_transfer(digest, labels()),
+            Answer::Refused(refusal) => answer::refused(&refusal),
+            Answer::Unanswered(refusal) => answer::unanswered(&refusal),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::gateway::Unmatched;
 use crate::domain::snapshot::Snapshot;
 use crate::ledger::Ledger;
 use crate::live::Live;
+use crate::metrics::Door;
 use crate::service::{DecideSettings, DecisionApi, LedgerApi, LedgerSettings};
 use crate::testing::ledger::MemoryLedger;
 use crate::testing::{StandingClock, counting_snapshot, snapshot};
@@ -27,7 +28,7 @@ fn api_with(snapshot: Snapshot, unmatched: Unmatched, ledger: Option<Arc<dyn Led
     let clock = Arc::new(StandingClock);
     let decisions = DecisionApi::new(live.clone(), clock.clone(), DecideSettings::default(), ledger.clone());
     let counting = LedgerApi::new(live.clone(), clock, LedgerSettings::default(), ledger);
-    EnvoyApi::new(LabelledDoor::new(live, &decisions, &counting, unmatched))
+    EnvoyApi::new(LabelledDoor::new(live, &decisions, &counting, unmatched, Door::Envoy))
 }
 
 fn api_over(snapshot: Snapshot) -> (EnvoyApi, Arc<MemoryLedger>) {
@@ -156,11 +157,11 @@ async fn allow_passes_and_takes_the_labels_off() {
         ["x-neglist-flow", "x-neglist-made-up", "x-neglist-outcome", "x-neglist-sensitive-persons"].map(str::to_owned);
     assert_eq!(ok.headers_to_remove, labels);
     assert!(ok.headers.is_empty(), "nothing of ours goes abroad");
-    assert_eq!(header(&ok.response_headers_to_add, "x-neglist-outcome"), "ALLOW");
+    assert_eq!(header(&ok.response_headers_to_add, "x-neglist-outcome"), "allow");
     assert_eq!(header(&ok.response_headers_to_add, "x-neglist-clearance"), "filing-1");
     assert_eq!(header(&ok.response_headers_to_add, "x-neglist-digest"), "blake3:00");
     let metadata = ["outcome", "required", "clearance", "digest", "revision"].map(|name| meta(&response, name));
-    assert_eq!(metadata, ["ALLOW", "FILE", "filing-1", "blake3:00", "7"]);
+    assert_eq!(metadata, ["allow", "file", "filing-1", "blake3:00", "7"]);
     assert_eq!(meta(&response, "decision_id").len(), 32);
     assert!(meta(&response, "valid_until").ends_with('Z'), "{response:?}");
     assert_eq!(meta(&response, "transfer_id"), "");
@@ -170,24 +171,22 @@ async fn allow_passes_and_takes_the_labels_off() {
 #[tokio::test]
 async fn every_other_outcome_is_denied_in_both_languages() {
     let (api, _) = api_over(snapshot());
-    for (persons, outcome) in [("10", "FILE"), ("20000", "CONTRACT"), ("50000", "ASSESS")] {
+    for (persons, outcome) in [("10", "file"), ("20000", "contract"), ("50000", "assess")] {
         let response = api.answer(&trial(persons)).await;
         let (status, answer) = denied(&response);
         assert_eq!((code(&response), status), (Code::PermissionDenied, 403));
         assert_eq!(header(&answer.headers, "x-neglist-outcome"), outcome);
         assert_eq!(header(&answer.headers, "content-type"), "application/json");
         assert_eq!(header(&answer.headers, "cache-control"), "no-store");
-        assert!(!header(&answer.headers, "x-neglist-next-step").is_empty());
         assert_eq!((meta(&response, "outcome"), meta(&response, "required")), (outcome.into(), outcome.into()));
         assert_eq!(meta(&response, "rules"), "beijing-2025/pharma/clinical-trial");
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        let decision = &body["decision"];
-        assert_eq!(decision["outcome"], format!("OUTCOME_{outcome}"));
-        let reason = &decision["reasons"][0];
-        assert!(!reason["textZh"].as_str().unwrap().is_ascii() && !reason["textEn"].as_str().unwrap().is_empty());
+        assert_eq!(body["outcome"], outcome);
+        let reason = &body["reasons"][0];
+        assert!(!reason["text_zh"].as_str().unwrap().is_ascii() && !reason["text_en"].as_str().unwrap().is_empty());
         assert_eq!(reason["citation"], "规定第七条 / Provisions, art. 7");
-        assert_eq!(decision["nextStep"]["textZh"], "办理");
-        assert!(outcome == "ASSESS" || !decision["headroom"].as_array().unwrap().is_empty(), "{body}");
+        assert_eq!(body["next_step"]["text_zh"], "办理");
+        assert!(outcome == "assess" || !body["headroom"].as_array().unwrap().is_empty(), "{body}");
     }
 }
 
@@ -212,9 +211,9 @@ async fn labels_that_make_no_transfer_are_the_callers_fault_and_never_an_error()
         let (status, answer) = denied(&response);
         assert_eq!((code(&response), status), (Code::InvalidArgument, 400), "{headers:?}");
         assert_eq!(meta(&response, "reasons"), reason, "{headers:?}");
-        assert_eq!(header(&answer.headers, "x-neglist-outcome"), "REFUSED");
+        assert_eq!(header(&answer.headers, "x-neglist-outcome"), "refused");
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(body["error"]["code"], 3, "{body}");
+        assert_eq!(body["code"], 3, "{body}");
         assert!(!answer.body.is_ascii(), "Chinese too: {body}");
     }
     assert_eq!(ledger.writes(), 0);
@@ -344,11 +343,8 @@ async fn a_ledger_that_does_not_answer_is_an_error_with_503() {
         let (status, answer) = undecided(&response);
         assert_eq!((code(&response), status), (Code::Unavailable, 503));
         assert_eq!(header(&answer.headers, "retry-after"), "1");
-        assert_eq!(header(&answer.headers, "x-neglist-outcome"), "UNDECIDED");
-        assert_eq!(
-            (meta(&response, "outcome"), meta(&response, "reasons")),
-            ("UNDECIDED".into(), "UNAVAILABLE".into())
-        );
+        assert_eq!(header(&answer.headers, "x-neglist-outcome"), "unanswered");
+        assert_eq!((meta(&response, "outcome"), meta(&response, "reasons")), ("unanswered".into(), String::new()));
         assert!(answer.body.contains("不得放行"), "{}", answer.body);
     }
     ledger.set_down(false);
@@ -370,8 +366,8 @@ async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
     let ledger: Option<Arc<dyn Ledger>> = Some(Arc::new(MemoryLedger::default()));
     let api = api_with(counting_snapshot(), Unmatched::Allow, ledger.clone());
     let response = api.answer(&seen(&[("accept", "*/*")])).await;
-    assert_eq!(header(&allowed(&response).response_headers_to_add, "x-neglist-outcome"), "NO_TRANSFER");
-    assert_eq!((meta(&response, "outcome"), meta(&response, "digest")), ("NO_TRANSFER".into(), "blake3:00".into()));
+    assert_eq!(header(&allowed(&response).response_headers_to_add, "x-neglist-outcome"), "no-transfer");
+    assert_eq!((meta(&response, "outcome"), meta(&response, "digest")), ("no-transfer".into(), "blake3:00".into()));
     // A label that is there and wrong is not nothing.
     denied(&api.answer(&seen(&[("x-neglist-flow", "")])).await);
     denied(&api.answer(&seen(&[("x-neglist-flow", "unheard-of")])).await);

@@ -27,10 +27,11 @@ use crate::ledger::{
     Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Reserved, Usage,
 };
 use crate::live::Live;
+use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
-use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion};
+use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::status::{self, Uncounted};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -76,6 +77,9 @@ impl Default for LedgerSettings {
 #[derive(Debug, Clone)]
 pub struct LedgerApi {
     inner: Arc<Inner>,
+    metrics: Arc<Metrics>,
+    /// Which door it is counted under.
+    door: Door,
 }
 
 #[derive(Debug)]
@@ -96,34 +100,39 @@ impl LedgerApi {
         settings: LedgerSettings,
         ledger: Option<Arc<dyn Ledger>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() }) }
+        let inner = Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() });
+        Self { inner, metrics: Arc::default(), door: Door::Reserve }
+    }
+
+    /// Returns the same service, counted in `metrics`.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Returns the same service, counted under another door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> Self {
+        Self { door, ..self.clone() }
     }
 
     /// Decides a transfer and counts it in one step, on a snapshot that the caller has read other things from already.
+    /// The caller counts the time.
     ///
     /// # Errors
     /// As `Reserve`: the transfer is malformed, or the ledger did not do it.
-    pub(super) async fn reserve_on(
+    pub async fn reserve_on(
         &self,
         snapshot: &Arc<Snapshot>,
         request: &v1::ReserveRequest,
     ) -> Result<v1::ReserveResponse, Status> {
-        let ledger = self.ledger()?;
-        let now = self.inner.clock.now();
-        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
-        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
-        let (transfer_id, keep) = (request.transfer_id, request.keep);
-        let prepared = self.prepare(snapshot, request, now).map_err(|violations| invalid(&violations))?;
-        let Prepared { reservation, judge, counters } = prepared;
-        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
-        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
-        if keep == Keep::Commit && reserved.expires_at.is_some() {
-            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
-            reserved.expires_at = None;
+        let reserved = self.reserve_and_count(snapshot, request).await;
+        match &reserved {
+            Ok((_, verdict)) => self.metrics.decided(self.door, verdict.outcome, verdict.codes.iter().copied()),
+            Err(status) if status::is_callers(status) => self.metrics.refused(self.door),
+            Err(_) => self.metrics.unanswered(self.door),
         }
-        warn_of_caps(snapshot, &counters, &reserved);
-        response(snapshot, &reserved)
+        reserved.map(|(response, _)| response)
     }
 
     fn ledger(&self) -> Result<&dyn Ledger, Status> {
@@ -210,6 +219,29 @@ impl LedgerApi {
         })
     }
 
+    async fn reserve_and_count(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::ReserveRequest,
+    ) -> Result<(v1::ReserveResponse, Verdict), Status> {
+        let ledger = self.ledger()?;
+        let now = self.inner.clock.now();
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
+        let (transfer_id, keep) = (request.transfer_id, request.keep);
+        let prepared = self.prepare(snapshot, request, now).map_err(|violations| invalid(&violations))?;
+        let Prepared { reservation, judge, counters } = prepared;
+        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
+        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
+        if keep == Keep::Commit && reserved.expires_at.is_some() {
+            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
+            reserved.expires_at = None;
+        }
+        warn_of_caps(snapshot, &counters, &reserved);
+        response(snapshot, &reserved)
+    }
+
     /// The counters to show of an exporter, with those that nothing was added to yet.
     fn counters_to_show(
         snapshot: &Snapshot,
@@ -274,7 +306,7 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
     }
 }
 
-fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<v1::ReserveResponse, Status> {
+fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Status> {
     let unreadable = || {
         tracing::error!("an answer that the ledger kept cannot be read");
         status::uncounted(Uncounted::Unreadable)
@@ -292,7 +324,8 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<v1::ReserveRespo
         Replayed::Yes => Answered::Before,
         Replayed::No => Answered::Now,
     };
-    Ok(wire::reserved(kept, changes.collect(), reserved.expires_at, answered))
+    let verdict = kept.verdict();
+    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
 }
 
 fn invalid(violations: &[Violation]) -> Status {
@@ -302,8 +335,11 @@ fn invalid(violations: &[Violation]) -> Status {
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
+        let stopwatch = Stopwatch::start();
         let snapshot = Arc::clone(&self.inner.live.snapshot());
-        self.reserve_on(&snapshot, request.get_ref()).await.map(Response::new)
+        let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
+        self.metrics.took(self.door, stopwatch.elapsed());
+        reserved.map(Response::new)
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {

@@ -11,5 +11,6 @@ pub mod labels;
 pub mod ledger;
 pub mod policy_status;
 mod problem;
+pub mod refused;
 pub mod status;
 pub mod to_proto;

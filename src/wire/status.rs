@@ -128,11 +128,17 @@ pub enum Exhausted {
 
 /// Refuses a call because a limit of the server is reached, and says when to try again.
 pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
-    let message = match what {
-        Exhausted::RequestsInFlight => "too many requests in flight: try again after the delay in RetryInfo",
-        Exhausted::OpenStreams => "too many open streams: close one, or try again after the delay in RetryInfo",
+    let (en, zh) = match what {
+        Exhausted::RequestsInFlight => (
+            "too many requests in flight: try again after the delay in RetryInfo",
+            "正在处理的请求过多：请按 RetryInfo 所示时间后重试",
+        ),
+        Exhausted::OpenStreams => (
+            "too many open streams: close one, or try again after the delay in RetryInfo",
+            "打开的流过多：请关闭其一，或按 RetryInfo 所示时间后重试",
+        ),
     };
-    to_status(&rpc_status(Code::ResourceExhausted, message.to_owned(), vec![retry(retry_after_ms)]))
+    to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
 }
 
 /// Why a server does not answer.
@@ -282,6 +288,34 @@ pub fn malformed_digest() -> Status {
     ))
 }
 
+/// Refuses a request for what only HTTP can get wrong, or finds nothing at, in both languages.
+pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
+    rpc_status(code, en.to_owned(), vec![localized(zh)])
+}
+
+/// Says whether it is for the caller to do something else: the same request again would be refused again.
+pub fn is_callers(status: &Status) -> bool {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => false,
+    }
+}
+
 /// Returns the status that ends a call.
 pub fn to_status(rpc: &RpcStatus) -> Status {
     Status::with_details(Code::from_i32(rpc.code), rpc.message.clone(), rpc.encode_to_vec().into())
@@ -293,65 +327,6 @@ pub fn to_rpc_status(status: &Status) -> RpcStatus {
     match RpcStatus::decode(status.details()) {
         Ok(rpc) if rpc.code == i32::from(status.code()) => rpc,
         Ok(_) | Err(_) => plain(),
-    }
-}
-
-/// Refuses where a decision says no outcome. That cannot happen; if it does, nothing may pass.
-pub fn without_outcome() -> RpcStatus {
-    let message = "the decision says no outcome: nothing may pass, report this to the operator of the server";
-    rpc_status(Code::Internal, message.to_owned(), Vec::new())
-}
-
-/// Returns the stable codes of what is wrong: those of the details, or else the name of the status.
-pub fn reasons(rpc: &RpcStatus) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
-    for detail in &rpc.details {
-        if detail.type_url == BadRequest::TYPE_URL
-            && let Ok(pb::BadRequest { field_violations }) = pb::BadRequest::decode(detail.value.as_slice())
-        {
-            reasons.extend(field_violations.into_iter().map(|violation| violation.reason));
-        }
-        if detail.type_url == ErrorInfo::TYPE_URL
-            && let Ok(info) = pb::ErrorInfo::decode(detail.value.as_slice())
-        {
-            reasons.push(info.reason);
-        }
-    }
-    reasons.dedup();
-    if reasons.is_empty() {
-        reasons.push(name(Code::from_i32(rpc.code)).to_owned());
-    }
-    reasons
-}
-
-/// Returns when a caller may try again, in whole seconds, where the status says.
-pub fn retry_after_s(rpc: &RpcStatus) -> Option<i64> {
-    let detail = rpc.details.iter().find(|detail| detail.type_url == RetryInfo::TYPE_URL)?;
-    let pb::RetryInfo { retry_delay } = pb::RetryInfo::decode(detail.value.as_slice()).ok()?;
-    let prost_types::Duration { seconds, nanos } = retry_delay?;
-    Some(seconds.saturating_add(i64::from(0 < nanos)))
-}
-
-/// Returns the name of a code, as the specification of gRPC writes it.
-const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -51,9 +51,10 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "tonic_types",
         ],
     ),
+    ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
     (
         "service",
-        &["domain", "ledger", "live", "service", "wire"],
+        &["domain", "ledger", "live", "metrics", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
     ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),

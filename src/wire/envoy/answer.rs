@@ -3,38 +3,44 @@
 //! The call itself is always `OK`; the verdict is `CheckResponse.status.code`: 0 lets the request
 //! pass, anything else does not. There are four answers:
 //!
-//! | answer | code | client gets | with |
+//! | answer | code | the client gets | with |
 //! |---|---|---|---|
-//! | ALLOW | 0 | what the upstream says | `ok_response` |
+//! | ALLOW, or no transfer | 0 | what the upstream says | `ok_response` |
 //! | FILE, CONTRACT, ASSESS | 7 | 403 | `denied_response` |
-//! | wrong labels, an id used twice | 3, 6, 9 | 400 or 409 | `denied_response` |
+//! | labels that are wrong, an id used twice | 3, 5, 6, 9 | 400, 404, 409 | `denied_response` |
 //! | cannot be decided now | any other | 503 | `error_response` |
 //!
 //! What a client can bring about by what it sends is a denial and no error, because Envoy lets errors
 //! pass where its operator asks for that (`failure_mode_allow`). An Envoy that does not know
 //! `error_response` denies with 403.
 //!
-//! Headers are ASCII; texts stand in the body, a `neglist.v1.DecideResult` in proto3 JSON.
+//! Names and words are those of every other door, [`described`]. Headers are ASCII; texts stand in the body.
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
+use serde_json::json;
 use tonic::Code;
 
+use crate::wire::described::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::generated::vendor::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::wire::generated::vendor::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::wire::generated::vendor::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
-use crate::wire::generated::vendor::envoy::r#type::v3::{HttpStatus, StatusCode};
-use crate::wire::json;
+use crate::wire::generated::vendor::envoy::r#type::v3::HttpStatus;
+use crate::wire::refused::{self, Refused};
 use crate::wire::status::{self, RpcStatus};
 
-/// Most reasons and rules that headers and metadata name; the strictest come first.
+/// Most rules and reasons that metadata name; the strictest come first.
 const NAMED_MAX: usize = 16;
-/// Most reasons that a body explains: some 600 bytes each, 40 KB together.
+/// Most reasons that a body explains, some 600 bytes each: 40 KB together.
 const EXPLAINED_MAX: usize = 64;
-/// Most bytes of a header's value: four of them are well below the 60 KiB of headers that Envoy accepts.
+/// Most bytes of a header's value. Ten of these are well below the 60 KiB of headers that Envoy accepts.
 const HEADER_BYTES_MAX: usize = 1_024;
+/// What a client gets whose transfer may not go.
+const FORBIDDEN: i32 = 403;
+/// What a client gets whose transfer cannot be decided now.
+const SERVICE_UNAVAILABLE: i32 = 503;
 
 /// What an answer says of a request besides the decision.
 #[derive(Debug, Clone, Default)]
@@ -48,244 +54,160 @@ pub struct Passage {
 }
 
 /// Answers with a decision.
-pub fn decided(decision: v1::Decision, passage: Passage) -> CheckResponse {
+pub fn decided(decision: &v1::Decision, passage: Passage) -> CheckResponse {
+    let mut metadata = of_decision(decision);
     let Passage { labels, rule, transfer_id } = passage;
-    let known = Known { rule, transfer_id, ..Known::of_decision(&decision) };
-    match decision.outcome() {
-        v1::Outcome::Allow => allowed(&known, labels),
-        v1::Outcome::File | v1::Outcome::Contract | v1::Outcome::Assess => denied(decision, &known),
-        // The domain does not make such a decision; if it does, nothing may pass.
-        v1::Outcome::Unspecified => refused(status::without_outcome()),
+    let known = [("gateway_rule", rule), ("transfer_id", transfer_id)];
+    metadata.extend(known.into_iter().filter_map(|(name, said)| Some((name, Kind::StringValue(said?)))));
+    let headers = described::headers(decision).into_iter().map(|(name, value)| header(name, &value)).collect();
+    match described::verdict(decision) {
+        Verdict::Goes => allowed(headers, labels, metadata),
+        Verdict::Stays => {
+            let reason = decision.reasons.first().map(|reason| reason.code.as_str()).unwrap_or_default();
+            let status = RpcStatus {
+                code: Code::PermissionDenied.into(),
+                message: format!("{}: {reason}", described::outcome(decision)),
+                details: Vec::new(),
+            };
+            let denied = local_reply(FORBIDDEN, headers, explained(decision));
+            response(status, HttpResponse::DeniedResponse(denied), metadata)
+        }
     }
 }
 
 /// Lets a request pass that is no transfer, because the operator says so.
 pub fn no_transfer(digest: String, labels: Vec<String>) -> CheckResponse {
-    allowed(&Known { outcome: "NO_TRANSFER", digest, ..Known::default() }, labels)
+    const OUTCOME: &str = "no-transfer";
+    let headers = vec![header(described::HEADER_OUTCOME, OUTCOME), header(described::HEADER_DIGEST, &digest)];
+    allowed(headers, labels, vec![("outcome", text(OUTCOME)), ("digest", Kind::StringValue(digest))])
 }
 
-/// Refuses a request that could not be decided.
-pub fn refused(error: RpcStatus) -> CheckResponse {
-    let (fault, http) = fault(Code::from_i32(error.code));
-    let known = Known { outcome: fault.outcome(), reasons: status::reasons(&error), ..Known::default() };
-    let mut headers = known.headers();
-    if let Some(seconds) = status::retry_after_s(&error) {
-        headers.push(header("retry-after", &seconds.to_string()));
+/// Refuses a request with whose labels something is wrong.
+pub fn refused(refusal: &RpcStatus) -> CheckResponse {
+    let Refused { http_code, body, retry_after_seconds } = refused::refused(&status::to_status(refusal));
+    let (status, headers, metadata) = without_decision("refused", refusal, retry_after_seconds);
+    let denied = local_reply(i32::from(http_code), headers, body);
+    response(status, HttpResponse::DeniedResponse(denied), metadata)
+}
+
+/// Refuses a request that the server could not decide.
+pub fn unanswered(refusal: &RpcStatus) -> CheckResponse {
+    let Refused { http_code: _, body, retry_after_seconds } = refused::refused(&status::to_status(refusal));
+    let (status, headers, metadata) = without_decision("unanswered", refusal, retry_after_seconds);
+    let error = local_reply(SERVICE_UNAVAILABLE, headers, body);
+    response(status, HttpResponse::ErrorResponse(error), metadata)
+}
+
+/// What envelope, headers and metadata say where nothing was decided.
+fn without_decision(
+    outcome: &'static str,
+    refusal: &RpcStatus,
+    retry_after_seconds: Option<u64>,
+) -> (RpcStatus, Vec<HeaderValueOption>, Metadata) {
+    // A refusal must not have the code that lets pass.
+    let code = if refusal.code == i32::from(Code::Ok) { Code::Internal.into() } else { refusal.code };
+    let status = RpcStatus { code, message: refusal.message.clone(), details: Vec::new() };
+    let reasons: Vec<String> = described::said(refusal).into_iter().map(|said| said.reason).collect();
+    let reasons: Vec<&str> = reasons.iter().map(String::as_str).filter(|reason| !reason.is_empty()).collect();
+    let mut headers = vec![header(described::HEADER_OUTCOME, outcome)];
+    headers.extend(reasons.first().map(|reason| header(described::HEADER_REASON, reason)));
+    headers.extend(retry_after_seconds.map(|seconds| header("retry-after", &seconds.to_string())));
+    let mut metadata = vec![("outcome", text(outcome))];
+    if !reasons.is_empty() {
+        metadata.push(("reasons", list(reasons.into_iter())));
     }
-    let status = RpcStatus { code: refusing(error.code), message: error.message.clone(), details: Vec::new() };
-    let response = local_reply(http, headers, v1::decide_result::Result::Error(error));
-    let http_response = match fault {
-        Fault::Caller => HttpResponse::DeniedResponse(response),
-        Fault::Server => HttpResponse::ErrorResponse(response),
-    };
-    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Some(known.metadata()) }
+    (status, headers, metadata)
 }
 
-/// Whose fault it is that a request is not decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Caller,
-    Server,
-}
-
-impl Fault {
-    const fn outcome(self) -> &'static str {
-        match self {
-            Fault::Caller => "REFUSED",
-            Fault::Server => "UNDECIDED",
-        }
-    }
-}
-
-const fn fault(code: Code) -> (Fault, StatusCode) {
-    match code {
-        Code::InvalidArgument | Code::OutOfRange => (Fault::Caller, StatusCode::BadRequest),
-        Code::AlreadyExists | Code::FailedPrecondition | Code::NotFound | Code::Aborted => {
-            (Fault::Caller, StatusCode::Conflict)
-        }
-        Code::PermissionDenied | Code::Unauthenticated => (Fault::Caller, StatusCode::Forbidden),
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::ResourceExhausted
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss => (Fault::Server, StatusCode::ServiceUnavailable),
-    }
-}
-
-/// A refusal must never have the code that lets pass.
-fn refusing(code: i32) -> i32 {
-    if code == i32::from(Code::Ok) { Code::Internal.into() } else { code }
-}
-
-fn allowed(known: &Known, labels: Vec<String>) -> CheckResponse {
+fn allowed(headers: Vec<HeaderValueOption>, labels: Vec<String>, metadata: Metadata) -> CheckResponse {
     let ok = OkHttpResponse {
         // The client may read what was decided; an upstream abroad has no use for it.
-        response_headers_to_add: known.headers(),
+        response_headers_to_add: headers,
         headers_to_remove: labels,
         ..OkHttpResponse::default()
     };
-    CheckResponse {
-        status: Some(RpcStatus { code: Code::Ok.into(), ..RpcStatus::default() }),
-        http_response: Some(HttpResponse::OkResponse(ok)),
-        dynamic_metadata: Some(known.metadata()),
-    }
+    let status = RpcStatus { code: Code::Ok.into(), ..RpcStatus::default() };
+    response(status, HttpResponse::OkResponse(ok), metadata)
 }
 
-fn denied(mut decision: v1::Decision, known: &Known) -> CheckResponse {
-    decision.reasons.truncate(EXPLAINED_MAX);
-    let message = format!("{}: {}", known.outcome, listed(&known.reasons));
-    let body = v1::decide_result::Result::Decision(decision);
-    let response = local_reply(StatusCode::Forbidden, known.headers(), body);
-    CheckResponse {
-        status: Some(RpcStatus { code: Code::PermissionDenied.into(), message, details: Vec::new() }),
-        http_response: Some(HttpResponse::DeniedResponse(response)),
-        dynamic_metadata: Some(known.metadata()),
-    }
+fn response(status: RpcStatus, http_response: HttpResponse, metadata: Metadata) -> CheckResponse {
+    let field = |(name, kind): (&str, Kind)| (name.to_owned(), Value { kind: Some(kind) });
+    let dynamic_metadata = Struct { fields: metadata.into_iter().map(field).collect() };
+    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Some(dynamic_metadata) }
 }
 
-fn local_reply(
-    http: StatusCode,
-    mut headers: Vec<HeaderValueOption>,
-    result: v1::decide_result::Result,
-) -> DeniedHttpResponse {
+fn local_reply(code: i32, mut headers: Vec<HeaderValueOption>, body: String) -> DeniedHttpResponse {
     headers.push(header("content-type", "application/json"));
     headers.push(header("cache-control", "no-store"));
-    let result = v1::DecideResult { result: Some(result) };
-    // Details of an unknown type would be the only cause, and we write them all.
-    let body = json::to_json(&result, "neglist.v1.DecideResult").unwrap_or_else(|_| "{}".to_owned());
-    DeniedHttpResponse { status: Some(HttpStatus { code: http.into() }), headers, body }
+    DeniedHttpResponse { status: Some(HttpStatus { code }), headers, body }
 }
 
-/// What headers and metadata say of an answer.
-#[derive(Debug, Default)]
-struct Known {
-    outcome: &'static str,
-    required: &'static str,
-    reasons: Vec<String>,
-    rules: Vec<String>,
-    decision_id: String,
-    revision: u64,
-    digest: String,
-    valid_until: String,
-    clearance: String,
-    procedure: String,
-    rule: Option<String>,
-    transfer_id: Option<String>,
+/// The decision with its texts, and how far it is from the next line.
+fn explained(decision: &v1::Decision) -> String {
+    let mut members = described::members(&with_at_most(EXPLAINED_MAX, decision));
+    let headroom = decision.headroom.iter().take(EXPLAINED_MAX).map(|headroom| {
+        let v1::Headroom { counter, projected, line, remaining, next: _ } = headroom;
+        let next = described::word(headroom.next);
+        json!({"counter": counter, "projected": projected, "line": line, "remaining": remaining, "next": next})
+    });
+    members.insert("headroom".to_owned(), headroom.collect());
+    serde_json::Value::Object(members).to_string()
 }
 
-impl Known {
-    fn of_decision(decision: &v1::Decision) -> Self {
-        let v1::Decision {
-            decision_id,
-            outcome: _,
-            required: _,
-            reasons,
-            clearance,
-            snapshot,
-            evaluated_at: _,
-            valid_until,
-            headroom: _,
-            next_step,
-        } = decision;
-        let v1::Snapshot { revision, digest } = snapshot.clone().unwrap_or_default();
-        let named = reasons.iter().take(NAMED_MAX);
-        Self {
-            outcome: word(decision.outcome()),
-            required: word(decision.required()),
-            reasons: named.clone().map(|reason| reason.code.clone()).collect(),
-            rules: named.map(|reason| reason.rule.clone()).collect(),
-            decision_id: decision_id.clone(),
-            revision,
-            digest,
-            valid_until: valid_until.map(|moment| moment.to_string()).unwrap_or_default(),
-            clearance: clearance.clone(),
-            procedure: next_step.as_ref().map(|step| step.procedure.clone()).unwrap_or_default(),
-            rule: None,
-            transfer_id: None,
-        }
-    }
-
-    fn headers(&self) -> Vec<HeaderValueOption> {
-        let (reasons, rules) = (listed(&self.reasons), listed(&self.rules));
-        let all: [(&str, &str); 8] = [
-            ("x-neglist-outcome", self.outcome),
-            ("x-neglist-decision-id", &self.decision_id),
-            ("x-neglist-digest", &self.digest),
-            ("x-neglist-reasons", &reasons),
-            ("x-neglist-rules", &rules),
-            ("x-neglist-valid-until", &self.valid_until),
-            ("x-neglist-clearance", &self.clearance),
-            ("x-neglist-next-step", &self.procedure),
-        ];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| header(name, value)).collect()
-    }
-
-    fn metadata(&self) -> Struct {
-        let texts: [(&str, &str); 9] = [
-            ("outcome", self.outcome),
-            ("required", self.required),
-            ("decision_id", &self.decision_id),
-            ("digest", &self.digest),
-            ("valid_until", &self.valid_until),
-            ("clearance", &self.clearance),
-            ("next_step", &self.procedure),
-            ("gateway_rule", self.rule.as_deref().unwrap_or_default()),
-            ("transfer_id", self.transfer_id.as_deref().unwrap_or_default()),
-        ];
-        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-        let mut fields: Vec<(&str, Kind)> = texts.map(|(name, value)| (name, text(value))).collect();
-        for (name, values) in [("reasons", &self.reasons), ("rules", &self.rules)] {
-            if !values.is_empty() {
-                fields.push((name, list(values)));
-            }
-        }
-        if self.revision != 0 {
-            // A number of JSON would lose digits beyond 2^53.
-            fields.push(("revision", text(&self.revision.to_string())));
-        }
-        let value = |kind| Value { kind: Some(kind) };
-        Struct { fields: fields.into_iter().map(|(name, kind)| (name.to_owned(), value(kind))).collect() }
-    }
+/// A decision without the mildest of very many reasons.
+fn with_at_most(reasons_max: usize, decision: &v1::Decision) -> v1::Decision {
+    let mut decision = decision.clone();
+    decision.reasons.truncate(reasons_max);
+    decision
 }
 
-const fn word(outcome: v1::Outcome) -> &'static str {
-    match outcome {
-        v1::Outcome::Allow => "ALLOW",
-        v1::Outcome::File => "FILE",
-        v1::Outcome::Contract => "CONTRACT",
-        v1::Outcome::Assess => "ASSESS",
-        v1::Outcome::Unspecified => "",
+/// Names and values that access logs and later filters read.
+type Metadata = Vec<(&'static str, Kind)>;
+
+fn of_decision(decision: &v1::Decision) -> Metadata {
+    let v1::Decision {
+        decision_id,
+        outcome: _,
+        required,
+        reasons,
+        clearance,
+        snapshot,
+        evaluated_at: _,
+        valid_until,
+        headroom: _,
+        next_step,
+    } = decision;
+    let named = || reasons.iter().take(NAMED_MAX);
+    let mut metadata = vec![
+        ("outcome", text(described::outcome(decision))),
+        ("required", text(described::word(*required))),
+        ("decision_id", text(decision_id)),
+        ("reasons", list(named().map(|reason| reason.code.as_str()))),
+        ("rules", list(named().map(|reason| reason.rule.as_str()))),
+    ];
+    if let Some(v1::Snapshot { revision, digest }) = snapshot {
+        metadata.push(("digest", text(digest)));
+        // As a text, because a number of JSON loses digits beyond 2^53.
+        metadata.push(("revision", Kind::StringValue(revision.to_string())));
     }
+    metadata.extend(valid_until.map(|until| ("valid_until", Kind::StringValue(until.to_string()))));
+    if !clearance.is_empty() {
+        metadata.push(("clearance", text(clearance)));
+    }
+    metadata.extend(next_step.as_ref().map(|step| ("next_step", text(&step.procedure))));
+    metadata
 }
 
 fn text(text: &str) -> Kind {
     Kind::StringValue(text.to_owned())
 }
 
-fn list(texts: &[String]) -> Kind {
-    let values = texts.iter().map(|entry| Value { kind: Some(text(entry)) });
+fn list<'t>(texts: impl Iterator<Item = &'t str>) -> Kind {
+    let values = texts.map(|entry| Value { kind: Some(text(entry)) });
     Kind::ListValue(ListValue { values: values.collect() })
 }
 
-/// Joins what is named, as far as it fits a header.
-fn listed(words: &[String]) -> String {
-    let mut listed = String::new();
-    for word in words {
-        let separator = if listed.is_empty() { "" } else { "," };
-        if HEADER_BYTES_MAX < listed.len() + separator.len() + word.len() {
-            break;
-        }
-        listed.push_str(separator);
-        listed.push_str(word);
-    }
-    listed
-}
-
-/// A header that takes the place of any of its name.
+/// A header that takes the place of any of its name, in visible ASCII.
 fn header(name: &str, value: &str) -> HeaderValueOption {
     let visible = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
     let value: String = value.chars().take(HEADER_BYTES_MAX).map(visible).collect();

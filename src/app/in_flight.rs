@@ -1,7 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
 //! A request beyond the limit is refused at once: a caller that must not let data pass without
-//! an answer is better served by a quick refusal than by a queue.
+//! an answer is better served by a quick refusal than by a queue. Here also begins the time for
+//! which a caller waits: its request has just come.
 
 use std::convert::Infallible;
 use std::pin::Pin;

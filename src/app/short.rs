@@ -12,7 +12,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -24,9 +23,9 @@ use tonic::service::Routes;
 
 use super::in_flight::InFlightLimit;
 use crate::service::DecisionApi;
+use crate::service::deadline::Deadline;
 use crate::wire::brief::unframed;
 use crate::wire::status;
-use crate::wire::timeout;
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
@@ -64,7 +63,7 @@ impl hyper::service::Service<Request<Incoming>> for Services {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (head, body) = request.into_parts();
-        let deadline = Deadline::of(&head);
+        let deadline = Deadline::from_now(&head.headers);
         let short = self.0.short.as_ref().filter(|_| is_plain(&head));
         // Beyond the limit the services behind refuse, and say so.
         match short.and_then(|short| short.limit.place()) {
@@ -84,12 +83,15 @@ impl Services {
     }
 
     /// Leaves a call to the services behind.
-    fn go_on(&self, request: Request<Body>, deadline: Option<Deadline>) -> GoneOn {
+    fn go_on(&self, mut request: Request<Body>, deadline: Option<Deadline>) -> GoneOn {
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
         let answer = self.0.routes.clone().call(request);
         Box::pin(async move {
             let answer = match deadline {
                 None => answer.await,
-                Some(deadline) => match tokio::time::timeout_at(deadline.at.into(), answer).await {
+                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answer).await {
                     Ok(answer) => answer,
                     Err(_) => return status::late().into_http(),
                 },
@@ -108,25 +110,6 @@ fn is_plain(head: &request::Parts) -> bool {
         && head.method == Method::POST
         && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
         && head.headers.get("grpc-encoding").is_none_or(|encoding| encoding == "identity")
-}
-
-/// When the caller stops waiting.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-}
-
-impl Deadline {
-    #[expect(clippy::disallowed_methods, reason = "a monotonic interval, which the clock of the domain cannot measure")]
-    fn of(head: &request::Parts) -> Option<Self> {
-        let time: Duration = timeout::parse(head.headers.get(timeout::HEADER)?.to_str().ok()?)?;
-        Some(Self { at: Instant::now().checked_add(time)? })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a monotonic interval, which the clock of the domain cannot measure")]
-    fn is_over(self) -> bool {
-        self.at <= Instant::now()
-    }
 }
 
 /// A call that is being answered.

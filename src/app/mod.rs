@@ -2,6 +2,7 @@
 //!
 //! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
 
+pub mod accept;
 pub mod clock;
 pub mod connection;
 pub mod cores;

@@ -2,26 +2,29 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Routes;
-use tonic::service::RoutesBuilder;
-use tonic::transport::Server as Transport;
+use tonic::service::{Routes, RoutesBuilder};
 
-use super::connection::{self, Connection, ConnectionLimit, Opening, Patience};
+use super::accept::{self, ConnectionLimit, Incoming};
+use super::connection::{Opening, Patience};
+use super::cores::Cores;
+use super::grpc::{self, Http2};
 use super::health::Health;
 use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
 use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
-use super::listen::{self, Bound, ListenError, Reach, SocketFile};
+use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
+use super::short::{Services, ShortWay};
 use super::standing::Observed;
-use crate::config::Config;
 use crate::config::address::Address;
+use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
 use crate::http::{BodyLimits, Doors, Look};
@@ -84,7 +87,7 @@ pub enum StartError {
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The system gives no thread.
-    #[error("cannot start the reload thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
 
@@ -108,6 +111,8 @@ pub struct Server {
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
     serving: JoinSet<()>,
+    /// What serves ends with them.
+    cores: Cores,
     notice: Duration,
     drain: Duration,
     preface_max: Duration,
@@ -135,7 +140,8 @@ impl Server {
     /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
-        let bound = BoundAll::bind(config).await?;
+        let cores = Cores::start(NonZeroUsize::new(config.serve_threads)).map_err(StartError::Thread)?;
+        let bound = BoundAll::bind(config, cores.runtimes().len()).await?;
         let (draining, drains) = watch::channel(false);
         let (leaving, leaves) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
@@ -187,17 +193,20 @@ impl Server {
             draining,
             decisions: decisions.clone(),
             serving: JoinSet::new(),
+            cores,
             notice: Duration::from_secs(config.drain_notice_seconds),
             drain: Duration::from_secs(config.drain_seconds),
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
-        let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
-        server.open(Door::Grpc, bound.grpc, &connections, grpc, grpc_routes);
-        let http = HttpServer::new(config, &doors, limit.clone(), drains.clone());
-        server.open_http(bound.http, &connections, http);
-        let admin = transport(config).max_concurrent_streams(ADMIN_STREAMS_MAX);
-        server.open(Door::Admin, bound.admin, &ConnectionLimit::new(ADMIN_CONNECTIONS_MAX), admin, admin_routes);
+        let request_bytes_max = config.request_bytes_max;
+        let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
+        let grpc = Services::new(Some(short), grpc_routes);
+        server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
+        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, limit, drains));
+        let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
+        let admin = Services::new(None, admin_routes);
+        server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
         Ok(server)
     }
 
@@ -232,50 +241,40 @@ impl Server {
         }
     }
 
-    fn open(
-        &mut self,
-        door: Door,
-        bound: Vec<Bound>,
-        limit: &ConnectionLimit,
-        mut transport: Transport,
-        routes: Routes,
-    ) {
+    fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
         let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
-        let Some(incoming) = self.accept(door, bound, limit, &Opening::Http2(patience)) else { return };
-        let mut draining = self.draining.subscribe();
-        let stop = async move {
-            // A sender that is gone means the same.
-            let _ = draining.wait_for(|draining| *draining).await;
-        };
-        let serving = transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop);
-        self.serving.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a listener failed");
-            }
-        });
-    }
-
-    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: HttpServer) {
-        if let Some(incoming) = self.accept(Door::Http, bound, limit, &Opening::Any) {
-            self.serving.spawn(server.serve(incoming));
+        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
+            let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
+            self.serving.spawn_on(serving, &runtime);
         }
     }
 
-    /// Begins to accept; `None` where nothing was bound.
+    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: &HttpServer) {
+        for (runtime, incoming) in self.accept(Door::Http, bound, limit, &Opening::Any) {
+            self.serving.spawn_on(server.clone().serve(incoming), &runtime);
+        }
+    }
+
+    /// Begins to accept: connections, and the runtime on which they are served.
     fn accept(
         &mut self,
         door: Door,
         bound: Vec<Bound>,
         limit: &ConnectionLimit,
         opening: &Opening,
-    ) -> Option<ReceiverStream<io::Result<Connection>>> {
-        let mut sockets = Vec::new();
-        for Bound { socket, address, file } in bound {
-            sockets.push(socket);
+    ) -> Vec<(Handle, Incoming)> {
+        let runtimes: Vec<Handle> = match door {
+            Door::Grpc | Door::Http => self.cores.runtimes().cloned().collect(),
+            // Policies are read and compared there: that must not hold up a decision.
+            Door::Admin => vec![Handle::current()],
+        };
+        let mut accepted = Vec::new();
+        for Bound { sockets, address, file } in bound {
             self.listening.push((door, address));
             self.files.extend(file);
+            accepted.extend(runtimes.iter().cloned().zip(accept::incoming(sockets, &runtimes, limit, opening)));
         }
-        (!sockets.is_empty()).then(|| connection::incoming(sockets, limit, opening))
+        accepted
     }
 }
 
@@ -287,17 +286,21 @@ struct BoundAll {
 }
 
 impl BoundAll {
-    async fn bind(config: &Config) -> Result<Self, ListenError> {
+    async fn bind(config: &Config, threads: usize) -> Result<Self, ListenError> {
         let mode = config.unix_socket_mode;
+        let spread = match config.connection_spread {
+            ConnectionSpread::Fewest => Spread::Fewest,
+            ConnectionSpread::ReusePort => Spread::ReusePort(threads),
+        };
         let (mut grpc, mut http, mut admin) = (Vec::new(), Vec::new(), Vec::new());
         for address in &config.listen {
-            grpc.push(listen::bind(address, Reach::Anyone, mode).await?);
+            grpc.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
         }
         if let Some(address) = &config.http {
-            http.push(listen::bind(address, Reach::Anyone, mode).await?);
+            http.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
         }
         if let Some(address) = &config.admin {
-            admin.push(listen::bind(address, Reach::ThisMachine, mode).await?);
+            admin.push(listen::bind(address, Reach::ThisMachine, Spread::Fewest, mode).await?);
         }
         Ok(Self { grpc, http, admin })
     }
@@ -373,11 +376,13 @@ fn ledger_settings(config: &Config) -> LedgerSettings {
     }
 }
 
-fn transport(config: &Config) -> Transport {
+fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
-    Transport::builder()
-        .http2_keepalive_interval((0 < seconds).then(|| Duration::from_secs(seconds)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(config.http2_keepalive_timeout_seconds)))
+    Http2 {
+        streams_max,
+        keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
+        keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
+    }
 }
 
 /// Returns the services of the gRPC listeners.

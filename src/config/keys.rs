@@ -6,9 +6,11 @@
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::parse::{address, addresses, ledger, log_format, log_level, number, octal, or_none, path, public_url};
+use super::parse::{
+    address, addresses, connection_spread, ledger, log_format, log_level, number, octal, or_none, path, public_url,
+};
 use super::public_url::PublicUrl;
-use super::{LedgerPlace, LogFormat, Problem, RawConfig};
+use super::{ConnectionSpread, LedgerPlace, LogFormat, Problem, RawConfig};
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +132,12 @@ keys! {
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
     /// When a caller that was refused for a limit may try again, in milliseconds.
     retry_after_ms: u32 = "1000", number(1, 3_600_000);
+    /// Threads that answer requests, each with connections of its own; 0 for one for each core of the machine.
+    serve_threads: usize = "0", number(0, 1024);
+    /// How new connections come to these threads. `fewest`: each to the thread with the fewest, which suits
+    /// gateways that keep a few connections open. `reuse-port`: as the operating system shares them out
+    /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
+    connection_spread: ConnectionSpread = "fewest", connection_spread;
     /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{LedgerPlace, LogFormat, Secret};
+use super::{ConnectionSpread, LedgerPlace, LogFormat, Secret};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -92,6 +92,11 @@ fn scheme(url: &str) -> &str {
 /// The format of log lines.
 pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
     word(one(texts)?, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// How connections come to threads.
+pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
+    word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
 }
 
 /// The level of log lines.

@@ -49,7 +49,8 @@ pub async fn open(
     }
 }
 
-fn postgres_settings(config: &Config) -> postgres::Settings {
+/// Returns how a ledger in a database is used.
+pub fn postgres_settings(config: &Config) -> postgres::Settings {
     postgres::Settings {
         connections_max: config.ledger_connections_max,
         time_max_ms: config.ledger_request_max_ms,
@@ -59,7 +60,8 @@ fn postgres_settings(config: &Config) -> postgres::Settings {
     }
 }
 
-fn embedded_settings(config: &Config) -> Settings {
+/// Returns how a ledger in a file is used.
+pub fn embedded_settings(config: &Config) -> Settings {
     Settings {
         queue_requests_max: config.ledger_queue_requests_max,
         retention_days: config.ledger_retention_days,

@@ -44,6 +44,9 @@ mod regression;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// `neglist check --ledger`: caps that the year's totals have nearly used.
+mod ledger_check;
+
 /// `neglist ledger`: what operators do.
 mod ledger_commands;
 

@@ -3,7 +3,6 @@
 //! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
 //! at any time. No pseudonym leaves either of them here.
 
-mod place;
 mod sheet;
 mod write;
 
@@ -12,12 +11,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use self::place::{Opened, Place};
 use super::console::{Console, Exit, Format};
+use super::place::{Access, Opened, Place};
+use super::stop::Stop;
 use crate::domain::units::Year;
-use crate::ledger::LedgerError;
-use crate::ledger::embedded::{HELD_ELSEWHERE, MissingFile};
-use crate::ledger::rows::{CounterRow, OperateError};
+use crate::ledger::rows::CounterRow;
 use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
 /// Most bytes of the id of an import.
@@ -101,75 +99,20 @@ struct Import {
 #[derive(Debug, Args)]
 struct Verify {}
 
-/// Why a command was not done.
-#[derive(Debug)]
-enum Stop {
-    /// Its output cannot be written.
-    Output(io::Error),
-    /// It was not understood; what is wrong, as it is written.
-    Usage(String),
-    /// It cannot be done; what is wrong, and what to do about it.
-    Refused(String, Option<String>),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Output(error)
-    }
-}
-
-impl From<csv::Error> for Stop {
-    fn from(error: csv::Error) -> Self {
-        Stop::Output(error.into())
-    }
-}
-
-impl From<LedgerError> for Stop {
-    fn from(error: LedgerError) -> Self {
-        let message = error.to_string();
-        let is_held = message.contains(HELD_ELSEWHERE);
-        let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
-        Stop::Refused(message, is_held.then(|| help.to_owned()))
-    }
-}
-
-impl From<OperateError> for Stop {
-    fn from(error: OperateError) -> Self {
-        match error {
-            OperateError::Refused(why) => Stop::Refused(why, None),
-            OperateError::Ledger(error) => error.into(),
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// Where the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(run_command(arguments, console)) {
-        Ok(exit) => Ok(exit),
-        Err(Stop::Output(error)) => Err(error),
-        Err(Stop::Usage(text)) => {
-            writeln!(console.err, "{text}")?;
-            Ok(Exit::Usage)
-        }
-        Err(Stop::Refused(message, help)) => {
-            writeln!(console.err, "error: {message}")?;
-            if let Some(help) = help {
-                writeln!(console.err, "  help: {help}")?;
-            }
-            Ok(Exit::Findings)
-        }
-    }
+    runtime.block_on(run_command(arguments, console)).or_else(|stop| stop.tell(console))
 }
 
 async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
-    let place = || Place::find(arguments.ledger.as_deref(), &console.environment);
+    let place = || Place::find(arguments.ledger.as_deref(), None, &console.environment);
     match &arguments.command {
         Command::Show(show) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             let mut counters = ledger.counters().await?;
             counters.retain(|row| show.keeps(row));
             match show.format {
@@ -179,13 +122,13 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Export(export) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             export.run(&ledger, console).await?;
             Ok(Exit::Success)
         }
         Command::Import(import) => import.run(&place()?, console).await,
         Command::Verify(Verify {}) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             let findings = ledger.verify().await?;
             write::findings(&findings, console.out)?;
             Ok(if findings.is_empty() { Exit::Success } else { Exit::Findings })
@@ -224,7 +167,7 @@ impl Import {
     async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let id = &self.id;
         let Some(file) = &self.file else {
-            let ledger = place.open(MissingFile::Refuse).await?;
+            let ledger = place.open(Access::Change).await?;
             let count = ledger.withdraw(id).await?;
             writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
             return Ok(Exit::Success);
@@ -246,7 +189,7 @@ impl Import {
             writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
             return Ok(Exit::Success);
         }
-        let ledger = place.open(MissingFile::Create).await?;
+        let ledger = place.open(Access::Create).await?;
         let text = match ledger.import(id, totals).await? {
             0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
             count => format!("import `{id}` added to {}", counters(count)),

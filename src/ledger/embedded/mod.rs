@@ -42,7 +42,7 @@ pub use self::storage::{HELD_ELSEWHERE, Storage};
 
 use self::operate::{Import, TransferRange};
 use self::storage::LedgerFile;
-use self::tables::{Stop, TRANSFERS};
+use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
@@ -314,13 +314,26 @@ impl Ledger for EmbeddedLedger {
     }
 }
 
+/// Returns the counters of a file that nobody writes to, by exporter, year and name, and changes
+/// nothing in it.
+///
+/// # Errors
+///
+/// Where a server has the file open, it was not closed as it should be, is no ledger, is of another
+/// format, or cannot be read.
+pub fn look(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Vec<CounterRow>, LedgerError> {
+    let counters = storage::look(path.as_ref(), cache_bytes).map_err(LedgerError::Unavailable)?;
+    Ok(counters.into_iter().map(row).collect())
+}
+
+fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {
+    CounterRow { account, counter, usage: parts.usage(), imported: parts.imported }
+}
+
 fn export(transaction: &redb::ReadTransaction) -> Result<Export, Stop> {
-    let mut names = BTreeMap::new();
-    let mut counters = Vec::new();
-    for (number, account, counter, parts) in tables::counters(transaction)? {
-        names.insert(number, counter.clone());
-        counters.push(CounterRow { account, counter, usage: parts.usage(), imported: parts.imported });
-    }
+    let counters = tables::counters(transaction)?;
+    let names = counters.iter().map(|(number, _, counter, _)| (*number, counter.clone())).collect();
+    let counters = counters.into_iter().map(row).collect();
     let transfers = TransferRange(transaction.open_table(TRANSFERS)?.range::<&str>(..)?);
     Ok(Export { counters, names, transfers })
 }

@@ -60,7 +60,8 @@ impl Place {
                 };
                 let named = "name the ledger with `--ledger` or `NEGLIST_LEDGER`";
                 match access {
-                    Access::Look | Access::Change => must_exist(path, named)?,
+                    Access::Look => must_exist(path, named)?,
+                    Access::Change => must_exist(path, &format!("{named}; to begin a new one there, add `--create`"))?,
                     Access::Create => {}
                 }
                 let settings = embedded::Settings { missing, ..embedded_settings(&self.config) };
@@ -87,7 +88,8 @@ impl Place {
 
     async fn connect(&self, url: &str, access: Access) -> Result<PostgresLedger, Stop> {
         let (tables, help) = match access {
-            Access::Look | Access::Change => (Tables::Leave, "a server makes them when it starts"),
+            Access::Look => (Tables::Leave, "a server makes them when it starts"),
+            Access::Change => (Tables::Leave, "a server makes them when it starts, `--create` makes them here"),
             Access::Create => (Tables::Make, ""),
         };
         let settings = postgres::Settings { tables, ..postgres_settings(&self.config) };

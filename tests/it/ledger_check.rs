@@ -175,7 +175,7 @@ fn a_ledger_in_a_database_is_no_different() {
     }
     let sheet = place.path("sheet.csv");
     fs::write(&sheet, "exporter,year,counter,class,persons\nacme,2026,clearance/filing-1,sensitive,900\n").unwrap();
-    let import = ["ledger", "--ledger", &url, "import", sheet.to_str().unwrap(), "--id", "one"];
+    let import = ["ledger", "--ledger", &url, "import", sheet.to_str().unwrap(), "--id", "one", "--create"];
     assert_eq!(run(&import).exit, Exit::Success);
     let done = check();
     assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));

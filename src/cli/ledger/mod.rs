@@ -3,6 +3,7 @@
 //! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
 //! at any time. No pseudonym leaves either of them here.
 
+mod known;
 mod sheet;
 mod write;
 
@@ -11,9 +12,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::known::Known;
 use super::console::{Console, Exit, Format};
 use super::place::{Access, Opened, Place};
+use super::policies::{self, Settings};
 use super::stop::Stop;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
@@ -27,6 +31,9 @@ pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL", global = true)]
     ledger: Option<String>,
+    /// A configuration file: that of the server [default: `NEGLIST_CONFIG`].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -78,7 +85,8 @@ enum SheetFormat {
 ///
 /// The file is CSV with a header and the columns exporter, year, counter, class (general or
 /// sensitive) and persons. Counters are called `national`, `FAMILY/SECTOR/SCENARIO` and
-/// `clearance/ID`. The same file under the same id again adds nothing.
+/// `clearance/ID`. The same file under the same id again adds nothing. A ledger that is not there
+/// is made with `--create` alone, so that a slip in its name is noticed.
 #[derive(Debug, Args)]
 struct Import {
     /// The file.
@@ -90,6 +98,12 @@ struct Import {
     /// Check the file and show what it adds, and leave the ledger alone.
     #[arg(long, conflicts_with = "withdraw")]
     dry_run: bool,
+    /// Make the ledger where there is none yet: a new file, or the tables in a database.
+    #[arg(long, conflicts_with_all = ["withdraw", "dry_run"])]
+    create: bool,
+    /// Refuse exporters, clearances and scenarios that these policies do not know.
+    #[arg(long, value_name = "DIR", conflicts_with = "withdraw")]
+    policies: Option<String>,
     /// Take back what the import of this id added.
     #[arg(long, conflicts_with = "file")]
     withdraw: bool,
@@ -109,7 +123,7 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
 }
 
 async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
-    let place = || Place::find(arguments.ledger.as_deref(), None, &console.environment);
+    let place = || Place::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
     match &arguments.command {
         Command::Show(show) => {
             let ledger = place()?.open(Access::Look).await?;
@@ -172,7 +186,12 @@ impl Import {
             writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
             return Ok(Exit::Success);
         };
-        let totals = match sheet::read(file) {
+        let snapshot = match self.snapshot(console)? {
+            Ok(snapshot) => snapshot,
+            Err(exit) => return Ok(exit),
+        };
+        let known = snapshot.as_ref().map(Known::new);
+        let totals = match sheet::read(file, known.as_ref()) {
             Ok(totals) => totals,
             Err(sheet::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
             Err(sheet::Unread::Lines(lines)) => {
@@ -189,13 +208,32 @@ impl Import {
             writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
             return Ok(Exit::Success);
         }
-        let ledger = place.open(Access::Create).await?;
+        let access = if self.create { Access::Create } else { Access::Change };
+        let ledger = place.open(access).await?;
         let text = match ledger.import(id, totals).await? {
             0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
             count => format!("import `{id}` added to {}", counters(count)),
         };
         writeln!(console.out, "{text}")?;
         Ok(Exit::Success)
+    }
+}
+
+impl Import {
+    /// Returns the policies that names have to be known to, where they were named; says on the
+    /// console why they cannot be used.
+    fn snapshot(&self, console: &mut Console<'_>) -> io::Result<Result<Option<Snapshot>, Exit>> {
+        let Some(directory) = &self.policies else { return Ok(Ok(None)) };
+        let settings = match Settings::load(Some(directory), console)? {
+            Ok(settings) => settings,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        let mut inspected = settings.inspect_policies();
+        if let Some(snapshot) = inspected.snapshot.take() {
+            return Ok(Ok(Some(snapshot)));
+        }
+        inspected.keep_errors();
+        policies::refuse(&settings.directory, &inspected, console).map(Err)
     }
 }
 

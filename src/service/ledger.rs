@@ -175,7 +175,7 @@ impl LedgerApi {
         Box::new(move |before| {
             let totals = &counters.totals(&Totals::default(), before);
             let decision = &evaluate(&snapshot, &transfer, totals);
-            let add = counters.names_of(&counting::counters(&transfer, totals, decision));
+            let add = counters.names_of(&counting::counters(&transfer, decision));
             let goes = if decision.outcome == Outcome::Allow { Goes::Ahead } else { Goes::Nowhere };
             let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
             let answer = wire::to_answer(&to_proto::decision(decided, decision_id.clone(), detail));

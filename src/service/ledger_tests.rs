@@ -245,6 +245,22 @@ async fn from_its_own_lower_line_on_a_scenario_is_counted_nationally_too() {
 }
 
 #[tokio::test]
+async fn a_contract_export_of_a_scenario_is_counted_nationally_in_both_classes() {
+    let server = server();
+    server.ledger.put(&of_2026("zoned"), sensitive("beijing/pharma/clinical-trial"), 19_999);
+    let both = v1::Transfer { persons: Some(v1::Persons { general: 4, sensitive: 1 }), ..diagnoses(0) };
+    let expected = [
+        ("national/general/2026", 0, 4),
+        ("national/sensitive/2026", 0, 1),
+        ("beijing/pharma/clinical-trial/general/2026", 0, 4),
+        ("beijing/pharma/clinical-trial/sensitive/2026", 19_999, 1),
+        ("clearance/contract-2/general/2026", 0, 4),
+        ("clearance/contract-2/sensitive/2026", 0, 1),
+    ];
+    assert_eq!(server.reserve("both", both).await, (v1::Outcome::Allow, added(&expected)));
+}
+
+#[tokio::test]
 async fn small_volumes_contracts_and_assessments_are_counted() {
     let server = server();
     let small = added(&[("national/general/2026", 0, 9)]);

@@ -56,6 +56,9 @@ mod ledger_embedded;
 /// The embedded ledger against a plain model, in random steps.
 mod ledger_model;
 
+/// Retries of transfers that the policies no longer accept, over gRPC.
+mod ledger_retry;
+
 /// What clients send, and how they read what comes back.
 mod clients;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.

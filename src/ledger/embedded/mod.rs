@@ -46,7 +46,7 @@ use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -256,7 +256,7 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Done => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done => Err(no_answer().into()),
         }
     }
 
@@ -289,7 +289,20 @@ impl Ledger for EmbeddedLedger {
         self.shared.check()?;
         match self.ask(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => Err(no_answer()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
+        }
+    }
+
+    /// Goes through the writer like a reservation, so that an answer that is being given just now is found.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.shared.check()?;
+        match self.ask(Work::Recall(recall)).await? {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
         }
     }
 

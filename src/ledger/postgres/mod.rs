@@ -53,7 +53,7 @@ use self::lane::{LaneLimits, Lanes, back_off};
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::rows::{Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -298,7 +298,21 @@ impl Ledger for PostgresLedger {
         };
         match reply {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+        }
+    }
+
+    /// Asks at the account of the transfer, where there is one. One that is answered on another server
+    /// at this very moment may not be found yet.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        if recall.transfer_id.contains('\0') {
+            return Ok(None);
+        }
+        let found = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let Some(account) = found else { return Ok(None) };
+        match self.lanes.ask(account, Ask::Recall(recall)).await?.0 {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 

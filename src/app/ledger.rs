@@ -93,3 +93,23 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
         is_open = ticked.is_ok();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, load};
+
+    #[test]
+    fn defaults_are_the_ledgers_own() {
+        let config = load(&Flags::default(), []).unwrap().config;
+        let (configured, own) = (embedded_settings(&config), Settings::default());
+        assert_eq!(configured.cache_bytes, own.cache_bytes);
+        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
+        assert_eq!(configured.retention_days, own.retention_days);
+        let (configured, own) = (postgres_settings(&config), postgres::Settings::default());
+        assert_eq!(configured.connections_max, own.connections_max);
+        assert_eq!(configured.time_max_ms, own.time_max_ms);
+        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
+        assert_eq!(configured.retention_days, own.retention_days);
+    }
+}

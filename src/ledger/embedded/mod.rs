@@ -51,6 +51,19 @@ use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
+/// Memory for pages of the file, in bytes, where nobody says otherwise.
+///
+/// What matters is that the inner pages of the largest table fit, so that whoever is looked up costs
+/// one page of persons. A person known by name takes some 90 bytes of the file, so that a page of
+/// 4,096 bytes has some 45 of them, and an inner page leads to some 40 pages: a million persons have
+/// 22,000 pages and 560 inner ones, which are 2.2 MiB. 8 MiB are enough for three million, with some
+/// room for what a batch writes. The pages of the persons themselves come from the cache of the
+/// operating system, which gives them up when memory is short; this one never does.
+///
+/// More would be paid for by servers that do nothing: opening checks the whole file, which fills
+/// the cache as far as the file reaches.
+pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
+
 /// How the embedded ledger works. The defaults are right for most.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -89,7 +102,7 @@ impl Default for Settings {
             expiry_work_per_batch_max: 10_000,
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
-            cache_bytes: 256 << 20,
+            cache_bytes: CACHE_BYTES_DEFAULT,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::domain::units::{Moment, Year};
-use crate::ledger::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use crate::ledger::{
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage,
+};
 use crate::metrics::{LedgerCall, LedgerResult, Metrics};
 
 /// A ledger whose calls are counted.
@@ -72,6 +74,10 @@ impl MeteredLedger {
 impl Ledger for MeteredLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
         self.count(LedgerCall::Reserve, self.ledger.reserve(reservation, judge)).await
+    }
+
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.count(LedgerCall::Recall, self.ledger.recall(recall)).await
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {

@@ -100,8 +100,9 @@ keys! {
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
     ledger_retention_days: u32 = "7", number(1, 3660);
-    /// Memory for pages of the ledger's file, in bytes.
-    ledger_cache_bytes: usize = "67108864", number(1 << 20, 1 << 40);
+    /// Memory for pages of the ledger's file, in bytes. The default is enough for some three million persons known
+    /// by name; a server takes it up when it opens a file of that size, and keeps it.
+    ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
     /// Time for a request to the database of the ledger with all its repetitions, in milliseconds.

@@ -105,6 +105,28 @@ pub struct Reservation {
     pub now: Moment,
 }
 
+impl Reservation {
+    /// Returns the question for its first answer.
+    fn to_recall(&self) -> Recall {
+        let Self { transfer_id, fingerprint, hold, now, account: _, people: _, read: _ } = self;
+        Recall { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
+    }
+}
+
+/// A question for what a transfer was answered before: for callers whose words the policies do not
+/// accept any more, so that nothing could be judged anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recall {
+    /// The caller's id of the transfer.
+    pub transfer_id: String,
+    /// Tells whether it is the same transfer.
+    pub fingerprint: [u8; 32],
+    /// [`Hold::Commit`] commits a reservation that stands.
+    pub hold: Hold,
+    /// The moment of the call, by the server's clock.
+    pub now: Moment,
+}
+
 /// What happens once persons are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
@@ -241,6 +263,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Decides and adds in one critical section. A repeated id with the same fingerprint gets the
     /// first answer; once the reservation was taken back or ran out, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
+
+    /// Returns what a reservation with this id and fingerprint would be answered, where the id was
+    /// answered before; `None` where it was not. Never judges, never adds, and needs no sync where
+    /// nothing changes.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError>;
 
     /// Says that a reserved transfer went ahead. Can be repeated.
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;

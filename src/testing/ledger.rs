@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Change, Counter, CounterName, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Replayed,
-    Reservation, Reserved, Settled, Usage,
+    Account, Before, Change, Counter, CounterName, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Recall,
+    Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 /// Keeps everything in memory, counts how often it is asked, and can be down.
@@ -125,6 +125,19 @@ fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [Pseudonym] {
     }
 }
 
+fn first_answer(kept: &Kept, fingerprint: [u8; 32]) -> Result<Reserved, LedgerError> {
+    if kept.fingerprint != fingerprint {
+        return Err(LedgerError::OtherTransfer);
+    }
+    let expires_at = match kept.state {
+        State::Held { until } => Some(until),
+        State::Committed | State::Ended(Settled::Refused) => None,
+        State::Ended(settled) => return Err(LedgerError::Settled(settled)),
+    };
+    let (answer, changes) = (kept.answer.clone(), kept.changes.clone());
+    Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes })
+}
+
 fn stands(state: State) -> bool {
     matches!(state, State::Held { .. } | State::Committed)
 }
@@ -137,16 +150,7 @@ impl Ledger for MemoryLedger {
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         if let Some(kept) = transfers.get(&transfer_id) {
-            if kept.fingerprint != fingerprint {
-                return Err(LedgerError::OtherTransfer);
-            }
-            let expires_at = match kept.state {
-                State::Held { until } => Some(until),
-                State::Committed | State::Ended(Settled::Refused) => None,
-                State::Ended(settled) => return Err(LedgerError::Settled(settled)),
-            };
-            let (answer, changes) = (kept.answer.clone(), kept.changes.clone());
-            return Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes });
+            return first_answer(kept, fingerprint);
         }
         let before = |counter: &Counter| total(&transfers, &account, counter, of_class(&people, counter), stands);
         let judgement = judge(&read.iter().map(|counter| (counter.clone(), before(counter))).collect());
@@ -171,6 +175,20 @@ impl Ledger for MemoryLedger {
         let kept = Kept { fingerprint, account, people, changes: changes.clone(), answer: answer.clone(), state };
         transfers.insert(transfer_id, kept);
         Ok(Reserved { answer, changes, expires_at, replayed: Replayed::No })
+    }
+
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.open(&self.reads)?;
+        let Recall { transfer_id, fingerprint, hold, now } = recall;
+        let mut transfers = self.transfers.lock().unwrap();
+        expire(&mut transfers, now);
+        let Some(kept) = transfers.get_mut(&transfer_id) else { return Ok(None) };
+        if let (State::Held { .. }, Hold::Commit) = (kept.state, hold)
+            && kept.fingerprint == fingerprint
+        {
+            kept.state = State::Committed;
+        }
+        first_answer(kept, fingerprint).map(Some)
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {

@@ -44,6 +44,9 @@ mod regression;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// `neglist check --ledger`: caps that the year's totals have nearly used.
+mod ledger_check;
+
 /// `neglist ledger`: what operators do.
 mod ledger_commands;
 
@@ -52,6 +55,9 @@ mod ledger_embedded;
 
 /// The embedded ledger against a plain model, in random steps.
 mod ledger_model;
+
+/// Retries of transfers that the policies no longer accept, over gRPC.
+mod ledger_retry;
 
 /// What clients send, and how they read what comes back.
 mod clients;

@@ -1,0 +1,45 @@
+//! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
+
+use neglist::ledger::postgres::{PostgresLedger, Settings};
+
+use crate::ledger_contract::{counted, goes, reservation};
+use crate::postgres_server as server;
+
+async fn connect(url: &str, settings: Settings) -> PostgresLedger {
+    PostgresLedger::connect(url, settings).await.unwrap()
+}
+
+/// Long enough for a machine that does other things.
+fn patient() -> Settings {
+    Settings { time_max_ms: 30_000, ..Settings::default() }
+}
+
+/// A statement that is out of time would end the wait for a standby, and the database would then
+/// answer COMMIT with success.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_standby_has_is_not_acknowledged() {
+    let options = [("synchronous_standby_names", "nobody"), ("synchronous_commit", "local")];
+    let Some(server) = server::own(&options) else { return };
+    let url = server.database().await;
+    connect(&url, patient()).await.reserve(reservation("standby", "a", counted(1, 0)), goes()).await.unwrap();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
+    server::execute(&url, &format!("ALTER DATABASE {name} SET synchronous_commit = on")).await;
+    let hasty = Settings { time_max_ms: 1_500, statement_time_max_ms: 100, ..Settings::default() };
+    let ledger = connect(&url, hasty).await;
+    let answer = ledger.reserve(reservation("standby", "b", counted(1, 0)), goes()).await;
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("whether it was done is not known"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_no_writes_is_refused() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    connect(&url, patient()).await.reserve(reservation("readonly", "a", counted(1, 0)), goes()).await.unwrap();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
+    // As a standby does, whose totals may be old.
+    server::execute(&url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let hasty = Settings { time_max_ms: 500, ..Settings::default() };
+    let error = PostgresLedger::connect(&url, hasty).await.unwrap_err().to_string();
+    assert!(error.contains("does not allow writes"), "{error}");
+}

@@ -43,3 +43,24 @@ async fn a_database_that_takes_no_writes_is_refused() {
     let error = PostgresLedger::connect(&url, hasty).await.unwrap_err().to_string();
     assert!(error.contains("does not allow writes"), "{error}");
 }
+
+/// New connections wait for a table that another one has locked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_cannot_be_set_up_now_is_tried_again() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let ledger = connect(&url, Settings { lock_time_max_ms: 20, ..patient() }).await;
+    let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let lock = "BEGIN; LOCK TABLE neglist_schema IN ACCESS EXCLUSIVE MODE; SELECT pg_terminate_backend(pid) \
+        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    holder.batch_execute(lock).await.unwrap();
+    let (answer, unlocked) = tokio::join!(
+        ledger.reserve(reservation("set-up", "a", counted(1, 0)), goes()),
+        holder.batch_execute("SELECT pg_sleep(0.3); COMMIT")
+    );
+    unlocked.unwrap();
+    answer.unwrap();
+    drop(holder);
+    connection.await.unwrap().unwrap();
+}

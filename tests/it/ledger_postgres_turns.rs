@@ -1,8 +1,10 @@
 //! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
 
+use neglist::ledger::Counter;
 use neglist::ledger::postgres::{PostgresLedger, Settings};
+use neglist::ledger::rows::ImportedTotal;
 
-use crate::ledger_contract::{counted, goes, reservation};
+use crate::ledger_contract::{account, counted, general, goes, reservation};
 use crate::postgres_server as server;
 
 async fn connect(url: &str, settings: Settings) -> PostgresLedger {
@@ -63,4 +65,20 @@ async fn a_connection_that_cannot_be_set_up_now_is_tried_again() {
     answer.unwrap();
     drop(holder);
     connection.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_sheet_is_imported() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    connect(&url, patient()).await;
+    let hasty = connect(&url, Settings { time_max_ms: 500, ..Settings::default() }).await;
+    let total = |number: u64| {
+        let counter = Counter { name: format!("clearance/c-{number}"), ..general() };
+        ImportedTotal { account: account("sheet"), counter, persons: number }
+    };
+    let totals: Vec<_> = (0..2_000).map(total).collect();
+    assert_eq!(hasty.import_totals("long", totals.clone()).await, Ok(2_000));
+    assert_eq!(hasty.import_totals("long", totals).await, Ok(0));
+    assert_eq!(hasty.withdraw_import("long").await, Ok(2_000));
 }

@@ -56,8 +56,8 @@ use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reserv
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Time for a migration: building an index over a hundred million rows takes some minutes.
-const MIGRATION_TIME: Duration = Duration::from_mins(10);
+/// Time for a migration and for what operators do: building an index over a hundred million rows takes some minutes.
+const OPERATION_TIME: Duration = Duration::from_mins(10);
 
 /// How the ledger uses the database. The defaults are right for most.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl PostgresLedger {
         let address = url::parse(url).map_err(LedgerError::Unavailable)?;
         let bounds = settings.bounds();
         let migrating =
-            Bounds { connections: 1, statement: MIGRATION_TIME, idle_in_transaction: MIGRATION_TIME, ..bounds };
+            Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
         let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
         repeat(settings.time(), || migrate_with(&pool)).await?;
         pool.close();
@@ -213,7 +213,7 @@ impl PostgresLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        let done = repeat(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
+        let done = repeat(OPERATION_TIME, || operate::import(self.lanes.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -223,7 +223,7 @@ impl PostgresLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        let done = repeat(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
+        let done = repeat(OPERATION_TIME, || operate::withdraw(self.lanes.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -233,7 +233,7 @@ impl PostgresLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        let done = repeat(MIGRATION_TIME, || operate::drop_years(self.lanes.pool(), year));
+        let done = repeat(OPERATION_TIME, || operate::drop_years(self.lanes.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -243,7 +243,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
-        repeat(MIGRATION_TIME, || Export::begin(self.lanes.pool())).await
+        repeat(OPERATION_TIME, || Export::begin(self.lanes.pool())).await
     }
 
     /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
@@ -252,7 +252,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
-        repeat(MIGRATION_TIME, || audit::verify(self.lanes.pool())).await
+        repeat(OPERATION_TIME, || audit::verify(self.lanes.pool())).await
     }
 
     /// Asks at the account of a transfer.

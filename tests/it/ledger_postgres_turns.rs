@@ -1,10 +1,10 @@
 //! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
 
-use neglist::ledger::Counter;
 use neglist::ledger::postgres::{PostgresLedger, Settings};
 use neglist::ledger::rows::ImportedTotal;
+use neglist::ledger::{Counter, LedgerError};
 
-use crate::ledger_contract::{account, counted, general, goes, reservation};
+use crate::ledger_contract::{account, at, counted, general, goes, reservation};
 use crate::postgres_server as server;
 
 async fn connect(url: &str, settings: Settings) -> PostgresLedger {
@@ -81,4 +81,22 @@ async fn a_long_sheet_is_imported() {
     assert_eq!(hasty.import_totals("long", totals.clone()).await, Ok(2_000));
     assert_eq!(hasty.import_totals("long", totals).await, Ok(0));
     assert_eq!(hasty.withdraw_import("long").await, Ok(2_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let ledger = connect(&url, patient()).await;
+    for exporter in ["broken-1", "broken-2", "sound-1", "sound-2"] {
+        ledger.reserve(reservation(exporter, "a", counted(1, 0)), goes()).await.unwrap();
+    }
+    let breaks = "UPDATE neglist_counter SET counted_reserved = 0 WHERE account IN \
+        (SELECT id FROM neglist_account WHERE exporter LIKE 'broken%')";
+    server::execute(&url, breaks).await;
+    let error = ledger.tick(at(100)).await.unwrap_err();
+    assert!(matches!(&error, LedgerError::Unavailable(why) if why.contains("contradict")), "{error}");
+    for exporter in ["sound-1", "sound-2"] {
+        assert_eq!(ledger.read(&account(exporter), &[general()], at(100)).await.unwrap()[&general()], 0);
+    }
 }

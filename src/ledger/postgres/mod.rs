@@ -191,17 +191,19 @@ impl PostgresLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// Where the database does not answer, or something is wrong with an account; the others are done all the same.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
         let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
         let accounts = repeat(self.settings.time(), || look::with_work(self.lanes.pool(), now, settled_before));
-        let mut count = 0_u64;
+        let mut count = Ok(0_u64);
         for account in accounts.await? {
-            if let (Reply::Count(of_account), _) = self.lanes.ask(account, Ask::Tick { now, settled_before }).await? {
-                count = count.saturating_add(of_account);
+            match self.lanes.ask(account, Ask::Tick { now, settled_before }).await {
+                Ok((Reply::Count(more), _)) => count = count.map(|count| count.saturating_add(more)),
+                Ok(_) => {}
+                Err(error) => count = count.and(Err(error)),
             }
         }
-        Ok(count)
+        count
     }
 
     /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how

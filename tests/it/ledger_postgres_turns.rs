@@ -1,10 +1,12 @@
 //! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
 
+use std::sync::{Arc, mpsc};
+
 use neglist::ledger::postgres::{PostgresLedger, Settings};
 use neglist::ledger::rows::ImportedTotal;
-use neglist::ledger::{Counter, LedgerError};
+use neglist::ledger::{Counter, Hold, Ledger, LedgerError, Reservation};
 
-use crate::ledger_contract::{account, at, counted, general, goes, reservation};
+use crate::ledger_contract::{account, at, counted, general, goes, named, reservation};
 use crate::postgres_server as server;
 
 async fn connect(url: &str, settings: Settings) -> PostgresLedger {
@@ -31,6 +33,52 @@ async fn what_no_standby_has_is_not_acknowledged() {
     let answer = ledger.reserve(reservation("standby", "b", counted(1, 0)), goes()).await;
     let error = answer.unwrap_err().to_string();
     assert!(error.contains("whether it was done is not known"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reservations_of_many_persons_run_out_a_few_at_a_time() {
+    let Some(server) = server::shared() else { return };
+    let ledger = connect(&server.database().await, Settings { batch_persons_max: 100, ..patient() }).await;
+    for number in 0..10_u32 {
+        let persons: Vec<u32> = (number * 20..number * 20 + 20).collect();
+        let asked = reservation("wave", &number.to_string(), named(&persons, &[]));
+        ledger.reserve(asked, goes()).await.unwrap();
+    }
+    let standing = |asked: &str| Reservation { now: at(100), ..reservation("wave", asked, counted(1, 0)) };
+    let asked = Reservation { hold: Hold::Until(at(900)), ..standing("next") };
+    let before = ledger.reserve(asked, goes()).await.unwrap().changes[0].before;
+    assert!((1..200).contains(&before), "{before} of 200 persons still stand");
+    let mut ticks = 0;
+    while 0 < ledger.tick(at(100)).await.unwrap() {
+        ticks += 1;
+    }
+    assert!(1 < ticks, "{ticks}");
+    assert_eq!(ledger.read(&account("wave"), &[general()], at(100)).await.unwrap()[&general()], 1);
+    assert_eq!(ledger.verify().await.unwrap(), []);
+}
+
+/// Everybody is answered, though a turn has room for one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_of_many_persons_take_turns() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let narrow = Settings { batch_persons_max: 30, ..patient() };
+    let ledger = Arc::new(connect(&url, narrow).await);
+    let persons = |number: u32| (number * 20..number * 20 + 30).collect::<Vec<u32>>();
+    let callers = (0..12_u32).map(|number| {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move {
+            let id = number.to_string();
+            ledger.reserve(reservation("turns", &id, named(&persons(number), &[])), goes()).await.unwrap();
+            ledger.commit(&format!("turns/{id}"), at(1)).await.unwrap();
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let usage = ledger.usage(&account("turns"), at(1)).await.unwrap();
+    assert_eq!((usage[&general()].committed, usage[&general()].reserved), (250, 0));
+    assert_eq!(ledger.verify().await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,5 +146,43 @@ async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
     assert!(matches!(&error, LedgerError::Unavailable(why) if why.contains("contradict")), "{error}");
     for exporter in ["sound-1", "sound-2"] {
         assert_eq!(ledger.read(&account(exporter), &[general()], at(100)).await.unwrap()[&general()], 0);
+    }
+}
+
+/// With a transfer whose rows contradict one another in the same turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shares_a_turn_with_a_broken_transfer_is_answered() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let ledger = Arc::new(connect(&url, patient()).await);
+    for id in ["bad", "good"] {
+        ledger.reserve(reservation("shared", id, named(&[1], &[])), goes()).await.unwrap();
+    }
+    // `bad` holds a counter that is not there.
+    server::execute(&url, "UPDATE neglist_transfer SET counters = '{7,8}' WHERE id = 'shared/bad'").await;
+    let (begun, has_begun) = mpsc::channel();
+    let (go, going) = mpsc::channel::<()>();
+    let blocking = tokio::spawn({
+        let ledger = Arc::clone(&ledger);
+        async move {
+            let mut judge = goes();
+            let judge = Box::new(move |before: &_| {
+                begun.send(()).unwrap();
+                going.recv().unwrap();
+                judge(before)
+            });
+            ledger.reserve(reservation("shared", "first", counted(1, 0)), judge).await
+        }
+    });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    let commits = ["shared/bad", "shared/good", "shared/bad", "shared/good"].map(|id| {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move { ledger.commit(id, at(1)).await })
+    });
+    go.send(()).unwrap();
+    blocking.await.unwrap().unwrap();
+    for (number, commit) in commits.into_iter().enumerate() {
+        let answer = commit.await.unwrap();
+        assert_eq!(answer.is_ok(), number % 2 == 1, "{answer:?}");
     }
 }

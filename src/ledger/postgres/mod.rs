@@ -64,7 +64,8 @@ const OPERATION_TIME: Duration = Duration::from_mins(10);
 pub struct Settings {
     /// Connections of this server. An account in use takes one at a time, a read one more.
     pub connections_max: usize,
-    /// Time for a request with all its repetitions, in milliseconds. Then it is refused.
+    /// Time for a transaction with all its repetitions, in milliseconds. Then its requests are
+    /// refused, and so are those that waited as long for theirs.
     pub time_max_ms: u64,
     /// Time for a statement, in milliseconds, after which the database gives it up.
     pub statement_time_max_ms: u64,
@@ -74,8 +75,9 @@ pub struct Settings {
     pub queue_requests_max: usize,
     /// Requests that share one transaction.
     pub batch_requests_max: usize,
-    /// Named persons after which a transaction takes no more requests: looking up a person takes
-    /// some microseconds, during which other servers wait.
+    /// Named persons, each in each of its counters, after which a transaction takes no more requests,
+    /// and releases no more reservations that ran out: a person takes some ten microseconds, during
+    /// which other servers wait.
     pub batch_persons_max: usize,
     /// Reservations that ran out and are released in one transaction; the others still count.
     pub expiries_per_batch_max: usize,
@@ -123,9 +125,12 @@ impl Settings {
         LaneLimits {
             queue_max: self.queue_requests_max,
             batch_max: self.batch_requests_max.max(1),
-            batch_persons_max: self.batch_persons_max,
             time: self.time(),
-            turn: TurnLimits { run_out_max: self.expiries_per_batch_max, forgotten_max: self.forgotten_per_tick_max },
+            turn: TurnLimits {
+                persons: self.batch_persons_max,
+                run_out: self.expiries_per_batch_max,
+                forgotten: self.forgotten_per_tick_max,
+            },
         }
     }
 }

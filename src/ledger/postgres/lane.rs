@@ -5,7 +5,8 @@
 //! wait for the same lock. A lane exists while somebody is in it.
 //!
 //! Turns run in a task of their own: a caller that goes away in the middle of one takes nobody
-//! else's answer along.
+//! else's answer along. Of those who go away while they wait, nothing is added; what they said of a
+//! transfer, that it went ahead or did not, still holds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,8 +119,7 @@ impl Lanes {
         while batch.len() < self.limits.batch_max {
             let may_join = |next: &mut Waiting| batch.is_empty() || next.caller.company == Company::Any;
             let Some(next) = lane.pop_front_if(may_join) else { break };
-            // Nobody waits for the answer: nothing is added.
-            if next.caller.answer.is_closed() {
+            if !next.is_wanted() {
                 continue;
             }
             if self.limits.time <= next.caller.since.elapsed() {
@@ -248,6 +248,16 @@ impl GaveUp {
     }
 }
 
+impl Waiting {
+    /// Says whether to do what is asked: to add for somebody who went away would count what is not sent.
+    fn is_wanted(&self) -> bool {
+        match &self.order.ask {
+            Ask::Reserve(..) | Ask::Tick { .. } => !self.caller.answer.is_closed(),
+            Ask::Commit(..) | Ask::Release(..) => true,
+        }
+    }
+}
+
 fn together(orders: Vec<Order>, callers: Vec<Caller>) -> Vec<Waiting> {
     orders.into_iter().zip(callers).map(|(order, caller)| Waiting { order, caller }).collect()
 }
@@ -262,7 +272,8 @@ pub(super) fn back_off(attempt: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::units::{Moment, Year};
+    use crate::domain::units::{Headcount, Moment, Year};
+    use crate::ledger::{Hold, People, Reservation};
 
     const TIME: Duration = Duration::from_secs(5);
 
@@ -290,9 +301,31 @@ mod tests {
         Ask::Commit(id.to_owned(), Moment::from_seconds(0))
     }
 
+    fn reserve() -> Ask {
+        let now = Moment::from_seconds(0);
+        let reservation = Reservation {
+            transfer_id: "new".to_owned(),
+            fingerprint: [0; 32],
+            account: account(),
+            people: People::Counted(Headcount::ZERO),
+            read: Vec::new(),
+            hold: Hold::Commit,
+            now,
+        };
+        Ask::Reserve(Box::new(reservation), Box::new(|_| panic!("nobody judges here")))
+    }
+
     fn ids(batch: Option<Vec<Waiting>>) -> Vec<String> {
         let id = |waiting: &Waiting| waiting.order.ask.id().unwrap_or_default().to_owned();
         batch.unwrap_or_default().iter().map(id).collect()
+    }
+
+    #[test]
+    fn whoever_goes_away_adds_nothing_and_has_said_what_became_of_a_transfer() {
+        let release = Ask::Release("back".to_owned(), Moment::from_seconds(0));
+        let lanes = lanes([reserve(), commit("gone"), release].map(|ask| waiting(ask).0).into());
+        assert_eq!(ids(lanes.next(&account())), ["gone", "back"]);
+        assert!(lanes.next(&account()).is_none() && lanes.lock().is_empty());
     }
 
     #[test]

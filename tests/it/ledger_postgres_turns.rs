@@ -1,13 +1,17 @@
 //! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
 
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
+use neglist::domain::clock::Clock;
+use neglist::domain::units::Moment;
 use neglist::ledger::postgres::{PostgresLedger, Settings};
 use neglist::ledger::rows::ImportedTotal;
 use neglist::ledger::{Counter, Hold, Ledger, LedgerError, Reservation};
 
 use crate::ledger_contract::{account, at, counted, general, goes, named, reservation};
 use crate::postgres_server as server;
+use crate::server::{SetClock, configuration, within};
 
 async fn connect(url: &str, settings: Settings) -> PostgresLedger {
     PostgresLedger::connect(url, settings).await.unwrap()
@@ -79,6 +83,47 @@ async fn transfers_of_many_persons_take_turns() {
     let usage = ledger.usage(&account("turns"), at(1)).await.unwrap();
     assert_eq!((usage[&general()].committed, usage[&general()].reserved), (250, 0));
     assert_eq!(ledger.verify().await.unwrap(), []);
+}
+
+/// It would release what others were told still stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_wrong_changes_nothing() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let now = server::query_number(&url, "SELECT EXTRACT(EPOCH FROM clock_timestamp())::INT8").await;
+    let (right, wrong) = (SetClock::at(now), SetClock::at(now));
+    let settings = [("ledger", url.as_str()), ("ledger_tick_interval_ms", "10")];
+    let config = configuration(Path::new("policies"), &settings);
+    let (_draining, drains) = tokio::sync::watch::channel(false);
+    let open = async |clock: &Arc<SetClock>| {
+        let clock: Arc<dyn Clock> = clock.clone();
+        neglist::app::ledger::open(&config, &clock, drains.clone()).await
+    };
+    let (one, other) = (open(&right).await.unwrap().unwrap(), open(&wrong).await.unwrap().unwrap());
+    let moment = |seconds: i64| Moment::from_seconds(now + seconds);
+    let asked = |id: &str, of: i64| Reservation {
+        now: moment(of),
+        hold: Hold::Until(moment(of + 600)),
+        ..reservation("clock", id, counted(1, 0))
+    };
+    one.reserve(asked("a", 0), goes()).await.unwrap();
+    wrong.set(now + 3_600);
+    let refused = async {
+        loop {
+            match other.reserve(asked("b", 0), goes()).await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => break error.to_string(),
+            }
+        }
+    };
+    let error = within("a refusal", refused).await;
+    assert!(error.contains("s ahead of that of the database"), "{error}");
+    assert!(other.commit("clock/a", moment(3_600)).await.is_err());
+    assert!(open(&wrong).await.is_err());
+    one.commit("clock/a", moment(1)).await.unwrap();
+    wrong.set(now);
+    let answered = async { while other.reserve(asked("c", 1), goes()).await.is_err() {} };
+    within("an answer", answered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

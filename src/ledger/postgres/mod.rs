@@ -23,6 +23,9 @@
 //! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
 //! again, under the lock, when the transaction before it has ended one way or the other.
 //!
+//! INVARIANT (one time): reservations run out by the clocks of servers, and whoever takes a turn
+//! releases those of all of them. A server whose clock is not that of the database changes nothing.
+//!
 //! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
 //! known whether the request was done. It was either done in full or not at all, and asking again
 //! with the same transfer id tells.
@@ -44,6 +47,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub use self::audit::Export;
@@ -53,6 +57,7 @@ use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::rows::{Finding, ImportedTotal, OperateError, sorted};
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
+use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -86,6 +91,8 @@ pub struct Settings {
     /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
     /// that comes later is a new transfer. Totals stay.
     pub retention_days: u32,
+    /// How far the clock of this server may be from that of the database, in seconds.
+    pub clocks_apart_max_s: u32,
 }
 
 impl Default for Settings {
@@ -101,6 +108,7 @@ impl Default for Settings {
             expiries_per_batch_max: 256,
             forgotten_per_tick_max: 1_024,
             retention_days: 7,
+            clocks_apart_max_s: 30,
         }
     }
 }
@@ -139,6 +147,8 @@ impl Settings {
 pub struct PostgresLedger {
     lanes: Arc<Lanes>,
     settings: Settings,
+    /// How far the clock of this server is ahead of that of the database, in seconds, as far as it was compared.
+    ahead_s: AtomicI64,
 }
 
 impl fmt::Debug for PostgresLedger {
@@ -169,7 +179,7 @@ impl PostgresLedger {
         pool.close();
         let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
         let lanes = Arc::new(Lanes::new(pool, settings.lanes()));
-        let ledger = Self { lanes, settings };
+        let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
         ledger.check().await?;
         Ok(ledger)
     }
@@ -189,6 +199,32 @@ impl PostgresLedger {
         .await
     }
 
+    /// Compares the clock of this server with that of the database. Where they are too far apart,
+    /// nothing is changed from then on until a comparison finds them together. To be called before
+    /// anything is changed, and every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where they are too far apart, or the database does not answer.
+    pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
+        let there = repeat(self.settings.time(), || look::clock(self.lanes.pool())).await?;
+        self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
+        self.check_clocks()
+    }
+
+    fn check_clocks(&self) -> Result<(), LedgerError> {
+        let (ahead_s, most_s) = (self.ahead_s.load(Ordering::Relaxed), self.settings.clocks_apart_max_s);
+        if ahead_s.unsigned_abs() <= u64::from(most_s) {
+            return Ok(());
+        }
+        let direction = if ahead_s < 0 { "behind" } else { "ahead of" };
+        Err(LedgerError::Unavailable(format!(
+            "the clock of this server is {} s {direction} that of the database, and may be {most_s} s: set it, or \
+            reservations run out at the wrong time; nothing was done",
+            ahead_s.unsigned_abs()
+        )))
+    }
+
     /// Releases reservations that have run out and forgets transfers past their retention, as many
     /// as one transaction of each account may, and returns how many: above zero, there may be more.
     /// To be called every few seconds, by any number of servers, so that the totals of a quiet
@@ -198,6 +234,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer, or something is wrong with an account; the others are done all the same.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+        self.check_clocks()?;
         let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
         let accounts = repeat(self.settings.time(), || look::with_work(self.lanes.pool(), now, settled_before));
         let mut count = Ok(0_u64);
@@ -264,6 +301,7 @@ impl PostgresLedger {
 
     /// Asks at the account of a transfer.
     async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
+        self.check_clocks()?;
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
@@ -278,6 +316,7 @@ impl Ledger for PostgresLedger {
         if reservation.transfer_id.contains('\0') || reservation.account.exporter.contains('\0') {
             return Err(LedgerError::Unavailable("ids with a zero byte cannot be kept in the database".to_owned()));
         }
+        self.check_clocks()?;
         sort(&mut reservation.people);
         let account = reservation.account.clone();
         let (reply, ask) = self.lanes.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;

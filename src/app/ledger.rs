@@ -73,10 +73,14 @@ pub async fn open(
         }
         LedgerPlace::Postgres(url) => {
             let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
-            let ticking = Arc::clone(&ledger);
+            ledger.compare_clocks(clock.as_ref()).await?;
+            let (ticking, compared) = (Arc::clone(&ledger), Arc::clone(clock));
             let tick = move |now| {
-                let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
+                let (ledger, clock) = (Arc::clone(&ticking), Arc::clone(&compared));
+                async move {
+                    ledger.compare_clocks(clock.as_ref()).await?;
+                    ledger.tick(now).await
+                }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
             Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
@@ -91,6 +95,7 @@ pub fn postgres_settings(config: &Config) -> postgres::Settings {
         time_max_ms: config.ledger_request_max_ms,
         queue_requests_max: config.ledger_queue_requests_max,
         retention_days: config.ledger_retention_days,
+        clocks_apart_max_s: config.ledger_clocks_apart_max_seconds,
         ..postgres::Settings::default()
     }
 }

@@ -515,6 +515,9 @@ async fn an_exporter_that_is_not_registered_is_counted_under_its_name() {
     let server = server();
     let facts = Some(v1::ExporterFacts::default());
     let transfer = v1::Transfer { exporter: "stranger".into(), exporter_facts: facts, ..names(2) };
-    assert_eq!(server.reserve("t", transfer).await.0, v1::Outcome::Allow);
+    assert_eq!(server.reserve("t", transfer.clone()).await.0, v1::Outcome::Allow);
     assert_eq!(server.count("stranger", "national/general/2026").await, (0, 2));
+    // A database could not keep that name.
+    let strange = v1::Transfer { exporter: "stran\0ger".into(), ..transfer };
+    assert_refused(server.send(request("u", strange)).await, Code::InvalidArgument, "transfer.exporter ZERO_BYTE");
 }

@@ -105,6 +105,9 @@ mod ledger_contract;
 /// The ledger in a database that several servers share.
 mod ledger_postgres;
 
+/// What a turn at that database may take on, and what its acknowledgement is worth.
+mod ledger_postgres_turns;
+
 /// A database for tests.
 mod postgres_server;
 

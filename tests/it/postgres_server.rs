@@ -226,6 +226,16 @@ pub(crate) async fn execute(url: &str, sql: &str) {
     connection.await.unwrap().unwrap();
 }
 
+/// Returns the number that a query comes to.
+pub(crate) async fn query_number(url: &str, sql: &str) -> i64 {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let number = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    connection.await.unwrap().unwrap();
+    number
+}
+
 fn start(binaries: &Path, directory: &Path, options: &[String]) -> Child {
     let mut postgres = command(&binaries.join("postgres"), directory);
     postgres.arg("-D").arg(directory.join("data")).arg("-k").arg(directory);

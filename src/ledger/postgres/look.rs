@@ -15,6 +15,7 @@ use super::session::{Fault, Session};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
 
+const CLOCK: &str = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::INT8";
 const ACCOUNT: &str = "SELECT exporter, year FROM neglist_account WHERE id = $1";
 const ACCOUNT_OF: &str = "SELECT exporter, year FROM neglist_account \
     WHERE id = (SELECT account FROM neglist_transfer WHERE id = $1)";
@@ -27,6 +28,13 @@ const READ: &str = "SELECT counter.name, counter.class, named_committed + named_
 const USAGE: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
     counted_reserved, imported, forgotten FROM neglist_counter \
     WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2)";
+
+/// Returns the moment by the clock of the database, to the second.
+pub(super) async fn clock(pool: &Pool) -> Result<Moment, Fault> {
+    let rows = query(pool, CLOCK, &[]).await?;
+    let row = rows.first().ok_or_else(|| unreadable("the clock"))?;
+    Ok(Moment::from_seconds(row.try_get(0)?))
+}
 
 /// Returns the account with a number.
 pub(super) async fn account(pool: &Pool, number: i64) -> Result<Option<Account>, Fault> {

@@ -42,15 +42,15 @@ pub(super) fn check(version: Option<i32>) -> Result<(), String> {
 }
 
 /// Returns the version of the tables; `None` where there are none.
-pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, Fault> {
+pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, tokio_postgres::Error> {
     let read = async {
         let statement = client.prepare("SELECT version FROM neglist_schema WHERE id = 1").await?;
         client.query_opt(&statement, &[]).await
     };
     match read.await {
-        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        Ok(row) => row.map(|row| row.try_get(0)).transpose(),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

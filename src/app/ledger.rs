@@ -104,6 +104,7 @@ pub fn postgres_settings(config: &Config) -> postgres::Settings {
 pub fn embedded_settings(config: &Config) -> Settings {
     Settings {
         queue_requests_max: config.ledger_queue_requests_max,
+        time_max_ms: config.ledger_request_max_ms,
         retention_days: config.ledger_retention_days,
         cache_bytes: config.ledger_cache_bytes,
         ..Settings::default()

@@ -105,7 +105,8 @@ keys! {
     ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
-    /// Time for a request to the database of the ledger with all its repetitions, and for waiting in line before, in milliseconds.
+    /// Time for a request to the ledger, in milliseconds. At a database: with all its repetitions, and as long again in
+    /// line before.
     ledger_request_max_ms: u64 = "5000", number(100, 600_000);
     /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
     /// reserved: reservations would run out at the wrong time.

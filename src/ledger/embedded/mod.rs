@@ -33,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use redb::ReadableDatabase;
 use tokio::sync::oneshot;
@@ -73,6 +74,9 @@ pub struct Settings {
     pub check_on_open: CheckOnOpen,
     /// Requests that may wait for the writer. One more is refused at once.
     pub queue_requests_max: usize,
+    /// Time to wait for the answer to a caller's request, in milliseconds. Longer than a batch takes
+    /// by far: it is for disks that do not answer.
+    pub time_max_ms: u64,
     /// Requests that share one sync.
     pub batch_requests_max: usize,
     /// Rows of persons and transfers after which a batch takes no more requests. A row takes a few
@@ -97,6 +101,7 @@ impl Default for Settings {
             missing: MissingFile::Create,
             check_on_open: CheckOnOpen::Always,
             queue_requests_max: 4_096,
+            time_max_ms: 5_000,
             batch_requests_max: 512,
             batch_work_max: 100_000,
             expiry_work_per_batch_max: 10_000,
@@ -131,6 +136,7 @@ pub struct EmbeddedLedger {
     /// `None` only while it is dropped.
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
+    time_max: Duration,
 }
 
 impl fmt::Debug for EmbeddedLedger {
@@ -162,6 +168,7 @@ impl EmbeddedLedger {
         let database = Arc::new(database);
         let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
         let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
+        let time_max = Duration::from_millis(settings.time_max_ms);
         let file = Some(OpenFile { database, directory });
         let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
         let writer = thread::Builder::new()
@@ -176,7 +183,7 @@ impl EmbeddedLedger {
                 }
             })
             .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max })
     }
 
     /// Says whether the ledger is open; where not, why.
@@ -273,6 +280,16 @@ impl EmbeddedLedger {
         }
     }
 
+    /// Asks for a caller, who is not kept waiting by a disk that does not answer.
+    async fn ask_in_time(&self, work: Work) -> Result<Reply, LedgerError> {
+        self.shared.check()?;
+        let late = || {
+            let why = "it does not answer in time; whether it was done is not known: ask again with the same id";
+            LedgerError::Unavailable(why.to_owned())
+        };
+        tokio::time::timeout(self.time_max, self.ask(work)).await.unwrap_or_else(|_| Err(late()))
+    }
+
     async fn ask(&self, work: Work) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let Some(requests) = &self.requests else { return Err(no_answer()) };
@@ -299,8 +316,7 @@ impl Drop for EmbeddedLedger {
 #[async_trait::async_trait]
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
-        self.shared.check()?;
-        match self.ask(Work::Reserve(Box::new(reservation), judge)).await? {
+        match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
             Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
                 Err(no_answer())
@@ -320,13 +336,11 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.shared.check()?;
-        self.ask(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.ask_in_time(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.shared.check()?;
-        self.ask(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.

@@ -321,7 +321,10 @@ impl PostgresLedger {
             return Err(LedgerError::NotFound);
         }
         let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
-        self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await.map(|_| ())
+        match self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
+            (Reply::Done, _) => Ok(()),
+            (Reply::Reserved(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+        }
     }
 }
 

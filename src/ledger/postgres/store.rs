@@ -146,6 +146,13 @@ async fn transfers<'a>(
     calls: &mut Vec<Call<'a, Written>>,
 ) -> Result<(), Fault> {
     let changed = &book.changed;
+    // First: the id of a transfer that is forgotten may be that of a new one.
+    if !changed.forgotten.is_empty() {
+        let forget = client.prepare_cached(FORGET_TRANSFERS).await?;
+        let ids: Vec<&str> = changed.forgotten.iter().map(String::as_str).collect();
+        let account = book.account();
+        calls.push(Box::pin(async move { client.execute(&forget, &[&account, &ids]).await }));
+    }
     for id in &changed.inserted {
         let Some(row) = book.transfer(id) else { continue };
         calls.push(insert(client, row).await?);
@@ -155,12 +162,6 @@ async fn transfers<'a>(
         let settle = client.prepare_cached(SETTLE_TRANSFER).await?;
         let (state, changed_s) = (row.state.number(), row.changed_at.seconds());
         calls.push(Box::pin(async move { client.execute(&settle, &[&row.id, &state, &changed_s]).await }));
-    }
-    if !changed.forgotten.is_empty() {
-        let forget = client.prepare_cached(FORGET_TRANSFERS).await?;
-        let ids: Vec<&str> = changed.forgotten.iter().map(String::as_str).collect();
-        let account = book.account();
-        calls.push(Box::pin(async move { client.execute(&forget, &[&account, &ids]).await }));
     }
     Ok(())
 }

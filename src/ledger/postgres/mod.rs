@@ -323,7 +323,7 @@ impl PostgresLedger {
         let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
         match self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
             (Reply::Done, _) => Ok(()),
-            (Reply::Reserved(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+            (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
     }
 }

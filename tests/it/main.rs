@@ -50,7 +50,7 @@ mod ledger_commands;
 /// The embedded ledger: answers, operators, many callers at once.
 mod ledger_embedded;
 
-/// The embedded ledger against a plain model, in random steps.
+/// Both ledgers against a plain model, in random steps.
 mod ledger_model;
 
 /// What clients send, and how they read what comes back.

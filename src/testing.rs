@@ -5,6 +5,7 @@ pub(crate) mod ledger;
 use crate::domain::calendar::Calendar;
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::clock::Clock;
+use crate::domain::gateway::Gateway;
 use crate::domain::list::{
     CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine, National, NationalRules,
     PersonInBothClasses, ScenarioListing, ScenariosKnown, SectorListing,
@@ -85,6 +86,7 @@ pub(crate) fn snapshot() -> Snapshot {
         lists: lists(),
         registry: registry(),
         rules: rules(),
+        gateway: Gateway::default(),
     };
     let statement = flow_statement();
     let worked_out = route(&snapshot, &statement, &snapshot.lists.segments[0]);

@@ -1,32 +1,59 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
 //! A request beyond the limit is refused at once: a caller that must not let data pass without
-//! an answer is better served by a quick refusal than by a queue.
+//! an answer is better served by a quick refusal than by a queue. Here also begins the time for
+//! which a caller waits: its request has just come.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Bytes, Service, http};
 use tonic::server::NamedService;
 
+use crate::http::respond;
+use crate::metrics::{Limit, Metrics};
+use crate::wire::refused::refused;
 use crate::wire::status::{self, Exhausted};
 
 /// The requests that may be in flight; clones share one limit.
 #[derive(Debug, Clone)]
 pub struct InFlightLimit {
     places: Arc<Semaphore>,
+    max: usize,
     retry_after_ms: u32,
+    metrics: Arc<Metrics>,
 }
 
 impl InFlightLimit {
     /// Returns a limit; `retry_after_ms`: when a request that was refused may be tried again.
-    pub fn new(requests_max: usize, retry_after_ms: u32) -> Self {
-        let places = Arc::new(Semaphore::new(requests_max.min(Semaphore::MAX_PERMITS)));
-        Self { places, retry_after_ms }
+    pub fn new(requests_max: usize, retry_after_ms: u32, metrics: Arc<Metrics>) -> Self {
+        let max = requests_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(max)), max, retry_after_ms, metrics }
+    }
+
+    /// Returns how many requests are in flight.
+    pub fn taken(&self) -> usize {
+        self.max.saturating_sub(self.places.available_permits())
+    }
+
+    /// Returns a place, or the refusal of a request for which there is none.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, tonic::Status> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            self.metrics.limited(Limit::RequestsInFlight);
+            status::exhausted(Exhausted::RequestsInFlight, self.retry_after_ms)
+        })
+    }
+
+    /// Returns a place, if there is one.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
     }
 
     /// Puts a service under the limit.
@@ -60,32 +87,37 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Ok(permit) = self.limit.places.clone().try_acquire_owned() else {
-            return Box::pin(std::future::ready(Ok(status::exhausted(
-                Exhausted::RequestsInFlight,
-                self.limit.retry_after_ms,
-            )
-            .into_http())));
+        let permit = match self.limit.admit() {
+            Ok(permit) => permit,
+            Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),
         };
         let response = self.service.call(request);
         Box::pin(async move { Ok(response.await?.map(|body| Body::new(Counted { body, _permit: permit }))) })
     }
 }
 
+/// Puts HTTP requests under the limit.
+pub(super) async fn admit(State(limit): State<InFlightLimit>, request: Request, next: Next) -> Response {
+    match limit.admit() {
+        Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Counted { body, _permit: permit })),
+        Err(refusal) => respond::refused(refused(&refusal)),
+    }
+}
+
 /// A response body whose request is in flight until it has been sent, or nobody wants it.
-struct Counted {
-    body: Body,
+struct Counted<B> {
+    body: B,
     _permit: OwnedSemaphorePermit,
 }
 
-impl http_body::Body for Counted {
+impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Counted<B> {
     type Data = Bytes;
-    type Error = tonic::Status;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -101,7 +133,7 @@ impl http_body::Body for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::connection;
+    use crate::app::{accept, connection, grpc, listen, short};
 
     #[derive(Clone)]
     struct Echo;
@@ -122,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_in_flight_until_its_body_is_gone() {
-        let mut service = InFlightLimit::new(1, 1_000).limit(Echo);
+        let mut service = InFlightLimit::new(1, 1_000, Arc::default()).limit(Echo);
         let status = |response: &http::Response<Body>| {
             response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
@@ -142,14 +174,19 @@ mod tests {
 
         let health = crate::app::health::Health::serving(&[]).await;
         let mut routes = tonic::service::RoutesBuilder::default();
-        routes.add_service(InFlightLimit::new(1, 1_000).limit(health.service()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}", listener.local_addr().unwrap());
+        routes.add_service(InFlightLimit::new(1, 1_000, Arc::default()).limit(health.service()));
+        let address = crate::config::address::Address::parse("127.0.0.1:0").unwrap();
+        let bound = listen::bind(&address, listen::Reach::Anyone, listen::Spread::Fewest, 0o660).await.unwrap();
+        let uri = format!("http://{}", bound.address);
         let (_draining, draining) = tokio::sync::watch::channel(false);
-        let patience = connection::Patience { preface_max: std::time::Duration::from_hours(1), draining };
-        let incoming = connection::incoming(vec![connection::Socket::Tcp(listener)], 8, &patience);
-        let server = tonic::transport::Server::builder().add_routes(routes.routes());
-        tokio::spawn(server.serve_with_incoming(incoming));
+        let preface_max = std::time::Duration::from_hours(1);
+        let opening = connection::Opening::Http2(connection::Patience { preface_max, draining: draining.clone() });
+        let runtimes = [tokio::runtime::Handle::current()];
+        let mut incoming = accept::incoming(bound.sockets, &runtimes, &accept::ConnectionLimit::new(8), &opening);
+        let keepalive_timeout = std::time::Duration::from_hours(1);
+        let http2 = grpc::Http2 { streams_max: 100, keepalive_interval: None, keepalive_timeout };
+        let services = short::Services::new(None, routes.routes());
+        tokio::spawn(grpc::serve(incoming.remove(0), http2, services, draining));
 
         let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
         let mut client = HealthClient::new(channel);

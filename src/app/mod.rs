@@ -2,15 +2,23 @@
 //!
 //! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
 
+pub mod accept;
 pub mod clock;
 pub mod connection;
+pub mod cores;
+pub mod grpc;
 pub mod health;
+mod http;
 pub mod in_flight;
 pub mod ledger;
+mod ledger_meter;
 pub mod listen;
+mod paced;
 pub mod serve;
 pub mod server;
+pub mod short;
 pub mod signals;
+mod standing;
 #[cfg(test)]
 mod tests;
 

@@ -2,34 +2,46 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Routes;
-use tonic::service::RoutesBuilder;
-use tonic::transport::Server as Transport;
+use tonic::service::{Routes, RoutesBuilder};
 
-use super::connection::{self, Connection, Patience};
+use super::accept::{self, ConnectionLimit, Incoming};
+use super::connection::{Opening, Patience};
+use super::cores::Cores;
+use super::grpc::{self, Http2};
 use super::health::Health;
+use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
-use super::listen::{self, Bound, ListenError, Reach, SocketFile};
-use crate::config::Config;
+use super::ledger::{LedgerHealth, OpenLedger};
+use super::ledger_meter::{MeteredLedger, Waiting};
+use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
+use super::short::{Services, ShortWay};
+use super::standing::Observed;
 use crate::config::address::Address;
+use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
-use crate::ledger::LedgerError;
+use crate::domain::gateway::Unmatched;
+use crate::http::{BodyLimits, Doors, Look};
+use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
+use crate::metrics::{self, Metrics};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
-use crate::service::{DecideSettings, DecisionApi, LedgerApi, LedgerSettings};
-use crate::wire::generated::DESCRIPTORS;
+use crate::service::labelled::LabelledDoor;
+use crate::service::{DecideSettings, DecisionApi, EnvoyApi, LedgerApi, LedgerSettings};
 use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
 use crate::wire::generated::v1::ledger_service_server::{self, LedgerServiceServer};
 use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
+use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::{self, AuthorizationServer};
+use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 
 /// Connections to the admin listener: a few people and pipelines.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -43,6 +55,8 @@ const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
 pub enum Door {
     /// Decisions.
     Grpc,
+    /// Decisions, probes and metrics over HTTP.
+    Http,
     /// Policy administration.
     Admin,
 }
@@ -51,6 +65,7 @@ impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Door::Grpc => "grpc",
+            Door::Http => "http",
             Door::Admin => "admin",
         })
     }
@@ -72,7 +87,7 @@ pub enum StartError {
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The system gives no thread.
-    #[error("cannot start the reload thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
 
@@ -91,9 +106,14 @@ pub struct Server {
     policies: Arc<Policies>,
     listening: Vec<(Door, Address)>,
     health: Vec<Health>,
+    /// Turns true when the server says that it stops, and still takes requests.
+    leaving: watch::Sender<bool>,
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
-    serving: JoinSet<Result<(), tonic::transport::Error>>,
+    serving: JoinSet<()>,
+    /// What serves ends with them.
+    cores: Cores,
+    notice: Duration,
     drain: Duration,
     preface_max: Duration,
     /// Held so that the files go when the server goes.
@@ -108,6 +128,9 @@ struct Parts<'p> {
     draining: &'p watch::Receiver<bool>,
     decisions: &'p DecisionApi,
     counting: &'p LedgerApi,
+    /// Requests that may be in flight on all listeners together.
+    limit: &'p InFlightLimit,
+    envoy: &'p EnvoyApi,
 }
 
 impl Server {
@@ -117,19 +140,23 @@ impl Server {
     /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
-        let mut bound = Vec::new();
-        for address in &config.listen {
-            bound.push(listen::bind(address, Reach::Anyone, config.unix_socket_mode).await?);
-        }
-        let mut bound_admin = Vec::new();
-        if let Some(address) = &config.admin {
-            bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
-        }
+        let cores = Cores::start(NonZeroUsize::new(config.serve_threads)).map_err(StartError::Thread)?;
+        let bound = BoundAll::bind(config, cores.runtimes().len()).await?;
         let (draining, drains) = watch::channel(false);
-        let ledger = super::ledger::open(config, &clock, drains.clone()).await?;
-        let settings = decide_settings(config);
-        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), settings, ledger.clone());
-        let counting = LedgerApi::new(policies.live().clone(), clock.clone(), ledger_settings(config), ledger);
+        let (leaving, leaves) = watch::channel(false);
+        let metrics = Arc::new(Metrics::default());
+        let opened = super::ledger::open(config, &clock, drains.clone()).await?;
+        let waiting = Waiting::default();
+        let (ledger, ledger_health) = metered(opened, &metrics, &waiting);
+        let live = policies.live();
+        let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
+            .metered(Arc::clone(&metrics));
+        let counting =
+            LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
+        // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
+        let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
+        let door = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Envoy);
+        let envoy = EnvoyApi::new(door);
         let parts = Parts {
             config,
             policies: &policies,
@@ -137,24 +164,49 @@ impl Server {
             draining: &drains,
             decisions: &decisions,
             counting: &counting,
+            limit: &limit,
+            envoy: &envoy,
         };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
+        let connections = ConnectionLimit::new(config.connections_max);
+        let observed = Observed {
+            policies: policies.clone(),
+            clock: clock.clone(),
+            leaving: leaves,
+            ledger: ledger_health,
+            ledger_calls: waiting,
+            requests: limit.clone(),
+            connections: connections.clone(),
+        };
+        let doors = Arc::new(Doors {
+            decisions: decisions.at(metrics::Door::HttpDecide),
+            body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+            metrics,
+            standing: Look::new(move || observed.standing()),
+        });
         let mut server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
             health: vec![grpc_health, admin_health],
+            leaving,
             draining,
-            decisions,
+            decisions: decisions.clone(),
             serving: JoinSet::new(),
+            cores,
+            notice: Duration::from_secs(config.drain_notice_seconds),
             drain: Duration::from_secs(config.drain_seconds),
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
-        let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
-        server.open(Door::Grpc, bound, config.connections_max, grpc, grpc_routes);
-        let admin = transport(config).max_concurrent_streams(ADMIN_STREAMS_MAX);
-        server.open(Door::Admin, bound_admin, ADMIN_CONNECTIONS_MAX, admin, admin_routes);
+        let request_bytes_max = config.request_bytes_max;
+        let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
+        let grpc = Services::new(Some(short), grpc_routes);
+        server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
+        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, limit, drains));
+        let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
+        let admin = Services::new(None, admin_routes);
+        server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
         Ok(server)
     }
 
@@ -168,11 +220,14 @@ impl Server {
         &self.policies
     }
 
-    /// Stops: says `NOT_SERVING`, accepts nothing more, and finishes what is in flight while there is time.
+    /// Stops: says so to probes and health checks, gives those who send requests the time to notice, accepts nothing
+    /// more, and finishes what is in flight while there is time.
     pub async fn drain(mut self) -> Drained {
+        self.leaving.send_replace(true);
         for health in &self.health {
             health.stop_serving().await;
         }
+        tokio::time::sleep(self.notice).await;
         self.draining.send_replace(true);
         self.decisions.drain();
         for health in &mut self.health {
@@ -186,32 +241,82 @@ impl Server {
         }
     }
 
-    fn open(
+    fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
+        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
+        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
+            let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
+            self.serving.spawn_on(serving, &runtime);
+        }
+    }
+
+    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: &HttpServer) {
+        for (runtime, incoming) in self.accept(Door::Http, bound, limit, &Opening::Any) {
+            self.serving.spawn_on(server.clone().serve(incoming), &runtime);
+        }
+    }
+
+    /// Begins to accept: connections, and the runtime on which they are served.
+    fn accept(
         &mut self,
         door: Door,
         bound: Vec<Bound>,
-        connections_max: usize,
-        mut transport: Transport,
-        routes: Routes,
-    ) {
-        let mut sockets = Vec::new();
-        for Bound { socket, address, file } in bound {
-            sockets.push(socket);
+        limit: &ConnectionLimit,
+        opening: &Opening,
+    ) -> Vec<(Handle, Incoming)> {
+        let runtimes: Vec<Handle> = match door {
+            Door::Grpc | Door::Http => self.cores.runtimes().cloned().collect(),
+            // Policies are read and compared there: that must not hold up a decision.
+            Door::Admin => vec![Handle::current()],
+        };
+        let mut accepted = Vec::new();
+        for Bound { sockets, address, file } in bound {
             self.listening.push((door, address));
             self.files.extend(file);
+            accepted.extend(runtimes.iter().cloned().zip(accept::incoming(sockets, &runtimes, limit, opening)));
         }
-        if sockets.is_empty() {
-            return;
-        }
-        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
-        let incoming: ReceiverStream<io::Result<Connection>> =
-            connection::incoming(sockets, connections_max, &patience);
-        let mut draining = self.draining.subscribe();
-        let stop = async move {
-            // A sender that is gone means the same.
-            let _ = draining.wait_for(|draining| *draining).await;
+        accepted
+    }
+}
+
+/// Listeners that are bound, and accept nothing yet.
+struct BoundAll {
+    grpc: Vec<Bound>,
+    http: Vec<Bound>,
+    admin: Vec<Bound>,
+}
+
+impl BoundAll {
+    async fn bind(config: &Config, threads: usize) -> Result<Self, ListenError> {
+        let mode = config.unix_socket_mode;
+        let spread = match config.connection_spread {
+            ConnectionSpread::Fewest => Spread::Fewest,
+            ConnectionSpread::ReusePort => Spread::ReusePort(threads),
         };
-        self.serving.spawn(transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop));
+        let (mut grpc, mut http, mut admin) = (Vec::new(), Vec::new(), Vec::new());
+        for address in &config.listen {
+            grpc.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
+        }
+        if let Some(address) = &config.http {
+            http.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
+        }
+        if let Some(address) = &config.admin {
+            admin.push(listen::bind(address, Reach::ThisMachine, Spread::Fewest, mode).await?);
+        }
+        Ok(Self { grpc, http, admin })
+    }
+}
+
+/// Returns the ledger with its calls counted, and how to tell how it is.
+fn metered(
+    opened: Option<OpenLedger>,
+    metrics: &Arc<Metrics>,
+    waiting: &Waiting,
+) -> (Option<Arc<dyn Ledger>>, LedgerHealth) {
+    match opened {
+        None => (None, LedgerHealth::None),
+        Some(OpenLedger { ledger, health }) => {
+            (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health)
+        }
     }
 }
 
@@ -271,26 +376,32 @@ fn ledger_settings(config: &Config) -> LedgerSettings {
     }
 }
 
-fn transport(config: &Config) -> Transport {
+fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
-    Transport::builder()
-        .http2_keepalive_interval((0 < seconds).then(|| Duration::from_secs(seconds)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(config.http2_keepalive_timeout_seconds)))
+    Http2 {
+        streams_max,
+        keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
+        keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
+    }
 }
 
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
-    let config = parts.config;
-    // The decision service stands under this limit; health and reflection answer whatever the load.
-    let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms);
+    let (config, limit) = (parts.config, parts.limit);
     let service =
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME])
-        .await
+    let service = AuthorizationServer::new(parts.envoy.clone()).max_decoding_message_size(config.request_bytes_max);
+    routes.add_service(limit.limit(service));
+    let services = [
+        authorization_server::SERVICE_NAME,
+        decision_service_server::SERVICE_NAME,
+        ledger_service_server::SERVICE_NAME,
+    ];
+    with_health_and_reflection(routes, &services, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
 }
 
 /// Returns the services of the admin listener.
@@ -305,27 +416,31 @@ async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartErro
     );
     let mut routes = RoutesBuilder::default();
     routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
-    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME]).await
+    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME], &[DESCRIPTORS]).await
 }
 
 async fn with_health_and_reflection(
     mut routes: RoutesBuilder,
     services: &[&'static str],
+    descriptors: &[&'static [u8]],
 ) -> Result<(Routes, Health), StartError> {
     let health = Health::serving(services).await;
     routes.add_service(health.service());
-    routes.add_service(reflection(services).build_v1()?);
-    routes.add_service(reflection(services).build_v1alpha()?);
+    routes.add_service(reflection(services, descriptors).build_v1()?);
+    routes.add_service(reflection(services, descriptors).build_v1alpha()?);
     Ok((routes.routes(), health))
 }
 
 /// Describes the services of a listener to clients that have no protocol files.
-fn reflection(services: &[&'static str]) -> tonic_reflection::server::Builder<'static> {
+fn reflection(services: &[&'static str], descriptors: &[&'static [u8]]) -> tonic_reflection::server::Builder<'static> {
     let builder = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // The details of errors, so that clients without protocol files can show them.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .with_service_name("grpc.health.v1.Health");
+    let described = |builder: tonic_reflection::server::Builder<'static>, set: &&'static [u8]| {
+        builder.register_encoded_file_descriptor_set(set)
+    };
+    let builder = descriptors.iter().fold(builder, described);
     services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
 }

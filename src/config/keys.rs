@@ -6,8 +6,11 @@
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::parse::{address, addresses, ledger, log_format, log_level, number, octal, or_none, path};
-use super::{LedgerPlace, LogFormat, Problem, RawConfig};
+use super::parse::{
+    address, addresses, connection_spread, ledger, log_format, log_level, number, octal, or_none, path, public_url,
+};
+use super::public_url::PublicUrl;
+use super::{ConnectionSpread, LedgerPlace, LogFormat, Problem, RawConfig};
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,11 @@ keys! {
     /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.
     admin: Option<Address> = "127.0.0.1:50052", or_none(address);
+    /// Where gateways that speak HTTP ask, and probes and Prometheus: `host:port` or `unix:/path`, or `none`.
+    http: Option<Address> = "127.0.0.1:8080", or_none(address);
+    /// The URL at which others reach the HTTP listener, such as `https://pdp.example.com`, or `none`.
+    /// The AuthZEN configuration document is made of it; with `none` there is no such document.
+    http_public_url: Option<PublicUrl> = "none", or_none(public_url);
     /// The policy directory.
     policies: PathBuf = "./policies", path;
     /// Largest policy file, in bytes. Checked before a file is read.
@@ -92,8 +100,9 @@ keys! {
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
     ledger_retention_days: u32 = "7", number(1, 3660);
-    /// Memory for pages of the ledger's file, in bytes.
-    ledger_cache_bytes: usize = "67108864", number(1 << 20, 1 << 40);
+    /// Memory for pages of the ledger's file, in bytes. The default is enough for some three million persons known
+    /// by name; a server takes it up when it opens a file of that size, and keeps it.
+    ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
     /// Time for a request to the ledger, in milliseconds. At a database: with all its repetitions, and as long again in
@@ -128,6 +137,12 @@ keys! {
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
     /// When a caller that was refused for a limit may try again, in milliseconds.
     retry_after_ms: u32 = "1000", number(1, 3_600_000);
+    /// Threads that answer requests, each with connections of its own; 0 for one for each core of the machine.
+    serve_threads: usize = "0", number(0, 1024);
+    /// How new connections come to these threads. `fewest`: each to the thread with the fewest, which suits
+    /// gateways that keep a few connections open. `reuse-port`: as the operating system shares them out
+    /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
+    connection_spread: ConnectionSpread = "fewest", connection_spread;
     /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.
@@ -138,6 +153,27 @@ keys! {
     http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
     /// Time within which a keep-alive ping has to be answered, in seconds.
     http2_keepalive_timeout_seconds: u64 = "20", number(1, DAY_SECONDS);
+    /// Largest body of an HTTP request, in bytes.
+    http_body_bytes_max: usize = "1048576", number(1024, 64 * MIB);
+    /// Largest head of an HTTP request, which is its first line and its headers, in bytes.
+    http_head_bytes_max: usize = "16384", number(8192, MIB);
+    /// Most headers of an HTTP request.
+    http_headers_max: usize = "100", number(1, 1000);
+    /// Time within which the head of an HTTP request has to come, in seconds, from its first byte on or from the
+    /// beginning of a new connection.
+    http_head_seconds: u64 = "10", number(1, 3600);
+    /// Time within which the body of an HTTP request has to come, in seconds.
+    http_body_seconds: u64 = "10", number(1, 3600);
+    /// Time for which an HTTP client may take nothing of an answer, in seconds.
+    http_send_seconds: u64 = "10", number(1, 3600);
+    /// Time for which an HTTP connection may be idle between two requests, in seconds. Longer than gateways keep
+    /// theirs, so that it is they who close.
+    http_idle_seconds: u64 = "120", number(1, DAY_SECONDS);
+    /// Most evaluations of one AuthZEN request.
+    authzen_evaluations_max: usize = "100", number(1, 1000);
+    /// Time for which a server that stops still takes new requests, in seconds, while health and readiness say
+    /// already that it stops. So long as a load balancer needs to notice.
+    drain_notice_seconds: u64 = "0", number(0, 600);
     /// Time for requests in flight to finish when the server stops, in seconds.
     drain_seconds: u64 = "25", number(0, 3600);
     /// Longest time that `WaitForDigest` waits, in seconds; a shorter deadline of the client holds.

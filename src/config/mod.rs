@@ -9,6 +9,7 @@ mod dump;
 mod file;
 pub mod keys;
 mod parse;
+pub mod public_url;
 pub mod raw;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How new connections come to the threads that serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionSpread {
+    /// Each to the thread with the fewest.
+    Fewest,
+    /// As the operating system shares them out.
+    ReusePort,
 }
 
 /// Where the year's totals are kept.

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::{LedgerPlace, LogFormat, Secret};
+use super::public_url::PublicUrl;
+use super::{ConnectionSpread, LedgerPlace, LogFormat, Secret};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -43,6 +44,11 @@ pub(super) fn octal(most: u32) -> impl Parse<u32> {
 /// One address.
 pub(super) fn address(texts: &[String]) -> Result<Address, String> {
     Address::parse(one(texts)?)
+}
+
+/// The URL at which others reach a listener.
+pub(super) fn public_url(texts: &[String]) -> Result<PublicUrl, String> {
+    PublicUrl::parse(one(texts)?)
 }
 
 /// Addresses, at least one.
@@ -86,6 +92,11 @@ fn scheme(url: &str) -> &str {
 /// The format of log lines.
 pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
     word(one(texts)?, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// How connections come to threads.
+pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
+    word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
 }
 
 /// The level of log lines.

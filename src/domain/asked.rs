@@ -54,7 +54,7 @@ pub struct AskedFacts<'a> {
 }
 
 /// Head-counts in a caller's words.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AskedPersons {
     /// General.
     pub general: u64,

@@ -3,7 +3,7 @@
 //! Knows no file, no protocol, no clock and no thread. Everything that can go wrong with a
 //! request is found in [`resolve`]; [`evaluate`] is total. Reading order: `units`, `reason`,
 //! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `routing`, `important`, `evaluate`,
-//! `counting`, `usage`.
+//! `counting`, `usage`, `gateway`.
 
 pub mod asked;
 pub mod calendar;
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod counting;
 pub mod decision;
 pub mod evaluate;
+pub mod gateway;
 mod important;
 pub mod list;
 pub mod reason;

@@ -7,6 +7,7 @@
 
 use super::calendar::Calendar;
 use super::clearance::{Clearance, ClearanceKey};
+use super::gateway::Gateway;
 use super::list::{
     Condition, Edition, Lines as ListLines, ListLine, Named, National, ScenarioListing, ScenariosKnown, SectorListing,
 };
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub registry: Registry,
     /// Rules and next steps that answers name.
     pub rules: Rules,
+    /// How requests of gateways are labelled.
+    pub gateway: Gateway,
 }
 
 /// Every code of the catalogue and the registry.

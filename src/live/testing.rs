@@ -11,6 +11,7 @@ use super::read::ReadLimits;
 use super::reload::{Compiler, Source};
 use crate::domain::calendar::Calendar;
 use crate::domain::clock::Clock;
+use crate::domain::gateway::Gateway;
 use crate::domain::snapshot::{Codes, Lists, Registry, Rules, Snapshot};
 use crate::domain::units::{Moment, Year};
 use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity};
@@ -35,6 +36,7 @@ pub(crate) fn empty_snapshot() -> Snapshot {
         lists: Lists::default(),
         registry: Registry::default(),
         rules: Rules::default(),
+        gateway: Gateway::default(),
     }
 }
 

@@ -12,13 +12,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
-use super::totals::{Waiting, read_all, unread};
+use super::totals::{Waiting, at_hand, read_all, unread};
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
 use crate::domain::counting::counters_to_ask;
+use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
@@ -26,9 +28,12 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
+use crate::metrics::{Door, Limit, Metrics, Stopwatch};
+use crate::wire::brief;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
+use crate::wire::plain;
 use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -79,6 +84,27 @@ pub(super) enum Phase {
 #[derive(Debug, Clone)]
 pub struct DecisionApi {
     inner: Arc<Inner>,
+    metrics: Arc<Metrics>,
+    /// Which door it is counted under.
+    door: Door,
+}
+
+/// A decision, and how long it can be relied on.
+#[derive(Debug)]
+pub struct Answered {
+    /// The decision.
+    pub decision: v1::Decision,
+    /// What it rests on.
+    pub rests: Rests,
+}
+
+/// What a decision rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rests {
+    /// Lists and facts alone: the same question has the same answer until it runs out or the lists change.
+    OnFacts,
+    /// Totals as well, which any other transfer may change at any moment.
+    OnTotals,
 }
 
 #[derive(Debug)]
@@ -104,7 +130,25 @@ impl DecisionApi {
         let streams_free = Arc::new(Semaphore::new(settings.streams_open_max.min(Semaphore::MAX_PERMITS)));
         let (phase, _) = watch::channel(Phase::Serving);
         let ids = DecisionIds::random();
-        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase }) }
+        let inner = Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase });
+        Self { inner, metrics: Arc::default(), door: Door::Decide }
+    }
+
+    /// Returns the same service, counted in `metrics`.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Returns the same service, counted under another door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> Self {
+        Self { door, ..self.clone() }
+    }
+
+    /// Returns what this service is counted in.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Ends open streams: each answers what has arrived and then ends with `UNAVAILABLE`. New
@@ -141,32 +185,95 @@ impl DecisionApi {
     /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
     /// ledger does not answer.
     pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, from_proto::decide(request), now)
+            self.begin(&snapshot, from_proto::decide(request), now, Look::AtHand)
         };
         let answer = match step {
-            Ok(Step::Decided(decision)) => Ok(decision),
+            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
-            Err(violations) => Err(status::invalid(&violations)),
+            Err(violations) => Err(self.invalid(&violations)),
         };
+        self.metrics.took(self.door, stopwatch.elapsed());
         answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
+    }
+
+    /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
+    ///
+    /// `None` where it takes the ordinary way, [`DecisionApi::decide_one`], to answer: a request that is refused, asks
+    /// for details, or waits for the ledger. Nothing was counted then.
+    pub fn decide_message(&self, message: &[u8]) -> Option<Bytes> {
+        let stopwatch = Stopwatch::start();
+        let now = self.inner.clock.now();
+        let snapshot = &**self.inner.live.snapshot();
+        let Question { asked, detail, place: _ } = plain::decide(message)?;
+        if detail != Detail::Brief {
+            return None;
+        }
+        let transfer = &resolve(snapshot, &asked, now).ok()?;
+        let totals = match &self.inner.ledger {
+            None => missing_totals(snapshot, transfer).is_empty().then_some(None)?,
+            Some(ledger) => match counters_to_ask(snapshot, transfer) {
+                keys if keys.is_empty() => None,
+                keys => Some(at_hand(ledger.as_ref(), snapshot, &asked, transfer, &keys)?),
+            },
+        };
+        let totals = totals.as_ref().unwrap_or(&transfer.stated);
+        let decision = &self.evaluate(snapshot, transfer, totals);
+        let valid_for_max_s = self.inner.settings.valid_for_max_s;
+        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
+        let answer = brief::framed_response(&decided, self.inner.ids.next());
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Some(answer)
+    }
+
+    /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
+    ///
+    /// # Errors
+    /// As [`DecisionApi::decide_one`].
+    pub async fn decide_on(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::DecideRequest,
+    ) -> Result<Answered, RpcStatus> {
+        let now = self.inner.clock.now();
+        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand) {
+            Ok(Step::Decided(answered)) => Ok(answered),
+            Ok(Step::Waits(waiting)) => {
+                self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
+            }
+            Err(violations) => Err(self.invalid(&violations)),
+        }
+    }
+
+    /// Refuses a request that is malformed, and counts it.
+    fn invalid(&self, violations: &[Violation]) -> RpcStatus {
+        self.metrics.refused(self.door);
+        status::invalid(violations)
     }
 
     /// Decides one message of a stream, on the snapshot in force now.
     pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
+        let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        match self.begin(&self.inner.live.snapshot(), question, now) {
-            Ok(Step::Decided(decision)) => Streamed::Now(to_proto::stream(sequence, Ok(decision))),
-            Err(violations) => Streamed::Now(to_proto::stream(sequence, Err(status::invalid(&violations)))),
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
+            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
+            Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
-                Streamed::Later(Box::pin(async move { to_proto::stream(sequence, api.finish(*waiting, now).await) }))
+                return Streamed::Later(Box::pin(async move {
+                    let answer = api.finish(*waiting, now).await;
+                    api.metrics.took(api.door, stopwatch.elapsed());
+                    to_proto::stream(sequence, answer)
+                }));
             }
-        }
+        };
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Streamed::Now(to_proto::stream(sequence, answer))
     }
 
     /// Returns the limits.
@@ -180,15 +287,26 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
+        look: Look,
     ) -> Result<Step, Vec<Violation>> {
         let read = Read::new(snapshot, question, now)?;
-        if self.inner.ledger.is_none() {
-            return self.decide_stated(snapshot, &read).map(Step::Decided);
-        }
+        let Some(ledger) = &self.inner.ledger else {
+            let decided = self.decide_stated(snapshot, &read);
+            return decided.map(|decision| Step::Decided(Answered { decision, rests: Rests::OnFacts }));
+        };
         let Read { question: Question { asked, detail, place: _ }, transfer } = read;
         let keys = counters_to_ask(snapshot, &transfer);
         if keys.is_empty() {
-            return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &transfer.stated, detail)));
+            let decision = self.decide_with(snapshot, &transfer, &transfer.stated, detail);
+            return Ok(Step::Decided(Answered { decision, rests: Rests::OnFacts }));
+        }
+        let totals = match look {
+            Look::AtHand => at_hand(ledger.as_ref(), snapshot, &asked, &transfer, &keys),
+            Look::Together => None,
+        };
+        if let Some(totals) = totals {
+            let decision = self.decide_with(snapshot, &transfer, &totals, detail);
+            return Ok(Step::Decided(Answered { decision, rests: Rests::OnTotals }));
         }
         Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
     }
@@ -217,9 +335,15 @@ impl DecisionApi {
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
     ) -> Result<v1::Decision, RpcStatus> {
-        let before = before.map_err(|error| unread(error, self.inner.settings.retry_after_ms))?;
+        let before = before.map_err(|error| self.unread(error))?;
         let totals = waiting.totals(before);
         Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
+    }
+
+    /// Refuses a transfer whose totals cannot be read, and counts it.
+    fn unread(&self, error: &LedgerError) -> RpcStatus {
+        self.metrics.unanswered(self.door);
+        unread(error, self.inner.settings.retry_after_ms)
     }
 
     fn decide_with(
@@ -229,10 +353,17 @@ impl DecisionApi {
         totals: &Totals,
         detail: Detail,
     ) -> v1::Decision {
-        let decision = &evaluate(snapshot, transfer, totals);
+        let decision = &self.evaluate(snapshot, transfer, totals);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
         to_proto::decision(decided, self.inner.ids.next_id(), detail)
+    }
+
+    /// Decides, and counts the decision.
+    fn evaluate(&self, snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
+        let decision = evaluate(snapshot, transfer, totals);
+        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        decision
     }
 
     /// Answers transfers of a batch that wait, each account's totals read once.
@@ -255,10 +386,10 @@ impl DecisionApi {
                 tokio::task::yield_now().await;
             }
             results.push(match step {
-                Ok(Step::Decided(decision)) => Ok(decision),
+                Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
                 Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
                     Some(before) => self.decide_waiting(&waiting, before.as_ref()),
-                    None => Err(unread(&no_ledger(), self.inner.settings.retry_after_ms)),
+                    None => Err(self.unread(&no_ledger())),
                 },
                 Err(refusal) => Err(refusal),
             });
@@ -290,12 +421,21 @@ impl<'q, 's> Read<'q, 's> {
     }
 }
 
+/// How totals are looked up that the caller does not state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// At once, where the ledger has them at hand.
+    AtHand,
+    /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
+    Together,
+}
+
 /// How far a transfer is decided.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
 enum Step {
     /// It is.
-    Decided(v1::Decision),
+    Decided(Answered),
     /// It waits for totals.
     Waits(Box<Waiting>),
 }
@@ -321,33 +461,40 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<v1::DecideBatchRequest>,
     ) -> Result<Response<v1::DecideBatchResponse>, Status> {
-        // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
-        let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let now = self.inner.clock.now();
-        let transfers_max = self.inner.settings.batch_transfers_max;
-        let questions = from_proto::batch(request.get_ref(), transfers_max)
-            .map_err(|violations| status::to_status(&status::invalid(&violations)))?;
-        let mut steps = Vec::with_capacity(questions.len());
-        for (index, question) in questions.enumerate() {
-            let step = self.begin(&snapshot, question, now);
-            // A refusal looks for the words that were meant, which takes far longer than a decision.
-            if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
-                tokio::task::yield_now().await;
-            }
-            steps.push(step.map_err(|violations| status::invalid(&violations)));
-        }
-        Ok(Response::new(to_proto::batch(self.finish_all(steps, now).await)))
+        let stopwatch = Stopwatch::start();
+        let api = self.at(Door::DecideBatch);
+        let answer = api.decide_all(request.get_ref()).await;
+        api.metrics.took(api.door, stopwatch.elapsed());
+        answer.map(Response::new).map_err(|refusal| status::to_status(&refusal))
     }
 
     async fn decide_stream(
         &self,
         request: Request<Streaming<v1::DecideStreamRequest>>,
     ) -> Result<Response<Self::DecideStreamStream>, Status> {
-        self.answers(request.into_inner()).map(Response::new)
+        self.at(Door::DecideStream).answers(request.into_inner()).map(Response::new)
     }
 }
 
 impl DecisionApi {
+    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, RpcStatus> {
+        // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
+        let snapshot = Arc::clone(&self.inner.live.snapshot());
+        let now = self.inner.clock.now();
+        let transfers_max = self.inner.settings.batch_transfers_max;
+        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
+        let mut steps = Vec::with_capacity(questions.len());
+        for (index, question) in questions.enumerate() {
+            let step = self.begin(&snapshot, question, now, Look::Together);
+            // A refusal looks for the words that were meant, which takes far longer than a decision.
+            if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
+                tokio::task::yield_now().await;
+            }
+            steps.push(step.map_err(|violations| self.invalid(&violations)));
+        }
+        Ok(to_proto::batch(self.finish_all(steps, now).await))
+    }
+
     /// Answers a stream of requests.
     fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Status> {
         let retry_after_ms = self.inner.settings.retry_after_ms;
@@ -357,7 +504,10 @@ impl DecisionApi {
             return Err(status::unavailable(Unavailable::Draining, retry_after_ms));
         }
         let place = Arc::clone(&self.inner.streams_free).try_acquire_owned();
-        let place = place.map_err(|_| status::exhausted(Exhausted::OpenStreams, retry_after_ms))?;
+        let place = place.map_err(|_| {
+            self.metrics.limited(Limit::StreamsOpen);
+            status::exhausted(Exhausted::OpenStreams, retry_after_ms)
+        })?;
         Ok(Answers::new(inbound, self.clone(), phase, place))
     }
 }

@@ -6,6 +6,10 @@
 //!
 //! What happens now is counted now: a moment other than the present one would let a caller choose
 //! the year, an edition or a clearance, and is refused.
+//!
+//! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
+//! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
+//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,13 +28,15 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
 use crate::domain::usage::{self, CapUse};
 use crate::ledger::{
-    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Reserved, Usage,
+    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
+    Reserved, Usage,
 };
 use crate::live::Live;
+use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
-use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion};
+use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::status::{self, Uncounted};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -76,6 +82,9 @@ impl Default for LedgerSettings {
 #[derive(Debug, Clone)]
 pub struct LedgerApi {
     inner: Arc<Inner>,
+    metrics: Arc<Metrics>,
+    /// Which door it is counted under.
+    door: Door,
 }
 
 #[derive(Debug)]
@@ -96,7 +105,39 @@ impl LedgerApi {
         settings: LedgerSettings,
         ledger: Option<Arc<dyn Ledger>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() }) }
+        let inner = Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() });
+        Self { inner, metrics: Arc::default(), door: Door::Reserve }
+    }
+
+    /// Returns the same service, counted in `metrics`.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Returns the same service, counted under another door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> Self {
+        Self { door, ..self.clone() }
+    }
+
+    /// Decides a transfer and counts it in one step, on a snapshot that the caller has read other things from already.
+    /// The caller counts the time.
+    ///
+    /// # Errors
+    /// As `Reserve`: the transfer is malformed, or the ledger did not do it.
+    pub async fn reserve_on(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::ReserveRequest,
+    ) -> Result<v1::ReserveResponse, Status> {
+        let reserved = self.reserve_and_count(snapshot, request).await;
+        match &reserved {
+            Ok((_, verdict)) => self.metrics.decided(self.door, verdict.outcome, verdict.codes.iter().copied()),
+            Err(status) if status::is_callers(status) => self.metrics.refused(self.door),
+            Err(_) => self.metrics.unanswered(self.door),
+        }
+        reserved.map(|(response, _)| response)
     }
 
     fn ledger(&self) -> Result<&dyn Ledger, Status> {
@@ -134,17 +175,13 @@ impl LedgerApi {
             }
         };
         let counters = NamedCounters::new(snapshot, counting::counters_to_read(&transfer));
-        let hold = match keep {
-            Keep::Commit => Hold::Commit,
-            Keep::ForSeconds(seconds) => Hold::Until(now.plus_seconds(i64::from(seconds))),
-        };
         let reservation = Reservation {
             transfer_id: transfer_id.to_owned(),
             fingerprint,
             account,
             people,
             read: counters.names(),
-            hold,
+            hold: hold(keep, now),
             now,
         };
         let judge = self.judge(snapshot, transfer, counters.clone(), detail);
@@ -177,12 +214,43 @@ impl LedgerApi {
         Box::new(move |before| {
             let totals = &counters.totals(&Totals::default(), before);
             let decision = &evaluate(&snapshot, &transfer, totals);
-            let add = counters.names_of(&counting::counters(&transfer, totals, decision));
+            let add = counters.names_of(&counting::counters(&transfer, decision));
             let goes = if decision.outcome == Outcome::Allow { Goes::Ahead } else { Goes::Nowhere };
             let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
             let answer = wire::to_answer(&to_proto::decision(decided, decision_id.clone(), detail));
             Judgement { add, goes, answer }
         })
+    }
+
+    async fn reserve_and_count(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        request: &v1::ReserveRequest,
+    ) -> Result<(v1::ReserveResponse, Verdict), Status> {
+        let ledger = self.ledger()?;
+        let now = self.inner.clock.now();
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
+        let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
+        let prepared = match self.prepare(snapshot, request, now) {
+            Ok(prepared) => prepared,
+            // What the policies no longer accept may have been answered when they did.
+            Err(violations) => {
+                let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
+                let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
+                return response(snapshot, &found.ok_or_else(|| invalid(&violations))?);
+            }
+        };
+        let Prepared { reservation, judge, counters } = prepared;
+        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
+        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
+        if keep == Keep::Commit && reserved.expires_at.is_some() {
+            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
+            reserved.expires_at = None;
+        }
+        warn_of_caps(snapshot, &counters, &reserved);
+        response(snapshot, &reserved)
     }
 
     /// The counters to show of an exporter, with those that nothing was added to yet.
@@ -201,7 +269,7 @@ impl LedgerApi {
         let capped = clearances.filter(|id| in_force(*id).is_some()).map(Counted::Clearance);
         for counted in std::iter::once(Counted::National).chain(capped) {
             for class in CountedClass::ALL {
-                shown.entry(Counter { name: counted.name(snapshot), class }).or_default();
+                shown.entry(Counter { name: counted.name(snapshot).into_owned(), class }).or_default();
             }
         }
         shown
@@ -213,6 +281,13 @@ struct Prepared {
     reservation: Reservation,
     judge: Judge,
     counters: NamedCounters,
+}
+
+fn hold(keep: Keep, now: Moment) -> Hold {
+    match keep {
+        Keep::Commit => Hold::Commit,
+        Keep::ForSeconds(seconds) => Hold::Until(now.plus_seconds(i64::from(seconds))),
+    }
 }
 
 fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
@@ -249,7 +324,7 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
     }
 }
 
-fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<v1::ReserveResponse, Status> {
+fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Status> {
     let unreadable = || {
         tracing::error!("an answer that the ledger kept cannot be read");
         status::uncounted(Uncounted::Unreadable)
@@ -267,7 +342,8 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<v1::ReserveRespo
         Replayed::Yes => Answered::Before,
         Replayed::No => Answered::Now,
     };
-    Ok(wire::reserved(kept, changes.collect(), reserved.expires_at, answered))
+    let verdict = kept.verdict();
+    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
 }
 
 fn invalid(violations: &[Violation]) -> Status {
@@ -277,23 +353,11 @@ fn invalid(violations: &[Violation]) -> Status {
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
-        let ledger = self.ledger()?;
-        let now = self.inner.clock.now();
-        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
-        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request.get_ref(), limits).map_err(|violations| invalid(&violations))?;
-        let (transfer_id, keep) = (request.transfer_id, request.keep);
+        let stopwatch = Stopwatch::start();
         let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let prepared = self.prepare(&snapshot, request, now).map_err(|violations| invalid(&violations))?;
-        let Prepared { reservation, judge, counters } = prepared;
-        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
-        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
-        if keep == Keep::Commit && reserved.expires_at.is_some() {
-            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
-            reserved.expires_at = None;
-        }
-        warn_of_caps(&snapshot, &counters, &reserved);
-        response(&snapshot, &reserved).map(Response::new)
+        let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
+        self.metrics.took(self.door, stopwatch.elapsed());
+        reserved.map(Response::new)
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {

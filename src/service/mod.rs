@@ -1,10 +1,15 @@
-//! The handlers of the gRPC services: take the snapshot, read, ask, answer. No rules.
+//! The handlers of the gRPC services, and what other doors share with them: take the snapshot, read, ask, answer. No
+//! rules.
 
 pub mod admin;
 mod answers;
+pub mod deadline;
 pub mod decide;
+pub mod envoy;
+pub mod labelled;
 pub mod ledger;
 mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};
+pub use envoy::EnvoyApi;
 pub use ledger::{LedgerApi, LedgerSettings};

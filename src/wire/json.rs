@@ -1,4 +1,4 @@
-//! proto3 JSON to messages and back, for the command line.
+//! proto3 JSON to messages and back, for the command line and for HTTP.
 //!
 //! Reads what people write by hand, so it is stricter than proto3 JSON asks for: a field or a
 //! value that is not known, or that stands twice, is refused with the nearest known name.
@@ -41,6 +41,7 @@ impl JsonError {
 }
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
+const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
 const TRANSFER: &str = "neglist.v1.Transfer";
 
 /// Reads a request from proto3 JSON: a `DecideRequest`, or a `Transfer` by itself.
@@ -61,6 +62,50 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
     Ok(v1::DecideRequest { transfer: Some(read(json, &tree, TRANSFER)?), detail: v1::Detail::Unspecified.into() })
 }
 
+/// Reads a `DecideRequest` from proto3 JSON, and nothing else.
+///
+/// # Errors
+/// As [`decide_request_from_json`].
+pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
+    let json = std::str::from_utf8(json)
+        .map_err(|error| JsonError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))?;
+    read_object(json, DECIDE_REQUEST, "write a request, such as {\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")
+}
+
+/// Writes a `DecideResponse` as proto3 JSON on one line.
+///
+/// # Errors
+/// Where the descriptors that are compiled in cannot be read.
+pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonError> {
+    to_json_line(response, DECIDE_RESPONSE)
+}
+
+/// Reads a `Transfer` from proto3 JSON.
+///
+/// # Errors
+/// As [`decide_request_from_json`].
+pub fn transfer_from_json(json: &str) -> Result<v1::Transfer, JsonError> {
+    read_object(json, TRANSFER, "write a transfer, such as {\"flow\": \"…\", \"persons\": {…}}")
+}
+
+fn read_object<M: Message + Default>(json: &str, full_name: &str, help: &str) -> Result<M, JsonError> {
+    let tree: Tree = serde_json::from_str(json).map_err(JsonError::new)?;
+    let Tree::Object(_) = &tree else { return Err(JsonError::new(format!("not a JSON object: {help}"))) };
+    read(json, &tree, full_name)
+}
+
+/// Writes a message as proto3 JSON on one line.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_line(message: &impl Message, full_name: &str) -> Result<String, JsonError> {
+    let dynamic = dynamic(message, full_name)?;
+    let mut json = Vec::new();
+    let mut serializer = serde_json::Serializer::new(&mut json);
+    dynamic.serialize_with_options(&mut serializer, &SerializeOptions::new()).map_err(JsonError::new)?;
+    String::from_utf8(json).map_err(JsonError::new)
+}
+
 /// Writes a message as proto3 JSON, over several lines, with the field names of the contract's JSON.
 ///
 /// `full_name` is the message's name in the contract, such as `neglist.v1.DecideResponse`, or
@@ -69,12 +114,16 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
 /// # Errors
 /// A name that is not that of the message, or details of an unknown type.
 pub fn to_json(message: &impl Message, full_name: &str) -> Result<String, JsonError> {
-    let descriptor = descriptor(full_name)?;
-    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(JsonError::new)?;
+    let dynamic = dynamic(message, full_name)?;
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::pretty(&mut json);
     dynamic.serialize_with_options(&mut serializer, &SerializeOptions::new()).map_err(JsonError::new)?;
     String::from_utf8(json).map_err(JsonError::new)
+}
+
+fn dynamic(message: &impl Message, full_name: &str) -> Result<DynamicMessage, JsonError> {
+    let descriptor = descriptor(full_name)?;
+    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(JsonError::new)
 }
 
 fn read<M: Message + Default>(json: &str, tree: &Tree, full_name: &str) -> Result<M, JsonError> {

@@ -14,6 +14,7 @@ use crate::domain::asked::{
 };
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
+use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
 
@@ -286,6 +287,30 @@ pub struct Kept {
     /// The moment that it is for, which may lie in an earlier year than the call that reads it.
     pub evaluated_at: Moment,
     decision: v1::Decision,
+}
+
+/// What a decision came to, for counting.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The codes of its reasons; those that this program does not know are left out.
+    pub codes: Vec<ReasonCode>,
+}
+
+impl Kept {
+    /// Returns what the decision came to.
+    pub fn verdict(&self) -> Verdict {
+        let outcome = match self.decision.outcome() {
+            v1::Outcome::Allow => Outcome::Allow,
+            v1::Outcome::File => Outcome::File,
+            v1::Outcome::Contract => Outcome::Contract,
+            // `from_answer` reads no decision without an outcome.
+            v1::Outcome::Assess | v1::Outcome::Unspecified => Outcome::Assess,
+        };
+        let known = |name: &str| ReasonCode::ALL.iter().copied().find(|code| code.name() == name);
+        Verdict { outcome, codes: self.decision.reasons.iter().filter_map(|reason| known(&reason.code)).collect() }
+    }
 }
 
 /// Reads a decision that [`to_answer`] wrote.

@@ -1,11 +1,19 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod brief;
 pub mod codec;
+pub mod described;
+pub mod envoy;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod json_pointer;
+pub mod labels;
 pub mod ledger;
+pub mod plain;
 pub mod policy_status;
 mod problem;
+pub mod refused;
 pub mod status;
+pub mod timeout;
 pub mod to_proto;

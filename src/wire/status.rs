@@ -15,8 +15,10 @@ pub use tonic_types::Status as RpcStatus;
 use tonic_types::pb::bad_request::FieldViolation;
 use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
+use super::labels::{self, Explained};
 use super::problem::{self, Wording};
 use crate::domain::asked::Violation;
+use crate::domain::gateway::Unlabelled;
 
 /// Most bytes of violations that one status lists; the first is listed whatever its size.
 ///
@@ -25,6 +27,9 @@ use crate::domain::asked::Violation;
 /// characters and its escapes), and stands in the details a second time:
 /// (3,072 + 900) · 4/3 + 900 · 1.7 ≈ 6,900, which leaves a margin of a kibibyte for the rest.
 pub const VIOLATIONS_BYTES_MAX: usize = 3_072;
+
+/// Most characters of what a gateway says that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 64;
 
 /// Refuses a request that is malformed, given paths from the root of the request.
 ///
@@ -51,6 +56,37 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
         count => format!("invalid request, {count} violations, the first {first}"),
     };
     bad_request(message, listed)
+}
+
+/// Refuses a request of a gateway whose labels are no transfer.
+pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
+    let explained = labels::explain(unlabelled);
+    let Some(first) = explained.first() else { return unresolved() };
+    let message = format!("invalid labels: {}: {}", first.field, first.en);
+    let mut listed: Vec<FieldViolation> = Vec::new();
+    let mut bytes = 0;
+    for Explained { code, field, en, zh } in explained {
+        let entry = field_violation(&field, Wording { reason: code, en, zh });
+        bytes += entry.encoded_len();
+        if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
+            break;
+        }
+        listed.push(entry);
+    }
+    bad_request(message, listed)
+}
+
+/// Refuses a request whose gateway says of counting what is neither `yes` nor `no`.
+pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
+    let text: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let text = text.escape_debug();
+    let wording = Wording {
+        reason: "LABEL_OF_WRONG_KIND",
+        en: format!("`{key}` of the gateway's context is `{text}`: write `yes` to count the transfer, or leave it out"),
+        zh: format!("网关上下文的 `{key}` 为 `{text}`：需计数请填 `yes`，否则不填"),
+    };
+    let field = format!("context {key}");
+    bad_request(format!("invalid labels: {field}: {}", wording.en), vec![field_violation(&field, wording)])
 }
 
 /// Returns a violation on a line, in both languages.
@@ -92,11 +128,17 @@ pub enum Exhausted {
 
 /// Refuses a call because a limit of the server is reached, and says when to try again.
 pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
-    let message = match what {
-        Exhausted::RequestsInFlight => "too many requests in flight: try again after the delay in RetryInfo",
-        Exhausted::OpenStreams => "too many open streams: close one, or try again after the delay in RetryInfo",
+    let (en, zh) = match what {
+        Exhausted::RequestsInFlight => (
+            "too many requests in flight: try again after the delay in RetryInfo",
+            "正在处理的请求过多：请按 RetryInfo 所示时间后重试",
+        ),
+        Exhausted::OpenStreams => (
+            "too many open streams: close one, or try again after the delay in RetryInfo",
+            "打开的流过多：请关闭其一，或按 RetryInfo 所示时间后重试",
+        ),
     };
-    to_status(&rpc_status(Code::ResourceExhausted, message.to_owned(), vec![retry(retry_after_ms)]))
+    to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
 }
 
 /// Why a server does not answer.
@@ -135,6 +177,13 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
         ),
     };
     rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)])
+}
+
+/// Refuses a call whose caller has stopped waiting.
+pub fn late() -> Status {
+    let en = "the deadline of the call passed before it was answered: nothing may pass, try again with more time";
+    let zh = "请求在答复前已超时：不得放行，请延长时限后重试";
+    to_status(&rpc_status(Code::DeadlineExceeded, en.to_owned(), vec![localized(zh)]))
 }
 
 /// Why the ledger does not do what it is asked.
@@ -227,6 +276,12 @@ pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
     to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
 }
 
+/// Ends a call whose caller has stopped waiting.
+pub fn too_late() -> Status {
+    let message = "the caller's deadline is over: nothing was decided";
+    to_status(&rpc_status(Code::DeadlineExceeded, message.to_owned(), Vec::new()))
+}
+
 /// Refuses a digest without the form of one.
 pub fn malformed_digest() -> Status {
     let wording = Wording {
@@ -238,6 +293,34 @@ pub fn malformed_digest() -> Status {
         format!("invalid request: digest: {}", wording.en),
         vec![field_violation("digest", wording)],
     ))
+}
+
+/// Refuses a request for what only HTTP can get wrong, or finds nothing at, in both languages.
+pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
+    rpc_status(code, en.to_owned(), vec![localized(zh)])
+}
+
+/// Says whether it is for the caller to do something else: the same request again would be refused again.
+pub fn is_callers(status: &Status) -> bool {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => false,
+    }
 }
 
 /// Returns the status that ends a call.

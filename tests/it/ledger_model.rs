@@ -11,8 +11,8 @@ use neglist::ledger::embedded::{EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
 use neglist::ledger::rows::{ImportedTotal, OperateError};
 use neglist::ledger::{
-    Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation,
-    Reserved, Settled, Usage,
+    Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Recall, Replayed,
+    Reservation, Reserved, Settled, Usage,
 };
 
 use crate::ledger_support::{Random, START, account, check_sound, counted, from_environment, pseudonym, wait, watched};
@@ -227,22 +227,8 @@ impl Model {
             Hold::Until(moment) => Some(moment),
         };
         let state = expires_at.map_or(State::Committed, State::Reserved);
-        if let Some(known) = self.known.get_mut(&asked.transfer_id) {
-            if known.fingerprint != asked.fingerprint {
-                return (Err(LedgerError::OtherTransfer), None);
-            }
-            let expires_at = match (known.state, asked.hold) {
-                (State::Released, _) => return (Err(LedgerError::Settled(Settled::Released)), None),
-                (State::Expired, _) => return (Err(LedgerError::Settled(Settled::Expired)), None),
-                (State::Reserved(until), Hold::Until(_)) => Some(until),
-                (State::Reserved(_), Hold::Commit) => {
-                    (known.state, known.settled_at) = (State::Committed, asked.now);
-                    None
-                }
-                (State::Committed | State::Refused, _) => None,
-            };
-            let (answer, changes) = (known.answer.clone(), known.changes.clone());
-            return (Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes }), None);
+        if let Some(first) = self.recall(&recall(asked)).transpose() {
+            return (first, None);
         }
         let seen: Before =
             asked.read.iter().map(|counter| (counter.clone(), self.before(&asked.account, counter, who))).collect();
@@ -281,6 +267,26 @@ impl Model {
         (Ok(reserved), Some(seen))
     }
 
+    fn recall(&mut self, asked: &Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.release_run_out(asked.now);
+        let Some(known) = self.known.get_mut(&asked.transfer_id) else { return Ok(None) };
+        if known.fingerprint != asked.fingerprint {
+            return Err(LedgerError::OtherTransfer);
+        }
+        let expires_at = match (known.state, asked.hold) {
+            (State::Released, _) => return Err(LedgerError::Settled(Settled::Released)),
+            (State::Expired, _) => return Err(LedgerError::Settled(Settled::Expired)),
+            (State::Reserved(until), Hold::Until(_)) => Some(until),
+            (State::Reserved(_), Hold::Commit) => {
+                (known.state, known.settled_at) = (State::Committed, asked.now);
+                None
+            }
+            (State::Committed | State::Refused, _) => None,
+        };
+        let (answer, changes) = (known.answer.clone(), known.changes.clone());
+        Ok(Some(Reserved { answer, changes, expires_at, replayed: Replayed::Yes }))
+    }
+
     fn end(&mut self, id: &str, now: Moment, end: State) -> Result<(), LedgerError> {
         self.release_run_out(now);
         let transfer = self.known.get_mut(id).ok_or(LedgerError::NotFound)?;
@@ -297,6 +303,11 @@ impl Model {
             (State::Released | State::Expired | State::Refused, _) => Ok(()),
         }
     }
+}
+
+fn recall(asked: &Reservation) -> Recall {
+    let Reservation { transfer_id, fingerprint, hold, now, .. } = asked.clone();
+    Recall { transfer_id, fingerprint, hold, now }
 }
 
 /// Allows below the line; above an odd remainder only some of the counters are added to.
@@ -353,6 +364,11 @@ impl Walk {
 
     fn reserve(&mut self, subject: &impl Subject) {
         let (asked, who) = self.reservation();
+        if self.random.below(4) == 0 {
+            let asked = recall(&asked);
+            assert_eq!(wait(ledger.recall(asked.clone())), self.model.recall(&asked), "{asked:?}");
+            return;
+        }
         let line = 20 + self.random.below(200);
         let read = asked.read.clone();
         let (judge, seen) = watched(Box::new(move |before| judge(before, &read, line)));

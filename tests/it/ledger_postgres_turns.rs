@@ -99,7 +99,7 @@ async fn a_server_whose_clock_is_wrong_changes_nothing() {
         let clock: Arc<dyn Clock> = clock.clone();
         neglist::app::ledger::open(&config, &clock, drains.clone()).await
     };
-    let (one, other) = (open(&right).await.unwrap().unwrap(), open(&wrong).await.unwrap().unwrap());
+    let (one, other) = (open(&right).await.unwrap().unwrap().ledger, open(&wrong).await.unwrap().unwrap().ledger);
     let moment = |seconds: i64| Moment::from_seconds(now + seconds);
     let asked = |id: &str, of: i64| Reservation {
         now: moment(of),

@@ -44,6 +44,9 @@ mod regression;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// `neglist check --ledger`: caps that the year's totals have nearly used.
+mod ledger_check;
+
 /// `neglist ledger`: what operators do.
 mod ledger_commands;
 
@@ -53,14 +56,29 @@ mod ledger_embedded;
 /// Both ledgers against a plain model, in random steps.
 mod ledger_model;
 
+/// Retries of transfers that the policies no longer accept, over gRPC.
+mod ledger_retry;
+
 /// What clients send, and how they read what comes back.
 mod clients;
+/// The door for Envoy, asked by the generated client.
+mod envoy_grpc;
+/// What the tests of all gateways share.
+mod gateways;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
 mod grpc;
 /// Listeners, health, reflection, and what is no request of ours.
 mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// A client of HTTP that sends whatever a test likes.
+mod http_client;
+/// Probes, `/v1/decide`, and what is no request of ours.
+mod http_doors;
+/// Limits of HTTP, of connections and of requests in flight, and how the listener stops.
+mod http_limits;
+/// What a scrape shows.
+mod http_metrics;
 /// The embedded ledger killed, and on storage that fails.
 mod ledger_crash;
 /// Policies that change under load, in every style.

@@ -40,6 +40,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[
             "std",
             "blake3",
+            "bytes",
             "prost",
             "prost_reflect",
             "prost_types",
@@ -52,8 +53,14 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "http",
+        &["domain", "http", "metrics", "service", "wire"],
+        &["std", "axum", "http_body_util", "serde_json", "tokio", "tracing"],
+    ),
+    ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
+    (
         "service",
-        &["domain", "ledger", "live", "service", "wire"],
+        &["domain", "ledger", "live", "metrics", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
     ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),

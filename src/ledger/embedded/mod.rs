@@ -43,14 +43,27 @@ pub use self::storage::{HELD_ELSEWHERE, Storage};
 
 use self::operate::{Import, TransferRange};
 use self::storage::LedgerFile;
-use self::tables::{Stop, TRANSFERS};
+use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Memory for pages of the file, in bytes, where nobody says otherwise.
+///
+/// What matters is that the inner pages of the largest table fit, so that whoever is looked up costs
+/// one page of persons. A person known by name takes some 90 bytes of the file, so that a page of
+/// 4,096 bytes has some 45 of them, and an inner page leads to some 40 pages: a million persons have
+/// 22,000 pages and 560 inner ones, which are 2.2 MiB. 8 MiB are enough for three million, with some
+/// room for what a batch writes. The pages of the persons themselves come from the cache of the
+/// operating system, which gives them up when memory is short; this one never does.
+///
+/// More would be paid for by servers that do nothing: opening checks the whole file, which fills
+/// the cache as far as the file reaches.
+pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
 
 /// How the embedded ledger works. The defaults are right for most.
 #[derive(Debug, Clone)]
@@ -94,7 +107,7 @@ impl Default for Settings {
             expiry_work_per_batch_max: 10_000,
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
-            cache_bytes: 256 << 20,
+            cache_bytes: CACHE_BYTES_DEFAULT,
         }
     }
 }
@@ -263,7 +276,7 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Done => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done => Err(no_answer().into()),
         }
     }
 
@@ -305,7 +318,20 @@ impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => Err(no_answer()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
+        }
+    }
+
+    /// Goes through the writer like a reservation, so that an answer that is being given just now is found.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.shared.check()?;
+        match self.ask(Work::Recall(recall)).await? {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
         }
     }
 
@@ -322,19 +348,41 @@ impl Ledger for EmbeddedLedger {
         self.shared.before(account, counters)
     }
 
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        Some(self.shared.at_hand(exporter, year, counters))
+    }
+
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.shared.usage(account)
     }
 }
 
+/// Returns the counters of a file that nobody writes to, by exporter, year and name, and changes
+/// nothing in it.
+///
+/// # Errors
+///
+/// Where a server has the file open, it was not closed as it should be, is no ledger, is of another
+/// format, or cannot be read.
+pub fn look(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Vec<CounterRow>, LedgerError> {
+    let counters = storage::look(path.as_ref(), cache_bytes).map_err(LedgerError::Unavailable)?;
+    Ok(counters.into_iter().map(row).collect())
+}
+
+fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {
+    CounterRow { account, counter, usage: parts.usage(), imported: parts.imported }
+}
+
 fn export(transaction: &redb::ReadTransaction) -> Result<Export, Stop> {
-    let mut names = BTreeMap::new();
-    let mut counters = Vec::new();
-    for (number, account, counter, parts) in tables::counters(transaction)? {
-        names.insert(number, counter.clone());
-        counters.push(CounterRow { account, counter, usage: parts.usage(), imported: parts.imported });
-    }
+    let counters = tables::counters(transaction)?;
+    let names = counters.iter().map(|(number, _, counter, _)| (*number, counter.clone())).collect();
+    let counters = counters.into_iter().map(row).collect();
     let transfers = TransferRange(transaction.open_table(TRANSFERS)?.range::<&str>(..)?);
     Ok(Export { counters, names, transfers })
 }

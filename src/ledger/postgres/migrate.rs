@@ -18,6 +18,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     version INT4 NOT NULL
 )";
 
+/// Says of a database that it has no tables.
+pub const NO_TABLES: &str = "the database has no tables of a ledger";
+
 /// The number of the last migration that this program knows.
 pub(super) fn latest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
@@ -31,8 +34,10 @@ pub(super) fn check(version: Option<i32>) -> Result<(), String> {
         Some(version) if latest < version => Err(format!(
             "the tables of the ledger have version {version}, this program knows {latest}: start a newer program"
         )),
-        Some(version) => Err(format!("the tables of the ledger have version {version}, not {latest}: start again")),
-        None => Err("the tables of the ledger are missing: start again".to_owned()),
+        Some(version) => Err(format!(
+            "the tables of the ledger have version {version}, not {latest}: start a server of this version"
+        )),
+        None => Err(NO_TABLES.to_owned()),
     }
 }
 

@@ -51,12 +51,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub use self::audit::Export;
+pub use self::migrate::NO_TABLES;
 
 use self::lane::{LaneLimits, Lanes, back_off};
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::rows::{Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
@@ -67,6 +68,8 @@ const OPERATION_TIME: Duration = Duration::from_mins(10);
 /// How the ledger uses the database. The defaults are right for most.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What to do about tables that are missing or old.
+    pub tables: Tables,
     /// Connections of this server. An account in use takes one at a time, a read one more.
     pub connections_max: usize,
     /// Time for a transaction with all its repetitions, in milliseconds. Then its requests are
@@ -98,6 +101,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            tables: Tables::Make,
             connections_max: 8,
             time_max_ms: 5_000,
             statement_time_max_ms: 3_000,
@@ -111,6 +115,15 @@ impl Default for Settings {
             clocks_apart_max_s: 30,
         }
     }
+}
+
+/// What to do about tables that are missing or older than this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    /// They are made, or brought to the version of this program.
+    Make,
+    /// They are left as they are, and the ledger is not opened.
+    Leave,
 }
 
 impl Settings {
@@ -159,8 +172,8 @@ impl fmt::Debug for PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects to a database, `postgres://user@host:5432/database`, and makes or changes its
-    /// tables where they are older than this program.
+    /// Connects to a database, `postgres://user@host:5432/database`. Where its tables are missing or
+    /// older than this program, [`Settings::tables`] says what happens.
     ///
     /// `sslmode=verify-full` asks for TLS, `sslrootcert` names the file of the authority;
     /// `sslmode=disable` is needed for a plain connection to another machine.
@@ -172,11 +185,13 @@ impl PostgresLedger {
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, LedgerError> {
         let address = url::parse(url).map_err(LedgerError::Unavailable)?;
         let bounds = settings.bounds();
-        let migrating =
-            Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
-        let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
-        repeat(settings.time(), || migrate_with(&pool)).await?;
-        pool.close();
+        if settings.tables == Tables::Make {
+            let migrating =
+                Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
+            let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
+            repeat(settings.time(), || migrate_with(&pool)).await?;
+            pool.close();
+        }
         let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
         let lanes = Arc::new(Lanes::new(pool, settings.lanes()));
         let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
@@ -308,7 +323,7 @@ impl PostgresLedger {
         let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
         match self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
             (Reply::Done, _) => Ok(()),
-            (Reply::Reserved(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+            (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
     }
 }
@@ -332,7 +347,22 @@ impl Ledger for PostgresLedger {
         };
         match reply {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+        }
+    }
+
+    /// Asks at the account of the transfer, where there is one. One that is answered on another server
+    /// at this very moment may not be found yet.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        if recall.transfer_id.contains('\0') {
+            return Ok(None);
+        }
+        self.check_clocks()?;
+        let found = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let Some(account) = found else { return Ok(None) };
+        match self.lanes.ask(account, Ask::Recall(recall)).await?.0 {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 

@@ -18,12 +18,14 @@ use super::load::{self, Wanted};
 use super::session::Fault;
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Judge, LedgerError, Reservation, Reserved};
+use crate::ledger::{Account, Judge, LedgerError, Recall, Reservation, Reserved};
 
 /// What a caller asks for.
 pub(super) enum Ask {
     /// Decide and add.
     Reserve(Box<Reservation>, Judge),
+    /// Look for a first answer.
+    Recall(Recall),
     /// The transfer went ahead.
     Commit(String, Moment),
     /// The transfer did not happen.
@@ -41,6 +43,8 @@ pub(super) enum Ask {
 #[derive(Debug)]
 pub(super) enum Reply {
     Reserved(Reserved),
+    /// The first answer; `None` where there was none.
+    Recalled(Option<Reserved>),
     Done,
     Count(u64),
     /// Ask at the account with this number: the transfer is there.
@@ -68,6 +72,7 @@ impl Ask {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Ask::Reserve(reservation, _) => Some(&reservation.transfer_id),
+            Ask::Recall(recall) => Some(&recall.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => Some(id),
             Ask::Tick { .. } => None,
         }
@@ -76,6 +81,7 @@ impl Ask {
     fn now(&self) -> Moment {
         match self {
             Ask::Reserve(reservation, _) => reservation.now,
+            Ask::Recall(recall) => recall.now,
             Ask::Commit(_, now) | Ask::Release(_, now) | Ask::Tick { now, .. } => *now,
         }
     }
@@ -109,7 +115,9 @@ pub(super) async fn take(
                 let (now, settled_before) = (*now, *settled_before);
                 Ok(Reply::Count(tick(client, &mut book, now, settled_before, limits).await?))
             }
-            Ask::Reserve(..) | Ask::Commit(..) | Ask::Release(..) => one(client, account, &mut book, order).await?,
+            Ask::Reserve(..) | Ask::Recall(_) | Ask::Commit(..) | Ask::Release(..) => {
+                one(client, account, &mut book, order).await?
+            }
         };
         replies.push(reply);
     }
@@ -127,7 +135,8 @@ fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTree
             }
             Ask::Reserve(reservation, _) => book.people_of(&reservation.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => book.people_of(id),
-            Ask::Tick { .. } => Vec::new(),
+            // A recall that commits reads them when it finds a reservation that stands.
+            Ask::Recall(_) | Ask::Tick { .. } => Vec::new(),
         };
         if 0 < index && left < more.len() {
             return index;
@@ -171,6 +180,7 @@ fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, 
             }
             book.reserve(reservation, order.token, judge).map(Reply::Reserved)
         }
+        Ask::Recall(recall) => book.recall(recall, order.token).map(Reply::Recalled),
         Ask::Commit(id, now) => book.commit(id, *now).map(|()| Reply::Done),
         Ask::Release(id, now) => book.release(id, *now).map(|()| Reply::Done),
         Ask::Tick { .. } => Ok(Reply::Done),

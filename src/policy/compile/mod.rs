@@ -18,6 +18,7 @@ use super::source::Document;
 use super::source::scalar::{At, Bilingual, Code};
 use super::time;
 use super::{Limits, SourceFile};
+use crate::domain::gateway::Gateway;
 use crate::domain::reason::Text;
 use crate::domain::snapshot::{Codes, Lists, NextStep, Registry, Rules, Snapshot};
 use crate::domain::units::{RuleId, StepId};
@@ -174,6 +175,7 @@ impl<'d> Builder<'d> {
             lists: std::mem::take(&mut self.lists),
             registry: Registry::default(),
             rules: std::mem::take(&mut self.rules),
+            gateway: Gateway::default(),
         }
     }
 }

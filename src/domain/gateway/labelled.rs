@@ -1,0 +1,317 @@
+//! What labels come to: a transfer, or everything that is wrong with them.
+
+use std::borrow::Cow;
+
+use crate::domain::asked::{Asked, AskedItem, AskedPersons};
+use crate::domain::units::{Class, Ground, Modality};
+
+/// A transfer as labels give it. `None` and empty: not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labelled<'a> {
+    /// The rule that matched; `None` where headers alone name the transfer.
+    pub rule: Option<&'a str>,
+    /// Registered flow.
+    pub flow: Option<Cow<'a, str>>,
+    /// Exporter.
+    pub exporter: Option<Cow<'a, str>>,
+    /// Recipient.
+    pub recipient: Option<Cow<'a, str>>,
+    /// Country that the data goes to.
+    pub destination: Option<Cow<'a, str>>,
+    /// Sector.
+    pub sector: Option<Cow<'a, str>>,
+    /// Scenario.
+    pub scenario: Option<Cow<'a, str>>,
+    /// Zone that the data leaves from.
+    pub export_zone: Option<Cow<'a, str>>,
+    /// Ground. Only a rule states one, never a request.
+    pub ground: Option<Ground>,
+    /// What is sent.
+    pub items: Vec<LabelledItem<'a>>,
+    /// Persons that the transfer adds.
+    pub persons: Option<AskedPersons>,
+    /// The gateway's id of the transfer.
+    pub transfer_id: Option<Cow<'a, str>>,
+    /// Whether the transfer is only asked about or counted too.
+    pub record: Record,
+}
+
+/// A kind of data, as labels give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledItem<'a> {
+    /// Code.
+    pub code: Cow<'a, str>,
+    /// A class stricter than the catalogue's.
+    pub class: Option<Class>,
+    /// Modality.
+    pub modality: Option<Modality>,
+    /// Attributes.
+    pub attributes: Vec<Cow<'a, str>>,
+}
+
+/// What a door does with a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Record {
+    /// It asks. Nothing is counted.
+    #[default]
+    AskOnly,
+    /// It reserves and commits in one step, under the transfer's id.
+    ///
+    /// INVARIANT (recorded): such a transfer has an id.
+    Record,
+}
+
+impl Labelled<'_> {
+    /// Returns the question that these labels ask.
+    pub fn asked(&self) -> Asked<'_> {
+        let items = self.items.iter().map(|item| AskedItem {
+            code: &item.code,
+            class: item.class,
+            modality: item.modality,
+            attributes: item.attributes.iter().map(AsRef::as_ref).collect(),
+        });
+        Asked {
+            flow: self.flow.as_deref(),
+            exporter: self.exporter.as_deref(),
+            recipient: self.recipient.as_deref(),
+            destination: self.destination.as_deref(),
+            sector: self.sector.as_deref(),
+            scenario: self.scenario.as_deref(),
+            data: items.collect(),
+            persons: self.persons,
+            ground: self.ground,
+            export_zone: self.export_zone.as_deref(),
+            ..Asked::default()
+        }
+    }
+}
+
+/// Why a request cannot be turned into a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlabelled {
+    /// No rule is about it and it carries no label at all.
+    NothingMatches(Nothing),
+    /// Its labels are incomplete, contradictory or unreadable. Never empty.
+    Wrong(Vec<LabelProblem>),
+}
+
+/// What is known of a request that nothing matches, shortened for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nothing {
+    /// Host, as sent.
+    pub host: Option<String>,
+    /// Method, as sent.
+    pub method: Option<String>,
+    /// Path without query, as sent.
+    pub path: Option<String>,
+    /// Server name, as sent.
+    pub sni: Option<String>,
+    /// The header that would name a flow.
+    pub flow_header: String,
+}
+
+/// One thing that is wrong with the labels of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelProblem {
+    /// The rule that asks for the label; `None` where none matched.
+    pub rule: Option<String>,
+    /// What it is about.
+    pub label: Label,
+    /// Where it comes from, or should come from.
+    pub origin: Origin,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What a label says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Which rule holds.
+    Rule,
+    /// The flow.
+    Flow,
+    /// The exporter.
+    Exporter,
+    /// The recipient.
+    Recipient,
+    /// The destination.
+    Destination,
+    /// The sector.
+    Sector,
+    /// The scenario.
+    Scenario,
+    /// The zone that the data leaves from.
+    ExportZone,
+    /// The code of a kind of data, by its position among the rule's.
+    Item(usize),
+    /// Persons whose general information is sent.
+    Persons,
+    /// Persons whose sensitive information is sent.
+    SensitivePersons,
+    /// The id of the transfer.
+    TransferId,
+}
+
+/// Where a label comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A header of the request.
+    Header(String),
+    /// A member of its JSON body.
+    Body(String),
+    /// A key of the gateway's context.
+    Context(String),
+    /// Its host.
+    Host,
+    /// Its method.
+    Method,
+    /// Its path.
+    Path,
+    /// The server name of its TLS connection.
+    Sni,
+    /// The request as a whole.
+    Request,
+}
+
+/// What is wrong with a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is needed and not there.
+    Missing,
+    /// It is there and empty.
+    Empty,
+    /// A header that was sent, or a key of the body that stands, several times.
+    Repeated,
+    /// A header that is no visible ASCII text.
+    NotText,
+    /// Not a whole number in decimal digits.
+    NotANumber {
+        /// The text as it came, shortened.
+        text: String,
+    },
+    /// A head-count above the population of the world.
+    TooManyPersons {
+        /// The number as it came.
+        count: u64,
+    },
+    /// Longer than [`CODE_BYTES_MAX`](crate::domain::asked::CODE_BYTES_MAX).
+    TooLong {
+        /// Bytes as they came.
+        bytes: usize,
+    },
+    /// The body does not give it.
+    Body(BodyFault),
+    /// The request says one thing and the rule another.
+    Disagrees {
+        /// What the request says, shortened.
+        request: String,
+        /// What the rule says, shortened.
+        rule: String,
+    },
+    /// The rule describes the transfer by itself, and the request names a flow.
+    FlowBesideFields,
+    /// A host that cannot be compared.
+    Host(HostFault),
+    /// A path that cannot be compared.
+    Path(PathFault),
+    /// Which rule holds cannot be told.
+    Choice(ChoiceFault),
+}
+
+/// Why a body does not give a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFault {
+    /// What stands there is of another kind than the label.
+    WrongKind,
+    /// The gateway sent no body.
+    NotThere,
+    /// The gateway sent the beginning of the body only.
+    Partial,
+    /// The body is no JSON.
+    NotJson,
+}
+
+/// Why it cannot be told which rule holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChoiceFault {
+    /// Rules for that host go by the path, and the gateway does not see one.
+    PathNotSeen,
+    /// A method that is not written in capitals, where rules go by the method.
+    MethodNotInCapitals,
+    /// Rules are written for that host and path, and the request meets none of their conditions.
+    ConditionsNotMet {
+        /// Some of these rules.
+        rules: Vec<String>,
+    },
+    /// The request meets the conditions of rules of which none goes before the other.
+    Ambiguous {
+        /// Some of these rules.
+        rules: Vec<String>,
+    },
+    /// A rule is written for the same path with, or without, a slash at its end.
+    SlashAtEnd {
+        /// One such rule.
+        written: String,
+    },
+}
+
+/// Why a host cannot be compared with those of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostFault {
+    /// It has a name of a user, a blank, a slash or another character that no host has.
+    Character,
+    /// It is not ASCII: a name in another script has to be in its `xn--` form.
+    NotAscii,
+    /// It has an empty part, or too many or too long ones.
+    Parts,
+    /// It looks like an address, and is not written like one.
+    Address,
+    /// What stands behind the colon is no port.
+    Port,
+}
+
+/// Why a path cannot be compared with those of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathFault {
+    /// It does not begin with a slash.
+    NoSlash,
+    /// It has a segment `.` or `..`, plain or encoded.
+    DotSegment,
+    /// It has an empty segment: `//`.
+    EmptySegment,
+    /// It has an encoded slash, or a backslash, plain or encoded.
+    HiddenSlash,
+    /// It has a control character or a blank, plain or encoded, or is not ASCII.
+    Character,
+    /// It has a `%` without two hexadecimal digits.
+    Encoding,
+    /// It is encoded twice.
+    EncodedTwice,
+    /// It has parameters (`;`), which servers count to the name or do not.
+    Parameters,
+    /// It is longer than any path that is compared.
+    TooLong,
+}
+
+/// What an operator lets a door do with a request that nothing matches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Unmatched {
+    /// Refuse it.
+    #[default]
+    Refuse,
+    /// Let it pass: what no rule is about and carries no label is no transfer.
+    Allow,
+    /// Decide it as a transfer of that flow.
+    Flow(Box<str>),
+}
+
+/// What a door has to do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading<'a> {
+    /// Decide this transfer.
+    Transfer(Labelled<'a>),
+    /// Let it pass undecided, because the operator says so: see [`Unmatched::Allow`].
+    NoTransfer,
+    /// Refuse it.
+    Refused(Unlabelled),
+}

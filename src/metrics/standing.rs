@@ -1,0 +1,83 @@
+//! What can be read of a server at one moment: for probes, and for a scrape beside what was counted.
+
+use std::sync::Arc;
+
+/// Whether a server takes new requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// It does.
+    Ready,
+    /// It is stopping.
+    Draining,
+}
+
+/// Whether the policy files on disk are in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// They are.
+    Current,
+    /// They were refused; the last good ones go on serving.
+    Stale,
+}
+
+impl Files {
+    /// All values.
+    pub const ALL: [Files; 2] = [Files::Current, Files::Stale];
+
+    /// Returns the word for it in labels and headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Files::Current => "current",
+            Files::Stale => "stale",
+        }
+    }
+}
+
+/// Whether persons can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// The server keeps no totals.
+    None,
+    /// The ledger is open.
+    Open,
+    /// The ledger does not answer, or is closed after a failure.
+    Closed,
+}
+
+/// The policies in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoliciesStanding {
+    /// Whether they are those on disk.
+    pub files: Files,
+    /// Revision of the snapshot.
+    pub revision: u64,
+    /// Its content digest.
+    pub digest: Arc<str>,
+    /// How long it has been in force.
+    pub age_seconds: f64,
+    /// How long the last attempt to load took.
+    pub load_seconds: f64,
+    /// Snapshots that came into force since the start.
+    pub activations: u64,
+    /// Attempts to load that were refused.
+    pub refusals: u64,
+    /// Attempts that found the files already in force.
+    pub unchanged: u64,
+}
+
+/// A server at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Whether it takes new requests.
+    pub serving: Serving,
+    /// The policies in force.
+    pub policies: PoliciesStanding,
+    /// Whether persons can be counted.
+    pub counting: Counting,
+    /// Calls that wait for the ledger.
+    pub ledger_calls_waiting: u64,
+    /// Requests in flight on all listeners but the admin listener.
+    pub requests_in_flight: u64,
+    /// Open connections of the same.
+    pub connections_open: u64,
+}

@@ -1,0 +1,48 @@
+//! Until when a caller waits for its answer.
+//!
+//! The transport stops waiting for a handler at that moment, but asks it first: under load a
+//! handler may run when its caller is gone. Whoever counts must not begin then.
+
+use tokio::time::Instant;
+use tonic::codegen::http::HeaderMap;
+
+use crate::wire::timeout;
+
+/// The moment until which a caller waits, as a mark on its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// Reads how long the caller waits from now on; `None` where it does not say, or not so that it can be read.
+    pub fn from_now(headers: &HeaderMap) -> Option<Self> {
+        let patience = timeout::parse(headers.get(timeout::HEADER)?.to_str().ok()?)?;
+        Instant::now().checked_add(patience).map(Self)
+    }
+
+    /// Returns the moment.
+    pub const fn at(self) -> Instant {
+        self.0
+    }
+
+    /// Says whether the caller has stopped waiting.
+    pub fn is_over(self) -> bool {
+        self.0 <= Instant::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deadline_is_over_at_its_moment() {
+        let deadline = |timeout: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", timeout.parse().unwrap());
+            Deadline::from_now(&headers).unwrap()
+        };
+        assert!(deadline("0n").is_over());
+        assert!(!deadline("1H").is_over());
+        assert_eq!(Deadline::from_now(&HeaderMap::new()), None);
+    }
+}

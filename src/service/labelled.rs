@@ -1,0 +1,202 @@
+//! One request of a gateway: labelled, decided, and counted where its rule says so.
+//!
+//! Doors that do not speak `neglist.v1` hand over what they have seen and get one answer, whatever their protocol. The
+//! request is labelled and decided on the same snapshot. Nothing here lets a request pass by itself: that is for the
+//! decision, and for the operator who lets a door pass what nothing matches ([`Unmatched::Allow`]).
+
+use std::sync::Arc;
+
+use super::decide::{Answered, Rests};
+use super::{DecisionApi, LedgerApi};
+use crate::domain::gateway::{
+    self, Fault, Label, LabelProblem, Labelled, Origin, Reading, Record, Seen, Unlabelled, Unmatched,
+};
+use crate::domain::snapshot::Snapshot;
+use crate::live::Live;
+use crate::metrics::{Door, Metrics, Stopwatch};
+use crate::wire::described;
+use crate::wire::generated::v1;
+use crate::wire::status::{self, RpcStatus, Uncounted};
+
+/// Answers requests of gateways at one door. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct LabelledDoor {
+    live: Arc<Live>,
+    decisions: DecisionApi,
+    counting: LedgerApi,
+    unmatched: Arc<Unmatched>,
+    metrics: Arc<Metrics>,
+    door: Door,
+}
+
+/// What a door knows of a request besides what labels are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Besides {
+    /// Whether the gateway asks to count the transfer, where no rule does.
+    pub record: Record,
+    /// The gateway's own id of the request, which no client can choose: it stands for the id of the transfer where no
+    /// label is one. Begins with the name of the door.
+    pub request_id: Option<String>,
+}
+
+/// What a door tells a gateway.
+#[derive(Debug)]
+pub enum Answer {
+    /// The transfer was decided.
+    Decided(Box<DecidedTransfer>),
+    /// The request is no transfer, and the operator lets such requests pass.
+    NoTransfer {
+        /// Digest of the policies that were looked at.
+        digest: String,
+    },
+    /// The request has no labels that make a transfer, or none that the lists know. It must not pass.
+    Refused(RpcStatus),
+    /// The server could not answer. The request must not pass.
+    Unanswered(RpcStatus),
+}
+
+/// A transfer that was decided.
+#[derive(Debug)]
+pub struct DecidedTransfer {
+    /// The decision, in full.
+    pub decision: v1::Decision,
+    /// The rule of the gateway that matched.
+    pub rule: Option<String>,
+    /// How long the answer can be kept.
+    pub keeping: Keeping,
+    /// Under which id it was counted, if it was.
+    pub transfer_id: Option<String>,
+}
+
+/// How long an answer can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// Until it runs out, for the same request and under the same policies.
+    UntilItRunsOut,
+    /// Not at all: it rests on totals, or was counted.
+    Never,
+}
+
+impl LabelledDoor {
+    /// Returns a door that decides and counts with these services. `unmatched`: what the operator lets it do with a
+    /// request that nothing matches.
+    pub fn new(
+        live: Arc<Live>,
+        decisions: &DecisionApi,
+        counting: &LedgerApi,
+        unmatched: Unmatched,
+        door: Door,
+    ) -> Self {
+        let metrics = Arc::clone(decisions.metrics());
+        let (decisions, counting) = (decisions.at(door), counting.at(door));
+        Self { live, decisions, counting, unmatched: Arc::new(unmatched), metrics, door }
+    }
+
+    /// Returns the snapshot in force. The answer may wait for the ledger, so it owns the snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.live.snapshot())
+    }
+
+    /// Answers a request of which nothing is known besides what labels are made of.
+    pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
+        self.answer_on(&self.snapshot(), seen, &Besides::default()).await
+    }
+
+    /// Answers a request on a snapshot that the door has read other things from already.
+    pub async fn answer_on<S: Seen + Sync + ?Sized>(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        seen: &S,
+        besides: &Besides,
+    ) -> Answer {
+        let stopwatch = Stopwatch::start();
+        let answer = self.read_and_decide(snapshot, seen, besides).await;
+        self.metrics.took(self.door, stopwatch.elapsed());
+        answer
+    }
+
+    /// Refuses a request that the door itself cannot make sense of, and counts it.
+    pub fn refuse(&self, refusal: RpcStatus) -> Answer {
+        self.metrics.refused(self.door);
+        Answer::Refused(refusal)
+    }
+
+    async fn read_and_decide<S: Seen + Sync + ?Sized>(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        seen: &S,
+        besides: &Besides,
+    ) -> Answer {
+        match gateway::read(snapshot, seen, &self.unmatched) {
+            Reading::Transfer(labelled) => self.decide(snapshot, &labelled, besides).await,
+            Reading::NoTransfer => {
+                self.metrics.unlabelled(self.door);
+                Answer::NoTransfer { digest: snapshot.digest.to_string() }
+            }
+            Reading::Refused(unlabelled) => self.refuse(status::unlabelled(&unlabelled)),
+        }
+    }
+
+    async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
+        let (decided, transfer_id) = match (labelled.record, besides.record) {
+            (Record::AskOnly, Record::AskOnly) => {
+                (self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await, None)
+            }
+            (Record::Record, _) | (_, Record::Record) => match transfer_id(labelled, besides) {
+                Some(transfer_id) => (self.count(snapshot, labelled, &transfer_id).await, Some(transfer_id)),
+                // Nobody could tell a retry from a second transfer.
+                None => return self.refuse(status::unlabelled(&without_id(snapshot, labelled))),
+            },
+        };
+        let rule = labelled.rule.map(str::to_owned);
+        match decided {
+            Ok(Answered { decision, rests }) => {
+                let keeping = match rests {
+                    Rests::OnFacts => Keeping::UntilItRunsOut,
+                    Rests::OnTotals => Keeping::Never,
+                };
+                Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id }))
+            }
+            Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
+            Err(refusal) => Answer::Unanswered(refusal),
+        }
+    }
+
+    async fn count(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        labelled: &Labelled<'_>,
+        transfer_id: &str,
+    ) -> Result<Answered, RpcStatus> {
+        let request = described::reserve_request(labelled, transfer_id);
+        let reserved = self.counting.reserve_on(snapshot, &request).await;
+        let decision = described::reserved_decision(reserved.map_err(|status| status::to_rpc_status(&status))?);
+        // A reservation without a decision says nothing.
+        let unreadable = || status::to_rpc_status(&status::uncounted(Uncounted::Unreadable));
+        Ok(Answered { decision: decision.ok_or_else(unreadable)?, rests: Rests::OnTotals })
+    }
+}
+
+/// Returns the id under which a transfer is counted.
+///
+/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
+/// can be made to look like another.
+fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
+    match &labelled.transfer_id {
+        Some(label) => Some(format!("gateway:{label}")),
+        None => besides.request_id.clone(),
+    }
+}
+
+fn without_id(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Unlabelled {
+    Unlabelled::Wrong(vec![LabelProblem {
+        rule: labelled.rule.map(str::to_owned),
+        label: Label::TransferId,
+        origin: Origin::Header(snapshot.gateway.headers.transfer_id.to_string()),
+        fault: Fault::Missing,
+    }])
+}
+
+#[cfg(test)]
+#[path = "labelled_tests.rs"]
+mod tests;

@@ -1,0 +1,233 @@
+//! Decisions in words for doors that do not speak `neglist.v1`: JSON members and headers with the same names at each.
+
+use prost::Message as _;
+use serde_json::{Map, Value, json};
+use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, pb};
+
+use super::generated::v1;
+use super::labels;
+use super::status::RpcStatus;
+use crate::domain::gateway::Labelled;
+use crate::domain::reason::Outcome;
+
+/// Returns the request that asks about a transfer.
+pub fn decide_request(labelled: &Labelled<'_>) -> v1::DecideRequest {
+    v1::DecideRequest { transfer: Some(labels::to_transfer(labelled)), detail: v1::Detail::Full.into() }
+}
+
+/// Returns the request that asks about a transfer and counts it in one step.
+pub fn reserve_request(labelled: &Labelled<'_>, transfer_id: &str) -> v1::ReserveRequest {
+    v1::ReserveRequest {
+        transfer_id: transfer_id.to_owned(),
+        transfer: Some(labels::to_transfer(labelled)),
+        general_subjects: Vec::new(),
+        sensitive_subjects: Vec::new(),
+        time_to_live: None,
+        commit: true,
+        detail: v1::Detail::Full.into(),
+    }
+}
+
+/// Returns the decision of a reservation.
+pub fn reserved_decision(response: v1::ReserveResponse) -> Option<v1::Decision> {
+    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed: _ } = response;
+    decision
+}
+
+/// Returns the decision of a response.
+pub fn decided(response: v1::DecideResponse) -> Option<v1::Decision> {
+    let v1::DecideResponse { decision } = response;
+    decision
+}
+
+/// Whether a transfer may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go now.
+    Goes,
+    /// It may not.
+    Stays,
+}
+
+/// Says whether a decision lets its transfer go. An outcome that this program does not know does not.
+pub fn verdict(decision: &v1::Decision) -> Verdict {
+    match v1::Outcome::try_from(decision.outcome) {
+        Ok(v1::Outcome::Allow) => Verdict::Goes,
+        Ok(v1::Outcome::Unspecified | v1::Outcome::File | v1::Outcome::Contract | v1::Outcome::Assess) | Err(_) => {
+            Verdict::Stays
+        }
+    }
+}
+
+/// Returns the word for the outcome of a decision.
+pub fn outcome(decision: &v1::Decision) -> &'static str {
+    word(decision.outcome)
+}
+
+/// Returns the word for an outcome; the strictest for one that is none.
+pub fn word(outcome: i32) -> &'static str {
+    match v1::Outcome::try_from(outcome) {
+        Ok(v1::Outcome::Allow) => Outcome::Allow.name(),
+        Ok(v1::Outcome::File) => Outcome::File.name(),
+        Ok(v1::Outcome::Contract) => Outcome::Contract.name(),
+        Ok(v1::Outcome::Assess | v1::Outcome::Unspecified) | Err(_) => Outcome::Assess.name(),
+    }
+}
+
+/// Returns the members that describe a decision, in English and Chinese.
+pub fn members(decision: &v1::Decision) -> Map<String, Value> {
+    let v1::Decision {
+        decision_id,
+        outcome,
+        required,
+        reasons,
+        clearance,
+        snapshot,
+        evaluated_at,
+        valid_until,
+        headroom: _,
+        next_step,
+    } = decision;
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("decision_id", json!(decision_id));
+    put("outcome", json!(word(*outcome)));
+    put("required", json!(word(*required)));
+    put("reasons", reasons.iter().map(reason).collect());
+    if !clearance.is_empty() {
+        put("clearance", json!(clearance));
+    }
+    if let Some(v1::Snapshot { revision, digest }) = snapshot {
+        put("revision", json!(revision));
+        put("digest", json!(digest));
+    }
+    if let Some(at) = evaluated_at {
+        put("evaluated_at", json!(at.to_string()));
+    }
+    if let Some(until) = valid_until {
+        put("valid_until", json!(until.to_string()));
+    }
+    if let Some(v1::NextStep { authority_zh, authority_en, procedure, text_zh, text_en }) = next_step {
+        let step = json!({
+            "procedure": procedure, "authority_zh": authority_zh, "authority_en": authority_en,
+            "text_zh": text_zh, "text_en": text_en,
+        });
+        put("next_step", step);
+    }
+    members
+}
+
+fn reason(reason: &v1::Reason) -> Value {
+    let v1::Reason { code, rule, requires, text_zh, text_en, citation } = reason;
+    json!({
+        "code": code, "rule": rule, "requires": word(*requires),
+        "text_zh": text_zh, "text_en": text_en, "citation": citation,
+    })
+}
+
+/// Returns the strictest reason in English and Chinese, with its citation.
+pub fn strictest(decision: &v1::Decision) -> (String, String) {
+    let Some(v1::Reason { text_zh, text_en, citation, .. }) = decision.reasons.first() else {
+        return (word(decision.outcome).to_owned(), word(decision.outcome).to_owned());
+    };
+    let cited = |text: &str| if citation.is_empty() { text.to_owned() } else { format!("{text} ({citation})") };
+    (cited(text_en), cited(text_zh))
+}
+
+/// One thing that a refusal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The field that it is about; empty for the request as a whole.
+    pub field: String,
+    /// Stable code in capitals; empty where there is none.
+    pub reason: String,
+    /// English.
+    pub en: String,
+    /// Chinese.
+    pub zh: String,
+}
+
+/// Returns what a refusal says: all its violations, or else its message. Never empty.
+pub fn said(refusal: &RpcStatus) -> Vec<Said> {
+    let mut said: Vec<Said> = Vec::new();
+    let mut whole =
+        Said { field: String::new(), reason: String::new(), en: refusal.message.clone(), zh: refusal.message.clone() };
+    for detail in &refusal.details {
+        match detail.type_url.as_str() {
+            BadRequest::TYPE_URL => {
+                let violations = pb::BadRequest::decode(detail.value.as_slice()).unwrap_or_default().field_violations;
+                said.extend(violations.into_iter().map(violation));
+            }
+            LocalizedMessage::TYPE_URL => {
+                let text = pb::LocalizedMessage::decode(detail.value.as_slice()).unwrap_or_default().message;
+                whole.zh = text;
+            }
+            ErrorInfo::TYPE_URL => {
+                whole.reason = pb::ErrorInfo::decode(detail.value.as_slice()).unwrap_or_default().reason;
+            }
+            _ => {}
+        }
+    }
+    if said.is_empty() {
+        said.push(whole);
+    }
+    said
+}
+
+fn violation(violation: pb::bad_request::FieldViolation) -> Said {
+    let pb::bad_request::FieldViolation { field, description, reason, localized_message: _ } = violation;
+    // Descriptions are written in both languages, English first.
+    let (en, zh) = description.split_once(" / ").unwrap_or((&description, &description));
+    Said { field, reason, en: en.to_owned(), zh: zh.to_owned() }
+}
+
+/// Returns a refusal as JSON members: one for each thing that it says.
+pub fn said_members(said: &[Said]) -> Value {
+    let member =
+        |Said { field, reason, en, zh }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
+    said.iter().map(member).collect()
+}
+
+/// Returns all that is said on one line, in English and in Chinese.
+pub fn joined(said: &[Said]) -> (String, String) {
+    let line = |text: fn(&Said) -> &str, separator: &str| {
+        let parts = said.iter().map(|said| match said.field.as_str() {
+            "" => text(said).to_owned(),
+            field => format!("{field}: {}", text(said)),
+        });
+        parts.collect::<Vec<_>>().join(separator)
+    };
+    (line(|said| &said.en, "; "), line(|said| &said.zh, "；"))
+}
+
+/// Names and values of the headers that describe a decision. ASCII only.
+pub fn headers(decision: &v1::Decision) -> Vec<(&'static str, String)> {
+    let first = decision.reasons.first();
+    let digest = decision.snapshot.as_ref().map(|snapshot| snapshot.digest.clone());
+    let headers = [
+        (HEADER_OUTCOME, Some(word(decision.outcome).to_owned())),
+        (HEADER_DECISION_ID, Some(decision.decision_id.clone())),
+        (HEADER_REASON, first.map(|reason| reason.code.clone())),
+        (HEADER_RULE, first.map(|reason| reason.rule.clone())),
+        (HEADER_CLEARANCE, Some(decision.clearance.clone()).filter(|clearance| !clearance.is_empty())),
+        (HEADER_DIGEST, digest),
+        (HEADER_VALID_UNTIL, decision.valid_until.map(|until| until.to_string())),
+    ];
+    let is_header_text = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_header_text)?))).collect()
+}
+
+/// The outcome, in lower case; `refused` and `no-transfer` where nothing was decided.
+pub const HEADER_OUTCOME: &str = "x-neglist-outcome";
+/// The id of the decision.
+pub const HEADER_DECISION_ID: &str = "x-neglist-decision-id";
+/// The code of the strictest reason.
+pub const HEADER_REASON: &str = "x-neglist-reason";
+/// Its rule.
+pub const HEADER_RULE: &str = "x-neglist-rule";
+/// The clearance that satisfied what was required.
+pub const HEADER_CLEARANCE: &str = "x-neglist-clearance";
+/// The digest of the policies that decided.
+pub const HEADER_DIGEST: &str = "x-neglist-digest";
+/// Until when the answer holds.
+pub const HEADER_VALID_UNTIL: &str = "x-neglist-valid-until";

@@ -1,0 +1,352 @@
+//! Labels of a gateway: the transfer that they come to, and what is wrong with them, in words.
+//!
+//! Every text says what is missing or wrong and where it should come from. What a request said
+//! stands in backticks, with control characters escaped.
+
+use super::generated::v1;
+use crate::domain::asked::{AskedPersons, CODE_BYTES_MAX};
+use crate::domain::gateway::{
+    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, Nothing, Origin, PathFault,
+    Unlabelled,
+};
+use crate::domain::units::{Class, Ground, Modality, Persons};
+
+/// Returns the transfer that labels come to.
+pub fn to_transfer(labelled: &Labelled<'_>) -> v1::Transfer {
+    let Labelled {
+        rule: _,
+        flow,
+        exporter,
+        recipient,
+        destination,
+        sector,
+        scenario,
+        export_zone,
+        ground,
+        items,
+        persons,
+        transfer_id: _,
+        record: _,
+    } = labelled;
+    let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    v1::Transfer {
+        flow: text(flow),
+        exporter: text(exporter),
+        exporter_facts: None,
+        recipient: text(recipient),
+        destination: text(destination),
+        sector: text(sector),
+        scenario: text(scenario),
+        data: items.iter().map(to_item).collect(),
+        persons: persons.map(|AskedPersons { general, sensitive }| v1::Persons { general, sensitive }),
+        year_to_date: None,
+        scenario_year_to_date: None,
+        ground: to_ground(*ground).into(),
+        at: None,
+        export_zone: text(export_zone),
+    }
+}
+
+fn to_item(item: &LabelledItem<'_>) -> v1::DataItem {
+    let LabelledItem { code, class, modality, attributes } = item;
+    let class = match class {
+        None => v1::DataClass::Unspecified,
+        Some(Class::NonPersonal) => v1::DataClass::NonPersonal,
+        Some(Class::General) => v1::DataClass::General,
+        Some(Class::Sensitive) => v1::DataClass::Sensitive,
+        Some(Class::Important) => v1::DataClass::Important,
+    };
+    let modality = match modality {
+        None => v1::Modality::Unspecified,
+        Some(Modality::Text) => v1::Modality::Text,
+        Some(Modality::Audio) => v1::Modality::Audio,
+        Some(Modality::Image) => v1::Modality::Image,
+        Some(Modality::Video) => v1::Modality::Video,
+    };
+    v1::DataItem {
+        code: code.as_ref().to_owned(),
+        data_class: class.into(),
+        modality: modality.into(),
+        attributes: attributes.iter().map(|attribute| attribute.as_ref().to_owned()).collect(),
+    }
+}
+
+const fn to_ground(ground: Option<Ground>) -> v1::Ground {
+    match ground {
+        None => v1::Ground::Unspecified,
+        Some(Ground::Transit) => v1::Ground::Transit,
+        Some(Ground::ContractNecessity) => v1::Ground::ContractNecessity,
+        Some(Ground::HumanResources) => v1::Ground::HumanResources,
+        Some(Ground::Emergency) => v1::Ground::Emergency,
+    }
+}
+
+/// One thing that is wrong, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Stable code in capitals, such as `LABEL_MISSING`.
+    pub code: &'static str,
+    /// Where in the request: `header x-neglist-flow`, `body /count`, `path`.
+    pub field: String,
+    /// What is wrong and what to do, in English.
+    pub en: String,
+    /// The same in Chinese.
+    pub zh: String,
+}
+
+/// Says why a request cannot be turned into a transfer. Never empty.
+pub fn explain(unlabelled: &Unlabelled) -> Vec<Explained> {
+    match unlabelled {
+        Unlabelled::NothingMatches(nothing) => vec![explain_nothing(nothing)],
+        Unlabelled::Wrong(problems) => problems.iter().map(explain_problem).collect(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", text.escape_debug())
+}
+
+fn explain_nothing(nothing: &Nothing) -> Explained {
+    let Nothing { host, method, path, sni, flow_header } = nothing;
+    let parts = [("host", host), ("method", method), ("path", path), ("server name", sni)];
+    let seen = parts.iter().filter_map(|(noun, text)| text.as_ref().map(|text| format!("{noun} {}", quoted(text))));
+    let mut seen = seen.collect::<Vec<_>>().join(", ");
+    if seen.is_empty() {
+        seen.push_str("the gateway says nothing of it");
+    }
+    let header = quoted(flow_header);
+    Explained {
+        code: "NOTHING_MATCHES",
+        field: "request".to_owned(),
+        en: format!(
+            "no gateway rule matches this request ({seen}) and it carries no header {header}: add a rule to the policies, or let the gateway set the header"
+        ),
+        zh: format!(
+            "没有网关规则与该请求匹配（{seen}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
+        ),
+    }
+}
+
+fn explain_problem(problem: &LabelProblem) -> Explained {
+    let LabelProblem { rule, label, origin, fault } = problem;
+    let (en, zh) = fault_texts(*label, origin, fault);
+    let (en, zh) = match rule {
+        Some(rule) => (format!("rule {}: {en}", quoted(rule)), format!("规则 {}：{zh}", quoted(rule))),
+        None => (en, zh),
+    };
+    Explained { code: code(fault), field: field(origin), en, zh }
+}
+
+fn field(origin: &Origin) -> String {
+    match origin {
+        Origin::Header(name) => format!("header {name}"),
+        Origin::Body(pointer) => format!("body {pointer}"),
+        Origin::Context(key) => format!("context {key}"),
+        Origin::Host => "host".to_owned(),
+        Origin::Method => "method".to_owned(),
+        Origin::Path => "path".to_owned(),
+        Origin::Sni => "sni".to_owned(),
+        Origin::Request => "request".to_owned(),
+    }
+}
+
+const fn code(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Missing | Fault::Empty => "LABEL_MISSING",
+        Fault::Repeated => "LABEL_REPEATED",
+        Fault::NotText => "LABEL_NOT_TEXT",
+        Fault::NotANumber { .. } => "LABEL_NOT_A_NUMBER",
+        Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
+        Fault::TooLong { .. } => "TOO_LONG",
+        Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
+        Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",
+        Fault::Body(BodyFault::Partial) => "BODY_PARTIAL",
+        Fault::Body(BodyFault::NotJson) => "BODY_NOT_JSON",
+        Fault::Disagrees { .. } => "LABELS_DISAGREE",
+        Fault::FlowBesideFields => "FLOW_BESIDE_FIELDS",
+        Fault::Host(_) => "HOST_NOT_COMPARABLE",
+        Fault::Path(_) => "PATH_NOT_NORMALISED",
+        Fault::Choice(ChoiceFault::PathNotSeen) => "PATH_NOT_SEEN",
+        Fault::Choice(ChoiceFault::MethodNotInCapitals) => "METHOD_NOT_IN_CAPITALS",
+        Fault::Choice(ChoiceFault::ConditionsNotMet { .. }) => "CONDITIONS_NOT_MET",
+        Fault::Choice(ChoiceFault::Ambiguous { .. }) => "RULES_AMBIGUOUS",
+        Fault::Choice(ChoiceFault::SlashAtEnd { .. }) => "SLASH_AT_END",
+    }
+}
+
+/// Returns the English and the Chinese noun of a label.
+fn nouns(label: Label) -> (String, String) {
+    let (en, zh) = match label {
+        Label::Item(index) => {
+            return (format!("the code of item {}", index + 1), format!("第 {} 项数据的代码", index + 1));
+        }
+        Label::Rule => ("the rule", "规则"),
+        Label::Flow => ("the flow", "数据流"),
+        Label::Exporter => ("the exporter", "出口方"),
+        Label::Recipient => ("the recipient", "境外接收方"),
+        Label::Destination => ("the destination", "目的地"),
+        Label::Sector => ("the sector", "行业"),
+        Label::Scenario => ("the scenario", "业务场景"),
+        Label::ExportZone => ("the zone that the data leaves from", "数据出境所在区域"),
+        Label::Persons => ("the number of persons whose general information is sent", "一般个人信息所涉人数"),
+        Label::SensitivePersons => {
+            ("the number of persons whose sensitive information is sent", "敏感个人信息所涉人数")
+        }
+        Label::TransferId => ("the id of the transfer", "传输编号"),
+    };
+    (en.to_owned(), zh.to_owned())
+}
+
+/// Returns where a label comes from, in English and Chinese.
+fn place(origin: &Origin) -> (String, String) {
+    match origin {
+        Origin::Header(name) => (format!("the request header {}", quoted(name)), format!("请求头 {}", quoted(name))),
+        Origin::Body(pointer) => {
+            (format!("{} of the JSON body", quoted(pointer)), format!("JSON 正文的 {}", quoted(pointer)))
+        }
+        Origin::Context(key) => {
+            (format!("{} of the gateway's context", quoted(key)), format!("网关上下文的 {}", quoted(key)))
+        }
+        Origin::Host => ("the host".to_owned(), "主机名".to_owned()),
+        Origin::Method => ("the method".to_owned(), "请求方法".to_owned()),
+        Origin::Path => ("the path".to_owned(), "路径".to_owned()),
+        Origin::Sni => ("the TLS server name".to_owned(), "TLS 服务器名称".to_owned()),
+        Origin::Request => ("the request".to_owned(), "请求".to_owned()),
+    }
+}
+
+fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String) {
+    let ((noun, noun_zh), (place, place_zh)) = (nouns(label), place(origin));
+    match fault {
+        Fault::Missing => {
+            (format!("{noun} is missing: {place} has to say it"), format!("缺少{noun_zh}：应由{place_zh}给出"))
+        }
+        Fault::Empty => (format!("{noun} is missing: {place} is empty"), format!("缺少{noun_zh}：{place_zh}为空")),
+        Fault::Repeated => (
+            format!("{noun}: {place} is there several times, and none of them is picked: send it once"),
+            format!("{noun_zh}：{place_zh}出现多次，不作取舍：请只发送一次"),
+        ),
+        Fault::NotText => {
+            (format!("{noun}: {place} is no visible ASCII text"), format!("{noun_zh}：{place_zh}不是可见的 ASCII 文本"))
+        }
+        Fault::NotANumber { text } => (
+            format!(
+                "{noun}: {place} is {}: write a whole number from 0 to {} in digits only",
+                quoted(text),
+                Persons::MAX
+            ),
+            format!("{noun_zh}：{place_zh}为 {}：请只用数字填写 0 至 {} 的整数", quoted(text), Persons::MAX),
+        ),
+        Fault::TooManyPersons { count } => (
+            format!("{noun}: {place} is {count}: at most {} are possible, so count distinct persons", Persons::MAX),
+            format!("{noun_zh}：{place_zh}为 {count}：最多 {} 人，请按自然人去重计数", Persons::MAX),
+        ),
+        Fault::TooLong { bytes } => (
+            format!("{noun}: {place} is {bytes} bytes long: at most {CODE_BYTES_MAX} are allowed"),
+            format!("{noun_zh}：{place_zh}长 {bytes} 字节：最多 {CODE_BYTES_MAX} 字节"),
+        ),
+        Fault::Body(fault) => body_texts(&(noun, noun_zh), &(place, place_zh), *fault),
+        Fault::Disagrees { request, rule } => (
+            format!(
+                "{noun}: {place} says {} and the rule {}: let them say the same, or leave one out",
+                quoted(request),
+                quoted(rule)
+            ),
+            format!("{noun_zh}：{place_zh}为 {}，而规则为 {}：两者应一致，或去掉其一", quoted(request), quoted(rule)),
+        ),
+        Fault::FlowBesideFields => (
+            format!(
+                "the rule says by itself what is sent, and {place} names a flow: leave the header out, or let the rule take the flow from it"
+            ),
+            format!("规则已自行说明所传数据，而{place_zh}又指明数据流：请去掉该请求头，或让规则从中读取数据流"),
+        ),
+        Fault::Host(fault) => host_texts(&(place, place_zh), *fault),
+        Fault::Path(fault) => path_texts(*fault),
+        Fault::Choice(fault) => choice_texts(fault),
+    }
+}
+
+fn body_texts(
+    (noun, noun_zh): &(String, String),
+    (place, place_zh): &(String, String),
+    fault: BodyFault,
+) -> (String, String) {
+    let (en, zh) = match fault {
+        BodyFault::NotThere => (
+            "the gateway sent no body: let it send the body, or take the label from elsewhere",
+            "网关未发送正文：请让网关发送正文，或从别处取得该标签",
+        ),
+        BodyFault::Partial => (
+            "the gateway sent the beginning of the body only: raise its limit, or take the label from elsewhere",
+            "网关只发送了正文的开头：请提高其上限，或从别处取得该标签",
+        ),
+        BodyFault::NotJson => (
+            "the body is no JSON: send JSON, or take the label from elsewhere",
+            "正文不是 JSON：请发送 JSON，或从别处取得该标签",
+        ),
+        BodyFault::WrongKind => (
+            "what stands there is of another kind: a code is a text, a number of persons a whole number or a list",
+            "该处的值类型不符：代码应为文本，人数应为整数或列表",
+        ),
+    };
+    (format!("{noun} should come from {place}, and {en}"), format!("{noun_zh}应取自{place_zh}，但{zh}"))
+}
+
+fn host_texts((place, place_zh): &(String, String), fault: HostFault) -> (String, String) {
+    let (en, zh) = match fault {
+        HostFault::Character => ("it has a character that no host has", "含有主机名不允许的字符"),
+        HostFault::NotAscii => ("it is not ASCII: send its `xn--` form", "不是 ASCII：请使用 `xn--` 形式"),
+        HostFault::Parts => ("it has an empty part, or too many or too long ones", "含有空的部分，或部分过多、过长"),
+        HostFault::Address => ("it looks like an address and is not written like one", "形似地址但写法不规范"),
+        HostFault::Port => ("what stands behind the colon is no port", "冒号之后不是端口号"),
+    };
+    (format!("{place} cannot be compared with those of the rules: {en}"), format!("{place_zh}无法与规则比较：{zh}"))
+}
+
+fn path_texts(fault: PathFault) -> (String, String) {
+    let (en, zh) = match fault {
+        PathFault::NoSlash => ("it does not begin with a slash", "不以斜杠开头"),
+        PathFault::DotSegment => ("it has a segment `.` or `..`", "含有 `.` 或 `..` 段"),
+        PathFault::EmptySegment => ("it has an empty segment, `//`", "含有空段 `//`"),
+        PathFault::HiddenSlash => ("it has an encoded slash or a backslash", "含有编码的斜杠或反斜杠"),
+        PathFault::Character => {
+            ("it has a control character, a blank, or one beyond ASCII", "含有控制字符、空格或非 ASCII 字符")
+        }
+        PathFault::Encoding => ("it has a `%` without two hexadecimal digits", "`%` 之后不是两位十六进制数字"),
+        PathFault::EncodedTwice => ("it is encoded twice", "经过两次编码"),
+        PathFault::Parameters => {
+            ("it has parameters behind a `;`, which servers read differently", "含有 `;` 之后的参数，各服务器解读不一")
+        }
+        PathFault::TooLong => ("it is too long", "过长"),
+    };
+    (
+        format!("the path is not normalised, so that rules could be evaded: {en}; let the gateway normalise the path"),
+        format!("路径未规范化，可能绕过规则：{zh}；请由网关规范化路径"),
+    )
+}
+
+fn choice_texts(fault: &ChoiceFault) -> (String, String) {
+    let list = |rules: &[String]| rules.iter().map(|rule| quoted(rule)).collect::<Vec<_>>().join(", ");
+    match fault {
+        ChoiceFault::ConditionsNotMet { rules } => (
+            format!("rules are written for this host and path, and the request meets the conditions of none ({}): add a rule for the rest, or correct the request", list(rules)),
+            format!("该主机与路径已有规则，但请求不满足其中任何一条的条件（{}）：请为其余情形添加规则，或更正请求", list(rules)),
+        ),
+        ChoiceFault::Ambiguous { rules } => (
+            format!("the request meets the conditions of several rules ({}), of which none goes before the other: add a condition to one of them", list(rules)),
+            format!("请求同时满足多条规则（{}），且无先后之分：请为其中一条增加条件", list(rules)),
+        ),
+        ChoiceFault::SlashAtEnd { written } => (
+            format!("rule {} is written for the same path with or without the slash at its end, which servers may take for the same: add a rule for this path, or let the gateway normalise it", quoted(written)),
+            format!("规则 {} 针对的路径与此仅差末尾斜杠，服务器可能视为相同：请为该路径添加规则，或由网关规范化", quoted(written)),
+        ),
+        ChoiceFault::MethodNotInCapitals => (
+            "the method is not written in capitals, and rules go by the method".to_owned(),
+            "请求方法未用大写，而规则按请求方法区分".to_owned(),
+        ),
+        ChoiceFault::PathNotSeen => (
+            "rules for this host go by the path, and the gateway does not see the path: add a rule without a path, for CONNECT or for plain connections".to_owned(),
+            "该主机的规则按路径区分，而网关看不到路径：请添加不限路径的规则，用于 CONNECT 或普通连接".to_owned(),
+        ),
+    }
+}

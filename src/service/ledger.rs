@@ -155,9 +155,11 @@ impl LedgerApi {
         request: wire::Reserve<'_>,
         now: Moment,
     ) -> Result<Prepared, Vec<Violation>> {
-        let wire::Reserve { transfer_id, asked, named, keep, detail, fingerprint } = request;
+        let wire::Reserve { transfer_id, mut asked, named, keep, detail, fingerprint } = request;
         if let Some(at) = asked.at {
             self.check_moment(at, now)?;
+            // By another clock it is later than by this one. Next year's counters are not open yet.
+            asked.at = Some(at.min(now));
         }
         let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
         let account = account(snapshot, &asked, &transfer);

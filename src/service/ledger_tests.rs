@@ -337,6 +337,19 @@ async fn the_year_turns_at_midnight_in_shanghai() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_ahead_does_not_open_the_next_year() {
+    let server = server();
+    let eve = YEAR_END.plus_seconds(-10);
+    server.clock.set(eve);
+    server.ledger.put(&of_2026("city"), general("national"), 99_999);
+    let at = Some(Timestamp { seconds: YEAR_END.seconds() + 5, nanos: 0 });
+    let answer = server.send(request("t", v1::Transfer { at, ..names(1) })).await.unwrap();
+    let decision = answer.decision.unwrap();
+    assert_eq!(decision.outcome(), v1::Outcome::Contract);
+    assert_eq!(decision.evaluated_at.unwrap().seconds, eve.seconds());
+}
+
+#[tokio::test]
 async fn a_moment_other_than_now_is_not_counted() {
     let server = server();
     for (offset, is_now) in [(-3_601, false), (-3_600, true), (60, true), (61, false)] {

@@ -53,7 +53,7 @@ mod ledger_commands;
 /// The embedded ledger: answers, operators, many callers at once.
 mod ledger_embedded;
 
-/// The embedded ledger against a plain model, in random steps.
+/// Both ledgers against a plain model, in random steps.
 mod ledger_model;
 
 /// Retries of transfers that the policies no longer accept, over gRPC.

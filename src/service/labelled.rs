@@ -84,20 +84,51 @@ impl LabelledDoor {
     pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
         let stopwatch = Stopwatch::start();
         // It may wait for the ledger, so it owns the snapshot.
-        let snapshot = Arc::clone(&self.live.snapshot());
-        let answer = self.answer_on(&snapshot, seen).await;
-        self.metrics.took(self.door, stopwatch.elapsed());
+        let snapshot = self.snapshot();
+        let answer = self.settle(&snapshot, gateway::read(&snapshot, seen, &self.unmatched)).await;
+        self.took(stopwatch);
         answer
+    }
+
+    /// Returns the policies in force, for a door that asks several questions in one request.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.live.snapshot())
+    }
+
+    /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
+    /// counted is refused: it would pass uncounted. The door counts the time.
+    pub async fn ask<S: Seen + Sync + ?Sized>(&self, snapshot: &Arc<Snapshot>, seen: &S) -> Answer {
+        match gateway::read(snapshot, seen, &self.unmatched) {
+            Reading::Transfer(labelled) if labelled.record == Record::Record => {
+                self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
+            }
+            reading => self.settle(snapshot, reading).await,
+        }
+    }
+
+    /// Answers a question that needs no label. The door counts the time.
+    pub async fn ask_about(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Answer {
+        decided(self.decisions.decide_on(snapshot, request).await, None)
     }
 
     /// Refuses a request that the door itself cannot make sense of, and counts it.
     pub fn refuse(&self, refusal: RpcStatus) -> Answer {
-        self.metrics.refused(self.door);
+        self.count_refused();
         Answer::Refused(refusal)
     }
 
-    async fn answer_on<S: Seen + Sync + ?Sized>(&self, snapshot: &Arc<Snapshot>, seen: &S) -> Answer {
-        match gateway::read(snapshot, seen, &self.unmatched) {
+    /// Counts a request that the door refuses by itself.
+    pub fn count_refused(&self) {
+        self.metrics.refused(self.door);
+    }
+
+    /// Counts how long a request took.
+    pub fn took(&self, stopwatch: Stopwatch) {
+        self.metrics.took(self.door, stopwatch.elapsed());
+    }
+
+    async fn settle(&self, snapshot: &Arc<Snapshot>, reading: Reading<'_>) -> Answer {
+        match reading {
             Reading::Transfer(labelled) => self.decide(snapshot, &labelled).await,
             Reading::NoTransfer => {
                 self.metrics.unlabelled(self.door);
@@ -108,7 +139,7 @@ impl LabelledDoor {
     }
 
     async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>) -> Answer {
-        let decided = match labelled.record {
+        let answered = match labelled.record {
             Record::AskOnly => self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await,
             Record::Record => match labelled.transfer_id.as_deref() {
                 Some(transfer_id) => self.count(snapshot, labelled, transfer_id).await,
@@ -116,18 +147,7 @@ impl LabelledDoor {
                 None => return self.refuse(status::unlabelled(&without_id(snapshot, labelled))),
             },
         };
-        let rule = labelled.rule.map(str::to_owned);
-        match decided {
-            Ok(Answered { decision, rests }) => {
-                let keeping = match rests {
-                    Rests::OnFacts => Keeping::UntilItRunsOut,
-                    Rests::OnTotals => Keeping::Never,
-                };
-                Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping }))
-            }
-            Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
-            Err(refusal) => Answer::Unanswered(refusal),
-        }
+        decided(answered, labelled.rule)
     }
 
     async fn count(
@@ -142,6 +162,20 @@ impl LabelledDoor {
         // A reservation without a decision says nothing.
         let unreadable = || status::to_rpc_status(&status::uncounted(Uncounted::Unreadable));
         Ok(Answered { decision: decision.ok_or_else(unreadable)?, rests: Rests::OnTotals })
+    }
+}
+
+fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>) -> Answer {
+    match answered {
+        Ok(Answered { decision, rests }) => {
+            let keeping = match rests {
+                Rests::OnFacts => Keeping::UntilItRunsOut,
+                Rests::OnTotals => Keeping::Never,
+            };
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule: rule.map(str::to_owned), keeping }))
+        }
+        Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
+        Err(refusal) => Answer::Unanswered(refusal),
     }
 }
 

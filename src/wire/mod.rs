@@ -1,5 +1,6 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod authzen;
 pub mod codec;
 pub mod described;
 pub mod from_proto;
@@ -12,3 +13,4 @@ mod problem;
 pub mod refused;
 pub mod status;
 pub mod to_proto;
+mod unambiguous;

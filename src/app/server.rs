@@ -27,7 +27,7 @@ use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::http::{BodyLimits, Doors, Look};
+use crate::http::{BodyLimits, Doors, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
@@ -179,12 +179,7 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let doors = Arc::new(Doors {
-            decisions: decisions.at(metrics::Door::HttpDecide),
-            body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
-            metrics,
-            standing: Look::new(move || observed.standing()),
-        });
+        let doors = http_doors(&parts, observed);
         let mut server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
@@ -383,6 +378,22 @@ fn http2(config: &Config, streams_max: u32) -> Http2 {
         keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
         keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
     }
+}
+
+/// Returns what the HTTP listeners answer with.
+fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
+    let Parts { config, policies, decisions, counting, .. } = *parts;
+    let public_url = config.http_public_url.as_ref();
+    let live = policies.live().clone();
+    Arc::new(Doors {
+        authzen: LabelledDoor::new(live, decisions, counting, Unmatched::Refuse, metrics::Door::Authzen),
+        evaluations_max: config.authzen_evaluations_max,
+        public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
+        decisions: decisions.at(metrics::Door::HttpDecide),
+        body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+        metrics: Arc::clone(decisions.metrics()),
+        standing: Look::new(move || observed.standing()),
+    })
 }
 
 /// Returns the services of the gRPC listeners.

@@ -155,7 +155,13 @@ impl Server {
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
         let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
-        let door = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Envoy);
+        let door = LabelledDoor::new(
+            live.clone(),
+            &decisions,
+            &counting,
+            config.listen_unlabelled.clone(),
+            metrics::Door::Envoy,
+        );
         let envoy = EnvoyApi::new(door);
         let parts = Parts {
             config,

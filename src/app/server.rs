@@ -130,7 +130,6 @@ struct Parts<'p> {
     counting: &'p LedgerApi,
     /// Requests that may be in flight on all listeners together.
     limit: &'p InFlightLimit,
-    envoy: &'p EnvoyApi,
 }
 
 impl Server {
@@ -155,14 +154,6 @@ impl Server {
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
         let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
-        let door = LabelledDoor::new(
-            live.clone(),
-            &decisions,
-            &counting,
-            config.listen_unlabelled.clone(),
-            metrics::Door::Envoy,
-        );
-        let envoy = EnvoyApi::new(door);
         let parts = Parts {
             config,
             policies: &policies,
@@ -171,7 +162,6 @@ impl Server {
             decisions: &decisions,
             counting: &counting,
             limit: &limit,
-            envoy: &envoy,
         };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
@@ -411,7 +401,9 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let service = AuthorizationServer::new(parts.envoy.clone()).max_decoding_message_size(config.request_bytes_max);
+    let (live, unmatched) = (parts.policies.live().clone(), config.listen_unlabelled.clone());
+    let door = LabelledDoor::new(live, parts.decisions, parts.counting, unmatched, metrics::Door::Envoy);
+    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

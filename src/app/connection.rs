@@ -2,6 +2,7 @@
 //!
 //! A connection that does not begin to speak HTTP/2 would be held without end by the layers above,
 //! which ping only those that have begun, and would hold up a server that stops: here it is cut off.
+//! Those that speak HTTP/1.1 are paced by [`super::paced`].
 
 use std::fmt;
 use std::io;
@@ -98,18 +99,46 @@ impl Connected for Connection {
     }
 }
 
+/// How a connection begins.
+#[derive(Debug, Clone)]
+pub enum Opening {
+    /// With the preface of HTTP/2, and this patience for it.
+    Http2(Patience),
+    /// Whoever reads from it sees to it.
+    Any,
+}
+
+/// The connections that may be open on some listeners together.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimit {
+    places: Arc<Semaphore>,
+    max: usize,
+}
+
+impl ConnectionLimit {
+    /// Returns a limit; clones share it.
+    pub fn new(connections_max: usize) -> Self {
+        let max = connections_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(max)), max }
+    }
+
+    /// Returns how many are open.
+    pub fn open(&self) -> usize {
+        self.max.saturating_sub(self.places.available_permits())
+    }
+}
+
 /// Accepts connections of all sockets until the stream is dropped, which closes the sockets.
 ///
-/// Must be called within a runtime. Beyond `connections_max` open connections the next one waits.
+/// Must be called within a runtime. Beyond the limit the next connection waits.
 pub fn incoming(
     sockets: Vec<Socket>,
-    connections_max: usize,
-    patience: &Patience,
+    limit: &ConnectionLimit,
+    opening: &Opening,
 ) -> ReceiverStream<io::Result<Connection>> {
-    let limit = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     let (connections, stream) = mpsc::channel(1);
     for socket in sockets {
-        tokio::spawn(accept(socket, limit.clone(), patience.clone(), connections.clone()));
+        tokio::spawn(accept(socket, limit.places.clone(), opening.clone(), connections.clone()));
     }
     ReceiverStream::new(stream)
 }
@@ -117,7 +146,7 @@ pub fn incoming(
 async fn accept(
     socket: Socket,
     limit: Arc<Semaphore>,
-    patience: Patience,
+    opening: Opening,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) {
     let accepting = async {
@@ -132,7 +161,11 @@ async fn accept(
                 }
             };
             let Ok(permit) = limit.clone().acquire_owned().await else { return };
-            let connection = Connection { stream, peer, preface: Some(patience.preface()), _permit: permit };
+            let preface = match &opening {
+                Opening::Http2(patience) => Some(patience.preface()),
+                Opening::Any => None,
+            };
+            let connection = Connection { stream, peer, preface, _permit: permit };
             if connections.send(Ok(connection)).await.is_err() {
                 return;
             }

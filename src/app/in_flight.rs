@@ -9,26 +9,47 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Bytes, Service, http};
 use tonic::server::NamedService;
 
+use crate::http::respond;
+use crate::metrics::{Limit, Metrics};
 use crate::service::deadline::Deadline;
+use crate::wire::refused::refused;
 use crate::wire::status::{self, Exhausted};
 
 /// The requests that may be in flight; clones share one limit.
 #[derive(Debug, Clone)]
 pub struct InFlightLimit {
     places: Arc<Semaphore>,
+    max: usize,
     retry_after_ms: u32,
+    metrics: Arc<Metrics>,
 }
 
 impl InFlightLimit {
     /// Returns a limit; `retry_after_ms`: when a request that was refused may be tried again.
-    pub fn new(requests_max: usize, retry_after_ms: u32) -> Self {
-        let places = Arc::new(Semaphore::new(requests_max.min(Semaphore::MAX_PERMITS)));
-        Self { places, retry_after_ms }
+    pub fn new(requests_max: usize, retry_after_ms: u32, metrics: Arc<Metrics>) -> Self {
+        let max = requests_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(max)), max, retry_after_ms, metrics }
+    }
+
+    /// Returns how many requests are in flight.
+    pub fn taken(&self) -> usize {
+        self.max.saturating_sub(self.places.available_permits())
+    }
+
+    /// Returns a place, or the refusal of a request for which there is none.
+    fn admit(&self) -> Result<OwnedSemaphorePermit, tonic::Status> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            self.metrics.limited(Limit::RequestsInFlight);
+            status::exhausted(Exhausted::RequestsInFlight, self.retry_after_ms)
+        })
     }
 
     /// Puts a service under the limit.
@@ -65,32 +86,37 @@ where
         if let Some(deadline) = Deadline::from_now(request.headers()) {
             request.extensions_mut().insert(deadline);
         }
-        let Ok(permit) = self.limit.places.clone().try_acquire_owned() else {
-            return Box::pin(std::future::ready(Ok(status::exhausted(
-                Exhausted::RequestsInFlight,
-                self.limit.retry_after_ms,
-            )
-            .into_http())));
+        let permit = match self.limit.admit() {
+            Ok(permit) => permit,
+            Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),
         };
         let response = self.service.call(request);
         Box::pin(async move { Ok(response.await?.map(|body| Body::new(Counted { body, _permit: permit }))) })
     }
 }
 
+/// Puts HTTP requests under the limit.
+pub(super) async fn admit(State(limit): State<InFlightLimit>, request: Request, next: Next) -> Response {
+    match limit.admit() {
+        Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Counted { body, _permit: permit })),
+        Err(refusal) => respond::refused(refused(&refusal)),
+    }
+}
+
 /// A response body whose request is in flight until it has been sent, or nobody wants it.
-struct Counted {
-    body: Body,
+struct Counted<B> {
+    body: B,
     _permit: OwnedSemaphorePermit,
 }
 
-impl http_body::Body for Counted {
+impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Counted<B> {
     type Data = Bytes;
-    type Error = tonic::Status;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, tonic::Status>>> {
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -127,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_is_in_flight_until_its_body_is_gone() {
-        let mut service = InFlightLimit::new(1, 1_000).limit(Echo);
+        let mut service = InFlightLimit::new(1, 1_000, Arc::default()).limit(Echo);
         let status = |response: &http::Response<Body>| {
             response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
@@ -147,12 +173,14 @@ mod tests {
 
         let health = crate::app::health::Health::serving(&[]).await;
         let mut routes = tonic::service::RoutesBuilder::default();
-        routes.add_service(InFlightLimit::new(1, 1_000).limit(health.service()));
+        routes.add_service(InFlightLimit::new(1, 1_000, Arc::default()).limit(health.service()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let (_draining, draining) = tokio::sync::watch::channel(false);
         let patience = connection::Patience { preface_max: std::time::Duration::from_hours(1), draining };
-        let incoming = connection::incoming(vec![connection::Socket::Tcp(listener)], 8, &patience);
+        let sockets = vec![connection::Socket::Tcp(listener)];
+        let opening = connection::Opening::Http2(patience);
+        let incoming = connection::incoming(sockets, &connection::ConnectionLimit::new(8), &opening);
         let server = tonic::transport::Server::builder().add_routes(routes.routes());
         tokio::spawn(server.serve_with_incoming(incoming));
 

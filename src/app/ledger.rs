@@ -1,6 +1,7 @@
 //! Opens the ledger that the configuration names, and keeps it tidy while the server runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +12,39 @@ use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
+use crate::metrics::standing::Counting;
+
+/// A ledger that was opened.
+#[derive(Debug)]
+pub struct OpenLedger {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// Tells how it is.
+    pub health: LedgerHealth,
+}
+
+/// Tells whether a ledger answers.
+#[derive(Debug, Clone)]
+pub enum LedgerHealth {
+    /// There is none.
+    None,
+    /// One in a file knows by itself.
+    File(Arc<EmbeddedLedger>),
+    /// Of one in a database it is known since the last look.
+    Database(Arc<AtomicBool>),
+}
+
+impl LedgerHealth {
+    /// Returns whether persons can be counted now.
+    pub fn counting(&self) -> Counting {
+        let is_open = match self {
+            LedgerHealth::None => return Counting::None,
+            LedgerHealth::File(ledger) => ledger.check().is_ok(),
+            LedgerHealth::Database(answered) => answered.load(Ordering::Relaxed),
+        };
+        if is_open { Counting::Open } else { Counting::Closed }
+    }
+}
 
 /// Opens the ledger; `None` where counting is turned off.
 ///
@@ -20,7 +54,8 @@ pub async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     draining: watch::Receiver<bool>,
-) -> Result<Option<Arc<dyn Ledger>>, LedgerError> {
+) -> Result<Option<OpenLedger>, LedgerError> {
+    let answered = Arc::new(AtomicBool::new(true));
     let interval = Duration::from_millis(config.ledger_tick_interval_ms);
     match &config.ledger {
         LedgerPlace::None => Ok(None),
@@ -33,8 +68,8 @@ pub async fn open(
                 let ledger = Arc::clone(&ticking);
                 async move { ledger.tick(now).await }
             };
-            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining));
-            Ok(Some(ledger))
+            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
+            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
         }
         LedgerPlace::Postgres(url) => {
             let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
@@ -43,8 +78,8 @@ pub async fn open(
                 let ledger = Arc::clone(&ticking);
                 async move { ledger.tick(now).await }
             };
-            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining));
-            Ok(Some(ledger))
+            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
+            Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
         }
     }
 }
@@ -74,10 +109,10 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     clock: Arc<dyn Clock>,
     interval: Duration,
     mut draining: watch::Receiver<bool>,
+    answered: Arc<AtomicBool>,
 ) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut is_open = true;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -85,9 +120,8 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
         }
         let ticked = tick(clock.now()).await;
         // Once for each change: a ledger that stays closed would fill the log.
-        if let (Err(error), true) = (&ticked, is_open) {
+        if let (Err(error), true) = (&ticked, answered.swap(ticked.is_ok(), Ordering::Relaxed)) {
             tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
         }
-        is_open = ticked.is_ok();
     }
 }

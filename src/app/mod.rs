@@ -5,12 +5,16 @@
 pub mod clock;
 pub mod connection;
 pub mod health;
+mod http;
 pub mod in_flight;
 pub mod ledger;
+mod ledger_meter;
 pub mod listen;
+mod paced;
 pub mod serve;
 pub mod server;
 pub mod signals;
+mod standing;
 #[cfg(test)]
 mod tests;
 

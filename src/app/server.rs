@@ -12,19 +12,24 @@ use tonic::service::Routes;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server as Transport;
 
-use super::connection::{self, Connection, Patience};
+use super::connection::{self, Connection, ConnectionLimit, Opening, Patience};
 use super::health::Health;
+use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
+use super::ledger::{LedgerHealth, OpenLedger};
+use super::ledger_meter::{MeteredLedger, Waiting};
 use super::listen::{self, Bound, ListenError, Reach, SocketFile};
+use super::standing::Observed;
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::ledger::LedgerError;
+use crate::http::{BodyLimits, Doors, Look};
+use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
-use crate::metrics;
+use crate::metrics::{self, Metrics};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
 use crate::service::labelled::LabelledDoor;
@@ -47,6 +52,8 @@ const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
 pub enum Door {
     /// Decisions.
     Grpc,
+    /// Decisions, probes and metrics over HTTP.
+    Http,
     /// Policy administration.
     Admin,
 }
@@ -55,6 +62,7 @@ impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Door::Grpc => "grpc",
+            Door::Http => "http",
             Door::Admin => "admin",
         })
     }
@@ -95,9 +103,12 @@ pub struct Server {
     policies: Arc<Policies>,
     listening: Vec<(Door, Address)>,
     health: Vec<Health>,
+    /// Turns true when the server says that it stops, and still takes requests.
+    leaving: watch::Sender<bool>,
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
-    serving: JoinSet<Result<(), tonic::transport::Error>>,
+    serving: JoinSet<()>,
+    notice: Duration,
     drain: Duration,
     preface_max: Duration,
     /// Held so that the files go when the server goes.
@@ -112,7 +123,8 @@ struct Parts<'p> {
     draining: &'p watch::Receiver<bool>,
     decisions: &'p DecisionApi,
     counting: &'p LedgerApi,
-    envoy: &'p EnvoyApi,
+    /// Requests that may be in flight on all listeners together.
+    limit: &'p InFlightLimit,
 }
 
 impl Server {
@@ -122,22 +134,20 @@ impl Server {
     /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
-        let mut bound = Vec::new();
-        for address in &config.listen {
-            bound.push(listen::bind(address, Reach::Anyone, config.unix_socket_mode).await?);
-        }
-        let mut bound_admin = Vec::new();
-        if let Some(address) = &config.admin {
-            bound_admin.push(listen::bind(address, Reach::ThisMachine, config.unix_socket_mode).await?);
-        }
+        let bound = BoundAll::bind(config).await?;
         let (draining, drains) = watch::channel(false);
-        let ledger = super::ledger::open(config, &clock, drains.clone()).await?;
-        let settings = decide_settings(config);
-        let decisions = DecisionApi::new(policies.live().clone(), clock.clone(), settings, ledger.clone());
-        let counting = LedgerApi::new(policies.live().clone(), clock.clone(), ledger_settings(config), ledger);
-        let door =
-            LabelledDoor::new(policies.live().clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Envoy);
-        let envoy = EnvoyApi::new(door);
+        let (leaving, leaves) = watch::channel(false);
+        let metrics = Arc::new(Metrics::default());
+        let opened = super::ledger::open(config, &clock, drains.clone()).await?;
+        let waiting = Waiting::default();
+        let (ledger, ledger_health) = metered(opened, &metrics, &waiting);
+        let live = policies.live();
+        let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
+            .metered(Arc::clone(&metrics));
+        let counting =
+            LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
+        // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
+        let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
         let parts = Parts {
             config,
             policies: &policies,
@@ -145,25 +155,45 @@ impl Server {
             draining: &drains,
             decisions: &decisions,
             counting: &counting,
-            envoy: &envoy,
+            limit: &limit,
         };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
+        let connections = ConnectionLimit::new(config.connections_max);
+        let observed = Observed {
+            policies: policies.clone(),
+            clock: clock.clone(),
+            leaving: leaves,
+            ledger: ledger_health,
+            ledger_calls: waiting,
+            requests: limit.clone(),
+            connections: connections.clone(),
+        };
+        let doors = Arc::new(Doors {
+            decisions: decisions.at(metrics::Door::HttpDecide),
+            body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+            metrics,
+            standing: Look::new(move || observed.standing()),
+        });
         let mut server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
             health: vec![grpc_health, admin_health],
+            leaving,
             draining,
-            decisions,
+            decisions: decisions.clone(),
             serving: JoinSet::new(),
+            notice: Duration::from_secs(config.drain_notice_seconds),
             drain: Duration::from_secs(config.drain_seconds),
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
         let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
-        server.open(Door::Grpc, bound, config.connections_max, grpc, grpc_routes);
+        server.open(Door::Grpc, bound.grpc, &connections, grpc, grpc_routes);
+        let http = HttpServer::new(config, &doors, limit.clone(), drains.clone());
+        server.open_http(bound.http, &connections, http);
         let admin = transport(config).max_concurrent_streams(ADMIN_STREAMS_MAX);
-        server.open(Door::Admin, bound_admin, ADMIN_CONNECTIONS_MAX, admin, admin_routes);
+        server.open(Door::Admin, bound.admin, &ConnectionLimit::new(ADMIN_CONNECTIONS_MAX), admin, admin_routes);
         Ok(server)
     }
 
@@ -177,11 +207,14 @@ impl Server {
         &self.policies
     }
 
-    /// Stops: says `NOT_SERVING`, accepts nothing more, and finishes what is in flight while there is time.
+    /// Stops: says so to probes and health checks, gives those who send requests the time to notice, accepts nothing
+    /// more, and finishes what is in flight while there is time.
     pub async fn drain(mut self) -> Drained {
+        self.leaving.send_replace(true);
         for health in &self.health {
             health.stop_serving().await;
         }
+        tokio::time::sleep(self.notice).await;
         self.draining.send_replace(true);
         self.decisions.drain();
         for health in &mut self.health {
@@ -199,28 +232,84 @@ impl Server {
         &mut self,
         door: Door,
         bound: Vec<Bound>,
-        connections_max: usize,
+        limit: &ConnectionLimit,
         mut transport: Transport,
         routes: Routes,
     ) {
+        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
+        let Some(incoming) = self.accept(door, bound, limit, &Opening::Http2(patience)) else { return };
+        let mut draining = self.draining.subscribe();
+        let stop = async move {
+            // A sender that is gone means the same.
+            let _ = draining.wait_for(|draining| *draining).await;
+        };
+        let serving = transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop);
+        self.serving.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "a listener failed");
+            }
+        });
+    }
+
+    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: HttpServer) {
+        if let Some(incoming) = self.accept(Door::Http, bound, limit, &Opening::Any) {
+            self.serving.spawn(server.serve(incoming));
+        }
+    }
+
+    /// Begins to accept; `None` where nothing was bound.
+    fn accept(
+        &mut self,
+        door: Door,
+        bound: Vec<Bound>,
+        limit: &ConnectionLimit,
+        opening: &Opening,
+    ) -> Option<ReceiverStream<io::Result<Connection>>> {
         let mut sockets = Vec::new();
         for Bound { socket, address, file } in bound {
             sockets.push(socket);
             self.listening.push((door, address));
             self.files.extend(file);
         }
-        if sockets.is_empty() {
-            return;
+        (!sockets.is_empty()).then(|| connection::incoming(sockets, limit, opening))
+    }
+}
+
+/// Listeners that are bound, and accept nothing yet.
+struct BoundAll {
+    grpc: Vec<Bound>,
+    http: Vec<Bound>,
+    admin: Vec<Bound>,
+}
+
+impl BoundAll {
+    async fn bind(config: &Config) -> Result<Self, ListenError> {
+        let mode = config.unix_socket_mode;
+        let (mut grpc, mut http, mut admin) = (Vec::new(), Vec::new(), Vec::new());
+        for address in &config.listen {
+            grpc.push(listen::bind(address, Reach::Anyone, mode).await?);
         }
-        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
-        let incoming: ReceiverStream<io::Result<Connection>> =
-            connection::incoming(sockets, connections_max, &patience);
-        let mut draining = self.draining.subscribe();
-        let stop = async move {
-            // A sender that is gone means the same.
-            let _ = draining.wait_for(|draining| *draining).await;
-        };
-        self.serving.spawn(transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop));
+        if let Some(address) = &config.http {
+            http.push(listen::bind(address, Reach::Anyone, mode).await?);
+        }
+        if let Some(address) = &config.admin {
+            admin.push(listen::bind(address, Reach::ThisMachine, mode).await?);
+        }
+        Ok(Self { grpc, http, admin })
+    }
+}
+
+/// Returns the ledger with its calls counted, and how to tell how it is.
+fn metered(
+    opened: Option<OpenLedger>,
+    metrics: &Arc<Metrics>,
+    waiting: &Waiting,
+) -> (Option<Arc<dyn Ledger>>, LedgerHealth) {
+    match opened {
+        None => (None, LedgerHealth::None),
+        Some(OpenLedger { ledger, health }) => {
+            (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health)
+        }
     }
 }
 
@@ -289,16 +378,16 @@ fn transport(config: &Config) -> Transport {
 
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
-    let config = parts.config;
-    // The decision service stands under this limit; health and reflection answer whatever the load.
-    let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms);
+    let (config, limit) = (parts.config, parts.limit);
     let service =
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let service = AuthorizationServer::new(parts.envoy.clone()).max_decoding_message_size(config.request_bytes_max);
+    let live = parts.policies.live().clone();
+    let door = LabelledDoor::new(live, parts.decisions, parts.counting, Unmatched::Refuse, metrics::Door::Envoy);
+    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

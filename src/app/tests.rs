@@ -34,6 +34,7 @@ fn config(workspace: &Workspace, more: &[(&'static str, &str)]) -> Config {
         ("policy_poll_interval_ms", vec!["20".to_owned()]),
         ("policy_debounce_ms", vec!["1".to_owned()]),
         ("ledger", vec!["none".to_owned()]),
+        ("http", vec!["none".to_owned()]),
     ];
     values.extend(more.iter().map(|(key, value)| (*key, value.split(',').map(str::to_owned).collect())));
     config::load(&Flags { config: None, values }, []).unwrap().config

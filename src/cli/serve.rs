@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Where to listen for policy admins: a loopback address, `unix:/path` or `none` [default: 127.0.0.1:50052].
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+    /// Where to listen for HTTP: `host:port`, `unix:/path` or `none` [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
     /// Where the year's totals are kept: a file, `postgres://…` or `none` [default: ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL|none")]
     ledger: Option<String>,
@@ -42,6 +45,7 @@ impl Arguments {
         values.extend(self.policies.map(|policies| ("policies", vec![policies])));
         values.extend((!self.listen.is_empty()).then_some(("listen", self.listen)));
         values.extend(self.admin.map(|admin| ("admin", vec![admin])));
+        values.extend(self.http.map(|http| ("http", vec![http])));
         values.extend(self.ledger.map(|ledger| ("ledger", vec![ledger])));
         Flags { config: self.config, values }
     }

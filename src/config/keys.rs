@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use super::address::Address;
-use super::parse::{address, addresses, ledger, log_format, log_level, number, octal, or_none, path};
+use super::parse::{address, addresses, ledger, log_format, log_level, number, octal, or_none, path, public_url};
+use super::public_url::PublicUrl;
 use super::{LedgerPlace, LogFormat, Problem, RawConfig};
 
 /// A key of the configuration.
@@ -66,6 +67,11 @@ keys! {
     /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.
     admin: Option<Address> = "127.0.0.1:50052", or_none(address);
+    /// Where gateways that speak HTTP ask, and probes and Prometheus: `host:port` or `unix:/path`, or `none`.
+    http: Option<Address> = "127.0.0.1:8080", or_none(address);
+    /// The URL at which others reach the HTTP listener, such as `https://pdp.example.com`, or `none`.
+    /// The AuthZEN configuration document is made of it; with `none` there is no such document.
+    http_public_url: Option<PublicUrl> = "none", or_none(public_url);
     /// The policy directory.
     policies: PathBuf = "./policies", path;
     /// Largest policy file, in bytes. Checked before a file is read.
@@ -134,6 +140,27 @@ keys! {
     http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
     /// Time within which a keep-alive ping has to be answered, in seconds.
     http2_keepalive_timeout_seconds: u64 = "20", number(1, DAY_SECONDS);
+    /// Largest body of an HTTP request, in bytes.
+    http_body_bytes_max: usize = "1048576", number(1024, 64 * MIB);
+    /// Largest head of an HTTP request, which is its first line and its headers, in bytes.
+    http_head_bytes_max: usize = "16384", number(8192, MIB);
+    /// Most headers of an HTTP request.
+    http_headers_max: usize = "100", number(1, 1000);
+    /// Time within which the head of an HTTP request has to come, in seconds, from its first byte on or from the
+    /// beginning of a new connection.
+    http_head_seconds: u64 = "10", number(1, 3600);
+    /// Time within which the body of an HTTP request has to come, in seconds.
+    http_body_seconds: u64 = "10", number(1, 3600);
+    /// Time for which an HTTP client may take nothing of an answer, in seconds.
+    http_send_seconds: u64 = "10", number(1, 3600);
+    /// Time for which an HTTP connection may be idle between two requests, in seconds. Longer than gateways keep
+    /// theirs, so that it is they who close.
+    http_idle_seconds: u64 = "120", number(1, DAY_SECONDS);
+    /// Most evaluations of one AuthZEN request.
+    authzen_evaluations_max: usize = "100", number(1, 1000);
+    /// Time for which a server that stops still takes new requests, in seconds, while health and readiness say
+    /// already that it stops. So long as a load balancer needs to notice.
+    drain_notice_seconds: u64 = "0", number(0, 600);
     /// Time for requests in flight to finish when the server stops, in seconds.
     drain_seconds: u64 = "25", number(0, 3600);
     /// Longest time that `WaitForDigest` waits, in seconds; a shorter deadline of the client holds.

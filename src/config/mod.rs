@@ -9,6 +9,7 @@ mod dump;
 mod file;
 pub mod keys;
 mod parse;
+pub mod public_url;
 pub mod raw;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::address::Address;
+use super::public_url::PublicUrl;
 use super::{LedgerPlace, LogFormat, Secret};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
@@ -43,6 +44,11 @@ pub(super) fn octal(most: u32) -> impl Parse<u32> {
 /// One address.
 pub(super) fn address(texts: &[String]) -> Result<Address, String> {
     Address::parse(one(texts)?)
+}
+
+/// The URL at which others reach a listener.
+pub(super) fn public_url(texts: &[String]) -> Result<PublicUrl, String> {
+    PublicUrl::parse(one(texts)?)
 }
 
 /// Addresses, at least one.

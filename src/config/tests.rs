@@ -38,6 +38,7 @@ fn the_defaults_are_those_of_the_design() {
     let config = defaults();
     assert_eq!(config.listen, [Address::parse("127.0.0.1:50051").unwrap()]);
     assert_eq!(config.admin, Some(Address::parse("127.0.0.1:50052").unwrap()));
+    assert_eq!(config.http, Some(Address::parse("127.0.0.1:8080").unwrap()));
     assert_eq!(config.policies, PathBuf::from("./policies"));
     assert_eq!((config.policy_poll_interval_ms, config.valid_until_ceiling_seconds), (5000, 86_400));
     assert_eq!((config.unix_socket_mode, config.log_format), (0o660, LogFormat::Text));

@@ -188,6 +188,16 @@ impl Metrics {
         self.cells.add(Cell::Ledger(call, result), 1);
     }
 
+    /// Returns how often the ledger was called with this result.
+    pub fn ledger_calls(&self, call: LedgerCall, result: LedgerResult) -> u64 {
+        self.cells.sum(Cell::Ledger(call, result))
+    }
+
+    /// Returns how often requests were refused for a limit.
+    pub fn limit_refusals(&self, limit: Limit) -> u64 {
+        self.cells.sum(Cell::Limit(limit))
+    }
+
     /// Returns how often transfers were answered so at a door.
     pub fn answers(&self, door: Door, answer: Answer) -> u64 {
         self.cells.sum(Cell::Answer(door, answer))

@@ -41,6 +41,7 @@ impl JsonError {
 }
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
+const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
 const TRANSFER: &str = "neglist.v1.Transfer";
 
 /// Reads a request from proto3 JSON: a `DecideRequest`, or a `Transfer` by itself.
@@ -65,8 +66,18 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
 ///
 /// # Errors
 /// As [`decide_request_from_json`].
-pub fn whole_decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonError> {
+pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
+    let json = std::str::from_utf8(json)
+        .map_err(|error| JsonError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))?;
     read_object(json, DECIDE_REQUEST, "write a request, such as {\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")
+}
+
+/// Writes a `DecideResponse` as proto3 JSON on one line.
+///
+/// # Errors
+/// Where the descriptors that are compiled in cannot be read.
+pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonError> {
+    to_json_line(response, DECIDE_RESPONSE)
 }
 
 /// Reads a `Transfer` from proto3 JSON.

@@ -10,6 +10,8 @@ use super::json::{self, JsonError};
 use super::status::{self, RpcStatus};
 
 const STATUS: &str = "google.rpc.Status";
+const UNWRITABLE: &str =
+    r#"{"code":13,"message":"the answer cannot be written: nothing may pass / 无法写出答复：不得放行"}"#;
 /// Findings of a text that is no request which are listed.
 const FINDINGS_MAX: usize = 32;
 
@@ -22,6 +24,13 @@ pub struct Refused {
     pub body: String,
     /// When to try again, in whole seconds.
     pub retry_after_seconds: Option<u64>,
+}
+
+impl Refused {
+    /// Returns the refusal of a server that has an answer and cannot write it.
+    pub fn broken() -> Self {
+        Self { http_code: 500, body: UNWRITABLE.to_owned(), retry_after_seconds: None }
+    }
 }
 
 /// Returns a refusal that gRPC has too.
@@ -183,8 +192,7 @@ const fn http_code(code: Code) -> u16 {
 
 fn body(status: &RpcStatus) -> String {
     // Fails only where the descriptors that are compiled in cannot be read, or a detail is of an unknown type.
-    json::to_json_line(status, STATUS)
-        .unwrap_or_else(|_| r#"{"code":13,"message":"the refusal cannot be written / 无法写出拒绝原因"}"#.to_owned())
+    json::to_json_line(status, STATUS).unwrap_or_else(|_| UNWRITABLE.to_owned())
 }
 
 #[cfg(test)]

@@ -65,6 +65,14 @@ mod grpc;
 mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// A client of HTTP that sends whatever a test likes.
+mod http_client;
+/// Probes, `/v1/decide`, and what is no request of ours.
+mod http_doors;
+/// Limits of HTTP, of connections and of requests in flight, and how the listener stops.
+mod http_limits;
+/// What a scrape shows.
+mod http_metrics;
 /// The embedded ledger killed, and on storage that fails.
 mod ledger_crash;
 /// Policies that change under load, in every style.

@@ -154,7 +154,9 @@ impl Process {
     pub(crate) fn listening(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut process = Self::spawn(arguments, settings);
         let is_address = |argument: &&_| ["--listen", "--admin"].map(OsStr::new).contains(argument);
-        for _ in arguments.iter().map(AsRef::as_ref).filter(is_address) {
+        let addresses = arguments.iter().map(AsRef::as_ref).filter(is_address).count();
+        let http = settings.iter().filter(|(key, address)| *key == "NEGLIST_HTTP" && *address != "none").count();
+        for _ in 0..addresses + http {
             let Ok(line) = process.lines.recv_timeout(DEADLINE) else {
                 panic!("the server does not listen:\n{}", process.stderr());
             };
@@ -169,7 +171,9 @@ impl Process {
     pub(crate) fn spawn(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neglist"));
         // Variables of the tests themselves begin with `NEGLIST_` too, which a server refuses.
-        command.args(arguments).env_clear().envs(settings.iter().copied());
+        command.args(arguments).env_clear();
+        // The default port may be taken; a test that asks over HTTP names an address of its own.
+        command.env("NEGLIST_HTTP", "none").envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -190,6 +194,11 @@ impl Process {
     /// Returns the addresses of the gRPC listeners.
     pub(crate) fn grpc(&self) -> Vec<&str> {
         self.addresses("grpc")
+    }
+
+    /// Returns the address of the HTTP listener.
+    pub(crate) fn http(&self) -> &str {
+        self.addresses("http")[0]
     }
 
     /// Returns the address of the admin listener.
@@ -314,6 +323,7 @@ pub(crate) fn configuration(policies: &Path, settings: &[(&'static str, &str)]) 
         ("listen", vec!["127.0.0.1:0".to_owned()]),
         ("admin", vec!["127.0.0.1:0".to_owned()]),
         ("ledger", vec!["none".to_owned()]),
+        ("http", vec!["none".to_owned()]),
     ];
     values.extend(settings.iter().map(|(key, value)| (*key, vec![(*value).to_owned()])));
     config::load(&Flags { config: None, values }, []).unwrap().config
@@ -325,7 +335,7 @@ pub(crate) async fn start(policies: &Path, clock: Arc<dyn Clock>, settings: &[(&
     Server::start(&config, server::compiler(&config), clock).await.unwrap()
 }
 
-/// Returns the address of one of its doors, `grpc` or `admin`.
+/// Returns the address of one of its doors, `grpc`, `http` or `admin`.
 pub(crate) fn address(server: &Server, door: &str) -> String {
     let (_, address) = server.listening().iter().find(|(other, _)| other.to_string() == door).unwrap();
     address.to_string()

@@ -51,6 +51,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "tonic_types",
         ],
     ),
+    (
+        "http",
+        &["domain", "http", "metrics", "service", "wire"],
+        &["std", "axum", "http_body_util", "serde_json", "tokio", "tracing"],
+    ),
     ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
     (
         "service",

@@ -1,0 +1,80 @@
+//! The HTTP doors: routers and handlers. No rules, and nothing of protobuf.
+//!
+//! A handler reads its request within limits, asks a service, and writes what that says. Whatever goes wrong is an answer
+//! with a code that no gateway takes for a permit, and a body in English and Chinese. Parsing is left to hyper, routing to
+//! axum; connections, their limits and the requests in flight are the business of `app`.
+
+mod body;
+mod decide;
+mod probe;
+mod request_id;
+pub mod respond;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use self::body::BodyLimits;
+use crate::metrics::Metrics;
+use crate::metrics::standing::Standing;
+use crate::service::DecisionApi;
+use crate::wire::refused::Misread;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct Doors {
+    /// Decides what is asked in the contract's own words.
+    pub decisions: DecisionApi,
+    /// Limits of bodies.
+    pub body: BodyLimits,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Looks at the server.
+    pub standing: Look,
+}
+
+/// Looks at the server, for probes and scrapes.
+#[derive(Clone)]
+pub struct Look(Arc<dyn Fn() -> Standing + Send + Sync>);
+
+impl Look {
+    /// Returns a way to look.
+    pub fn new(look: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    fn standing(&self) -> Standing {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+/// Returns the doors that decide. Requests to them are in flight until they are answered, and may be too many.
+pub fn decisions(doors: &Arc<Doors>) -> Router {
+    Router::new().route("/v1/decide", post(decide::decide)).with_state(Arc::clone(doors))
+}
+
+/// Returns what answers whatever the load: probes and metrics.
+pub fn probes(doors: &Arc<Doors>) -> Router {
+    Router::new()
+        .route("/livez", get(probe::livez))
+        .route("/readyz", get(probe::readyz))
+        .route("/metrics", get(probe::metrics))
+        .with_state(Arc::clone(doors))
+}
+
+/// Completes a router: what is not there and what is not possible is said in words, and whoever numbers requests gets
+/// the number back.
+pub fn complete(router: Router) -> Router {
+    router
+        .fallback(async || respond::refused(Misread::NoSuchPath.refused()))
+        .method_not_allowed_fallback(async || respond::refused(Misread::OtherMethod.refused()))
+        .layer(axum::middleware::from_fn(request_id::echo))
+}

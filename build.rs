@@ -1,24 +1,47 @@
 //! Compiles the protocol files: protox reads them, tonic's generator writes the Rust.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 
+/// Our own contract.
 const FILES: [&str; 3] = ["neglist/v1/decision.proto", "neglist/v1/ledger.proto", "neglist/v1/policy.proto"];
+/// What Envoy asks.
+const ENVOY_FILES: [&str; 1] = ["envoy/service/auth/v3/external_auth.proto"];
+/// Packages of Envoy's contract that messages are made of. The others only annotate fields.
+const ENVOY_PACKAGES: [&str; 6] =
+    ["envoy.service.auth.v3", "envoy.config.core.v3", "envoy.type.v3", "xds.core.v3", "google.protobuf", "google.rpc"];
 const INCLUDES: [&str; 2] = ["proto", "proto/vendor"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for include in INCLUDES {
         println!("cargo::rerun-if-changed={include}");
     }
-    let descriptors = protox::compile(FILES, INCLUDES)?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    own(&out)?;
+    envoy(&out)
+}
+
+fn generator() -> tonic_prost_build::Builder {
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
         .extern_path(".google.rpc", "::tonic_types::pb")
         .codec_path("crate::wire::codec::ProtoCodec")
-        .compile_fds(descriptors)?;
+}
+
+fn own(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let descriptors = protox::compile(FILES, INCLUDES)?;
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    generator().compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// Apart from our own, so that neither depends on what the other contains.
+fn envoy(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut descriptors = protox::compile(ENVOY_FILES, INCLUDES)?;
+    std::fs::write(out.join("envoy_descriptors.bin"), descriptors.encode_to_vec())?;
+    descriptors.file.retain(|file| ENVOY_PACKAGES.contains(&file.package()));
+    generator().include_file("envoy.rs").compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
 //! A request beyond the limit is refused at once: a caller that must not let data pass without
-//! an answer is better served by a quick refusal than by a queue.
+//! an answer is better served by a quick refusal than by a queue. Here also begins the time for
+//! which a caller waits: its request has just come.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use tonic::server::NamedService;
 
 use crate::http::respond;
 use crate::metrics::{Limit, Metrics};
+use crate::service::deadline::Deadline;
 use crate::wire::refused::refused;
 use crate::wire::status::{self, Exhausted};
 
@@ -80,7 +82,10 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        if let Some(deadline) = Deadline::from_now(request.headers()) {
+            request.extensions_mut().insert(deadline);
+        }
         let permit = match self.limit.admit() {
             Ok(permit) => permit,
             Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),

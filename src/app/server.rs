@@ -33,11 +33,12 @@ use crate::metrics::{self, Metrics};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
 use crate::service::labelled::LabelledDoor;
-use crate::service::{DecideSettings, DecisionApi, LedgerApi, LedgerSettings};
-use crate::wire::generated::DESCRIPTORS;
+use crate::service::{DecideSettings, DecisionApi, EnvoyApi, LedgerApi, LedgerSettings};
 use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
 use crate::wire::generated::v1::ledger_service_server::{self, LedgerServiceServer};
 use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
+use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::{self, AuthorizationServer};
+use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 
 /// Connections to the admin listener: a few people and pipelines.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -389,8 +390,16 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    with_health_and_reflection(routes, &[decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME])
-        .await
+    let live = parts.policies.live().clone();
+    let door = LabelledDoor::new(live, parts.decisions, parts.counting, Unmatched::Refuse, metrics::Door::Envoy);
+    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
+    routes.add_service(limit.limit(service));
+    let services = [
+        authorization_server::SERVICE_NAME,
+        decision_service_server::SERVICE_NAME,
+        ledger_service_server::SERVICE_NAME,
+    ];
+    with_health_and_reflection(routes, &services, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
 }
 
 /// Returns the services of the admin listener.
@@ -405,27 +414,31 @@ async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartErro
     );
     let mut routes = RoutesBuilder::default();
     routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
-    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME]).await
+    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME], &[DESCRIPTORS]).await
 }
 
 async fn with_health_and_reflection(
     mut routes: RoutesBuilder,
     services: &[&'static str],
+    descriptors: &[&'static [u8]],
 ) -> Result<(Routes, Health), StartError> {
     let health = Health::serving(services).await;
     routes.add_service(health.service());
-    routes.add_service(reflection(services).build_v1()?);
-    routes.add_service(reflection(services).build_v1alpha()?);
+    routes.add_service(reflection(services, descriptors).build_v1()?);
+    routes.add_service(reflection(services, descriptors).build_v1alpha()?);
     Ok((routes.routes(), health))
 }
 
 /// Describes the services of a listener to clients that have no protocol files.
-fn reflection(services: &[&'static str]) -> tonic_reflection::server::Builder<'static> {
+fn reflection(services: &[&'static str], descriptors: &[&'static [u8]]) -> tonic_reflection::server::Builder<'static> {
     let builder = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // The details of errors, so that clients without protocol files can show them.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .with_service_name("grpc.health.v1.Health");
+    let described = |builder: tonic_reflection::server::Builder<'static>, set: &&'static [u8]| {
+        builder.register_encoded_file_descriptor_set(set)
+    };
+    let builder = descriptors.iter().fold(builder, described);
     services.iter().fold(builder, |builder, service| builder.with_service_name(*service))
 }

@@ -29,6 +29,16 @@ pub struct LabelledDoor {
     door: Door,
 }
 
+/// What a door knows of a request besides what labels are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Besides {
+    /// Whether the gateway asks to count the transfer, where no rule does.
+    pub record: Record,
+    /// The gateway's own id of the request, which no client can choose: it stands for the id of the transfer where no
+    /// label is one. Begins with the name of the door.
+    pub request_id: Option<String>,
+}
+
 /// What a door tells a gateway.
 #[derive(Debug)]
 pub enum Answer {
@@ -54,6 +64,8 @@ pub struct DecidedTransfer {
     pub rule: Option<String>,
     /// How long the answer can be kept.
     pub keeping: Keeping,
+    /// Under which id it was counted, if it was.
+    pub transfer_id: Option<String>,
 }
 
 /// How long an answer can be kept.
@@ -80,19 +92,27 @@ impl LabelledDoor {
         Self { live, decisions, counting, unmatched: Arc::new(unmatched), metrics, door }
     }
 
-    /// Answers a request.
-    pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
-        let stopwatch = Stopwatch::start();
-        // It may wait for the ledger, so it owns the snapshot.
-        let snapshot = self.snapshot();
-        let answer = self.settle(&snapshot, gateway::read(&snapshot, seen, &self.unmatched)).await;
-        self.took(stopwatch);
-        answer
-    }
-
-    /// Returns the policies in force, for a door that asks several questions in one request.
+    /// Returns the snapshot in force. The answer may wait for the ledger, so it owns the snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.live.snapshot())
+    }
+
+    /// Answers a request of which nothing is known besides what labels are made of.
+    pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
+        self.answer_on(&self.snapshot(), seen, &Besides::default()).await
+    }
+
+    /// Answers a request on a snapshot that the door has read other things from already.
+    pub async fn answer_on<S: Seen + Sync + ?Sized>(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        seen: &S,
+        besides: &Besides,
+    ) -> Answer {
+        let stopwatch = Stopwatch::start();
+        let answer = self.settle(snapshot, gateway::read(snapshot, seen, &self.unmatched), besides).await;
+        self.took(stopwatch);
+        answer
     }
 
     /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
@@ -102,13 +122,13 @@ impl LabelledDoor {
             Reading::Transfer(labelled) if labelled.record == Record::Record => {
                 self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
             }
-            reading => self.settle(snapshot, reading).await,
+            reading => self.settle(snapshot, reading, &Besides::default()).await,
         }
     }
 
     /// Answers a question that needs no label. The door counts the time.
     pub async fn ask_about(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Answer {
-        decided(self.decisions.decide_on(snapshot, request).await, None)
+        decided(self.decisions.decide_on(snapshot, request).await, None, None)
     }
 
     /// Refuses a request that the door itself cannot make sense of, and counts it.
@@ -127,9 +147,9 @@ impl LabelledDoor {
         self.metrics.took(self.door, stopwatch.elapsed());
     }
 
-    async fn settle(&self, snapshot: &Arc<Snapshot>, reading: Reading<'_>) -> Answer {
+    async fn settle(&self, snapshot: &Arc<Snapshot>, reading: Reading<'_>, besides: &Besides) -> Answer {
         match reading {
-            Reading::Transfer(labelled) => self.decide(snapshot, &labelled).await,
+            Reading::Transfer(labelled) => self.decide(snapshot, &labelled, besides).await,
             Reading::NoTransfer => {
                 self.metrics.unlabelled(self.door);
                 Answer::NoTransfer { digest: snapshot.digest.to_string() }
@@ -138,16 +158,18 @@ impl LabelledDoor {
         }
     }
 
-    async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>) -> Answer {
-        let answered = match labelled.record {
-            Record::AskOnly => self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await,
-            Record::Record => match labelled.transfer_id.as_deref() {
-                Some(transfer_id) => self.count(snapshot, labelled, transfer_id).await,
-                // (recorded) says that there is one. If not, nobody could tell a retry from a second transfer.
+    async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
+        let (answered, transfer_id) = match (labelled.record, besides.record) {
+            (Record::AskOnly, Record::AskOnly) => {
+                (self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await, None)
+            }
+            (Record::Record, _) | (_, Record::Record) => match transfer_id(labelled, besides) {
+                Some(transfer_id) => (self.count(snapshot, labelled, &transfer_id).await, Some(transfer_id)),
+                // Nobody could tell a retry from a second transfer.
                 None => return self.refuse(status::unlabelled(&without_id(snapshot, labelled))),
             },
         };
-        decided(answered, labelled.rule)
+        decided(answered, labelled.rule, transfer_id)
     }
 
     async fn count(
@@ -165,17 +187,29 @@ impl LabelledDoor {
     }
 }
 
-fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>) -> Answer {
+fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
     match answered {
         Ok(Answered { decision, rests }) => {
             let keeping = match rests {
                 Rests::OnFacts => Keeping::UntilItRunsOut,
                 Rests::OnTotals => Keeping::Never,
             };
-            Answer::Decided(Box::new(DecidedTransfer { decision, rule: rule.map(str::to_owned), keeping }))
+            let rule = rule.map(str::to_owned);
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id }))
         }
         Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
         Err(refusal) => Answer::Unanswered(refusal),
+    }
+}
+
+/// Returns the id under which a transfer is counted.
+///
+/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
+/// can be made to look like another.
+fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
+    match &labelled.transfer_id {
+        Some(label) => Some(format!("gateway:{label}")),
+        None => besides.request_id.clone(),
     }
 }
 

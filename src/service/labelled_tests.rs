@@ -122,7 +122,7 @@ async fn what_is_to_be_recorded_is_counted_once_under_its_id() {
     let snapshot = Arc::clone(&door.live.snapshot());
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let answer = door.decide(&snapshot, &labelled(Some("t-1"))).await;
+        let answer = door.decide(&snapshot, &labelled(Some("t-1")), &Besides::default()).await;
         let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
         assert_eq!((decided.keeping, decided.rule.as_deref()), (Keeping::Never, Some("trial-upload")));
         ids.push(decided.decision.decision_id);
@@ -130,7 +130,7 @@ async fn what_is_to_be_recorded_is_counted_once_under_its_id() {
     assert_eq!(ids[0], ids[1], "a retry gets the first answer");
     assert_eq!(ledger.writes(), 2);
     let other = Labelled { persons: None, ..labelled(Some("t-1")) };
-    let answer = door.decide(&snapshot, &other).await;
+    let answer = door.decide(&snapshot, &other, &Besides::default()).await;
     assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
 }
 
@@ -138,7 +138,7 @@ async fn what_is_to_be_recorded_is_counted_once_under_its_id() {
 async fn without_an_id_nothing_is_recorded_and_nothing_passes() {
     let (door, ledger) = door(Unmatched::Refuse);
     let snapshot = Arc::clone(&door.live.snapshot());
-    let answer = door.decide(&snapshot, &labelled(None)).await;
+    let answer = door.decide(&snapshot, &labelled(None), &Besides::default()).await;
     let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
     assert!(refusal.message.contains("x-neglist-transfer-id"), "{}", refusal.message);
     assert_eq!(ledger.writes(), 0);
@@ -150,7 +150,7 @@ async fn a_ledger_that_does_not_answer_lets_nothing_pass() {
     ledger.set_down(true);
     let snapshot = Arc::clone(&door.live.snapshot());
     for record in [Record::AskOnly, Record::Record] {
-        let answer = door.decide(&snapshot, &Labelled { record, ..labelled(Some("t-2")) }).await;
+        let answer = door.decide(&snapshot, &Labelled { record, ..labelled(Some("t-2")) }, &Besides::default()).await;
         let Answer::Unanswered(refusal) = answer else { panic!("{answer:?}") };
         assert_eq!(refusal.code, i32::from(Code::Unavailable));
     }

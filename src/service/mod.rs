@@ -3,10 +3,13 @@
 
 pub mod admin;
 mod answers;
+pub mod deadline;
 pub mod decide;
+pub mod envoy;
 pub mod labelled;
 pub mod ledger;
 mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};
+pub use envoy::EnvoyApi;
 pub use ledger::{LedgerApi, LedgerSettings};

@@ -59,8 +59,13 @@ pub fn verdict(decision: &v1::Decision) -> Verdict {
     }
 }
 
+/// Returns the word for the outcome of a decision.
+pub fn outcome(decision: &v1::Decision) -> &'static str {
+    word(decision.outcome)
+}
+
 /// Returns the word for an outcome; the strictest for one that is none.
-fn word(outcome: i32) -> &'static str {
+pub fn word(outcome: i32) -> &'static str {
     match v1::Outcome::try_from(outcome) {
         Ok(v1::Outcome::Allow) => Outcome::Allow.name(),
         Ok(v1::Outcome::File) => Outcome::File.name(),

@@ -15,5 +15,13 @@ pub mod v1 {
     tonic::include_proto!("neglist.v1");
 }
 
-/// All protocol files, compiled: for reflection and for proto3 JSON.
+/// What Envoy asks: `envoy.service.auth.v3` and the packages that its messages are made of.
+pub mod vendor {
+    include!(concat!(env!("OUT_DIR"), "/envoy.rs"));
+}
+
+/// The protocol files of what Envoy asks, compiled: for reflection.
+pub const ENVOY_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/envoy_descriptors.bin"));
+
+/// Our own protocol files, compiled: for reflection and for proto3 JSON.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

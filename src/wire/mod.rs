@@ -3,9 +3,11 @@
 pub mod authzen;
 pub mod codec;
 pub mod described;
+pub mod envoy;
 pub mod from_proto;
 pub mod generated;
 pub mod json;
+pub mod json_pointer;
 pub mod labels;
 pub mod ledger;
 pub mod policy_status;

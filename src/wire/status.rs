@@ -28,6 +28,9 @@ use crate::domain::gateway::Unlabelled;
 /// (3,072 + 900) · 4/3 + 900 · 1.7 ≈ 6,900, which leaves a margin of a kibibyte for the rest.
 pub const VIOLATIONS_BYTES_MAX: usize = 3_072;
 
+/// Most characters of what a gateway says that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 64;
+
 /// Refuses a request that is malformed, given paths from the root of the request.
 ///
 /// This is the form that stands inside a batch or a stream; [`to_status`] makes one of it that
@@ -71,6 +74,19 @@ pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
         listed.push(entry);
     }
     bad_request(message, listed)
+}
+
+/// Refuses a request whose gateway says of counting what is neither `yes` nor `no`.
+pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
+    let text: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let text = text.escape_debug();
+    let wording = Wording {
+        reason: "LABEL_OF_WRONG_KIND",
+        en: format!("`{key}` of the gateway's context is `{text}`: write `yes` to count the transfer, or leave it out"),
+        zh: format!("网关上下文的 `{key}` 为 `{text}`：需计数请填 `yes`，否则不填"),
+    };
+    let field = format!("context {key}");
+    bad_request(format!("invalid labels: {field}: {}", wording.en), vec![field_violation(&field, wording)])
 }
 
 /// Returns a violation on a line, in both languages.
@@ -259,6 +275,12 @@ pub fn uncounted(why: Uncounted) -> Status {
 pub fn digest_not_in_force(wanted: &str, in_force: &str) -> Status {
     let message = format!("`{wanted}` is not in force: `{in_force}` is");
     to_status(&rpc_status(Code::DeadlineExceeded, message, Vec::new()))
+}
+
+/// Ends a call whose caller has stopped waiting.
+pub fn too_late() -> Status {
+    let message = "the caller's deadline is over: nothing was decided";
+    to_status(&rpc_status(Code::DeadlineExceeded, message.to_owned(), Vec::new()))
 }
 
 /// Refuses a digest without the form of one.

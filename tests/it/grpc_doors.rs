@@ -107,18 +107,31 @@ macro_rules! check_reflection {
             panic!("no list of services")
         };
         let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
-        assert_eq!(names, ["grpc.health.v1.Health", SERVICE, "neglist.v1.LedgerService"]);
+        assert_eq!(
+            names,
+            ["grpc.health.v1.Health", "envoy.service.auth.v3.Authorization", SERVICE, "neglist.v1.LedgerService"]
+        );
         for symbol in [SERVICE, "neglist.v1.DecisionService.Decide", "neglist.v1.Transfer"] {
             let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
             let MessageResponse::FileDescriptorResponse(found) = answer else { panic!("{symbol}: {answer:?}") };
             assert_eq!(services_of(&found.file_descriptor_proto), [SERVICE], "{symbol}");
+        }
+        let of_envoy = ["envoy.service.auth.v3.Authorization", "envoy.service.auth.v3.CheckRequest"];
+        for symbol in of_envoy {
+            let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
+            assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
         }
         // What the contract is made of, and the details of refusals, for clients that know nothing.
         for symbol in ["google.protobuf.Timestamp", "google.rpc.Status", "google.rpc.BadRequest"] {
             let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
         }
-        for file in ["neglist/v1/decision.proto", "google/protobuf/timestamp.proto", "google/rpc/status.proto"] {
+        for file in [
+            "neglist/v1/decision.proto",
+            "google/protobuf/timestamp.proto",
+            "google/rpc/status.proto",
+            "validate/validate.proto",
+        ] {
             let answer = reflection_answers!($protocol, $channel, FileByFilename(file));
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{file}: {answer:?}");
         }

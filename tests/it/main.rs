@@ -55,6 +55,10 @@ mod ledger_model;
 
 /// What clients send, and how they read what comes back.
 mod clients;
+/// The door for Envoy, asked by the generated client.
+mod envoy_grpc;
+/// What the tests of all gateways share.
+mod gateways;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
 mod grpc;
 /// Listeners, health, reflection, and what is no request of ours.

@@ -1,0 +1,206 @@
+//! What an Envoy says of a request: the view of a `CheckRequest` that labels are made from.
+//!
+//! Borrows everything from the message. Of its headers Envoy sends either all as they came
+//! (`header_map`, with `encode_raw_headers`) or those of one name joined by commas (`headers`).
+//! Of the joined ones nobody can tell whether a comma was sent by one or made of two, so a value
+//! with a comma counts as repeated there.
+//!
+//! A connection that the TCP filter asks about has neither host, method, path nor headers.
+
+use std::collections::HashMap;
+
+use crate::domain::gateway::{Body, Header, LabelHeaders, Seen};
+use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
+use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
+use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::HttpRequest;
+use crate::wire::json_pointer;
+
+/// Says whether the body that Envoy sends is a part of it only. Envoy adds it by itself.
+const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
+/// The id of a request that its client may choose.
+const REQUEST_ID: &str = "x-request-id";
+/// The key of `context_extensions` that asks to count a transfer.
+pub const RECORD_KEY: &str = "neglist-record";
+/// What the names of label headers begin with where the policies name no others.
+const LABEL_PREFIX: &str = "x-neglist-";
+
+/// A request that Envoy asks about.
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'a> {
+    http: Option<&'a HttpRequest>,
+    context: Option<&'a HashMap<String, String>>,
+    sni: Option<&'a str>,
+}
+
+/// What the route says of counting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counting {
+    /// Nothing: the rule says.
+    ByRule,
+    /// The transfer is counted.
+    Wanted,
+    /// Something that is neither `yes` nor `no`.
+    Unreadable(String),
+}
+
+impl<'a> Check<'a> {
+    /// Takes a message apart.
+    pub fn new(request: &'a CheckRequest) -> Self {
+        let attributes = request.attributes.as_ref();
+        let request = attributes.and_then(|attributes| attributes.request.as_ref());
+        let tls = attributes.and_then(|attributes| attributes.tls_session.as_ref());
+        Self {
+            http: request.and_then(|request| request.http.as_ref()),
+            context: attributes.map(|attributes| &attributes.context_extensions),
+            sni: tls.and_then(|tls| said(&tls.sni)),
+        }
+    }
+
+    /// Returns Envoy's own number of the request, which no client can choose.
+    ///
+    /// Envoy draws it for each request: 64 random bits, in decimal digits. The contract lets other
+    /// gateways put the id of the client's header here; one that is no such number, or that a header of the
+    /// request has too, is none.
+    pub fn stream_id(&self) -> Option<u64> {
+        let http = self.http?;
+        let id: u64 = http.id.parse().ok().filter(|id: &u64| *id != 0 && id.to_string() == http.id)?;
+        let is_forgeable = values(http, REQUEST_ID).any(|value| value.bytes == http.id.as_bytes());
+        (!is_forgeable).then_some(id)
+    }
+
+    /// Returns what the route's `context_extensions` say of counting.
+    pub fn counting(&self) -> Counting {
+        match self.context(RECORD_KEY) {
+            None | Some("no") => Counting::ByRule,
+            Some("yes") => Counting::Wanted,
+            Some(other) => Counting::Unreadable(other.to_owned()),
+        }
+    }
+
+    /// Returns the names of the label headers that the request has, in lower case, each once.
+    ///
+    /// Whatever begins like ours is one, and whatever the policies name.
+    pub fn label_headers(&self, ours: &LabelHeaders) -> Vec<String> {
+        let Some(http) = self.http else { return Vec::new() };
+        let joined = http.headers.keys().map(String::as_str);
+        let raw = raw(http).iter().map(|header| header.key.as_str());
+        let LabelHeaders { flow, persons, sensitive_persons, transfer_id } = ours;
+        let ours: [&str; 4] = [flow, persons, sensitive_persons, transfer_id];
+        let is_label = |name: &&str| {
+            let begins_alike =
+                name.get(..LABEL_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(LABEL_PREFIX));
+            begins_alike || ours.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        };
+        let mut names: Vec<String> = joined.chain(raw).filter(is_label).map(str::to_ascii_lowercase).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn whole_body(&self) -> Result<&'a [u8], Body<'a>> {
+        let Some(http) = self.http else { return Err(Body::NotThere) };
+        let body = match (http.body.as_bytes(), http.raw_body.as_slice()) {
+            ([], []) => return Err(Body::NotThere),
+            (text, []) => text,
+            ([], raw) => raw,
+            // Two bodies, and nobody knows which of them is sent.
+            (_, _) => return Err(Body::Partial),
+        };
+        // A client that forges the header sends one too many.
+        let mut said = values(http, PARTIAL_BODY);
+        match (said.next(), said.next()) {
+            (Some(value), None) if value.bytes == b"false" => Ok(body),
+            (_, _) => Err(Body::Partial),
+        }
+    }
+}
+
+impl Seen for Check<'_> {
+    fn host(&self) -> Option<&str> {
+        self.http.and_then(|http| said(&http.host))
+    }
+
+    fn method(&self) -> Option<&str> {
+        self.http.and_then(|http| said(&http.method))
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.http.and_then(|http| said(&http.path))
+    }
+
+    fn sni(&self) -> Option<&str> {
+        self.sni
+    }
+
+    fn context(&self, key: &str) -> Option<&str> {
+        self.context.and_then(|context| context.get(key)).map(String::as_str)
+    }
+
+    fn header(&self, name: &str) -> Header<'_> {
+        let Some(http) = self.http else { return Header::Absent };
+        let mut values = values(http, name);
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Header::Absent,
+            (Some(value), None) => value,
+            (Some(_), Some(_)) => return Header::Repeated,
+        };
+        if value.is_joined && value.bytes.contains(&b',') {
+            return Header::Repeated;
+        }
+        let is_text = value.bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+        match std::str::from_utf8(value.bytes) {
+            Ok(text) if is_text => Header::Text(text),
+            Ok(_) | Err(_) => Header::NotText,
+        }
+    }
+
+    fn body(&self, pointer: &str) -> Body<'_> {
+        match self.whole_body() {
+            Ok(body) => json_pointer::member(body, pointer),
+            Err(none) => none,
+        }
+    }
+}
+
+/// A value of a header.
+#[derive(Debug, Clone, Copy)]
+struct Value<'a> {
+    bytes: &'a [u8],
+    /// It may be several values, joined by commas.
+    is_joined: bool,
+}
+
+/// Returns every value of a header, wherever in the message it stands.
+fn values<'a>(http: &'a HttpRequest, name: &str) -> impl Iterator<Item = Value<'a>> {
+    let is_named = move |key: &str| key.eq_ignore_ascii_case(name);
+    let joined = http.headers.iter().filter(move |(key, _)| is_named(key));
+    let joined = joined.map(|(_, value)| Value { bytes: value.as_bytes(), is_joined: true });
+    let is_named = move |key: &str| key.eq_ignore_ascii_case(name);
+    let raw = raw(http).iter().filter(move |header| is_named(&header.key));
+    joined.chain(raw.flat_map(raw_values))
+}
+
+fn raw(http: &HttpRequest) -> &[HeaderValue] {
+    http.header_map.as_ref().map_or(&[], |map| map.headers.as_slice())
+}
+
+/// A header has its value in one of two fields; one that has both has two values.
+fn raw_values(header: &HeaderValue) -> impl Iterator<Item = Value<'_>> {
+    let HeaderValue { key: _, value: text, raw_value: raw } = header;
+    let value = |bytes| Value { bytes, is_joined: false };
+    let both: [Option<&[u8]>; 2] = match (text.as_bytes(), raw.as_slice()) {
+        (text, []) => [Some(text), None],
+        ([], raw) => [Some(raw), None],
+        (text, raw) => [Some(text), Some(raw)],
+    };
+    both.into_iter().flatten().map(value)
+}
+
+/// Absent and empty are the same in proto3.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

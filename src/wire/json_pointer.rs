@@ -1,0 +1,216 @@
+//! One member of a JSON text, by its RFC 6901 pointer, without a tree of the whole.
+//!
+//! A text comes from a client of a gateway, and what is read here decides whether data may leave:
+//! a key that stands twice in its object is reported, never resolved by picking one, because the
+//! server behind the gateway may pick the other. The whole text is read, so that what follows the
+//! member is JSON too; nothing but the member is kept. Nesting is bounded by the reader of JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::domain::gateway::Body;
+
+/// Most steps of a pointer: deeper than any body that labels are read from.
+const STEPS_MAX: usize = 32;
+
+/// Returns the member of `text` that `pointer` names.
+///
+/// A pointer that is none, or has more than 32 steps, names nothing.
+pub fn member<'t>(text: &'t [u8], pointer: &str) -> Body<'t> {
+    let Some(steps) = steps(pointer) else { return Body::Absent };
+    // The reader of JSON does not look into texts that it skips.
+    let Ok(text) = std::str::from_utf8(text) else { return Body::NotJson };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let found = Step { steps: &steps }.deserialize(&mut deserializer);
+    match found.and_then(|found| deserializer.end().map(|()| found)) {
+        Ok(found) => found,
+        Err(_) => Body::NotJson,
+    }
+}
+
+/// Takes a pointer apart: `/a~1b/0` is `a/b`, then `0`.
+fn steps(pointer: &str) -> Option<Vec<String>> {
+    if pointer.is_empty() {
+        return Some(Vec::new());
+    }
+    let steps = pointer.strip_prefix('/')?.split('/');
+    let steps: Vec<String> = steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+    (steps.len() <= STEPS_MAX).then_some(steps)
+}
+
+/// Reads one value: the member where no steps are left, and otherwise what the next step leads to.
+struct Step<'s> {
+    steps: &'s [String],
+}
+
+impl<'de> DeserializeSeed<'de> for Step<'_> {
+    type Value = Body<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Body<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Step<'_> {
+    /// A value without members: the member itself, or there is none.
+    fn leaf<'de>(&self, body: Body<'de>) -> Body<'de> {
+        if self.steps.is_empty() { body } else { Body::Absent }
+    }
+}
+
+impl<'de> Visitor<'de> for Step<'_> {
+    type Value = Body<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Other))
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Body<'de>, E> {
+        // A number from 0 up is read as the next one.
+        Ok(self.leaf(Body::Other))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Number(value)))
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Other))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Text(Cow::Owned(value.to_owned()))))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Text(Cow::Borrowed(value))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Body<'de>, E> {
+        Ok(self.leaf(Body::Other))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Body<'de>, A::Error> {
+        let Some((step, rest)) = self.steps.split_first() else {
+            let mut count = 0_usize;
+            while elements.next_element::<IgnoredAny>()?.is_some() {
+                count = count.checked_add(1).ok_or_else(|| A::Error::custom("too many elements"))?;
+            }
+            return Ok(Body::Count(count));
+        };
+        let wanted = index(step);
+        let mut found = Body::Absent;
+        for at in 0_usize.. {
+            let is_there = if wanted == Some(at) {
+                match elements.next_element_seed(Step { steps: rest })? {
+                    Some(body) => {
+                        found = body;
+                        true
+                    }
+                    None => false,
+                }
+            } else {
+                elements.next_element::<IgnoredAny>()?.is_some()
+            };
+            if !is_there {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Body<'de>, A::Error> {
+        let Some((step, rest)) = self.steps.split_first() else {
+            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Body::Other);
+        };
+        let mut found = None;
+        while let Some(key) = members.next_key::<Cow<'de, str>>()? {
+            if key != step.as_str() {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let body = members.next_value_seed(Step { steps: rest })?;
+            found = Some(if found.is_none() { body } else { Body::Repeated });
+        }
+        Ok(found.unwrap_or(Body::Absent))
+    }
+}
+
+/// An index of RFC 6901: decimal digits without a leading zero.
+fn index(step: &str) -> Option<usize> {
+    let is_index = step == "0" || (!step.starts_with('0') && step.bytes().all(|byte| byte.is_ascii_digit()));
+    step.parse().ok().filter(|_| is_index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, pointer: &str, expected: &Body<'_>) {
+        assert_eq!(&member(text.as_bytes(), pointer), expected, "{pointer} of {text}");
+    }
+
+    fn text(text: &str) -> Body<'_> {
+        Body::Text(Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn members_are_found_by_their_pointers() {
+        let json = r#"{"a": {"b": [10, {"c": "x"}], "": 1}, "m/n": 2, "m~n": 3, "t": "a\u00e9", "f": 1.0, "n": -1, "z": null}"#;
+        check(json, "/a/b/0", &Body::Number(10));
+        check(json, "/a/b/1/c", &text("x"));
+        check(json, "/a/b", &Body::Count(2));
+        check(json, "/a/", &Body::Number(1));
+        check(json, "/m~1n", &Body::Number(2));
+        check(json, "/m~0n", &Body::Number(3));
+        check(json, "/t", &text("aé"));
+        for other in ["", "/a", "/f", "/n", "/z"] {
+            check(json, other, &Body::Other);
+        }
+        for absent in ["/b", "/a/b/2", "/a/b/00", "/a/b/-", "/a/b/+1", "/a/b/0/x", "/t/0", "/z/a", "a", "/a/b/x"] {
+            check(json, absent, &Body::Absent);
+        }
+        check("[]", "", &Body::Count(0));
+        check("7", "", &Body::Number(7));
+        check("18446744073709551616", "", &Body::Other);
+        check("1e2", "", &Body::Other);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_on_the_way_is_reported() {
+        check(r#"{"a": 1, "a": 1}"#, "/a", &Body::Repeated);
+        check(r#"{"a": {"b": 1}, "a": {}}"#, "/a/b", &Body::Repeated);
+        check(r#"{"a": {}, "a": {"b": 1}}"#, "/a/b", &Body::Repeated);
+        check(r#"{"a": 1, "\u0061": 2}"#, "/a", &Body::Repeated);
+        check(r#"{"a": 1, "a": 2, "a": 3}"#, "/a", &Body::Repeated);
+        check(r#"{"a": {"b": 1, "b": 2}}"#, "/a/b", &Body::Repeated);
+        // Apart from the way nobody reads it.
+        check(r#"{"x": 1, "x": 2, "a": 1}"#, "/a", &Body::Number(1));
+    }
+
+    #[test]
+    fn what_is_no_json_is_none_wherever_it_breaks() {
+        for broken in ["", "{", r#"{"a": 1"#, r#"{"a": 1} {"a": 2}"#, r#"{"a": 01}"#, r#"{"a": 1, }"#, "a=1"] {
+            check(broken, "/a", &Body::NotJson);
+        }
+        assert_eq!(member(b"{\"a\": \"\xff\"}", "/a"), Body::NotJson);
+        assert_eq!(member(b"{\"b\": \"\xff\", \"a\": 1}", "/a"), Body::NotJson);
+    }
+
+    #[test]
+    fn nesting_and_pointers_are_bounded() {
+        let deep = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let steps = |count| "/0".repeat(count);
+        check(&deep(STEPS_MAX), &steps(STEPS_MAX), &Body::Number(1));
+        check(&deep(STEPS_MAX + 1), &steps(STEPS_MAX + 1), &Body::Absent);
+        check(&deep(100_000), "/0", &Body::Count(1));
+    }
+}

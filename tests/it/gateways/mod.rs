@@ -1,0 +1,3 @@
+//! What the tests of all gateways share.
+
+pub(crate) mod flows;

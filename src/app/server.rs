@@ -20,11 +20,11 @@ use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
 use super::listen::{self, Bound, ListenError, Reach, SocketFile};
 use super::standing::Observed;
-use crate::config::Config;
 use crate::config::address::Address;
+use crate::config::{Config, ForwardedHeaders};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::http::{BodyLimits, Doors, Look, PublicUrl};
+use crate::http::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
@@ -169,10 +169,13 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let authzen = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Authzen);
+        let door = |unmatched, door| LabelledDoor::new(live.clone(), &decisions, &counting, unmatched, door);
         let public_url = config.http_public_url.as_ref();
         let doors = Arc::new(Doors {
-            authzen,
+            forward_auth: door(Unmatched::Refuse, metrics::Door::ForwardAuth),
+            forward_auth_settings: forward_auth_settings(config),
+            // An evaluation that nothing matches is denied, whatever else may pass.
+            authzen: door(Unmatched::Refuse, metrics::Door::Authzen),
             evaluations_max: config.authzen_evaluations_max,
             public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
             decisions: decisions.at(metrics::Door::HttpDecide),
@@ -371,6 +374,17 @@ fn ledger_settings(config: &Config) -> LedgerSettings {
         at_ahead_max_s: config.ledger_at_ahead_max_seconds,
         valid_for_max_s: config.valid_until_ceiling_seconds,
         retry_after_ms: config.retry_after_ms,
+    }
+}
+
+fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
+    ForwardAuthSettings {
+        believed: match config.forward_auth_headers {
+            ForwardedHeaders::XForwarded => Believed::XForwarded,
+            ForwardedHeaders::XOriginal => Believed::XOriginal,
+            ForwardedHeaders::Either => Believed::Either,
+        },
+        cache_seconds_max: config.forward_auth_cache_seconds_max,
     }
 }
 

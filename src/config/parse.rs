@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{LedgerPlace, LogFormat, Secret};
+use super::{ForwardedHeaders, LedgerPlace, LogFormat, Secret};
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -87,6 +87,16 @@ pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
 /// The part of a URL that is no secret.
 fn scheme(url: &str) -> &str {
     url.split("://").next().unwrap_or("")
+}
+
+/// The headers that say what a gateway asks about.
+pub(super) fn forwarded_headers(texts: &[String]) -> Result<ForwardedHeaders, String> {
+    let words = [
+        ("either", ForwardedHeaders::Either),
+        ("x-forwarded", ForwardedHeaders::XForwarded),
+        ("x-original", ForwardedHeaders::XOriginal),
+    ];
+    word(one(texts)?, &words)
 }
 
 /// The format of log lines.

@@ -4,6 +4,7 @@ pub mod authzen;
 pub mod codec;
 pub mod described;
 pub mod envoy;
+pub mod forwarded;
 pub mod from_proto;
 pub mod generated;
 pub mod json;

@@ -85,7 +85,7 @@ build_neglist() {
   if [ -n "${NEGLIST_BENCH_BINARY:-}" ]; then
     neglist=$(readlink -f "$NEGLIST_BENCH_BINARY")
     [ -x "$neglist" ] || die "NEGLIST_BENCH_BINARY=$NEGLIST_BENCH_BINARY is no program"
-    note "neglist was not built: NEGLIST_BENCH_BINARY names it"
+    note "neglist was not built: NEGLIST_BENCH_BINARY names it, and the commit above is that of the scripts"
   else
     say "building neglist (release: some minutes)"
     (cd "$root" && cargo build --quiet --locked --release --bin neglist)

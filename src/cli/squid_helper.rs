@@ -34,7 +34,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Answer Squid, which starts this with `external_acl_type` and `concurrency`, about its requests.
 ///
-/// The format of `external_acl_type` is `%METHOD %URI %DST %PORT`, and behind it one `%>{name}` for each name of `--headers`,
+/// The format of `external_acl_type` is `%METHOD %URI %DST %PORT`, and behind it one `%>ha{name}` for each name of `--headers`,
 /// in that order.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

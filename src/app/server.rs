@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::config::address::Address;
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::http::{BodyLimits, Doors, Look};
+use crate::http::{BodyLimits, Doors, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
@@ -169,7 +169,12 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
+        let authzen = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Authzen);
+        let public_url = config.http_public_url.as_ref();
         let doors = Arc::new(Doors {
+            authzen,
+            evaluations_max: config.authzen_evaluations_max,
+            public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
             decisions: decisions.at(metrics::Door::HttpDecide),
             body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
             metrics,

@@ -1,5 +1,6 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod authzen;
 pub mod codec;
 pub mod described;
 pub mod envoy;
@@ -14,3 +15,4 @@ mod problem;
 pub mod refused;
 pub mod status;
 pub mod to_proto;
+mod unambiguous;

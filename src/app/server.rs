@@ -23,7 +23,6 @@ use super::standing::Observed;
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::domain::clock::Clock;
-use crate::domain::gateway::Unmatched;
 use crate::http::{BodyLimits, Doors, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
@@ -169,7 +168,13 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let authzen = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Authzen);
+        let authzen = LabelledDoor::new(
+            live.clone(),
+            &decisions,
+            &counting,
+            config.http_unlabelled.clone(),
+            metrics::Door::Authzen,
+        );
         let public_url = config.http_public_url.as_ref();
         let doors = Arc::new(Doors {
             authzen,
@@ -391,7 +396,13 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let live = parts.policies.live().clone();
-    let door = LabelledDoor::new(live, parts.decisions, parts.counting, Unmatched::Refuse, metrics::Door::Envoy);
+    let door = LabelledDoor::new(
+        live,
+        parts.decisions,
+        parts.counting,
+        config.listen_unlabelled.clone(),
+        metrics::Door::Envoy,
+    );
     let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [

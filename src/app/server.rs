@@ -23,6 +23,7 @@ use super::standing::Observed;
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::domain::clock::Clock;
+use crate::domain::gateway::Unmatched;
 use crate::http::{BodyLimits, Doors, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
@@ -168,13 +169,7 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let authzen = LabelledDoor::new(
-            live.clone(),
-            &decisions,
-            &counting,
-            config.http_unlabelled.clone(),
-            metrics::Door::Authzen,
-        );
+        let authzen = door(&parts, &config.http_unlabelled, metrics::Door::Authzen);
         let public_url = config.http_public_url.as_ref();
         let doors = Arc::new(Doors {
             authzen,
@@ -386,6 +381,11 @@ fn transport(config: &Config) -> Transport {
         .http2_keepalive_timeout(Some(Duration::from_secs(config.http2_keepalive_timeout_seconds)))
 }
 
+/// Returns what answers requests of gateways at a door.
+fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> LabelledDoor {
+    LabelledDoor::new(parts.policies.live().clone(), parts.decisions, parts.counting, unmatched.clone(), door)
+}
+
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
     let (config, limit) = (parts.config, parts.limit);
@@ -395,15 +395,8 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let live = parts.policies.live().clone();
-    let door = LabelledDoor::new(
-        live,
-        parts.decisions,
-        parts.counting,
-        config.listen_unlabelled.clone(),
-        metrics::Door::Envoy,
-    );
-    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
+    let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
+    let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

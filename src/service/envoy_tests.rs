@@ -455,3 +455,27 @@ async fn whatever_comes_nothing_passes_but_what_is_labelled_once_and_rightly() {
     assert!(100 < passed && 100 < stayed, "{passed} passed, {stayed} stayed");
     assert!(0 < ledger.writes());
 }
+
+#[tokio::test]
+async fn broken_messages_are_answered_or_are_none() {
+    use prost::Message as _;
+    let (api, _) = api_over(counting_snapshot());
+    let mut dice = fastrand::Rng::with_seed(11);
+    let mut read = 0;
+    for _ in 0..4_000 {
+        let mut bytes = random(&mut dice).encode_to_vec();
+        for _ in 0..dice.usize(1..3) {
+            let at = dice.usize(0..bytes.len());
+            match dice.u8(0..16) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes.insert(at, dice.u8(..)),
+                _ => bytes[at] = dice.u8(..),
+            }
+        }
+        let Ok(request) = CheckRequest::decode(bytes.as_slice()) else { continue };
+        read += 1;
+        let response = api.answer(&request).await;
+        assert_eq!(code(&response) == Code::Ok, matches!(response.http_response, Some(HttpResponse::OkResponse(_))));
+    }
+    assert!(500 < read, "{read} could be read");
+}

@@ -189,6 +189,20 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
 }
 
 #[tokio::test]
+async fn what_the_server_cannot_do_is_an_error_that_says_why() {
+    let decisions = Decisions::of(&flows::files_with_rules(), &[("ledger", "none")]).await;
+    let Some(world) = World::around(decisions, |example| example).await else { return };
+    let recorded = Ask::new("POST /recorded", "partner.example").with("x-subjects", "10");
+    let reply = world.ask(&recorded).await;
+    refused(&reply, 503, "NO_LEDGER", &world.upstream);
+    assert_eq!(reply.header("x-neglist-outcome"), "unanswered");
+    assert!(reply.json()["code"] == 12 && reply.text().contains("本服务器不计累计人数"), "{}", reply.text());
+    let line = world.envoy.logged(|line| line["neglist"]["outcome"] == "unanswered").await;
+    assert_eq!((line["status"].as_u64(), &line["details"]), (Some(503), &"ext_authz_error".into()), "{line}");
+    assert_eq!(world.envoy.counted("http.reverse.ext_authz.error"), 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_none() {
     // Takes connections into its queue and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -172,7 +172,7 @@ impl Server {
         let door = |unmatched, door| LabelledDoor::new(live.clone(), &decisions, &counting, unmatched, door);
         let public_url = config.http_public_url.as_ref();
         let doors = Arc::new(Doors {
-            forward_auth: door(Unmatched::Refuse, metrics::Door::ForwardAuth),
+            forward_auth: door(config.http_unlabelled.clone(), metrics::Door::ForwardAuth),
             forward_auth_settings: forward_auth_settings(config),
             // An evaluation that nothing matches is denied, whatever else may pass.
             authzen: door(Unmatched::Refuse, metrics::Door::Authzen),

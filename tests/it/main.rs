@@ -97,6 +97,9 @@ mod tidy;
 /// Policies as parsed and as compiled, side by side.
 mod world;
 
+/// Labels of gateways: compiled rules against a naive model, shipped cases through the wire.
+mod labels;
+
 /// What every ledger promises.
 mod ledger_contract;
 

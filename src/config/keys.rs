@@ -72,7 +72,8 @@ keys! {
     /// label header: refuse, allow, or flow:<id> to decide it as a transfer of that flow. A request that is
     /// labelled incompletely or wrongly is refused whatever stands here.
     listen_unlabelled: Unmatched = "refuse", unmatched;
-    /// The same for gateways that ask over HTTP: refuse, allow, or flow:<id>.
+    /// The same for gateways that ask `/v1/forward-auth`: refuse, allow, or flow:<id>. An AuthZEN evaluation that
+    /// nothing matches is denied whatever stands here.
     http_unlabelled: Unmatched = "refuse", unmatched;
     /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.

@@ -117,9 +117,19 @@ impl LabelledDoor {
     }
 
     /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
-    /// counted is refused: it would pass uncounted. The door counts the time.
-    pub async fn ask<S: Seen + Sync + ?Sized>(&self, snapshot: &Arc<Snapshot>, seen: &S) -> Answer {
-        match gateway::read(snapshot, seen, &self.unmatched) {
+    /// counted is refused: it would pass uncounted. `doubt` is asked once the rules have looked at the question; what it
+    /// says refuses it. The door counts the time.
+    pub async fn ask<S: Seen + Sync + ?Sized>(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        seen: &S,
+        doubt: impl FnOnce() -> Option<RpcStatus> + Send,
+    ) -> Answer {
+        let reading = gateway::read(snapshot, seen, &self.unmatched);
+        if let Some(refusal) = doubt() {
+            return self.refuse(refusal);
+        }
+        match reading {
             Reading::Transfer(labelled) if labelled.record == Record::Record => {
                 self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
             }

@@ -366,7 +366,7 @@ impl Walk {
         let (asked, who) = self.reservation();
         if self.random.below(4) == 0 {
             let asked = recall(&asked);
-            assert_eq!(wait(ledger.recall(asked.clone())), self.model.recall(&asked), "{asked:?}");
+            assert_eq!(subject.wait(subject.ledger().recall(asked.clone())), self.model.recall(&asked), "{asked:?}");
             return;
         }
         let line = 20 + self.random.below(200);

@@ -1,6 +1,7 @@
 //! A small snapshot by hand, clocks that stand still, a ledger in memory, and requests, for unit tests.
 
 pub(crate) mod ledger;
+pub(crate) mod seen;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};

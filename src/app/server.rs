@@ -27,7 +27,7 @@ use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::http::{BodyLimits, Doors, Look};
+use crate::http::{BodyLimits, Doors, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
@@ -130,7 +130,6 @@ struct Parts<'p> {
     counting: &'p LedgerApi,
     /// Requests that may be in flight on all listeners together.
     limit: &'p InFlightLimit,
-    envoy: &'p EnvoyApi,
 }
 
 impl Server {
@@ -155,8 +154,6 @@ impl Server {
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
         let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
-        let door = LabelledDoor::new(live.clone(), &decisions, &counting, Unmatched::Refuse, metrics::Door::Envoy);
-        let envoy = EnvoyApi::new(door);
         let parts = Parts {
             config,
             policies: &policies,
@@ -165,7 +162,6 @@ impl Server {
             decisions: &decisions,
             counting: &counting,
             limit: &limit,
-            envoy: &envoy,
         };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
@@ -179,12 +175,7 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let doors = Arc::new(Doors {
-            decisions: decisions.at(metrics::Door::HttpDecide),
-            body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
-            metrics,
-            standing: Look::new(move || observed.standing()),
-        });
+        let doors = http_doors(&parts, observed);
         let mut server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
@@ -385,6 +376,22 @@ fn http2(config: &Config, streams_max: u32) -> Http2 {
     }
 }
 
+/// Returns what the HTTP listeners answer with.
+fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
+    let Parts { config, policies, decisions, counting, .. } = *parts;
+    let public_url = config.http_public_url.as_ref();
+    let live = policies.live().clone();
+    Arc::new(Doors {
+        authzen: LabelledDoor::new(live, decisions, counting, Unmatched::Refuse, metrics::Door::Authzen),
+        evaluations_max: config.authzen_evaluations_max,
+        public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
+        decisions: decisions.at(metrics::Door::HttpDecide),
+        body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+        metrics: Arc::clone(decisions.metrics()),
+        standing: Look::new(move || observed.standing()),
+    })
+}
+
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
     let (config, limit) = (parts.config, parts.limit);
@@ -394,7 +401,9 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let service = AuthorizationServer::new(parts.envoy.clone()).max_decoding_message_size(config.request_bytes_max);
+    let (live, unmatched) = (parts.policies.live().clone(), config.listen_unlabelled.clone());
+    let door = LabelledDoor::new(live, parts.decisions, parts.counting, unmatched, metrics::Door::Envoy);
+    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

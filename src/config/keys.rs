@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::parse::{
     address, addresses, connection_spread, ledger, log_format, log_level, number, octal, or_none, path, public_url,
+    unmatched,
 };
 use super::public_url::PublicUrl;
 use super::{ConnectionSpread, LedgerPlace, LogFormat, Problem, RawConfig};
+use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,12 @@ const DAY_SECONDS: u64 = 86_400;
 keys! {
     /// Where gateways and services ask: `host:port` or `unix:/path`, one or several. Port 0 takes a free one.
     listen: Vec<Address> = "127.0.0.1:50051", addresses;
+    /// What gateways that ask there may do with a request that no gateway rule matches and that carries no
+    /// label header: refuse, allow, or flow:<id> to decide it as a transfer of that flow. A request that is
+    /// labelled incompletely or wrongly is refused whatever stands here.
+    listen_unlabelled: Unmatched = "refuse", unmatched;
+    /// The same for gateways that ask over HTTP: refuse, allow, or flow:<id>.
+    http_unlabelled: Unmatched = "refuse", unmatched;
     /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.
     admin: Option<Address> = "127.0.0.1:50052", or_none(address);

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::public_url::PublicUrl;
 use super::{ConnectionSpread, LedgerPlace, LogFormat, Secret};
+use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::gateway::Unmatched;
 
 /// Makes a value of the texts that were given for a key; most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
@@ -81,6 +83,18 @@ pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
             Err(format!("`{}://` is no ledger: use a path, `postgres://…` or `none`", scheme(url)))
         }
         path => Ok(LedgerPlace::File(PathBuf::from(path))),
+    }
+}
+
+/// What a door does with a request that nothing matches: `refuse`, `allow` or `flow:<id>`.
+pub(super) fn unmatched(texts: &[String]) -> Result<Unmatched, String> {
+    let text = one(texts)?;
+    match (text, text.strip_prefix("flow:")) {
+        ("refuse", _) => Ok(Unmatched::Refuse),
+        ("allow", _) => Ok(Unmatched::Allow),
+        (_, Some(flow)) if (1..=CODE_BYTES_MAX).contains(&flow.len()) => Ok(Unmatched::Flow(flow.into())),
+        (_, Some(_)) => Err(format!("`{text}` names no flow: write its id, of at most {CODE_BYTES_MAX} bytes")),
+        (_, None) => Err(format!("`{text}` is not one of `refuse`, `allow`, `flow:<id>`")),
     }
 }
 

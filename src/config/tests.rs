@@ -5,6 +5,7 @@ use std::fs;
 use super::address::Address;
 use super::keys::KEYS;
 use super::*;
+use crate::domain::gateway::Unmatched;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
@@ -52,6 +53,19 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     let config = load_all(file, &environment, &[("policies", "flag")]).unwrap().config;
     assert_eq!((config.drain_seconds, config.policies), (1, PathBuf::from("flag")));
     assert_eq!((config.log_level, config.policy_debounce_ms), (tracing::Level::ERROR, 100));
+}
+
+#[test]
+fn what_happens_to_unlabelled_requests_is_refused_unless_it_is_stated() {
+    assert_eq!((defaults().listen_unlabelled, defaults().http_unlabelled), (Unmatched::Refuse, Unmatched::Refuse));
+    let config = load_all("listen_unlabelled: allow\nhttp_unlabelled: 'flow:trial'\n", &[], &[]).unwrap().config;
+    assert_eq!(config.listen_unlabelled, Unmatched::Allow);
+    assert_eq!(config.http_unlabelled, Unmatched::Flow("trial".into()));
+    let long = format!("flow:{}", "x".repeat(129));
+    for wrong in ["Allow", "permit", "flow:", "flow", &long] {
+        let text = errors("", &[("NEGLIST_HTTP_UNLABELLED", wrong)], &[]);
+        assert!(text.starts_with("NEGLIST_HTTP_UNLABELLED: http_unlabelled: `"), "{text}");
+    }
 }
 
 #[test]

@@ -4,11 +4,14 @@
 //! with a code that no gateway takes for a permit, and a body in English and Chinese. Parsing is left to hyper, routing to
 //! axum; connections, their limits and the requests in flight are the business of `app`.
 
+mod authzen;
 mod body;
 mod decide;
 mod probe;
 mod request_id;
 pub mod respond;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +23,8 @@ pub use self::body::BodyLimits;
 use crate::metrics::Metrics;
 use crate::metrics::standing::Standing;
 use crate::service::DecisionApi;
+use crate::service::labelled::LabelledDoor;
+use crate::wire::authzen::{CONFIGURATION_PATH, EVALUATION_PATH, EVALUATIONS_PATH};
 use crate::wire::refused::Misread;
 
 /// What the handlers share.
@@ -27,12 +32,27 @@ use crate::wire::refused::Misread;
 pub struct Doors {
     /// Decides what is asked in the contract's own words.
     pub decisions: DecisionApi,
+    /// Answers `AuthZEN` evaluations.
+    pub authzen: LabelledDoor,
+    /// Most evaluations of one request.
+    pub evaluations_max: usize,
+    /// Where others reach this listener.
+    pub public_url: Option<PublicUrl>,
     /// Limits of bodies.
     pub body: BodyLimits,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Looks at the server.
     pub standing: Look,
+}
+
+/// Where others reach this listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Scheme, host and all, without a slash at the end.
+    pub url: String,
+    /// The path within it: empty, or from its slash on.
+    pub path: String,
 }
 
 /// Looks at the server, for probes and scrapes.
@@ -58,15 +78,21 @@ impl fmt::Debug for Look {
 
 /// Returns the doors that decide. Requests to them are in flight until they are answered, and may be too many.
 pub fn decisions(doors: &Arc<Doors>) -> Router {
-    Router::new().route("/v1/decide", post(decide::decide)).with_state(Arc::clone(doors))
+    Router::new()
+        .route("/v1/decide", post(decide::decide))
+        .route(EVALUATION_PATH, post(authzen::evaluation))
+        .route(EVALUATIONS_PATH, post(authzen::evaluations))
+        .with_state(Arc::clone(doors))
 }
 
-/// Returns what answers whatever the load: probes and metrics.
+/// Returns what answers whatever the load: probes, metrics, and where to ask.
 pub fn probes(doors: &Arc<Doors>) -> Router {
     Router::new()
         .route("/livez", get(probe::livez))
         .route("/readyz", get(probe::readyz))
         .route("/metrics", get(probe::metrics))
+        .route(CONFIGURATION_PATH, get(authzen::configuration))
+        .route(&format!("{CONFIGURATION_PATH}/{{*path}}"), get(authzen::configuration))
         .with_state(Arc::clone(doors))
 }
 

@@ -67,51 +67,9 @@ pub(super) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
 mod tests {
     use axum::body::Body;
     use axum::extract::Request;
-    use http_body_util::BodyExt as _;
-    use tower::ServiceExt as _;
 
+    use super::super::testing::{ask, router, standing};
     use super::*;
-    use crate::http::{BodyLimits, Look, complete, probes};
-    use crate::live::Live;
-    use crate::metrics::standing::{PoliciesStanding, Standing};
-    use crate::service::{DecideSettings, DecisionApi};
-    use crate::testing::{StandingClock, snapshot};
-
-    fn doors(serving: Serving, counting: Counting) -> Arc<Doors> {
-        let live = Arc::new(Live::new(snapshot()));
-        let policies = PoliciesStanding {
-            files: Files::Current,
-            revision: 7,
-            digest: "blake3:00".into(),
-            age_seconds: 1.0,
-            load_seconds: 1.0,
-            activations: 1,
-            refusals: 0,
-            unchanged: 0,
-        };
-        let standing = Standing {
-            serving,
-            policies,
-            counting,
-            ledger_calls_waiting: 0,
-            requests_in_flight: 0,
-            connections_open: 0,
-        };
-        Arc::new(Doors {
-            decisions: DecisionApi::new(live, Arc::new(StandingClock), DecideSettings::default(), None),
-            body: BodyLimits { bytes_max: 1, seconds_max: 1 },
-            metrics: Arc::default(),
-            standing: Look::new(move || standing.clone()),
-        })
-    }
-
-    async fn status_of(path: &str, serving: Serving, counting: Counting) -> (u16, String) {
-        let router = complete(probes(&doors(serving, counting)));
-        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap()["status"].as_str().unwrap().to_owned())
-    }
 
     #[tokio::test]
     async fn a_server_is_ready_while_it_serves_and_can_count() {
@@ -121,8 +79,11 @@ mod tests {
             (Serving::Ready, Counting::Closed, 503, "not-counting"),
             (Serving::Draining, Counting::Open, 503, "stopping"),
         ] {
-            assert_eq!(status_of("/readyz", serving, counting).await, (code, status.to_owned()));
-            assert_eq!(status_of("/livez", serving, counting).await, (200, "live".to_owned()));
+            let router = router(&Arc::default(), standing(serving, counting));
+            for (path, code, status) in [("/readyz", code, status), ("/livez", 200, "live")] {
+                let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
+                assert_eq!((found, body["status"].as_str()), (code, Some(status)));
+            }
         }
     }
 }

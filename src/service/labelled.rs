@@ -110,24 +110,46 @@ impl LabelledDoor {
         besides: &Besides,
     ) -> Answer {
         let stopwatch = Stopwatch::start();
-        let answer = self.read_and_decide(snapshot, seen, besides).await;
-        self.metrics.took(self.door, stopwatch.elapsed());
+        let reading = gateway::read(snapshot, seen, &self.unmatched);
+        let answer = self.settle(snapshot, reading, besides).await;
+        self.took(stopwatch);
         answer
+    }
+
+    /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
+    /// counted is refused: it would pass uncounted. The door counts the time.
+    pub async fn ask<S: Seen + Sync + ?Sized>(&self, snapshot: &Arc<Snapshot>, seen: &S) -> Answer {
+        match gateway::read(snapshot, seen, &self.unmatched) {
+            Reading::Transfer(labelled) if labelled.record == Record::Record => {
+                self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
+            }
+            reading => self.settle(snapshot, reading, &Besides::default()).await,
+        }
+    }
+
+    /// Answers a question that needs no label. The door counts the time.
+    pub async fn ask_about(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Answer {
+        decided(self.decisions.decide_on(snapshot, request).await, None, None)
     }
 
     /// Refuses a request that the door itself cannot make sense of, and counts it.
     pub fn refuse(&self, refusal: RpcStatus) -> Answer {
-        self.metrics.refused(self.door);
+        self.count_refused();
         Answer::Refused(refusal)
     }
 
-    async fn read_and_decide<S: Seen + Sync + ?Sized>(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        seen: &S,
-        besides: &Besides,
-    ) -> Answer {
-        match gateway::read(snapshot, seen, &self.unmatched) {
+    /// Counts a request that the door refuses by itself.
+    pub fn count_refused(&self) {
+        self.metrics.refused(self.door);
+    }
+
+    /// Counts how long a request took.
+    pub fn took(&self, stopwatch: Stopwatch) {
+        self.metrics.took(self.door, stopwatch.elapsed());
+    }
+
+    async fn settle(&self, snapshot: &Arc<Snapshot>, reading: Reading<'_>, besides: &Besides) -> Answer {
+        match reading {
             Reading::Transfer(labelled) => self.decide(snapshot, &labelled, besides).await,
             Reading::NoTransfer => {
                 self.metrics.unlabelled(self.door);
@@ -138,7 +160,7 @@ impl LabelledDoor {
     }
 
     async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
-        let (decided, transfer_id) = match (labelled.record, besides.record) {
+        let (answered, transfer_id) = match (labelled.record, besides.record) {
             (Record::AskOnly, Record::AskOnly) => {
                 (self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await, None)
             }
@@ -148,18 +170,7 @@ impl LabelledDoor {
                 None => return self.refuse(status::unlabelled(&without_id(snapshot, labelled))),
             },
         };
-        let rule = labelled.rule.map(str::to_owned);
-        match decided {
-            Ok(Answered { decision, rests }) => {
-                let keeping = match rests {
-                    Rests::OnFacts => Keeping::UntilItRunsOut,
-                    Rests::OnTotals => Keeping::Never,
-                };
-                Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id }))
-            }
-            Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
-            Err(refusal) => Answer::Unanswered(refusal),
-        }
+        decided(answered, labelled.rule, transfer_id)
     }
 
     async fn count(
@@ -185,6 +196,20 @@ fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
     match &labelled.transfer_id {
         Some(label) => Some(format!("gateway:{label}")),
         None => besides.request_id.clone(),
+    }
+}
+
+fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
+    match answered {
+        Ok(Answered { decision, rests }) => {
+            let keeping = match rests {
+                Rests::OnFacts => Keeping::UntilItRunsOut,
+                Rests::OnTotals => Keeping::Never,
+            };
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule: rule.map(str::to_owned), keeping, transfer_id }))
+        }
+        Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
+        Err(refusal) => Answer::Unanswered(refusal),
     }
 }
 

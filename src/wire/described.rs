@@ -130,8 +130,25 @@ pub fn strictest(decision: &v1::Decision) -> (String, String) {
     let Some(v1::Reason { text_zh, text_en, citation, .. }) = decision.reasons.first() else {
         return (word(decision.outcome).to_owned(), word(decision.outcome).to_owned());
     };
-    let cited = |text: &str| if citation.is_empty() { text.to_owned() } else { format!("{text} ({citation})") };
-    (cited(text_en), cited(text_zh))
+    if citation.is_empty() {
+        return (text_en.clone(), text_zh.clone());
+    }
+    (format!("{text_en} ({citation})"), format!("{text_zh}（{citation}）"))
+}
+
+/// Returns what may be shown to the person whose request it was, in English and Chinese: no counts and no rules.
+pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
+    match v1::Outcome::try_from(decision.outcome) {
+        Ok(v1::Outcome::Allow) => ("The transfer may go.", "该传输可以出境。"),
+        Ok(v1::Outcome::File) => ("The transfer has to be filed with the zone first.", "该传输须先向自贸区备案。"),
+        Ok(v1::Outcome::Contract) => (
+            "The transfer needs a standard contract or a certification first.",
+            "该传输须先订立并备案标准合同，或者通过认证。",
+        ),
+        Ok(v1::Outcome::Assess | v1::Outcome::Unspecified) | Err(_) => {
+            ("The transfer has to pass the security assessment first.", "该传输须先通过数据出境安全评估。")
+        }
+    }
 }
 
 /// One thing that a refusal says.

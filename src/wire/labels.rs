@@ -6,8 +6,8 @@
 use super::generated::v1;
 use crate::domain::asked::{AskedPersons, CODE_BYTES_MAX};
 use crate::domain::gateway::{
-    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, Nothing, Origin, PathFault,
-    Unlabelled,
+    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, NOTHING_MATCHES, Nothing,
+    Origin, PathFault, Unlabelled,
 };
 use crate::domain::units::{Class, Ground, Modality, Persons};
 
@@ -102,27 +102,49 @@ pub fn explain(unlabelled: &Unlabelled) -> Vec<Explained> {
     }
 }
 
+/// Most bytes of what a request or a file says that a text repeats, escapes included: a text has a handful
+/// of them, and has to fit into a status (see [`super::status::VIOLATIONS_BYTES_MAX`]).
+const QUOTED_BYTES_MAX: usize = 96;
+
 fn quoted(text: &str) -> String {
-    format!("`{}`", text.escape_debug())
+    let mut quoted = String::from("`");
+    for character in text.chars() {
+        let escaped = character.escape_debug();
+        if QUOTED_BYTES_MAX < quoted.len() + escaped.clone().map(char::len_utf8).sum::<usize>() {
+            quoted.push('…');
+            break;
+        }
+        quoted.extend(escaped);
+    }
+    quoted.push('`');
+    quoted
 }
 
 fn explain_nothing(nothing: &Nothing) -> Explained {
     let Nothing { host, method, path, sni, flow_header } = nothing;
-    let parts = [("host", host), ("method", method), ("path", path), ("server name", sni)];
-    let seen = parts.iter().filter_map(|(noun, text)| text.as_ref().map(|text| format!("{noun} {}", quoted(text))));
-    let mut seen = seen.collect::<Vec<_>>().join(", ");
-    if seen.is_empty() {
-        seen.push_str("the gateway says nothing of it");
-    }
+    let parts = [
+        ("host", "主机名", host),
+        ("method", "请求方法", method),
+        ("path", "路径", path),
+        ("TLS server name", "TLS 服务器名称", sni),
+    ];
+    let said = parts.iter().filter_map(|(en, zh, text)| Some((en, zh, quoted(text.as_deref()?))));
+    let (en, zh): (Vec<String>, Vec<String>) =
+        said.map(|(en, zh, text)| (format!("{en} {text}"), format!("{zh} {text}"))).unzip();
+    let (seen, seen_zh) = if en.is_empty() {
+        ("the gateway says nothing of it".to_owned(), "网关未提供任何信息".to_owned())
+    } else {
+        (en.join(", "), zh.join("，"))
+    };
     let header = quoted(flow_header);
     Explained {
-        code: "NOTHING_MATCHES",
-        field: "request".to_owned(),
+        code: NOTHING_MATCHES,
+        field: Origin::Request.to_string(),
         en: format!(
             "no gateway rule matches this request ({seen}) and it carries no header {header}: add a rule to the policies, or let the gateway set the header"
         ),
         zh: format!(
-            "没有网关规则与该请求匹配（{seen}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
+            "没有网关规则与该请求匹配（{seen_zh}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
         ),
     }
 }
@@ -134,44 +156,7 @@ fn explain_problem(problem: &LabelProblem) -> Explained {
         Some(rule) => (format!("rule {}: {en}", quoted(rule)), format!("规则 {}：{zh}", quoted(rule))),
         None => (en, zh),
     };
-    Explained { code: code(fault), field: field(origin), en, zh }
-}
-
-fn field(origin: &Origin) -> String {
-    match origin {
-        Origin::Header(name) => format!("header {name}"),
-        Origin::Body(pointer) => format!("body {pointer}"),
-        Origin::Context(key) => format!("context {key}"),
-        Origin::Host => "host".to_owned(),
-        Origin::Method => "method".to_owned(),
-        Origin::Path => "path".to_owned(),
-        Origin::Sni => "sni".to_owned(),
-        Origin::Request => "request".to_owned(),
-    }
-}
-
-const fn code(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Missing | Fault::Empty => "LABEL_MISSING",
-        Fault::Repeated => "LABEL_REPEATED",
-        Fault::NotText => "LABEL_NOT_TEXT",
-        Fault::NotANumber { .. } => "LABEL_NOT_A_NUMBER",
-        Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
-        Fault::TooLong { .. } => "TOO_LONG",
-        Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
-        Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",
-        Fault::Body(BodyFault::Partial) => "BODY_PARTIAL",
-        Fault::Body(BodyFault::NotJson) => "BODY_NOT_JSON",
-        Fault::Disagrees { .. } => "LABELS_DISAGREE",
-        Fault::FlowBesideFields => "FLOW_BESIDE_FIELDS",
-        Fault::Host(_) => "HOST_NOT_COMPARABLE",
-        Fault::Path(_) => "PATH_NOT_NORMALISED",
-        Fault::Choice(ChoiceFault::PathNotSeen) => "PATH_NOT_SEEN",
-        Fault::Choice(ChoiceFault::MethodNotInCapitals) => "METHOD_NOT_IN_CAPITALS",
-        Fault::Choice(ChoiceFault::ConditionsNotMet { .. }) => "CONDITIONS_NOT_MET",
-        Fault::Choice(ChoiceFault::Ambiguous { .. }) => "RULES_AMBIGUOUS",
-        Fault::Choice(ChoiceFault::SlashAtEnd { .. }) => "SLASH_AT_END",
-    }
+    Explained { code: fault.code(), field: origin.to_string(), en, zh }
 }
 
 /// Returns the English and the Chinese noun of a label.
@@ -180,7 +165,7 @@ fn nouns(label: Label) -> (String, String) {
         Label::Item(index) => {
             return (format!("the code of item {}", index + 1), format!("第 {} 项数据的代码", index + 1));
         }
-        Label::Rule => ("the rule", "规则"),
+        Label::Rule => ("what tells which rule holds", "判断适用规则的依据"),
         Label::Flow => ("the flow", "数据流"),
         Label::Exporter => ("the exporter", "出口方"),
         Label::Recipient => ("the recipient", "境外接收方"),
@@ -312,7 +297,7 @@ fn path_texts(fault: PathFault) -> (String, String) {
         PathFault::Character => {
             ("it has a control character, a blank, or one beyond ASCII", "含有控制字符、空格或非 ASCII 字符")
         }
-        PathFault::Encoding => ("it has a `%` without two hexadecimal digits", "`%` 之后不是两位十六进制数字"),
+        PathFault::Encoding => ("it is not percent-encoded UTF-8", "不是有效的百分号编码 UTF-8"),
         PathFault::EncodedTwice => ("it is encoded twice", "经过两次编码"),
         PathFault::Parameters => {
             ("it has parameters behind a `;`, which servers read differently", "含有 `;` 之后的参数，各服务器解读不一")
@@ -337,8 +322,20 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
             format!("请求同时满足多条规则（{}），且无先后之分：请为其中一条增加条件", list(rules)),
         ),
         ChoiceFault::SlashAtEnd { written } => (
-            format!("rule {} is written for the same path with or without the slash at its end, which servers may take for the same: add a rule for this path, or let the gateway normalise it", quoted(written)),
-            format!("规则 {} 针对的路径与此仅差末尾斜杠，服务器可能视为相同：请为该路径添加规则，或由网关规范化", quoted(written)),
+            format!("a rule is written for {}, and this path differs from it only by a slash at the end, which servers may take for the same: add a rule for this path, or let the gateway normalise it", quoted(written)),
+            format!("已有针对 {} 的规则，而该路径与之仅差末尾斜杠，服务器可能视为相同：请为该路径添加规则，或由网关规范化", quoted(written)),
+        ),
+        ChoiceFault::HostNotSeen => (
+            "rules go by the host, and the gateway does not see a host: let it send the host".to_owned(),
+            "规则按主机名区分，而网关看不到主机名：请让网关提供主机名".to_owned(),
+        ),
+        ChoiceFault::ServerNameNotMet => (
+            "rules are written for this host and path by TLS server name, and none for this one: add a rule for it, or for whatever server name".to_owned(),
+            "该主机与路径的规则按 TLS 服务器名称区分，但没有针对此名称的规则：请为其添加规则，或添加不限服务器名称的规则".to_owned(),
+        ),
+        ChoiceFault::OnlyServerName => (
+            "rules are written for this host, and of the connection the gateway sees the TLS server name only: add a rule that goes by `sni`".to_owned(),
+            "该主机已有规则，而网关对此连接只看到 TLS 服务器名称：请添加按 `sni` 匹配的规则".to_owned(),
         ),
         ChoiceFault::MethodNotInCapitals => (
             "the method is not written in capitals, and rules go by the method".to_owned(),
@@ -350,3 +347,7 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "labels_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
+pub mod authzen;
 pub mod brief;
 pub mod codec;
 pub mod described;
@@ -17,3 +18,4 @@ pub mod refused;
 pub mod status;
 pub mod timeout;
 pub mod to_proto;
+mod unambiguous;

@@ -207,6 +207,8 @@ pub enum Uncounted {
     NoLedger,
     /// What the ledger kept of the first answer cannot be read.
     Unreadable,
+    /// The door never counts, and the rule wants the transfer counted.
+    NotHere,
 }
 
 /// Refuses a call of the ledger that is well-formed. Whoever reads it must not let a transfer pass.
@@ -259,6 +261,12 @@ pub fn uncounted(why: Uncounted) -> Status {
             "NO_LEDGER",
             "this server keeps no totals: state them in Decide, or ask a server that has a ledger",
             "本服务器不计累计人数：请在 Decide 中填写，或使用有台账的服务器",
+        ),
+        Uncounted::NotHere => (
+            Code::FailedPrecondition,
+            "NOT_COUNTED_HERE",
+            "the gateway rule wants the transfer counted, and this door never counts: ask through another door, or take `record` out of the rule",
+            "网关规则要求对该传输计数，而此入口从不计数：请改用其他入口，或从规则中去掉 `record`",
         ),
         Uncounted::Unreadable => (
             Code::DataLoss,

@@ -168,6 +168,7 @@ fn what_the_ledger_refuses_says_why_in_both_languages() {
         (Uncounted::ExporterNotFound, Code::NotFound),
         (Uncounted::NoLedger, Code::Unimplemented),
         (Uncounted::Unreadable, Code::DataLoss),
+        (Uncounted::NotHere, Code::FailedPrecondition),
     ];
     let mut reasons = Vec::new();
     for (why, code) in all {

@@ -12,7 +12,7 @@ use neglist::domain::units::Moment;
 use neglist::report::Colour;
 use tempfile::TempDir;
 
-use crate::small::{OWN, PORT, Small, TEST};
+use crate::small::{GATE, OWN, PORT, Small, TEST};
 
 #[derive(Parser)]
 #[command(no_binary_name = true)]
@@ -270,6 +270,20 @@ fn diff_says_what_changed_and_what_comes_out_differently() {
     insta::assert_snapshot!("diff_back", back.out);
     let same = run(&["diff", name(&old), name(&old)]);
     assert_eq!(same.out, "0 added, 0 removed, 0 changed; 0 of 1 case with another outcome\n");
+}
+
+#[test]
+fn diff_says_what_changed_in_the_labels_of_gateways() {
+    let old = written(&Small::new());
+    let changed = Small::new()
+        .with(GATE, "headers: {flow: x-flow}", "headers: {flow: x-flow, persons: x-n}")
+        .with(GATE, "methods: [POST]", "methods: [POST, PUT], context: {route: a}")
+        .with(GATE, "sensitive_persons: {body: /count}", "sensitive_persons: 5\n    record: yes")
+        .with(GATE, "id: pages", "id: papers")
+        .with(GATE, "items: [{code: geo.map}]", "items: [{code: {header: x-code}, class: general}]");
+    let done = run(&["diff", name(&old), name(&written(&changed))]);
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));
+    insta::assert_snapshot!("diff_gateways", done.out);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use neglist::report::{Checked, Colour, text};
 
-use crate::small::{CODES, NATION, OWN, PORT, Small, TEST};
+use crate::small::{CODES, GATE, NATION, OWN, PORT, Small, TEST};
 
 fn rendered(small: &Small) -> String {
     let diagnostics = small.findings();
@@ -98,6 +98,40 @@ mistakes! {
     case_that_wants_nothing: (TEST, "outcome: allow, required: file, ", "");
     case_at_no_moment: (TEST, "at: 2026-06-01", "at: 2026-06-01 12:00");
     own_registry_of_a_test: (TEST, "cases:", "registry:\n  exporters:\n    - {id: other, name: {zh: 乙, en: B}, zones: [prot], ciio: no, held: {general: 0, sensitive: 0, specially_sensitive: 0}}\ncases:");
+    gateway_host_with_a_port: (GATE, "host: trials.example", "host: 'Trials.example:443'");
+    gateway_host_that_is_none: (GATE, "host: trials.example", "host: 'https://trials.example/'");
+    gateway_address_in_another_form: (GATE, "host: trials.example", "host: '[2001:DB8:0::7]'");
+    gateway_path_with_dots: (GATE, "path_prefix: /subjects", "path_prefix: /public/../subjects");
+    gateway_path_with_a_query: (GATE, "path_prefix: /subjects", "path: /subjects?all=yes");
+    gateway_path_in_another_encoding: (GATE, "path_prefix: /subjects", "path: /%7esubjects");
+    gateway_prefix_with_a_slash: (GATE, "path_prefix: /subjects", "path_prefix: /subjects/");
+    gateway_path_that_is_too_deep: (GATE, "path_prefix: /subjects", "path_prefix: /1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3");
+    gateway_path_and_prefix: (GATE, "path_prefix: /subjects", "path: /subjects, path_prefix: /subjects");
+    gateway_method_in_small_letters: (GATE, "methods: [POST]", "methods: [post]");
+    gateway_condition_on_a_header_in_capitals: (GATE, "methods: [POST]", "headers: {X-Tier: gold}");
+    gateway_label_header_in_capitals: (GATE, "{flow: x-flow}", "{flow: X-Flow}");
+    gateway_header_for_two_labels: (GATE, "{flow: x-flow}", "{flow: x-flow, persons: x-flow}");
+    gateway_too_many_conditions: (GATE, "context: {route: maps}", "context: {a: a, b: b, c: c, d: d, e: e, f: f, g: g, h: h, i: i, j: j, k: k, l: l, m: m, n: n, o: o, p: p, q: q}");
+    gateway_pointer_without_a_slash: (GATE, "{body: /count}", "{body: count}");
+    gateway_label_from_two_places: (GATE, "{body: /count}", "{body: /count, header: x-count}");
+    gateway_label_from_nowhere: (GATE, "{body: /count}", "{}");
+    gateway_persons_below_none: (GATE, "{body: /count}", "-1");
+    gateway_id_that_is_no_place: (GATE, "    sensitive_persons: {body: /count}\n", "    transfer_id: t-1\n");
+    gateway_ground_from_a_request: (GATE, "    flow: trial", "    flow: trial\n    ground: {header: x-ground}");
+    gateway_dangling_flow: (GATE, "flow: trial\n", "flow: trail\n");
+    gateway_dangling_codes: (GATE, "exporter: acme", "exporter: acmee"), (GATE, "sector: other", "sector: farma"),
+        (GATE, "{code: geo.map}", "{code: geo.mapp, attributes: [encripted]}");
+    gateway_bad_country: (GATE, "destination: CH", "destination: ch");
+    gateway_half_a_transfer: (GATE, "    destination: CH\n", ""), (GATE, "    items: [{code: geo.map}]\n", "");
+    gateway_without_a_sector_that_a_list_needs: (GATE, "    sector: other\n", ""), (GATE, "    scenario: other\n", "");
+    gateway_same_requests: (GATE, "match: {host: trials.example, path_prefix: /subjects}", "match: {host: trials.example, path_prefix: /subjects, methods: [GET, POST]}");
+    gateway_same_id: (GATE, "id: pages", "id: uploads");
+    gateway_without_match: (GATE, "    match: {context: {route: maps}}\n", "");
+    gateway_without_rules: (GATE, "rules:", "rule:");
+    gateway_kind_misspelt: (GATE, "kind: gateway", "kind: gateways");
+    case_about_nothing: (TEST, "    transfer:", "    transfers:");
+    case_about_two_things: (TEST, "    transfer:\n", "    request: {host: trials.example}\n    transfer:\n");
+    case_that_wants_a_rule_of_a_transfer: (TEST, "want: {outcome: allow,", "want: {rule: uploads, outcome: allow,");
     several_in_one_run: (CODES, "code: clinical-trial", "code: clinical_trials"), (OWN, "zones: [port]", "zones: [prot]"),
         (PORT, "class: important", "class: imporant"), (TEST, "outcome: allow", "outcome: alow");
 }
@@ -115,6 +149,29 @@ fn overlapping_editions() {
 fn the_same_edition_twice() {
     let small = Small::new().and("lists/zones/copy.yaml", include_str!("small/lists/zones/port.yaml"));
     insta::assert_snapshot!(rendered(&small));
+}
+
+#[test]
+fn gateway_headers_twice() {
+    let small = Small::new().and("gateways/zz.yaml", "format: 1\nkind: gateway\nheaders: {flow: x-f}\nrules: []\n");
+    insta::assert_snapshot!(rendered(&small));
+}
+
+#[test]
+fn gateway_place_with_too_many_rules() {
+    use std::fmt::Write as _;
+    let mut text = "format: 1\nkind: gateway\nrules:\n".to_owned();
+    for index in 0..65 {
+        let _ = writeln!(text, "  - {{id: r{index}, match: {{host: a.example, headers: {{x-n: '{index}'}}}}}}");
+    }
+    insta::assert_snapshot!(rendered(&Small::new().and("gateways/zz.yaml", &text)));
+}
+
+#[test]
+fn case_with_two_bodies() {
+    let request = "request: {body: {a: 1}, body_text: '{}'}\n    want: {error: NOTHING_MATCHES}\n";
+    let text = format!("format: 1\nkind: test\ncases:\n  - id: b\n    title: b\n    at: 2026-06-01\n    {request}");
+    insta::assert_snapshot!(rendered(&Small::new().and("tests/zz_test.yaml", &text)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use neglist::policy::{Diagnostic, Severity};
 use neglist::report::{Checked, Colour, text};
 
-use crate::small::{CODES, NATION, OWN, PORT, Small};
+use crate::small::{CODES, GATE, NATION, OWN, PORT, Small};
 use crate::{shipped, small};
 
 fn rendered(small: &Small, diagnostics: &[Diagnostic]) -> String {
@@ -42,6 +42,12 @@ findings! {
         (PORT, "export_from_zone: not-required", "export_from_zone: required");
     a_flow_of_an_excluded_kind_of_exporter on "2026-06-01": (OWN, "kinds: []", "kinds: [pharmacy]"),
         (PORT, "    scenarios_known: all\n    lines: unknown", "    scenarios_known: all\n    excluded_exporter_kinds: [pharmacy]\n    lines: unknown");
+    a_gateway_rule_that_goes_by_the_path_of_connect on "2026-06-01": (GATE, "methods: [POST]", "methods: [CONNECT]");
+    a_gateway_rule_behind_one_for_every_path on "2026-06-01":
+        (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [POST]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
+    a_gateway_rule_for_what_has_no_path on "2026-06-01":
+        (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [CONNECT]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
+    a_gateway_rule_about_everything on "2026-06-01": (GATE, "match: {context: {route: maps}}", "match: {}");
     holdings_of_nobody on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
     holdings_do_not_matter_without_a_quantity on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially"),
         (PORT, "  general: {persons: 10000000, source: a, confidence: official}\n", ""),

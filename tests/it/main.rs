@@ -71,6 +71,8 @@ mod grpc;
 mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// `AuthZEN`: what the certification asks for, and what denials say.
+mod http_authzen;
 /// A client of HTTP that sends whatever a test likes.
 mod http_client;
 /// Probes, `/v1/decide`, and what is no request of ours.
@@ -98,6 +100,9 @@ mod server;
 mod tidy;
 /// Policies as parsed and as compiled, side by side.
 mod world;
+
+/// Labels of gateways: compiled rules against a naive model, shipped cases through the wire.
+mod labels;
 
 /// What every ledger promises.
 mod ledger_contract;

@@ -9,6 +9,7 @@ pub(crate) const CODES: &str = "catalogue/codes.yaml";
 pub(crate) const NATION: &str = "lists/national/nation.yaml";
 pub(crate) const PORT: &str = "lists/zones/port.yaml";
 pub(crate) const OWN: &str = "registry/own.yaml";
+pub(crate) const GATE: &str = "gateways/routes.yaml";
 pub(crate) const TEST: &str = "tests/own_test.yaml";
 
 /// The directory.
@@ -27,6 +28,7 @@ impl Small {
                 file(NATION, include_str!("small/lists/national/nation.yaml")),
                 file(PORT, include_str!("small/lists/zones/port.yaml")),
                 file(OWN, include_str!("small/registry/own.yaml")),
+                file(GATE, include_str!("small/gateways/routes.yaml")),
                 file(TEST, include_str!("small/tests/own_test.yaml")),
             ],
         }

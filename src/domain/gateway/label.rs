@@ -1,11 +1,14 @@
 //! From what a gateway says to a transfer, or to everything that is wrong with its labels.
 
-use super::labelled::{Fault, Label, Labelled, Nothing, Origin, Reading, Unlabelled, Unmatched};
+use std::borrow::Cow;
+
+use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Record, Unlabelled, Unmatched};
 use super::seen::Seen;
-use super::table::LabelHeaders;
+use super::table::{Gives, LabelHeaders, Rule};
 use super::value::{self, Problems};
 use crate::domain::asked::AskedPersons;
-use crate::domain::route::Content;
+use crate::domain::reason::ReasonCode;
+use crate::domain::route::{Content, Route};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::statement::Destination;
 use crate::domain::units::{Class, Country, FlowId, ItemId};
@@ -20,15 +23,29 @@ use crate::domain::units::{Class, Country, FlowId, ItemId};
 pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Result<Labelled<'a>, Unlabelled> {
     let headers = &snapshot.gateway.headers;
     let mut problems = Problems::default();
+    let rule = match snapshot.gateway.choose(seen).0 {
+        Ok(rule) => rule,
+        Err((origin, fault)) => {
+            problems.add(Label::Rule, origin, fault);
+            None
+        }
+    };
     let sent = Sent::read(headers, seen, &mut problems);
-    if sent.is_empty() && problems.found.is_empty() {
+    if rule.is_none() && sent.is_empty() && problems.found.is_empty() {
         return Err(Unlabelled::NothingMatches(nothing(headers, seen)));
     }
-    if sent.flow.is_none() && !problems.found.iter().any(|problem| problem.label == Label::Flow) {
-        problems.add(Label::Flow, Origin::Header(headers.flow.to_string()), Fault::Missing);
+    if problems.has(Label::Rule) {
+        // What else a rule may ask for is not known.
+        return Err(Unlabelled::Wrong(problems.found));
     }
-    let mut labelled = Labelled { flow: sent.flow, transfer_id: sent.transfer_id, ..Labelled::default() };
-    count(snapshot, headers, &mut labelled, (sent.persons, sent.sensitive_persons), &mut problems);
+    problems.rule = rule.map(|rule| rule.id.to_string());
+    let persons = (sent.persons, sent.sensitive_persons);
+    let (mut labelled, persons) = match rule {
+        Some(rule) => by_rule(headers, rule, seen, sent, &mut problems),
+        None => (Labelled { flow: sent.flow, transfer_id: sent.transfer_id, ..Labelled::default() }, persons),
+    };
+    require(headers, rule.map(|rule| &rule.gives), &labelled, &mut problems);
+    count(snapshot, headers, &mut labelled, persons, &mut problems);
     if problems.found.is_empty() { Ok(labelled) } else { Err(Unlabelled::Wrong(problems.found)) }
 }
 
@@ -37,20 +54,29 @@ pub fn read<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S, unmatched
     match (label(snapshot, seen), unmatched) {
         (Ok(labelled), _) => Reading::Transfer(labelled),
         (Err(Unlabelled::NothingMatches(_)), Unmatched::Allow) => Reading::NoTransfer,
-        (Err(Unlabelled::NothingMatches(_)), Unmatched::Flow(flow)) => {
-            Reading::Transfer(Labelled { flow: Some(flow.as_ref().into()), ..Labelled::default() })
-        }
+        (Err(Unlabelled::NothingMatches(_)), Unmatched::Flow(flow)) => by_default(snapshot, flow),
         (Err(unlabelled), Unmatched::Refuse | Unmatched::Allow | Unmatched::Flow(_)) => Reading::Refused(unlabelled),
+    }
+}
+
+fn by_default<'a>(snapshot: &Snapshot, flow: &'a str) -> Reading<'a> {
+    let mut labelled = Labelled { flow: Some(flow.into()), ..Labelled::default() };
+    let mut problems = Problems::default();
+    count(snapshot, &snapshot.gateway.headers, &mut labelled, (None, None), &mut problems);
+    if problems.found.is_empty() {
+        Reading::Transfer(labelled)
+    } else {
+        Reading::Refused(Unlabelled::Wrong(problems.found))
     }
 }
 
 /// What the label headers say.
 #[derive(Debug, Default)]
 struct Sent<'a> {
-    flow: Option<std::borrow::Cow<'a, str>>,
+    flow: Option<Cow<'a, str>>,
     persons: Option<u64>,
     sensitive_persons: Option<u64>,
-    transfer_id: Option<std::borrow::Cow<'a, str>>,
+    transfer_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Sent<'a> {
@@ -65,7 +91,7 @@ impl<'a> Sent<'a> {
         let persons = text(&headers.persons, Label::Persons);
         let sensitive_persons = text(&headers.sensitive_persons, Label::SensitivePersons);
         let transfer_id = text(&headers.transfer_id, Label::TransferId);
-        let mut number = |text: Option<std::borrow::Cow<'_, str>>, name: &str, label| {
+        let mut number = |text: Option<Cow<'_, str>>, name: &str, label| {
             value::persons(&text?).map_err(|fault| problems.add(label, Origin::Header(name.to_owned()), fault)).ok()
         };
         Self {
@@ -82,13 +108,93 @@ impl<'a> Sent<'a> {
     }
 }
 
+/// Numbers of persons, general and sensitive.
+type Counts = (Option<u64>, Option<u64>);
+
+/// Returns what a rule and the headers beside it say, and the numbers of persons.
+fn by_rule<'a, S: Seen + ?Sized>(
+    headers: &LabelHeaders,
+    rule: &'a Rule,
+    seen: &'a S,
+    sent: Sent<'a>,
+    problems: &mut Problems,
+) -> (Labelled<'a>, Counts) {
+    let gives = &rule.gives;
+    let flow = problems.text(seen, gives.flow.as_ref(), Label::Flow);
+    if gives.flow.is_none() && gives.has_fields() && sent.flow.is_some() {
+        problems.add(Label::Flow, Origin::Header(headers.flow.to_string()), Fault::FlowBesideFields);
+    }
+    let flow = agreed(flow, sent.flow, (Label::Flow, &headers.flow), problems);
+    let transfer_id = gives.transfer_id.as_ref().and_then(|source| {
+        let text = value::text_at(seen, source);
+        text.map_err(|fault| problems.add(Label::TransferId, value::origin(source), fault)).ok()
+    });
+    let transfer_id = agreed(transfer_id, sent.transfer_id, (Label::TransferId, &headers.transfer_id), problems);
+    let general = problems.persons(seen, gives.persons.as_ref(), Label::Persons);
+    let general = agreed(general, sent.persons, (Label::Persons, &headers.persons), problems);
+    let sensitive = problems.persons(seen, gives.sensitive_persons.as_ref(), Label::SensitivePersons);
+    let place = (Label::SensitivePersons, headers.sensitive_persons.as_ref());
+    let sensitive = agreed(sensitive, sent.sensitive_persons, place, problems);
+    let items = gives.items.iter().enumerate().filter_map(|(index, item)| {
+        let code = problems.text(seen, Some(&item.code), Label::Item(index))?;
+        let attributes = item.attributes.iter().map(|attribute| Cow::Borrowed(attribute.as_ref())).collect();
+        Some(LabelledItem { code, class: item.class, modality: item.modality, attributes })
+    });
+    let items = items.collect();
+    let labelled = Labelled {
+        rule: Some(&rule.id),
+        flow,
+        exporter: problems.text(seen, gives.exporter.as_ref(), Label::Exporter),
+        recipient: problems.text(seen, gives.recipient.as_ref(), Label::Recipient),
+        destination: problems.text(seen, gives.destination.as_ref(), Label::Destination),
+        sector: problems.text(seen, gives.sector.as_ref(), Label::Sector),
+        scenario: problems.text(seen, gives.scenario.as_ref(), Label::Scenario),
+        export_zone: problems.text(seen, gives.export_zone.as_ref(), Label::ExportZone),
+        ground: gives.ground,
+        items,
+        persons: None,
+        transfer_id,
+        record: rule.record,
+    };
+    (labelled, (general, sensitive))
+}
+
+/// Returns what a rule says, or else what a label header says. Where both do, they have to agree.
+fn agreed<T: PartialEq + ToString>(
+    by_rule: Option<T>,
+    sent: Option<T>,
+    (label, header): (Label, &str),
+    problems: &mut Problems,
+) -> Option<T> {
+    if let (Some(by_rule), Some(sent)) = (&by_rule, &sent)
+        && by_rule != sent
+    {
+        let request = value::shown(&sent.to_string());
+        let rule = value::shown(&by_rule.to_string());
+        problems.add(label, Origin::Header(header.to_owned()), Fault::Disagrees { request, rule });
+    }
+    by_rule.or(sent)
+}
+
+/// Asks for the labels without which there is no transfer.
+fn require(headers: &LabelHeaders, gives: Option<&Gives>, labelled: &Labelled<'_>, problems: &mut Problems) {
+    let describes_itself = gives.is_some_and(Gives::has_fields);
+    if labelled.flow.is_none() && !describes_itself && !problems.has(Label::Flow) {
+        problems.add(Label::Flow, Origin::Header(headers.flow.to_string()), Fault::Missing);
+    }
+    // (recorded) A retry has to find its first answer.
+    if labelled.record == Record::Record && labelled.transfer_id.is_none() && !problems.has(Label::TransferId) {
+        problems.add(Label::TransferId, Origin::Header(headers.transfer_id.to_string()), Fault::Missing);
+    }
+}
+
 /// Puts the numbers of persons together. A class that is sent has to have its own: a label that
 /// is left out must not count as nobody.
 fn count(
     snapshot: &Snapshot,
     headers: &LabelHeaders,
     labelled: &mut Labelled<'_>,
-    (general, sensitive): (Option<u64>, Option<u64>),
+    (general, sensitive): Counts,
     problems: &mut Problems,
 ) {
     let sent = content(snapshot, labelled);
@@ -97,7 +203,7 @@ fn count(
         (sent.sensitive && sensitive.is_none(), Label::SensitivePersons, &headers.sensitive_persons),
     ];
     for (is_missing, label, name) in needed {
-        if is_missing && !problems.found.iter().any(|problem| problem.label == label) {
+        if is_missing && !problems.has(label) {
             problems.add(label, Origin::Header(name.to_string()), Fault::Missing);
         }
     }
@@ -119,19 +225,22 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     if stays {
         return content;
     }
-    let mut add = |class: Class| match class {
-        Class::NonPersonal | Class::Important => {}
-        Class::General => content.general = true,
-        Class::Sensitive => content.sensitive = true,
-    };
     if labelled.items.is_empty() {
         let routes = flow.iter().flat_map(|flow| &flow.routes);
-        for route in routes.filter_map(|(_, route)| snapshot.route(*route)) {
+        let routes = routes.filter_map(|(_, route)| snapshot.route(*route));
+        // Before the first rules nothing passes, whatever the persons, and no class was looked at.
+        let is_ruled = |route: &&Route| route.reasons.iter().all(|reason| reason.code != ReasonCode::NoRulesInForce);
+        for route in routes.filter(is_ruled) {
             content.general |= route.content.general;
             content.sensitive |= route.content.sensitive;
         }
         return content;
     }
+    let mut add = |class: Class| match class {
+        Class::NonPersonal | Class::Important => {}
+        Class::General => content.general = true,
+        Class::Sensitive => content.sensitive = true,
+    };
     for item in &labelled.items {
         if let Some(known) = snapshot.codes.items.get(&item.code).map(ItemId) {
             add(snapshot.class_of(known));
@@ -156,3 +265,7 @@ fn nothing<S: Seen + ?Sized>(headers: &LabelHeaders, seen: &S) -> Nothing {
         flow_header: headers.flow.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "label_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! What labels come to: a transfer, or everything that is wrong with them.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::domain::asked::{Asked, AskedItem, AskedPersons};
 use crate::domain::units::{Class, Ground, Modality};
@@ -152,7 +153,7 @@ pub enum Label {
     TransferId,
 }
 
-/// Where a label comes from.
+/// Where a label comes from. Its text names the place in the request: `header x-neglist-flow`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A header of the request.
@@ -171,6 +172,21 @@ pub enum Origin {
     Sni,
     /// The request as a whole.
     Request,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Header(name) => write!(f, "header {name}"),
+            Origin::Body(pointer) => write!(f, "body {pointer}"),
+            Origin::Context(key) => write!(f, "context {key}"),
+            Origin::Host => f.write_str("host"),
+            Origin::Method => f.write_str("method"),
+            Origin::Path => f.write_str("path"),
+            Origin::Sni => f.write_str("sni"),
+            Origin::Request => f.write_str("request"),
+        }
+    }
 }
 
 /// What is wrong with a label.
@@ -218,6 +234,50 @@ pub enum Fault {
     Choice(ChoiceFault),
 }
 
+impl Unlabelled {
+    /// Returns the stable codes of what is wrong, each with its place in the request.
+    pub fn codes(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Unlabelled::NothingMatches(_) => vec![(NOTHING_MATCHES, Origin::Request.to_string())],
+            Unlabelled::Wrong(problems) => {
+                problems.iter().map(|problem| (problem.fault.code(), problem.origin.to_string())).collect()
+            }
+        }
+    }
+}
+
+/// Code of a request that nothing matches.
+pub const NOTHING_MATCHES: &str = "NOTHING_MATCHES";
+
+impl Fault {
+    /// Returns the stable code, in capitals.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Fault::Missing | Fault::Empty => "LABEL_MISSING",
+            Fault::Repeated => "LABEL_REPEATED",
+            Fault::NotText => "LABEL_NOT_TEXT",
+            Fault::NotANumber { .. } => "LABEL_NOT_A_NUMBER",
+            Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
+            Fault::TooLong { .. } => "TOO_LONG",
+            Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
+            Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",
+            Fault::Body(BodyFault::Partial) => "BODY_PARTIAL",
+            Fault::Body(BodyFault::NotJson) => "BODY_NOT_JSON",
+            Fault::Disagrees { .. } => "LABELS_DISAGREE",
+            Fault::FlowBesideFields => "FLOW_BESIDE_FIELDS",
+            Fault::Host(_) => "HOST_NOT_COMPARABLE",
+            Fault::Path(_) => "PATH_NOT_NORMALISED",
+            Fault::Choice(ChoiceFault::HostNotSeen) => "HOST_NOT_SEEN",
+            Fault::Choice(ChoiceFault::OnlyServerName) => "ONLY_SERVER_NAME_SEEN",
+            Fault::Choice(ChoiceFault::PathNotSeen) => "PATH_NOT_SEEN",
+            Fault::Choice(ChoiceFault::MethodNotInCapitals) => "METHOD_NOT_IN_CAPITALS",
+            Fault::Choice(ChoiceFault::ConditionsNotMet { .. } | ChoiceFault::ServerNameNotMet) => "CONDITIONS_NOT_MET",
+            Fault::Choice(ChoiceFault::Ambiguous { .. }) => "RULES_AMBIGUOUS",
+            Fault::Choice(ChoiceFault::SlashAtEnd { .. }) => "SLASH_AT_END",
+        }
+    }
+}
+
 /// Why a body does not give a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFault {
@@ -234,6 +294,12 @@ pub enum BodyFault {
 /// Why it cannot be told which rule holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChoiceFault {
+    /// Rules go by the host, and the gateway does not see one.
+    HostNotSeen,
+    /// Rules for that host and path go by the TLS server name, and none is written for this one.
+    ServerNameNotMet,
+    /// Rules are written for that host, and of a connection to it only the TLS server name is seen.
+    OnlyServerName,
     /// Rules for that host go by the path, and the gateway does not see one.
     PathNotSeen,
     /// A method that is not written in capitals, where rules go by the method.
@@ -250,7 +316,7 @@ pub enum ChoiceFault {
     },
     /// A rule is written for the same path with, or without, a slash at its end.
     SlashAtEnd {
-        /// One such rule.
+        /// The path that stands in the rule, shortened.
         written: String,
     },
 }
@@ -281,9 +347,9 @@ pub enum PathFault {
     EmptySegment,
     /// It has an encoded slash, or a backslash, plain or encoded.
     HiddenSlash,
-    /// It has a control character or a blank, plain or encoded, or is not ASCII.
+    /// It has a control character, plain or encoded, a blank, or what is not ASCII.
     Character,
-    /// It has a `%` without two hexadecimal digits.
+    /// It has a `%` without two hexadecimal digits, or what is encoded is no UTF-8.
     Encoding,
     /// It is encoded twice.
     EncodedTwice,

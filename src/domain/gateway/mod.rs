@@ -4,17 +4,29 @@
 //! Every door hands what it has [`Seen`] to [`read`] and gets the transfer to ask about, or why
 //! there is none. Nothing is guessed: a label that is missing, repeated, unreadable or at odds
 //! with another is a [`LabelProblem`], and such a request is refused.
+//!
+//! 1. `choose` finds the one rule that is about the request, by the tables of `table` and the
+//!    normal forms of `place`.
+//! 2. `label` reads what the rule gives and what label headers say, with `value`, and holds the
+//!    one against the other.
 
+mod choose;
 mod label;
 mod labelled;
+mod place;
 mod seen;
 mod table;
 mod value;
 
+pub use choose::{Choice, Cost, is_about_everything};
 pub use label::{label, read};
 pub use labelled::{
-    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, Nothing, Origin, PathFault,
-    Reading, Record, Unlabelled, Unmatched,
+    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, NOTHING_MATCHES, Nothing,
+    Origin, PathFault, Reading, Record, Unlabelled, Unmatched,
 };
+pub use place::{PATH_BYTES_MAX, host, path};
 pub use seen::{Body, Header, Seen};
-pub use table::{Gateway, LabelHeaders};
+pub use table::{
+    CONDITIONS_MAX, Conditions, Gateway, Given, GivenItem, Gives, HOST_PARTS_MAX, HostPattern, LabelHeaders,
+    PATH_SEGMENTS_MAX, PLACE_RULES_MAX, PathPattern, Rule, Source, segments,
+};

@@ -1,10 +1,58 @@
-//! The rules of one snapshot by which requests are labelled.
+//! The rules of one snapshot by which requests are labelled, arranged so that the one that
+//! holds is found with a few look-ups, however many there are.
+//!
+//! ```text
+//! host (exact, longest suffix, any) ─► path (exact, longest prefix, none) ─► TLS server name ─► rules of one place
+//! ```
+//!
+//! Each step takes the most specific key that rules are written for and never goes back: where
+//! a place has rules and none of them holds, no less specific rule is looked at, no label header
+//! helps, and the request is refused. Otherwise a lenient rule, or none, would catch what the
+//! conditions of a strict one leave out.
+
+use std::fmt::Write as _;
+
+use super::labelled::Record;
+use crate::domain::units::{Class, Ground, Modality};
+use crate::domain::vocabulary::Vocabulary;
+
+/// Most rules of one place: of the same host, path and TLS server name. Each of them may be compared.
+pub const PLACE_RULES_MAX: usize = 64;
+/// Most segments of a path in a rule. A request costs as many look-ups as the longest prefix has segments.
+pub const PATH_SEGMENTS_MAX: usize = 32;
+/// Most parts of a host in a rule.
+pub const HOST_PARTS_MAX: usize = 32;
+/// Most methods, context keys and headers of one rule, each.
+pub const CONDITIONS_MAX: usize = 16;
 
 /// How requests are labelled.
 #[derive(Debug, Clone, Default)]
 pub struct Gateway {
     /// Names of the label headers.
     pub headers: LabelHeaders,
+    /// Rules, in the order of the files.
+    rules: Vec<Rule>,
+    /// Hosts that rules are written for; those for any host have none.
+    ///
+    /// INVARIANT (keys): a host stands as it is compared, a suffix with a dot before it. The same
+    /// in `servers`. Keys of `paths` and `servers` are made by [`path_key`] and [`server_key`].
+    pub(super) hosts: Vocabulary,
+    /// What is written for each host, by its number.
+    of_host: Vec<OfHost>,
+    /// What is written for any host.
+    pub(super) any_host: OfHost,
+    /// Paths, each within its host: a number of `places`.
+    pub(super) paths: Vocabulary,
+    /// What is written for each path, by its number.
+    of_path: Vec<OfPath>,
+    /// TLS server names, each within its host and path: a number of `of_server`.
+    pub(super) servers: Vocabulary,
+    /// Rules of each server name, by its number.
+    of_server: Vec<Place>,
+    /// Most parts of a host that stands as a suffix.
+    pub(super) suffix_parts_max: usize,
+    /// Most segments of a prefix.
+    pub(super) prefix_segments_max: usize,
 }
 
 /// Names of the label headers, in lower case.
@@ -29,4 +77,309 @@ impl Default for LabelHeaders {
             transfer_id: "x-neglist-transfer-id".into(),
         }
     }
+}
+
+/// Which requests a rule is about, and what it says of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its id.
+    pub id: Box<str>,
+    /// Host of the request.
+    pub host: HostPattern,
+    /// Its path.
+    pub path: PathPattern,
+    /// The TLS server name that its client asked for.
+    pub sni: HostPattern,
+    /// What else has to hold.
+    pub conditions: Conditions,
+    /// The transfer.
+    pub gives: Gives,
+    /// Whether the transfer is counted too.
+    pub record: Record,
+}
+
+/// Which hosts a rule is about. Hosts stand as [`super::host`] writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum HostPattern {
+    /// Whatever the host, and where none is known.
+    #[default]
+    Any,
+    /// This host.
+    Exact(Box<str>),
+    /// Every host that has at least one part before this.
+    Below(Box<str>),
+}
+
+/// Which paths a rule is about. Paths stand as [`super::path`] writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum PathPattern {
+    /// Whatever the path, and where there is none.
+    #[default]
+    Any,
+    /// This path.
+    Exact(Box<str>),
+    /// This path and every path below it. No slash at its end, but for `/`: every path.
+    Prefix(Box<str>),
+}
+
+/// What has to hold besides host, path and server name: all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conditions {
+    /// One of these methods, in capitals; empty: whatever the method. Ascending.
+    pub methods: Vec<Box<str>>,
+    /// Keys of the context, each with its value. Ascending.
+    pub context: Vec<(Box<str>, Box<str>)>,
+    /// Headers in lower case, each with its value. Ascending.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Conditions {
+    /// Returns how many there are. More go before fewer.
+    pub fn count(&self) -> usize {
+        usize::from(!self.methods.is_empty()) + self.context.len() + self.headers.len()
+    }
+}
+
+/// The transfer that a rule describes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gives {
+    /// Registered flow.
+    pub flow: Option<Given<Box<str>>>,
+    /// Exporter.
+    pub exporter: Option<Given<Box<str>>>,
+    /// Recipient.
+    pub recipient: Option<Given<Box<str>>>,
+    /// Destination.
+    pub destination: Option<Given<Box<str>>>,
+    /// Sector.
+    pub sector: Option<Given<Box<str>>>,
+    /// Scenario.
+    pub scenario: Option<Given<Box<str>>>,
+    /// Zone that the data leaves from.
+    pub export_zone: Option<Given<Box<str>>>,
+    /// Ground.
+    pub ground: Option<Ground>,
+    /// What is sent.
+    pub items: Vec<GivenItem>,
+    /// Persons whose general information is sent.
+    pub persons: Option<Given<u64>>,
+    /// Persons whose sensitive information is sent.
+    pub sensitive_persons: Option<Given<u64>>,
+    /// The gateway's id of the transfer.
+    pub transfer_id: Option<Source>,
+}
+
+impl Gives {
+    /// Says whether the rule describes a transfer by itself, without a flow or beside it.
+    pub const fn has_fields(&self) -> bool {
+        self.exporter.is_some()
+            || self.recipient.is_some()
+            || self.destination.is_some()
+            || self.sector.is_some()
+            || self.scenario.is_some()
+            || self.export_zone.is_some()
+            || self.ground.is_some()
+            || !self.items.is_empty()
+    }
+}
+
+/// A kind of data that a rule names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenItem {
+    /// Its code.
+    pub code: Given<Box<str>>,
+    /// A class stricter than the catalogue's.
+    pub class: Option<Class>,
+    /// Modality.
+    pub modality: Option<Modality>,
+    /// Attributes.
+    pub attributes: Vec<Box<str>>,
+}
+
+/// Something that a rule says, or says where to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given<T> {
+    /// It stands in the rule.
+    Literal(T),
+    /// It stands in the request.
+    From(Source),
+}
+
+/// Where in a request something stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A header, by its name in lower case.
+    Header(Box<str>),
+    /// A member of the JSON body, by its pointer.
+    Body(Box<str>),
+    /// A key of the context.
+    Context(Box<str>),
+}
+
+/// What is written for one host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OfHost {
+    /// What is written without a path.
+    pub(super) without_path: Option<OfPath>,
+    /// Whether anything is written with a path.
+    pub(super) has_paths: bool,
+}
+
+/// What is written for one host and path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OfPath {
+    /// Tells its server names from those of others.
+    pub(super) number: u32,
+    /// Rules without a server name.
+    pub(super) any_server: Place,
+    /// Whether there are rules with a server name.
+    pub(super) has_servers: bool,
+    /// Whether this is for any host and without a path: no request is bound to be one of these.
+    pub(super) is_anywhere: bool,
+}
+
+/// The rules of one place, those with the most conditions first.
+pub(super) type Place = Vec<u32>;
+
+/// Returns how many segments a path has. `/` has none, and a slash at the end adds none.
+pub fn segments(path: &str) -> usize {
+    path.split('/').filter(|segment| !segment.is_empty()).count()
+}
+
+/// Returns the key of a path within a host: `=` for the path itself, `^` for what begins with it.
+pub(super) fn path_key(key: &mut String, host: Option<u32>, kind: char, path: &str) {
+    key.clear();
+    number(key, host);
+    key.push(kind);
+    key.push_str(path);
+}
+
+/// Returns the key of a server name within a host and path; the second part begins behind the length that is returned.
+pub(super) fn server_key(key: &mut String, of_path: &OfPath) -> usize {
+    key.clear();
+    number(key, Some(of_path.number));
+    key.push(':');
+    key.len()
+}
+
+fn number(key: &mut String, number: Option<u32>) {
+    if let Some(number) = number {
+        let written = write!(key, "{number:x}");
+        debug_assert!(written.is_ok(), "a text takes whatever is written to it");
+    }
+}
+
+impl Gateway {
+    /// Arranges rules. The compiler sees to it that no place has more than [`PLACE_RULES_MAX`].
+    pub fn new(headers: LabelHeaders, rules: Vec<Rule>) -> Self {
+        let mut gateway = Self { headers, ..Self::default() };
+        let mut of_paths = 0;
+        for (index, rule) in (0..).zip(&rules) {
+            gateway.place(rule, &mut of_paths).push(index);
+        }
+        let mut sort = |place: &mut Place| {
+            let rule = |index: &u32| rules.get(*index as usize);
+            place.sort_by_key(|index| rule(index).map(|rule| (usize::MAX - rule.conditions.count(), &rule.id)));
+        };
+        let of_hosts = gateway.of_host.iter_mut().chain([&mut gateway.any_host]);
+        let without_path = of_hosts.filter_map(|of_host| of_host.without_path.as_mut());
+        without_path.chain(&mut gateway.of_path).for_each(|of_path| sort(&mut of_path.any_server));
+        gateway.of_server.iter_mut().for_each(&mut sort);
+        gateway.rules = rules;
+        gateway
+    }
+
+    /// Returns the place of a rule, which is made where it is the first there.
+    fn place(&mut self, rule: &Rule, of_paths: &mut u32) -> &mut Place {
+        let host = self.host_number(&rule.host);
+        let of_host = match host {
+            Some(number) => entry(&mut self.of_host, number),
+            None => &mut self.any_host,
+        };
+        let mut key = String::new();
+        let of_path = match &rule.path {
+            PathPattern::Any => {
+                of_host.without_path.get_or_insert_with(|| OfPath { is_anywhere: host.is_none(), ..next(of_paths) })
+            }
+            PathPattern::Exact(path) | PathPattern::Prefix(path) => {
+                of_host.has_paths = true;
+                let kind = if matches!(rule.path, PathPattern::Exact(_)) { '=' } else { '^' };
+                if kind == '^' {
+                    self.prefix_segments_max = self.prefix_segments_max.max(segments(path));
+                }
+                path_key(&mut key, host, kind, path);
+                match self.paths.insert(&key) {
+                    Ok(number) => {
+                        let of_path = entry(&mut self.of_path, number);
+                        *of_path = next(of_paths);
+                        of_path
+                    }
+                    Err(number) => entry(&mut self.of_path, number),
+                }
+            }
+        };
+        if rule.sni == HostPattern::Any {
+            return &mut of_path.any_server;
+        }
+        of_path.has_servers = true;
+        server_key(&mut key, of_path);
+        match &rule.sni {
+            HostPattern::Any => {}
+            HostPattern::Exact(name) => key.push_str(name),
+            HostPattern::Below(suffix) => {
+                self.suffix_parts_max = self.suffix_parts_max.max(1 + suffix.split('.').count());
+                key.extend([".", suffix]);
+            }
+        }
+        let (Ok(number) | Err(number)) = self.servers.insert(&key);
+        entry(&mut self.of_server, number)
+    }
+
+    fn host_number(&mut self, pattern: &HostPattern) -> Option<u32> {
+        let (Ok(number) | Err(number)) = match pattern {
+            HostPattern::Any => return None,
+            HostPattern::Exact(host) => self.hosts.insert(host),
+            HostPattern::Below(suffix) => {
+                self.suffix_parts_max = self.suffix_parts_max.max(1 + suffix.split('.').count());
+                self.hosts.insert(&format!(".{suffix}"))
+            }
+        };
+        Some(number)
+    }
+
+    /// Returns the rules, in the order of the files.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub(super) fn rule(&self, index: u32) -> Option<&Rule> {
+        self.rules.get(index as usize)
+    }
+
+    pub(super) fn of_host(&self, number: u32) -> Option<&OfHost> {
+        self.of_host.get(number as usize)
+    }
+
+    pub(super) fn of_path(&self, number: u32) -> Option<&OfPath> {
+        self.of_path.get(number as usize)
+    }
+
+    pub(super) fn of_server(&self, number: u32) -> Option<&Place> {
+        self.of_server.get(number as usize)
+    }
+}
+
+fn next(of_paths: &mut u32) -> OfPath {
+    *of_paths += 1;
+    OfPath { number: *of_paths, ..OfPath::default() }
+}
+
+/// Returns the entry with a number, which is the next where there is none.
+fn entry<T: Default>(entries: &mut Vec<T>, number: u32) -> &mut T {
+    let index = number as usize;
+    if entries.len() <= index {
+        entries.resize_with(index + 1, T::default);
+    }
+    #[expect(clippy::indexing_slicing, reason = "the line above makes it")]
+    &mut entries[index]
 }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{Fault, Label, LabelProblem, Origin};
-use super::seen::{Header, Seen};
+use super::labelled::{BodyFault, Fault, Label, LabelProblem, Origin};
+use super::seen::{Body, Header, Seen};
+use super::table::{Given, Source};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::units::Persons;
 
@@ -22,6 +23,44 @@ pub(super) struct Problems {
 impl Problems {
     pub(super) fn add(&mut self, label: Label, origin: Origin, fault: Fault) {
         self.found.push(LabelProblem { rule: self.rule.clone(), label, origin, fault });
+    }
+
+    /// Says whether a label was found to be wrong.
+    pub(super) fn has(&self, label: Label) -> bool {
+        self.found.iter().any(|problem| problem.label == label)
+    }
+
+    /// Returns the text that a rule gives; `None` where it gives none, or where that is wrong.
+    pub(super) fn text<'a, S: Seen + ?Sized>(
+        &mut self,
+        seen: &'a S,
+        given: Option<&'a Given<Box<str>>>,
+        label: Label,
+    ) -> Option<Cow<'a, str>> {
+        let source = match given? {
+            Given::Literal(text) => return Some(Cow::Borrowed(text)),
+            Given::From(source) => source,
+        };
+        let text = text_at(seen, source);
+        text.map_err(|fault| self.add(label, origin(source), fault)).ok()
+    }
+
+    /// Returns the number of persons that a rule gives; `None` where it gives none, or where that is wrong.
+    pub(super) fn persons<S: Seen + ?Sized>(
+        &mut self,
+        seen: &S,
+        given: Option<&Given<u64>>,
+        label: Label,
+    ) -> Option<u64> {
+        let source = match given? {
+            Given::Literal(count) => return Some(*count),
+            Given::From(source) => source,
+        };
+        let count = match source {
+            Source::Body(pointer) => persons_in_body(seen.body(pointer)),
+            Source::Header(_) | Source::Context(_) => text_at(seen, source).and_then(|text| persons(&text)),
+        };
+        count.map_err(|fault| self.add(label, origin(source), fault)).ok()
     }
 }
 
@@ -43,6 +82,51 @@ pub(super) fn header<'a, S: Seen + ?Sized>(seen: &'a S, name: &str) -> Result<Op
         Header::NotText => Err(Fault::NotText),
         Header::Text(text) if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Err(Fault::NotText),
         Header::Text(text) => word(Cow::Borrowed(text)).map(Some),
+    }
+}
+
+/// Returns where a source stands.
+pub(super) fn origin(source: &Source) -> Origin {
+    match source {
+        Source::Header(name) => Origin::Header(name.to_string()),
+        Source::Body(pointer) => Origin::Body(pointer.to_string()),
+        Source::Context(key) => Origin::Context(key.to_string()),
+    }
+}
+
+/// Returns the text at a place of the request, where a rule asks for one.
+pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source) -> Result<Cow<'a, str>, Fault> {
+    match source {
+        Source::Header(name) => header(seen, name)?.ok_or(Fault::Missing),
+        Source::Context(key) => seen.context(key).ok_or(Fault::Missing).and_then(|text| word(Cow::Borrowed(text))),
+        Source::Body(pointer) => match seen.body(pointer) {
+            Body::Text(text) => word(text),
+            Body::Number(_) | Body::Count(_) | Body::Other => Err(Fault::Body(BodyFault::WrongKind)),
+            other => Err(no_member(&other)),
+        },
+    }
+}
+
+/// Returns the number of persons that a body says: a number, or an array with one element for each.
+fn persons_in_body(body: Body<'_>) -> Result<u64, Fault> {
+    match body {
+        Body::Number(count) => bounded(count),
+        Body::Count(count) => bounded(u64::try_from(count).unwrap_or(u64::MAX)),
+        Body::Text(_) | Body::Other => Err(Fault::Body(BodyFault::WrongKind)),
+        other => Err(no_member(&other)),
+    }
+}
+
+/// Returns why a body has no member to look at.
+const fn no_member(body: &Body<'_>) -> Fault {
+    match body {
+        Body::Absent => Fault::Missing,
+        Body::Repeated => Fault::Repeated,
+        Body::NotThere => Fault::Body(BodyFault::NotThere),
+        Body::Partial => Fault::Body(BodyFault::Partial),
+        Body::NotJson => Fault::Body(BodyFault::NotJson),
+        // What is there was looked at before; whatever comes here gives no label.
+        Body::Text(_) | Body::Number(_) | Body::Count(_) | Body::Other => Fault::Body(BodyFault::WrongKind),
     }
 }
 

@@ -14,14 +14,14 @@ use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter, People, Pseudonym};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2 FOR UPDATE";
+const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
 pub(super) const ADD_ACCOUNT: &str =
     "INSERT INTO neglist_account (id, exporter, year) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const COUNTERS: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
     counted_reserved, imported, forgotten FROM neglist_counter \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2)";
+    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4)";
 const TRANSFERS: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
-    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id = ANY($1)";
+    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id = ANY($1::TEXT[])";
 // The first of them, and those behind it for as many persons as there is room for: each is looked
 // up in each counter.
 const RUN_OUT: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
@@ -30,14 +30,14 @@ const RUN_OUT: &str = "SELECT id, account, fingerprint, token, state, named, ans
     SUM((COALESCE(CARDINALITY(general), 0) + COALESCE(CARDINALITY(sensitive), 0)) * CARDINALITY(counters)) \
     OVER (ORDER BY expires_s, id) AS persons FROM \
     (SELECT id, expires_s, general, sensitive, counters FROM neglist_transfer \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2) AND expires_s <= $3 \
-    ORDER BY expires_s, id LIMIT $4) AS first) AS measured WHERE place = 1 OR persons <= $5)";
+    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4) AND expires_s <= $3::INT8 \
+    ORDER BY expires_s, id LIMIT $4::INT8) AS first) AS measured WHERE place = 1 OR persons <= $5::INT8)";
 const OLD: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
     expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer \
-    WHERE account = $1 AND changed_s < $2 AND state <> 2 ORDER BY changed_s LIMIT $3";
+    WHERE account = $1::INT8 AND changed_s < $2::INT8 AND state <> 2 ORDER BY changed_s LIMIT $3::INT8";
 const PEOPLE: &str = "SELECT person.counter, person.pseudonym, person.committed, person.reserved \
     FROM UNNEST($2::INT4[], $3::BYTEA[]) AS asked (counter, pseudonym) JOIN neglist_person AS person \
-    ON person.account = $1 AND person.counter = asked.counter AND person.pseudonym = asked.pseudonym";
+    ON person.account = $1::INT8 AND person.counter = asked.counter AND person.pseudonym = asked.pseudonym";
 
 /// Persons in one statement. A row is at most 32 bytes and a number, so that a statement stays
 /// below half a megabyte.

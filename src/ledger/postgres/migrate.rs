@@ -2,7 +2,9 @@
 //!
 //! Migrations are numbered from 1 without a gap and never change once they were released. One row
 //! says which was the last; whoever migrates holds its lock, so that servers that start at once
-//! wait for one another. A program meets a database that is newer than itself with a refusal: it
+//! wait for one another. Every statement of a migration can be run again (`IF NOT EXISTS`):
+//! `CockroachDB` and `YugabyteDB` may commit before or with each that changes a table, so that a migration
+//! that is cut off leaves some of them behind, and the version as it was. A program meets a database that is newer than itself with a refusal: it
 //! could not tell what its rows mean.
 
 use deadpool_postgres::ClientWrapper;
@@ -17,6 +19,10 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     id INT4 NOT NULL PRIMARY KEY,
     version INT4 NOT NULL
 )";
+
+/// `CockroachDB` changes no tables in an explicit transaction of a weaker level. Whoever waited for the
+/// lock meanwhile begins anew, and finds the work done.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
 /// Says of a database that it has no tables.
 pub const NO_TABLES: &str = "the database has no tables of a ledger";
@@ -71,7 +77,7 @@ pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
             .await?;
         client.execute(&first, &[]).await?;
     }
-    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    client.batch_execute(BEGIN).await?;
     let lock = client.prepare("SELECT version FROM neglist_schema WHERE id = 1 FOR UPDATE").await?;
     let version: i32 = client.query_one(&lock, &[]).await?.try_get(0)?;
     if latest() < version {
@@ -81,7 +87,7 @@ pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
     for migration in MIGRATIONS.iter().skip(done) {
         client.batch_execute(migration).await.map_err(or_again)?;
     }
-    let set = client.prepare("UPDATE neglist_schema SET version = $1 WHERE id = 1").await?;
+    let set = client.prepare("UPDATE neglist_schema SET version = $1::INT4 WHERE id = 1").await?;
     client.execute(&set, &[&latest()]).await?;
     client.batch_execute("COMMIT").await?;
     Ok(())

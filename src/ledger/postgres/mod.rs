@@ -20,6 +20,10 @@
 //! turn that changes something updates that row as well, so that a database that gives a stricter
 //! isolation than was asked for finds a conflict instead of an old snapshot.
 //!
+//! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions
+//! but `current_setting`; every parameter that is compared says its type, because not every database
+//! works it out.
+//!
 //! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
 //! again, under the lock, when the transaction before it has ended one way or the other.
 //!

@@ -84,6 +84,14 @@ pub(super) fn is_definite(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|answer| !is_fatal(answer) && answer.code().code() != "40003")
 }
 
+/// Says whether the server answered that COMMIT did nothing: the transaction could not be put in an
+/// order with others, broke a constraint, or was lost already. A distributed database answers with
+/// other errors also where it does not know itself what became of it.
+pub(super) fn is_definite_at_commit(error: &tokio_postgres::Error) -> bool {
+    let is_refusal = |answer: &DbError| ["40", "23", "25"].iter().any(|class| answer.code().code().starts_with(class));
+    is_definite(error) && error.as_db_error().is_some_and(is_refusal)
+}
+
 impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
@@ -145,7 +153,8 @@ async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Res
     );
     client.batch_execute(&limits).await.map_err(HookError::Backend)?;
     for setting in ["synchronous_commit", "fsync"] {
-        let statement = client.prepare_cached("SELECT current_setting($1, true)").await.map_err(HookError::Backend)?;
+        let statement =
+            client.prepare_cached("SELECT current_setting($1::TEXT, true)").await.map_err(HookError::Backend)?;
         let row = client.query_one(&statement, &[&setting]).await.map_err(HookError::Backend)?;
         let value: Option<String> = row.try_get(0).map_err(HookError::Backend)?;
         if value.as_deref() == Some("off") {

@@ -6,6 +6,7 @@
 
 mod entries;
 mod extensions;
+mod gateway;
 mod lists;
 mod names;
 mod registry;
@@ -36,6 +37,7 @@ pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Di
     builder.freeze();
     let mut snapshot = builder.snapshot();
     registry::compile(&mut builder, sources, &mut snapshot);
+    gateway::compile(&mut builder, sources, &mut snapshot);
     let usable = !snapshot.lists.nationals.is_empty();
     if !usable {
         builder.directory_error(
@@ -197,6 +199,7 @@ fn size(document: &Document) -> usize {
         Document::National(_) => 1,
         Document::Zone(file) => file.sectors.len() + file.entries.len(),
         Document::Registry(file) => file.exporters.len() + file.flows.len() + file.clearances.len(),
+        Document::Gateway(file) => file.rules.len(),
         Document::Test(file) => file.cases.len(),
     }
 }

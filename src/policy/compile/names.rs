@@ -32,7 +32,7 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
                 }
             }
             Document::Registry(file) => registry_names(builder, path, file),
-            Document::National(_) | Document::Zone(_) | Document::Test(_) => {}
+            Document::National(_) | Document::Zone(_) | Document::Gateway(_) | Document::Test(_) => {}
         }
     }
     limit(builder, "zones", builder.codes.zones.len());

@@ -22,7 +22,7 @@ use crate::policy::SourceFile;
 use crate::policy::decode::{Context, did_you_mean};
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
-use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, YesNo};
+use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};
 use crate::policy::time;
 
 /// Years that each kind of clearance lasts at most, where the law sets a number.
@@ -50,7 +50,11 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
         .iter()
         .filter_map(|source| match &source.document {
             Document::Registry(file) => Some((source.path.as_str(), file.as_ref())),
-            Document::Catalogue(_) | Document::National(_) | Document::Zone(_) | Document::Test(_) => None,
+            Document::Catalogue(_)
+            | Document::National(_)
+            | Document::Zone(_)
+            | Document::Gateway(_)
+            | Document::Test(_) => None,
         })
         .collect();
     for (path, file) in &files {
@@ -114,7 +118,8 @@ fn facts(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Exporter) -> 
     facts
 }
 
-fn follow(
+/// Follows a reference to a code; reports one that leads nowhere.
+pub(super) fn follow(
     cx: &mut Context<'_>,
     vocabulary: &Vocabulary,
     code: &str,
@@ -310,16 +315,10 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
     let exporter = exporter(cx, snapshot, &source.exporter);
     let sector = sector(cx, snapshot, &source.sector);
     let scenario = scenario(cx, snapshot, &source.scenario);
-    let country = &source.destination.value.0;
-    let destination = match parse_country(country) {
-        Ok(Country::MAINLAND) => Some(Destination::Mainland),
-        Ok(country) => Some(Destination::Abroad(country)),
-        Err(_) => {
-            let help = did_you_mean(&country.to_ascii_uppercase(), Country::assigned());
-            cx.error("P006", source.destination.span, format!("`{country}` is not a country code"), help);
-            None
-        }
-    };
+    let destination = country(cx, &source.destination).map(|country| match country {
+        Country::MAINLAND => Destination::Mainland,
+        country => Destination::Abroad(country),
+    });
     let export_zones = match &source.export_zone {
         Some(code) => {
             let number = follow(cx, &snapshot.codes.zones, &code.value.0, code.span, "zone")?;
@@ -340,6 +339,17 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
         ground: source.ground.to_ground(),
         export_zones,
     })
+}
+
+/// Returns the country of a code; reports one that is none.
+pub(super) fn country(cx: &mut Context<'_>, code: &At<Words>) -> Option<Country> {
+    let word = &code.value.0;
+    let country = parse_country(word).ok();
+    if country.is_none() {
+        let help = did_you_mean(&word.to_ascii_uppercase(), Country::assigned());
+        cx.error("P006", code.span, format!("`{word}` is not a country code"), help);
+    }
+    country
 }
 
 fn items(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Vec<Item> {

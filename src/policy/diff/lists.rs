@@ -26,7 +26,11 @@ const LINES: [&str; 4] = [
 pub(super) fn national_lines(sources: &[SourceFile]) -> FourLines {
     let lists = sources.iter().filter_map(|source| match &source.document {
         Document::National(list) => Some(list),
-        Document::Catalogue(_) | Document::Zone(_) | Document::Registry(_) | Document::Test(_) => None,
+        Document::Catalogue(_)
+        | Document::Zone(_)
+        | Document::Registry(_)
+        | Document::Gateway(_)
+        | Document::Test(_) => None,
     });
     lists.max_by_key(|list| list.first_day.value).map_or([0; 4], |list| four_lines(list))
 }

@@ -5,6 +5,7 @@
 //! change goes, stricter or looser, is said only where the field alone decides it.
 
 mod catalogue;
+mod gateway;
 mod lists;
 mod outcomes;
 mod registry;
@@ -48,6 +49,10 @@ pub enum Area {
     Flow,
     /// A clearance.
     Clearance,
+    /// Names of the label headers.
+    LabelHeaders,
+    /// A rule by which requests of gateways are labelled.
+    GatewayRule,
 }
 
 impl Area {
@@ -68,6 +73,8 @@ impl Area {
             Area::Exporter => "exporter",
             Area::Flow => "flow",
             Area::Clearance => "clearance",
+            Area::LabelHeaders => "label headers",
+            Area::GatewayRule => "gateway rule",
         }
     }
 }
@@ -188,6 +195,7 @@ fn subjects(sources: &[SourceFile]) -> Vec<Subject> {
             Document::Zone(list) => lists::zone(path, list, source.unknown.len(), national, &mut subjects),
             Document::Catalogue(file) => catalogue::catalogue(path, file, &mut subjects),
             Document::Registry(file) => registry::registry(path, file, &mut subjects),
+            Document::Gateway(file) => gateway::gateway(path, file, &mut subjects),
             Document::Test(_) => {}
         }
     }

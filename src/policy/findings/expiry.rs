@@ -58,7 +58,7 @@ fn editions(sources: &[SourceFile]) -> Vec<Edition<'_>> {
             Document::Zone(list) => {
                 (&list.id, &list.title, list.family.value.0.as_ref(), &list.first_day, &list.last_day)
             }
-            Document::Catalogue(_) | Document::Registry(_) | Document::Test(_) => continue,
+            Document::Catalogue(_) | Document::Registry(_) | Document::Gateway(_) | Document::Test(_) => continue,
         };
         editions.push(Edition {
             path,

@@ -5,6 +5,7 @@
 
 pub mod caps;
 mod expiry;
+mod gateway;
 mod reach;
 
 use jiff::civil::Date;
@@ -33,6 +34,9 @@ pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, dia
     if let (Some(snapshot), Some(noon)) = (snapshot, time::moment(look.day, 12)) {
         reach::find(&mut finder, sources, snapshot, noon);
     }
+    if let Some(snapshot) = snapshot {
+        gateway::find(&mut finder, sources, &snapshot.gateway);
+    }
 }
 
 /// Returns how often the files say `unknown`.
@@ -45,7 +49,7 @@ fn unread_places(source: &SourceFile) -> Vec<Span> {
     let table = match &source.document {
         Document::National(list) => list.unknown.as_slice(),
         Document::Zone(list) => list.unknown.as_slice(),
-        Document::Catalogue(_) | Document::Registry(_) | Document::Test(_) => &[],
+        Document::Catalogue(_) | Document::Registry(_) | Document::Gateway(_) | Document::Test(_) => &[],
     };
     let mut places = source.unknown.clone();
     places.extend(table.iter().map(|unread| unread.span));

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::registry::Registry;
-use super::scalar::{At, Class, Day, Ground, Modality, Note, PersonCount, Words, YesNo};
+use super::request::{CaseRequest, CaseTotals};
+use super::scalar::{At, Class, Day, Ground, Modality, Note, OrNone, PersonCount, Words, YesNo};
 use super::{Format, Kind};
 use crate::domain::units::Moment;
 use crate::policy::decode::{Context, Decode, clip, record, words};
@@ -38,8 +39,12 @@ record! {
         pub source: Option<SourceText>,
         /// Moment to decide for.
         pub at: CaseMoment,
-        /// What is asked.
-        pub transfer: CaseTransfer,
+        /// What is asked; or a request, of which a gateway asks.
+        pub transfer: Option<CaseTransfer>,
+        /// What a gateway asks about.
+        pub request: Option<CaseRequest>,
+        /// With a request: the totals that the answer depends on.
+        pub totals: Option<CaseTotals>,
         /// What must come out.
         pub want: Want,
         /// Free text.
@@ -120,7 +125,11 @@ record! {
         pub reasons: Vec<At<Words>>,
         /// The clearance; absent: not compared.
         pub clearance: Option<Words>,
-        /// The field for which the request must be refused.
+        /// With a request: the rule that must be about it; `none` where label headers alone name the transfer.
+        pub rule: Option<OrNone<Words>>,
+        /// With a request: the flow that it must come to.
+        pub flow: Option<Words>,
+        /// The field for which the request must be refused; with a request also the code, such as `LABEL_MISSING`.
         pub error: Option<Words>,
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod cases;
 pub mod catalogue;
+pub mod gateway;
 pub mod list;
 pub mod registry;
+pub mod request;
 pub mod scalar;
 pub mod settings;
 
@@ -28,6 +30,8 @@ words! {
         ZoneList = "zone-list",
         /// The operator's own.
         Registry = "registry",
+        /// Rules by which requests of gateways are labelled.
+        Gateway = "gateway",
         /// Cases.
         Test = "test",
     }
@@ -35,7 +39,8 @@ words! {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 5] = [Kind::Catalogue, Kind::NationalList, Kind::ZoneList, Kind::Registry, Kind::Test];
+    pub const ALL: [Kind; 6] =
+        [Kind::Catalogue, Kind::NationalList, Kind::ZoneList, Kind::Registry, Kind::Gateway, Kind::Test];
 }
 
 /// The format version: 1.
@@ -68,6 +73,8 @@ pub enum Document {
     Zone(Box<list::ZoneList>),
     /// The operator's own.
     Registry(Box<registry::RegistryFile>),
+    /// Rules by which requests of gateways are labelled.
+    Gateway(Box<gateway::GatewayFile>),
     /// Cases.
     Test(Box<cases::TestFile>),
 }
@@ -87,6 +94,7 @@ pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnosti
         Kind::NationalList => Decode::decode(&node, &mut cx).map(Document::National),
         Kind::ZoneList => Decode::decode(&node, &mut cx).map(Document::Zone),
         Kind::Registry => Decode::decode(&node, &mut cx).map(Document::Registry),
+        Kind::Gateway => Decode::decode(&node, &mut cx).map(Document::Gateway),
         Kind::Test => Decode::decode(&node, &mut cx).map(Document::Test),
     }?;
     check_sources(&document, &mut cx);
@@ -100,7 +108,7 @@ fn check_sources(document: &Document, cx: &mut Context<'_>) {
         Document::Catalogue(file) => &file.sources,
         Document::National(file) => &file.sources,
         Document::Zone(file) => &file.sources,
-        Document::Registry(_) | Document::Test(_) => return,
+        Document::Registry(_) | Document::Gateway(_) | Document::Test(_) => return,
     };
     let used = std::mem::take(&mut cx.sources);
     let known: Vec<&str> = table.0.iter().map(|(name, _)| name.value.as_ref()).collect();
@@ -159,6 +167,7 @@ pub fn schema() -> Json {
         branch(Kind::NationalList, list::NationalList::schema(&mut inner)),
         branch(Kind::ZoneList, list::ZoneList::schema(&mut inner)),
         branch(Kind::Registry, registry::RegistryFile::schema(&mut inner)),
+        branch(Kind::Gateway, gateway::GatewayFile::schema(&mut inner)),
         branch(Kind::Test, cases::TestFile::schema(&mut inner)),
     ];
     defs.extend(inner);

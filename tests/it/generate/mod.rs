@@ -1,9 +1,10 @@
-//! Random policies, as the text of their files, and random transfers to ask about under them.
+//! Random policies, as the text of their files, and random transfers and requests to ask about under them.
 //!
 //! Everything is drawn from [`dice::Dice`]: from a seed, so that a failure can be run again, or
 //! from the bytes of a fuzzer. Nothing here knows what a policy means.
 
 pub(crate) mod dice;
+pub(crate) mod label;
 pub(crate) mod list;
 pub(crate) mod policy;
 pub(crate) mod transfer;

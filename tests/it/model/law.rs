@@ -47,7 +47,11 @@ impl<'p> Law<'p> {
     fn knows(&self, section: fn(&Catalogue) -> &Vec<Word>, word: &str) -> bool {
         self.documents().any(|document| match document {
             Document::Catalogue(file) => section(file).iter().any(|known| &*known.code.value.0 == word),
-            Document::National(_) | Document::Zone(_) | Document::Registry(_) | Document::Test(_) => false,
+            Document::National(_)
+            | Document::Zone(_)
+            | Document::Registry(_)
+            | Document::Gateway(_)
+            | Document::Test(_) => false,
         })
     }
 
@@ -171,7 +175,7 @@ impl<'p> Law<'p> {
             match document {
                 Document::National(list) => add(&list.first_day, list.last_day.as_ref()),
                 Document::Zone(list) => add(&list.first_day, list.last_day.as_ref()),
-                Document::Catalogue(_) | Document::Registry(_) | Document::Test(_) => {}
+                Document::Catalogue(_) | Document::Registry(_) | Document::Gateway(_) | Document::Test(_) => {}
             }
         }
         for clearance in clearances {

@@ -6,6 +6,7 @@
 //! design is silent, `policies/README.md` and the documentation of the domain have the word.
 
 pub(crate) mod judge;
+pub(crate) mod labels;
 pub(crate) mod law;
 pub(crate) mod said;
 pub(crate) mod steps;

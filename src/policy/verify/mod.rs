@@ -3,6 +3,8 @@
 //! Exporters, flows and clearances of a test file exist for its own cases only: the policies
 //! are compiled once more with them.
 
+mod request;
+
 use super::compile;
 use super::diagnostic::{self, Diagnostic, Span};
 use super::source::Document;
@@ -68,6 +70,7 @@ fn refuse_other_kinds(tests: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) {
             Document::National(file) => file.span,
             Document::Zone(file) => file.span,
             Document::Registry(file) => file.span,
+            Document::Gateway(file) => file.span,
         };
         let help = "rename it: a server never reads files named `…_test.yaml`".to_owned();
         let message = "a file named as a test that is none".to_owned();
@@ -114,7 +117,11 @@ fn compile_shared(policies: &[SourceFile], limits: &Limits, diagnostics: &mut Ve
 fn test_files(tests: &[SourceFile]) -> impl Iterator<Item = (&SourceFile, &TestFile)> {
     tests.iter().filter_map(|source| match &source.document {
         Document::Test(file) => Some((source, file.as_ref())),
-        Document::Catalogue(_) | Document::National(_) | Document::Zone(_) | Document::Registry(_) => None,
+        Document::Catalogue(_)
+        | Document::National(_)
+        | Document::Zone(_)
+        | Document::Registry(_)
+        | Document::Gateway(_) => None,
     })
 }
 
@@ -171,6 +178,7 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
                 cx.error("P011", code.span, format!("unknown reason code `{}`", code.value.0), help);
             }
         }
+        request::check(&mut cx, case);
         if case.want.outcome.is_some() == case.want.error.is_some() {
             let help = "write one of `outcome: …` and `error: …`".to_owned();
             cx.error("P017", case.want.span, "a case wants either an outcome or an error".to_owned(), help);
@@ -178,21 +186,16 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
     }
 }
 
+/// What came out of a case: the outcome, in a few words, and what differs from what is wanted.
+type Came = (Option<Outcome>, String, Vec<String>);
+
 /// Runs one case.
 pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
-    let (outcome, got, failures) = match decide(snapshot, &asked(&case.transfer), case.at.0) {
-        Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
-        Err(violations) => {
-            let fields: Vec<String> =
-                violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
-            let problems: Vec<String> = violations.iter().map(in_short).collect();
-            let failures = match &case.want.error {
-                Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
-                Some(field) => vec![format!("wanted an error at `{}`", field.0)],
-                None => vec![format!("wanted an answer, and the request is refused: {}", problems.join("; "))],
-            };
-            (None, format!("refused at {}", fields.join(", ")), failures)
-        }
+    let (outcome, got, failures) = match (&case.transfer, &case.request) {
+        (Some(transfer), _) => judge(snapshot, &asked(transfer), case),
+        (None, Some(request)) => request::run(snapshot, request, case),
+        // Reported when the file was checked.
+        (None, None) => (None, "nothing is asked".to_owned(), vec!["a case asks something".to_owned()]),
     };
     CaseResult {
         file: file.to_owned(),
@@ -203,6 +206,29 @@ pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
         got,
         failures,
     }
+}
+
+/// Decides what a case asks, and compares.
+fn judge(snapshot: &Snapshot, asked: &Asked<'_>, case: &Case) -> Came {
+    match decide(snapshot, asked, case.at.0) {
+        Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
+        Err(violations) => {
+            let fields: Vec<String> =
+                violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
+            let problems: Vec<String> = violations.iter().map(in_short).collect();
+            refused(&fields, &problems, case)
+        }
+    }
+}
+
+/// A request that is refused, at some places and for some reasons.
+fn refused(fields: &[String], problems: &[String], case: &Case) -> Came {
+    let failures = match &case.want.error {
+        Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
+        Some(field) => vec![format!("wanted an error at `{}`", field.0)],
+        None => vec![format!("wanted an answer, and the request is refused: {}", problems.join("; "))],
+    };
+    (None, format!("refused at {}", fields.join(", ")), failures)
 }
 
 fn decide(snapshot: &Snapshot, asked: &Asked<'_>, at: Moment) -> Result<Decision, Vec<Violation>> {

@@ -1,0 +1,256 @@
+//! Which rule is about a request, and which requests no rule may be chosen for.
+
+use super::super::labelled::{HostFault, PathFault, Record};
+use super::super::table::{Gives, LabelHeaders};
+use super::*;
+use crate::testing::seen::{Request, connection, request};
+
+/// Returns a rule of a host, a path (`/a`, or `/a/**` for what is below too) and methods.
+fn rule(id: &str, host: &str, path: &str, methods: &[&str]) -> Rule {
+    let path = match path.strip_suffix("/**") {
+        _ if path.is_empty() => PathPattern::Any,
+        Some("") => PathPattern::Prefix("/".into()),
+        Some(prefix) => PathPattern::Prefix(prefix.into()),
+        None => PathPattern::Exact(path.into()),
+    };
+    let methods = methods.iter().map(|method| (*method).into()).collect();
+    let conditions = Conditions { methods, ..Conditions::default() };
+    let (id, host) = (id.into(), pattern(host));
+    Rule { id, host, path, sni: HostPattern::Any, conditions, gives: Gives::default(), record: Record::AskOnly }
+}
+
+fn pattern(host: &str) -> HostPattern {
+    match host.strip_prefix("*.") {
+        Some(suffix) => HostPattern::Below(suffix.into()),
+        None if host == "*" => HostPattern::Any,
+        None => HostPattern::Exact(host.into()),
+    }
+}
+
+fn with_sni(name: &str, rule: Rule) -> Rule {
+    Rule { sni: pattern(name), ..rule }
+}
+
+fn with_header(name: &str, value: &str, mut rule: Rule) -> Rule {
+    rule.conditions.headers.push((name.into(), value.into()));
+    rule
+}
+
+fn with_context(key: &str, value: &str, mut rule: Rule) -> Rule {
+    rule.conditions.context.push((key.into(), value.into()));
+    rule
+}
+
+fn gateway(rules: Vec<Rule>) -> Gateway {
+    Gateway::new(LabelHeaders::default(), rules)
+}
+
+#[track_caller]
+fn chosen<'g>(gateway: &'g Gateway, request: &Request) -> &'g str {
+    gateway.choose(request).0.unwrap().map_or("none", |rule| &rule.id)
+}
+
+#[track_caller]
+fn unclear(gateway: &Gateway, request: &Request) -> Fault {
+    gateway.choose(request).0.unwrap_err().1
+}
+
+#[test]
+fn the_most_specific_host_has_the_say_and_no_other() {
+    let gateway = gateway(vec![
+        rule("any", "*", "", &[]),
+        rule("below", "*.example.com", "", &[]),
+        rule("deep", "*.eu.example.com", "", &[]),
+        rule("exact", "api.example.com", "/patients", &[]),
+    ]);
+    assert_eq!(chosen(&gateway, &request("GET", "other.org/x")), "any");
+    assert_eq!(chosen(&gateway, &request("GET", "example.com/x")), "any", "a suffix needs a part before it");
+    assert_eq!(chosen(&gateway, &request("GET", "www.example.com/x")), "below");
+    assert_eq!(chosen(&gateway, &request("GET", "a.b.example.com/x")), "below");
+    assert_eq!(chosen(&gateway, &request("GET", "a.eu.example.com/x")), "deep");
+    assert_eq!(chosen(&gateway, &request("GET", "eu.example.com/x")), "below");
+    assert_eq!(chosen(&gateway, &request("GET", "API.example.com.:443/patients")), "exact");
+    assert_eq!(chosen(&gateway, &request("GET", "notexample.com/x")), "any", "whole parts only");
+    // `below` would be about it, were there no rule for the host itself.
+    assert_eq!(chosen(&gateway, &request("GET", "api.example.com/other")), "none");
+}
+
+#[test]
+fn the_longest_path_has_the_say_and_no_other() {
+    let gateway = gateway(vec![
+        rule("rest", "a.b", "", &[]),
+        rule("root", "c.d", "/**", &[]),
+        rule("v1", "a.b", "/v1/**", &[]),
+        rule("patients", "a.b", "/v1/patients/**", &["POST"]),
+        rule("export", "a.b", "/v1/patients/export", &[]),
+    ]);
+    for (target, expected) in [
+        ("a.b/", "rest"),
+        ("a.b", "rest"),
+        ("a.b/v1", "v1"),
+        ("a.b/v1/", "v1"),
+        ("a.b/v1/x/y/z", "v1"),
+        ("a.b/v12", "rest"),
+        ("a.b/v1/patientsx", "v1"),
+        ("a.b/v1/patients?x=1", "patients"),
+        ("a.b/v1/patients/7/record", "patients"),
+        ("a.b/v1/patients/export", "export"),
+        ("a.b/v1/p%61tients", "patients"),
+        ("c.d/", "root"),
+        ("c.d/x", "root"),
+    ] {
+        assert_eq!(chosen(&gateway, &request("POST", target)), expected, "{target}");
+    }
+    // The rule for the prefix is about POST. No other rule catches what it does not.
+    let fault = unclear(&gateway, &request("GET", "a.b/v1/patients/7"));
+    assert_eq!(fault, Fault::Choice(ChoiceFault::ConditionsNotMet { rules: vec!["patients".into()] }));
+}
+
+#[test]
+fn a_slash_at_the_end_is_no_way_around_a_rule() {
+    let without = gateway(vec![rule("rest", "a.b", "/**", &[]), rule("export", "a.b", "/export", &[])]);
+    let fault = |written: &str| Fault::Choice(ChoiceFault::SlashAtEnd { written: written.into() });
+    assert_eq!(unclear(&without, &request("GET", "a.b/export/")), fault("/export"));
+    let with = gateway(vec![rule("export", "a.b", "/export/", &[])]);
+    assert_eq!(unclear(&with, &request("GET", "a.b/export")), fault("/export/"));
+    assert_eq!(chosen(&with, &request("GET", "a.b/export/")), "export");
+}
+
+#[test]
+fn a_path_that_cannot_be_compared_is_refused_where_rules_go_by_the_path() {
+    let gateway = gateway(vec![rule("a", "a.b", "/x", &[]), rule("rest", "c.d", "", &[])]);
+    assert_eq!(unclear(&gateway, &request("GET", "a.b/y/../x")), Fault::Path(PathFault::DotSegment));
+    assert_eq!(unclear(&gateway, &request("GET", "a.b*")), Fault::Host(HostFault::Character));
+    assert_eq!(chosen(&gateway, &request("GET", "c.d/y/../x")), "rest");
+    assert_eq!(chosen(&gateway, &request("GET", "e.f/y/../x")), "none");
+    // A request without a path could be for any path.
+    assert_eq!(unclear(&gateway, &request("CONNECT", "a.b:443")), Fault::Choice(ChoiceFault::PathNotSeen));
+    assert_eq!(chosen(&gateway, &request("CONNECT", "c.d:443")), "rest");
+}
+
+#[test]
+fn a_host_that_cannot_be_compared_is_refused_where_rules_go_by_the_host() {
+    let with_hosts = gateway(vec![rule("a", "a.b", "", &[]), with_sni("s.t", rule("tcp", "*", "", &[]))]);
+    let without = gateway(vec![rule("any", "*", "", &[])]);
+    assert_eq!(unclear(&with_hosts, &request("GET", "u@a.b/")), Fault::Host(HostFault::Character));
+    assert_eq!(unclear(&with_hosts, &request("GET", "/")), Fault::Choice(ChoiceFault::HostNotSeen));
+    assert_eq!(chosen(&with_hosts, &connection("s.t")), "tcp", "a connection without HTTP has no host");
+    assert_eq!(chosen(&without, &request("GET", "u@a.b/")), "any");
+    assert_eq!(chosen(&without, &request("GET", "/")), "any");
+    assert_eq!(chosen(&gateway(Vec::new()), &request("GET", "u@a.b//")), "none");
+}
+
+#[test]
+fn connections_are_told_apart_by_server_name() {
+    let rules = vec![
+        with_sni("api.example.com", rule("exact", "*", "", &[])),
+        with_sni("*.example.com", rule("below", "*", "", &[])),
+        with_sni("*.eu.example.com", rule("deep", "*", "", &[])),
+    ];
+    let strict = gateway(rules.clone());
+    assert_eq!(chosen(&strict, &connection("API.example.com")), "exact");
+    assert_eq!(chosen(&strict, &connection("x.y.example.com")), "below");
+    assert_eq!(chosen(&strict, &connection("x.eu.example.com")), "deep");
+    let not_met = Fault::Choice(ChoiceFault::ServerNameNotMet);
+    assert_eq!(chosen(&strict, &connection("example.com")), "none");
+    assert_eq!(chosen(&strict, &Request::default()), "none");
+    let of_host = gateway(vec![with_sni("s.t", rule("s", "a.b", "", &[]))]);
+    assert_eq!(unclear(&of_host, &request("GET", "a.b/").sni("u.v")), not_met);
+    assert_eq!(unclear(&of_host, &request("GET", "a.b/")), not_met);
+    assert_eq!(unclear(&strict, &connection("a b")), Fault::Host(HostFault::Character));
+    let mut rules = rules;
+    rules.push(rule("rest", "*", "", &[]));
+    let lenient = gateway(rules);
+    assert_eq!(chosen(&lenient, &connection("example.com")), "rest");
+    assert_eq!(chosen(&lenient, &Request::default()), "rest");
+    assert_eq!(chosen(&lenient, &request("GET", "a.b/").sni("api.example.com")), "exact");
+}
+
+#[test]
+fn a_connection_to_a_host_with_rules_is_not_unknown() {
+    let gateway =
+        gateway(vec![rule("a", "a.b", "/x", &[]), with_sni("c.d", rule("c", "*", "", &[])), rule("h", "c.d", "", &[])]);
+    assert_eq!(unclear(&gateway, &connection("a.b")), Fault::Choice(ChoiceFault::OnlyServerName));
+    assert_eq!(chosen(&gateway, &connection("c.d")), "c");
+    assert_eq!(chosen(&gateway, &connection("e.f")), "none");
+    assert_eq!(unclear(&gateway, &connection("e..f")), Fault::Host(HostFault::Parts));
+}
+
+#[test]
+fn rules_for_whatever_place_leave_the_rest_alone_but_for_other_methods() {
+    let any = |id| rule(id, "*", "", &[]);
+    let gateway = gateway(vec![
+        with_context("route", "patients", rule("patients", "*", "", &["POST"])),
+        with_context("resource.type", "dataset", any("dataset")),
+        rule("api", "*", "/api/**", &[]),
+    ]);
+    assert_eq!(chosen(&gateway, &request("POST", "a.b/x").context("route", "patients")), "patients");
+    assert_eq!(chosen(&gateway, &Request::default().context("resource.type", "dataset")), "dataset");
+    assert_eq!(chosen(&gateway, &request("POST", "a.b/x").context("route", "other")), "none");
+    assert_eq!(chosen(&gateway, &Request::default()), "none");
+    assert_eq!(chosen(&gateway, &connection("a.b")), "none");
+    let fault = unclear(&gateway, &request("GET", "a.b/x").context("route", "patients"));
+    assert_eq!(fault, Fault::Choice(ChoiceFault::ConditionsNotMet { rules: vec!["patients".into()] }));
+}
+
+#[test]
+fn more_conditions_go_before_fewer_and_as_many_are_refused() {
+    let gateway = gateway(vec![
+        rule("plain", "a.b", "/x", &[]),
+        rule("post", "a.b", "/x", &["POST", "PUT"]),
+        with_header("tier", "gold", rule("gold", "a.b", "/x", &[])),
+        with_context("route", "r", with_header("tier", "gold", rule("gold post", "a.b", "/x", &["POST"]))),
+    ]);
+    let get = || request("GET", "a.b/x");
+    let post = || request("POST", "a.b/x");
+    assert_eq!(chosen(&gateway, &get()), "plain");
+    assert_eq!(chosen(&gateway, &post()), "post");
+    assert_eq!(chosen(&gateway, &request("PUT", "a.b/x")), "post");
+    assert_eq!(chosen(&gateway, &get().header("tier", "gold")), "gold");
+    assert_eq!(chosen(&gateway, &get().header("tier", "Gold")), "plain", "values are compared letter by letter");
+    assert_eq!(chosen(&gateway, &post().header("tier", "gold").context("route", "r")), "gold post");
+    let fault = unclear(&gateway, &post().header("tier", "gold"));
+    assert_eq!(fault, Fault::Choice(ChoiceFault::Ambiguous { rules: vec!["gold".into(), "post".into()] }));
+    assert_eq!(unclear(&gateway, &request("post", "a.b/x")), Fault::Choice(ChoiceFault::MethodNotInCapitals));
+    let twice = get().header("tier", "silver").header("tier", "gold");
+    assert_eq!(unclear(&gateway, &twice), Fault::Repeated);
+}
+
+#[test]
+fn a_request_without_a_method_meets_no_condition_on_it() {
+    let gateway = gateway(vec![rule("post", "*", "", &["POST"]), rule("rest", "*", "", &[])]);
+    assert_eq!(chosen(&gateway, &Request::default()), "rest");
+}
+
+#[test]
+fn the_work_does_not_grow_with_the_number_of_rules() {
+    let rules = |count: usize| {
+        let host = |index: usize| format!("h{index}.example.com");
+        let mut rules: Vec<Rule> = (0..count)
+            .flat_map(|index| {
+                [
+                    rule(&format!("e{index}"), &host(index / 10), &format!("/v1/p{index}/x"), &[]),
+                    rule(&format!("p{index}"), &host(index / 10), &format!("/v1/p{index}/**"), &["POST"]),
+                ]
+            })
+            .collect();
+        rules.push(rule("any", "*", "/**", &[]));
+        rules.push(with_sni("*.example.com", rule("tcp", "*", "", &[])));
+        gateway(rules)
+    };
+    let (few, many) = (rules(20), rules(50_000));
+    for request in [
+        request("POST", "h1.example.com/v1/p11/x"),
+        request("POST", "h1.example.com/v1/p11/y/z"),
+        request("GET", "h1.example.com/v1/p11/y"),
+        request("GET", "h1.example.com/v2/a/b/c/d/e/f/g"),
+        request("GET", "nobody.example.org/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p"),
+        request("GET", "a.b.c.d.e.f.g.h.i.j.k.l.m.n/"),
+        connection("h1.example.com"),
+    ] {
+        let ((of_few, cost_few), (of_many, cost_many)) = (few.choose(&request), many.choose(&request));
+        assert_eq!(of_few, of_many, "{request:?}");
+        assert_eq!(cost_few, cost_many, "{request:?}");
+        assert!(cost_many.look_ups <= 10 && cost_many.compared <= 2, "{cost_many:?} {request:?}");
+    }
+}

@@ -1,0 +1,289 @@
+//! Hosts and paths in the one form in which they are compared.
+//!
+//! What servers read differently is refused, not interpreted: a path that a rule does not see
+//! as its own, and the server behind the gateway does, would evade the rule.
+
+// Texts of addresses; nothing here opens a connection.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::borrow::Cow;
+
+use super::labelled::{HostFault, PathFault};
+
+/// Most bytes of a path that is compared: more than the request line of common servers holds.
+pub const PATH_BYTES_MAX: usize = 8_192;
+/// Most bytes of a host name. RFC 1035, 2.3.4, as text.
+const HOST_BYTES_MAX: usize = 253;
+/// Most bytes of a part of a host name. RFC 1035, 2.3.4.
+const HOST_PART_BYTES_MAX: usize = 63;
+
+/// Returns a host as it is compared: in lower case, without port, final dot and brackets.
+///
+/// # Errors
+/// Why it cannot be compared.
+pub fn host(text: &str) -> Result<Cow<'_, str>, HostFault> {
+    if !text.is_ascii() {
+        return Err(HostFault::NotAscii);
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or(HostFault::Address)?;
+        match port.strip_prefix(':') {
+            Some(port) => check_port(port)?,
+            None if port.is_empty() => {}
+            None => return Err(HostFault::Character),
+        }
+        return address.parse().map(|address| ip_text(address).into()).map_err(|_| HostFault::Address);
+    }
+    let name = match text.split_once(':') {
+        None => text,
+        Some((name, port)) if !port.contains(':') => {
+            check_port(port)?;
+            name
+        }
+        Some(_) => return text.parse().map(|address| ip_text(address).into()).map_err(|_| HostFault::Address),
+    };
+    self::name(name.strip_suffix('.').unwrap_or(name))
+}
+
+/// Returns the text of an address; one that only wraps an IPv4 address is that address.
+fn ip_text(address: Ipv6Addr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => address.to_string(),
+    }
+}
+
+fn check_port(port: &str) -> Result<(), HostFault> {
+    let is_plain = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse::<u16>().ok().filter(|_| is_plain).map(|_| ()).ok_or(HostFault::Port)
+}
+
+/// Returns a name, or an IPv4 address, in lower case.
+fn name(name: &str) -> Result<Cow<'_, str>, HostFault> {
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.bytes().all(is_host) {
+        return Err(HostFault::Character);
+    }
+    if HOST_BYTES_MAX < name.len() || name.split('.').any(|part| part.is_empty() || HOST_PART_BYTES_MAX < part.len()) {
+        return Err(HostFault::Parts);
+    }
+    // What ends in a number is read as an address, in shorthands and with leading zeros too.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")).is_some();
+    if (is_hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit())) && name.parse::<Ipv4Addr>().is_err() {
+        return Err(HostFault::Address);
+    }
+    let has_capitals = name.bytes().any(|byte| byte.is_ascii_uppercase());
+    Ok(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() })
+}
+
+/// Returns a path as it is compared: without query and fragment, and with each character encoded
+/// in one way. `None`: there is none, as with CONNECT.
+///
+/// # Errors
+/// Why it cannot be compared.
+pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if !path.starts_with('/') {
+        return Err(PathFault::NoSlash);
+    }
+    if PATH_BYTES_MAX < path.len() {
+        return Err(PathFault::TooLong);
+    }
+    if let Some(fault) = path.bytes().find_map(plain_fault) {
+        return Err(fault);
+    }
+    let path = if path.contains('%') { Cow::Owned(decode(path)?) } else { Cow::Borrowed(path) };
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." | ".." => return Err(PathFault::DotSegment),
+            // The last may be empty: a slash at the end.
+            "" if segments.peek().is_some() => return Err(PathFault::EmptySegment),
+            _ => {}
+        }
+    }
+    Ok(Some(path))
+}
+
+/// Returns what is wrong with a character that stands in a path as it is.
+const fn plain_fault(byte: u8) -> Option<PathFault> {
+    match byte {
+        b'\\' => Some(PathFault::HiddenSlash),
+        b';' => Some(PathFault::Parameters),
+        b'!'..=b'~' => None,
+        _ => Some(PathFault::Character),
+    }
+}
+
+/// Decodes what need not be encoded, and writes the rest in capitals. RFC 3986, 6.2.2.
+fn decode(path: &str) -> Result<String, PathFault> {
+    let mut text = String::with_capacity(path.len());
+    // What the encoded bytes stand for has to be UTF-8, so that there is one way to write it.
+    let mut meaning: Vec<u8> = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            text.push(char::from(byte));
+            meaning.push(byte);
+            continue;
+        }
+        let (Some(high), Some(low)) = (bytes.next().and_then(digit), bytes.next().and_then(digit)) else {
+            return Err(PathFault::Encoding);
+        };
+        let byte = high * 16 + low;
+        match byte {
+            b'.' => return Err(PathFault::DotSegment),
+            b'/' | b'\\' => return Err(PathFault::HiddenSlash),
+            b';' => return Err(PathFault::Parameters),
+            0..=0x1f | 0x7f => return Err(PathFault::Character),
+            b'-' | b'_' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => text.push(char::from(byte)),
+            _ => {
+                text.push('%');
+                text.extend([high, low].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
+                // Only the two that were pushed last are letters that may be small.
+                let begin = text.len().saturating_sub(2);
+                if let Some(digits) = text.get_mut(begin..) {
+                    digits.make_ascii_uppercase();
+                }
+            }
+        }
+        meaning.push(byte);
+    }
+    if std::str::from_utf8(&meaning).is_err() {
+        return Err(PathFault::Encoding);
+    }
+    // Looked at last: the digits behind an encoded `%` may have been encoded too.
+    let is_code = |rest: &str| rest.bytes().take(2).filter_map(digit).count() == 2;
+    if text.split("%25").skip(1).any(is_code) {
+        return Err(PathFault::EncodedTwice);
+    }
+    Ok(text)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared_without_port_case_dot_and_brackets() {
+        for (sent, compared) in [
+            ("api.example.com", "api.example.com"),
+            ("API.Example.COM.:8443", "api.example.com"),
+            ("my_service:80", "my_service"),
+            ("192.0.2.7:443", "192.0.2.7"),
+            ("[2001:DB8::7]", "2001:db8::7"),
+            ("[2001:db8:0:0:0:0:0:7]:443", "2001:db8::7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[::ffff:192.0.2.7]:443", "192.0.2.7"),
+            ("xn--fiqs8s", "xn--fiqs8s"),
+        ] {
+            assert_eq!(host(sent).unwrap(), compared, "{sent}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_could_mean_another_are_refused() {
+        let long = format!("{}.com", "a".repeat(HOST_PART_BYTES_MAX + 1));
+        let many = "a.".repeat(128);
+        assert!(host(&format!("{}.com", "a".repeat(HOST_PART_BYTES_MAX))).is_ok());
+        for (sent, fault) in [
+            ("", HostFault::Parts),
+            (".", HostFault::Parts),
+            ("a..b", HostFault::Parts),
+            (".example.com", HostFault::Parts),
+            ("example.com..", HostFault::Parts),
+            (&long, HostFault::Parts),
+            (many.as_str(), HostFault::Parts),
+            ("user@example.com", HostFault::Character),
+            ("user:pass@example.com", HostFault::Port),
+            ("example.com/x", HostFault::Character),
+            ("exa mple.com", HostFault::Character),
+            ("example.com\t", HostFault::Character),
+            ("example%2ecom", HostFault::Character),
+            ("*.example.com", HostFault::Character),
+            ("a,b", HostFault::Character),
+            ("例子.中国", HostFault::NotAscii),
+            ("example.com:", HostFault::Port),
+            ("example.com:+80", HostFault::Port),
+            ("example.com:65536", HostFault::Port),
+            ("127.1", HostFault::Address),
+            ("2130706433", HostFault::Address),
+            ("0x7f000001", HostFault::Address),
+            ("127.0.0.01", HostFault::Address),
+            ("[::1", HostFault::Address),
+            ("[::1]x", HostFault::Character),
+            ("[fe80::1%25eth0]", HostFault::Address),
+            ("1:2:3", HostFault::Address),
+        ] {
+            assert_eq!(host(sent), Err(fault), "{sent}");
+        }
+    }
+
+    #[test]
+    fn paths_are_compared_without_query_and_in_one_encoding() {
+        for (sent, compared) in [
+            ("/", "/"),
+            ("/patients", "/patients"),
+            ("/patients/", "/patients/"),
+            ("/patients?id=../..//;%", "/patients"),
+            ("/patients#;", "/patients"),
+            ("/p%61tients/%7e%41", "/patients/~A"),
+            ("/a%20b", "/a%20b"),
+            ("/%e6%82%a3", "/%E6%82%A3"),
+            ("/50%25", "/50%25"),
+            ("/50%25-x", "/50%25-x"),
+            ("/a:b@c,d=e&f!g(h)*i+j'k$", "/a:b@c,d=e&f!g(h)*i+j'k$"),
+            ("/..a/b..", "/..a/b.."),
+        ] {
+            assert_eq!(path(sent).unwrap().unwrap(), compared, "{sent}");
+        }
+        assert_eq!(path(""), Ok(None));
+    }
+
+    #[test]
+    fn paths_that_could_evade_a_rule_are_refused() {
+        let long = format!("/{}", "a".repeat(PATH_BYTES_MAX));
+        assert!(path(&long.replacen("/a", "/", 1)).is_ok());
+        for (sent, fault) in [
+            ("patients", PathFault::NoSlash),
+            ("*", PathFault::NoSlash),
+            ("?x", PathFault::NoSlash),
+            ("http://example.com/patients", PathFault::NoSlash),
+            ("/a/../patients", PathFault::DotSegment),
+            ("/..", PathFault::DotSegment),
+            ("/a/.", PathFault::DotSegment),
+            ("/%2e%2E/patients", PathFault::DotSegment),
+            ("/a%2Ejson", PathFault::DotSegment),
+            ("//patients", PathFault::EmptySegment),
+            ("/a//", PathFault::EmptySegment),
+            ("/a%2fpatients", PathFault::HiddenSlash),
+            ("/a%5Cpatients", PathFault::HiddenSlash),
+            ("/a\\patients", PathFault::HiddenSlash),
+            ("/patients;v=1", PathFault::Parameters),
+            ("/patients%3Bv=1", PathFault::Parameters),
+            ("/a b", PathFault::Character),
+            ("/a\n", PathFault::Character),
+            ("/a%00", PathFault::Character),
+            ("/a%7F", PathFault::Character),
+            ("/患者", PathFault::Character),
+            ("/a%", PathFault::Encoding),
+            ("/a%4", PathFault::Encoding),
+            ("/a%zz", PathFault::Encoding),
+            ("/a%+1", PathFault::Encoding),
+            ("/%c0%af", PathFault::Encoding),
+            ("/%ff", PathFault::Encoding),
+            ("/%252e%252e/patients", PathFault::EncodedTwice),
+            ("/%25%32%65/patients", PathFault::EncodedTwice),
+            (&long, PathFault::TooLong),
+        ] {
+            assert_eq!(path(sent), Err(fault), "{sent}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! `AuthZEN` Authorization API 1.0: one evaluation, several, and the document that says where to ask.
+//!
+//! A denial is 200 with `decision: false`. What is not well-formed is 400, whatever a web framework would call it. An
+//! evaluation never counts.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::{Doors, PublicUrl, respond};
+use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::snapshot::Snapshot;
+use crate::metrics::Stopwatch;
+use crate::service::labelled::Answer;
+use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
+use crate::wire::described::{self, Verdict};
+use crate::wire::json::JsonError;
+use crate::wire::refused::{Misread, Refused, refused};
+use crate::wire::status::{self, RpcStatus};
+
+/// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
+const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
+/// After so many evaluations a request lets others run: some 100 µs of decisions.
+const EVALUATIONS_BETWEEN_YIELDS: usize = 32;
+
+/// Answers one evaluation.
+pub(super) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let stopwatch = Stopwatch::start();
+    let response = match body(&doors, request).await {
+        Ok(bytes) => match authzen::evaluation(&bytes) {
+            Ok(evaluation) => one(&doors, &evaluation).await,
+            Err(error) => malformed(&doors, &error),
+        },
+        Err(response) => response,
+    };
+    doors.authzen.took(stopwatch);
+    response
+}
+
+/// Answers several evaluations in order, on one snapshot.
+pub(super) async fn evaluations(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let stopwatch = Stopwatch::start();
+    let response = match body(&doors, request).await {
+        Ok(bytes) => match authzen::evaluations(&bytes, doors.evaluations_max) {
+            Ok(Evaluations::One(evaluation)) => one(&doors, &evaluation).await,
+            Ok(Evaluations::Several { semantic, evaluations }) => several(&doors, semantic, &evaluations).await,
+            Err(error) => malformed(&doors, &error),
+        },
+        Err(response) => response,
+    };
+    doors.authzen.took(stopwatch);
+    response
+}
+
+/// Says where evaluations are asked for, by the configured URL: never by what a request calls its host.
+pub(super) async fn configuration(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let Some(PublicUrl { url, path }) = &doors.public_url else {
+        return respond::refused(Misread::NoPublicUrl.refused());
+    };
+    // The standard puts the well-known part between the host and the path of the URL. A proxy may have cut off the latter.
+    let rest = request.uri().path().strip_prefix(CONFIGURATION_PATH);
+    if !rest.is_some_and(|rest| rest.is_empty() || rest == path) {
+        return respond::refused(Misread::NoSuchPath.refused());
+    }
+    let mut response = respond::json(StatusCode::OK, authzen::configuration(url).to_string());
+    response.headers_mut().insert(CACHE_CONTROL, CONFIGURATION_KEPT);
+    response
+}
+
+async fn body(doors: &Doors, request: Request) -> Result<Bytes, Response> {
+    doors.body.read(request, &doors.metrics).await.map_err(|misread| refuse(doors, &misread))
+}
+
+fn refuse(doors: &Doors, misread: &Misread<'_>) -> Response {
+    doors.authzen.count_refused();
+    respond::refused(misread.refused_as_bad_request())
+}
+
+fn malformed(doors: &Doors, error: &JsonError) -> Response {
+    refuse(doors, &Misread::NotTheRequest { wanted: "AuthZEN request", error })
+}
+
+/// What came of an evaluation.
+enum Evaluated {
+    /// It is permitted or denied.
+    Answered(Verdict, Value),
+    /// The server could not answer.
+    Unanswered(RpcStatus),
+}
+
+async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
+    match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
+        Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
+        Evaluated::Unanswered(refusal) => respond::refused(unanswered(&refusal)),
+    }
+}
+
+fn unanswered(refusal: &RpcStatus) -> Refused {
+    refused(&status::to_status(refusal))
+}
+
+async fn several(doors: &Doors, semantic: Semantic, evaluations: &[Result<Evaluation, JsonError>]) -> Response {
+    let snapshot = doors.authzen.snapshot();
+    let mut answers = Vec::with_capacity(evaluations.len());
+    for (index, evaluation) in evaluations.iter().enumerate() {
+        let (verdict, answer) = match evaluation {
+            Ok(evaluation) => match evaluate(doors, &snapshot, evaluation).await {
+                Evaluated::Answered(verdict, answer) => (verdict, answer),
+                Evaluated::Unanswered(refusal) => {
+                    (Verdict::Stays, authzen::denied(Denied::Unanswered, &described::said(&refusal)))
+                }
+            },
+            Err(error) => {
+                doors.authzen.count_refused();
+                (Verdict::Stays, authzen::denied(Denied::Malformed, &authzen::malformed(error)))
+            }
+        };
+        answers.push(answer);
+        if semantic.ends_after(verdict) {
+            break;
+        }
+        if index % EVALUATIONS_BETWEEN_YIELDS == EVALUATIONS_BETWEEN_YIELDS - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    respond::json(StatusCode::OK, json!({ "evaluations": answers }).to_string())
+}
+
+async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
+    let denied =
+        |said: &[described::Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
+    let answer = match authzen::map(evaluation) {
+        Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
+        Mapped::ByRules => doors.authzen.ask(snapshot, &SeenEvaluation(evaluation)).await,
+        Mapped::Unmapped(said) => {
+            doors.authzen.count_refused();
+            return denied(&said);
+        }
+    };
+    match answer {
+        Answer::Decided(decided) => {
+            let (verdict, answer) = authzen::decided(&decided.decision, decided.rule.as_deref());
+            Evaluated::Answered(verdict, answer)
+        }
+        Answer::Refused(refusal) => denied(&authzen::refused(&refusal, evaluation)),
+        // This door is never let pass what nothing matches; if it were, that would still be no permit.
+        Answer::NoTransfer { digest: _ } => denied(&authzen::unmapped(evaluation)),
+        Answer::Unanswered(refusal) => Evaluated::Unanswered(refusal),
+    }
+}
+
+/// An evaluation, as the rules of gateways see it.
+struct SeenEvaluation<'e>(&'e Evaluation);
+
+impl Seen for SeenEvaluation<'_> {
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
+    fn method(&self) -> Option<&str> {
+        None
+    }
+
+    fn path(&self) -> Option<&str> {
+        None
+    }
+
+    fn sni(&self) -> Option<&str> {
+        None
+    }
+
+    fn context(&self, key: &str) -> Option<&str> {
+        let Evaluation { subject_type, subject_id, action_name, resource_type, resource_id, whole: _ } = self.0;
+        match key {
+            "subject.type" => Some(subject_type),
+            "subject.id" => Some(subject_id),
+            "action.name" => Some(action_name),
+            "resource.type" => Some(resource_type),
+            "resource.id" => Some(resource_id),
+            _ => None,
+        }
+    }
+
+    fn header(&self, _name: &str) -> Header<'_> {
+        Header::Absent
+    }
+
+    fn body(&self, pointer: &str) -> Body<'_> {
+        match self.0.whole.pointer(pointer) {
+            None => Body::Absent,
+            Some(Value::String(text)) => Body::Text(text.as_str().into()),
+            // A number with a fraction or an exponent is none of these, be it as whole as 1.0.
+            Some(Value::Number(number)) => number.as_u64().map_or(Body::Other, Body::Number),
+            Some(Value::Array(values)) => Body::Count(values.len()),
+            Some(Value::Object(_) | Value::Bool(_) | Value::Null) => Body::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, post, router, standing};
+    use super::*;
+    use crate::metrics::standing::{Counting, Serving};
+    use crate::testing::ledger::MemoryLedger;
+
+    fn trial() -> Value {
+        json!({
+            "subject": {"type": "exporter", "id": "zoned"}, "action": {"name": "export"},
+            "resource": {"type": "flow", "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5},
+        })
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_does_not_answer_permits_nothing() {
+        let ledger = Arc::new(MemoryLedger::default());
+        let router = router(&ledger, standing(Serving::Ready, Counting::Open));
+        let (code, answer) = ask(&router, post(authzen::EVALUATION_PATH, &trial())).await;
+        assert_eq!((code, &answer["context"]["outcome"]), (200, &json!("file")));
+        ledger.set_down(true);
+        let (code, refusal) = ask(&router, post(authzen::EVALUATION_PATH, &trial())).await;
+        assert_eq!((code, &refusal["code"]), (503, &json!(14)));
+        // One of several is denied, and says that it was not for its sake.
+        let several = json!({"evaluations": [trial(), {"subject": {}}]});
+        let (code, answer) = ask(&router, post(authzen::EVALUATIONS_PATH, &several)).await;
+        assert_eq!(code, 200);
+        for (index, status) in [(0, 503), (1, 400)] {
+            let one = &answer["evaluations"][index];
+            assert_eq!((&one["decision"], &one["context"]["error"]["status"]), (&json!(false), &json!(status)));
+        }
+        assert_eq!(ledger.writes(), 0);
+    }
+
+    #[test]
+    fn rules_see_what_an_evaluation_says() {
+        let mut whole = trial();
+        whole["resource"]["properties"] = json!({"to": ["a", "b"], "half": 0.5, "whole": 1.0, "is": true, "a/b": "x"});
+        let evaluation = authzen::evaluation(whole.to_string().as_bytes()).unwrap();
+        let seen = SeenEvaluation(&evaluation);
+        let context = ["subject.type", "subject.id", "action.name", "resource.type", "resource.id", "resource"];
+        let found = context.map(|key| seen.context(key));
+        assert_eq!(found, [Some("exporter"), Some("zoned"), Some("export"), Some("flow"), Some("trial"), None]);
+        for (pointer, expected) in [
+            ("/context/sensitive_persons", Body::Number(5)),
+            ("/resource/properties/to", Body::Count(2)),
+            ("/resource/properties/to/1", Body::Text("b".into())),
+            ("/resource/properties/a~1b", Body::Text("x".into())),
+            ("/resource/properties/half", Body::Other),
+            ("/resource/properties/whole", Body::Other),
+            ("/resource/properties/is", Body::Other),
+            ("/resource/properties", Body::Other),
+            ("/resource/nothing", Body::Absent),
+        ] {
+            assert_eq!(seen.body(pointer), expected, "{pointer}");
+        }
+        assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));
+    }
+}

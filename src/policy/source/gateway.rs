@@ -1,0 +1,372 @@
+//! `kind: gateway`: how requests that gateways ask about are labelled.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::scalar::{At, Class, Code, Ground, Modality, Name, Note, PersonCount, Rows, Table, Words, YesNo};
+use super::{Format, Kind};
+use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::gateway::{self, HOST_PARTS_MAX, HostPattern, PATH_SEGMENTS_MAX};
+use crate::policy::decode::{Context, Decode, Fields, clip, record};
+use crate::policy::yaml::{Node, Value};
+
+/// Most bytes of a path in a rule.
+const RULE_PATH_BYTES_MAX: usize = 1_024;
+/// Most bytes of a JSON pointer.
+const POINTER_BYTES_MAX: usize = 256;
+/// Most bytes of a method.
+const METHOD_BYTES_MAX: usize = 32;
+
+record! {
+    /// A gateway file. Rules may be spread over any number of files.
+    pub struct GatewayFile {
+        /// Format version: 1.
+        pub format: Format,
+        /// `gateway`.
+        pub kind: Kind,
+        /// Names of the label headers. Stated in one file at most.
+        pub headers: Option<LabelHeaderNames>,
+        /// Rules; `[]` where there are none.
+        pub rules: Rows<GatewayRule>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Names of the label headers; one that is left out keeps its usual name.
+    pub struct LabelHeaderNames {
+        /// Names the flow. Usually `x-neglist-flow`.
+        pub flow: Option<At<HeaderName>>,
+        /// Says how many persons' general information is sent. Usually `x-neglist-persons`.
+        pub persons: Option<At<HeaderName>>,
+        /// Says how many persons' sensitive information is sent. Usually `x-neglist-sensitive-persons`.
+        pub sensitive_persons: Option<At<HeaderName>>,
+        /// Is the gateway's id of the transfer. Usually `x-neglist-transfer-id`.
+        pub transfer_id: Option<At<HeaderName>>,
+    }
+
+    /// Which requests are one transfer, and which transfer.
+    pub struct GatewayRule {
+        /// Its id, which answers name.
+        pub id: At<Name>,
+        /// Which requests. `{}`: all that no rule for a more specific place is about.
+        pub matching ["match"]: GatewayMatch,
+        /// Registered flow.
+        pub flow: Option<Given<At<Name>>>,
+        /// Exporter.
+        pub exporter: Option<Given<At<Name>>>,
+        /// Recipient.
+        pub recipient: Option<Given<At<Name>>>,
+        /// Destination.
+        pub destination: Option<Given<At<Words>>>,
+        /// Sector.
+        pub sector: Option<Given<At<Code>>>,
+        /// Scenario.
+        pub scenario: Option<Given<At<Code>>>,
+        /// Zone that the data leaves from.
+        pub export_zone: Option<Given<At<Code>>>,
+        /// Ground. A request cannot state one.
+        pub ground: Ground,
+        /// What is sent.
+        pub items: Vec<GatewayItem>,
+        /// Persons whose general information is sent.
+        pub persons: Option<Given<PersonCount>>,
+        /// Persons whose sensitive information is sent.
+        pub sensitive_persons: Option<Given<PersonCount>>,
+        /// Where the gateway's id of the transfer stands.
+        pub transfer_id: Option<Place>,
+        /// Whether the door counts the transfer too, under its id.
+        pub record: YesNo,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// Which requests a rule is about: all of what is stated has to hold.
+    pub struct GatewayMatch {
+        /// Host: a name, or `*.` and a name for every host below it.
+        pub host: Option<At<HostText>>,
+        /// Methods, in capitals: one of them.
+        pub methods: Every<Method>,
+        /// The path.
+        pub path: Option<At<PathText>>,
+        /// What the path begins with, in whole segments.
+        pub path_prefix: Option<At<PrefixText>>,
+        /// TLS server name, written like a host.
+        pub sni: Option<At<HostText>>,
+        /// Keys of the gateway's context, each with its value.
+        pub context: Table<Words>,
+        /// Headers in lower case, each with its value.
+        pub headers: Table<Words>,
+    }
+
+    /// A kind of data that is sent.
+    pub struct GatewayItem {
+        /// Its code.
+        pub code: Given<At<Code>>,
+        /// A class stricter than the catalogue's.
+        pub class: Option<Class>,
+        /// Its modality.
+        pub modality: Option<Modality>,
+        /// Facts about it.
+        pub attributes: Vec<At<Code>>,
+    }
+}
+
+/// Something that stands in the rule, or where in the request it stands.
+#[derive(Debug, Clone)]
+pub enum Given<T> {
+    /// It stands here.
+    Literal(T),
+    /// It stands in the request.
+    From(Place),
+}
+
+/// A place in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A header.
+    Header(HeaderName),
+    /// A member of the JSON body.
+    Body(Pointer),
+    /// A key of the gateway's context.
+    Context(Name),
+}
+
+impl Decode for Place {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let mut fields = Fields::open(node, &["header", "body", "context"], cx)?;
+        let header: Option<Option<HeaderName>> = fields.take("header", cx);
+        let body: Option<Option<Pointer>> = fields.take("body", cx);
+        let context: Option<Option<Name>> = fields.take("context", cx);
+        if !fields.is_complete(cx) {
+            return None;
+        }
+        match (header?, body?, context?) {
+            (Some(name), None, None) => Some(Place::Header(name)),
+            (None, Some(pointer), None) => Some(Place::Body(pointer)),
+            (None, None, Some(key)) => Some(Place::Context(key)),
+            _ => {
+                let help = "write one of `{header: name}`, `{body: /pointer}`, `{context: key}`".to_owned();
+                cx.error("P017", node.span, "a label comes from one place".to_owned(), help);
+                None
+            }
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({
+            "type": "object",
+            "properties": {
+                "header": HeaderName::schema(defs),
+                "body": Pointer::schema(defs),
+                "context": Name::schema(defs),
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl<T: Decode> Decode for Given<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => Place::decode(node, cx).map(Given::From),
+            _ => T::decode(node, cx).map(Given::Literal),
+        }
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        json!({ "anyOf": [T::schema(defs), Place::schema(defs)] })
+    }
+}
+
+/// A list of which each element could be read; absent: empty. With one left out it would be another list.
+#[derive(Debug, Clone)]
+pub struct Every<T>(pub Vec<T>);
+
+impl<T: Decode> Decode for Every<T> {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let count = if let Value::Seq(nodes) = &node.value { nodes.len() } else { 0 };
+        Vec::decode(node, cx).filter(|read: &Vec<T>| read.len() == count).map(Every)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Every(Vec::new()))
+    }
+
+    fn schema(defs: &mut Map<String, Json>) -> Json {
+        Vec::<T>::schema(defs)
+    }
+}
+
+/// Reads a text that is right, or says how to write it.
+fn right(node: &Node, cx: &mut Context<'_>, noun: &str, help: impl Fn(&str) -> Option<String>) -> Option<Box<str>> {
+    let Words(text) = Words::decode(node, cx)?;
+    let Some(help) = help(&text) else { return Some(text) };
+    cx.error("P006", node.span, format!("`{}` is not {noun}", clip(&text)), help);
+    None
+}
+
+/// Name of a header, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderName(pub Box<str>);
+
+/// Says whether a text is the name of a header in lower case.
+pub fn is_header_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    !text.is_empty() && text.len() <= CODE_BYTES_MAX && text.bytes().all(is_part)
+}
+
+/// How the name of a header is written.
+pub const HEADER_NAME_HELP: &str = "write it in lower case: letters, digits, `-`, `_` and `.`";
+
+impl Decode for HeaderName {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let help = |text: &str| (!is_header_name(text)).then(|| HEADER_NAME_HELP.to_owned());
+        right(node, cx, "the name of a header", help).map(HeaderName)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^[a-z0-9._-]+$", "maxLength": CODE_BYTES_MAX })
+    }
+}
+
+/// An RFC 6901 pointer; empty: the whole body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(pub Box<str>);
+
+impl Decode for Pointer {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        if matches!(&node.value, Value::Text(text) if text.is_empty()) {
+            return Some(Pointer("".into()));
+        }
+        let is_pointer = |text: &str| {
+            let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+            text.starts_with('/') && escapes && text.len() <= POINTER_BYTES_MAX
+        };
+        let help = |text: &str| {
+            let help = "write the keys on the way, each after a slash: `/patients` or `/batch/count`";
+            (!is_pointer(text)).then(|| help.to_owned())
+        };
+        right(node, cx, "a pointer into a JSON body", help).map(Pointer)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^(/([^~]|~[01])*)?$", "maxLength": POINTER_BYTES_MAX })
+    }
+}
+
+/// A method, in capitals.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Method(pub Box<str>);
+
+impl Decode for Method {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let help = |text: &str| {
+            let is_method = text.len() <= METHOD_BYTES_MAX && text.bytes().all(is_part);
+            (!is_method).then(|| "write it in capitals, such as `POST`".to_owned())
+        };
+        right(node, cx, "a method", help).map(Method)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^[A-Z0-9_-]+$", "maxLength": METHOD_BYTES_MAX })
+    }
+}
+
+/// A host, or `*.` and a host.
+#[derive(Debug, Clone)]
+pub struct HostText(pub HostPattern);
+
+impl HostText {
+    /// Returns it as it is written.
+    pub fn text(&self) -> String {
+        match &self.0 {
+            HostPattern::Any => "*".to_owned(),
+            HostPattern::Exact(host) => host.to_string(),
+            HostPattern::Below(suffix) => format!("*.{suffix}"),
+        }
+    }
+}
+
+impl Decode for HostText {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let host = |text: &str| text.strip_prefix("*.").unwrap_or(text).to_owned();
+        let text = right(node, cx, "a host", |text| {
+            let bare = host(text);
+            match gateway::host(&bare) {
+                Ok(compared) if HOST_PARTS_MAX < compared.split('.').count() => {
+                    Some(format!("a host in a rule has at most {HOST_PARTS_MAX} parts"))
+                }
+                Ok(compared) if compared == bare.as_str() => None,
+                Ok(compared) => Some(format!("write it as it is compared: `{}`", text.replace(&bare, &compared))),
+                Err(_) => Some(
+                    "write a name in lower case and without a port, such as `api.example.com`; `*.example.com` for \
+                     every host below it"
+                        .to_owned(),
+                ),
+            }
+        })?;
+        Some(HostText(match text.strip_prefix("*.") {
+            Some(suffix) => HostPattern::Below(suffix.into()),
+            None => HostPattern::Exact(text),
+        }))
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^(\\*\\.)?[a-z0-9:_.-]+$" })
+    }
+}
+
+/// Says how to write a path that is not written as it is compared.
+fn path_help(text: &str) -> Option<String> {
+    if RULE_PATH_BYTES_MAX < text.len() || PATH_SEGMENTS_MAX < gateway::segments(text) {
+        return Some(format!("at most {RULE_PATH_BYTES_MAX} bytes and {PATH_SEGMENTS_MAX} segments are allowed"));
+    }
+    if text.contains(['?', '#']) {
+        return Some("write the path without its query".to_owned());
+    }
+    match gateway::path(text) {
+        Ok(Some(compared)) if compared == text => None,
+        Ok(Some(compared)) => Some(format!("write it as it is compared: `{compared}`")),
+        Ok(None) | Err(_) => Some(
+            "begin it with a slash, without `.`, `..` and empty segments, and with other than plain characters \
+             percent-encoded, such as `/v1/patients`"
+                .to_owned(),
+        ),
+    }
+}
+
+/// A path.
+#[derive(Debug, Clone)]
+pub struct PathText(pub Box<str>);
+
+impl Decode for PathText {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        right(node, cx, "a path", path_help).map(PathText)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^/[^?#;\\\\\\s]*$", "maxLength": RULE_PATH_BYTES_MAX })
+    }
+}
+
+/// The beginning of a path, in whole segments.
+#[derive(Debug, Clone)]
+pub struct PrefixText(pub Box<str>);
+
+impl Decode for PrefixText {
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let help = |text: &str| match text.strip_suffix('/') {
+            Some(without) if !without.is_empty() => {
+                Some(format!("write `{without}`: it holds for this path and for all below it"))
+            }
+            Some(_) | None => path_help(text),
+        };
+        right(node, cx, "the beginning of a path", help).map(PrefixText)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string", "pattern": "^/([^?#;\\\\\\s]*[^?#;\\\\\\s/])?$", "maxLength": RULE_PATH_BYTES_MAX })
+    }
+}

@@ -1,0 +1,186 @@
+//! Random gateway rules, and requests that come near them, written in the ways in which gateways write them.
+
+use neglist::domain::gateway::{Body, Header, Seen};
+
+use super::dice::Dice;
+use crate::model::labels::{Meant, Name, Path, Rule, written};
+
+const HOSTS: [&str; 5] = ["a.example", "b.example", "x.b.example", "y.x.b.example", "192.0.2.7"];
+const PATTERNS: [&str; 6] = ["a.example", "x.b.example", "192.0.2.7", "*.example", "*.b.example", "*.x.b.example"];
+const SEGMENTS: [&str; 3] = ["p", "q", "r-1"];
+const METHODS: [&str; 3] = ["GET", "POST", "CONNECT"];
+const VALUES: [&str; 2] = ["one", "two"];
+const KEYS: [&str; 2] = ["k", "m"];
+const NAMES: [&str; 2] = ["x-k", "x-m"];
+
+/// Returns rules of which no two are always met together.
+pub(crate) fn rules(dice: &mut Dice<'_>) -> Vec<Rule> {
+    let count = 1 + dice.below(12);
+    let mut rules: Vec<Rule> = Vec::new();
+    for index in 0..count {
+        let rule = rule(dice, index);
+        let same = |other: &Rule| {
+            let place = (&other.host, &other.sni, &other.path, &other.prefix);
+            let share = other.methods.iter().any(|method| rule.methods.contains(method));
+            place == (&rule.host, &rule.sni, &rule.path, &rule.prefix)
+                && (other.context == rule.context && other.headers == rule.headers)
+                && (share || other.methods.is_empty() && rule.methods.is_empty())
+        };
+        if !rules.iter().any(same) {
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+fn rule(dice: &mut Dice<'_>, index: usize) -> Rule {
+    let name = |dice: &mut Dice<'_>, percent| dice.percent(percent).then(|| (*dice.pick(&PATTERNS)).to_owned());
+    let mut rule = Rule { id: format!("r{index}"), host: name(dice, 60), ..Rule::default() };
+    rule.sni = name(dice, 25);
+    match dice.below(3) {
+        0 => {}
+        1 => {
+            let segments = segments(dice);
+            let slash = segments.is_empty() || dice.percent(20);
+            rule.path = Some((segments, slash));
+        }
+        _ => rule.prefix = Some(segments(dice)),
+    }
+    rule.methods = dice.some_of(&METHODS, 20).into_iter().map(str::to_owned).collect();
+    rule.context = pairs(dice, &KEYS);
+    rule.headers = pairs(dice, &NAMES);
+    rule
+}
+
+fn segments(dice: &mut Dice<'_>) -> Vec<String> {
+    let count = dice.below(4);
+    (0..count).map(|_| (*dice.pick(&SEGMENTS)).to_owned()).collect()
+}
+
+fn pairs(dice: &mut Dice<'_>, names: &[&str]) -> Vec<(String, String)> {
+    let names = dice.some_of(names, 25);
+    names.into_iter().map(|name| (name.to_owned(), (*dice.pick(&VALUES)).to_owned())).collect()
+}
+
+/// A request as it is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    host: Option<String>,
+    sni: Option<String>,
+    path: Option<String>,
+    method: Option<String>,
+    context: Vec<(String, String)>,
+    headers: Vec<(String, Vec<String>)>,
+}
+
+/// Returns a request, and what it means. Most are near one of the rules.
+pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
+    let near = rules.get(dice.below(rules.len().max(1) + 1)).cloned().unwrap_or_default();
+    let of_pattern = |pattern: &String| pattern.replace('*', "z");
+    let (mut sent, mut meant) = (Sent::default(), Meant::default());
+    let http = dice.percent(85);
+    if http && dice.percent(95) {
+        let host =
+            near.host.as_ref().filter(|_| dice.percent(70)).map_or_else(|| (*dice.pick(&HOSTS)).to_owned(), of_pattern);
+        (sent.host, meant.host) = name(dice, host);
+    }
+    if !http || dice.percent(40) {
+        let host =
+            near.sni.as_ref().filter(|_| dice.percent(70)).map_or_else(|| (*dice.pick(&HOSTS)).to_owned(), of_pattern);
+        (sent.sni, meant.sni) = name(dice, host);
+    }
+    if http {
+        let method = near.methods.first().filter(|_| dice.percent(60)).cloned();
+        let method = method.unwrap_or_else(|| (*dice.pick(&METHODS)).to_owned());
+        let method = if dice.percent(3) { method.to_lowercase() } else { method };
+        (sent.method, meant.method) = (Some(method.clone()), Some(method.clone()));
+        if method != "CONNECT" {
+            (sent.path, meant.path) = path(dice, &near);
+        }
+    }
+    let context = if dice.percent(70) { near.context } else { pairs(dice, &KEYS) };
+    (sent.context, meant.context) = (context.clone(), context);
+    let headers = if dice.percent(70) { near.headers } else { pairs(dice, &NAMES) };
+    let mut headers: Vec<(String, Vec<String>)> =
+        headers.into_iter().map(|(name, value)| (name, vec![value])).collect();
+    for (_, values) in &mut headers {
+        if dice.percent(8) {
+            values.push((*dice.pick(&VALUES)).to_owned());
+        }
+    }
+    (sent.headers, meant.headers) = (headers.clone(), headers);
+    (sent, meant)
+}
+
+fn name(dice: &mut Dice<'_>, host: String) -> (Option<String>, Name) {
+    if dice.percent(4) {
+        let odd =
+            ["u@a.example", "a..example", "a.example:", "127.1", "a example", "中.example", "a.example,b.example"];
+        return (Some((*dice.pick(&odd)).to_owned()), Name::Odd);
+    }
+    let mut sent = if dice.percent(20) { host.to_uppercase() } else { host.clone() };
+    if dice.percent(15) && !host.starts_with(|first: char| first.is_ascii_digit()) {
+        sent.push('.');
+    }
+    if dice.percent(20) {
+        sent.push_str(":8443");
+    }
+    (Some(sent), Name::Is(host))
+}
+
+fn path(dice: &mut Dice<'_>, near: &Rule) -> (Option<String>, Path) {
+    if dice.percent(6) {
+        let odd = [
+            "/p/../q", "/p/%2e", "//p", "/p//q", "/p%2fq", "/p;v", "p", "*", "/p%5cq", "/p%", "/p%00", "/%2570", "/病",
+        ];
+        return (Some((*dice.pick(&odd)).to_owned()), Path::Odd);
+    }
+    let written_there = near.path.as_ref().map(|(segments, _)| segments).or(near.prefix.as_ref());
+    let mut meant = written_there.filter(|_| dice.percent(75)).cloned().unwrap_or_else(|| segments(dice));
+    if dice.percent(30) {
+        meant.extend(segments(dice));
+    }
+    let slash = meant.is_empty() || dice.percent(20);
+    let mut sent = written(&meant, slash);
+    if dice.percent(20) {
+        sent = sent.replacen('p', "%70", 1).replacen("r-1", "%72%2D1", 1);
+    }
+    if dice.percent(30) {
+        sent.push_str("?next=/../%2f;//");
+    }
+    (Some(sent), Path::Is(meant, slash))
+}
+
+impl Seen for Sent {
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    fn sni(&self) -> Option<&str> {
+        self.sni.as_deref()
+    }
+
+    fn context(&self, key: &str) -> Option<&str> {
+        self.context.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    fn header(&self, name: &str) -> Header<'_> {
+        match self.headers.iter().find(|(sent, _)| sent == name).map(|(_, values)| values.as_slice()) {
+            None | Some([]) => Header::Absent,
+            Some([value]) => Header::Text(value),
+            Some(_) => Header::Repeated,
+        }
+    }
+
+    fn body(&self, _: &str) -> Body<'_> {
+        Body::NotThere
+    }
+}

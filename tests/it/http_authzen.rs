@@ -1,0 +1,334 @@
+//! `AuthZEN` Authorization API 1.0 over loopback: well-formed and not, one and several, and where to ask.
+//!
+//! The requests that have to be refused are those of the standard's certification scenario.
+
+use neglist::app::server::Server;
+use serde_json::{Value, json};
+
+use crate::http_client::{Client, JSON, Response, get, post};
+use crate::http_doors::start;
+use crate::server::Directory;
+
+const ONE: &str = "/access/v1/evaluation";
+const SEVERAL: &str = "/access/v1/evaluations";
+
+/// Starts a server that keeps totals.
+async fn counting(directory: &Directory) -> (Server, String) {
+    start(directory, &[("ledger", directory.beside("neglist.ledger").to_str().unwrap())]).await
+}
+
+/// Acme asks whether so many persons' diagnoses may go.
+fn trial(sensitive: u64) -> Value {
+    json!({
+        "subject": {"type": "exporter", "id": "acme"},
+        "action": {"name": "export"},
+        "resource": {"type": "flow", "id": "trial"},
+        "context": {"persons": 0, "sensitive_persons": sensitive},
+    })
+}
+
+#[track_caller]
+fn ask(address: &str, path: &str, body: &Value) -> Value {
+    let response = post(address, path, &body.to_string());
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
+}
+
+/// Fails the test unless both languages are there.
+#[track_caller]
+fn both_languages(answer: &Value) {
+    for reason in ["reason_admin", "reason_user"] {
+        let reason = &answer["context"][reason];
+        assert!(!reason["en"].as_str().unwrap().is_empty() && !reason["zh"].as_str().unwrap().is_ascii(), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_is_permitted_or_denied_with_its_reasons() {
+    let directory = Directory::small();
+    let (server, address) = counting(&directory).await;
+    // Asked again and again it is the same: nothing is counted.
+    for _ in 0..3 {
+        let permitted = ask(&address, ONE, &trial(9_999));
+        assert_eq!(permitted["decision"], true, "{permitted}");
+        both_languages(&permitted);
+        let context = &permitted["context"];
+        assert_eq!((&context["outcome"], &context["required"]), (&json!("allow"), &json!("file")));
+        assert_eq!(context["clearance"], "filing-1");
+        assert_eq!(context["digest"], *server.policies().status().digest);
+    }
+    let denied = ask(&address, ONE, &trial(50_000));
+    assert_eq!(denied["decision"], false);
+    both_languages(&denied);
+    let context = &denied["context"];
+    assert_eq!(context["outcome"], "assess");
+    assert_eq!(context["reasons"][0]["code"], "SENSITIVE_PERSONS_AT_OR_OVER_ASSESSMENT_LINE");
+    for field in ["rule", "text_zh", "text_en", "citation"] {
+        assert!(!context["reasons"][0][field].as_str().unwrap().is_empty(), "{field} of {context}");
+    }
+    assert_eq!(context["decision_id"].as_str().unwrap().len(), 32);
+    assert!(context["valid_until"].as_str().unwrap().ends_with('Z'), "{context}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_make_a_transfer_of_is_denied_and_says_what_is_missing() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let with = |member: &str, value: Value| {
+        let mut whole = trial(5);
+        whole[member] = value;
+        whole
+    };
+    let mut answers = String::new();
+    for body in [
+        json!({"subject": {"type": "user", "id": "alice"}, "action": {"name": "read"}, "resource": {"type": "record", "id": "record-1"}}),
+        with("subject", json!({"type": "exporter", "id": "somebody"})),
+        with("subject", json!({"type": "user", "id": "acme"})),
+        with("action", json!({"name": "read"})),
+        with("resource", json!({"type": "flow", "id": "trail"})),
+        with("context", json!({})),
+        with("context", json!({"persons": 1})),
+        with("context", json!({"persons": 0, "sensitive_persons": "5"})),
+        with("resource", json!({"type": "transfer", "id": "t", "properties": {"destnation": "DE"}})),
+        with("resource", json!({"type": "transfer", "id": "t", "properties": {"destination": "Germany"}})),
+    ] {
+        let denied = ask(&address, ONE, &body);
+        assert_eq!(denied["decision"], false, "{body}");
+        assert_eq!(denied["context"]["outcome"], "refused", "{denied}");
+        both_languages(&denied);
+        assert!(denied["context"].get("error").is_none(), "a denial is no error: {denied}");
+        for violation in denied["context"]["violations"].as_array().unwrap() {
+            assert!(!violation["text_zh"].as_str().unwrap().is_ascii(), "{violation}");
+            let [field, text] = ["field", "text_en"].map(|name| violation[name].as_str().unwrap());
+            answers.extend([field, ": ", text, "\n"]);
+        }
+        answers.push('\n');
+    }
+    insta::assert_snapshot!("denials_without_a_transfer", answers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_in_the_contracts_words_is_decided() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let ask = |persons: u64| {
+        let properties = json!({
+            "exporter_facts": {}, "destination": "DE", "data": [{"code": "contact.name"}],
+            "persons": {"general": persons}, "year_to_date": {"general": "0"},
+        });
+        let body = json!({
+            "subject": {"type": "exporter", "id": "somebody"}, "action": {"name": "export"},
+            "resource": {"type": "transfer", "id": "t-1", "properties": properties},
+        });
+        ask(&address, ONE, &body)
+    };
+    let (permitted, denied) = (ask(99_999), ask(100_000));
+    assert_eq!((&permitted["decision"], &denied["decision"]), (&json!(true), &json!(false)), "{permitted} {denied}");
+    assert_eq!(denied["context"]["outcome"], "contract");
+}
+
+/// Requests of the certification scenario that are not well-formed.
+fn malformed() -> Vec<String> {
+    let [subject, action, resource] =
+        [json!({"type": "user", "id": "alice"}), json!({"name": "read"}), json!({"type": "record", "id": "record-1"})];
+    let of = |subject: Value, action: Value, resource: Value| {
+        let mut whole = serde_json::Map::new();
+        for (name, value) in [("subject", subject), ("action", action), ("resource", resource)] {
+            if !value.is_null() {
+                whole.insert(name.to_owned(), value);
+            }
+        }
+        Value::Object(whole).to_string()
+    };
+    let (s, a, r) = (|| subject.clone(), || action.clone(), || resource.clone());
+    vec![
+        of(Value::Null, a(), r()),
+        of(s(), Value::Null, r()),
+        of(s(), a(), Value::Null),
+        of(json!({"id": "alice"}), a(), r()),
+        of(json!({"type": "user"}), a(), r()),
+        of(s(), json!({}), r()),
+        of(s(), a(), json!({"id": "record-1"})),
+        of(s(), a(), json!({"type": "record"})),
+        of(json!("alice"), a(), r()),
+        of(s(), json!({"name": 123}), r()),
+        of(s(), a(), json!([])),
+        of(json!({"type": "user", "id": "alice", "properties": "x"}), a(), r()),
+        of(s(), a(), r()).replacen('{', r#"{"context": 7, "#, 1),
+        of(s(), a(), r()).replacen('{', r#"{"action": {"name": "write"}, "#, 1),
+        String::new(),
+        "{".to_owned(),
+        "not json".to_owned(),
+        "[]".to_owned(),
+        "null".to_owned(),
+        "\"\u{0}\"".to_owned(),
+        "{\"a\":".repeat(10_000),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_well_formed_is_400_and_nothing_else() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let id = ("X-Request-ID", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716");
+    for path in [ONE, SEVERAL] {
+        let mut client = Client::connect(&address);
+        for body in malformed() {
+            let response = client.ask("POST", path, &[JSON, id], &body);
+            response.is_refusal(400);
+            assert_eq!(response.header("x-request-id"), Some(id.1));
+        }
+        let ask = |headers: &[(&str, &str)]| -> Response {
+            Client::connect(&address).ask("POST", path, headers, &trial(5).to_string())
+        };
+        for headers in [
+            &[][..],
+            &[("content-type", "text/plain")],
+            &[("content-type", "application/x-www-form-urlencoded")],
+            &[("content-type", "application/json; charset=latin1")],
+            &[JSON, ("content-encoding", "gzip")],
+        ] {
+            ask(headers).is_refusal(400);
+        }
+        assert_eq!(ask(&[("content-type", "application/json; charset=utf-8"), id]).header("x-request-id"), Some(id.1));
+        let other = Client::connect(&address).ask("GET", path, &[id], "");
+        other.is_refusal(405);
+        assert_eq!((other.header("allow"), other.header("x-request-id")), (Some("POST"), Some(id.1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_standard_does_not_know_is_ignored() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let mut body = trial(5);
+    for member in ["foo", "futureField", "options"] {
+        body[member] = json!({"nested": true});
+    }
+    body["subject"]["identity"] = json!("x");
+    body["subject"]["properties"] = json!({"department": "Sales"});
+    body["context"]["time"] = json!("2025-06-27T18:03-07:00");
+    for path in [ONE, SEVERAL] {
+        assert_eq!(ask(&address, path, &body)["decision"], true);
+    }
+}
+
+fn decisions(answer: &Value) -> Vec<bool> {
+    assert!(answer.get("decision").is_none(), "{answer}");
+    let evaluations = answer["evaluations"].as_array().unwrap();
+    evaluations.iter().map(|one| one["decision"].as_bool().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_are_answered_in_order_until_their_semantic_is_settled() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let several = |semantic: Option<&str>| {
+        let mut body = trial(5);
+        body["evaluations"] = json!([
+            {},
+            {"context": {"persons": 0, "sensitive_persons": 50_000}},
+            {"resource": {"id": "trail"}},
+            {"resource": 7},
+            7,
+            {"context": {"persons": 0, "sensitive_persons": 6}},
+        ]);
+        if let Some(semantic) = semantic {
+            body["options"] = json!({"evaluations_semantic": semantic, "another_option": "value"});
+        }
+        ask(&address, SEVERAL, &body)
+    };
+    let all = [true, false, false, false, false, true];
+    assert_eq!(decisions(&several(None)), all);
+    assert_eq!(decisions(&several(Some("execute_all"))), all);
+    assert_eq!(decisions(&several(Some("deny_on_first_deny"))), [true, false]);
+    assert_eq!(decisions(&several(Some("permit_on_first_permit"))), [true]);
+
+    let answer = several(None);
+    let evaluations = answer["evaluations"].as_array().unwrap();
+    evaluations.iter().for_each(both_languages);
+    // What cannot be mapped is a denial, what is not well-formed an error of the one evaluation.
+    assert!(evaluations[2]["context"].get("error").is_none());
+    assert_eq!(
+        (&evaluations[3]["context"]["error"]["status"], &evaluations[4]["context"]["error"]["status"]),
+        (&json!(400), &json!(400))
+    );
+    // An empty one takes everything from around it; one that has nothing around it is not well-formed.
+    let lone = ask(&address, SEVERAL, &json!({"evaluations": [{}, trial(5)]}));
+    assert_eq!(decisions(&lone), [false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_several_there_is_one_answer() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    for evaluations in [None, Some(json!([]))] {
+        let mut body = trial(5);
+        if let Some(evaluations) = evaluations {
+            body["evaluations"] = evaluations;
+        }
+        let answer = ask(&address, SEVERAL, &body);
+        assert_eq!((&answer["decision"], answer.get("evaluations")), (&json!(true), None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_several_are_bounded_and_well_formed() {
+    let directory = Directory::small();
+    let (_server, address) = start(&directory, &[("authzen_evaluations_max", "3")]).await;
+    let with = |members: Value| {
+        let mut body = trial(5);
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        body.to_string()
+    };
+    assert_eq!(post(&address, SEVERAL, &with(json!({"evaluations": [{}, {}, {}]}))).status, 200);
+    for members in [
+        json!({"evaluations": [{}, {}, {}, {}]}),
+        json!({"evaluations": {}}),
+        json!({"evaluations": [{}], "options": {"evaluations_semantic": "first"}}),
+        json!({"evaluations": [{}], "options": {"evaluations_semantic": true}}),
+        json!({"evaluations": [{}], "options": []}),
+        json!({"evaluations": [{}], "subject": "alice"}),
+        json!({"evaluations": [{}], "action": {"name": 1}}),
+        json!({"evaluations": [{}], "context": "x"}),
+    ] {
+        post(&address, SEVERAL, &with(members)).is_refusal(400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_names_the_url_that_is_configured() {
+    let directory = Directory::small();
+    let document = "/.well-known/authzen-configuration";
+    for (url, base, paths) in [
+        ("https://pdp.example.com", "https://pdp.example.com", &[document.to_owned()][..]),
+        ("https://h:8443/tenant1/", "https://h:8443/tenant1", &[document.to_owned(), format!("{document}/tenant1")]),
+    ] {
+        let (_server, address) = start(&directory, &[("http_public_url", url)]).await;
+        for path in paths {
+            let response = Client::connect(&address).ask("GET", path, &[("x-forwarded-host", "evil.example")], "");
+            assert_eq!((response.status, response.header("cache-control")), (200, Some("public, max-age=300")));
+            let expected = json!({
+                "policy_decision_point": base,
+                "access_evaluation_endpoint": format!("{base}{ONE}"),
+                "access_evaluations_endpoint": format!("{base}{SEVERAL}"),
+            });
+            assert_eq!(response.json(), expected);
+        }
+        get(&address, &format!("{document}/tenant2")).is_refusal(404);
+        get(&address, &format!("{document}/")).is_refusal(404);
+    }
+    let (_server, address) = start(&directory, &[]).await;
+    let missing = get(&address, document).is_refusal(404);
+    assert!(missing["message"].as_str().unwrap().contains("http_public_url"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_ledger_what_needs_totals_is_denied() {
+    let directory = Directory::small();
+    let (_server, address) = start(&directory, &[]).await;
+    let denied = ask(&address, ONE, &trial(5));
+    assert_eq!(denied["decision"], false);
+    let text = denied["context"]["reason_admin"]["en"].as_str().unwrap();
+    assert!(text.contains("transfer.scenario_year_to_date"), "{denied}");
+}

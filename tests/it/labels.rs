@@ -1,0 +1,202 @@
+//! Labels of gateways: the compiled rules against a naive model, and the shipped cases through the wire.
+
+use std::collections::BTreeMap;
+
+use neglist::domain::evaluate::evaluate;
+use neglist::domain::gateway::{Reading, Unmatched, label, read};
+use neglist::domain::resolve::resolve;
+use neglist::domain::snapshot::Snapshot;
+use neglist::policy::source::Document;
+use neglist::policy::source::cases::Case;
+use neglist::policy::source::request::CaseRequest;
+use neglist::policy::{self, PolicyFile, verify};
+use neglist::wire::{from_proto, labels};
+
+use crate::generate::dice::Dice;
+use crate::generate::label as random;
+use crate::model::labels::{Rule, Verdict, verdict};
+use crate::shipped::{self, LIMITS};
+use crate::small::{GATE, Small};
+
+/// Requests that are asked about under one set of rules.
+const REQUESTS_PER_RULES: usize = 200;
+/// Sets of rules; with `NEGLIST_PROPERTY_CASES` as many as make up so many requests.
+const SETS_DEFAULT: usize = 100;
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
+fn sets() -> u64 {
+    let cases = std::env::var("NEGLIST_PROPERTY_CASES").ok();
+    let sets = cases.map_or(SETS_DEFAULT, |text| text.parse::<usize>().unwrap().div_ceil(REQUESTS_PER_RULES));
+    u64::try_from(sets).unwrap()
+}
+
+fn yaml(rules: &[Rule]) -> String {
+    rules.iter().map(Rule::yaml).collect()
+}
+
+/// The small directory with these lines as its rules.
+fn compiled(rules: &str) -> Snapshot {
+    let mut small = Small::new();
+    let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
+    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}");
+    let compiled = policy::compile(&small.split().0, &LIMITS);
+    compiled.snapshot.unwrap_or_else(|| panic!("{:#?}\n{rules}", compiled.diagnostics))
+}
+
+#[test]
+fn the_compiled_rules_choose_as_the_naive_model_does() {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..sets() {
+        let mut dice = Dice::Seed(seed.wrapping_mul(0x0100_0000_01B3));
+        let rules = random::rules(&mut dice);
+        let text = yaml(&rules);
+        let snapshot = compiled(&text);
+        for number in 0..REQUESTS_PER_RULES {
+            let (sent, meant) = random::request(&mut dice, &rules);
+            let expected = verdict(&rules, &meant);
+            let got = match snapshot.gateway.choose(&sent).0 {
+                Ok(Some(rule)) => Verdict::Rule(rule.id.to_string()),
+                Ok(None) => Verdict::Nothing,
+                Err(_) => Verdict::Refused,
+            };
+            assert_eq!(got, expected, "seed {seed}, request {number}: {sent:#?}\n{text}");
+            let kind = match expected {
+                Verdict::Rule(_) => "rule",
+                Verdict::Nothing => "nothing",
+                Verdict::Refused => "refused",
+            };
+            *seen.entry(kind).or_default() += 1;
+        }
+    }
+    println!("{seen:?}");
+    let all: usize = seen.values().sum();
+    assert!(seen.len() == 3 && seen.values().all(|count| all / 20 < *count), "{seen:?}");
+}
+
+/// The order of rules and files is nobody's business.
+#[test]
+fn the_order_of_rules_makes_no_difference() {
+    for seed in 0..20 {
+        let mut dice = Dice::Seed(seed);
+        let rules = random::rules(&mut dice);
+        let mut shuffled = rules.clone();
+        dice.shuffle(&mut shuffled);
+        let texts = [&rules, &shuffled].map(|rules| yaml(rules));
+        let [first, second] = texts.map(|text| compiled(&text));
+        for _ in 0..100 {
+            let (sent, _) = random::request(&mut dice, &rules);
+            let of =
+                |snapshot: &Snapshot| snapshot.gateway.choose(&sent).0.map(|rule| rule.map(|rule| rule.id.clone()));
+            assert_eq!(of(&first), of(&second), "{sent:#?}");
+        }
+    }
+}
+
+/// What no label reaches is never let through but by `allow`, and `allow` is for nothing else.
+#[test]
+fn no_request_passes_undecided_unless_nothing_at_all_is_about_it() {
+    for seed in 0..50 {
+        let mut dice = Dice::Seed(seed);
+        let rules = random::rules(&mut dice);
+        let snapshot = compiled(&yaml(&rules));
+        for _ in 0..200 {
+            let (sent, meant) = random::request(&mut dice, &rules);
+            let passes = read(&snapshot, &sent, &Unmatched::Allow) == Reading::NoTransfer;
+            assert_eq!(passes, verdict(&rules, &meant) == Verdict::Nothing, "{sent:#?}");
+            assert!(!matches!(read(&snapshot, &sent, &Unmatched::Refuse), Reading::NoTransfer));
+        }
+    }
+}
+
+/// Cases about requests, with the request.
+fn cases() -> Vec<(String, Case, CaseRequest)> {
+    let mut found = Vec::new();
+    for source in shipped::tests() {
+        let Document::Test(file) = source.document else { continue };
+        found.extend(file.cases.into_iter().filter_map(|case| {
+            let request = case.request.clone()?;
+            Some((format!("{} {}", source.path, case.id.value.0), case, request))
+        }));
+    }
+    found
+}
+
+#[test]
+fn every_shipped_case_about_a_request_comes_to_the_same_through_the_wire() {
+    let snapshot = policy::compile(&shipped::policies(), &LIMITS).snapshot.unwrap();
+    let mut decided = 0;
+    for (id, case, request) in cases() {
+        let labelled = match label(&snapshot, &request) {
+            Ok(labelled) => labelled,
+            Err(unlabelled) => {
+                let explained = labels::explain(&unlabelled);
+                let wanted = case.want.error.as_ref().unwrap().0.as_ref();
+                assert!(explained.iter().any(|one| one.code == wanted || one.field == wanted), "{id}: {explained:?}");
+                continue;
+            }
+        };
+        let transfer = labels::to_transfer(&labelled);
+        let mut asked = from_proto::asked(&transfer).unwrap();
+        let persons = |persons: &neglist::policy::source::cases::CasePersons| neglist::domain::asked::AskedPersons {
+            general: persons.general.0.get(),
+            sensitive: persons.sensitive.0.get(),
+        };
+        let totals = case.totals.as_ref();
+        asked.year_to_date = totals.and_then(|totals| totals.year_to_date.as_ref()).map(persons);
+        asked.scenario_year_to_date = totals.and_then(|totals| totals.scenario_year_to_date.as_ref()).map(persons);
+        match (resolve(&snapshot, &asked, case.at.0), case.want.outcome) {
+            (Ok(resolved), Some(wanted)) => {
+                let decision = evaluate(&snapshot, &resolved, &resolved.stated);
+                assert_eq!(decision.outcome, verify::outcome(wanted), "{id}");
+                decided += 1;
+            }
+            (Err(violations), None) => {
+                let wanted = case.want.error.as_ref().unwrap().0.as_ref();
+                assert!(violations.iter().any(|found| format!("transfer.{}", found.field) == wanted), "{id}");
+            }
+            (resolved, wanted) => panic!("{id}: {resolved:?}, wanted {wanted:?}"),
+        }
+    }
+    assert!(10 <= decided, "only {decided} cases");
+}
+
+/// Each example ships with a case that shows what it is for, and one rule has to be about each.
+#[test]
+fn every_shipped_rule_has_a_case() {
+    let snapshot = policy::compile(&shipped::policies(), &LIMITS).snapshot.unwrap();
+    let wanted: Vec<String> = cases().iter().map(|(_, case, _)| format!("{:?}", case.want.rule)).collect();
+    for rule in snapshot.gateway.rules() {
+        let named = format!("Words(\"{}\")", rule.id);
+        assert!(wanted.iter().any(|wanted| wanted.contains(&named)), "no case is about the rule {}", rule.id);
+    }
+    assert!(!snapshot.gateway.rules().is_empty());
+}
+
+#[test]
+fn a_case_about_a_request_fails_where_another_rule_or_flow_or_error_comes_out() {
+    let cases = "format: 1\nkind: test\ncases:\n";
+    let case = |want: &str| {
+        let text = format!(
+            "{cases}  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: trials.example, path: /subjects, \
+             method: POST, body: {{count: 3}}}}\n    totals: {{year_to_date: {{general: 0, sensitive: 0}}, \
+             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{{want}}}\n"
+        );
+        let mut diagnostics = Vec::new();
+        let tests = [PolicyFile { path: "tests/c_test.yaml".into(), text }];
+        let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
+        let policies = policy::read(&Small::new().split().0, &LIMITS, &mut diagnostics);
+        let results = verify::run(&policies, &tests, &LIMITS, &mut diagnostics);
+        assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+        (results[0].failures.join("; "), results[0].got.clone())
+    };
+    let (failures, answer) = case("outcome: allow, rule: uploads, flow: trial, clearance: filing-1");
+    assert_eq!(failures, "");
+    assert!(answer.starts_with("allow (") && answer.ends_with("), by rule uploads, flow trial"), "{answer}");
+    let (failures, _) = case("outcome: file, rule: pages, flow: trails");
+    assert_eq!(
+        failures,
+        "wanted outcome file, got allow; wanted the rule pages, got uploads; wanted the flow trails, got trial"
+    );
+    assert_eq!(case("outcome: allow, rule: none").0, "wanted the rule none, got uploads");
+    assert_eq!(case("error: LABEL_MISSING").0, "wanted an error at `LABEL_MISSING`");
+}

@@ -28,7 +28,12 @@ impl Scene {
     }
 
     async fn at(directory: Directory, ledger: String) -> Self {
-        let settings = [("ledger", ledger.as_str()), ("policy_poll_interval_ms", NEVER_MS)];
+        let settings = [
+            ("ledger", ledger.as_str()),
+            ("policy_poll_interval_ms", NEVER_MS),
+            // Noon here is long ago for the database.
+            ("ledger_clocks_apart_max_seconds", "4000000000"),
+        ];
         let server = start(&directory.policies(), SetClock::at(NOON), &settings).await;
         let client = LedgerServiceClient::new(connect(&address(&server, "grpc")).await);
         Self { directory, ledger, server, client }

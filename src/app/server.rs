@@ -24,10 +24,10 @@ use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
 use super::short::{Services, ShortWay};
 use super::standing::Observed;
 use crate::config::address::Address;
-use crate::config::{Config, ConnectionSpread};
+use crate::config::{Config, ConnectionSpread, ForwardedHeaders};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
-use crate::http::{BodyLimits, Doors, Look, PublicUrl};
+use crate::http::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, PublicUrl};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
@@ -367,6 +367,17 @@ fn ledger_settings(config: &Config) -> LedgerSettings {
     }
 }
 
+fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
+    ForwardAuthSettings {
+        believed: match config.forward_auth_headers {
+            ForwardedHeaders::XForwarded => Believed::XForwarded,
+            ForwardedHeaders::XOriginal => Believed::XOriginal,
+            ForwardedHeaders::Either => Believed::Either,
+        },
+        cache_seconds_max: config.forward_auth_cache_seconds_max,
+    }
+}
+
 fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
     Http2 {
@@ -380,9 +391,12 @@ fn http2(config: &Config, streams_max: u32) -> Http2 {
 fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
     let Parts { config, policies, decisions, counting, .. } = *parts;
     let public_url = config.http_public_url.as_ref();
-    let live = policies.live().clone();
+    let door = |unmatched, door| LabelledDoor::new(policies.live().clone(), decisions, counting, unmatched, door);
     Arc::new(Doors {
-        authzen: LabelledDoor::new(live, decisions, counting, Unmatched::Refuse, metrics::Door::Authzen),
+        forward_auth: door(config.http_unlabelled.clone(), metrics::Door::ForwardAuth),
+        forward_auth_settings: forward_auth_settings(config),
+        // An evaluation that nothing matches is denied, whatever else may pass.
+        authzen: door(Unmatched::Refuse, metrics::Door::Authzen),
         evaluations_max: config.authzen_evaluations_max,
         public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
         decisions: decisions.at(metrics::Door::HttpDecide),

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::parse::{
-    address, addresses, connection_spread, ledger, log_format, log_level, number, octal, or_none, path, public_url,
-    unmatched,
+    address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
+    path, public_url, unmatched,
 };
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, LedgerPlace, LogFormat, Problem, RawConfig};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig};
 use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
@@ -177,6 +177,12 @@ keys! {
     /// Time for which an HTTP connection may be idle between two requests, in seconds. Longer than gateways keep
     /// theirs, so that it is they who close.
     http_idle_seconds: u64 = "120", number(1, DAY_SECONDS);
+    /// Which headers `/v1/forward-auth` believes: `x-forwarded` (Traefik, Caddy, APISIX), `x-original` (nginx, HAProxy), or
+    /// `either`: those that are there, and where both are they have to say the same.
+    forward_auth_headers: ForwardedHeaders = "either", forwarded_headers;
+    /// Longest time for which a gateway may cache an answer of `/v1/forward-auth`, in seconds; 0: not at all. Policies that
+    /// change are noticed that much later.
+    forward_auth_cache_seconds_max: u32 = "0", number(0, DAY_SECONDS);
     /// Most evaluations of one AuthZEN request.
     authzen_evaluations_max: usize = "100", number(1, 1000);
     /// Time for which a server that stops still takes new requests, in seconds, while health and readiness say

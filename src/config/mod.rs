@@ -39,6 +39,17 @@ pub enum ConnectionSpread {
     ReusePort,
 }
 
+/// Which headers say what a gateway asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedHeaders {
+    /// `X-Forwarded-Method`, `-Host`, `-Uri`.
+    XForwarded,
+    /// `X-Original-Method`, `-Host`, `-URI`.
+    XOriginal,
+    /// Those that are there; both have to say the same.
+    Either,
+}
+
 /// Where the year's totals are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerPlace {

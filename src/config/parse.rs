@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, LedgerPlace, LogFormat, Secret};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -101,6 +101,16 @@ pub(super) fn unmatched(texts: &[String]) -> Result<Unmatched, String> {
 /// The part of a URL that is no secret.
 fn scheme(url: &str) -> &str {
     url.split("://").next().unwrap_or("")
+}
+
+/// The headers that say what a gateway asks about.
+pub(super) fn forwarded_headers(texts: &[String]) -> Result<ForwardedHeaders, String> {
+    let words = [
+        ("either", ForwardedHeaders::Either),
+        ("x-forwarded", ForwardedHeaders::XForwarded),
+        ("x-original", ForwardedHeaders::XOriginal),
+    ];
+    word(one(texts)?, &words)
 }
 
 /// The format of log lines.

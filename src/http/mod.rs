@@ -7,6 +7,7 @@
 mod authzen;
 mod body;
 mod decide;
+mod forward_auth;
 mod probe;
 mod request_id;
 pub mod respond;
@@ -17,9 +18,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 pub use self::body::BodyLimits;
+pub use self::forward_auth::{Believed, ForwardAuthSettings};
 use crate::metrics::Metrics;
 use crate::metrics::standing::Standing;
 use crate::service::DecisionApi;
@@ -32,6 +34,10 @@ use crate::wire::refused::Misread;
 pub struct Doors {
     /// Decides what is asked in the contract's own words.
     pub decisions: DecisionApi,
+    /// Answers gateways that ask about one request of theirs.
+    pub forward_auth: LabelledDoor,
+    /// How it does.
+    pub forward_auth_settings: ForwardAuthSettings,
     /// Answers `AuthZEN` evaluations.
     pub authzen: LabelledDoor,
     /// Most evaluations of one request.
@@ -80,6 +86,8 @@ impl fmt::Debug for Look {
 pub fn decisions(doors: &Arc<Doors>) -> Router {
     Router::new()
         .route("/v1/decide", post(decide::decide))
+        // Some ask with GET, some with the method of the request that they ask about.
+        .route("/v1/forward-auth", any(forward_auth::forward_auth))
         .route(EVALUATION_PATH, post(authzen::evaluation))
         .route(EVALUATIONS_PATH, post(authzen::evaluations))
         .with_state(Arc::clone(doors))

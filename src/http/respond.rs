@@ -12,6 +12,14 @@ pub fn json(code: StatusCode, body: String) -> Response {
     of_type(code, "application/json", body)
 }
 
+/// Returns a response without a body.
+pub(super) fn empty(code: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = code;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// Returns a refusal.
 pub fn refused(refused: Refused) -> Response {
     let Refused { http_code, body, retry_after_seconds } = refused;

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::{BodyLimits, Doors, Look, complete, decisions, probes};
+use super::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, complete, decisions, probes};
 use crate::domain::gateway::Unmatched;
 use crate::live::Live;
 use crate::metrics::Door;
@@ -44,8 +44,11 @@ pub(super) fn router(ledger: &Arc<MemoryLedger>, standing: Standing) -> Router {
     let (live, clock) = (Arc::new(Live::new(snapshot())), Arc::new(StandingClock));
     let api = DecisionApi::new(live.clone(), clock.clone(), DecideSettings::default(), Some(ledger.clone()));
     let counting = LedgerApi::new(live.clone(), clock, LedgerSettings::default(), Some(ledger.clone()));
+    let door = |door| LabelledDoor::new(live.clone(), &api, &counting, Unmatched::Refuse, door);
     let doors = Arc::new(Doors {
-        authzen: LabelledDoor::new(live, &api, &counting, Unmatched::Refuse, Door::Authzen),
+        forward_auth: door(Door::ForwardAuth),
+        forward_auth_settings: ForwardAuthSettings { believed: Believed::Either, cache_seconds_max: 60 },
+        authzen: door(Door::Authzen),
         evaluations_max: 3,
         public_url: None,
         metrics: api.metrics().clone(),

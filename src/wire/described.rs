@@ -74,6 +74,25 @@ pub fn word(outcome: i32) -> &'static str {
     }
 }
 
+/// Most reasons and counters that an answer explains, some 600 bytes each; the strictest come first.
+const LISTED_MAX: usize = 64;
+
+/// Returns the body of a denial: the members that describe a decision, and the gateway's rule that made a transfer of the
+/// request.
+pub fn body(decision: &v1::Decision, rule: Option<&str>) -> String {
+    let mut members = members(decision);
+    members.extend(rule.map(|rule| ("gateway_rule".to_owned(), json!(rule))));
+    Value::Object(members).to_string()
+}
+
+/// Returns for how many whole seconds an answer holds from the moment that it is for, rounded down and less one for its
+/// way.
+pub fn holds_for_seconds(decision: &v1::Decision) -> u32 {
+    let (Some(from), Some(until)) = (&decision.evaluated_at, &decision.valid_until) else { return 0 };
+    let whole = until.seconds.saturating_sub(from.seconds).saturating_sub(i64::from(until.nanos < from.nanos));
+    u32::try_from(whole.saturating_sub(1).max(0)).unwrap_or(u32::MAX)
+}
+
 /// Returns the members that describe a decision, in English and Chinese.
 pub fn members(decision: &v1::Decision) -> Map<String, Value> {
     let v1::Decision {
@@ -85,7 +104,7 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
         snapshot,
         evaluated_at,
         valid_until,
-        headroom: _,
+        headroom,
         next_step,
     } = decision;
     let mut members = Map::new();
@@ -93,7 +112,7 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
     put("decision_id", json!(decision_id));
     put("outcome", json!(word(*outcome)));
     put("required", json!(word(*required)));
-    put("reasons", reasons.iter().map(reason).collect());
+    put("reasons", reasons.iter().take(LISTED_MAX).map(reason).collect());
     if !clearance.is_empty() {
         put("clearance", json!(clearance));
     }
@@ -107,6 +126,9 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
     if let Some(until) = valid_until {
         put("valid_until", json!(until.to_string()));
     }
+    if !headroom.is_empty() {
+        put("headroom", headroom.iter().take(LISTED_MAX).map(headroom_of).collect());
+    }
     if let Some(v1::NextStep { authority_zh, authority_en, procedure, text_zh, text_en }) = next_step {
         let step = json!({
             "procedure": procedure, "authority_zh": authority_zh, "authority_en": authority_en,
@@ -115,6 +137,11 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
         put("next_step", step);
     }
     members
+}
+
+fn headroom_of(headroom: &v1::Headroom) -> Value {
+    let v1::Headroom { counter, projected, line, remaining, next } = headroom;
+    json!({"counter": counter, "projected": projected, "line": line, "remaining": remaining, "next": word(*next)})
 }
 
 fn reason(reason: &v1::Reason) -> Value {
@@ -242,6 +269,8 @@ pub const HEADER_DECISION_ID: &str = "x-neglist-decision-id";
 pub const HEADER_REASON: &str = "x-neglist-reason";
 /// Its rule.
 pub const HEADER_RULE: &str = "x-neglist-rule";
+/// The rule of the gateway that made a transfer of the request.
+pub const HEADER_GATEWAY_RULE: &str = "x-neglist-gateway-rule";
 /// The clearance that satisfied what was required.
 pub const HEADER_CLEARANCE: &str = "x-neglist-clearance";
 /// The digest of the policies that decided.

@@ -5,6 +5,7 @@ pub mod brief;
 pub mod codec;
 pub mod described;
 pub mod envoy;
+pub mod forwarded;
 pub mod from_proto;
 pub mod generated;
 pub mod json;

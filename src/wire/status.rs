@@ -308,6 +308,12 @@ pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
     rpc_status(code, en.to_owned(), vec![localized(zh)])
 }
 
+/// Refuses a request for one field that cannot be made sense of.
+pub fn unreadable(field: &str, reason: &'static str, en: String, zh: String) -> RpcStatus {
+    let wording = Wording { reason, en, zh };
+    bad_request(format!("invalid request: {field}: {}", wording.en), vec![field_violation(field, wording)])
+}
+
 /// Says whether it is for the caller to do something else: the same request again would be refused again.
 pub fn is_callers(status: &Status) -> bool {
     match status.code() {

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::postgres_server;
 use crate::server::{Directory, NEVER_MS, SetClock, address, connect, start};
-use crate::small::{OWN, Small};
+use crate::small::{GATE, OWN, Small};
 
 /// 2026-06-01T12:00:00+08:00.
 const NOON: i64 = 1_780_286_400;
@@ -83,7 +83,8 @@ fn without_flow() -> Small {
     let own = &small.files.iter().find(|file| file.path == OWN).unwrap().text;
     let (_, rest) = own.split_once("flows:").unwrap();
     let flows = format!("flows:{}", rest.split_once("clearances:").unwrap().0);
-    small.with(OWN, &flows, "flows: []\n")
+    // A rule of a gateway names it too.
+    small.with(OWN, &flows, "flows: []\n").with(GATE, "flow: trial", "flow: {header: x-flow}")
 }
 
 #[track_caller]

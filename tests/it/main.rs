@@ -77,6 +77,8 @@ mod http_authzen;
 mod http_client;
 /// Probes, `/v1/decide`, and what is no request of ours.
 mod http_doors;
+/// What gateways are told that ask with the headers of a request.
+mod http_forward_auth;
 /// Limits of HTTP, of connections and of requests in flight, and how the listener stops.
 mod http_limits;
 /// What a scrape shows.

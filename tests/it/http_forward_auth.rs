@@ -1,0 +1,172 @@
+//! `/v1/forward-auth` over loopback: what gateways are told, with label headers alone.
+
+use neglist::app::server::Server;
+
+use crate::http_client::{Client, Response, get};
+use crate::http_doors::start;
+use crate::server::Directory;
+use crate::small::{OWN, Small};
+
+/// A flow whose answer rests on no count.
+const MAPS: &str = "  - id: maps
+    exporter: acme
+    recipient: partner
+    destination: CN
+    sector: pharma
+    scenario: other
+    items: [{code: geo.map}]
+    ground: none
+clearances:
+";
+
+fn directory() -> Directory {
+    Directory::of(&Small::new().with(OWN, "clearances:\n", MAPS).files)
+}
+
+async fn counting(directory: &Directory, settings: &[(&'static str, &str)]) -> (Server, String) {
+    let ledger = directory.beside("neglist.ledger");
+    start(directory, &[&[("ledger", ledger.to_str().unwrap())], settings].concat()).await
+}
+
+const NGINX: [(&str, &str); 3] =
+    [("X-Original-Method", "POST"), ("X-Original-Host", "partner.example"), ("X-Original-URI", "/upload?x=1")];
+const TRAEFIK: [(&str, &str); 5] = [
+    ("X-Forwarded-Method", "POST"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "partner.example"),
+    ("X-Forwarded-Uri", "/upload?x=1"),
+    ("X-Forwarded-For", "10.0.0.1"),
+];
+
+type Headers<'h> = &'h [(&'h str, &'h str)];
+
+fn trial(sensitive: &str) -> [(&str, &str); 3] {
+    [("x-neglist-flow", "trial"), ("x-neglist-persons", "0"), ("x-neglist-sensitive-persons", sensitive)]
+}
+
+#[track_caller]
+fn ask(address: &str, headers: &[Headers<'_>]) -> Response {
+    Client::connect(address).ask("GET", "/v1/forward-auth", &headers.concat(), "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_is_200_and_a_denial_403_with_their_reasons_in_headers() {
+    let directory = directory();
+    let (server, address) = counting(&directory, &[]).await;
+    let digest = server.policies().status().digest.to_string();
+    for gateway in [&NGINX[..], &TRAEFIK] {
+        let permit = ask(&address, &[gateway, &trial("5")]);
+        assert_eq!((permit.status, permit.body.as_str()), (200, ""));
+        for (name, expected) in [
+            ("x-neglist-outcome", "allow"),
+            ("x-neglist-reason", "BELOW_LIST_LINES"),
+            ("x-neglist-clearance", "filing-1"),
+            ("x-neglist-digest", &digest),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(permit.header(name), Some(expected), "{permit:?}");
+        }
+        assert_eq!(permit.header("x-neglist-decision-id").unwrap().len(), 32);
+        assert!(permit.header("x-neglist-valid-until").unwrap().ends_with('Z'));
+
+        let denial = ask(&address, &[gateway, &trial("50000")]);
+        assert_eq!((denial.status, denial.header("x-neglist-outcome")), (403, Some("assess")));
+        assert_eq!(denial.header("x-neglist-reason"), Some("SENSITIVE_PERSONS_AT_OR_OVER_ASSESSMENT_LINE"));
+        assert!(!denial.header("x-neglist-rule").unwrap().is_empty());
+        let body = denial.json();
+        assert_eq!(body["outcome"], "assess");
+        assert!(!body["reasons"][0]["text_zh"].as_str().unwrap().is_ascii(), "{body}");
+        assert!(body["reasons"][0]["text_en"].as_str().unwrap().is_ascii(), "{body}");
+        assert!(!body["headroom"].as_array().is_none_or(Vec::is_empty) || body["next_step"].is_object(), "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_transfer_never_passes() {
+    let directory = directory();
+    let (_server, address) = counting(&directory, &[]).await;
+    let flow = |flow: &'static str| [("x-neglist-flow", flow)];
+    let not_ascii = [("x-neglist-flow", "\u{4e2d}")];
+    let cases: &[(&str, &[Headers<'_>])] = &[
+        ("NOTHING_MATCHES", &[&NGINX]),
+        ("URI_NOT_FORWARDED", &[&trial("5")]),
+        ("URI_NOT_FORWARDED", &[&[("x-original-method", "GET")], &trial("5")]),
+        ("LABEL_MISSING", &[&NGINX, &flow("trial")]),
+        ("LABEL_MISSING", &[&NGINX, &[("x-neglist-sensitive-persons", "5")]]),
+        ("UNKNOWN_CODE", &[&NGINX, &flow("trail"), &[("x-neglist-sensitive-persons", "5")]]),
+        ("LABEL_NOT_A_NUMBER", &[&NGINX, &trial("5.0")]),
+        ("LABEL_REPEATED", &[&NGINX, &trial("5"), &flow("trial")]),
+        ("LABEL_NOT_TEXT", &[&NGINX, &not_ascii]),
+        ("LABEL_REPEATED", &[&NGINX, &[("x-original-uri", "/other")], &trial("5")]),
+        ("FORWARDED_HEADERS_DISAGREE", &[&NGINX, &[("x-forwarded-uri", "/upload?x=1")], &trial("5")]),
+        ("FORWARDED_HEADERS_DISAGREE", &[&TRAEFIK, &[("x-original-uri", "/other")], &trial("5")]),
+    ];
+    for (reason, headers) in cases {
+        let refusal = ask(&address, headers);
+        refusal.is_refusal(403);
+        let found = (refusal.header("x-neglist-outcome"), refusal.header("x-neglist-reason"));
+        assert_eq!(found, (Some("refused"), Some(*reason)), "{headers:?}");
+        assert_eq!(refusal.header("cache-control"), Some("no-store"));
+    }
+    let refused = get(&address, "/metrics").body;
+    let line = format!("neglist_decisions_total{{door=\"forward-auth\",outcome=\"refused\"}} {}\n", cases.len());
+    assert!(refused.contains(&line), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_method_and_the_body_the_answer_is_the_same() {
+    let directory = directory();
+    let (_server, address) = counting(&directory, &[]).await;
+    let headers = [&NGINX[..], &trial("5")].concat();
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND"] {
+        let answer = Client::connect(&address).ask(method, "/v1/forward-auth?a=b", &headers, "");
+        assert_eq!((answer.status, answer.header("x-neglist-outcome")), (200, Some("allow")), "{method}");
+    }
+    // A body is none of its business.
+    let answer = Client::connect(&address).ask("POST", "/v1/forward-auth", &headers, "{\"x-neglist-flow\": 1}");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_family_of_headers_is_configured() {
+    for (family, gateway, other) in [("x-original", &NGINX[..], &TRAEFIK[..]), ("x-forwarded", &TRAEFIK, &NGINX)] {
+        let directory = directory();
+        let (_server, address) = counting(&directory, &[("forward_auth_headers", family)]).await;
+        assert_eq!(ask(&address, &[gateway, &trial("5")]).status, 200);
+        let forged = [("X-Forwarded-Uri", "/forged"), ("X-Original-URI", "/forged")];
+        let forged = forged.iter().find(|(name, _)| !gateway.iter().any(|(sent, _)| sent == name)).unwrap();
+        assert_eq!(ask(&address, &[gateway, &[*forged], &trial("5")]).status, 200);
+        let refused = ask(&address, &[other, &trial("5")]);
+        assert_eq!((refused.status, refused.header("x-neglist-reason")), (403, Some("URI_NOT_FORWARDED")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_it() {
+    let maps = [("x-neglist-flow", "maps")];
+    let directory = self::directory();
+    let (_server, address) = counting(&directory, &[]).await;
+    let kept = ask(&address, &[&NGINX, &maps]);
+    assert_eq!((kept.status, kept.header("cache-control"), kept.header("vary")), (200, Some("no-store"), None));
+
+    let directory = self::directory();
+    let (_server, address) = counting(&directory, &[("forward_auth_cache_seconds_max", "60")]).await;
+    let kept = ask(&address, &[&NGINX, &maps]);
+    assert_eq!((kept.status, kept.header("cache-control")), (200, Some("max-age=60")));
+    // Another path, another label, another family: another answer.
+    let vary: Vec<&str> = kept.header("vary").unwrap().split(", ").collect();
+    for header in ["x-forwarded-uri", "x-original-host", "x-neglist-flow", "x-neglist-sensitive-persons"] {
+        assert!(vary.contains(&header), "{vary:?}");
+    }
+    for counted in [trial("5"), trial("50000")] {
+        let answer = ask(&address, &[&NGINX, &counted]);
+        assert_eq!((answer.header("cache-control"), answer.header("vary")), (Some("no-store"), None));
+    }
+    assert_eq!(ask(&address, &[&NGINX]).header("cache-control"), Some("no-store"));
+
+    // The ceiling on what an answer says of itself holds here too.
+    let settings = [("forward_auth_cache_seconds_max", "3600"), ("valid_until_ceiling_seconds", "20")];
+    let directory = self::directory();
+    let (_server, address) = counting(&directory, &settings).await;
+    assert_eq!(ask(&address, &[&NGINX, &maps]).header("cache-control"), Some("max-age=19"));
+}

@@ -119,7 +119,7 @@ keys! {
     ledger_request_max_ms: u64 = "5000", number(100, 600_000);
     /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
     /// reserved: reservations would run out at the wrong time.
-    ledger_clocks_apart_max_seconds: u32 = "30", number(1, 3600);
+    ledger_clocks_apart_max_seconds: u32 = "30", number(1, 4_000_000_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.

@@ -389,14 +389,13 @@ fn http2(config: &Config, streams_max: u32) -> Http2 {
 
 /// Returns what the HTTP listeners answer with.
 fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
-    let Parts { config, policies, decisions, counting, .. } = *parts;
+    let Parts { config, decisions, .. } = *parts;
     let public_url = config.http_public_url.as_ref();
-    let door = |unmatched, door| LabelledDoor::new(policies.live().clone(), decisions, counting, unmatched, door);
     Arc::new(Doors {
-        forward_auth: door(config.http_unlabelled.clone(), metrics::Door::ForwardAuth),
+        forward_auth: door(parts, &config.http_unlabelled, metrics::Door::ForwardAuth),
         forward_auth_settings: forward_auth_settings(config),
         // An evaluation that nothing matches is denied, whatever else may pass.
-        authzen: door(Unmatched::Refuse, metrics::Door::Authzen),
+        authzen: door(parts, &Unmatched::Refuse, metrics::Door::Authzen),
         evaluations_max: config.authzen_evaluations_max,
         public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
         decisions: decisions.at(metrics::Door::HttpDecide),
@@ -404,6 +403,11 @@ fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
         metrics: Arc::clone(decisions.metrics()),
         standing: Look::new(move || observed.standing()),
     })
+}
+
+/// Returns what answers requests of gateways at a door.
+fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> LabelledDoor {
+    LabelledDoor::new(parts.policies.live().clone(), parts.decisions, parts.counting, unmatched.clone(), door)
 }
 
 /// Returns the services of the gRPC listeners.
@@ -415,9 +419,8 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let (live, unmatched) = (parts.policies.live().clone(), config.listen_unlabelled.clone());
-    let door = LabelledDoor::new(live, parts.decisions, parts.counting, unmatched, metrics::Door::Envoy);
-    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
+    let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
+    let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

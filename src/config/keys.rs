@@ -72,7 +72,8 @@ keys! {
     /// label header: refuse, allow, or flow:<id> to decide it as a transfer of that flow. A request that is
     /// labelled incompletely or wrongly is refused whatever stands here.
     listen_unlabelled: Unmatched = "refuse", unmatched;
-    /// The same for gateways that ask over HTTP: refuse, allow, or flow:<id>.
+    /// The same for gateways that ask `/v1/forward-auth`: refuse, allow, or flow:<id>. An AuthZEN evaluation that
+    /// nothing matches is denied whatever stands here.
     http_unlabelled: Unmatched = "refuse", unmatched;
     /// Where policy admins ask: a loopback address or `unix:/path`, or `none`.
     /// Any other address is refused until this listener has mutual TLS.
@@ -118,7 +119,7 @@ keys! {
     ledger_request_max_ms: u64 = "5000", number(100, 600_000);
     /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
     /// reserved: reservations would run out at the wrong time.
-    ledger_clocks_apart_max_seconds: u32 = "30", number(1, 3600);
+    ledger_clocks_apart_max_seconds: u32 = "30", number(1, 4_000_000_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.

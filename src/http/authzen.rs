@@ -3,7 +3,7 @@
 //! A denial is 200 with `decision: false`. What is not well-formed is 400, whatever a web framework would call it. An
 //! evaluation never counts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -136,7 +136,10 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
         |said: &[described::Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
     let answer = match authzen::map(evaluation) {
         Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
-        Mapped::ByRules => doors.authzen.ask(snapshot, &SeenEvaluation(evaluation)).await,
+        Mapped::ByRules => {
+            let seen = SeenEvaluation::new(evaluation);
+            doors.authzen.ask(snapshot, &seen, || seen.doubt()).await
+        }
         Mapped::Unmapped(said) => {
             doors.authzen.count_refused();
             return denied(&said);
@@ -155,7 +158,38 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
 }
 
 /// An evaluation, as the rules of gateways see it.
-struct SeenEvaluation<'e>(&'e Evaluation);
+struct SeenEvaluation<'e> {
+    evaluation: &'e Evaluation,
+    /// A property that a rule goes by, and that is there as something that no rule can be held against.
+    unreadable: Mutex<Option<String>>,
+}
+
+impl<'e> SeenEvaluation<'e> {
+    fn new(evaluation: &'e Evaluation) -> Self {
+        Self { evaluation, unreadable: Mutex::new(None) }
+    }
+
+    /// Returns why no rule's word is taken: one that looked at a property which it could not read may not have matched for
+    /// that alone, and another one, milder, in its place.
+    fn doubt(&self) -> Option<RpcStatus> {
+        let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreadable.as_deref().map(authzen::unreadable_property)
+    }
+
+    /// Returns a property: `subject.properties.role`.
+    fn property(&self, key: &str) -> Option<&str> {
+        let (entity, name) = key.split_once(".properties.")?;
+        match self.evaluation.whole.get(entity)?.get("properties")?.get(name)? {
+            Value::String(text) => Some(text),
+            Value::Bool(true) => Some("true"),
+            Value::Bool(false) => Some("false"),
+            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.to_owned());
+                None
+            }
+        }
+    }
+}
 
 impl Seen for SeenEvaluation<'_> {
     fn host(&self) -> Option<&str> {
@@ -175,14 +209,15 @@ impl Seen for SeenEvaluation<'_> {
     }
 
     fn context(&self, key: &str) -> Option<&str> {
-        let Evaluation { subject_type, subject_id, action_name, resource_type, resource_id, whole: _ } = self.0;
+        let Evaluation { subject_type, subject_id, action_name, resource_type, resource_id, whole: _ } =
+            self.evaluation;
         match key {
             "subject.type" => Some(subject_type),
             "subject.id" => Some(subject_id),
             "action.name" => Some(action_name),
             "resource.type" => Some(resource_type),
             "resource.id" => Some(resource_id),
-            _ => None,
+            property => self.property(property),
         }
     }
 
@@ -191,7 +226,7 @@ impl Seen for SeenEvaluation<'_> {
     }
 
     fn body(&self, pointer: &str) -> Body<'_> {
-        match self.0.whole.pointer(pointer) {
+        match self.evaluation.whole.pointer(pointer) {
             None => Body::Absent,
             Some(Value::String(text)) => Body::Text(text.as_str().into()),
             // A number with a fraction or an exponent is none of these, be it as whole as 1.0.
@@ -241,7 +276,7 @@ mod tests {
         let mut whole = trial();
         whole["resource"]["properties"] = json!({"to": ["a", "b"], "half": 0.5, "whole": 1.0, "is": true, "a/b": "x"});
         let evaluation = authzen::evaluation(whole.to_string().as_bytes()).unwrap();
-        let seen = SeenEvaluation(&evaluation);
+        let seen = SeenEvaluation::new(&evaluation);
         let context = ["subject.type", "subject.id", "action.name", "resource.type", "resource.id", "resource"];
         let found = context.map(|key| seen.context(key));
         assert_eq!(found, [Some("exporter"), Some("zoned"), Some("export"), Some("flow"), Some("trial"), None]);
@@ -257,6 +292,15 @@ mod tests {
             ("/resource/nothing", Body::Absent),
         ] {
             assert_eq!(seen.body(pointer), expected, "{pointer}");
+        }
+        let keys =
+            ["resource.properties.a/b", "resource.properties.is", "subject.properties.role", "context.properties.x"];
+        assert_eq!(keys.map(|key| seen.context(key)), [Some("x"), Some("true"), None, None]);
+        assert!(seen.doubt().is_none());
+        for key in ["resource.properties.to", "resource.properties.half"] {
+            let seen = SeenEvaluation::new(&evaluation);
+            assert_eq!(seen.context(key), None);
+            assert!(seen.doubt().unwrap().message.contains(key));
         }
         assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));
     }

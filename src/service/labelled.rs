@@ -92,17 +92,13 @@ impl LabelledDoor {
         Self { live, decisions, counting, unmatched: Arc::new(unmatched), metrics, door }
     }
 
-    /// Returns the snapshot in force. The answer may wait for the ledger, so it owns the snapshot.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.live.snapshot())
-    }
-
     /// Answers a request of which nothing is known besides what labels are made of.
     pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
+        // It may wait for the ledger, so it owns the snapshot.
         self.answer_on(&self.snapshot(), seen, &Besides::default()).await
     }
 
-    /// Answers a request on a snapshot that the door has read other things from already.
+    /// Answers a request on a snapshot that the door has taken.
     pub async fn answer_on<S: Seen + Sync + ?Sized>(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -110,16 +106,30 @@ impl LabelledDoor {
         besides: &Besides,
     ) -> Answer {
         let stopwatch = Stopwatch::start();
-        let reading = gateway::read(snapshot, seen, &self.unmatched);
-        let answer = self.settle(snapshot, reading, besides).await;
+        let answer = self.settle(snapshot, gateway::read(snapshot, seen, &self.unmatched), besides).await;
         self.took(stopwatch);
         answer
     }
 
+    /// Returns the policies in force, for a door that asks several questions in one request.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.live.snapshot())
+    }
+
     /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
-    /// counted is refused: it would pass uncounted. The door counts the time.
-    pub async fn ask<S: Seen + Sync + ?Sized>(&self, snapshot: &Arc<Snapshot>, seen: &S) -> Answer {
-        match gateway::read(snapshot, seen, &self.unmatched) {
+    /// counted is refused: it would pass uncounted. `doubt` is asked once the rules have looked at the question; what it
+    /// says refuses it. The door counts the time.
+    pub async fn ask<S: Seen + Sync + ?Sized>(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        seen: &S,
+        doubt: impl FnOnce() -> Option<RpcStatus> + Send,
+    ) -> Answer {
+        let reading = gateway::read(snapshot, seen, &self.unmatched);
+        if let Some(refusal) = doubt() {
+            return self.refuse(refusal);
+        }
+        match reading {
             Reading::Transfer(labelled) if labelled.record == Record::Record => {
                 self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
             }
@@ -206,7 +216,8 @@ fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_i
                 Rests::OnFacts => Keeping::UntilItRunsOut,
                 Rests::OnTotals => Keeping::Never,
             };
-            Answer::Decided(Box::new(DecidedTransfer { decision, rule: rule.map(str::to_owned), keeping, transfer_id }))
+            let rule = rule.map(str::to_owned);
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id }))
         }
         Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
         Err(refusal) => Answer::Unanswered(refusal),

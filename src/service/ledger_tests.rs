@@ -153,6 +153,7 @@ async fn what_is_refused_adds_nothing_and_is_answered_again() {
     let again = server.send(request("t", names(1))).await.unwrap();
     assert_eq!((again.decision, again.replayed), (first.decision, true));
     assert_refused(server.commit("t").await, Code::FailedPrecondition, "TRANSFER_NOT_ALLOWED");
+    server.release("t").await.unwrap();
 }
 
 #[tokio::test]

@@ -212,7 +212,6 @@ impl Ledger for MemoryLedger {
         match kept.state {
             State::Held { .. } => kept.state = State::Ended(Settled::Released),
             State::Committed => return Err(LedgerError::Settled(Settled::Committed)),
-            State::Ended(Settled::Refused) => return Err(LedgerError::Settled(Settled::Refused)),
             State::Ended(_) => {}
         }
         Ok(())

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::described::{self, Said, Verdict};
 use super::generated::v1;
 use super::json::{self as proto_json, JsonError};
-use super::status::RpcStatus;
+use super::status::{self, RpcStatus};
 use super::unambiguous;
 
 /// What a subject has to be, so that its id names an exporter.
@@ -407,6 +407,17 @@ pub fn malformed(error: &JsonError) -> Vec<Said> {
         }
     };
     error.findings.iter().map(said).collect()
+}
+
+/// Refuses an evaluation of which a rule goes by a property that is neither text nor truth value.
+pub fn unreadable_property(key: &str) -> RpcStatus {
+    status::unreadable(
+        key,
+        "PROPERTY_OF_WRONG_KIND",
+        "a gateway rule goes by this property, which is neither a text nor true or false: send it as one of these"
+            .to_owned(),
+        "有网关规则按该属性判断，但其值既不是文本也不是 true 或 false：请改用其中之一".to_owned(),
+    )
 }
 
 /// Returns what a refusal says, in the words of this door.

@@ -110,8 +110,8 @@ pub fn malformed(error: &DecodeError) -> Status {
     let field = path.join(".");
     let wording = Wording {
         reason: "MALFORMED",
-        en: format!("not a valid protobuf message: {problem}: encode it from the contract `neglist.v1`"),
-        zh: format!("不是有效的 protobuf 消息（{problem}）：请按 `neglist.v1` 编码"),
+        en: format!("not a valid protobuf message: {problem}: encode it from the contract of the service"),
+        zh: format!("不是有效的 protobuf 消息（{problem}）：请按该服务的协议编码"),
     };
     let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
     to_status(&bad_request(format!("invalid request: {place}{}", wording.en), vec![field_violation(&field, wording)]))

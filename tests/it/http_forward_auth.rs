@@ -5,7 +5,7 @@ use neglist::app::server::Server;
 use crate::http_client::{Client, Response, get};
 use crate::http_doors::start;
 use crate::server::Directory;
-use crate::small::{OWN, Small};
+use crate::small::{GATE, OWN, Small};
 
 /// A flow whose answer rests on no count.
 const MAPS: &str = "  - id: maps
@@ -41,7 +41,7 @@ const TRAEFIK: [(&str, &str); 5] = [
 type Headers<'h> = &'h [(&'h str, &'h str)];
 
 fn trial(sensitive: &str) -> [(&str, &str); 3] {
-    [("x-neglist-flow", "trial"), ("x-neglist-persons", "0"), ("x-neglist-sensitive-persons", sensitive)]
+    [("x-flow", "trial"), ("x-neglist-persons", "0"), ("x-neglist-sensitive-persons", sensitive)]
 }
 
 #[track_caller]
@@ -85,8 +85,8 @@ async fn a_permit_is_200_and_a_denial_403_with_their_reasons_in_headers() {
 async fn a_request_without_a_transfer_never_passes() {
     let directory = directory();
     let (_server, address) = counting(&directory, &[]).await;
-    let flow = |flow: &'static str| [("x-neglist-flow", flow)];
-    let not_ascii = [("x-neglist-flow", "\u{4e2d}")];
+    let flow = |flow: &'static str| [("x-flow", flow)];
+    let not_ascii = [("x-flow", "\u{4e2d}")];
     let cases: &[(&str, &[Headers<'_>])] = &[
         ("NOTHING_MATCHES", &[&NGINX]),
         ("URI_NOT_FORWARDED", &[&trial("5")]),
@@ -143,7 +143,7 @@ async fn the_family_of_headers_is_configured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_it() {
-    let maps = [("x-neglist-flow", "maps")];
+    let maps = [("x-flow", "maps")];
     let directory = self::directory();
     let (_server, address) = counting(&directory, &[]).await;
     let kept = ask(&address, &[&NGINX, &maps]);
@@ -155,7 +155,7 @@ async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_
     assert_eq!((kept.status, kept.header("cache-control")), (200, Some("max-age=60")));
     // Another path, another label, another family: another answer.
     let vary: Vec<&str> = kept.header("vary").unwrap().split(", ").collect();
-    for header in ["x-forwarded-uri", "x-original-host", "x-neglist-flow", "x-neglist-sensitive-persons"] {
+    for header in ["x-forwarded-uri", "x-original-host", "x-flow", "x-neglist-sensitive-persons"] {
         assert!(vary.contains(&header), "{vary:?}");
     }
     for counted in [trial("5"), trial("50000")] {
@@ -169,4 +169,112 @@ async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_
     let directory = self::directory();
     let (_server, address) = counting(&directory, &settings).await;
     assert_eq!(ask(&address, &[&NGINX, &maps]).header("cache-control"), Some("max-age=19"));
+}
+
+/// Rules as a gateway's operator would write them.
+const RULES: &str = r"format: 1
+kind: gateway
+headers: {flow: x-flow}
+rules:
+  - id: uploads
+    match: {host: trials.example, path_prefix: /subjects, methods: [POST]}
+    flow: trial
+    persons: 0
+    sensitive_persons: {header: x-count}
+    transfer_id: {header: x-request-id}
+    record: yes
+  - {id: pages, match: {host: trials.example, path_prefix: /subjects}, flow: maps}
+  - {id: body, match: {host: body.example}, flow: trial, persons: 0, sensitive_persons: {body: /count}}
+";
+
+fn with_rules() -> Directory {
+    let directory = directory();
+    directory.write(GATE, RULES);
+    directory
+}
+
+fn nginx<'h>(method: &'h str, host: &'h str, uri: &'h str) -> [(&'h str, &'h str); 3] {
+    [("X-Original-Method", method), ("X-Original-Host", host), ("X-Original-URI", uri)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_say_what_a_request_is() {
+    let directory = with_rules();
+    let (_server, address) = counting(&directory, &[("forward_auth_cache_seconds_max", "60")]).await;
+    let page = ask(&address, &[&nginx("GET", "trials.example", "/subjects/7?x=1")]);
+    assert_eq!((page.status, page.header("x-neglist-gateway-rule")), (200, Some("pages")));
+    assert_eq!(page.header("cache-control"), Some("max-age=60"));
+    for (method, host, uri, reason) in [
+        ("POST", "trials.example", "/subjects/7", "LABEL_MISSING"),
+        ("GET", "trials.example", "/subjects/../7", "PATH_NOT_NORMALISED"),
+        ("GET", "trials.example", "/other", "NOTHING_MATCHES"),
+        ("GET", "other.example", "/subjects/7", "NOTHING_MATCHES"),
+        ("POST", "body.example", "/", "BODY_NOT_THERE"),
+    ] {
+        let refused = ask(&address, &[&nginx(method, host, uri)]);
+        refused.is_refusal(403);
+        assert_eq!(refused.header("x-neglist-reason"), Some(reason), "{method} {host} {uri}: {}", refused.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rule_wants_counted_is_counted_once_under_its_id() {
+    let directory = with_rules();
+    let (_server, address) = counting(&directory, &[]).await;
+    let upload = nginx("POST", "trials.example", "/subjects/7");
+    let count = |id: &str, count: &str| ask(&address, &[&upload, &[("x-request-id", id), ("x-count", count)]]);
+    // A retry counts once, and gets its first answer.
+    let first = count("r-1", "6000");
+    let again = count("r-1", "6000");
+    assert_eq!((first.status, again.status), (200, 200));
+    assert_eq!(first.header("x-neglist-decision-id"), again.header("x-neglist-decision-id"));
+    assert_eq!(
+        (first.header("cache-control"), first.header("x-neglist-gateway-rule")),
+        (Some("no-store"), Some("uploads"))
+    );
+    let over = count("r-2", "44000");
+    assert_eq!((over.status, over.header("x-neglist-outcome")), (403, Some("assess")), "6,000 were counted before");
+    let third = count("r-3", "3999");
+    assert_eq!(third.status, 200, "{third:?}");
+    // An id that was used for another transfer, and one that is missing.
+    let other = count("r-1", "1");
+    assert_eq!((other.status, other.header("x-neglist-reason")), (403, Some("OTHER_TRANSFER")));
+    let missing = ask(&address, &[&upload, &[("x-count", "1")]]);
+    assert_eq!((missing.status, missing.header("x-neglist-reason")), (403, Some("LABEL_MISSING")));
+    // Asking counts nothing, counting does: 9,999 are below the first line, one more is on it.
+    assert_eq!(count("r-4", "1").header("x-neglist-outcome"), Some("contract"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes() {
+    let directory = with_rules();
+    let (_server, address) = start(&directory, &[]).await;
+    let upload = nginx("POST", "trials.example", "/subjects/7");
+    let refused = ask(&address, &[&upload, &[("x-request-id", "r-1"), ("x-count", "1")]]);
+    refused.is_refusal(503);
+    assert_eq!(
+        (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason")),
+        (Some("unanswered"), Some("NO_LEDGER"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
+    for (unlabelled, status, outcome) in [
+        ("refuse", 403, "refused"),
+        ("allow", 200, "no-transfer"),
+        ("flow:maps", 200, "allow"),
+        ("flow:trial", 403, "refused"),
+    ] {
+        let directory = with_rules();
+        let (_server, address) = counting(&directory, &[("http_unlabelled", unlabelled)]).await;
+        let answer = ask(&address, &[&nginx("GET", "other.example", "/")]);
+        assert_eq!((answer.status, answer.header("x-neglist-outcome")), (status, Some(outcome)), "{unlabelled}");
+        // What is labelled wrongly, or of which the gateway says nothing, passes under none of them.
+        for headers in
+            [&nginx("GET", "trials.example", "//")[..], &[("x-flow", "trail")], &[("X-Original-Method", "GET")], &[]]
+        {
+            assert_eq!(ask(&address, &[headers]).status, 403, "{unlabelled} {headers:?}");
+        }
+    }
 }

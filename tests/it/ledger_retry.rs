@@ -28,7 +28,12 @@ impl Scene {
     }
 
     async fn at(directory: Directory, ledger: String) -> Self {
-        let settings = [("ledger", ledger.as_str()), ("policy_poll_interval_ms", NEVER_MS)];
+        let settings = [
+            ("ledger", ledger.as_str()),
+            ("policy_poll_interval_ms", NEVER_MS),
+            // Noon here is long ago for the database.
+            ("ledger_clocks_apart_max_seconds", "4000000000"),
+        ];
         let server = start(&directory.policies(), SetClock::at(NOON), &settings).await;
         let client = LedgerServiceClient::new(connect(&address(&server, "grpc")).await);
         Self { directory, ledger, server, client }
@@ -36,8 +41,9 @@ impl Scene {
 
     /// Removes the flow, or puts it back, and waits until that is in force.
     async fn reload(&self, registry: &Small) {
-        let text = registry.files.iter().find(|file| file.path == OWN).unwrap().text.clone();
-        self.directory.write(OWN, &text);
+        for file in registry.files.iter().filter(|file| [GATE, OWN].contains(&file.path.as_str())) {
+            self.directory.write(&file.path, &file.text);
+        }
         let mut admin = PolicyServiceClient::new(connect(&address(&self.server, "admin")).await);
         let status = admin.reload(v1::ReloadRequest {}).await.unwrap().into_inner().status.unwrap();
         assert_eq!(status.state(), v1::State::Current, "{status:?}");

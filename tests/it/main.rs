@@ -63,6 +63,8 @@ mod ledger_retry;
 mod clients;
 /// The door for Envoy, asked by the generated client.
 mod envoy_grpc;
+/// The door for Envoy, behind a real one that runs the examples.
+mod envoy_real;
 /// What the tests of all gateways share.
 mod gateways;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.

@@ -23,7 +23,8 @@ pub trait Seen {
     /// Returns what the gateway's configuration or its protocol says under a key.
     ///
     /// The keys of Envoy's `context_extensions`; of an `AuthZEN` request `subject.type`, `subject.id`,
-    /// `action.name`, `resource.type`, `resource.id`.
+    /// `action.name`, `resource.type`, `resource.id`, and properties that are texts or truth values, such as
+    /// `subject.properties.role`.
     fn context(&self, key: &str) -> Option<&str>;
 
     /// Returns a header of the request. `name` is in lower case.

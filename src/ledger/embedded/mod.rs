@@ -326,8 +326,7 @@ impl Ledger for EmbeddedLedger {
 
     /// Goes through the writer like a reservation, so that an answer that is being given just now is found.
     async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        self.shared.check()?;
-        match self.ask(Work::Recall(recall)).await? {
+        match self.ask_in_time(Work::Recall(recall)).await? {
             Reply::Recalled(found) => Ok(found),
             Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
                 Err(no_answer())

@@ -54,6 +54,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use self::audit::Export;
 pub use self::migrate::NO_TABLES;
 
@@ -66,7 +68,8 @@ use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Time for a migration and for what operators do: building an index over a hundred million rows takes some minutes.
+/// Time for a migration and for what operators do, once nothing is in the way: building an index over
+/// a hundred million rows takes some minutes.
 const OPERATION_TIME: Duration = Duration::from_mins(10);
 
 /// How the ledger uses the database. The defaults are right for most.
@@ -193,7 +196,7 @@ impl PostgresLedger {
             let migrating =
                 Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
             let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
-            repeat(settings.time(), || migrate_with(&pool)).await?;
+            persist(settings.time(), || migrate_with(&pool)).await?;
             pool.close();
         }
         let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
@@ -276,7 +279,7 @@ impl PostgresLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        let done = repeat(OPERATION_TIME, || operate::import(self.lanes.pool(), import_id, &wanted));
+        let done = persist(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -286,7 +289,7 @@ impl PostgresLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        let done = repeat(OPERATION_TIME, || operate::withdraw(self.lanes.pool(), import_id));
+        let done = persist(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -296,7 +299,7 @@ impl PostgresLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        let done = repeat(OPERATION_TIME, || operate::drop_years(self.lanes.pool(), year));
+        let done = persist(self.settings.time(), || operate::drop_years(self.lanes.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -306,7 +309,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
-        repeat(OPERATION_TIME, || Export::begin(self.lanes.pool())).await
+        persist(self.settings.time(), || Export::begin(self.lanes.pool())).await
     }
 
     /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
@@ -315,7 +318,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
-        repeat(OPERATION_TIME, || audit::verify(self.lanes.pool())).await
+        persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
     }
 
     /// Asks at the account of a transfer.
@@ -411,6 +414,27 @@ async fn migrate_with(pool: &deadpool_postgres::Pool) -> Result<(), Fault> {
     migrate::run(session.client()?).await?;
     session.keep();
     Ok(())
+}
+
+/// Repeats what takes its time where something was in the way, until the time is up. One that is at
+/// it is left to it for longer.
+async fn persist<T, F>(time: Duration, mut attempt: impl FnMut() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let begun = Instant::now();
+    for count in 0_u32.. {
+        let fault = match tokio::time::timeout(OPERATION_TIME, attempt()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::Stop("it took too long".to_owned()),
+        };
+        if matches!(fault, Fault::Stop(_)) || time <= begun.elapsed() {
+            return Err(LedgerError::Unavailable(fault.to_string()));
+        }
+        tokio::time::sleep(back_off(count)).await;
+    }
+    Err(LedgerError::Unavailable("repeated too often".to_owned()))
 }
 
 /// Repeats what can be repeated, until the time is up.

@@ -135,8 +135,9 @@ fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTree
             }
             Ask::Reserve(reservation, _) => book.people_of(&reservation.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => book.people_of(id),
-            // A recall that commits reads them when it finds a reservation that stands.
-            Ask::Recall(_) | Ask::Tick { .. } => Vec::new(),
+            // It may commit.
+            Ask::Recall(recall) => book.people_of(&recall.transfer_id),
+            Ask::Tick { .. } => Vec::new(),
         };
         if 0 < index && left < more.len() {
             return index;

@@ -2,6 +2,7 @@
 //!
 //! Run with `cargo bench --bench ledger`. Durable writes are as fast as the disk syncs, so the
 //! bench measures that first. `NEGLIST_LEDGER_BENCH_SECONDS` says how long each part goes on.
+//! `NEGLIST_LEDGER_BENCH_POSTGRES=postgres://…` measures a database that several servers share, too.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking, and prints what it found")]
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{CheckOnOpen, EmbeddedLedger, Settings};
+use neglist::ledger::postgres::{self, PostgresLedger};
 use neglist::ledger::{Account, Counter, Goes, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
 
 const NOW: Moment = Moment::from_seconds(1_767_196_800);
@@ -28,16 +30,43 @@ fn main() {
     for kind in ["counted", "named"] {
         for callers in [1, 16, 256] {
             let path = directory.path().join(format!("{kind}-{callers}"));
-            let ledger = Arc::new(open(&path));
-            let mut taken = runtime.block_on(run(&ledger, kind, callers, Duration::from_secs(seconds)));
-            taken.sort_unstable();
-            let rate = taken.len() as u64 / seconds;
-            let (p50, p99) = (percentile(&taken, 50), percentile(&taken, 99));
-            println!("{kind}, {callers:>3} callers: {rate:>6}/s, p50 {p50:>9.2?}, p99 {p99:>9.2?}");
+            let ledger: Arc<dyn Ledger> = Arc::new(open(&path));
+            let taken = runtime.block_on(run(&[ledger], kind, callers, Duration::from_secs(seconds)));
+            report(&format!("{kind}, {callers:>3} callers"), taken, seconds);
         }
     }
     size(&runtime, &directory.path().join("size"));
     read(&runtime, &directory.path().join("read"), Duration::from_secs(seconds));
+    if let Some(url) = std::env::var_os("NEGLIST_LEDGER_BENCH_POSTGRES") {
+        shared(&runtime, url.to_str().unwrap(), seconds);
+    }
+}
+
+fn report(what: &str, mut taken: Vec<Duration>, seconds: u64) {
+    taken.sort_unstable();
+    let rate = taken.len() as u64 / seconds;
+    let (p50, p99) = (percentile(&taken, 50), percentile(&taken, 99));
+    println!("{what}: {rate:>6}/s, p50 {p50:>9.2?}, p99 {p99:>9.2?}");
+}
+
+/// One account, which is the worst case: every reservation waits for the same row.
+fn shared(runtime: &tokio::runtime::Runtime, url: &str, seconds: u64) {
+    for servers in [1, 2] {
+        for callers in [1, 16, 256] {
+            let connect = || async {
+                let ledger = PostgresLedger::connect(url, postgres::Settings::default()).await.unwrap();
+                Arc::new(ledger) as Arc<dyn Ledger>
+            };
+            let taken = runtime.block_on(async {
+                let mut ledgers = Vec::new();
+                for _ in 0..servers {
+                    ledgers.push(connect().await);
+                }
+                run(&ledgers, "counted", callers, Duration::from_secs(seconds)).await
+            });
+            report(&format!("PostgreSQL, {servers} servers, {callers:>3} callers"), taken, seconds);
+        }
+    }
 }
 
 fn open(path: &Path) -> EmbeddedLedger {
@@ -85,9 +114,11 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
 }
 
-async fn run(ledger: &Arc<EmbeddedLedger>, kind: &'static str, callers: u64, time: Duration) -> Vec<Duration> {
+/// Callers take turns at the ledgers. Ids are new with each run: a database remembers those of the last.
+async fn run(ledgers: &[Arc<dyn Ledger>], kind: &'static str, callers: u64, time: Duration) -> Vec<Duration> {
     let end = Instant::now() + time;
-    let callers = (0..callers).map(|caller| {
+    let run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let callers = (0..callers).zip(ledgers.iter().cycle()).map(|(caller, ledger)| {
         let ledger = Arc::clone(ledger);
         tokio::spawn(async move {
             let mut taken = Vec::new();
@@ -97,7 +128,7 @@ async fn run(ledger: &Arc<EmbeddedLedger>, kind: &'static str, callers: u64, tim
                 } else {
                     People::Named { general: vec![pseudonym(caller << 32 | number)], sensitive: Vec::new() }
                 };
-                let asked = reservation(format!("transfer-{caller}-{number}"), people);
+                let asked = reservation(format!("transfer-{run}-{caller}-{number}"), people);
                 let start = Instant::now();
                 if end <= start {
                     break;
@@ -164,7 +195,7 @@ fn read(runtime: &tokio::runtime::Runtime, path: &Path, time: Duration) {
     println!("read of two counters: {:?}", runtime.block_on(measure()));
     let writing = runtime.spawn({
         let ledger = Arc::clone(&ledger);
-        async move { run(&ledger, "counted", 16, time * 2).await.len() }
+        async move { run(&[ledger as Arc<dyn Ledger>], "counted", 16, time * 2).await.len() }
     });
     println!("read of two counters while 16 callers reserve: {:?}", runtime.block_on(measure()));
     runtime.block_on(writing).unwrap();

@@ -1,4 +1,4 @@
-//! Connections of several listeners, TCP and unix, as one stream for one server.
+//! A connection that was accepted, TCP or unix.
 //!
 //! A connection that does not begin to speak HTTP/2 would be held without end by the layers above,
 //! which ping only those that have begun, and would hold up a server that stops: here it is cut off.
@@ -6,50 +6,37 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::server::Connected;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 
-/// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+use super::accept::Place;
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
 const PREFACE_BYTES: usize = 24;
-
-/// A socket that listens.
-#[derive(Debug)]
-pub enum Socket {
-    /// TCP.
-    Tcp(TcpListener),
-    /// A unix socket.
-    Unix(UnixListener),
-}
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Peer {
-    /// Somebody at an address.
-    Tcp(SocketAddr),
-    /// A process of this machine; its user, where the system tells.
-    Unix(Option<u32>),
-}
 
 /// A connection, counted for as long as it is open.
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
-    peer: Peer,
     /// `None` once the preface has come.
     preface: Option<Preface>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+impl Connection {
+    /// Returns a connection that holds its place until it is closed.
+    pub(super) fn new(stream: Stream, opening: &Opening, place: Place) -> Self {
+        let preface = match opening {
+            Opening::Http2(patience) => Some(patience.preface()),
+            Opening::Any => None,
+        };
+        Self { stream, preface, _place: place }
+    }
 }
 
 /// A preface that has not come whole.
@@ -85,18 +72,11 @@ impl Patience {
     }
 }
 
+/// What bytes come and go on.
 #[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
 }
 
 /// How a connection begins.
@@ -106,93 +86,6 @@ pub enum Opening {
     Http2(Patience),
     /// Whoever reads from it sees to it.
     Any,
-}
-
-/// The connections that may be open on some listeners together.
-#[derive(Debug, Clone)]
-pub struct ConnectionLimit {
-    places: Arc<Semaphore>,
-    max: usize,
-}
-
-impl ConnectionLimit {
-    /// Returns a limit; clones share it.
-    pub fn new(connections_max: usize) -> Self {
-        let max = connections_max.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(max)), max }
-    }
-
-    /// Returns how many are open.
-    pub fn open(&self) -> usize {
-        self.max.saturating_sub(self.places.available_permits())
-    }
-}
-
-/// Accepts connections of all sockets until the stream is dropped, which closes the sockets.
-///
-/// Must be called within a runtime. Beyond the limit the next connection waits.
-pub fn incoming(
-    sockets: Vec<Socket>,
-    limit: &ConnectionLimit,
-    opening: &Opening,
-) -> ReceiverStream<io::Result<Connection>> {
-    let (connections, stream) = mpsc::channel(1);
-    for socket in sockets {
-        tokio::spawn(accept(socket, limit.places.clone(), opening.clone(), connections.clone()));
-    }
-    ReceiverStream::new(stream)
-}
-
-async fn accept(
-    socket: Socket,
-    limit: Arc<Semaphore>,
-    opening: Opening,
-    connections: mpsc::Sender<io::Result<Connection>>,
-) {
-    let accepting = async {
-        loop {
-            // First the connection and then its permit: a socket on which nobody knocks must not hold one.
-            let (stream, peer) = match socket.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let Ok(permit) = limit.clone().acquire_owned().await else { return };
-            let preface = match &opening {
-                Opening::Http2(patience) => Some(patience.preface()),
-                Opening::Any => None,
-            };
-            let connection = Connection { stream, peer, preface, _permit: permit };
-            if connections.send(Ok(connection)).await.is_err() {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = connections.closed() => {}
-    }
-}
-
-impl Socket {
-    async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match self {
-            Socket::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                // An answer is one small write: waiting to fill a packet would only delay it.
-                stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), Peer::Tcp(address)))
-            }
-            Socket::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
-                Ok((Stream::Unix(stream), Peer::Unix(user)))
-            }
-        }
-    }
 }
 
 impl AsyncRead for Connection {

@@ -2,7 +2,6 @@
 //!
 //! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
 
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,9 +16,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
+use super::accept::Incoming as Accepted;
 use super::connection::Connection;
 use super::in_flight::{self, InFlightLimit};
 use super::paced::{Answering, Pace, Paced};
@@ -28,6 +27,7 @@ use crate::http::{self, Doors};
 use crate::metrics::{Limit, Metrics};
 
 /// Serves connections until the server stops, and then what is in flight on them.
+#[derive(Clone)]
 pub(super) struct HttpServer {
     router: Router,
     protocol: http1::Builder,
@@ -66,7 +66,7 @@ impl HttpServer {
     }
 
     /// Serves.
-    pub(super) async fn serve(self, mut incoming: ReceiverStream<io::Result<Connection>>) {
+    pub(super) async fn serve(self, mut incoming: Accepted) {
         let server = Arc::new(self);
         let mut draining = server.pace.draining.clone();
         let mut open = JoinSet::new();

@@ -19,7 +19,6 @@ use tonic::server::NamedService;
 
 use crate::http::respond;
 use crate::metrics::{Limit, Metrics};
-use crate::service::deadline::Deadline;
 use crate::wire::refused::refused;
 use crate::wire::status::{self, Exhausted};
 
@@ -52,6 +51,11 @@ impl InFlightLimit {
         })
     }
 
+    /// Returns a place, if there is one.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
     /// Puts a service under the limit.
     pub fn limit<S>(&self, service: S) -> InFlight<S> {
         InFlight { service, limit: self.clone() }
@@ -82,10 +86,7 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if let Some(deadline) = Deadline::from_now(request.headers()) {
-            request.extensions_mut().insert(deadline);
-        }
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let permit = match self.limit.admit() {
             Ok(permit) => permit,
             Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),
@@ -132,7 +133,7 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Counted<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::connection;
+    use crate::app::{accept, connection, grpc, listen, short};
 
     #[derive(Clone)]
     struct Echo;
@@ -174,15 +175,18 @@ mod tests {
         let health = crate::app::health::Health::serving(&[]).await;
         let mut routes = tonic::service::RoutesBuilder::default();
         routes.add_service(InFlightLimit::new(1, 1_000, Arc::default()).limit(health.service()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let address = crate::config::address::Address::parse("127.0.0.1:0").unwrap();
+        let bound = listen::bind(&address, listen::Reach::Anyone, listen::Spread::Fewest, 0o660).await.unwrap();
+        let uri = format!("http://{}", bound.address);
         let (_draining, draining) = tokio::sync::watch::channel(false);
-        let patience = connection::Patience { preface_max: std::time::Duration::from_hours(1), draining };
-        let sockets = vec![connection::Socket::Tcp(listener)];
-        let opening = connection::Opening::Http2(patience);
-        let incoming = connection::incoming(sockets, &connection::ConnectionLimit::new(8), &opening);
-        let server = tonic::transport::Server::builder().add_routes(routes.routes());
-        tokio::spawn(server.serve_with_incoming(incoming));
+        let preface_max = std::time::Duration::from_hours(1);
+        let opening = connection::Opening::Http2(connection::Patience { preface_max, draining: draining.clone() });
+        let runtimes = [tokio::runtime::Handle::current()];
+        let mut incoming = accept::incoming(bound.sockets, &runtimes, &accept::ConnectionLimit::new(8), &opening);
+        let keepalive_timeout = std::time::Duration::from_hours(1);
+        let http2 = grpc::Http2 { streams_max: 100, keepalive_interval: None, keepalive_timeout };
+        let services = short::Services::new(None, routes.routes());
+        tokio::spawn(grpc::serve(incoming.remove(0), http2, services, draining));
 
         let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
         let mut client = HealthClient::new(channel);

@@ -73,10 +73,14 @@ pub async fn open(
         }
         LedgerPlace::Postgres(url) => {
             let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
-            let ticking = Arc::clone(&ledger);
+            ledger.compare_clocks(clock.as_ref()).await?;
+            let (ticking, compared) = (Arc::clone(&ledger), Arc::clone(clock));
             let tick = move |now| {
-                let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
+                let (ledger, clock) = (Arc::clone(&ticking), Arc::clone(&compared));
+                async move {
+                    ledger.compare_clocks(clock.as_ref()).await?;
+                    ledger.tick(now).await
+                }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
             Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
@@ -84,19 +88,23 @@ pub async fn open(
     }
 }
 
-fn postgres_settings(config: &Config) -> postgres::Settings {
+/// Returns how a ledger in a database is used.
+pub fn postgres_settings(config: &Config) -> postgres::Settings {
     postgres::Settings {
         connections_max: config.ledger_connections_max,
         time_max_ms: config.ledger_request_max_ms,
         queue_requests_max: config.ledger_queue_requests_max,
         retention_days: config.ledger_retention_days,
+        clocks_apart_max_s: config.ledger_clocks_apart_max_seconds,
         ..postgres::Settings::default()
     }
 }
 
-fn embedded_settings(config: &Config) -> Settings {
+/// Returns how a ledger in a file is used.
+pub fn embedded_settings(config: &Config) -> Settings {
     Settings {
         queue_requests_max: config.ledger_queue_requests_max,
+        time_max_ms: config.ledger_request_max_ms,
         retention_days: config.ledger_retention_days,
         cache_bytes: config.ledger_cache_bytes,
         ..Settings::default()
@@ -123,5 +131,25 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
         if let (Err(error), true) = (&ticked, answered.swap(ticked.is_ok(), Ordering::Relaxed)) {
             tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, load};
+
+    #[test]
+    fn defaults_are_the_ledgers_own() {
+        let config = load(&Flags::default(), []).unwrap().config;
+        let (configured, own) = (embedded_settings(&config), Settings::default());
+        assert_eq!(configured.cache_bytes, own.cache_bytes);
+        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
+        assert_eq!(configured.retention_days, own.retention_days);
+        let (configured, own) = (postgres_settings(&config), postgres::Settings::default());
+        assert_eq!(configured.connections_max, own.connections_max);
+        assert_eq!(configured.time_max_ms, own.time_max_ms);
+        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
+        assert_eq!(configured.retention_days, own.retention_days);
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::domain::units::Moment;
-use crate::ledger::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use crate::domain::units::{Moment, Year};
+use crate::ledger::{
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage,
+};
 use crate::metrics::{LedgerCall, LedgerResult, Metrics};
 
 /// A ledger whose calls are counted.
@@ -74,6 +76,10 @@ impl Ledger for MeteredLedger {
         self.count(LedgerCall::Reserve, self.ledger.reserve(reservation, judge)).await
     }
 
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.count(LedgerCall::Recall, self.ledger.recall(recall)).await
+    }
+
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
         self.count(LedgerCall::Commit, self.ledger.commit(transfer_id, now)).await
     }
@@ -84,6 +90,16 @@ impl Ledger for MeteredLedger {
 
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError> {
         self.count(LedgerCall::Read, self.ledger.read(account, counters, now)).await
+    }
+
+    /// Not counted: it is memory that is read, for most decisions.
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        self.ledger.read_at_hand(exporter, year, counters)
     }
 
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {

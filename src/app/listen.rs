@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener};
-
-use super::connection::Socket;
+use super::accept::Sockets;
 use crate::config::address::Address;
+
+/// Connections that may wait to be accepted; the operating system may allow fewer.
+const BACKLOG: i32 = 1_024;
 
 /// Who may reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub enum Reach {
 /// A listener that is bound.
 #[derive(Debug)]
 pub struct Bound {
-    /// Its socket.
-    pub socket: Socket,
+    /// Its sockets.
+    pub sockets: Sockets,
     /// Its address, with the port that it got.
     pub address: Address,
     /// The file of a unix socket; removed when it is dropped.
@@ -61,37 +62,114 @@ pub enum ListenError {
     },
 }
 
+/// How connections come to the threads that serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// Each to the thread with the fewest.
+    Fewest,
+    /// To so many threads, as the operating system shares them out. For TCP; unix sockets cannot.
+    ReusePort(usize),
+}
+
 /// Binds a listener.
 ///
 /// # Errors
 /// Where the address may not be used, is in use, or cannot be.
-pub async fn bind(address: &Address, reach: Reach, unix_socket_mode: u32) -> Result<Bound, ListenError> {
+pub async fn bind(
+    address: &Address,
+    reach: Reach,
+    spread: Spread,
+    unix_socket_mode: u32,
+) -> Result<Bound, ListenError> {
     match address {
-        Address::Tcp { host, port } => bind_tcp(address, host, *port, reach).await,
+        Address::Tcp { host, port } => bind_tcp(address, host, *port, reach, spread).await,
         Address::Unix(path) => bind_unix(address, path, unix_socket_mode),
     }
 }
 
-async fn bind_tcp(address: &Address, host: &str, port: u16, reach: Reach) -> Result<Bound, ListenError> {
+async fn bind_tcp(
+    address: &Address,
+    host: &str,
+    port: u16,
+    reach: Reach,
+    spread: Spread,
+) -> Result<Bound, ListenError> {
     let failed = |error| ListenError::System { address: address.clone(), error };
     let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
     // Every address that a name has must be of this machine: which one is taken is not ours to say.
     if let Some(found) = found.iter().find(|found| reach == Reach::ThisMachine && !found.ip().is_loopback()) {
         return Err(ListenError::Remote { address: address.clone(), found: *found });
     }
-    let listener = TcpListener::bind(found.as_slice()).await.map_err(failed)?;
-    let local = listener.local_addr().map_err(failed)?;
+    let sockets = bind_first(&found, spread).map_err(failed)?;
+    let local = match &sockets {
+        Sockets::Each(sockets) => sockets.first().map(TcpListener::local_addr).transpose().map_err(failed)?,
+        Sockets::Tcp(socket) => Some(socket.local_addr().map_err(failed)?),
+        Sockets::Unix(_) => None,
+    };
+    let local = local.ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
     let address = Address::Tcp { host: local.ip().to_string(), port: local.port() };
-    Ok(Bound { socket: Socket::Tcp(listener), address, file: None })
+    Ok(Bound { sockets, address, file: None })
+}
+
+/// Binds the first address that can be.
+fn bind_first(addresses: &[SocketAddr], spread: Spread) -> io::Result<Sockets> {
+    let mut refused: io::Error = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        let bound = match spread {
+            Spread::Fewest | Spread::ReusePort(0 | 1) => bind_one(*address, Port::Ours).map(Sockets::Tcp),
+            Spread::ReusePort(count) => bind_each(*address, count).map(Sockets::Each),
+        };
+        match bound {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// Binds several sockets to one address.
+fn bind_each(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    // Where ports may be shared, a second server on the same port would not fail: it would take a part of the
+    // connections. So the port has to be free for one that does not share.
+    drop(bind_one(address, Port::Ours)?);
+    let first = bind_one(address, Port::Shared)?;
+    // With port 0 only the first knows which.
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    while sockets.len() < count {
+        sockets.push(bind_one(address, Port::Shared)?);
+    }
+    Ok(sockets)
+}
+
+/// Whether other sockets may bind the same port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Ours,
+    Shared,
+}
+
+fn bind_one(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    // A server that stopped a moment ago does not keep its port.
+    socket.set_reuse_address(true)?;
+    if port == Port::Shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 fn bind_unix(address: &Address, path: &Path, mode: u32) -> Result<Bound, ListenError> {
     let failed = |error| ListenError::System { address: address.clone(), error };
     remove_stale(address, path)?;
     let listener = UnixListener::bind(path).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     let file = SocketFile::of(path).map_err(failed)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(Bound { socket: Socket::Unix(listener), address: address.clone(), file: Some(file) })
+    Ok(Bound { sockets: Sockets::Unix(listener), address: address.clone(), file: Some(file) })
 }
 
 /// Removes the socket of a server that ended without doing so; leaves everything else.
@@ -150,29 +228,41 @@ mod tests {
     #[tokio::test]
     async fn a_free_port_is_taken_and_told() {
         let address = Address::parse("127.0.0.1:0").unwrap();
-        let bound = bind(&address, Reach::ThisMachine, 0o660).await.unwrap();
+        let bound = bind(&address, Reach::ThisMachine, Spread::Fewest, 0o660).await.unwrap();
         let Address::Tcp { host, port } = &bound.address else { panic!("{:?}", bound.address) };
         assert_eq!(host, "127.0.0.1");
         assert_ne!(*port, 0);
-        let again = bind(&bound.address, Reach::Anyone, 0o660).await.unwrap_err();
+        let again = bind(&bound.address, Reach::Anyone, Spread::Fewest, 0o660).await.unwrap_err();
         assert!(again.to_string().contains("cannot listen on `127.0.0.1:"), "{again}");
+    }
+
+    #[tokio::test]
+    async fn several_sockets_share_a_port_that_nobody_else_has() {
+        let address = Address::parse("127.0.0.1:0").unwrap();
+        let bound = bind(&address, Reach::Anyone, Spread::ReusePort(3), 0o660).await.unwrap();
+        let Sockets::Each(sockets) = &bound.sockets else { panic!("{:?}", bound.sockets) };
+        let ports: Vec<u16> = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
+        let Address::Tcp { port, .. } = &bound.address else { panic!("{:?}", bound.address) };
+        assert_eq!(ports, [*port; 3]);
+        let second = bind(&bound.address, Reach::Anyone, Spread::ReusePort(3), 0o660).await.unwrap_err();
+        assert!(second.to_string().contains("in use"), "{second}");
     }
 
     #[tokio::test]
     async fn the_admin_listener_is_on_this_machine_only() {
         let address = Address::parse("0.0.0.0:0").unwrap();
-        let refused = bind(&address, Reach::ThisMachine, 0o660).await.unwrap_err();
+        let refused = bind(&address, Reach::ThisMachine, Spread::Fewest, 0o660).await.unwrap_err();
         assert!(matches!(refused, ListenError::Remote { .. }), "{refused}");
-        assert!(bind(&address, Reach::Anyone, 0o660).await.is_ok());
+        assert!(bind(&address, Reach::Anyone, Spread::Fewest, 0o660).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_socket_has_its_mode_and_goes_with_its_server() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
-        let bound = bind(&unix(&path), Reach::Anyone, 0o600).await.unwrap();
+        let bound = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o600).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let occupied = bind(&unix(&path), Reach::Anyone, 0o600).await.unwrap_err();
+        let occupied = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o600).await.unwrap_err();
         assert!(matches!(occupied, ListenError::Occupied(_)), "{occupied}");
         drop(bound);
         assert!(!path.exists());
@@ -184,7 +274,7 @@ mod tests {
         let path = directory.path().join("a.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let bound = bind(&unix(&path), Reach::Anyone, 0o660).await.unwrap();
+        let bound = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o660).await.unwrap();
 
         // Somebody else's socket in the same place stays.
         fs::remove_file(&path).unwrap();
@@ -194,7 +284,7 @@ mod tests {
 
         let file = directory.path().join("file");
         fs::write(&file, "precious").unwrap();
-        let refused = bind(&unix(&file), Reach::Anyone, 0o660).await.unwrap_err();
+        let refused = bind(&unix(&file), Reach::Anyone, Spread::Fewest, 0o660).await.unwrap_err();
         assert!(matches!(refused, ListenError::NotASocket(_)), "{refused}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
     }

@@ -2,8 +2,11 @@
 //!
 //! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
 
+pub mod accept;
 pub mod clock;
 pub mod connection;
+pub mod cores;
+pub mod grpc;
 pub mod health;
 mod http;
 pub mod in_flight;
@@ -13,6 +16,7 @@ pub mod listen;
 mod paced;
 pub mod serve;
 pub mod server;
+pub mod short;
 pub mod signals;
 mod standing;
 #[cfg(test)]

@@ -2,26 +2,29 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Routes;
-use tonic::service::RoutesBuilder;
-use tonic::transport::Server as Transport;
+use tonic::service::{Routes, RoutesBuilder};
 
-use super::connection::{self, Connection, ConnectionLimit, Opening, Patience};
+use super::accept::{self, ConnectionLimit, Incoming};
+use super::connection::{Opening, Patience};
+use super::cores::Cores;
+use super::grpc::{self, Http2};
 use super::health::Health;
 use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
 use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
-use super::listen::{self, Bound, ListenError, Reach, SocketFile};
+use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
+use super::short::{Services, ShortWay};
 use super::standing::Observed;
 use crate::config::address::Address;
-use crate::config::{Config, ForwardedHeaders};
+use crate::config::{Config, ConnectionSpread, ForwardedHeaders};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
 use crate::http::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, PublicUrl};
@@ -84,7 +87,7 @@ pub enum StartError {
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The system gives no thread.
-    #[error("cannot start the reload thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
 
@@ -108,6 +111,8 @@ pub struct Server {
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
     serving: JoinSet<()>,
+    /// What serves ends with them.
+    cores: Cores,
     notice: Duration,
     drain: Duration,
     preface_max: Duration,
@@ -134,7 +139,8 @@ impl Server {
     /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
-        let bound = BoundAll::bind(config).await?;
+        let cores = Cores::start(NonZeroUsize::new(config.serve_threads)).map_err(StartError::Thread)?;
+        let bound = BoundAll::bind(config, cores.runtimes().len()).await?;
         let (draining, drains) = watch::channel(false);
         let (leaving, leaves) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
@@ -169,20 +175,7 @@ impl Server {
             requests: limit.clone(),
             connections: connections.clone(),
         };
-        let door = |unmatched, door| LabelledDoor::new(live.clone(), &decisions, &counting, unmatched, door);
-        let public_url = config.http_public_url.as_ref();
-        let doors = Arc::new(Doors {
-            forward_auth: door(config.http_unlabelled.clone(), metrics::Door::ForwardAuth),
-            forward_auth_settings: forward_auth_settings(config),
-            // An evaluation that nothing matches is denied, whatever else may pass.
-            authzen: door(Unmatched::Refuse, metrics::Door::Authzen),
-            evaluations_max: config.authzen_evaluations_max,
-            public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
-            decisions: decisions.at(metrics::Door::HttpDecide),
-            body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
-            metrics,
-            standing: Look::new(move || observed.standing()),
-        });
+        let doors = http_doors(&parts, observed);
         let mut server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
@@ -191,17 +184,20 @@ impl Server {
             draining,
             decisions: decisions.clone(),
             serving: JoinSet::new(),
+            cores,
             notice: Duration::from_secs(config.drain_notice_seconds),
             drain: Duration::from_secs(config.drain_seconds),
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
-        let grpc = transport(config).max_concurrent_streams(config.http2_streams_max);
-        server.open(Door::Grpc, bound.grpc, &connections, grpc, grpc_routes);
-        let http = HttpServer::new(config, &doors, limit.clone(), drains.clone());
-        server.open_http(bound.http, &connections, http);
-        let admin = transport(config).max_concurrent_streams(ADMIN_STREAMS_MAX);
-        server.open(Door::Admin, bound.admin, &ConnectionLimit::new(ADMIN_CONNECTIONS_MAX), admin, admin_routes);
+        let request_bytes_max = config.request_bytes_max;
+        let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
+        let grpc = Services::new(Some(short), grpc_routes);
+        server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
+        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, limit, drains));
+        let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
+        let admin = Services::new(None, admin_routes);
+        server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
         Ok(server)
     }
 
@@ -236,50 +232,40 @@ impl Server {
         }
     }
 
-    fn open(
-        &mut self,
-        door: Door,
-        bound: Vec<Bound>,
-        limit: &ConnectionLimit,
-        mut transport: Transport,
-        routes: Routes,
-    ) {
+    fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
         let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
-        let Some(incoming) = self.accept(door, bound, limit, &Opening::Http2(patience)) else { return };
-        let mut draining = self.draining.subscribe();
-        let stop = async move {
-            // A sender that is gone means the same.
-            let _ = draining.wait_for(|draining| *draining).await;
-        };
-        let serving = transport.add_routes(routes).serve_with_incoming_shutdown(incoming, stop);
-        self.serving.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a listener failed");
-            }
-        });
-    }
-
-    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: HttpServer) {
-        if let Some(incoming) = self.accept(Door::Http, bound, limit, &Opening::Any) {
-            self.serving.spawn(server.serve(incoming));
+        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
+            let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
+            self.serving.spawn_on(serving, &runtime);
         }
     }
 
-    /// Begins to accept; `None` where nothing was bound.
+    fn open_http(&mut self, bound: Vec<Bound>, limit: &ConnectionLimit, server: &HttpServer) {
+        for (runtime, incoming) in self.accept(Door::Http, bound, limit, &Opening::Any) {
+            self.serving.spawn_on(server.clone().serve(incoming), &runtime);
+        }
+    }
+
+    /// Begins to accept: connections, and the runtime on which they are served.
     fn accept(
         &mut self,
         door: Door,
         bound: Vec<Bound>,
         limit: &ConnectionLimit,
         opening: &Opening,
-    ) -> Option<ReceiverStream<io::Result<Connection>>> {
-        let mut sockets = Vec::new();
-        for Bound { socket, address, file } in bound {
-            sockets.push(socket);
+    ) -> Vec<(Handle, Incoming)> {
+        let runtimes: Vec<Handle> = match door {
+            Door::Grpc | Door::Http => self.cores.runtimes().cloned().collect(),
+            // Policies are read and compared there: that must not hold up a decision.
+            Door::Admin => vec![Handle::current()],
+        };
+        let mut accepted = Vec::new();
+        for Bound { sockets, address, file } in bound {
             self.listening.push((door, address));
             self.files.extend(file);
+            accepted.extend(runtimes.iter().cloned().zip(accept::incoming(sockets, &runtimes, limit, opening)));
         }
-        (!sockets.is_empty()).then(|| connection::incoming(sockets, limit, opening))
+        accepted
     }
 }
 
@@ -291,17 +277,21 @@ struct BoundAll {
 }
 
 impl BoundAll {
-    async fn bind(config: &Config) -> Result<Self, ListenError> {
+    async fn bind(config: &Config, threads: usize) -> Result<Self, ListenError> {
         let mode = config.unix_socket_mode;
+        let spread = match config.connection_spread {
+            ConnectionSpread::Fewest => Spread::Fewest,
+            ConnectionSpread::ReusePort => Spread::ReusePort(threads),
+        };
         let (mut grpc, mut http, mut admin) = (Vec::new(), Vec::new(), Vec::new());
         for address in &config.listen {
-            grpc.push(listen::bind(address, Reach::Anyone, mode).await?);
+            grpc.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
         }
         if let Some(address) = &config.http {
-            http.push(listen::bind(address, Reach::Anyone, mode).await?);
+            http.push(listen::bind(address, Reach::Anyone, spread, mode).await?);
         }
         if let Some(address) = &config.admin {
-            admin.push(listen::bind(address, Reach::ThisMachine, mode).await?);
+            admin.push(listen::bind(address, Reach::ThisMachine, Spread::Fewest, mode).await?);
         }
         Ok(Self { grpc, http, admin })
     }
@@ -388,11 +378,36 @@ fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
     }
 }
 
-fn transport(config: &Config) -> Transport {
+fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
-    Transport::builder()
-        .http2_keepalive_interval((0 < seconds).then(|| Duration::from_secs(seconds)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(config.http2_keepalive_timeout_seconds)))
+    Http2 {
+        streams_max,
+        keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
+        keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
+    }
+}
+
+/// Returns what the HTTP listeners answer with.
+fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
+    let Parts { config, decisions, .. } = *parts;
+    let public_url = config.http_public_url.as_ref();
+    Arc::new(Doors {
+        forward_auth: door(parts, &config.http_unlabelled, metrics::Door::ForwardAuth),
+        forward_auth_settings: forward_auth_settings(config),
+        // An evaluation that nothing matches is denied, whatever else may pass.
+        authzen: door(parts, &Unmatched::Refuse, metrics::Door::Authzen),
+        evaluations_max: config.authzen_evaluations_max,
+        public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
+        decisions: decisions.at(metrics::Door::HttpDecide),
+        body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+        metrics: Arc::clone(decisions.metrics()),
+        standing: Look::new(move || observed.standing()),
+    })
+}
+
+/// Returns what answers requests of gateways at a door.
+fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> LabelledDoor {
+    LabelledDoor::new(parts.policies.live().clone(), parts.decisions, parts.counting, unmatched.clone(), door)
 }
 
 /// Returns the services of the gRPC listeners.
@@ -404,9 +419,8 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     routes.add_service(limit.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let live = parts.policies.live().clone();
-    let door = LabelledDoor::new(live, parts.decisions, parts.counting, Unmatched::Refuse, metrics::Door::Envoy);
-    let service = AuthorizationServer::new(EnvoyApi::new(door)).max_decoding_message_size(config.request_bytes_max);
+    let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
+    let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
     let services = [
         authorization_server::SERVICE_NAME,

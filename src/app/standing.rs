@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::connection::ConnectionLimit;
+use super::accept::ConnectionLimit;
 use super::in_flight::InFlightLimit;
 use super::ledger::LedgerHealth;
 use super::ledger_meter::Waiting;

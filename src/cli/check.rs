@@ -6,10 +6,16 @@ use clap::Args;
 use jiff::civil::Date;
 
 use super::console::{Console, Exit, Format};
-use super::policies::{self, Settings, parse_day};
+use super::place::Place;
+use super::policies::{self, Inspected, Settings, parse_day};
+use super::stop::Stop;
+use crate::domain::counting::{Counted, CounterKey};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::units::Year;
+use crate::ledger::rows::CounterRow;
 use crate::policy::diagnostic::sort;
-use crate::policy::findings::{self, Look};
-use crate::policy::{Severity, source};
+use crate::policy::findings::{self, Look, caps};
+use crate::policy::{Severity, source, time};
 use crate::report::json;
 
 /// Find every mistake in a policy directory, and what will bite soon: exit code 1 on errors.
@@ -30,10 +36,17 @@ pub struct Arguments {
     /// Report what ends within so many days.
     #[arg(long, value_name = "N", default_value_t = 60)]
     expires_within_days: u16,
+    /// Look at the year's totals too, and warn of caps of clearances that are nearly used: a file that no server has
+    /// open, `postgres://…`, or `none`. Nothing is changed there. `NEGLIST_LEDGER` does not stand in for it.
+    #[arg(long, value_name = "PATH|URL|none", default_value = NO_LEDGER)]
+    ledger: String,
     /// Print the JSON Schema of the policy files, for editors, and end.
     #[arg(long)]
     schema: bool,
 }
+
+/// Says that no totals are looked at.
+const NO_LEDGER: &str = "none";
 
 /// Runs the command.
 ///
@@ -52,9 +65,42 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     let day = arguments.at.unwrap_or_else(|| policies::today(console));
     let look = Look { day, expires_within_days: arguments.expires_within_days };
     findings::find(&inspected.policies, inspected.snapshot.as_ref(), look, &mut inspected.diagnostics);
+    let looked = look_at_totals(&arguments.ledger, day, &mut inspected, console);
     sort(&mut inspected.diagnostics);
     let checked = inspected.checked();
     policies::report(&checked, arguments.format, console.out_colour, console.out)?;
     let warnings = if arguments.deny_warnings { checked.count(Severity::Warning) } else { 0 };
-    Ok(if 0 < checked.count(Severity::Error) + warnings { Exit::Findings } else { Exit::Success })
+    let is_fine = checked.count(Severity::Error) + warnings == 0;
+    match looked {
+        // What was found is reported all the same; that the totals are fine cannot be said.
+        Err(stop) => stop.tell(console),
+        Ok(()) => Ok(if is_fine { Exit::Success } else { Exit::Findings }),
+    }
+}
+
+/// Adds what the year's totals show; nothing where none are named, or the policies have errors.
+fn look_at_totals(ledger: &str, day: Date, inspected: &mut Inspected, console: &Console<'_>) -> Result<(), Stop> {
+    let Some(snapshot) = inspected.snapshot.as_ref().filter(|_| ledger != NO_LEDGER) else { return Ok(()) };
+    let place = Place::find(Some(ledger), None, &console.environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let counters = runtime.block_on(place.counters())?;
+    let Some(at) = time::moment(day, 12) else { return Ok(()) };
+    let Some((year, _)) = snapshot.calendar.year(at) else { return Ok(()) };
+    let totals = totals(snapshot, year, &counters);
+    let counted = caps::Counted { at, year, totals: &totals };
+    caps::find(&inspected.policies, snapshot, &counted, &mut inspected.diagnostics);
+    Ok(())
+}
+
+/// Returns the totals of a year that belong to counters of the policies, a clearance's those of its exporter.
+fn totals(snapshot: &Snapshot, year: Year, counters: &[CounterRow]) -> Vec<(CounterKey, u64)> {
+    let total = |row: &CounterRow| {
+        let counted = Counted::parse(snapshot, &row.counter.name)?;
+        if let Counted::Clearance(id) = counted {
+            let exporter = snapshot.codes.exporters.get(&row.account.exporter)?;
+            snapshot.clearance(id).filter(|clearance| clearance.exporter.0 == exporter)?;
+        }
+        Some((CounterKey { counted, class: row.counter.class }, row.usage.total()))
+    };
+    counters.iter().filter(|row| row.account.year == year).filter_map(total).collect()
 }

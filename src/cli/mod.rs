@@ -8,8 +8,10 @@ pub mod decide;
 pub mod diff;
 mod health;
 pub mod ledger;
+mod place;
 mod policies;
 mod serve;
+mod stop;
 pub mod test;
 
 use std::io::{self, Write as _};

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::parse::{
-    address, addresses, forwarded_headers, ledger, log_format, log_level, number, octal, or_none, path, public_url,
-    unmatched,
+    address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
+    path, public_url, unmatched,
 };
 use super::public_url::PublicUrl;
-use super::{ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig};
 use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
@@ -109,12 +109,17 @@ keys! {
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
     ledger_retention_days: u32 = "7", number(1, 3660);
-    /// Memory for pages of the ledger's file, in bytes.
-    ledger_cache_bytes: usize = "67108864", number(1 << 20, 1 << 40);
+    /// Memory for pages of the ledger's file, in bytes. The default is enough for some three million persons known
+    /// by name; a server takes it up when it opens a file of that size, and keeps it.
+    ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
-    /// Time for a request to the database of the ledger with all its repetitions, in milliseconds.
+    /// Time for a request to the ledger, in milliseconds. At a database: with all its repetitions, and as long again in
+    /// line before.
     ledger_request_max_ms: u64 = "5000", number(100, 600_000);
+    /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
+    /// reserved: reservations would run out at the wrong time.
+    ledger_clocks_apart_max_seconds: u32 = "30", number(1, 4_000_000_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.
@@ -141,6 +146,12 @@ keys! {
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
     /// When a caller that was refused for a limit may try again, in milliseconds.
     retry_after_ms: u32 = "1000", number(1, 3_600_000);
+    /// Threads that answer requests, each with connections of its own; 0 for one for each core of the machine.
+    serve_threads: usize = "0", number(0, 1024);
+    /// How new connections come to these threads. `fewest`: each to the thread with the fewest, which suits
+    /// gateways that keep a few connections open. `reuse-port`: as the operating system shares them out
+    /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
+    connection_spread: ConnectionSpread = "fewest", connection_spread;
     /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most requests in flight on one connection.

@@ -30,6 +30,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// How new connections come to the threads that serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionSpread {
+    /// Each to the thread with the fewest.
+    Fewest,
+    /// As the operating system shares them out.
+    ReusePort,
+}
+
 /// Which headers say what a gateway asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedHeaders {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{ForwardedHeaders, LedgerPlace, LogFormat, Secret};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -116,6 +116,11 @@ pub(super) fn forwarded_headers(texts: &[String]) -> Result<ForwardedHeaders, St
 /// The format of log lines.
 pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
     word(one(texts)?, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// How connections come to threads.
+pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
+    word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
 }
 
 /// The level of log lines.

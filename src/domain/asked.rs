@@ -175,6 +175,8 @@ pub enum Problem {
         /// Bytes as they came.
         bytes: usize,
     },
+    /// A byte of zero in a name, which databases cannot keep.
+    ZeroByte,
     /// More entries than allowed.
     TooMany {
         /// Entries as they came.

@@ -5,12 +5,18 @@
 //! counters alone. Small-volume, contract and assessment exports do count. Source: CAC press
 //! questions and answers on the Provisions, question 11.
 //!
+//! A transfer is one export: where either class of it needs a contract or an assessment, it goes
+//! out under that, and its persons of both classes count nationally. No official text says whether
+//! the class that alone would have stayed below a zone's line is left out; counting it can only
+//! lead to a stricter answer later.
+//!
 //! A counter is kept under a name that outlives the snapshot: `national`,
 //! `<family>/<sector>/<scenario>`, `clearance/<id>`. Class and year complete the name that
 //! users see.
 
+use std::borrow::Cow;
+
 use super::decision::Decision;
-use super::evaluate::Counts;
 use super::list::PersonInBothClasses;
 use super::reason::Outcome;
 use super::route::{Content, Counter, OwnCounter, Route};
@@ -48,9 +54,9 @@ pub const RESERVED_FAMILIES: [&str; 2] = [NATIONAL, CLEARANCE];
 
 impl Counted {
     /// Returns the name under which the exports are counted, whatever the class and the year.
-    pub fn name(self, snapshot: &Snapshot) -> String {
-        match self {
-            Counted::National => NATIONAL.to_owned(),
+    pub fn name(self, snapshot: &Snapshot) -> Cow<'static, str> {
+        let name = match self {
+            Counted::National => return Cow::Borrowed(NATIONAL),
             Counted::Scenario(own) => {
                 let codes = &snapshot.codes;
                 let family = codes.families.word(own.family.0.into());
@@ -62,7 +68,8 @@ impl Counted {
                 let id = snapshot.clearance(id).map_or("", |clearance| &clearance.id);
                 format!("{CLEARANCE}/{id}")
             }
-        }
+        };
+        Cow::Owned(name)
     }
 
     /// Returns the exports of a name; `None` where the snapshot no longer knows them.
@@ -99,13 +106,13 @@ pub fn in_year(name: &str, class: CountedClass, year: Year) -> String {
 
 /// Returns the counters that a transfer is counted in when it goes ahead, each once; none where
 /// it may not go, or is not counted.
-pub fn counters(transfer: &Transfer<'_>, totals: &Totals, decision: &Decision) -> Vec<CounterKey> {
+pub fn counters(transfer: &Transfer<'_>, decision: &Decision) -> Vec<CounterKey> {
     let mut found = Vec::new();
     if decision.outcome != Outcome::Allow {
         return found;
     }
     for route in transfer.routes() {
-        of_route(route, transfer, totals, decision, &mut found);
+        of_route(route, transfer, decision, &mut found);
     }
     if let Some(id) = decision.clearance.filter(|_| transfer.routes().any(|route| has_persons(route, transfer))) {
         found.extend(CountedClass::ALL.map(|class| CounterKey { counted: Counted::Clearance(id), class }));
@@ -256,7 +263,7 @@ fn has_persons(route: &Route, transfer: &Transfer<'_>) -> bool {
     route.content.is_personal() || transfer.persons != Headcount::ZERO
 }
 
-fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &Decision, found: &mut Vec<CounterKey>) {
+fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: &mut Vec<CounterKey>) {
     let national = |class| CounterKey { counted: Counted::National, class };
     if route.tracks.is_empty() {
         // A ground, or nothing personal: free and not counted. What is free only by a clearance is
@@ -266,14 +273,14 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, totals: &Totals, decision: &
         }
         return;
     }
-    let counts = Counts::project(route, transfer.persons, totals);
+    // Whatever line it is that was reached, in this scenario or elsewhere, and by which class.
+    let is_under_mechanism = Outcome::Contract <= decision.required;
     for track in &route.tracks {
         for class in CountedClass::ALL {
             found.extend(track.own.map(|own| CounterKey { counted: Counted::Scenario(own), class }));
-            let line = track.lines_of(class).contract;
-            let is_national = match line.counter {
+            let is_national = match track.lines_of(class).contract.counter {
                 Counter::National => true,
-                Counter::Scenario => line.line.from <= counts.of(track, line.counter, class),
+                Counter::Scenario => is_under_mechanism,
             };
             if is_national {
                 found.push(national(class));
@@ -287,8 +294,9 @@ mod tests {
     use super::*;
     use crate::domain::asked::{Asked, AskedItem, AskedPersons};
     use crate::domain::evaluate::evaluate;
+    use crate::domain::list::LinePair;
     use crate::domain::resolve::resolve;
-    use crate::domain::route::Group;
+    use crate::domain::route::{Group, TrackLine};
     use crate::domain::units::{Class, Ground, RuleId};
     use crate::testing::{NOW, counting_snapshot};
 
@@ -331,7 +339,7 @@ mod tests {
             (Counted::Clearance(ClearanceId(1)), "clearance/filing-1"),
         ];
         for (counted, name) in all {
-            assert_eq!(counted.name(&snapshot), name);
+            assert_eq!(counted.name(&snapshot), *name);
             assert_eq!(Counted::parse(&snapshot, name), Some(counted));
         }
         for gone in
@@ -406,7 +414,64 @@ mod tests {
             let transfer = resolve(&snapshot, &asked, NOW).unwrap();
             let totals = Totals { national: Some(Headcount::ZERO), ..Totals::default() };
             let decision = evaluate(&snapshot, &transfer, &totals);
-            assert_eq!(counters(&transfer, &totals, &decision).len(), expected, "{decision:?}");
+            assert_eq!(counters(&transfer, &decision).len(), expected, "{decision:?}");
+        }
+    }
+
+    /// The counters of the flow `trial` with so many persons, after so many in its scenario.
+    fn counted_of_trial(snapshot: &Snapshot, added: AskedPersons, before: AskedPersons) -> (Outcome, Vec<CounterKey>) {
+        let asked = Asked { scenario_year_to_date: Some(before), persons: Some(added), ..trial(0) };
+        let transfer = resolve(snapshot, &asked, NOW).unwrap();
+        let totals = Totals { national: Some(Headcount::ZERO), ..transfer.stated.clone() };
+        let decision = evaluate(snapshot, &transfer, &totals);
+        assert_eq!(decision.outcome, Outcome::Allow);
+        (decision.required, counters(&transfer, &decision))
+    }
+
+    #[test]
+    fn a_transfer_that_needs_a_mechanism_counts_nationally_in_both_classes() {
+        let snapshot = counting_snapshot();
+        // Lower lines of the scenario: 1,000,000 general, 20,000 sensitive persons.
+        let (filing, contract) = (Counted::Clearance(ClearanceId(1)), Counted::Clearance(ClearanceId(2)));
+        for (added, before, required, counted) in [
+            ((3, 1), (0, 19_998), Outcome::File, &[SCENARIO, filing][..]),
+            ((3, 1), (0, 19_999), Outcome::Contract, &[Counted::National, SCENARIO, contract]),
+            ((3, 1), (999_996, 0), Outcome::File, &[SCENARIO, filing]),
+            ((3, 1), (999_997, 0), Outcome::Contract, &[Counted::National, SCENARIO, contract]),
+        ] {
+            let of = |(general, sensitive)| persons(general, sensitive);
+            assert_eq!(counted_of_trial(&snapshot, of(added), of(before)), (required, keys(counted)), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_national_line_beside_own_ones_counts_the_other_class_too() {
+        let mut snapshot = counting_snapshot();
+        for route in &mut snapshot.registry.routes {
+            for track in &mut route.tracks {
+                track.lines.general = LinePair {
+                    contract: TrackLine { counter: Counter::National, ..track.lines.general.contract },
+                    assess: TrackLine { counter: Counter::National, ..track.lines.general.assess },
+                };
+            }
+        }
+        let general = CounterKey { counted: Counted::National, class: CountedClass::General };
+        let filing = Counted::Clearance(ClearanceId(1));
+        let below = [&[general][..], &keys(&[SCENARIO, filing])].concat();
+        let zero = Some(persons(0, 0));
+        for (national, required, counted) in [
+            (999_996, Outcome::File, below),
+            (999_997, Outcome::Contract, keys(&[Counted::National, SCENARIO, Counted::Clearance(ClearanceId(2))])),
+        ] {
+            let asked = Asked {
+                year_to_date: Some(persons(national, 0)),
+                scenario_year_to_date: zero,
+                persons: Some(persons(3, 1)),
+                ..trial(0)
+            };
+            let transfer = resolve(&snapshot, &asked, NOW).unwrap();
+            let decision = evaluate(&snapshot, &transfer, &transfer.stated);
+            assert_eq!((decision.required, counters(&transfer, &decision)), (required, counted), "{decision:?}");
         }
     }
 

@@ -325,6 +325,11 @@ fn exporter(
     let named = match (asked.exporter, flow) {
         (Some(code), _) => {
             let code = violations.name("exporter", code)?;
+            // Totals are kept under it, and not every ledger could.
+            if code.contains('\0') {
+                violations.add("exporter", Problem::ZeroByte);
+                return None;
+            }
             let known = snapshot.codes.exporters.get(code).map(ExporterId);
             let vocabulary = &snapshot.codes.exporters;
             if known.is_none() && flow.is_none() && stated.is_none() {

@@ -13,6 +13,7 @@ mod parts;
 pub mod postgres;
 pub mod rows;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -37,6 +38,15 @@ impl Counter {
     pub fn in_year(&self, year: Year) -> String {
         in_year(&self.name, self.class, year)
     }
+}
+
+/// A counter by a name that is borrowed where it can be.
+#[derive(Debug, Clone)]
+pub struct CounterName<'a> {
+    /// What it counts.
+    pub name: Cow<'a, str>,
+    /// Persons of which class of information.
+    pub class: CountedClass,
 }
 
 /// Whose totals, of which year.
@@ -92,6 +102,28 @@ pub struct Reservation {
     pub hold: Hold,
     /// The moment of the call, by the server's clock: reservations that have run out by then
     /// are released first.
+    pub now: Moment,
+}
+
+impl Reservation {
+    /// Returns the question for its first answer.
+    fn to_recall(&self) -> Recall {
+        let Self { transfer_id, fingerprint, hold, now, account: _, people: _, read: _ } = self;
+        Recall { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
+    }
+}
+
+/// A question for what a transfer was answered before: for callers whose words the policies do not
+/// accept any more, so that nothing could be judged anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recall {
+    /// The caller's id of the transfer.
+    pub transfer_id: String,
+    /// Tells whether it is the same transfer.
+    pub fingerprint: [u8; 32],
+    /// [`Hold::Commit`] commits a reservation that stands.
+    pub hold: Hold,
+    /// The moment of the call, by the server's clock.
     pub now: Moment,
 }
 
@@ -232,6 +264,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// first answer; once the reservation was taken back or ran out, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
 
+    /// Returns what a reservation with this id and fingerprint would be answered, where the id was
+    /// answered before; `None` where it was not. Never judges, never adds, and needs no sync where
+    /// nothing changes.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError>;
+
     /// Says that a reserved transfer went ahead. Can be repeated.
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;
 
@@ -240,6 +277,18 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Returns the totals of some counters, for a decision that adds nothing.
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError>;
+
+    /// Returns the same where it is at hand, in the order of the counters: a decision then waits for
+    /// nothing. `None` where only [`Ledger::read`] can tell.
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        let _ = (exporter, year, counters);
+        None
+    }
 
     /// Returns all counters of an account.
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError>;

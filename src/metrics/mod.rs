@@ -118,6 +118,8 @@ labels! {
     LedgerCall {
         /// To decide and to add.
         Reserve = "reserve",
+        /// For the first answer to a repeated request that the policies do not accept any more.
+        Recall = "recall",
         /// To keep what a reservation added.
         Commit = "commit",
         /// To take it back.

@@ -12,13 +12,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
-use super::totals::{Waiting, read_all, unread};
+use super::totals::{Waiting, at_hand, read_all, unread};
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
 use crate::domain::counting::counters_to_ask;
+use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
@@ -27,9 +29,11 @@ use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
+use crate::wire::brief;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::decision_service_server::DecisionService;
+use crate::wire::plain;
 use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -186,15 +190,44 @@ impl DecisionApi {
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, from_proto::decide(request), now)
+            self.begin(&snapshot, from_proto::decide(request), now, Look::AtHand)
         };
         let answer = match step {
-            Ok(Step::Decided(decision)) => Ok(decision),
+            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
             Err(violations) => Err(self.invalid(&violations)),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
         answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
+    }
+
+    /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
+    ///
+    /// `None` where it takes the ordinary way, [`DecisionApi::decide_one`], to answer: a request that is refused, asks
+    /// for details, or waits for the ledger. Nothing was counted then.
+    pub fn decide_message(&self, message: &[u8]) -> Option<Bytes> {
+        let stopwatch = Stopwatch::start();
+        let now = self.inner.clock.now();
+        let snapshot = &**self.inner.live.snapshot();
+        let Question { asked, detail, place: _ } = plain::decide(message)?;
+        if detail != Detail::Brief {
+            return None;
+        }
+        let transfer = &resolve(snapshot, &asked, now).ok()?;
+        let totals = match &self.inner.ledger {
+            None => missing_totals(snapshot, transfer).is_empty().then_some(None)?,
+            Some(ledger) => match counters_to_ask(snapshot, transfer) {
+                keys if keys.is_empty() => None,
+                keys => Some(at_hand(ledger.as_ref(), snapshot, &asked, transfer, &keys)?),
+            },
+        };
+        let totals = totals.as_ref().unwrap_or(&transfer.stated);
+        let decision = &self.evaluate(snapshot, transfer, totals);
+        let valid_for_max_s = self.inner.settings.valid_for_max_s;
+        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
+        let answer = brief::framed_response(&decided, self.inner.ids.next());
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Some(answer)
     }
 
     /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
@@ -207,8 +240,8 @@ impl DecisionApi {
         request: &v1::DecideRequest,
     ) -> Result<Answered, RpcStatus> {
         let now = self.inner.clock.now();
-        match self.begin(snapshot, from_proto::decide(request), now) {
-            Ok(Step::Decided(decision)) => Ok(Answered { decision, rests: Rests::OnFacts }),
+        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand) {
+            Ok(Step::Decided(answered)) => Ok(answered),
             Ok(Step::Waits(waiting)) => {
                 self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
             }
@@ -227,8 +260,8 @@ impl DecisionApi {
         let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(request);
-        let answer = match self.begin(&self.inner.live.snapshot(), question, now) {
-            Ok(Step::Decided(decision)) => Ok(decision),
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
+            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
@@ -254,15 +287,26 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
+        look: Look,
     ) -> Result<Step, Vec<Violation>> {
         let read = Read::new(snapshot, question, now)?;
-        if self.inner.ledger.is_none() {
-            return self.decide_stated(snapshot, &read).map(Step::Decided);
-        }
+        let Some(ledger) = &self.inner.ledger else {
+            let decided = self.decide_stated(snapshot, &read);
+            return decided.map(|decision| Step::Decided(Answered { decision, rests: Rests::OnFacts }));
+        };
         let Read { question: Question { asked, detail, place: _ }, transfer } = read;
         let keys = counters_to_ask(snapshot, &transfer);
         if keys.is_empty() {
-            return Ok(Step::Decided(self.decide_with(snapshot, &transfer, &transfer.stated, detail)));
+            let decision = self.decide_with(snapshot, &transfer, &transfer.stated, detail);
+            return Ok(Step::Decided(Answered { decision, rests: Rests::OnFacts }));
+        }
+        let totals = match look {
+            Look::AtHand => at_hand(ledger.as_ref(), snapshot, &asked, &transfer, &keys),
+            Look::Together => None,
+        };
+        if let Some(totals) = totals {
+            let decision = self.decide_with(snapshot, &transfer, &totals, detail);
+            return Ok(Step::Decided(Answered { decision, rests: Rests::OnTotals }));
         }
         Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
     }
@@ -309,11 +353,17 @@ impl DecisionApi {
         totals: &Totals,
         detail: Detail,
     ) -> v1::Decision {
-        let decision = &evaluate(snapshot, transfer, totals);
-        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        let decision = &self.evaluate(snapshot, transfer, totals);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
         to_proto::decision(decided, self.inner.ids.next_id(), detail)
+    }
+
+    /// Decides, and counts the decision.
+    fn evaluate(&self, snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
+        let decision = evaluate(snapshot, transfer, totals);
+        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        decision
     }
 
     /// Answers transfers of a batch that wait, each account's totals read once.
@@ -336,7 +386,7 @@ impl DecisionApi {
                 tokio::task::yield_now().await;
             }
             results.push(match step {
-                Ok(Step::Decided(decision)) => Ok(decision),
+                Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
                 Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
                     Some(before) => self.decide_waiting(&waiting, before.as_ref()),
                     None => Err(self.unread(&no_ledger())),
@@ -371,12 +421,21 @@ impl<'q, 's> Read<'q, 's> {
     }
 }
 
+/// How totals are looked up that the caller does not state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// At once, where the ledger has them at hand.
+    AtHand,
+    /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
+    Together,
+}
+
 /// How far a transfer is decided.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
 enum Step {
     /// It is.
-    Decided(v1::Decision),
+    Decided(Answered),
     /// It waits for totals.
     Waits(Box<Waiting>),
 }
@@ -426,7 +485,7 @@ impl DecisionApi {
         let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
-            let step = self.begin(&snapshot, question, now);
+            let step = self.begin(&snapshot, question, now, Look::Together);
             // A refusal looks for the words that were meant, which takes far longer than a decision.
             if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;

@@ -179,3 +179,26 @@ async fn without_waiting_no_ledger_is_asked() {
     assert!(api.decide_now(&request(transfer(1, 0))).is_ok());
     assert_eq!(ledger.reads(), 0);
 }
+
+#[tokio::test]
+async fn totals_at_hand_answer_as_those_that_are_waited_for() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 99_998);
+    put(&ledger, "zoned", "beijing/pharma/clinical-trial", CountedClass::Sensitive, 49_998);
+    put(&ledger, "grid", "clearance/assessment-1", CountedClass::General, 3);
+    let of_grid = |persons| v1::Transfer { exporter: "grid".into(), recipient: "lab".into(), ..transfer(persons, 0) };
+    let transfers = [transfer(1, 0), transfer(2, 0), trial(1, 0), trial(2, 0), of_grid(2), of_grid(3)].map(unstated);
+    let mut waited = Vec::new();
+    for transfer in transfers.clone() {
+        waited.push(decide(&api, transfer).await.unwrap());
+    }
+    assert_eq!(ledger.reads(), transfers.len());
+    ledger.put_at_hand();
+    for (transfer, waited) in transfers.into_iter().zip(waited) {
+        let at_hand = decide(&api, transfer).await.unwrap();
+        assert_eq!(v1::Decision { decision_id: waited.decision_id.clone(), ..at_hand }, waited);
+    }
+    assert_eq!(ledger.reads(), 6, "nobody waited");
+    ledger.set_down(true);
+    assert_eq!(decide(&api, unstated(transfer(1, 0))).await.unwrap_err().code(), Code::Unavailable);
+}

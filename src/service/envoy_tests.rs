@@ -375,3 +375,107 @@ async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
     let response = api.answer(&seen(&[])).await;
     denied(&response);
 }
+
+/// Puts a message together at random: labels that are right, wrong, there twice, in either of the two forms, or not at all.
+fn random(random: &mut fastrand::Rng) -> CheckRequest {
+    const NAMES: [&str; 7] = [
+        "x-neglist-flow",
+        "X-Neglist-Flow",
+        "x-neglist-persons",
+        "x-neglist-sensitive-persons",
+        "x-neglist-transfer-id",
+        "x-request-id",
+        "accept",
+    ];
+    const VALUES: [&str; 12] =
+        ["trial", "trail", "10", "0", "19999", "20000", "50000", "", "a,b", "t\u{e9}", "18446744073709551615", "ten"];
+    let mut request = seen(&[]);
+    for _ in 0..random.usize(0..7) {
+        let (name, value) = match random.u8(0..4) {
+            0 => ("x-neglist-flow", "trial"),
+            1 => ("x-neglist-sensitive-persons", "10"),
+            _ => (NAMES[random.usize(0..NAMES.len())], VALUES[random.usize(0..VALUES.len())]),
+        };
+        let http = http(&mut request);
+        if random.u8(0..3) == 0 {
+            http.headers.insert(name.to_owned(), value.to_owned());
+        } else {
+            let header = HeaderValue { key: name.to_owned(), value: String::new(), raw_value: value.into() };
+            http.header_map.as_mut().unwrap().headers.push(header);
+        }
+    }
+    http(&mut request).id = ["", STREAM, "x", "7"][random.usize(0..4)].to_owned();
+    match random.u8(0..4) {
+        0 => counted(request, "yes"),
+        1 => counted(request, ["no", "maybe"][random.usize(0..2)]),
+        _ => request,
+    }
+}
+
+/// All values of a header, in whatever form it came.
+fn all(request: &mut CheckRequest, name: &str) -> Vec<String> {
+    let http = http(request);
+    let joined = http.headers.iter().map(|(key, value)| (key.clone(), value.clone()));
+    let raw = http.header_map.as_ref().unwrap().headers.iter();
+    let raw = raw.map(|header| (header.key.clone(), String::from_utf8_lossy(&header.raw_value).into_owned()));
+    let named = joined.chain(raw).filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    named.map(|(_, value)| value).collect()
+}
+
+#[tokio::test]
+async fn whatever_comes_nothing_passes_but_what_is_labelled_once_and_rightly() {
+    let (api, ledger) = api_over(counting_snapshot());
+    let mut dice = fastrand::Rng::with_seed(7);
+    let (mut passed, mut stayed) = (0, 0);
+    for _ in 0..4_000 {
+        let mut request = random(&mut dice);
+        let response = api.answer(&request).await;
+        let headers = match (code(&response), response.http_response.as_ref().unwrap()) {
+            (Code::Ok, HttpResponse::OkResponse(ok)) => {
+                assert_eq!(all(&mut request, "x-neglist-flow"), ["trial"], "{request:?}");
+                let persons = all(&mut request, "x-neglist-sensitive-persons");
+                let [persons] = &persons[..] else { panic!("{request:?}") };
+                assert!(persons.parse::<u64>().is_ok_and(|persons| persons < 50_000), "{request:?}");
+                passed += 1;
+                &ok.response_headers_to_add
+            }
+            (Code::Ok, _) | (_, HttpResponse::OkResponse(_)) => panic!("{response:?}"),
+            (_, HttpResponse::DeniedResponse(answer) | HttpResponse::ErrorResponse(answer)) => {
+                assert!((400..600).contains(&answer.status.unwrap().code), "{response:?}");
+                serde_json::from_str::<serde_json::Value>(&answer.body).unwrap();
+                stayed += 1;
+                &answer.headers
+            }
+        };
+        for option in headers {
+            let HeaderValue { key, value, raw_value: _ } = option.header.as_ref().unwrap();
+            assert_eq!(header(headers, key), *value);
+        }
+    }
+    assert!(100 < passed && 100 < stayed, "{passed} passed, {stayed} stayed");
+    assert!(0 < ledger.writes());
+}
+
+#[tokio::test]
+async fn broken_messages_are_answered_or_are_none() {
+    use prost::Message as _;
+    let (api, _) = api_over(counting_snapshot());
+    let mut dice = fastrand::Rng::with_seed(11);
+    let mut read = 0;
+    for _ in 0..4_000 {
+        let mut bytes = random(&mut dice).encode_to_vec();
+        for _ in 0..dice.usize(1..3) {
+            let at = dice.usize(0..bytes.len());
+            match dice.u8(0..16) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes.insert(at, dice.u8(..)),
+                _ => bytes[at] = dice.u8(..),
+            }
+        }
+        let Ok(request) = CheckRequest::decode(bytes.as_slice()) else { continue };
+        read += 1;
+        let response = api.answer(&request).await;
+        assert_eq!(code(&response) == Code::Ok, matches!(response.http_response, Some(HttpResponse::OkResponse(_))));
+    }
+    assert!(500 < read, "{read} could be read");
+}

@@ -92,17 +92,13 @@ impl LabelledDoor {
         Self { live, decisions, counting, unmatched: Arc::new(unmatched), metrics, door }
     }
 
-    /// Returns the snapshot in force. The answer may wait for the ledger, so it owns the snapshot.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.live.snapshot())
-    }
-
     /// Answers a request of which nothing is known besides what labels are made of.
     pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
+        // It may wait for the ledger, so it owns the snapshot.
         self.answer_on(&self.snapshot(), seen, &Besides::default()).await
     }
 
-    /// Answers a request on a snapshot that the door has read other things from already.
+    /// Answers a request on a snapshot that the door has taken.
     pub async fn answer_on<S: Seen + Sync + ?Sized>(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -113,6 +109,11 @@ impl LabelledDoor {
         let answer = self.settle(snapshot, gateway::read(snapshot, seen, &self.unmatched), besides).await;
         self.took(stopwatch);
         answer
+    }
+
+    /// Returns the policies in force, for a door that asks several questions in one request.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.live.snapshot())
     }
 
     /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
@@ -197,6 +198,17 @@ impl LabelledDoor {
     }
 }
 
+/// Returns the id under which a transfer is counted.
+///
+/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
+/// can be made to look like another.
+fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
+    match &labelled.transfer_id {
+        Some(label) => Some(format!("gateway:{label}")),
+        None => besides.request_id.clone(),
+    }
+}
+
 fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
     match answered {
         Ok(Answered { decision, rests }) => {
@@ -209,17 +221,6 @@ fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_i
         }
         Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
         Err(refusal) => Answer::Unanswered(refusal),
-    }
-}
-
-/// Returns the id under which a transfer is counted.
-///
-/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
-/// can be made to look like another.
-fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
-    match &labelled.transfer_id {
-        Some(label) => Some(format!("gateway:{label}")),
-        None => besides.request_id.clone(),
     }
 }
 

@@ -69,6 +69,11 @@ async fn labels_are_decided_and_nothing_is_counted() {
     assert_eq!((decided.keeping, decided.rule), (Keeping::Never, None));
     assert_eq!((ledger.reads(), ledger.writes()), (1, 0));
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::File), 1);
+    // Totals that are at hand may change at any moment as well.
+    ledger.put_at_hand();
+    let answer = door.answer(&request(&[TRIAL, ("x-neglist-sensitive-persons", "5")])).await;
+    let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
+    assert_eq!((decided.keeping, ledger.reads()), (Keeping::Never, 1));
 }
 
 #[tokio::test]

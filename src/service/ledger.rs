@@ -6,6 +6,10 @@
 //!
 //! What happens now is counted now: a moment other than the present one would let a caller choose
 //! the year, an edition or a clearance, and is refused.
+//!
+//! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
+//! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
+//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +28,8 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
 use crate::domain::usage::{self, CapUse};
 use crate::ledger::{
-    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Reserved, Usage,
+    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
+    Reserved, Usage,
 };
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
@@ -150,9 +155,11 @@ impl LedgerApi {
         request: wire::Reserve<'_>,
         now: Moment,
     ) -> Result<Prepared, Vec<Violation>> {
-        let wire::Reserve { transfer_id, asked, named, keep, detail, fingerprint } = request;
+        let wire::Reserve { transfer_id, mut asked, named, keep, detail, fingerprint } = request;
         if let Some(at) = asked.at {
             self.check_moment(at, now)?;
+            // By another clock it is later than by this one. Next year's counters are not open yet.
+            asked.at = Some(at.min(now));
         }
         let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
         let account = account(snapshot, &asked, &transfer);
@@ -168,17 +175,13 @@ impl LedgerApi {
             }
         };
         let counters = NamedCounters::new(snapshot, counting::counters_to_read(&transfer));
-        let hold = match keep {
-            Keep::Commit => Hold::Commit,
-            Keep::ForSeconds(seconds) => Hold::Until(now.plus_seconds(i64::from(seconds))),
-        };
         let reservation = Reservation {
             transfer_id: transfer_id.to_owned(),
             fingerprint,
             account,
             people,
             read: counters.names(),
-            hold,
+            hold: hold(keep, now),
             now,
         };
         let judge = self.judge(snapshot, transfer, counters.clone(), detail);
@@ -211,7 +214,7 @@ impl LedgerApi {
         Box::new(move |before| {
             let totals = &counters.totals(&Totals::default(), before);
             let decision = &evaluate(&snapshot, &transfer, totals);
-            let add = counters.names_of(&counting::counters(&transfer, totals, decision));
+            let add = counters.names_of(&counting::counters(&transfer, decision));
             let goes = if decision.outcome == Outcome::Allow { Goes::Ahead } else { Goes::Nowhere };
             let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
             let answer = wire::to_answer(&to_proto::decision(decided, decision_id.clone(), detail));
@@ -229,8 +232,16 @@ impl LedgerApi {
         let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
         let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
         let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
-        let (transfer_id, keep) = (request.transfer_id, request.keep);
-        let prepared = self.prepare(snapshot, request, now).map_err(|violations| invalid(&violations))?;
+        let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
+        let prepared = match self.prepare(snapshot, request, now) {
+            Ok(prepared) => prepared,
+            // What the policies no longer accept may have been answered when they did.
+            Err(violations) => {
+                let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
+                let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
+                return response(snapshot, &found.ok_or_else(|| invalid(&violations))?);
+            }
+        };
         let Prepared { reservation, judge, counters } = prepared;
         let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
         // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
@@ -258,7 +269,7 @@ impl LedgerApi {
         let capped = clearances.filter(|id| in_force(*id).is_some()).map(Counted::Clearance);
         for counted in std::iter::once(Counted::National).chain(capped) {
             for class in CountedClass::ALL {
-                shown.entry(Counter { name: counted.name(snapshot), class }).or_default();
+                shown.entry(Counter { name: counted.name(snapshot).into_owned(), class }).or_default();
             }
         }
         shown
@@ -270,6 +281,13 @@ struct Prepared {
     reservation: Reservation,
     judge: Judge,
     counters: NamedCounters,
+}
+
+fn hold(keep: Keep, now: Moment) -> Hold {
+    match keep {
+        Keep::Commit => Hold::Commit,
+        Keep::ForSeconds(seconds) => Hold::Until(now.plus_seconds(i64::from(seconds))),
+    }
 }
 
 fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {

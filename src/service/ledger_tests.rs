@@ -19,7 +19,11 @@ struct Server {
 }
 
 fn server_with(snapshot: Snapshot) -> Server {
-    let (ledger, clock) = (Arc::new(MemoryLedger::default()), Arc::new(MovableClock::at(NOW)));
+    server_on(snapshot, Arc::new(MemoryLedger::default()))
+}
+
+fn server_on(snapshot: Snapshot, ledger: Arc<MemoryLedger>) -> Server {
+    let clock = Arc::new(MovableClock::at(NOW));
     let live = Arc::new(Live::new(snapshot));
     let api = LedgerApi::new(live, clock.clone(), LedgerSettings::default(), Some(ledger.clone()));
     Server { api, ledger, clock }
@@ -149,6 +153,7 @@ async fn what_is_refused_adds_nothing_and_is_answered_again() {
     let again = server.send(request("t", names(1))).await.unwrap();
     assert_eq!((again.decision, again.replayed), (first.decision, true));
     assert_refused(server.commit("t").await, Code::FailedPrecondition, "TRANSFER_NOT_ALLOWED");
+    server.release("t").await.unwrap();
 }
 
 #[tokio::test]
@@ -245,6 +250,22 @@ async fn from_its_own_lower_line_on_a_scenario_is_counted_nationally_too() {
 }
 
 #[tokio::test]
+async fn a_contract_export_of_a_scenario_is_counted_nationally_in_both_classes() {
+    let server = server();
+    server.ledger.put(&of_2026("zoned"), sensitive("beijing/pharma/clinical-trial"), 19_999);
+    let both = v1::Transfer { persons: Some(v1::Persons { general: 4, sensitive: 1 }), ..diagnoses(0) };
+    let expected = [
+        ("national/general/2026", 0, 4),
+        ("national/sensitive/2026", 0, 1),
+        ("beijing/pharma/clinical-trial/general/2026", 0, 4),
+        ("beijing/pharma/clinical-trial/sensitive/2026", 19_999, 1),
+        ("clearance/contract-2/general/2026", 0, 4),
+        ("clearance/contract-2/sensitive/2026", 0, 1),
+    ];
+    assert_eq!(server.reserve("both", both).await, (v1::Outcome::Allow, added(&expected)));
+}
+
+#[tokio::test]
 async fn small_volumes_contracts_and_assessments_are_counted() {
     let server = server();
     let small = added(&[("national/general/2026", 0, 9)]);
@@ -317,6 +338,19 @@ async fn the_year_turns_at_midnight_in_shanghai() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_ahead_does_not_open_the_next_year() {
+    let server = server();
+    let eve = YEAR_END.plus_seconds(-10);
+    server.clock.set(eve);
+    server.ledger.put(&of_2026("city"), general("national"), 99_999);
+    let at = Some(Timestamp { seconds: YEAR_END.seconds() + 5, nanos: 0 });
+    let answer = server.send(request("t", v1::Transfer { at, ..names(1) })).await.unwrap();
+    let decision = answer.decision.unwrap();
+    assert_eq!(decision.outcome(), v1::Outcome::Contract);
+    assert_eq!(decision.evaluated_at.unwrap().seconds, eve.seconds());
+}
+
+#[tokio::test]
 async fn a_moment_other_than_now_is_not_counted() {
     let server = server();
     for (offset, is_now) in [(-3_601, false), (-3_600, true), (60, true), (61, false)] {
@@ -337,7 +371,35 @@ async fn totals_are_the_ledgers_and_what_is_wrong_is_named() {
     assert_refused(answer, Code::InvalidArgument, "transfer.year_to_date TOTALS_KEPT_BY_LEDGER");
     let answer = server.send(request("t", v1::Transfer { sector: "farma".into(), ..names(1) })).await;
     assert_refused(answer, Code::InvalidArgument, "transfer.sector UNKNOWN_CODE");
-    assert_eq!(server.ledger.writes(), 0, "nothing that is malformed reaches the ledger");
+    let asked = (server.ledger.writes(), server.ledger.reads());
+    assert_eq!(asked, (0, 1), "where the words make no sense a first answer is looked for, and nothing else");
+}
+
+#[tokio::test]
+async fn what_is_not_accepted_any_more_gets_the_first_answer() {
+    let server = server();
+    let first = server.send(request("t", diagnoses(7))).await.unwrap();
+    let at = Some(Timestamp { seconds: NOW.seconds(), nanos: 0 });
+    let timed = v1::ReserveRequest { commit: true, ..request("timed", v1::Transfer { at, ..names(2) }) };
+    let of_then = server.send(timed.clone()).await.unwrap();
+    // The same ledger behind policies without the flow, two hours later.
+    let mut snapshot = counting_snapshot();
+    snapshot.codes.flows = crate::domain::vocabulary::Vocabulary::default();
+    let later = server_on(snapshot, Arc::clone(&server.ledger));
+    let again = later.send(request("t", diagnoses(7))).await.unwrap();
+    assert_eq!(again, v1::ReserveResponse { replayed: true, ..first });
+    assert_refused(later.send(request("t", diagnoses(8))).await, Code::AlreadyExists, "OTHER_TRANSFER");
+    let unknown = "transfer.flow UNKNOWN_CODE";
+    assert_refused(later.send(request("new", diagnoses(7))).await, Code::InvalidArgument, unknown);
+    later.clock.set(NOW.plus_seconds(7_200));
+    assert_eq!(later.send(timed.clone()).await.unwrap(), v1::ReserveResponse { replayed: true, ..of_then });
+    let new = v1::ReserveRequest { transfer_id: "new".into(), ..timed };
+    assert_refused(later.send(new).await, Code::InvalidArgument, "transfer.at NOT_NOW");
+    assert_refused(later.send(request("t", diagnoses(7))).await, Code::FailedPrecondition, "RESERVATION_EXPIRED");
+    assert_eq!(later.count("city", "national/general/2026").await, (2, 0));
+    // Whether there was an answer is not known: the caller asks again.
+    later.ledger.set_down(true);
+    assert_refused(later.send(request("t", diagnoses(7))).await, Code::Unavailable, "");
 }
 
 #[tokio::test]
@@ -467,6 +529,9 @@ async fn an_exporter_that_is_not_registered_is_counted_under_its_name() {
     let server = server();
     let facts = Some(v1::ExporterFacts::default());
     let transfer = v1::Transfer { exporter: "stranger".into(), exporter_facts: facts, ..names(2) };
-    assert_eq!(server.reserve("t", transfer).await.0, v1::Outcome::Allow);
+    assert_eq!(server.reserve("t", transfer.clone()).await.0, v1::Outcome::Allow);
     assert_eq!(server.count("stranger", "national/general/2026").await, (0, 2));
+    // A database could not keep that name.
+    let strange = v1::Transfer { exporter: "stran\0ger".into(), ..transfer };
+    assert_refused(server.send(request("u", strange)).await, Code::InvalidArgument, "transfer.exporter ZERO_BYTE");
 }

@@ -9,7 +9,7 @@ use crate::domain::resolve::exporter_name;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Before, Counter, Ledger, LedgerError, Settled};
+use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, Settled};
 use crate::wire::status::{self, RpcStatus, Unavailable, Uncounted};
 use crate::wire::to_proto::Detail;
 
@@ -55,6 +55,24 @@ impl Waiting {
     pub(super) fn totals(&self, before: &Before) -> Totals {
         self.counters.totals(&self.transfer.stated, before)
     }
+}
+
+/// Returns what the caller states, completed by totals that are at hand; `None` where they have to be waited for.
+///
+/// A ledger that is closed is asked again by whoever waits, and refuses there.
+pub(super) fn at_hand(
+    ledger: &dyn Ledger,
+    snapshot: &Snapshot,
+    asked: &Asked<'_>,
+    transfer: &Transfer<'_>,
+    keys: &[CounterKey],
+) -> Option<Totals> {
+    let name = |key: &CounterKey| CounterName { name: key.counted.name(snapshot), class: key.class };
+    let names: Vec<CounterName<'_>> = keys.iter().map(name).collect();
+    let found = ledger.read_at_hand(exporter_name(snapshot, asked, transfer), transfer.year, &names)?.ok()?;
+    let read: Vec<(CounterKey, u64)> = keys.iter().copied().zip(found).collect();
+    // A total that is missing would stand for an unknown one; the answer would say so. Better to wait for it.
+    (read.len() == keys.len()).then(|| counting::totals(&transfer.stated, &read))
 }
 
 /// Reads what many transfers wait for: once for each account, so that all transfers of one
@@ -113,7 +131,7 @@ impl NamedCounters {
 }
 
 fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Counter {
-    Counter { name: counted.name(snapshot), class }
+    Counter { name: counted.name(snapshot).into_owned(), class }
 }
 
 /// Returns the refusal of a transfer whose totals cannot be read, and logs why.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::domain::units::Moment;
+use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Change, Counter, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Replayed, Reservation,
-    Reserved, Settled, Usage,
+    Account, Before, Change, Counter, CounterName, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Recall,
+    Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 /// Keeps everything in memory, counts how often it is asked, and can be down.
@@ -15,6 +15,7 @@ use crate::ledger::{
 pub(crate) struct MemoryLedger {
     transfers: Mutex<BTreeMap<String, Kept>>,
     is_down: AtomicBool,
+    is_at_hand: AtomicBool,
     reads: AtomicUsize,
     writes: AtomicUsize,
 }
@@ -44,7 +45,12 @@ impl MemoryLedger {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// Calls that read without writing.
+    /// Answers reads without waiting from now on.
+    pub(crate) fn put_at_hand(&self) {
+        self.is_at_hand.store(true, Ordering::Relaxed);
+    }
+
+    /// Calls that read and had to be waited for.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
     }
@@ -119,6 +125,19 @@ fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [Pseudonym] {
     }
 }
 
+fn first_answer(kept: &Kept, fingerprint: [u8; 32]) -> Result<Reserved, LedgerError> {
+    if kept.fingerprint != fingerprint {
+        return Err(LedgerError::OtherTransfer);
+    }
+    let expires_at = match kept.state {
+        State::Held { until } => Some(until),
+        State::Committed | State::Ended(Settled::Refused) => None,
+        State::Ended(settled) => return Err(LedgerError::Settled(settled)),
+    };
+    let (answer, changes) = (kept.answer.clone(), kept.changes.clone());
+    Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes })
+}
+
 fn stands(state: State) -> bool {
     matches!(state, State::Held { .. } | State::Committed)
 }
@@ -131,16 +150,7 @@ impl Ledger for MemoryLedger {
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         if let Some(kept) = transfers.get(&transfer_id) {
-            if kept.fingerprint != fingerprint {
-                return Err(LedgerError::OtherTransfer);
-            }
-            let expires_at = match kept.state {
-                State::Held { until } => Some(until),
-                State::Committed | State::Ended(Settled::Refused) => None,
-                State::Ended(settled) => return Err(LedgerError::Settled(settled)),
-            };
-            let (answer, changes) = (kept.answer.clone(), kept.changes.clone());
-            return Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes });
+            return first_answer(kept, fingerprint);
         }
         let before = |counter: &Counter| total(&transfers, &account, counter, of_class(&people, counter), stands);
         let judgement = judge(&read.iter().map(|counter| (counter.clone(), before(counter))).collect());
@@ -167,6 +177,20 @@ impl Ledger for MemoryLedger {
         Ok(Reserved { answer, changes, expires_at, replayed: Replayed::No })
     }
 
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.open(&self.reads)?;
+        let Recall { transfer_id, fingerprint, hold, now } = recall;
+        let mut transfers = self.transfers.lock().unwrap();
+        expire(&mut transfers, now);
+        let Some(kept) = transfers.get_mut(&transfer_id) else { return Ok(None) };
+        if let (State::Held { .. }, Hold::Commit) = (kept.state, hold)
+            && kept.fingerprint == fingerprint
+        {
+            kept.state = State::Committed;
+        }
+        first_answer(kept, fingerprint).map(Some)
+    }
+
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
         self.open(&self.writes)?;
         let mut transfers = self.transfers.lock().unwrap();
@@ -188,7 +212,6 @@ impl Ledger for MemoryLedger {
         match kept.state {
             State::Held { .. } => kept.state = State::Ended(Settled::Released),
             State::Committed => return Err(LedgerError::Settled(Settled::Committed)),
-            State::Ended(Settled::Refused) => return Err(LedgerError::Settled(Settled::Refused)),
             State::Ended(_) => {}
         }
         Ok(())
@@ -200,6 +223,26 @@ impl Ledger for MemoryLedger {
         expire(&mut transfers, now);
         let read = |counter: &Counter| (counter.clone(), total(&transfers, account, counter, &[], stands));
         Ok(counters.iter().map(read).collect())
+    }
+
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        if !self.is_at_hand.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.is_down.load(Ordering::Relaxed) {
+            return Some(Err(LedgerError::Unavailable("down".to_owned())));
+        }
+        let account = Account { exporter: exporter.to_owned(), year };
+        let transfers = self.transfers.lock().unwrap();
+        let read = |CounterName { name, class }: &CounterName<'_>| {
+            total(&transfers, &account, &Counter { name: name.to_string(), class: *class }, &[], stands)
+        };
+        Some(Ok(counters.iter().map(read).collect()))
     }
 
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {

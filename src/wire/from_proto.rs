@@ -230,7 +230,7 @@ fn read_ground(number: i32, violations: &mut Vec<Violation>) -> Option<Ground> {
 /// First second of a `google.protobuf.Timestamp`: 0001-01-01T00:00:00Z.
 const TIMESTAMP_SECONDS_MIN: i64 = -62_135_596_800;
 /// Last second of a `google.protobuf.Timestamp`: 9999-12-31T23:59:59Z.
-const TIMESTAMP_SECONDS_MAX: i64 = 253_402_300_799;
+pub(super) const TIMESTAMP_SECONDS_MAX: i64 = 253_402_300_799;
 
 fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation>) -> Option<Moment> {
     let prost_types::Timestamp { seconds, nanos } = timestamp;

@@ -124,6 +124,7 @@ fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8
 fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
     let problem = match transfer_id.len() {
         0 => Problem::Missing(Need::TransferId),
+        1..=CODE_BYTES_MAX if transfer_id.contains('\0') => Problem::ZeroByte,
         1..=CODE_BYTES_MAX => return,
         bytes => Problem::TooLong { bytes },
     };
@@ -240,6 +241,8 @@ pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec
         violations.push(Violation::new("exporter", Problem::Missing(Need::UsageExporter)));
     } else if CODE_BYTES_MAX < exporter.len() {
         violations.push(Violation::new("exporter", Problem::TooLong { bytes: exporter.len() }));
+    } else if exporter.contains('\0') {
+        violations.push(Violation::new("exporter", Problem::ZeroByte));
     }
     let read = u16::try_from(*year).ok().filter(|year| *year <= YEAR_MAX);
     if read.is_none() {

@@ -83,6 +83,8 @@ fn an_id_has_1_to_128_bytes() {
     let of = |transfer_id: String| v1::ReserveRequest { transfer_id, ..request() };
     assert!(reserve(&of("x".repeat(128)), LIMITS).is_ok());
     assert_eq!(wrong(&of("x".repeat(129))), [("transfer_id".to_owned(), Problem::TooLong { bytes: 129 })]);
+    assert_eq!(wrong(&of("a\0".into())), [("transfer_id".to_owned(), Problem::ZeroByte)]);
+    assert!(commit(&v1::CommitRequest { transfer_id: "a\0".into() }).is_err());
     assert!(commit(&v1::CommitRequest::default()).is_err() && release(&v1::ReleaseRequest::default()).is_err());
     assert_eq!(commit(&v1::CommitRequest { transfer_id: "中".into() }), Ok("中"));
 }
@@ -180,6 +182,7 @@ fn a_question_about_totals_names_somebody_and_a_year() {
     assert_eq!(ask("city", 10_000), Err(vec!["year".to_owned()]));
     assert_eq!(ask("", u32::MAX), Err(vec!["exporter".to_owned(), "year".to_owned()]));
     assert_eq!(ask(&"x".repeat(129), 0), Err(vec!["exporter".to_owned()]));
+    assert_eq!(ask("ci\0ty", 0), Err(vec!["exporter".to_owned()]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Everything that knows protobuf: messages in, messages out, and status codes.
 
 pub mod authzen;
+pub mod brief;
 pub mod codec;
 pub mod described;
 pub mod envoy;
@@ -11,9 +12,11 @@ pub mod json;
 pub mod json_pointer;
 pub mod labels;
 pub mod ledger;
+pub mod plain;
 pub mod policy_status;
 mod problem;
 pub mod refused;
 pub mod status;
+pub mod timeout;
 pub mod to_proto;
 mod unambiguous;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tonic::metadata::MetadataMap;
 
 use super::generated::v1;
+use super::timeout;
 use crate::domain::reason::Text;
 use crate::domain::units::{Interval, Moment};
 use crate::policy::{Diagnostic, Severity};
@@ -87,21 +88,8 @@ pub fn watch_status(status: StatusView<'_>) -> v1::WatchStatusResponse {
 }
 
 /// Returns the time that a client is willing to wait, where it says so.
-///
-/// Source: gRPC over HTTP/2, `grpc-timeout`: at most eight digits and a unit.
 pub fn client_timeout(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let count: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    Some(match unit {
-        "H" => Duration::from_secs(count.saturating_mul(3_600)),
-        "M" => Duration::from_secs(count.saturating_mul(60)),
-        "S" => Duration::from_secs(count),
-        "m" => Duration::from_millis(count),
-        "u" => Duration::from_micros(count),
-        "n" => Duration::from_nanos(count),
-        _ => return None,
-    })
+    timeout::parse(metadata.get(timeout::HEADER)?.to_str().ok()?)
 }
 
 fn policy_status(status: StatusView<'_>) -> v1::PolicyStatus {

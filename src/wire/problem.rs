@@ -32,6 +32,7 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::NearMiss { .. } | Problem::NearExporter { .. } => "NEAR_MISS",
         Problem::NotACountry { .. } => "NOT_A_COUNTRY",
         Problem::TooLong { .. } => "TOO_LONG",
+        Problem::ZeroByte => "ZERO_BYTE",
         Problem::TooMany { .. } => "TOO_MANY",
         Problem::TooManyPersons { .. } => "TOO_MANY_PERSONS",
         Problem::PersonsWithoutPersonalInformation => "PERSONS_WITHOUT_PERSONAL_INFORMATION",
@@ -84,6 +85,10 @@ fn texts(problem: &Problem) -> (String, String) {
             format!("{bytes} bytes long: at most {CODE_BYTES_MAX} are allowed"),
             format!("长 {bytes} 字节：最多 {CODE_BYTES_MAX} 字节"),
         ),
+        Problem::ZeroByte => fixed((
+            "a zero byte is in it, which names may not have: send text",
+            "含有零字节，名称中不得出现：请填写文本",
+        )),
         Problem::TooMany { count, max } => (
             format!("{count} entries: at most {max} are allowed, so split the request"),
             format!("共 {count} 项：最多 {max} 项，请拆分请求"),

@@ -110,8 +110,8 @@ pub fn malformed(error: &DecodeError) -> Status {
     let field = path.join(".");
     let wording = Wording {
         reason: "MALFORMED",
-        en: format!("not a valid protobuf message: {problem}: encode it from the contract `neglist.v1`"),
-        zh: format!("不是有效的 protobuf 消息（{problem}）：请按 `neglist.v1` 编码"),
+        en: format!("not a valid protobuf message: {problem}: encode it from the contract of the service"),
+        zh: format!("不是有效的 protobuf 消息（{problem}）：请按该服务的协议编码"),
     };
     let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
     to_status(&bad_request(format!("invalid request: {place}{}", wording.en), vec![field_violation(&field, wording)]))
@@ -177,6 +177,13 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
         ),
     };
     rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)])
+}
+
+/// Refuses a call whose caller has stopped waiting.
+pub fn late() -> Status {
+    let en = "the deadline of the call passed before it was answered: nothing may pass, try again with more time";
+    let zh = "请求在答复前已超时：不得放行，请延长时限后重试";
+    to_status(&rpc_status(Code::DeadlineExceeded, en.to_owned(), vec![localized(zh)]))
 }
 
 /// Why the ledger does not do what it is asked.

@@ -52,6 +52,7 @@ fn problems() -> Vec<Problem> {
         country("de", Some("DE")),
         country("Germany", None),
         Problem::TooLong { bytes: 129 },
+        Problem::ZeroByte,
         Problem::TooMany { count: 1_001, max: 1_000 },
         Problem::TooManyPersons { count: u64::MAX },
         Problem::PersonsWithoutPersonalInformation,

@@ -3,7 +3,9 @@
 //! Numbers become codes again here, with the words of the snapshot that decided. Nothing is
 //! decided: an answer says what the decision says, with more or fewer words.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tonic_types::Status as RpcStatus;
@@ -43,9 +45,60 @@ impl DecisionIds {
     }
 
     /// Returns the next id.
+    pub fn next(&self) -> DecisionId {
+        DecisionId { start: self.start, count: self.next.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Returns the next id as text.
     pub fn next_id(&self) -> String {
-        let count = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}{count:016x}", self.start)
+        self.next().to_string()
+    }
+}
+
+/// The id of a decision: written as 32 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecisionId {
+    start: u64,
+    count: u64,
+}
+
+impl DecisionId {
+    /// Bytes of its text.
+    pub const BYTES: usize = 32;
+
+    /// Returns its text, without an allocation.
+    pub fn text(self) -> DecisionIdText {
+        let mut text = [0; Self::BYTES];
+        let number = u128::from(self.start) << 64 | u128::from(self.count);
+        for (digits, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+            if let [high, low] = digits {
+                (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 0xf));
+            }
+        }
+        DecisionIdText(text)
+    }
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// The text of an id.
+#[derive(Debug, Clone, Copy)]
+pub struct DecisionIdText([u8; DecisionId::BYTES]);
+
+impl Deref for DecisionIdText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Hex digits are always text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -66,10 +119,9 @@ pub struct Decided<'a> {
 
 /// Returns the answer. `decision_id` is one that [`DecisionIds`] gave out.
 pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1::Decision {
-    let Decided { snapshot, transfer, totals, decision, valid_for_max_s } = decided;
-    let Decision { outcome, required, reasons, clearance, evaluated_at, valid_until, next_step } = decision;
+    let Decided { snapshot, transfer, totals, decision, valid_for_max_s: _ } = decided;
+    let Decision { outcome, required, reasons, clearance, evaluated_at, valid_until: _, next_step } = decision;
     let clearance = clearance.and_then(|id| snapshot.clearance(id)).map(|clearance| clearance.id.to_string());
-    let ceiling = evaluated_at.plus_seconds(i64::from(valid_for_max_s));
     let (headroom, next_step) = match detail {
         Detail::Brief => (Vec::new(), None),
         Detail::Full => {
@@ -86,10 +138,16 @@ pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1
         clearance: clearance.unwrap_or_default(),
         snapshot: Some(v1::Snapshot { revision: snapshot.revision, digest: snapshot.digest.to_string() }),
         evaluated_at: Some(timestamp(*evaluated_at)),
-        valid_until: Some(timestamp((*valid_until).min(ceiling))),
+        valid_until: Some(timestamp(valid_until(&decided))),
         headroom,
         next_step,
     }
+}
+
+/// Returns until when the answer may be kept.
+pub fn valid_until(decided: &Decided<'_>) -> Moment {
+    let Decided { decision, valid_for_max_s, .. } = decided;
+    decision.valid_until.min(decision.evaluated_at.plus_seconds(i64::from(*valid_for_max_s)))
 }
 
 /// Returns the response to a request for one decision.

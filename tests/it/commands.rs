@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     run_in(&[], arguments, b"")
 }
 
-fn written(small: &Small) -> TempDir {
+pub(crate) fn written(small: &Small) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for file in &small.files {
         let path = directory.path().join(&file.path);
@@ -76,7 +76,7 @@ fn written(small: &Small) -> TempDir {
     directory
 }
 
-fn name(directory: &TempDir) -> &str {
+pub(crate) fn name(directory: &TempDir) -> &str {
     directory.path().to_str().unwrap()
 }
 

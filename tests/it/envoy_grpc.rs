@@ -47,8 +47,7 @@ fn request((flow, persons): (&str, u64), id: &str) -> CheckRequest {
         value: String::new(),
         raw_value: value.as_bytes().to_vec(),
     };
-    let labels = [("x-neglist-flow", flow), ("x-neglist-persons", "0"), ("x-neglist-sensitive-persons", &persons)];
-    let headers = labels.map(header).to_vec();
+    let headers = [("x-neglist-flow", flow), ("x-neglist-sensitive-persons", &persons)].map(header).to_vec();
     let http = HttpRequest {
         id: id.to_owned(),
         method: "POST".to_owned(),
@@ -116,6 +115,19 @@ async fn connections_and_empty_messages_are_refused() {
     }
     drop(channel);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
+    let nothing = || CheckRequest { attributes: Some(AttributeContext::default()) };
+    for (setting, expected) in [("refuse", (3, 400)), ("allow", (0, 200)), ("flow:trial", (3, 400))] {
+        let (_directory, server) = start(&[("NEGLIST_LISTEN_UNLABELLED", setting)]);
+        let channel = connect(server.grpc()[0]).await;
+        assert_eq!(verdict(&check(&channel, nothing()).await), expected, "{setting}");
+        assert_eq!(verdict(&check(&channel, request(("unheard-of", 1), "1")).await), (3, 400), "{setting}");
+        drop(channel);
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use neglist::ledger::{Hold, Ledger, Reservation};
 use redb::ReadableTable;
 use tempfile::TempDir;
 
-use crate::commands::{Done, run, run_in};
+use crate::commands::{Done, name, run, run_in, written};
 use crate::ledger_support::{START, allow, check_sound, counted, general, named, open, reservation, sensitive, wait};
 use crate::postgres_server;
+use crate::small::{OWN, PORT, Small};
 
 const HEADER: &str = "exporter,year,counter,class,persons\n";
 
@@ -87,7 +88,7 @@ fn what_is_exported_can_be_imported() {
     let exported = succeeded(place.on("old", &["export"]));
     insta::assert_snapshot!("ledger_export", exported);
     let sheet = place.sheet(&exported);
-    let done = succeeded(place.on("new", &["import", &sheet, "--id", "moved"]));
+    let done = succeeded(place.on("new", &["import", &sheet, "--id", "moved", "--create"]));
     assert_eq!(done, "import `moved` added to 3 counters\n");
     let first = |text: &str| -> Vec<Vec<String>> {
         text.lines().map(|line| line.split(',').take(5).map(str::to_owned).collect()).collect()
@@ -96,7 +97,7 @@ fn what_is_exported_can_be_imported() {
     check_sound(&open(&place.path("new")));
     // Without what only the first ledger knows, an export is the same again.
     let again = place.sheet(succeeded(place.on("new", &["export"])));
-    succeeded(place.on("third", &["import", &again, "--id", "moved"]));
+    succeeded(place.on("third", &["import", &again, "--id", "moved", "--create"]));
     assert_eq!(succeeded(place.on("third", &["export"])), succeeded(place.on("new", &["export"])));
     assert_eq!(succeeded(place.on("new", &["export", "--transfers"])).lines().count(), 1);
 }
@@ -127,7 +128,8 @@ fn an_import_counts_once_and_can_be_taken_back() {
     assert!(tried.ends_with("the file is in order; it would add to 2 counters\n"), "{tried}");
     assert!(!place.path("ledger").exists(), "a dry run leaves the ledger alone");
     let import = ["import", sheet.as_str(), "--id", "one"];
-    assert_eq!(succeeded(place.on("ledger", &import)), "import `one` added to 2 counters\n");
+    let create = [&import[..], &["--create"]].concat();
+    assert_eq!(succeeded(place.on("ledger", &create)), "import `one` added to 2 counters\n");
     let after = succeeded(place.on("ledger", &["export"]));
     assert_eq!(
         after,
@@ -209,19 +211,21 @@ fn each_bad_line_is_reported_and_nothing_imported() {
 #[test]
 fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
     let place = Place::new();
+    let sheet = place.sheet(format!("{HEADER}acme,2026,national,general,1\n"));
     let withdraw: &[&str] = &["import", "--withdraw", "--id", "one"];
-    let commands: [&[&str]; 4] = [&["show"], &["export"], &["verify"], withdraw];
+    let import: &[&str] = &["import", &sheet, "--id", "one"];
+    let commands: [&[&str]; 5] = [&["show"], &["export"], &["verify"], withdraw, import];
     for command in commands {
         let done = place.on("missing", command);
-        assert_eq!(done.exit, Exit::Findings);
-        let text =
-            "error: there is no ledger at `DIR/missing`\n  help: name the ledger with `--ledger` or `NEGLIST_LEDGER`\n";
-        assert_eq!(place.stable(&done.err), text);
+        assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+        let changes = if command[0] == "import" { "; to begin a new one there, add `--create`" } else { "" };
+        let help = format!("  help: name the ledger with `--ledger` or `NEGLIST_LEDGER`{changes}\n");
+        assert_eq!(place.stable(&done.err), format!("error: there is no ledger at `DIR/missing`\n{help}"));
         assert!(!place.path("missing").exists());
     }
     let held = open(&place.path("held"));
-    let sheet = place.sheet(format!("{HEADER}acme,2026,national,general,1\n"));
-    for command in commands.into_iter().chain([&["import", sheet.as_str(), "--id", "one"][..]]) {
+    let create = [import, &["--create"]].concat();
+    for command in commands.into_iter().chain([&create[..]]) {
         let done = place.on("held", command);
         assert_eq!(done.exit, Exit::Findings);
         insta::assert_snapshot!("ledger_held", place.stable(&done.err));
@@ -283,13 +287,130 @@ fn a_ledger_in_a_database_is_no_different() {
     let exported = succeeded(place.on("old", &["export"]));
     let sheet = place.sheet(&exported);
     let import = ["import", sheet.as_str(), "--id", "moved"];
-    assert_eq!(run(&import), "import `moved` added to 3 counters\n");
+    let create = [&import[..], &["--create"]].concat();
+    for (arguments, hint) in [(&["show"][..], ""), (&import, ", `--create` makes them here")] {
+        let done = run_in(&[("NEGLIST_LEDGER", &url)], &[&["ledger"], arguments].concat(), b"");
+        let why = "error: the ledger is not available: the database has no tables of a ledger\n";
+        let help = format!("  help: a server makes them when it starts{hint}\n");
+        assert_eq!((done.exit, done.err), (Exit::Findings, format!("{why}{help}")));
+    }
+    assert_eq!(run(&create), "import `moved` added to 3 counters\n");
     let again = "import `moved` is in the ledger already, with the same totals: nothing changed\n";
     assert_eq!(run(&import), again);
-    succeeded(place.on("new", &import));
+    succeeded(place.on("new", &create));
     for command in [&["show"][..], &["export"], &["export", "--transfers"], &["verify"]] {
         assert_eq!(run(command), succeeded(place.on("new", command)), "{command:?}");
     }
     assert_eq!(run(&["import", "--withdraw", "--id", "moved"]), "import `moved` was taken back from 3 counters\n");
     assert_eq!(run(&["verify"]), "the totals agree with what they were counted from\n");
+}
+
+#[test]
+fn the_configuration_says_where_the_ledger_is_and_how_it_is_used() {
+    let place = Place::new();
+    fill(&place.path("ledger"));
+    let ledger = place.path("ledger");
+    let config = place.path("neglist.yaml");
+    let text = format!("ledger: {}\nledger_cache_bytes: 2097152\nlisten: '127.0.0.1:0'\n", ledger.display());
+    fs::write(&config, &text).unwrap();
+    let file = config.to_str().unwrap();
+    let shown = succeeded(place.on("ledger", &["show"]));
+    assert_eq!(succeeded(run(&["ledger", "--config", file, "show"])), shown);
+    assert_eq!(succeeded(run_in(&[("NEGLIST_CONFIG", file)], &["ledger", "show"], b"")), shown);
+    // The environment goes before the file, a flag before both.
+    let other = place.path("other");
+    let elsewhere = run_in(&[("NEGLIST_LEDGER", other.to_str().unwrap())], &["ledger", "--config", file, "show"], b"");
+    assert!(elsewhere.err.contains("there is no ledger at"), "{}", elsewhere.err);
+    // What is wrong with the rest of the ledger's settings is said before anything is opened.
+    fs::write(&config, text.replace("2097152", "some")).unwrap();
+    let done = run(&["ledger", "--config", file, "show"]);
+    assert_eq!(done.exit, Exit::Usage);
+    assert!(done.err.contains("neglist.yaml:2:1: ledger_cache_bytes: `some`"), "{}", done.err);
+    for (variable, why) in [
+        ("NEGLIST_LEDGER_CONNECTIONS_MAX", "`0` is not a whole number from 1"),
+        ("NEGLIST_LEDGER_CONECTIONS_MAX", "did you mean `NEGLIST_LEDGER_CONNECTIONS_MAX`?"),
+    ] {
+        let done = run_in(&[(variable, "0")], &["ledger", "show"], b"");
+        assert_eq!(done.exit, Exit::Usage);
+        assert!(done.err.contains(variable) && done.err.contains(why), "{}", done.err);
+    }
+}
+
+#[test]
+fn a_database_is_reached_with_the_settings_of_a_server() {
+    let Some(server) = postgres_server::shared() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = runtime.block_on(server.database());
+    let place = Place::new();
+    let sheet = place.sheet(format!("{HEADER}acme,2026,national,general,1\n"));
+    let create = ["ledger", "import", sheet.as_str(), "--id", "one", "--create"];
+    succeeded(run_in(&[("NEGLIST_LEDGER", &url)], &create, b""));
+    // Somebody holds the account: the command gives up after the time that is configured.
+    runtime.block_on(async {
+        let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        holder.batch_execute("BEGIN; SELECT id FROM neglist_account FOR UPDATE").await.unwrap();
+        let other = ["ledger", "import", sheet.as_str(), "--id", "two"].map(str::to_owned);
+        let url = url.clone();
+        let held = tokio::task::spawn_blocking(move || {
+            let environment = [("NEGLIST_LEDGER", url.as_str()), ("NEGLIST_LEDGER_REQUEST_MAX_MS", "100")];
+            run_in(&environment, &other.each_ref().map(String::as_str), b"")
+        });
+        let held = held.await.unwrap();
+        assert_eq!((held.exit, held.out.as_str()), (Exit::Findings, ""));
+        assert!(held.err.contains("the ledger is not available"), "{}", held.err);
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        drop(holder);
+        connection.await.unwrap().unwrap();
+    });
+    let counters = succeeded(run_in(&[("NEGLIST_LEDGER", &url)], &["ledger", "export"], b""));
+    assert!(counters.contains("acme,2026,national,general,1,"), "{counters}");
+}
+
+#[test]
+fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
+    let place = Place::new();
+    let beta = "exporters:\n  - {id: beta, name: {zh: 乙公司, en: Beta}, zones: [], ciio: no, kinds: [], held: {general: 0, \
+        sensitive: 0, specially_sensitive: 0}}\n";
+    let policies = written(&Small::new().with(OWN, "exporters:\n", beta));
+    let lines = [
+        "acme,2026,national,general,1",
+        "acme,2026,port/pharma/clinical-trial,sensitive,1",
+        "acme,2026,clearance/filing-1,sensitive,1",
+    ];
+    let known = place.sheet(format!("{HEADER}{}\n", lines.join("\n")));
+    let import = ["import", known.as_str(), "--id", "one", "--policies", name(&policies)];
+    let tried = succeeded(place.on("ledger", &[&import[..], &["--dry-run"]].concat()));
+    assert!(tried.ends_with("it would add to 3 counters\n"), "{tried}");
+    succeeded(place.on("ledger", &[&import[..], &["--create"]].concat()));
+
+    let lines = [
+        "acmee,2026,national,general,1",
+        "somebody else,2026,national,general,1",
+        "acme,2026,prot/pharma/clinical-trial,general,1",
+        "acme,2026,port/farma/clinical-trial,general,1",
+        "acme,2026,port/pharma/clinical-trail,general,1",
+        "acme,2026,port/nothing-like-it/clinical-trial,general,1",
+        "acme,2026,port/retail-services/other,general,1",
+        "acme,2026,clearance/filing-2,general,1",
+        "acmee,2026,clearance/filing-1,general,1",
+        "beta,2026,clearance/filing-1,general,1",
+        "acme,2026,clearance/nothing-like-it,general,1",
+        "acme,2026,national,general,x",
+    ];
+    let unknown = place.sheet(format!("{HEADER}{}\n", lines.join("\n")));
+    let import = ["import", unknown.as_str(), "--id", "two", "--policies", name(&policies)];
+    for more in [&["--dry-run"][..], &[]] {
+        let done = place.on("ledger", &[&import[..], more].concat());
+        assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+        insta::assert_snapshot!("ledger_unknown_names", place.stable(&done.err));
+    }
+    // Without policies the form alone is checked.
+    let without = place.on("ledger", &["import", unknown.as_str(), "--id", "two"]);
+    assert_eq!(without.err.lines().count(), 2, "{}", without.err);
+
+    let broken = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
+    let done = place.on("ledger", &["import", known.as_str(), "--id", "two", "--policies", name(&broken)]);
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert!(done.err.contains("P006") && done.err.contains("have 1 error"), "{}", done.err);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
 use neglist::ledger::rows::{State, TransferRow};
-use neglist::ledger::{Hold, Ledger, LedgerError, Replayed, Reservation, Usage};
+use neglist::ledger::{Hold, Ledger, LedgerError, Recall, Replayed, Reservation, Reserved, Usage};
 
 use crate::ledger_disk::{Disk, Fault};
 use crate::ledger_support::{
@@ -188,6 +188,29 @@ fn pages_of_a_failed_sync_are_written_again() {
     let ledger = EmbeddedLedger::open_in(Box::new(disk), small()).unwrap();
     check_sound(&ledger);
     assert!(stored(&ledger).keys().eq(["first", "many", "one"]));
+}
+
+/// Looking for a first answer costs neither a write nor a sync.
+#[test]
+fn a_first_answer_is_found_without_a_write() {
+    let disk = Disk::default();
+    let ledger = EmbeddedLedger::open_in(Box::new(disk.clone()), small()).unwrap();
+    let asked = Reservation { hold: Hold::Until(START.plus_seconds(100)), ..reservation("kept", named(0..9)) };
+    let first = wait(ledger.reserve(asked, allow(&[general("national")]))).unwrap();
+    let recall = |id: &str, hold| {
+        let Reservation { transfer_id, fingerprint, now, .. } = reservation(id, counted(0, 0));
+        wait(ledger.recall(Recall { transfer_id, fingerprint, hold, now }))
+    };
+    let held = Hold::Until(START.plus_seconds(100));
+    disk.fail_after(0, Fault::Write);
+    let again = Reserved { replayed: Replayed::Yes, ..first };
+    assert_eq!(recall("kept", held), Ok(Some(again.clone())));
+    assert_eq!(recall("never", Hold::Commit), Ok(None));
+    assert!(disk.is_planned(), "nothing was written");
+    disk.repair();
+    assert_eq!(recall("kept", Hold::Commit), Ok(Some(Reserved { expires_at: None, ..again })));
+    disk.fail_after(0, Fault::Write);
+    assert!(wait(ledger.commit("kept", START)).is_ok() && disk.is_planned(), "it is committed already");
 }
 
 #[test]

@@ -207,8 +207,7 @@ fn settled_transfers_are_forgotten_and_still_count() {
 #[test]
 fn a_judgement_that_panics_harms_nobody_else() {
     let ledger = Arc::new(new());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
+    wait(async {
         let good = |id: &str| ledger.reserve(reservation(id, counted(1, 0)), allow(&[national()]));
         let bad = ledger.reserve(reservation("bad", counted(1, 0)), Box::new(|_| panic!("the judgement of the test")));
         let (one, bad, two) = tokio::join!(good("one"), bad, good("two"));
@@ -250,6 +249,34 @@ fn a_full_queue_refuses_at_once() {
         std::thread::yield_now();
     }
     check_usage(&ledger, 1, 0);
+}
+
+#[test]
+fn a_writer_that_is_stuck_keeps_nobody_waiting() {
+    let ledger = Arc::new(with(Settings { time_max_ms: 200, ..Settings::default() }));
+    wait(ledger.reserve(held("sent", counted(10, 0), 60), allow(&[national()]))).unwrap();
+    let (started, begun) = mpsc::channel();
+    let (go, going) = mpsc::channel::<()>();
+    let stuck = Arc::clone(&ledger);
+    let stuck = std::thread::spawn(move || {
+        let judge = Box::new(move |_: &_| {
+            started.send(()).unwrap();
+            going.recv().unwrap();
+            Judgement { add: vec![national()], goes: Goes::Ahead, answer: Vec::new() }
+        });
+        wait(stuck.reserve(reservation("stuck", counted(1, 0)), judge))
+    });
+    begun.recv().unwrap();
+    let late = wait(ledger.reserve(reservation("late", counted(100, 0)), allow(&[national()]))).map(drop);
+    for answer in [late, wait(ledger.commit("sent", START)), stuck.join().unwrap().map(drop)] {
+        assert!(matches!(&answer, Err(LedgerError::Unavailable(why)) if why.contains("in time")), "{answer:?}");
+    }
+    go.send(()).unwrap();
+    // What went ahead is committed; nobody waited any more for what was not judged yet.
+    wait(ledger.tick(START)).unwrap();
+    check_usage(&ledger, 11, 0);
+    let again = wait(ledger.reserve(reservation("stuck", counted(1, 0)), allow(&[national()]))).unwrap();
+    assert_eq!(again.replayed, Replayed::Yes);
 }
 
 #[test]

@@ -1,19 +1,22 @@
-//! The embedded ledger against a plain model: the same random steps, the same answers.
+//! Both ledgers against a plain model: the same random steps, the same answers.
 //!
 //! The model keeps every transfer and adds up from scratch each time. `NEGLIST_LEDGER_MODEL_STEPS`
 //! says how long, `NEGLIST_LEDGER_MODEL_SEED` which steps.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 
 use neglist::domain::units::{CountedClass, Moment};
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
-use neglist::ledger::rows::ImportedTotal;
+use neglist::ledger::postgres::{self, PostgresLedger};
+use neglist::ledger::rows::{ImportedTotal, OperateError};
 use neglist::ledger::{
-    Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation,
-    Reserved, Settled, Usage,
+    Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Recall, Replayed,
+    Reservation, Reserved, Settled, Usage,
 };
 
 use crate::ledger_support::{Random, START, account, check_sound, counted, from_environment, pseudonym, wait, watched};
+use crate::postgres_server;
 
 const RETENTION_SECONDS: i64 = 86_400;
 
@@ -51,6 +54,110 @@ struct Model {
     /// What went ahead and was forgotten; it still counts.
     forgotten: Vec<Transfer>,
     imports: BTreeMap<String, Vec<ImportedTotal>>,
+}
+
+/// A ledger that is put to the test.
+trait Subject {
+    fn ledger(&self) -> &dyn Ledger;
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T;
+    fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError>;
+    fn withdraw(&self, id: &str) -> Result<u64, OperateError>;
+    fn tick(&self, now: Moment) -> u64;
+    /// Ids of the transfers it knows.
+    fn ids(&self) -> Vec<String>;
+    fn check_sound(&self);
+
+    /// What ends a step that has a moment, here and in the model.
+    fn end_step(&self, now: Moment, model: &mut Model);
+}
+
+impl Subject for EmbeddedLedger {
+    fn ledger(&self) -> &dyn Ledger {
+        self
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        wait(future)
+    }
+
+    fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
+        wait(self.import_totals(id, totals))
+    }
+
+    fn withdraw(&self, id: &str) -> Result<u64, OperateError> {
+        wait(self.withdraw_import(id))
+    }
+
+    fn tick(&self, now: Moment) -> u64 {
+        wait(EmbeddedLedger::tick(self, now)).unwrap()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.export().unwrap().transfers().map(|row| row.unwrap().transfer_id).collect()
+    }
+
+    fn check_sound(&self) {
+        check_sound(self);
+    }
+
+    /// Each request forgets.
+    fn end_step(&self, now: Moment, model: &mut Model) {
+        model.forget(now.plus_seconds(-RETENTION_SECONDS));
+    }
+}
+
+/// A database that two servers take turns at.
+struct Shared {
+    runtime: tokio::runtime::Runtime,
+    servers: [PostgresLedger; 2],
+    turns: std::cell::Cell<usize>,
+}
+
+impl Shared {
+    fn server(&self) -> &PostgresLedger {
+        self.turns.set(self.turns.get() + 1);
+        &self.servers[self.turns.get() % 2]
+    }
+}
+
+impl Subject for Shared {
+    fn ledger(&self) -> &dyn Ledger {
+        self.server()
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
+        self.wait(self.server().import_totals(id, totals))
+    }
+
+    fn withdraw(&self, id: &str) -> Result<u64, OperateError> {
+        self.wait(self.server().withdraw_import(id))
+    }
+
+    fn tick(&self, now: Moment) -> u64 {
+        self.wait(self.server().tick(now)).unwrap()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.wait(async {
+            let mut export = self.server().export().await.unwrap();
+            export.transfers().await.unwrap().into_iter().map(|row| row.transfer_id).collect()
+        })
+    }
+
+    fn check_sound(&self) {
+        assert_eq!(self.wait(self.server().verify()).unwrap(), []);
+    }
+
+    /// Requests are about one account; a tick is about all of them.
+    fn end_step(&self, now: Moment, model: &mut Model) {
+        while 0 < self.tick(now) {}
+        model.release_run_out(now);
+        model.forget(now.plus_seconds(-RETENTION_SECONDS - 1));
+    }
 }
 
 fn index(class: CountedClass) -> usize {
@@ -105,9 +212,8 @@ impl Model {
         }
     }
 
-    fn forget(&mut self, now: Moment) {
-        let oldest = now.plus_seconds(-RETENTION_SECONDS);
-        let old = |transfer: &Transfer| !matches!(transfer.state, State::Reserved(_)) && transfer.settled_at <= oldest;
+    fn forget(&mut self, until: Moment) {
+        let old = |transfer: &Transfer| !matches!(transfer.state, State::Reserved(_)) && transfer.settled_at <= until;
         let ids: Vec<String> = self.known.iter().filter(|(_, t)| old(t)).map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.forgotten.push(self.known.remove(&id).unwrap());
@@ -121,22 +227,8 @@ impl Model {
             Hold::Until(moment) => Some(moment),
         };
         let state = expires_at.map_or(State::Committed, State::Reserved);
-        if let Some(known) = self.known.get_mut(&asked.transfer_id) {
-            if known.fingerprint != asked.fingerprint {
-                return (Err(LedgerError::OtherTransfer), None);
-            }
-            let expires_at = match (known.state, asked.hold) {
-                (State::Released, _) => return (Err(LedgerError::Settled(Settled::Released)), None),
-                (State::Expired, _) => return (Err(LedgerError::Settled(Settled::Expired)), None),
-                (State::Reserved(until), Hold::Until(_)) => Some(until),
-                (State::Reserved(_), Hold::Commit) => {
-                    (known.state, known.settled_at) = (State::Committed, asked.now);
-                    None
-                }
-                (State::Committed | State::Refused, _) => None,
-            };
-            let (answer, changes) = (known.answer.clone(), known.changes.clone());
-            return (Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes }), None);
+        if let Some(first) = self.recall(&recall(asked)).transpose() {
+            return (first, None);
         }
         let seen: Before =
             asked.read.iter().map(|counter| (counter.clone(), self.before(&asked.account, counter, who))).collect();
@@ -175,6 +267,26 @@ impl Model {
         (Ok(reserved), Some(seen))
     }
 
+    fn recall(&mut self, asked: &Recall) -> Result<Option<Reserved>, LedgerError> {
+        self.release_run_out(asked.now);
+        let Some(known) = self.known.get_mut(&asked.transfer_id) else { return Ok(None) };
+        if known.fingerprint != asked.fingerprint {
+            return Err(LedgerError::OtherTransfer);
+        }
+        let expires_at = match (known.state, asked.hold) {
+            (State::Released, _) => return Err(LedgerError::Settled(Settled::Released)),
+            (State::Expired, _) => return Err(LedgerError::Settled(Settled::Expired)),
+            (State::Reserved(until), Hold::Until(_)) => Some(until),
+            (State::Reserved(_), Hold::Commit) => {
+                (known.state, known.settled_at) = (State::Committed, asked.now);
+                None
+            }
+            (State::Committed | State::Refused, _) => None,
+        };
+        let (answer, changes) = (known.answer.clone(), known.changes.clone());
+        Ok(Some(Reserved { answer, changes, expires_at, replayed: Replayed::Yes }))
+    }
+
     fn end(&mut self, id: &str, now: Moment, end: State) -> Result<(), LedgerError> {
         self.release_run_out(now);
         let transfer = self.known.get_mut(id).ok_or(LedgerError::NotFound)?;
@@ -191,6 +303,11 @@ impl Model {
             (State::Released | State::Expired | State::Refused, _) => Ok(()),
         }
     }
+}
+
+fn recall(asked: &Reservation) -> Recall {
+    let Reservation { transfer_id, fingerprint, hold, now, .. } = asked.clone();
+    Recall { transfer_id, fingerprint, hold, now }
 }
 
 /// Allows below the line; above an odd remainder only some of the counters are added to.
@@ -245,22 +362,27 @@ impl Walk {
         format!("transfer-{}", self.random.below(120))
     }
 
-    fn reserve(&mut self, ledger: &EmbeddedLedger) {
+    fn reserve(&mut self, subject: &impl Subject) {
         let (asked, who) = self.reservation();
+        if self.random.below(4) == 0 {
+            let asked = recall(&asked);
+            assert_eq!(subject.wait(subject.ledger().recall(asked.clone())), self.model.recall(&asked), "{asked:?}");
+            return;
+        }
         let line = 20 + self.random.below(200);
         let read = asked.read.clone();
         let (judge, seen) = watched(Box::new(move |before| judge(before, &read, line)));
-        let got = wait(ledger.reserve(asked.clone(), judge));
+        let got = subject.wait(subject.ledger().reserve(asked.clone(), judge));
         let (want, judged) = self.model.reserve(&asked, who, line);
         assert_eq!(got, want, "{asked:?}");
         assert_eq!(*seen.lock().unwrap(), judged, "{asked:?}");
     }
 
-    fn import(&mut self, ledger: &EmbeddedLedger) {
+    fn import(&mut self, subject: &impl Subject) {
         let id = format!("import-{}", self.random.below(4));
         if self.random.below(3) == 0 {
             let known = self.model.imports.remove(&id);
-            assert_eq!(wait(ledger.withdraw_import(&id)).ok(), known.map(|totals| totals.len() as u64));
+            assert_eq!(subject.withdraw(&id).ok(), known.map(|totals| totals.len() as u64));
             return;
         }
         let account = self.accounts[0].clone();
@@ -271,7 +393,7 @@ impl Walk {
             counter,
         };
         let totals: Vec<ImportedTotal> = counters.into_iter().map(total).collect();
-        let got = wait(ledger.import_totals(&id, totals.clone()));
+        let got = subject.import(&id, totals.clone());
         match self.model.imports.get(&id) {
             Some(known) if *known == totals => assert_eq!(got, Ok(0)),
             Some(_) => assert!(got.is_err()),
@@ -282,25 +404,25 @@ impl Walk {
         }
     }
 
-    fn step(&mut self, ledger: &EmbeddedLedger) {
+    fn step(&mut self, subject: &impl Subject) {
         match self.random.below(20) {
-            0..=9 => self.reserve(ledger),
+            0..=9 => self.reserve(subject),
             10..=12 => {
                 let id = self.id();
                 let want = self.model.end(&id, self.now, State::Committed);
-                assert_eq!(wait(ledger.commit(&id, self.now)), want, "{id}");
+                assert_eq!(subject.wait(subject.ledger().commit(&id, self.now)), want, "{id}");
             }
             13..=15 => {
                 let id = self.id();
                 let want = self.model.end(&id, self.now, State::Released);
-                assert_eq!(wait(ledger.release(&id, self.now)), want, "{id}");
+                assert_eq!(subject.wait(subject.ledger().release(&id, self.now)), want, "{id}");
             }
             16 => {
                 self.model.release_run_out(self.now);
-                wait(ledger.tick(self.now)).unwrap();
+                subject.tick(self.now);
             }
             // Without a moment there is nothing to be forgotten by.
-            17 => return self.import(ledger),
+            17 => return self.import(subject),
             _ => {
                 // Coarse, so that a reservation is often looked at in the very moment when it runs out.
                 let far = if self.random.below(40) == 0 { 1_000 } else { 4 };
@@ -308,43 +430,51 @@ impl Walk {
                 return;
             }
         }
-        self.model.forget(self.now);
+        subject.end_step(self.now, &mut self.model);
     }
 
-    fn compare(&self, ledger: &EmbeddedLedger) {
+    fn compare(&self, subject: &impl Subject) {
         for account in &self.accounts {
-            let usage = wait(ledger.usage(account, self.now)).unwrap();
-            let read = wait(ledger.read(account, &self.counters, self.now)).unwrap();
+            let usage = subject.wait(subject.ledger().usage(account, self.now)).unwrap();
+            let read = subject.wait(subject.ledger().read(account, &self.counters, self.now)).unwrap();
             for counter in &self.counters {
                 let want = self.model.usage(account, counter);
                 assert_eq!(usage.get(counter).copied().unwrap_or_default(), want, "{counter:?}");
                 assert_eq!(read[counter], want.total());
             }
         }
-        let transfers = ledger.export().unwrap().transfers().map(|row| row.unwrap().transfer_id);
-        assert!(transfers.eq(self.model.known.keys().cloned()));
-        check_sound(ledger);
+        assert!(subject.ids().iter().eq(self.model.known.keys()));
+        subject.check_sound();
     }
 }
 
-#[test]
-fn the_ledger_does_what_a_plain_map_does() {
-    let steps = from_environment("NEGLIST_LEDGER_MODEL_STEPS", 2_500);
+/// The beginning of a walk, and how many steps it has.
+fn walk(steps: u64) -> (Walk, u64) {
+    let steps = from_environment("NEGLIST_LEDGER_MODEL_STEPS", steps);
     let seed = from_environment("NEGLIST_LEDGER_MODEL_SEED", 1);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("ledger");
-    let settings =
-        Settings { retention_days: u32::try_from(RETENTION_SECONDS / 86_400).unwrap(), ..Settings::default() };
-    let mut ledger = EmbeddedLedger::open(&path, settings.clone()).unwrap();
     let counter = |name: &str, class| Counter { name: name.to_owned(), class };
     let counters = ["national", "beijing/pharma"];
-    let mut walk = Walk {
+    let walk = Walk {
         random: Random(seed),
         model: Model::default(),
         now: START,
         counters: counters.iter().flat_map(|name| CountedClass::ALL.map(|class| counter(name, class))).collect(),
         accounts: vec![account("acme"), account("globex")],
     };
+    (walk, steps)
+}
+
+fn retention_days() -> u32 {
+    u32::try_from(RETENTION_SECONDS / 86_400).unwrap()
+}
+
+#[test]
+fn the_ledger_does_what_a_plain_map_does() {
+    let (mut walk, steps) = walk(2_500);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let settings = Settings { retention_days: retention_days(), ..Settings::default() };
+    let mut ledger = EmbeddedLedger::open(&path, settings.clone()).unwrap();
     for step in 0..steps {
         walk.step(&ledger);
         if walk.random.below(60) == 0 {
@@ -356,4 +486,32 @@ fn the_ledger_does_what_a_plain_map_does() {
         }
     }
     walk.compare(&ledger);
+}
+
+#[test]
+fn the_shared_ledger_does_what_a_plain_map_does() {
+    let Some(server) = postgres_server::shared() else { return };
+    let (mut walk, steps) = walk(500);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let servers = runtime.block_on(async {
+        let url = server.database().await;
+        let settings = postgres::Settings {
+            time_max_ms: 30_000,
+            retention_days: retention_days(),
+            expiries_per_batch_max: 1_000,
+            ..postgres::Settings::default()
+        };
+        [
+            PostgresLedger::connect(&url, settings.clone()).await.unwrap(),
+            PostgresLedger::connect(&url, settings).await.unwrap(),
+        ]
+    });
+    let shared = Shared { runtime, servers, turns: std::cell::Cell::new(0) };
+    for step in 0..steps {
+        walk.step(&shared);
+        if step % 25 == 0 {
+            walk.compare(&shared);
+        }
+    }
+    walk.compare(&shared);
 }

@@ -12,7 +12,7 @@ use neglist::ledger::{Account, Hold, Ledger, LedgerError, Replayed, Reservation}
 use crate::ledger_contract::{
     self as contract, Crowd, account, at, counted, general, goes, named, reservation, sensitive,
 };
-use crate::postgres_server::{self as server, Cut};
+use crate::postgres_server::{self as server, Cut, Stricter};
 
 /// Long enough for a server to start again.
 fn patient() -> Settings {
@@ -67,6 +67,66 @@ async fn callers_that_cannot_share_turns_end_exactly_on_the_line() {
     }
     contract::ends_on_the_line(&as_ledgers(&ledgers), "alone", Crowd { callers: 8, line: 100 }).await;
     nothing_is_wrong(&ledgers[0]).await;
+}
+
+/// Databases that speak the protocol may give a stricter isolation than is asked for: whoever waited
+/// for the account then has to begin anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stricter_isolation_than_was_asked_for_loses_and_doubles_nothing() {
+    let Some(server) = server::own(&[]) else { return };
+    for level in [Stricter::RepeatableRead, Stricter::Serializable] {
+        let (url, stricter) = server.stricter(&server.database().await, level).await;
+        let ledgers = servers(&url, 3).await;
+        contract::holds(ledgers[0].as_ref()).await;
+        contract::ends_on_the_line(&as_ledgers(&ledgers), "strict", Crowd { callers: 9, line: 60 }).await;
+        nothing_is_wrong(&ledgers[0]).await;
+        assert!(60 < stricter.load(Ordering::Relaxed), "{level:?}: transactions began as they were asked for");
+    }
+}
+
+/// Makes COMMIT fail with a code, for the first transactions that insert a transfer, as many as it is told.
+async fn failing_commits(url: &str, code: &str, count: u32) {
+    let sql = format!(
+        "CREATE SEQUENCE commits;
+        CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('commits') <= {count} THEN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{code}'; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON neglist_transfer
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_at_commit()"
+    );
+    server::execute(url, &sql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_fails_at_commit_is_repeated() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let ledger = connect(&url).await;
+    failing_commits(&url, "40001", 5).await;
+    let reserved = ledger.reserve(reservation("late", "a", named(&[1, 2], &[])), goes()).await.unwrap();
+    assert_eq!((reserved.changes[0].before, reserved.changes[0].added), (0, 2));
+    assert_eq!(reserved.replayed, Replayed::No);
+    let again = ledger.reserve(reservation("late", "a", named(&[1, 2], &[])), goes()).await.unwrap();
+    assert_eq!(again.replayed, Replayed::Yes);
+    assert_eq!(ledger.read(&account("late"), &[general()], at(1)).await.unwrap()[&general()], 2);
+    nothing_is_wrong(&ledger).await;
+}
+
+/// A distributed database may not know itself what became of a COMMIT.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_at_commit_that_says_too_little_is_not_called_undone() {
+    let Some(server) = server::shared() else { return };
+    for (code, text) in [("XX000", "whether it was done is not known"), ("23514", "nothing was added")] {
+        let url = server.database().await;
+        let ledger = connect(&url).await;
+        failing_commits(&url, code, 1).await;
+        let asked = || reservation("unsaid", "a", counted(1, 0));
+        let error = ledger.reserve(asked(), goes()).await.unwrap_err();
+        assert!(matches!(&error, LedgerError::Unavailable(why) if why.contains(text)), "{code}: {error}");
+        let again = ledger.reserve(asked(), goes()).await.unwrap();
+        assert_eq!((again.changes[0].before, again.replayed), (0, Replayed::No));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +301,23 @@ async fn servers_that_start_at_once_make_the_tables_once() {
     }
 }
 
+/// Some databases commit each statement that makes a table by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_was_cut_off_is_completed() {
+    let Some(server) = server::shared() else { return };
+    let url = server.database().await;
+    let ledger = connect(&url).await;
+    ledger.reserve(reservation("cut-off", "a", counted(1, 0)), goes()).await.unwrap();
+    let cut_off =
+        "UPDATE neglist_schema SET version = 0; DROP TABLE neglist_import; DROP INDEX neglist_transfer_changed";
+    server::execute(&url, cut_off).await;
+    let ledger = connect(&url).await;
+    let total = ImportedTotal { account: account("cut-off"), counter: general(), persons: 1 };
+    assert_eq!(ledger.import_totals("sheet", vec![total]).await.unwrap(), 1);
+    assert_eq!(ledger.read(&account("cut-off"), &[general()], at(1)).await.unwrap()[&general()], 2);
+    server::execute(&url, "DROP INDEX neglist_transfer_changed").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_database_is_refused() {
     let Some(server) = server::shared() else { return };
@@ -269,7 +346,7 @@ async fn a_database_that_forgets_is_refused() {
 async fn a_row_that_another_server_holds_is_waited_for_within_limits() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
-    let hasty = Settings { time_max_ms: 400, lock_time_max_ms: 50, ..Settings::default() };
+    let hasty = Settings { time_max_ms: 2_000, lock_time_max_ms: 50, ..Settings::default() };
     let ledger = PostgresLedger::connect(&url, hasty).await.unwrap();
     ledger.reserve(reservation("held", "a", counted(1, 0)), goes()).await.unwrap();
     let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();

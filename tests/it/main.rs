@@ -44,19 +44,27 @@ mod regression;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// `neglist check --ledger`: caps that the year's totals have nearly used.
+mod ledger_check;
+
 /// `neglist ledger`: what operators do.
 mod ledger_commands;
 
 /// The embedded ledger: answers, operators, many callers at once.
 mod ledger_embedded;
 
-/// The embedded ledger against a plain model, in random steps.
+/// Both ledgers against a plain model, in random steps.
 mod ledger_model;
+
+/// Retries of transfers that the policies no longer accept, over gRPC.
+mod ledger_retry;
 
 /// What clients send, and how they read what comes back.
 mod clients;
 /// The door for Envoy, asked by the generated client.
 mod envoy_grpc;
+/// The door for Envoy, behind a real one that runs the examples.
+mod envoy_real;
 /// What the tests of all gateways share.
 mod gateways;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
@@ -105,6 +113,9 @@ mod ledger_contract;
 
 /// The ledger in a database that several servers share.
 mod ledger_postgres;
+
+/// What a turn at that database may take on, and what its acknowledgement is worth.
+mod ledger_postgres_turns;
 
 /// A database for tests.
 mod postgres_server;

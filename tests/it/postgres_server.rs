@@ -184,6 +184,77 @@ impl Server {
     }
 }
 
+/// What a database gives where READ COMMITTED is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stricter {
+    /// As databases do without a weaker level than a snapshot of the whole transaction.
+    RepeatableRead,
+    /// As databases do that know no other level.
+    Serializable,
+}
+
+impl Server {
+    /// Starts a go-between that asks for a stricter isolation than its clients do. Returns the URL of
+    /// the database behind it, and how often it did.
+    pub(crate) async fn stricter(&self, url: &str, level: Stricter) -> (String, Arc<AtomicU32>) {
+        let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
+        let socket = self.directory().join(".s.PGSQL.5432");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let database = UnixStream::connect(&socket).await.unwrap();
+                tokio::spawn(go_between_stricter(client, database, level, Arc::clone(&counted)));
+            }
+        });
+        (format!("postgres://postgres@127.0.0.1:{port}/{name}"), count)
+    }
+}
+
+/// Returns a query as the protocol sends it.
+fn query(text: &str) -> Vec<u8> {
+    let size = u32::try_from(text.len() + 5).unwrap();
+    [b"Q", &size.to_be_bytes()[..], text.as_bytes(), b"\0"].concat()
+}
+
+/// Passes everything on; where a transaction begins, with a stricter isolation.
+async fn go_between_stricter(
+    mut client: TcpStream,
+    mut database: UnixStream,
+    level: Stricter,
+    counted: Arc<AtomicU32>,
+) -> std::io::Result<()> {
+    let asked = query("BEGIN ISOLATION LEVEL READ COMMITTED");
+    let given = query(match level {
+        Stricter::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        Stricter::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    });
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_database, mut to_database) = database.split();
+    let questions = async {
+        let mut read = vec![0; 1 << 16];
+        loop {
+            let size = from_client.read(&mut read).await?;
+            // A transaction begins where the client has waited for an answer, so at the beginning of what it sends.
+            if let Some(rest) = read[..size].strip_prefix(asked.as_slice()) {
+                counted.fetch_add(1, Ordering::Relaxed);
+                to_database.write_all(&[given.as_slice(), rest].concat()).await?;
+            } else if size == 0 {
+                return to_database.shutdown().await;
+            } else {
+                to_database.write_all(&read[..size]).await?;
+            }
+        }
+    };
+    let answers = tokio::io::copy(&mut from_database, &mut to_client);
+    tokio::select! {
+        ended = questions => ended,
+        ended = answers => ended.map(|_| ()),
+    }
+}
+
 /// Passes everything on, in both directions, up to the cut. Says whether it cut.
 async fn go_between(mut client: TcpStream, mut database: UnixStream, cut: Option<Cut>) -> bool {
     let (mut question, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -224,6 +295,16 @@ pub(crate) async fn execute(url: &str, sql: &str) {
     client.batch_execute(sql).await.unwrap();
     drop(client);
     connection.await.unwrap().unwrap();
+}
+
+/// Returns the number that a query comes to.
+pub(crate) async fn query_number(url: &str, sql: &str) -> i64 {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let number = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    connection.await.unwrap().unwrap();
+    number
 }
 
 fn start(binaries: &Path, directory: &Path, options: &[String]) -> Child {

@@ -153,10 +153,9 @@ impl Process {
     /// Starts a server with whatever arguments, and waits until it listens on each address that they name.
     pub(crate) fn listening(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut process = Self::spawn(arguments, settings);
-        let is_address = |argument: &&_| ["--listen", "--admin"].map(OsStr::new).contains(argument);
-        let addresses = arguments.iter().map(AsRef::as_ref).filter(is_address).count();
+        let is_address = |argument: &&_| ["--listen", "--admin", "--http"].map(OsStr::new).contains(argument);
         let http = settings.iter().filter(|(key, address)| *key == "NEGLIST_HTTP" && *address != "none").count();
-        for _ in 0..addresses + http {
+        for _ in 0..http + arguments.iter().map(AsRef::as_ref).filter(is_address).count() {
             let Ok(line) = process.lines.recv_timeout(DEADLINE) else {
                 panic!("the server does not listen:\n{}", process.stderr());
             };

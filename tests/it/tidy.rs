@@ -40,6 +40,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[
             "std",
             "blake3",
+            "bytes",
             "prost",
             "prost_reflect",
             "prost_types",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use neglist::domain::asked::Asked;
-use neglist::domain::counting::Counted;
+use neglist::domain::counting::{Counted, CounterKey, counters};
 use neglist::domain::evaluate::{evaluate, headroom};
 use neglist::domain::reason::ReasonCode;
 use neglist::domain::resolve::{missing_totals, resolve};
@@ -56,7 +56,13 @@ impl World {
             reasons: decision.reasons.iter().map(|reason| reason.code).collect(),
             clearance: decision.clearance.map(|id| snapshot.clearance(id).unwrap().id.to_string()),
             valid_until: decision.valid_until,
+            counted: counters(&transfer, &decision).into_iter().map(|key| self.name(key)).collect(),
         })
+    }
+
+    /// Returns the name of a counter, with its class.
+    fn name(&self, CounterKey { counted, class }: CounterKey) -> String {
+        format!("{}/{}", counted.name(&self.snapshot), class.name())
     }
 
     /// Returns everything that the compiled policies answer, the order of equally strict reasons apart.

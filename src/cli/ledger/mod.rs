@@ -3,7 +3,7 @@
 //! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
 //! at any time. No pseudonym leaves either of them here.
 
-mod place;
+mod known;
 mod sheet;
 mod write;
 
@@ -12,12 +12,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use self::place::{Opened, Place};
+use self::known::Known;
 use super::console::{Console, Exit, Format};
+use super::place::{Access, Opened, Place};
+use super::policies::{self, Settings};
+use super::stop::Stop;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
-use crate::ledger::LedgerError;
-use crate::ledger::embedded::{HELD_ELSEWHERE, MissingFile};
-use crate::ledger::rows::{CounterRow, OperateError};
+use crate::ledger::rows::CounterRow;
 use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
 /// Most bytes of the id of an import.
@@ -29,6 +31,9 @@ pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL", global = true)]
     ledger: Option<String>,
+    /// A configuration file: that of the server [default: `NEGLIST_CONFIG`].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -80,7 +85,8 @@ enum SheetFormat {
 ///
 /// The file is CSV with a header and the columns exporter, year, counter, class (general or
 /// sensitive) and persons. Counters are called `national`, `FAMILY/SECTOR/SCENARIO` and
-/// `clearance/ID`. The same file under the same id again adds nothing.
+/// `clearance/ID`. The same file under the same id again adds nothing. A ledger that is not there
+/// is made with `--create` alone, so that a slip in its name is noticed.
 #[derive(Debug, Args)]
 struct Import {
     /// The file.
@@ -92,6 +98,12 @@ struct Import {
     /// Check the file and show what it adds, and leave the ledger alone.
     #[arg(long, conflicts_with = "withdraw")]
     dry_run: bool,
+    /// Make the ledger where there is none yet: a new file, or the tables in a database.
+    #[arg(long, conflicts_with_all = ["withdraw", "dry_run"])]
+    create: bool,
+    /// Refuse exporters, clearances and scenarios that these policies do not know.
+    #[arg(long, value_name = "DIR", conflicts_with = "withdraw")]
+    policies: Option<String>,
     /// Take back what the import of this id added.
     #[arg(long, conflicts_with = "file")]
     withdraw: bool,
@@ -101,75 +113,20 @@ struct Import {
 #[derive(Debug, Args)]
 struct Verify {}
 
-/// Why a command was not done.
-#[derive(Debug)]
-enum Stop {
-    /// Its output cannot be written.
-    Output(io::Error),
-    /// It was not understood; what is wrong, as it is written.
-    Usage(String),
-    /// It cannot be done; what is wrong, and what to do about it.
-    Refused(String, Option<String>),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Output(error)
-    }
-}
-
-impl From<csv::Error> for Stop {
-    fn from(error: csv::Error) -> Self {
-        Stop::Output(error.into())
-    }
-}
-
-impl From<LedgerError> for Stop {
-    fn from(error: LedgerError) -> Self {
-        let message = error.to_string();
-        let is_held = message.contains(HELD_ELSEWHERE);
-        let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
-        Stop::Refused(message, is_held.then(|| help.to_owned()))
-    }
-}
-
-impl From<OperateError> for Stop {
-    fn from(error: OperateError) -> Self {
-        match error {
-            OperateError::Refused(why) => Stop::Refused(why, None),
-            OperateError::Ledger(error) => error.into(),
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// Where the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(run_command(arguments, console)) {
-        Ok(exit) => Ok(exit),
-        Err(Stop::Output(error)) => Err(error),
-        Err(Stop::Usage(text)) => {
-            writeln!(console.err, "{text}")?;
-            Ok(Exit::Usage)
-        }
-        Err(Stop::Refused(message, help)) => {
-            writeln!(console.err, "error: {message}")?;
-            if let Some(help) = help {
-                writeln!(console.err, "  help: {help}")?;
-            }
-            Ok(Exit::Findings)
-        }
-    }
+    runtime.block_on(run_command(arguments, console)).or_else(|stop| stop.tell(console))
 }
 
 async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
-    let place = || Place::find(arguments.ledger.as_deref(), &console.environment);
+    let place = || Place::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
     match &arguments.command {
         Command::Show(show) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             let mut counters = ledger.counters().await?;
             counters.retain(|row| show.keeps(row));
             match show.format {
@@ -179,13 +136,13 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Export(export) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             export.run(&ledger, console).await?;
             Ok(Exit::Success)
         }
         Command::Import(import) => import.run(&place()?, console).await,
         Command::Verify(Verify {}) => {
-            let ledger = place()?.open(MissingFile::Refuse).await?;
+            let ledger = place()?.open(Access::Look).await?;
             let findings = ledger.verify().await?;
             write::findings(&findings, console.out)?;
             Ok(if findings.is_empty() { Exit::Success } else { Exit::Findings })
@@ -224,12 +181,17 @@ impl Import {
     async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let id = &self.id;
         let Some(file) = &self.file else {
-            let ledger = place.open(MissingFile::Refuse).await?;
+            let ledger = place.open(Access::Change).await?;
             let count = ledger.withdraw(id).await?;
             writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
             return Ok(Exit::Success);
         };
-        let totals = match sheet::read(file) {
+        let snapshot = match self.snapshot(console)? {
+            Ok(snapshot) => snapshot,
+            Err(exit) => return Ok(exit),
+        };
+        let known = snapshot.as_ref().map(Known::new);
+        let totals = match sheet::read(file, known.as_ref()) {
             Ok(totals) => totals,
             Err(sheet::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
             Err(sheet::Unread::Lines(lines)) => {
@@ -246,13 +208,32 @@ impl Import {
             writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
             return Ok(Exit::Success);
         }
-        let ledger = place.open(MissingFile::Create).await?;
+        let access = if self.create { Access::Create } else { Access::Change };
+        let ledger = place.open(access).await?;
         let text = match ledger.import(id, totals).await? {
             0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
             count => format!("import `{id}` added to {}", counters(count)),
         };
         writeln!(console.out, "{text}")?;
         Ok(Exit::Success)
+    }
+}
+
+impl Import {
+    /// Returns the policies that names have to be known to, where they were named; says on the
+    /// console why they cannot be used.
+    fn snapshot(&self, console: &mut Console<'_>) -> io::Result<Result<Option<Snapshot>, Exit>> {
+        let Some(directory) = &self.policies else { return Ok(Ok(None)) };
+        let settings = match Settings::load(Some(directory), console)? {
+            Ok(settings) => settings,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        let mut inspected = settings.inspect_policies();
+        if let Some(snapshot) = inspected.snapshot.take() {
+            return Ok(Ok(Some(snapshot)));
+        }
+        inspected.keep_errors();
+        policies::refuse(&settings.directory, &inspected, console).map(Err)
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use annotate_snippets::normalize_untrusted_str;
 use csv::{ReaderBuilder, StringRecord};
 
+use super::known::Known;
 use super::parse_year;
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::counting::RESERVED_FAMILIES;
@@ -35,8 +36,8 @@ pub(super) enum Unread {
     Lines(Vec<String>),
 }
 
-/// Reads a file.
-pub(super) fn read(path: &Path) -> Result<Vec<ImportedTotal>, Unread> {
+/// Reads a file. `known`: what its names have to be known to.
+pub(super) fn read(path: &Path, known: Option<&Known<'_>>) -> Result<Vec<ImportedTotal>, Unread> {
     let name = path.display().to_string();
     let unread = |why: &dyn std::fmt::Display| Unread::File(format!("`{name}`: {why}"));
     let mut bytes = Vec::new();
@@ -46,17 +47,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedTotal>, Unread> {
     if FILE_BYTES_MAX < bytes.len() as u64 {
         return Err(unread(&format!("more than {FILE_BYTES_MAX} bytes: divide it, with an id for each part")));
     }
-    parse(&name, &bytes)
+    parse(&name, &bytes, known)
 }
 
-fn parse(name: &str, bytes: &[u8]) -> Result<Vec<ImportedTotal>, Unread> {
+fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<ImportedTotal>, Unread> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n').count();
         Unread::Lines(vec![format!("{name}:{line}: not UTF-8: save the sheet as `CSV UTF-8`")])
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut sheet = Sheet { name, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
+    let mut sheet = Sheet { name, known, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut columns: Option<Columns> = None;
     let mut record = StringRecord::new();
@@ -123,6 +124,7 @@ impl Columns {
 /// What was read so far.
 struct Sheet<'f> {
     name: &'f str,
+    known: Option<&'f Known<'f>>,
     /// On which line each counter stands.
     lines_of: BTreeMap<(Account, Counter), u64>,
     totals: Vec<ImportedTotal>,
@@ -147,6 +149,11 @@ impl Sheet<'_> {
             self.checked(line, parse_persons(persons.trim())),
         );
         let (Some(exporter), Some(year), Some(name), Some(class), Some(persons)) = read else { return };
+        let unknown = self.known.map(|known| known.unknown(&exporter, &name)).unwrap_or_default();
+        if !unknown.is_empty() {
+            self.wrong.extend(unknown.into_iter().map(|why| format!("{}:{line}: {why}", self.name)));
+            return;
+        }
         let key = (Account { exporter, year }, Counter { name, class });
         if let Some(first) = self.lines_of.get(&key) {
             self.wrong.push(format!(
@@ -212,6 +219,6 @@ fn parse_persons(text: &str) -> Result<u64, String> {
 }
 
 /// Returns a text of the file as messages show it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", normalize_untrusted_str(text).replace(['\n', '\r'], "␊"))
 }

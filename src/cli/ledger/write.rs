@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use annotate_snippets::normalize_untrusted_str;
 use serde_json::{Value, json};
 
-use super::Stop;
+use crate::cli::stop::Stop;
 use crate::domain::units::Moment;
 use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, TransferRow};
 use crate::report;

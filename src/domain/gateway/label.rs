@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Record, Unlabelled, Unmatched};
+use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Unlabelled, Unmatched};
 use super::seen::Seen;
 use super::table::{Gives, LabelHeaders, Rule};
 use super::value::{self, Problems};
@@ -181,10 +181,6 @@ fn require(headers: &LabelHeaders, gives: Option<&Gives>, labelled: &Labelled<'_
     let describes_itself = gives.is_some_and(Gives::has_fields);
     if labelled.flow.is_none() && !describes_itself && !problems.has(Label::Flow) {
         problems.add(Label::Flow, Origin::Header(headers.flow.to_string()), Fault::Missing);
-    }
-    // (recorded) A retry has to find its first answer.
-    if labelled.record == Record::Record && labelled.transfer_id.is_none() && !problems.has(Label::TransferId) {
-        problems.add(Label::TransferId, Origin::Header(headers.transfer_id.to_string()), Fault::Missing);
     }
 }
 

@@ -56,9 +56,8 @@ pub enum Record {
     /// It asks. Nothing is counted.
     #[default]
     AskOnly,
-    /// It reserves and commits in one step, under the transfer's id.
-    ///
-    /// INVARIANT (recorded): such a transfer has an id.
+    /// It reserves and commits in one step, under the transfer's id. Where no label is one, the door may have an id of
+    /// its own that no client can choose; without any the request is refused.
     Record,
 }
 

@@ -20,7 +20,9 @@ use super::tables::{Kind, Step, Stop, Tables, Transfer, unreadable};
 use crate::domain::units::{CountedClass, Moment};
 use crate::ledger::parts::Standing;
 use crate::ledger::rows::State;
-use crate::ledger::{Change, Goes, Hold, Judge, Judgement, LedgerError, Replayed, Reservation, Reserved, Settled};
+use crate::ledger::{
+    Change, Goes, Hold, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved, Settled,
+};
 
 /// The file, open for one batch.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
     pub(super) fn reserve(&mut self, mut reservation: Reservation, judge: &mut Judge) -> Result<Reserved, Stop> {
         self.release_run_out(reservation.now)?;
         if let Some(transfer) = self.transfer(&reservation.transfer_id)? {
-            return self.replay(&reservation, transfer);
+            return self.replay(&reservation.to_recall(), transfer);
         }
         plan::sort(&mut reservation);
         let persons = Persons::of(&reservation, self.directory, &self.tables.people)?;
@@ -72,13 +74,20 @@ impl<'txn, 'd> Book<'txn, 'd> {
         }
     }
 
+    /// Looks for a first answer.
+    pub(super) fn recall(&mut self, recall: &Recall) -> Result<Option<Reserved>, Stop> {
+        self.release_run_out(recall.now)?;
+        let known = self.transfer(&recall.transfer_id)?;
+        known.map(|transfer| self.replay(recall, transfer)).transpose()
+    }
+
     /// Answers a transfer id that was answered before.
     ///
     /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
     /// the data goes out now and that it does not come back, and persons that went out must not
     /// drop out of the totals when the reservation runs out.
-    fn replay(&mut self, reservation: &Reservation, transfer: Transfer) -> Result<Reserved, Stop> {
-        if transfer.fingerprint != reservation.fingerprint {
+    fn replay(&mut self, recall: &Recall, transfer: Transfer) -> Result<Reserved, Stop> {
+        if transfer.fingerprint != recall.fingerprint {
             return Err(LedgerError::OtherTransfer.into());
         }
         let answer = transfer.answer.clone();
@@ -87,14 +96,14 @@ impl<'txn, 'd> Book<'txn, 'd> {
             State::Released => return Err(LedgerError::Settled(Settled::Released).into()),
             State::Expired => return Err(LedgerError::Settled(Settled::Expired).into()),
             State::Committed | State::Refused => None,
-            State::Reserved if transfer.at <= reservation.now => {
-                self.settle(&reservation.transfer_id, transfer, State::Expired)?;
+            State::Reserved if transfer.at <= recall.now => {
+                self.settle(&recall.transfer_id, transfer, State::Expired)?;
                 return Err(LedgerError::Settled(Settled::Expired).into());
             }
-            State::Reserved => match reservation.hold {
+            State::Reserved => match recall.hold {
                 Hold::Until(_) => Some(transfer.at),
                 Hold::Commit => {
-                    self.settle_at(&reservation.transfer_id, transfer, State::Committed, reservation.now)?;
+                    self.settle_at(&recall.transfer_id, transfer, State::Committed, recall.now)?;
                     None
                 }
             },

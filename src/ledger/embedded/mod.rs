@@ -33,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use redb::ReadableDatabase;
 use tokio::sync::oneshot;
@@ -42,14 +43,27 @@ pub use self::storage::{HELD_ELSEWHERE, Storage};
 
 use self::operate::{Import, TransferRange};
 use self::storage::LedgerFile;
-use self::tables::{Stop, TRANSFERS};
+use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Memory for pages of the file, in bytes, where nobody says otherwise.
+///
+/// What matters is that the inner pages of the largest table fit, so that whoever is looked up costs
+/// one page of persons. A person known by name takes some 90 bytes of the file, so that a page of
+/// 4,096 bytes has some 45 of them, and an inner page leads to some 40 pages: a million persons have
+/// 22,000 pages and 560 inner ones, which are 2.2 MiB. 8 MiB are enough for three million, with some
+/// room for what a batch writes. The pages of the persons themselves come from the cache of the
+/// operating system, which gives them up when memory is short; this one never does.
+///
+/// More would be paid for by servers that do nothing: opening checks the whole file, which fills
+/// the cache as far as the file reaches.
+pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
 
 /// How the embedded ledger works. The defaults are right for most.
 #[derive(Debug, Clone)]
@@ -60,6 +74,9 @@ pub struct Settings {
     pub check_on_open: CheckOnOpen,
     /// Requests that may wait for the writer. One more is refused at once.
     pub queue_requests_max: usize,
+    /// Time to wait for the answer to a caller's request, in milliseconds. Longer than a batch takes
+    /// by far: it is for disks that do not answer.
+    pub time_max_ms: u64,
     /// Requests that share one sync.
     pub batch_requests_max: usize,
     /// Rows of persons and transfers after which a batch takes no more requests. A row takes a few
@@ -84,12 +101,13 @@ impl Default for Settings {
             missing: MissingFile::Create,
             check_on_open: CheckOnOpen::Always,
             queue_requests_max: 4_096,
+            time_max_ms: 5_000,
             batch_requests_max: 512,
             batch_work_max: 100_000,
             expiry_work_per_batch_max: 10_000,
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
-            cache_bytes: 256 << 20,
+            cache_bytes: CACHE_BYTES_DEFAULT,
         }
     }
 }
@@ -118,6 +136,7 @@ pub struct EmbeddedLedger {
     /// `None` only while it is dropped.
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
+    time_max: Duration,
 }
 
 impl fmt::Debug for EmbeddedLedger {
@@ -149,6 +168,7 @@ impl EmbeddedLedger {
         let database = Arc::new(database);
         let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
         let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
+        let time_max = Duration::from_millis(settings.time_max_ms);
         let file = Some(OpenFile { database, directory });
         let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
         let writer = thread::Builder::new()
@@ -163,7 +183,7 @@ impl EmbeddedLedger {
                 }
             })
             .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max })
     }
 
     /// Says whether the ledger is open; where not, why.
@@ -256,8 +276,18 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Done => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done => Err(no_answer().into()),
         }
+    }
+
+    /// Asks for a caller, who is not kept waiting by a disk that does not answer.
+    async fn ask_in_time(&self, work: Work) -> Result<Reply, LedgerError> {
+        self.shared.check()?;
+        let late = || {
+            let why = "it does not answer in time; whether it was done is not known: ask again with the same id";
+            LedgerError::Unavailable(why.to_owned())
+        };
+        tokio::time::timeout(self.time_max, self.ask(work)).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn ask(&self, work: Work) -> Result<Reply, LedgerError> {
@@ -286,26 +316,44 @@ impl Drop for EmbeddedLedger {
 #[async_trait::async_trait]
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
-        self.shared.check()?;
-        match self.ask(Work::Reserve(Box::new(reservation), judge)).await? {
+        match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => Err(no_answer()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
+        }
+    }
+
+    /// Goes through the writer like a reservation, so that an answer that is being given just now is found.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        match self.ask_in_time(Work::Recall(recall)).await? {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
+                Err(no_answer())
+            }
         }
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.shared.check()?;
-        self.ask(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.ask_in_time(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.shared.check()?;
-        self.ask(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.shared.before(account, counters)
+    }
+
+    fn read_at_hand(
+        &self,
+        exporter: &str,
+        year: Year,
+        counters: &[CounterName<'_>],
+    ) -> Option<Result<Vec<u64>, LedgerError>> {
+        Some(self.shared.at_hand(exporter, year, counters))
     }
 
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
@@ -314,13 +362,26 @@ impl Ledger for EmbeddedLedger {
     }
 }
 
+/// Returns the counters of a file that nobody writes to, by exporter, year and name, and changes
+/// nothing in it.
+///
+/// # Errors
+///
+/// Where a server has the file open, it was not closed as it should be, is no ledger, is of another
+/// format, or cannot be read.
+pub fn look(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Vec<CounterRow>, LedgerError> {
+    let counters = storage::look(path.as_ref(), cache_bytes).map_err(LedgerError::Unavailable)?;
+    Ok(counters.into_iter().map(row).collect())
+}
+
+fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {
+    CounterRow { account, counter, usage: parts.usage(), imported: parts.imported }
+}
+
 fn export(transaction: &redb::ReadTransaction) -> Result<Export, Stop> {
-    let mut names = BTreeMap::new();
-    let mut counters = Vec::new();
-    for (number, account, counter, parts) in tables::counters(transaction)? {
-        names.insert(number, counter.clone());
-        counters.push(CounterRow { account, counter, usage: parts.usage(), imported: parts.imported });
-    }
+    let counters = tables::counters(transaction)?;
+    let names = counters.iter().map(|(number, _, counter, _)| (*number, counter.clone())).collect();
+    let counters = counters.into_iter().map(row).collect();
     let transfers = TransferRange(transaction.open_table(TRANSFERS)?.range::<&str>(..)?);
     Ok(Export { counters, names, transfers })
 }

@@ -17,10 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::FileBackend;
-use redb::{BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+use redb::{
+    BackendError, Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, StorageError,
+};
 
 use super::directory::Directory;
-use super::tables::{self, FORMAT, FORMAT_KEY, META, Stop, Tables};
+use super::tables::{self, CounterOfFile, FORMAT, FORMAT_KEY, META, Stop, Tables};
 use super::{CheckOnOpen, MissingFile, Settings};
 
 /// Begins what is said of a file that another process has open.
@@ -133,6 +135,21 @@ fn open_unguarded(storage: &dyn Storage, settings: &Settings) -> Result<(Databas
     Ok((database, directory))
 }
 
+/// Reads the counters of a file without changing anything: it is not made, not repaired, and not
+/// kept from others who only read. Its sums are not checked.
+pub(super) fn look(path: &Path, cache_bytes: usize) -> Result<Vec<CounterOfFile>, String> {
+    let looked = catch_unwind(AssertUnwindSafe(|| look_unguarded(path, cache_bytes)));
+    let looked = looked.unwrap_or_else(|_| Err(damaged("it cannot be read")));
+    looked.map_err(|why| format!("`{}`: {why}", path.display()))
+}
+
+fn look_unguarded(path: &Path, cache_bytes: usize) -> Result<Vec<CounterOfFile>, String> {
+    let database = Builder::new().set_cache_size(cache_bytes).open_read_only(path).map_err(|error| refused(&error))?;
+    let transaction = database.begin_read().map_err(|error| error.to_string())?;
+    let counters = check_format(&transaction).and_then(|()| tables::counters(&transaction));
+    counters.map_err(|stop| stop.to_string())
+}
+
 /// Checks that the file is a ledger, makes it one where it is new, and reads its counters.
 fn read(database: &Database) -> Result<Directory, Stop> {
     let transaction = database.begin_read()?;
@@ -140,13 +157,19 @@ fn read(database: &Database) -> Result<Directory, Stop> {
         initialise(database)?;
         return Ok(Directory::default());
     }
+    check_format(&transaction)?;
+    Directory::from_rows(tables::counters(&transaction)?)
+}
+
+/// Refuses what is no ledger, and one in a format that this program does not read.
+fn check_format(transaction: &ReadTransaction) -> Result<(), Stop> {
     let format = match transaction.open_table(META) {
         Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),
         Err(redb::TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
     match format {
-        Some(format) if format == FORMAT => Directory::from_rows(tables::counters(&transaction)?),
+        Some(format) if format == FORMAT => Ok(()),
         Some(format) => Err(Stop::Broken(format!("its format is `{format}`, this program reads `{FORMAT}`"))),
         None => Err(Stop::Broken("it is a database, but not a ledger: give another path".to_owned())),
     }
@@ -179,6 +202,9 @@ fn refused(error: &DatabaseError) -> String {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
             format!("{HELD_ELSEWHERE}: stop that one, or share totals through PostgreSQL")
+        }
+        DatabaseError::RepairAborted => {
+            "it was not closed as it should be: run `neglist ledger verify`, or start a server with it".to_owned()
         }
         DatabaseError::UpgradeRequired(_) => "its file format is too old for this program".to_owned(),
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {

@@ -212,8 +212,11 @@ impl<'txn> Tables<'txn> {
     }
 }
 
+/// A counter with its number, its account and what it is made of.
+pub(super) type CounterOfFile = (u32, Account, Counter, Parts);
+
 /// Returns all counters with their numbers.
-pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<(u32, Account, Counter, Parts)>, Stop> {
+pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<CounterOfFile>, Stop> {
     let mut found = Vec::new();
     for row in transaction.open_table(COUNTERS)?.iter()? {
         let (key, value) = row?;

@@ -20,7 +20,7 @@ use super::tables::Stop;
 use super::totals::{Shared, closed};
 use super::{SECONDS_PER_DAY, Settings};
 use crate::domain::units::{Moment, Year};
-use crate::ledger::{Judge, LedgerError, Reservation, Reserved};
+use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
 
 /// What waits for the writer, and who waits for the answer.
 pub(super) struct Request {
@@ -31,6 +31,7 @@ pub(super) struct Request {
 /// What is asked of the writer.
 pub(super) enum Work {
     Reserve(Box<Reservation>, Judge),
+    Recall(Recall),
     Commit(String, Moment),
     Release(String, Moment),
     Tick(Moment),
@@ -44,6 +45,8 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) enum Reply {
     Reserved(Reserved),
+    /// The first answer; `None` where there was none.
+    Recalled(Option<Reserved>),
     Done,
     /// How many rows it concerned.
     Count(u64),
@@ -209,6 +212,7 @@ impl Book<'_, '_> {
     fn answer(&mut self, work: Work, settings: &Settings) -> Result<Reply, Stop> {
         match work {
             Work::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
+            Work::Recall(recall) => self.recall(&recall).map(Reply::Recalled),
             Work::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
             Work::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
             Work::Tick(now) => {
@@ -232,6 +236,7 @@ fn oldest_kept(now: Moment, settings: &Settings) -> Moment {
 fn moment(work: &Work) -> Option<Moment> {
     match work {
         Work::Reserve(reservation, _) => Some(reservation.now),
+        Work::Recall(recall) => Some(recall.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
         Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Reopen => None,
     }

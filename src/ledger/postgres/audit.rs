@@ -23,8 +23,8 @@ const COUNTERS: &str = "SELECT number, name, class, named_committed, named_reser
     JOIN neglist_account ON neglist_account.id = account ORDER BY exporter, year, name, class";
 const TRANSFERS: &str = "SELECT transfer.id, transfer.account, account.exporter, account.year, state, changed_s, \
     expires_s, expires_ns, counters, befores, addeds FROM neglist_transfer AS transfer \
-    JOIN neglist_account AS account ON account.id = transfer.account WHERE $1 < transfer.id \
-    ORDER BY transfer.id LIMIT $2";
+    JOIN neglist_account AS account ON account.id = transfer.account WHERE $1::TEXT < transfer.id \
+    ORDER BY transfer.id LIMIT $2::INT8";
 const PEOPLE: &str = "SELECT account, counter, SUM(CASE WHEN committed THEN 1 ELSE 0 END)::INT8, \
     SUM(CASE WHEN NOT committed AND 0 < reserved THEN 1 ELSE 0 END)::INT8, \
     SUM(CASE WHEN NOT committed AND reserved = 0 THEN 1 ELSE 0 END)::INT8 \

@@ -12,8 +12,8 @@ use super::rows::{Person, State, Step, TransferRow};
 use crate::domain::units::{CountedClass, Moment};
 use crate::ledger::parts::Parts;
 use crate::ledger::{
-    Before, Change, Counter, Goes, Hold, Judge, LedgerError, People, Pseudonym, Replayed, Reservation, Reserved,
-    Settled,
+    Before, Change, Counter, Goes, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation,
+    Reserved, Settled,
 };
 
 /// A person of a counter, by its number.
@@ -155,7 +155,7 @@ impl Book {
         judge: &mut Judge,
     ) -> Result<Reserved, Stop> {
         if self.transfers.contains_key(&reservation.transfer_id) {
-            return self.replay(reservation, token);
+            return self.replay(&reservation.to_recall(), token);
         }
         load_first(self.people_to_load(&reservation.read, &reservation.people))?;
         let before = reservation.read.iter().map(|counter| (counter.clone(), self.without(counter, reservation)));
@@ -241,23 +241,29 @@ impl Book {
         Ok(())
     }
 
+    /// Looks for a first answer.
+    pub(super) fn recall(&mut self, recall: &Recall, token: i64) -> Result<Option<Reserved>, Stop> {
+        let is_known = self.transfers.contains_key(&recall.transfer_id);
+        if is_known { self.replay(recall, token).map(Some) } else { Ok(None) }
+    }
+
     /// Answers a transfer id that was answered before.
     ///
     /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
     /// the data goes out now and that it does not come back, and persons that went out must not
     /// drop out of the totals when the reservation runs out.
-    fn replay(&mut self, reservation: &Reservation, token: i64) -> Result<Reserved, Stop> {
-        let id = reservation.transfer_id.as_str();
+    fn replay(&mut self, recall: &Recall, token: i64) -> Result<Reserved, Stop> {
+        let id = recall.transfer_id.as_str();
         let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
-        if row.fingerprint != reservation.fingerprint {
+        if row.fingerprint != recall.fingerprint {
             return Err(Stop::Answer(LedgerError::OtherTransfer));
         }
         let replayed = if row.token == token { Replayed::No } else { Replayed::Yes };
-        match (self.outcome(id, reservation.now)?, reservation.hold) {
+        match (self.outcome(id, recall.now)?, recall.hold) {
             (Some(settled @ (Settled::Released | Settled::Expired)), _) => {
                 return Err(Stop::Answer(LedgerError::Settled(settled)));
             }
-            (None, Hold::Commit) => self.settle(id, reservation.now, State::Committed)?,
+            (None, Hold::Commit) => self.settle(id, recall.now, State::Committed)?,
             (None, Hold::Until(_)) | (Some(Settled::Committed | Settled::Refused), _) => {}
         }
         let row = self.transfers.get(id).ok_or(Stop::Broken("a transfer is missing"))?;

@@ -5,7 +5,8 @@
 //! wait for the same lock. A lane exists while somebody is in it.
 //!
 //! Turns run in a task of their own: a caller that goes away in the middle of one takes nobody
-//! else's answer along.
+//! else's answer along. Of those who go away while they wait, nothing is added; what they said of a
+//! transfer, that it went ahead or did not, still holds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::session::{Fault, Session};
 use super::store::Doubt;
@@ -26,9 +28,7 @@ pub(super) struct LaneLimits {
     pub(super) queue_max: usize,
     /// Callers that share a turn.
     pub(super) batch_max: usize,
-    /// Named persons after which a turn takes no more callers.
-    pub(super) batch_persons_max: usize,
-    /// Time for a turn with all its repetitions.
+    /// Time for a turn with all its repetitions; also the time after which nobody waits for a turn any more.
     pub(super) time: Duration,
     pub(super) turn: TurnLimits,
 }
@@ -38,7 +38,22 @@ type Answer = Result<(Reply, Ask), LedgerError>;
 
 struct Waiting {
     order: Order,
+    caller: Caller,
+}
+
+struct Caller {
     answer: oneshot::Sender<Answer>,
+    since: Instant,
+    company: Company,
+}
+
+/// With whom a caller may share a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// With anybody.
+    Any,
+    /// With nobody, after a turn that could not be done for all of them.
+    Nobody,
 }
 
 /// All lanes.
@@ -62,7 +77,8 @@ impl Lanes {
         let (answer, answered) = oneshot::channel();
         // Zero stands for rows that no call made.
         let token = fastrand::i64(1..i64::MAX);
-        let waiting = Waiting { order: Order { ask, token }, answer };
+        let caller = Caller { answer, since: Instant::now(), company: Company::Any };
+        let waiting = Waiting { order: Order { ask, token }, caller };
         let is_new = {
             let mut lanes = self.lock();
             let is_new = !lanes.contains_key(&account);
@@ -85,9 +101,12 @@ impl Lanes {
     async fn drain(self: Arc<Self>, account: Account) {
         while let Some(batch) = self.next(&account) {
             // In a task of its own, so that a panic ends one turn and not the lane.
-            let turns = tokio::spawn(Arc::clone(&self).run(account.clone(), batch));
-            if let Ok(Err(down)) = turns.await {
-                self.fail_all(&account, &down);
+            let turn = tokio::spawn(Arc::clone(&self).run(account.clone(), batch));
+            match turn.await {
+                Ok(Ok(left)) => self.put_back(&account, left),
+                Ok(Err(down)) => self.fail_all(&account, &down),
+                // Whoever was in it has been told by the end of it.
+                Err(_) => {}
             }
         }
     }
@@ -97,18 +116,21 @@ impl Lanes {
         let mut lanes = self.lock();
         let lane = lanes.get_mut(account)?;
         let mut batch: Vec<Waiting> = Vec::new();
-        let mut persons = 0_usize;
-        while batch.len() < self.limits.batch_max && persons <= self.limits.batch_persons_max {
-            let Some(first) = lane.front() else { break };
-            let more = first.order.ask.named_count();
-            if !batch.is_empty() && self.limits.batch_persons_max < persons.saturating_add(more) {
-                break;
+        while batch.len() < self.limits.batch_max {
+            let may_join = |next: &mut Waiting| batch.is_empty() || next.caller.company == Company::Any;
+            let Some(next) = lane.pop_front_if(may_join) else { break };
+            if !next.is_wanted() {
+                continue;
             }
-            let Some(next) = lane.pop_front() else { break };
-            // Nobody waits for the answer: nothing is added.
-            if !next.answer.is_closed() {
-                persons = persons.saturating_add(more);
-                batch.push(next);
+            if self.limits.time <= next.caller.since.elapsed() {
+                let why = "others were before it for too long; nothing was done".to_owned();
+                drop(next.caller.answer.send(Err(LedgerError::Unavailable(why))));
+                continue;
+            }
+            let company = next.caller.company;
+            batch.push(next);
+            if company == Company::Nobody {
+                break;
             }
         }
         if batch.is_empty() {
@@ -118,31 +140,38 @@ impl Lanes {
         Some(batch)
     }
 
-    /// Takes a turn for some callers, one by one where they cannot go together. An error means
-    /// that the database does not answer.
-    async fn run(self: Arc<Self>, account: Account, batch: Vec<Waiting>) -> Result<(), LedgerError> {
-        let (mut orders, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.order, waiting.answer)).unzip();
+    /// Lets callers go next who were in a turn that was not for them.
+    fn put_back(&self, account: &Account, left: Vec<Waiting>) {
+        let mut lanes = self.lock();
+        let lane = lanes.entry(account.clone()).or_default();
+        left.into_iter().rev().for_each(|waiting| lane.push_front(waiting));
+    }
+
+    /// Takes a turn for some callers, and returns those whom it was not for: there was no room for
+    /// them, or they cannot go together. An error means that the database does not answer.
+    async fn run(self: Arc<Self>, account: Account, batch: Vec<Waiting>) -> Result<Vec<Waiting>, LedgerError> {
+        let (mut orders, mut callers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.order, waiting.caller)).unzip();
         match self.turn(&account, &mut orders).await {
             Ok(replies) => {
-                answer_all(orders, answers, replies);
-                Ok(())
+                let count = replies.len().min(orders.len());
+                let left = together(orders.split_off(count), callers.split_off(count));
+                for ((order, caller), reply) in orders.into_iter().zip(callers).zip(replies) {
+                    drop(caller.answer.send(reply.map(|reply| (reply, order.ask))));
+                }
+                Ok(left)
             }
             Err(GaveUp { fault: Fault::Stop(_), doubt: Doubt::None }) if 1 < orders.len() => {
-                for (order, answer) in orders.into_iter().zip(answers) {
-                    let mut orders = vec![order];
-                    match self.turn(&account, &mut orders).await {
-                        Ok(replies) => answer_all(orders, vec![answer], replies),
-                        Err(gave_up) => drop(answer.send(Err(gave_up.error()))),
-                    }
+                for caller in &mut callers {
+                    caller.company = Company::Nobody;
                 }
-                Ok(())
+                Ok(together(orders, callers))
             }
             Err(gave_up) => {
-                for answer in answers {
-                    drop(answer.send(Err(gave_up.error())));
+                for caller in callers {
+                    drop(caller.answer.send(Err(gave_up.error())));
                 }
-                if matches!(gave_up.fault, Fault::Lost(_)) { Err(gave_up.unasked()) } else { Ok(()) }
+                if matches!(gave_up.fault, Fault::Lost(_)) { Err(gave_up.unasked()) } else { Ok(Vec::new()) }
             }
         }
     }
@@ -191,7 +220,7 @@ impl Lanes {
     fn fail_all(&self, account: &Account, error: &LedgerError) {
         let waiting = self.lock().get_mut(account).map(std::mem::take).unwrap_or_default();
         for waiting in waiting {
-            drop(waiting.answer.send(Err(error.clone())));
+            drop(waiting.caller.answer.send(Err(error.clone())));
         }
     }
 
@@ -219,10 +248,18 @@ impl GaveUp {
     }
 }
 
-fn answer_all(orders: Vec<Order>, answers: Vec<oneshot::Sender<Answer>>, replies: Vec<Result<Reply, LedgerError>>) {
-    for ((order, answer), reply) in orders.into_iter().zip(answers).zip(replies) {
-        drop(answer.send(reply.map(|reply| (reply, order.ask))));
+impl Waiting {
+    /// Says whether to do what is asked: to add for somebody who went away would count what is not sent.
+    fn is_wanted(&self) -> bool {
+        match &self.order.ask {
+            Ask::Reserve(..) | Ask::Recall(_) | Ask::Tick { .. } => !self.caller.answer.is_closed(),
+            Ask::Commit(..) | Ask::Release(..) => true,
+        }
     }
+}
+
+fn together(orders: Vec<Order>, callers: Vec<Caller>) -> Vec<Waiting> {
+    orders.into_iter().zip(callers).map(|(order, caller)| Waiting { order, caller }).collect()
 }
 
 /// Returns how long to wait after an attempt: at most 4 ms after the first, twice as long after
@@ -230,4 +267,89 @@ fn answer_all(orders: Vec<Order>, answers: Vec<oneshot::Sender<Answer>>, replies
 pub(super) fn back_off(attempt: u32) -> Duration {
     let most_us = 4_000_u64.saturating_mul(1 << attempt.min(6)).min(250_000);
     Duration::from_micros(fastrand::u64(0..=most_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::units::{Headcount, Moment, Year};
+    use crate::ledger::{Hold, People, Reservation};
+
+    const TIME: Duration = Duration::from_secs(5);
+
+    fn account() -> Account {
+        Account { exporter: "acme".to_owned(), year: Year(2026) }
+    }
+
+    /// Lanes to a database that nobody asks.
+    fn lanes(waiting: Vec<Waiting>) -> Lanes {
+        let manager = deadpool_postgres::Manager::new(tokio_postgres::Config::new(), tokio_postgres::NoTls);
+        let turn = TurnLimits { persons: 10, run_out: 1, forgotten: 1 };
+        let limits = LaneLimits { queue_max: 9, batch_max: 9, time: TIME, turn };
+        let lanes = Lanes::new(Pool::builder(manager).build().unwrap(), limits);
+        lanes.lock().insert(account(), waiting.into());
+        lanes
+    }
+
+    fn waiting(ask: Ask) -> (Waiting, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        let caller = Caller { answer, since: Instant::now(), company: Company::Any };
+        (Waiting { order: Order { ask, token: 1 }, caller }, answered)
+    }
+
+    fn commit(id: &str) -> Ask {
+        Ask::Commit(id.to_owned(), Moment::from_seconds(0))
+    }
+
+    fn reserve() -> Ask {
+        let now = Moment::from_seconds(0);
+        let reservation = Reservation {
+            transfer_id: "new".to_owned(),
+            fingerprint: [0; 32],
+            account: account(),
+            people: People::Counted(Headcount::ZERO),
+            read: Vec::new(),
+            hold: Hold::Commit,
+            now,
+        };
+        Ask::Reserve(Box::new(reservation), Box::new(|_| panic!("nobody judges here")))
+    }
+
+    fn ids(batch: Option<Vec<Waiting>>) -> Vec<String> {
+        let id = |waiting: &Waiting| waiting.order.ask.id().unwrap_or_default().to_owned();
+        batch.unwrap_or_default().iter().map(id).collect()
+    }
+
+    #[test]
+    fn whoever_goes_away_adds_nothing_and_has_said_what_became_of_a_transfer() {
+        let release = Ask::Release("back".to_owned(), Moment::from_seconds(0));
+        let lanes = lanes([reserve(), commit("gone"), release].map(|ask| waiting(ask).0).into());
+        assert_eq!(ids(lanes.next(&account())), ["gone", "back"]);
+        assert!(lanes.next(&account()).is_none() && lanes.lock().is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_in_line_for_longer_than_a_turn_may_take() {
+        let (mut late, mut answered) = waiting(commit("late"));
+        late.caller.since = Instant::now().checked_sub(TIME).unwrap();
+        let (early, _answered) = waiting(commit("early"));
+        let lanes = lanes(vec![late, early]);
+        assert_eq!(ids(lanes.next(&account())), ["early"]);
+        let error = answered.try_recv().unwrap().err().unwrap();
+        assert!(error.to_string().contains("others were before it"), "{error}");
+    }
+
+    #[test]
+    fn those_who_cannot_go_together_go_one_by_one_and_first() {
+        let (next, _answered) = waiting(commit("next"));
+        let lanes = lanes(vec![next]);
+        let (mut left, _all_answered): (Vec<_>, Vec<_>) =
+            ["one", "two"].map(|id| waiting(commit(id))).into_iter().unzip();
+        for waiting in &mut left {
+            waiting.caller.company = Company::Nobody;
+        }
+        lanes.put_back(&account(), left);
+        let turns = [(); 4].map(|()| ids(lanes.next(&account())));
+        assert_eq!(turns, [vec!["one"], vec!["two"], vec!["next"], vec![]]);
+    }
 }

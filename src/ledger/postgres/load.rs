@@ -14,24 +14,30 @@ use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter, People, Pseudonym};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2 FOR UPDATE";
+const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
 pub(super) const ADD_ACCOUNT: &str =
     "INSERT INTO neglist_account (id, exporter, year) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const COUNTERS: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
     counted_reserved, imported, forgotten FROM neglist_counter \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2)";
+    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4)";
 const TRANSFERS: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
-    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id = ANY($1)";
+    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id = ANY($1::TEXT[])";
+// The first of them, and those behind it for as many persons as there is room for: each is looked
+// up in each counter.
 const RUN_OUT: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
-    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2) AND expires_s <= $3 \
-    ORDER BY expires_s LIMIT $4";
+    expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id IN \
+    (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY expires_s, id) AS place, \
+    SUM((COALESCE(CARDINALITY(general), 0) + COALESCE(CARDINALITY(sensitive), 0)) * CARDINALITY(counters)) \
+    OVER (ORDER BY expires_s, id) AS persons FROM \
+    (SELECT id, expires_s, general, sensitive, counters FROM neglist_transfer \
+    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4) AND expires_s <= $3::INT8 \
+    ORDER BY expires_s, id LIMIT $4::INT8) AS first) AS measured WHERE place = 1 OR persons <= $5::INT8)";
 const OLD: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
     expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer \
-    WHERE account = $1 AND changed_s < $2 AND state <> 2 ORDER BY changed_s LIMIT $3";
+    WHERE account = $1::INT8 AND changed_s < $2::INT8 AND state <> 2 ORDER BY changed_s LIMIT $3::INT8";
 const PEOPLE: &str = "SELECT person.counter, person.pseudonym, person.committed, person.reserved \
     FROM UNNEST($2::INT4[], $3::BYTEA[]) AS asked (counter, pseudonym) JOIN neglist_person AS person \
-    ON person.account = $1 AND person.counter = asked.counter AND person.pseudonym = asked.pseudonym";
+    ON person.account = $1::INT8 AND person.counter = asked.counter AND person.pseudonym = asked.pseudonym";
 
 /// Persons in one statement. A row is at most 32 bytes and a number, so that a statement stays
 /// below half a megabyte.
@@ -46,6 +52,8 @@ pub(super) struct Wanted {
     pub(super) now: Moment,
     /// How many of those.
     pub(super) run_out_max: usize,
+    /// How many persons they may hold together, unless it is one alone that holds more.
+    pub(super) run_out_persons_max: usize,
 }
 
 /// Begins a transaction, waits for the lock of the account and reads its counters and the
@@ -58,6 +66,7 @@ pub(super) async fn begin(client: &ClientWrapper, account: &Account, wanted: &Wa
     let (exporter, year) = (account.exporter.as_str(), i32::from(account.year.0));
     let seconds = wanted.now.seconds();
     let limit = i64::try_from(wanted.run_out_max).unwrap_or(i64::MAX);
+    let persons = i64::try_from(wanted.run_out_persons_max).unwrap_or(i64::MAX);
     for _ in 0..2 {
         let (begun, locked, counters, transfers, run_out) = tokio::join!(
             biased;
@@ -65,7 +74,7 @@ pub(super) async fn begin(client: &ClientWrapper, account: &Account, wanted: &Wa
             async { client.query_opt(&lock, &[&exporter, &year]).await },
             async { client.query(&counters, &[&exporter, &year]).await },
             async { client.query(&transfers, &[&wanted.ids]).await },
-            async { client.query(&run_out, &[&exporter, &year, &seconds, &limit]).await },
+            async { client.query(&run_out, &[&exporter, &year, &seconds, &limit, &persons]).await },
         );
         begun?;
         let Some(row) = locked? else {

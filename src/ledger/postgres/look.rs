@@ -15,18 +15,27 @@ use super::session::{Fault, Session};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
 
-const ACCOUNT: &str = "SELECT exporter, year FROM neglist_account WHERE id = $1";
+const CLOCK: &str = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::INT8";
+const ACCOUNT: &str = "SELECT exporter, year FROM neglist_account WHERE id = $1::INT8";
 const ACCOUNT_OF: &str = "SELECT exporter, year FROM neglist_account \
-    WHERE id = (SELECT account FROM neglist_transfer WHERE id = $1)";
+    WHERE id = (SELECT account FROM neglist_transfer WHERE id = $1::TEXT)";
 const WITH_WORK: &str = "SELECT exporter, year FROM neglist_account AS account WHERE EXISTS \
-    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.expires_s <= $1) OR EXISTS \
-    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2 AND old.state <> 2)";
+    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.expires_s <= $1::INT8) OR EXISTS \
+    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2::INT8 AND old.state <> 2)";
 const READ: &str = "SELECT counter.name, counter.class, named_committed + named_reserved + counted_committed + \
     counted_reserved + imported FROM neglist_account AS account JOIN neglist_counter AS counter \
-    ON counter.account = account.id WHERE account.exporter = $1 AND account.year = $2 AND counter.name = ANY($3)";
+    ON counter.account = account.id WHERE account.exporter = $1::TEXT AND account.year = $2::INT4 \
+    AND counter.name = ANY($3::TEXT[])";
 const USAGE: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
     counted_reserved, imported, forgotten FROM neglist_counter \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2)";
+    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4)";
+
+/// Returns the moment by the clock of the database, to the second.
+pub(super) async fn clock(pool: &Pool) -> Result<Moment, Fault> {
+    let rows = query(pool, CLOCK, &[]).await?;
+    let row = rows.first().ok_or_else(|| unreadable("the clock"))?;
+    Ok(Moment::from_seconds(row.try_get(0)?))
+}
 
 /// Returns the account with a number.
 pub(super) async fn account(pool: &Pool, number: i64) -> Result<Option<Account>, Fault> {

@@ -2,7 +2,9 @@
 //!
 //! Migrations are numbered from 1 without a gap and never change once they were released. One row
 //! says which was the last; whoever migrates holds its lock, so that servers that start at once
-//! wait for one another. A program meets a database that is newer than itself with a refusal: it
+//! wait for one another. Every statement of a migration can be run again (`IF NOT EXISTS`):
+//! `CockroachDB` and `YugabyteDB` may commit before or with each that changes a table, so that a migration
+//! that is cut off leaves some of them behind, and the version as it was. A program meets a database that is newer than itself with a refusal: it
 //! could not tell what its rows mean.
 
 use deadpool_postgres::ClientWrapper;
@@ -18,6 +20,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     version INT4 NOT NULL
 )";
 
+/// `CockroachDB` changes no tables in an explicit transaction of a weaker level. Whoever waited for the
+/// lock meanwhile begins anew, and finds the work done.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+
+/// Says of a database that it has no tables.
+pub const NO_TABLES: &str = "the database has no tables of a ledger";
+
 /// The number of the last migration that this program knows.
 pub(super) fn latest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
@@ -31,21 +40,23 @@ pub(super) fn check(version: Option<i32>) -> Result<(), String> {
         Some(version) if latest < version => Err(format!(
             "the tables of the ledger have version {version}, this program knows {latest}: start a newer program"
         )),
-        Some(version) => Err(format!("the tables of the ledger have version {version}, not {latest}: start again")),
-        None => Err("the tables of the ledger are missing: start again".to_owned()),
+        Some(version) => Err(format!(
+            "the tables of the ledger have version {version}, not {latest}: start a server of this version"
+        )),
+        None => Err(NO_TABLES.to_owned()),
     }
 }
 
 /// Returns the version of the tables; `None` where there are none.
-pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, Fault> {
+pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, tokio_postgres::Error> {
     let read = async {
         let statement = client.prepare("SELECT version FROM neglist_schema WHERE id = 1").await?;
         client.query_opt(&statement, &[]).await
     };
     match read.await {
-        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        Ok(row) => row.map(|row| row.try_get(0)).transpose(),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -66,7 +77,7 @@ pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
             .await?;
         client.execute(&first, &[]).await?;
     }
-    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    client.batch_execute(BEGIN).await?;
     let lock = client.prepare("SELECT version FROM neglist_schema WHERE id = 1 FOR UPDATE").await?;
     let version: i32 = client.query_one(&lock, &[]).await?.try_get(0)?;
     if latest() < version {
@@ -76,7 +87,7 @@ pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
     for migration in MIGRATIONS.iter().skip(done) {
         client.batch_execute(migration).await.map_err(or_again)?;
     }
-    let set = client.prepare("UPDATE neglist_schema SET version = $1 WHERE id = 1").await?;
+    let set = client.prepare("UPDATE neglist_schema SET version = $1::INT4 WHERE id = 1").await?;
     client.execute(&set, &[&latest()]).await?;
     client.batch_execute("COMMIT").await?;
     Ok(())

@@ -20,8 +20,15 @@
 //! turn that changes something updates that row as well, so that a database that gives a stricter
 //! isolation than was asked for finds a conflict instead of an old snapshot.
 //!
+//! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions
+//! but `current_setting`; every parameter that is compared says its type, because not every database
+//! works it out.
+//!
 //! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
 //! again, under the lock, when the transaction before it has ended one way or the other.
+//!
+//! INVARIANT (one time): reservations run out by the clocks of servers, and whoever takes a turn
+//! releases those of all of them. A server whose clock is not that of the database changes nothing.
 //!
 //! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
 //! known whether the request was done. It was either done in full or not at all, and asking again
@@ -44,27 +51,36 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use self::audit::Export;
+pub use self::migrate::NO_TABLES;
 
 use self::lane::{LaneLimits, Lanes, back_off};
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::rows::{Finding, ImportedTotal, OperateError, sorted};
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
+use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Time for a migration: building an index over a hundred million rows takes some minutes.
-const MIGRATION_TIME: Duration = Duration::from_mins(10);
+/// Time for a migration and for what operators do, once nothing is in the way: building an index over
+/// a hundred million rows takes some minutes.
+const OPERATION_TIME: Duration = Duration::from_mins(10);
 
 /// How the ledger uses the database. The defaults are right for most.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What to do about tables that are missing or old.
+    pub tables: Tables,
     /// Connections of this server. An account in use takes one at a time, a read one more.
     pub connections_max: usize,
-    /// Time for a request with all its repetitions, in milliseconds. Then it is refused.
+    /// Time for a transaction with all its repetitions, in milliseconds. Then its requests are
+    /// refused, and so are those that waited as long for theirs.
     pub time_max_ms: u64,
     /// Time for a statement, in milliseconds, after which the database gives it up.
     pub statement_time_max_ms: u64,
@@ -74,8 +90,9 @@ pub struct Settings {
     pub queue_requests_max: usize,
     /// Requests that share one transaction.
     pub batch_requests_max: usize,
-    /// Named persons after which a transaction takes no more requests: looking up a person takes
-    /// some microseconds, during which other servers wait.
+    /// Named persons, each in each of its counters, after which a transaction takes no more requests,
+    /// and releases no more reservations that ran out: a person takes some ten microseconds, during
+    /// which other servers wait.
     pub batch_persons_max: usize,
     /// Reservations that ran out and are released in one transaction; the others still count.
     pub expiries_per_batch_max: usize,
@@ -84,11 +101,14 @@ pub struct Settings {
     /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
     /// that comes later is a new transfer. Totals stay.
     pub retention_days: u32,
+    /// How far the clock of this server may be from that of the database, in seconds.
+    pub clocks_apart_max_s: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            tables: Tables::Make,
             connections_max: 8,
             time_max_ms: 5_000,
             statement_time_max_ms: 3_000,
@@ -99,8 +119,18 @@ impl Default for Settings {
             expiries_per_batch_max: 256,
             forgotten_per_tick_max: 1_024,
             retention_days: 7,
+            clocks_apart_max_s: 30,
         }
     }
+}
+
+/// What to do about tables that are missing or older than this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    /// They are made, or brought to the version of this program.
+    Make,
+    /// They are left as they are, and the ledger is not opened.
+    Leave,
 }
 
 impl Settings {
@@ -123,9 +153,12 @@ impl Settings {
         LaneLimits {
             queue_max: self.queue_requests_max,
             batch_max: self.batch_requests_max.max(1),
-            batch_persons_max: self.batch_persons_max,
             time: self.time(),
-            turn: TurnLimits { run_out_max: self.expiries_per_batch_max, forgotten_max: self.forgotten_per_tick_max },
+            turn: TurnLimits {
+                persons: self.batch_persons_max,
+                run_out: self.expiries_per_batch_max,
+                forgotten: self.forgotten_per_tick_max,
+            },
         }
     }
 }
@@ -134,6 +167,8 @@ impl Settings {
 pub struct PostgresLedger {
     lanes: Arc<Lanes>,
     settings: Settings,
+    /// How far the clock of this server is ahead of that of the database, in seconds, as far as it was compared.
+    ahead_s: AtomicI64,
 }
 
 impl fmt::Debug for PostgresLedger {
@@ -144,8 +179,8 @@ impl fmt::Debug for PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects to a database, `postgres://user@host:5432/database`, and makes or changes its
-    /// tables where they are older than this program.
+    /// Connects to a database, `postgres://user@host:5432/database`. Where its tables are missing or
+    /// older than this program, [`Settings::tables`] says what happens.
     ///
     /// `sslmode=verify-full` asks for TLS, `sslrootcert` names the file of the authority;
     /// `sslmode=disable` is needed for a plain connection to another machine.
@@ -157,14 +192,16 @@ impl PostgresLedger {
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, LedgerError> {
         let address = url::parse(url).map_err(LedgerError::Unavailable)?;
         let bounds = settings.bounds();
-        let migrating =
-            Bounds { connections: 1, statement: MIGRATION_TIME, idle_in_transaction: MIGRATION_TIME, ..bounds };
-        let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
-        repeat(settings.time(), || migrate_with(&pool)).await?;
-        pool.close();
+        if settings.tables == Tables::Make {
+            let migrating =
+                Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
+            let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
+            persist(settings.time(), || migrate_with(&pool)).await?;
+            pool.close();
+        }
         let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
         let lanes = Arc::new(Lanes::new(pool, settings.lanes()));
-        let ledger = Self { lanes, settings };
+        let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
         ledger.check().await?;
         Ok(ledger)
     }
@@ -184,6 +221,32 @@ impl PostgresLedger {
         .await
     }
 
+    /// Compares the clock of this server with that of the database. Where they are too far apart,
+    /// nothing is changed from then on until a comparison finds them together. To be called before
+    /// anything is changed, and every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where they are too far apart, or the database does not answer.
+    pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
+        let there = repeat(self.settings.time(), || look::clock(self.lanes.pool())).await?;
+        self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
+        self.check_clocks()
+    }
+
+    fn check_clocks(&self) -> Result<(), LedgerError> {
+        let (ahead_s, most_s) = (self.ahead_s.load(Ordering::Relaxed), self.settings.clocks_apart_max_s);
+        if ahead_s.unsigned_abs() <= u64::from(most_s) {
+            return Ok(());
+        }
+        let direction = if ahead_s < 0 { "behind" } else { "ahead of" };
+        Err(LedgerError::Unavailable(format!(
+            "the clock of this server is {} s {direction} that of the database, and may be {most_s} s: set it, or \
+            reservations run out at the wrong time; nothing was done",
+            ahead_s.unsigned_abs()
+        )))
+    }
+
     /// Releases reservations that have run out and forgets transfers past their retention, as many
     /// as one transaction of each account may, and returns how many: above zero, there may be more.
     /// To be called every few seconds, by any number of servers, so that the totals of a quiet
@@ -191,17 +254,20 @@ impl PostgresLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// Where the database does not answer, or something is wrong with an account; the others are done all the same.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+        self.check_clocks()?;
         let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
         let accounts = repeat(self.settings.time(), || look::with_work(self.lanes.pool(), now, settled_before));
-        let mut count = 0_u64;
+        let mut count = Ok(0_u64);
         for account in accounts.await? {
-            if let (Reply::Count(of_account), _) = self.lanes.ask(account, Ask::Tick { now, settled_before }).await? {
-                count = count.saturating_add(of_account);
+            match self.lanes.ask(account, Ask::Tick { now, settled_before }).await {
+                Ok((Reply::Count(more), _)) => count = count.map(|count| count.saturating_add(more)),
+                Ok(_) => {}
+                Err(error) => count = count.and(Err(error)),
             }
         }
-        Ok(count)
+        count
     }
 
     /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how
@@ -213,7 +279,7 @@ impl PostgresLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        let done = repeat(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
+        let done = persist(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -223,7 +289,7 @@ impl PostgresLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        let done = repeat(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
+        let done = persist(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -233,7 +299,7 @@ impl PostgresLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        let done = repeat(MIGRATION_TIME, || operate::drop_years(self.lanes.pool(), year));
+        let done = persist(self.settings.time(), || operate::drop_years(self.lanes.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -243,7 +309,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
-        repeat(MIGRATION_TIME, || Export::begin(self.lanes.pool())).await
+        persist(self.settings.time(), || Export::begin(self.lanes.pool())).await
     }
 
     /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
@@ -252,16 +318,20 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
-        repeat(MIGRATION_TIME, || audit::verify(self.lanes.pool())).await
+        persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
     }
 
     /// Asks at the account of a transfer.
     async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
+        self.check_clocks()?;
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
         let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
-        self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await.map(|_| ())
+        match self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
+            (Reply::Done, _) => Ok(()),
+            (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+        }
     }
 }
 
@@ -271,6 +341,7 @@ impl Ledger for PostgresLedger {
         if reservation.transfer_id.contains('\0') || reservation.account.exporter.contains('\0') {
             return Err(LedgerError::Unavailable("ids with a zero byte cannot be kept in the database".to_owned()));
         }
+        self.check_clocks()?;
         sort(&mut reservation.people);
         let account = reservation.account.clone();
         let (reply, ask) = self.lanes.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
@@ -283,7 +354,22 @@ impl Ledger for PostgresLedger {
         };
         match reply {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+        }
+    }
+
+    /// Asks at the account of the transfer, where there is one. One that is answered on another server
+    /// at this very moment may not be found yet.
+    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+        if recall.transfer_id.contains('\0') {
+            return Ok(None);
+        }
+        self.check_clocks()?;
+        let found = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let Some(account) = found else { return Ok(None) };
+        match self.lanes.ask(account, Ask::Recall(recall)).await?.0 {
+            Reply::Recalled(found) => Ok(found),
+            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 
@@ -328,6 +414,27 @@ async fn migrate_with(pool: &deadpool_postgres::Pool) -> Result<(), Fault> {
     migrate::run(session.client()?).await?;
     session.keep();
     Ok(())
+}
+
+/// Repeats what takes its time where something was in the way, until the time is up. One that is at
+/// it is left to it for longer.
+async fn persist<T, F>(time: Duration, mut attempt: impl FnMut() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let begun = Instant::now();
+    for count in 0_u32.. {
+        let fault = match tokio::time::timeout(OPERATION_TIME, attempt()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::Stop("it took too long".to_owned()),
+        };
+        if matches!(fault, Fault::Stop(_)) || time <= begun.elapsed() {
+            return Err(LedgerError::Unavailable(fault.to_string()));
+        }
+        tokio::time::sleep(back_off(count)).await;
+    }
+    Err(LedgerError::Unavailable("repeated too often".to_owned()))
 }
 
 /// Repeats what can be repeated, until the time is up.

@@ -16,32 +16,33 @@ use crate::ledger::parts::Parts;
 use crate::ledger::rows::Wanted;
 use crate::ledger::{Account, Counter};
 
-const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1 AND year = $2 FOR UPDATE";
+const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
 const LOCK_IMPORTED: &str = "SELECT id FROM neglist_account WHERE id IN \
-    (SELECT account FROM neglist_import WHERE name = $1) ORDER BY exporter, year FOR UPDATE";
-const LOCK_OLD: &str = "SELECT id FROM neglist_account WHERE year < $1 ORDER BY exporter, year FOR UPDATE";
-const BUMP: &str = "UPDATE neglist_account SET revision = revision + 1 WHERE id = ANY($1)";
+    (SELECT account FROM neglist_import WHERE name = $1::TEXT) ORDER BY exporter, year FOR UPDATE";
+const LOCK_OLD: &str = "SELECT id FROM neglist_account WHERE year < $1::INT4 ORDER BY exporter, year FOR UPDATE";
+const BUMP: &str = "UPDATE neglist_account SET revision = revision + 1 WHERE id = ANY($1::INT8[])";
 const IMPORTED: &str = "SELECT account.exporter, account.year, counter.name, counter.class, import.persons, \
     account.id, counter.number FROM neglist_import AS import JOIN neglist_account AS account \
     ON account.id = import.account JOIN neglist_counter AS counter \
-    ON counter.account = import.account AND counter.number = import.counter WHERE import.name = $1";
+    ON counter.account = import.account AND counter.number = import.counter WHERE import.name = $1::TEXT";
 const TOTAL: &str = "SELECT number, named_committed + named_reserved + counted_committed + counted_reserved + \
-    imported FROM neglist_counter WHERE account = $1 AND name = $2 AND class = $3";
-const NEXT_NUMBER: &str = "SELECT (COALESCE(MAX(number), 0) + 1)::INT4 FROM neglist_counter WHERE account = $1";
+    imported FROM neglist_counter WHERE account = $1::INT8 AND name = $2::TEXT AND class = $3::TEXT";
+const NEXT_NUMBER: &str = "SELECT (COALESCE(MAX(number), 0) + 1)::INT4 FROM neglist_counter WHERE account = $1::INT8";
 const ADD_COUNTER: &str = "INSERT INTO neglist_counter (account, number, name, class, named_committed, \
     named_reserved, counted_committed, counted_reserved, imported, forgotten) \
     VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, 0)";
-const CHANGE_IMPORTED: &str = "UPDATE neglist_counter SET imported = imported + $3 WHERE account = $1 AND number = $2";
+const CHANGE_IMPORTED: &str = "UPDATE neglist_counter SET imported = imported + $3::INT8 \
+    WHERE account = $1::INT8 AND number = $2::INT4";
 const ADD_IMPORT: &str = "INSERT INTO neglist_import (name, account, counter, persons) VALUES ($1, $2, $3, $4)";
-const DROP_IMPORT: &str = "DELETE FROM neglist_import WHERE name = $1";
-const STANDING: &str = "SELECT COUNT(*) FROM neglist_transfer WHERE account = ANY($1) AND state = 2";
+const DROP_IMPORT: &str = "DELETE FROM neglist_import WHERE name = $1::TEXT";
+const STANDING: &str = "SELECT COUNT(*) FROM neglist_transfer WHERE account = ANY($1::INT8[]) AND state = 2";
 const DROPS: [&str; 4] = [
-    "DELETE FROM neglist_person WHERE account = ANY($1)",
-    "DELETE FROM neglist_transfer WHERE account = ANY($1)",
-    "DELETE FROM neglist_import WHERE account = ANY($1)",
-    "DELETE FROM neglist_account WHERE id = ANY($1)",
+    "DELETE FROM neglist_person WHERE account = ANY($1::INT8[])",
+    "DELETE FROM neglist_transfer WHERE account = ANY($1::INT8[])",
+    "DELETE FROM neglist_import WHERE account = ANY($1::INT8[])",
+    "DELETE FROM neglist_account WHERE id = ANY($1::INT8[])",
 ];
-const DROP_COUNTERS: &str = "DELETE FROM neglist_counter WHERE account = ANY($1)";
+const DROP_COUNTERS: &str = "DELETE FROM neglist_counter WHERE account = ANY($1::INT8[])";
 
 /// What an operator's transaction came to: how many counters, or why it was refused.
 type Done = Result<u64, String>;

@@ -84,6 +84,14 @@ pub(super) fn is_definite(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|answer| !is_fatal(answer) && answer.code().code() != "40003")
 }
 
+/// Says whether the server answered that COMMIT did nothing: the transaction could not be put in an
+/// order with others, broke a constraint, or was lost already. A distributed database answers with
+/// other errors also where it does not know itself what became of it.
+pub(super) fn is_definite_at_commit(error: &tokio_postgres::Error) -> bool {
+    let is_refusal = |answer: &DbError| ["40", "23", "25"].iter().any(|class| answer.code().code().starts_with(class));
+    is_definite(error) && error.as_db_error().is_some_and(is_refusal)
+}
+
 impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
@@ -122,9 +130,7 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
         Channel::Plain => Manager::from_config(config, NoTls, manager_config),
         Channel::Checked(roots) => Manager::from_config(config, Tls::new(roots)?, manager_config),
     };
-    let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-        Box::pin(async move { set_up(client, bounds, purpose).await.map_err(HookError::message) })
-    });
+    let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| Box::pin(set_up(client, bounds, purpose)));
     Pool::builder(manager)
         .max_size(bounds.connections)
         .runtime(Runtime::Tokio1)
@@ -136,30 +142,32 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
 }
 
 /// Sets the limits of a new connection and checks that what it commits is durable.
-async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Result<(), String> {
+///
+/// An error of the database stays what it is, so that one that goes by is not taken for a refusal.
+async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Result<(), HookError> {
     let limits = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         bounds.statement.as_millis(),
         bounds.lock.as_millis(),
         bounds.idle_in_transaction.as_millis(),
     );
-    let failed = |error: tokio_postgres::Error| format!("cannot set up a connection: {}", Fault::from(error));
-    client.batch_execute(&limits).await.map_err(failed)?;
+    client.batch_execute(&limits).await.map_err(HookError::Backend)?;
     for setting in ["synchronous_commit", "fsync"] {
-        let statement = client.prepare_cached("SELECT current_setting($1, true)").await.map_err(failed)?;
-        let row = client.query_one(&statement, &[&setting]).await.map_err(failed)?;
-        let value: Option<String> = row.try_get(0).map_err(failed)?;
+        let statement =
+            client.prepare_cached("SELECT current_setting($1::TEXT, true)").await.map_err(HookError::Backend)?;
+        let row = client.query_one(&statement, &[&setting]).await.map_err(HookError::Backend)?;
+        let value: Option<String> = row.try_get(0).map_err(HookError::Backend)?;
         if value.as_deref() == Some("off") {
-            return Err(format!(
+            return Err(HookError::message(format!(
                 "`{setting}` is off in the database, so that acknowledged transfers could be lost: turn it on"
-            ));
+            )));
         }
     }
     if purpose == Purpose::Migrate {
         return Ok(());
     }
-    let version = migrate::version(client).await.map_err(|fault| fault.to_string())?;
-    migrate::check(version)
+    let version = migrate::version(client).await.map_err(HookError::Backend)?;
+    migrate::check(version).map_err(HookError::message)
 }
 
 /// A connection that is in use.

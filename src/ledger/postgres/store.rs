@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::book::Book;
 use super::load::PERSONS_PER_STATEMENT;
 use super::rows::{Person, State, Step, TransferRow};
-use super::session::{Call, Fault, in_order, is_definite};
+use super::session::{Call, Fault, in_order, is_definite, is_definite_at_commit};
 use crate::domain::units::Moment;
 use crate::ledger::People;
 
@@ -21,18 +21,19 @@ const PUT_COUNTER: &str = "INSERT INTO neglist_counter (account, number, name, c
     counted_committed = excluded.counted_committed, counted_reserved = excluded.counted_reserved, \
     imported = excluded.imported, forgotten = excluded.forgotten";
 const PUT_PEOPLE: &str = "INSERT INTO neglist_person (account, counter, pseudonym, committed, reserved) \
-    SELECT $1, counter, pseudonym, committed, reserved \
+    SELECT $1::INT8, counter, pseudonym, committed, reserved \
     FROM UNNEST($2::INT4[], $3::BYTEA[], $4::BOOL[], $5::INT4[]) AS given (counter, pseudonym, committed, reserved) \
     ON CONFLICT (account, counter, pseudonym) DO UPDATE SET \
     committed = excluded.committed, reserved = excluded.reserved";
-const DROP_PEOPLE: &str = "DELETE FROM neglist_person WHERE account = $1 AND counter = $2 AND pseudonym = ANY($3)";
+const DROP_PEOPLE: &str = "DELETE FROM neglist_person WHERE account = $1::INT8 AND counter = $2::INT4 \
+    AND pseudonym = ANY($3::BYTEA[])";
 const ADD_TRANSFER: &str = "INSERT INTO neglist_transfer (id, account, fingerprint, token, state, named, answer, \
     changed_s, expires_s, expires_ns, counters, befores, addeds, general, sensitive) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-const SETTLE_TRANSFER: &str = "UPDATE neglist_transfer SET state = $2, changed_s = $3, expires_s = NULL, \
-    expires_ns = NULL, general = NULL, sensitive = NULL WHERE id = $1";
-const FORGET_TRANSFERS: &str = "DELETE FROM neglist_transfer WHERE account = $1 AND id = ANY($2)";
-const BUMP: &str = "UPDATE neglist_account SET revision = revision + 1 WHERE id = $1";
+const SETTLE_TRANSFER: &str = "UPDATE neglist_transfer SET state = $2::INT2, changed_s = $3::INT8, expires_s = NULL, \
+    expires_ns = NULL, general = NULL, sensitive = NULL WHERE id = $1::TEXT";
+const FORGET_TRANSFERS: &str = "DELETE FROM neglist_transfer WHERE account = $1::INT8 AND id = ANY($2::TEXT[])";
+const BUMP: &str = "UPDATE neglist_account SET revision = revision + 1 WHERE id = $1::INT8";
 
 /// Whether a COMMIT may have taken effect without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +61,12 @@ pub(super) async fn commit(client: &ClientWrapper, book: &Book, doubt: &mut Doub
     calls.push(Box::pin(async move { client.execute(&bump, &[&account]).await }));
     calls.push(Box::pin(async move { client.batch_execute("COMMIT").await.map(|()| 0) }));
     let before = std::mem::replace(doubt, Doubt::Some);
+    let last = calls.len().saturating_sub(1);
     let results = in_order(calls).await;
-    if let Some(error) = results.into_iter().find_map(Result::err) {
-        if is_definite(&error) {
+    let failed = results.into_iter().enumerate().find_map(|(index, result)| Some((index, result.err()?)));
+    if let Some((index, error)) = failed {
+        let is_known = if index < last { is_definite(&error) } else { is_definite_at_commit(&error) };
+        if is_known {
             *doubt = before;
         }
         return Err(error.into());
@@ -146,6 +150,13 @@ async fn transfers<'a>(
     calls: &mut Vec<Call<'a, Written>>,
 ) -> Result<(), Fault> {
     let changed = &book.changed;
+    // First: the id of a transfer that is forgotten may be that of a new one.
+    if !changed.forgotten.is_empty() {
+        let forget = client.prepare_cached(FORGET_TRANSFERS).await?;
+        let ids: Vec<&str> = changed.forgotten.iter().map(String::as_str).collect();
+        let account = book.account();
+        calls.push(Box::pin(async move { client.execute(&forget, &[&account, &ids]).await }));
+    }
     for id in &changed.inserted {
         let Some(row) = book.transfer(id) else { continue };
         calls.push(insert(client, row).await?);
@@ -155,12 +166,6 @@ async fn transfers<'a>(
         let settle = client.prepare_cached(SETTLE_TRANSFER).await?;
         let (state, changed_s) = (row.state.number(), row.changed_at.seconds());
         calls.push(Box::pin(async move { client.execute(&settle, &[&row.id, &state, &changed_s]).await }));
-    }
-    if !changed.forgotten.is_empty() {
-        let forget = client.prepare_cached(FORGET_TRANSFERS).await?;
-        let ids: Vec<&str> = changed.forgotten.iter().map(String::as_str).collect();
-        let account = book.account();
-        calls.push(Box::pin(async move { client.execute(&forget, &[&account, &ids]).await }));
     }
     Ok(())
 }

@@ -4,22 +4,28 @@
 //! that fails leaves nothing behind and can be repeated, judgements included; what was committed
 //! without an answer is found again by the transfer ids, because the next turn reads them under
 //! the lock, when the transaction before it has ended one way or the other.
+//!
+//! INVARIANT (room): a turn looks up so many persons and no more, unless its first order alone is about
+//! more. Callers for whom there is no room go first next time; reservations that ran out and for
+//! which there is none still count.
 
 use std::collections::BTreeSet;
 
 use deadpool_postgres::ClientWrapper;
 
-use super::book::{Book, Stop};
+use super::book::{Book, PersonKey, Stop};
 use super::load::{self, Wanted};
 use super::session::Fault;
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Judge, LedgerError, People, Reservation, Reserved};
+use crate::ledger::{Account, Judge, LedgerError, Recall, Reservation, Reserved};
 
 /// What a caller asks for.
 pub(super) enum Ask {
     /// Decide and add.
     Reserve(Box<Reservation>, Judge),
+    /// Look for a first answer.
+    Recall(Recall),
     /// The transfer went ahead.
     Commit(String, Moment),
     /// The transfer did not happen.
@@ -37,6 +43,8 @@ pub(super) enum Ask {
 #[derive(Debug)]
 pub(super) enum Reply {
     Reserved(Reserved),
+    /// The first answer; `None` where there was none.
+    Recalled(Option<Reserved>),
     Done,
     Count(u64),
     /// Ask at the account with this number: the transfer is there.
@@ -49,19 +57,22 @@ pub(super) struct Order {
     pub(super) token: i64,
 }
 
-/// Bounds of one turn.
+/// The most that one turn does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TurnLimits {
+    /// Persons to look up, each in each of its counters: for callers, and once more for reservations that ran out.
+    pub(super) persons: usize,
     /// Reservations that ran out and are released; the others still count until the next turn.
-    pub(super) run_out_max: usize,
+    pub(super) run_out: usize,
     /// Settled transfers that one tick forgets.
-    pub(super) forgotten_max: usize,
+    pub(super) forgotten: usize,
 }
 
 impl Ask {
-    fn id(&self) -> Option<&str> {
+    pub(super) fn id(&self) -> Option<&str> {
         match self {
             Ask::Reserve(reservation, _) => Some(&reservation.transfer_id),
+            Ask::Recall(recall) => Some(&recall.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => Some(id),
             Ask::Tick { .. } => None,
         }
@@ -70,23 +81,14 @@ impl Ask {
     fn now(&self) -> Moment {
         match self {
             Ask::Reserve(reservation, _) => reservation.now,
+            Ask::Recall(recall) => recall.now,
             Ask::Commit(_, now) | Ask::Release(_, now) | Ask::Tick { now, .. } => *now,
-        }
-    }
-
-    /// Returns how many pseudonyms come along.
-    pub(super) fn named_count(&self) -> usize {
-        match self {
-            Ask::Reserve(reservation, _) => match &reservation.people {
-                People::Counted(_) => 0,
-                People::Named { general, sensitive } => general.len().saturating_add(sensitive.len()),
-            },
-            Ask::Commit(..) | Ask::Release(..) | Ask::Tick { .. } => 0,
         }
     }
 }
 
-/// Takes a turn. The replies are in the order of the orders, and durable.
+/// Takes a turn for the first orders, as many as there is room for and at least one. The replies
+/// are in the order of the orders, and durable.
 pub(super) async fn take(
     client: &ClientWrapper,
     account: &Account,
@@ -96,18 +98,26 @@ pub(super) async fn take(
 ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
     let ids: BTreeSet<&str> = orders.iter().filter_map(|order| order.ask.id()).collect();
     let Some(now) = orders.iter().map(|order| order.ask.now()).max() else { return Ok(Vec::new()) };
-    let wanted = Wanted { ids: ids.into_iter().map(str::to_owned).collect(), now, run_out_max: limits.run_out_max };
+    let wanted = Wanted {
+        ids: ids.into_iter().map(str::to_owned).collect(),
+        now,
+        run_out_max: limits.run_out,
+        run_out_persons_max: limits.persons,
+    };
     let mut book = load::begin(client, account, &wanted).await?;
-    let keys = people_to_load(&book, orders, now);
-    load::people(client, &mut book, keys).await?;
-    let mut replies = Vec::with_capacity(orders.len());
-    for order in orders {
+    let mut keys: BTreeSet<_> = book.expired(now).iter().flat_map(|id| book.people_of(id)).collect();
+    let count = with_room(&book, orders, limits.persons, &mut keys);
+    load::people(client, &mut book, keys.into_iter().collect()).await?;
+    let mut replies = Vec::with_capacity(count);
+    for order in orders.iter_mut().take(count) {
         let reply = match &order.ask {
             Ask::Tick { now, settled_before } => {
                 let (now, settled_before) = (*now, *settled_before);
                 Ok(Reply::Count(tick(client, &mut book, now, settled_before, limits).await?))
             }
-            Ask::Reserve(..) | Ask::Commit(..) | Ask::Release(..) => one(client, account, &mut book, order).await?,
+            Ask::Reserve(..) | Ask::Recall(_) | Ask::Commit(..) | Ask::Release(..) => {
+                one(client, account, &mut book, order).await?
+            }
         };
         replies.push(reply);
     }
@@ -115,20 +125,27 @@ pub(super) async fn take(
     Ok(replies)
 }
 
-/// Returns all persons that the orders are about, so that they are read at once.
-fn people_to_load(book: &Book, orders: &[Order], now: Moment) -> Vec<super::book::PersonKey> {
-    let mut keys = BTreeSet::new();
-    for order in orders {
-        match &order.ask {
-            Ask::Reserve(reservation, _) => keys.extend(book.people_to_load(&reservation.read, &reservation.people)),
-            Ask::Commit(id, _) | Ask::Release(id, _) => keys.extend(book.people_of(id)),
-            Ask::Tick { .. } => {}
+/// Says for how many orders there is room, and adds the persons whom they are about.
+fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTreeSet<PersonKey>) -> usize {
+    let mut left = persons_max;
+    for (index, order) in orders.iter().enumerate() {
+        let more = match &order.ask {
+            Ask::Reserve(reservation, _) if book.transfer(&reservation.transfer_id).is_none() => {
+                book.people_to_load(&reservation.read, &reservation.people)
+            }
+            Ask::Reserve(reservation, _) => book.people_of(&reservation.transfer_id),
+            Ask::Commit(id, _) | Ask::Release(id, _) => book.people_of(id),
+            // It may commit.
+            Ask::Recall(recall) => book.people_of(&recall.transfer_id),
+            Ask::Tick { .. } => Vec::new(),
+        };
+        if 0 < index && left < more.len() {
+            return index;
         }
+        left = left.saturating_sub(more.len());
+        keys.extend(more);
     }
-    for id in book.expired(now) {
-        keys.extend(book.people_of(&id));
-    }
-    keys.into_iter().collect()
+    orders.len()
 }
 
 /// Does what one order asks for; persons that turn out to be needed are read in between.
@@ -164,6 +181,7 @@ fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, 
             }
             book.reserve(reservation, order.token, judge).map(Reply::Reserved)
         }
+        Ask::Recall(recall) => book.recall(recall, order.token).map(Reply::Recalled),
         Ask::Commit(id, now) => book.commit(id, *now).map(|()| Reply::Done),
         Ask::Release(id, now) => book.release(id, *now).map(|()| Reply::Done),
         Ask::Tick { .. } => Ok(Reply::Done),
@@ -184,7 +202,7 @@ async fn tick(
         load::people(client, book, keys).await?;
         book.expire(id).map_err(not_done)?;
     }
-    let old = load::old(client, book, settled_before, limits.forgotten_max).await?;
+    let old = load::old(client, book, settled_before, limits.forgotten).await?;
     for id in &old {
         book.forget(id).map_err(not_done)?;
     }

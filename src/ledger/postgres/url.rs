@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::Roots;
 
@@ -30,7 +30,8 @@ pub(super) enum Channel {
 /// `sslmode=require`, `verify-ca` and `verify-full` all mean TLS with a certificate that is
 /// checked, the host name included; `sslrootcert` names the authority's file. `sslmode=disable`
 /// means none. Without `sslmode` only a database on this machine is reached, in plain: passwords
-/// and pseudonyms do not cross a network by oversight.
+/// and pseudonyms do not cross a network by oversight. Of several hosts the first that takes writes
+/// is used.
 ///
 /// # Errors
 ///
@@ -63,6 +64,8 @@ pub(super) fn parse(url: &str) -> Result<Address, String> {
         }
     };
     config.ssl_mode(if channel == Channel::Plain { SslMode::Disable } else { SslMode::Require });
+    // A standby answers with totals that may be old: better no answer.
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     if config.get_application_name().is_none() {
         config.application_name("neglist");
     }

@@ -1,8 +1,9 @@
 //! What `check` reports beyond mistakes: what ends soon, what no rule reaches, what nobody could read.
 //!
 //! Nothing here stops a server. A warning is something that will bite, a note something to know.
-//! Looks at one day, given by the caller.
+//! Looks at one day, given by the caller, and at the year's totals where the caller has them.
 
+pub mod caps;
 mod expiry;
 mod gateway;
 mod reach;

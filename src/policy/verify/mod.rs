@@ -251,6 +251,7 @@ fn in_short(violation: &Violation) -> String {
         Problem::NearMiss { code, nearest } => format!("`{code}` resembles the stricter `{nearest}`"),
         Problem::NotACountry { code, .. } => format!("`{code}` is not a country code"),
         Problem::TooLong { bytes } => format!("{bytes} bytes are too many"),
+        Problem::ZeroByte => "a zero byte is in it".to_owned(),
         Problem::TooMany { count, max } => format!("{count} entries, and at most {max} are allowed"),
         Problem::TooManyPersons { count } => format!("{count} persons are too many"),
         Problem::PersonsWithoutPersonalInformation => "persons, and no personal information is sent".to_owned(),

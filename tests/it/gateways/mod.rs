@@ -1,3 +1,8 @@
 //! What the tests of all gateways share.
 
+pub(crate) mod client;
+pub(crate) mod envoy;
 pub(crate) mod flows;
+pub(crate) mod process;
+pub(crate) mod tools;
+pub(crate) mod upstream;

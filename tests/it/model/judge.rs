@@ -11,7 +11,7 @@ use neglist::policy::source::scalar::{OrAny, OrNone, YesNo};
 
 use super::law::{Answer, Law, day, is_between};
 use super::said::{Count, Said, Sent, said};
-use super::steps::{Verdict, judge, listed};
+use super::steps::{CLASSES, Verdict, judge, listed};
 
 /// Decides. `None`: the request has to be refused.
 pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<Answer> {
@@ -43,7 +43,43 @@ pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<An
         reasons,
         clearance: clearance.map(|clearance| clearance.id.value.0.to_string()),
         valid_until: law.valid_until(today, &covering),
+        counted: match (required, clearance) {
+            (Outcome::Allow, _) | (_, Some(_)) => counted(&said, &verdicts, required, clearance.copied()),
+            (Outcome::File | Outcome::Contract | Outcome::Assess, None) => BTreeSet::new(),
+        },
     })
+}
+
+/// Returns the counters that a transfer adds to which goes ahead.
+fn counted(
+    said: &Said<'_>,
+    verdicts: &[Verdict],
+    required: Outcome,
+    clearance: Option<&Clearance>,
+) -> BTreeSet<String> {
+    let names_somebody = said.persons.unwrap_or_default() != Count::default();
+    let mut names = BTreeSet::new();
+    for verdict in verdicts {
+        let about_persons = verdict.general || verdict.sensitive || names_somebody;
+        let mut national = verdict.held_against_national.clone();
+        if verdict.no_lines {
+            // Grounds are free and not counted; so is what is about nobody, and what stays at home.
+            if about_persons && required != Outcome::Allow {
+                national.extend(CLASSES);
+            }
+        } else if matches!(required, Outcome::Contract | Outcome::Assess) {
+            // The transfer goes out under a contract or an assessment, with all of its persons.
+            national.extend(CLASSES);
+        }
+        names.extend(national.into_iter().map(|class| format!("national/{class}")));
+        let mut with_both_classes = verdict.counted_apart.clone();
+        with_both_classes
+            .extend(clearance.filter(|_| about_persons).map(|one| format!("clearance/{}", one.id.value.0)));
+        for name in with_both_classes {
+            names.extend(CLASSES.map(|class| format!("{name}/{class}")));
+        }
+    }
+    names
 }
 
 fn says_what_lists_ask_for(said: &Said<'_>, lists: &[&ZoneList]) -> bool {

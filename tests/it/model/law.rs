@@ -34,6 +34,8 @@ pub(crate) struct Answer {
     pub(crate) clearance: Option<String>,
     /// Until when the answer holds.
     pub(crate) valid_until: Moment,
+    /// The counters to which it adds when it goes ahead, with their class, such as `national/general`.
+    pub(crate) counted: BTreeSet<String>,
 }
 
 impl<'p> Law<'p> {

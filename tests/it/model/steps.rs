@@ -42,6 +42,10 @@ pub(crate) struct Verdict {
     pub(crate) no_lines: bool,
     /// Editions that a filing has to name.
     pub(crate) filings: BTreeSet<String>,
+    /// Scenarios that are counted apart, by the name of their counter.
+    pub(crate) counted_apart: BTreeSet<String>,
+    /// Classes whose lower line is held against a national total.
+    pub(crate) held_against_national: BTreeSet<&'static str>,
     /// Persons to hold against the cap of a clearance for one scenario.
     pub(crate) against_cap: Count,
     /// Persons to hold against the cap of one for several.
@@ -99,6 +103,8 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         asks_for_scenario: false,
         no_lines: true,
         filings: BTreeSet::new(),
+        counted_apart: BTreeSet::new(),
+        held_against_national: BTreeSet::new(),
         against_cap: Count::default(),
         against_wide_cap: Count::default(),
     };
@@ -190,6 +196,7 @@ fn settle(
         }
         if !listings.iter().any(|listing| listing.covers_everything) {
             verdict.asks_for_national = true;
+            verdict.held_against_national.extend(CLASSES);
             if !national_lines(national, counts, verdict) {
                 verdict.note(ReasonCode::SmallVolume);
             }
@@ -344,7 +351,12 @@ struct Listing<'p> {
     list: &'p ZoneList,
     lines: &'p Lines,
     covers_everything: bool,
+    /// The name of the counters of the scenario.
+    counter: String,
 }
+
+/// The classes that are counted, as names of counters have them.
+pub(crate) const CLASSES: [&str; 2] = ["general", "sensitive"];
 
 /// Returns the sector of a list that lists the scenario, and the lines; written down or not.
 pub(crate) fn listed<'p>(list: &'p ZoneList, said: &Said<'_>) -> Option<(&'p Sector, Option<&'p Lines>)> {
@@ -393,7 +405,12 @@ fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: 
     if lines.is_none() {
         verdict.note(ReasonCode::ScenarioNotKnownToBeListed);
     }
-    Some(Listing { list, lines: lines.unwrap_or(&sector.lines), covers_everything: left_out == 0 && !is_unclear })
+    Some(Listing {
+        list,
+        lines: lines.unwrap_or(&sector.lines),
+        covers_everything: left_out == 0 && !is_unclear,
+        counter: format!("{}/{}/{}", list.family.value.0, said.sector?, said.scenario?),
+    })
 }
 
 /// A line of a list, with the national one where it has none.
@@ -424,6 +441,12 @@ fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, v
         .is_some_and(|settings| settings.small_volume_frees_listed_scenario == FreesListed::Yes);
     if lines.iter().any(|line| matches!(line, From::Unknown(_))) {
         verdict.note(ReasonCode::LineUnknown);
+    }
+    verdict.counted_apart.insert(listing.counter.clone());
+    for (([contract, _], ..), class) in classes.iter().zip(CLASSES) {
+        if !matches!(contract, From::Own(_)) {
+            verdict.held_against_national.insert(class);
+        }
     }
     verdict.asks_for_scenario |= has_own;
     verdict.asks_for_national |= frees || !lines.iter().all(|line| matches!(line, From::Own(_)));

@@ -1,5 +1,5 @@
 -- Totals, persons and transfers of exporters, by year. Plain types and keys only: the databases
--- that speak PostgreSQL's protocol (CockroachDB, YugabyteDB) take this text as it is. Numbers say
+-- that speak PostgreSQL's protocol (CockroachDB, YugabyteDB) are to take this text as it is. Numbers say
 -- their size, because INTEGER does not have the same one everywhere.
 
 -- One row for each exporter and calendar year (Asia/Shanghai). Whoever changes anything of an

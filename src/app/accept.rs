@@ -1,0 +1,206 @@
+//! Accepts connections and gives each to one of the threads that serve, which keeps it.
+//!
+//! Clients of gRPC open few connections and keep them: two of them on one thread, while another has none, would halve
+//! what the server can do. So each new one goes to the thread with the fewest, unless the operating system shares them
+//! out ([`Sockets::Each`]), which costs less where connections are many and short.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::connection::{Connection, Opening, Stream};
+
+/// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The sockets of one listener: bound, listening, and not blocking.
+#[derive(Debug)]
+pub enum Sockets {
+    /// One for each thread; the operating system shares the connections out.
+    Each(Vec<std::net::TcpListener>),
+    /// One for all threads.
+    Tcp(std::net::TcpListener),
+    /// One for all threads.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// The connections that may be open on some listeners together. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimit {
+    places: Arc<Semaphore>,
+    max: usize,
+}
+
+impl ConnectionLimit {
+    /// Returns a limit.
+    pub fn new(connections_max: usize) -> Self {
+        let max = connections_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(max)), max }
+    }
+
+    /// Returns how many are open.
+    pub fn open(&self) -> usize {
+        self.max.saturating_sub(self.places.available_permits())
+    }
+}
+
+/// The place of an open connection, in all together and on its thread.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    on_thread: Arc<AtomicUsize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.on_thread.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Connections for one thread.
+pub type Incoming = ReceiverStream<io::Result<Connection>>;
+
+/// The way of connections to one thread.
+#[derive(Debug, Clone)]
+struct Lane {
+    runtime: Handle,
+    connections: mpsc::Sender<io::Result<Connection>>,
+    /// Connections of this listener that the thread has.
+    open: Arc<AtomicUsize>,
+}
+
+/// Accepts connections until the streams are dropped, which closes the sockets. One stream for each runtime, in order.
+///
+/// Beyond the limit the next connection waits.
+pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, opening: &Opening) -> Vec<Incoming> {
+    let (mut lanes, mut streams) = (Vec::new(), Vec::new());
+    for runtime in runtimes {
+        let (connections, stream) = mpsc::channel(1);
+        lanes.push(Lane { runtime: runtime.clone(), connections, open: Arc::default() });
+        streams.push(ReceiverStream::new(stream));
+    }
+    let accept = |socket, lanes: Vec<Lane>| {
+        let Some(first) = lanes.first() else { return };
+        let accepting = Accepting { limit: Arc::clone(&limit.places), opening: opening.clone(), lanes: lanes.clone() };
+        first.runtime.spawn(accepting.run(socket));
+    };
+    match sockets {
+        Sockets::Each(sockets) => {
+            for (socket, lane) in sockets.into_iter().zip(lanes) {
+                accept(Socket::Tcp(socket), vec![lane]);
+            }
+        }
+        Sockets::Tcp(socket) => accept(Socket::Tcp(socket), lanes),
+        Sockets::Unix(socket) => accept(Socket::Unix(socket), lanes),
+    }
+    streams
+}
+
+/// A socket that is not yet known to a runtime.
+enum Socket {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// A socket of the runtime on which it is accepted.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that is not yet known to the runtime on which it will be served.
+enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Listener {
+    fn of(socket: Socket) -> io::Result<Self> {
+        Ok(match socket {
+            Socket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            Socket::Unix(socket) => Self::Unix(UnixListener::from_std(socket)?),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // An answer is one small write: waiting to fill a packet would only delay it.
+                stream.set_nodelay(true)?;
+                Accepted::Tcp(stream.into_std()?)
+            }
+            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0.into_std()?),
+        })
+    }
+}
+
+impl Accepted {
+    fn on(self, runtime: &Handle) -> io::Result<Stream> {
+        let _entered = runtime.enter();
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+/// What accepts the connections of one socket.
+struct Accepting {
+    limit: Arc<Semaphore>,
+    opening: Opening,
+    /// Never none.
+    lanes: Vec<Lane>,
+}
+
+impl Accepting {
+    async fn run(self, socket: Socket) {
+        let listener = match Listener::of(socket) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "cannot listen"),
+        };
+        let accepting = async {
+            // First the connection and then its permit: a socket on which nobody knocks must not hold one.
+            loop {
+                let accepted = match listener.accept().await {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
+                let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };
+                if !self.give(accepted, permit).await {
+                    return;
+                }
+            }
+        };
+        // The lanes of one listener end together, when the server stops.
+        let closed = async {
+            if let Some(lane) = self.lanes.first() {
+                lane.connections.closed().await;
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            () = closed => {}
+        }
+    }
+
+    /// Gives a connection to the thread with the fewest; says whether there is still one that takes any.
+    async fn give(&self, accepted: Accepted, permit: OwnedSemaphorePermit) -> bool {
+        let fewest = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed));
+        let Some(lane) = fewest else { return false };
+        lane.open.fetch_add(1, Ordering::Relaxed);
+        let place = Place { _permit: permit, on_thread: Arc::clone(&lane.open) };
+        let connection = accepted.on(&lane.runtime).map(|stream| Connection::new(stream, &self.opening, place));
+        lane.connections.send(connection).await.is_ok()
+    }
+}

@@ -1,0 +1,117 @@
+//! The threads that answer requests: each with a runtime of its own, so that a request is read, decided and answered
+//! on one core, and what one core does costs the others nothing.
+//!
+//! What is not on the way of a request (policies, the writing of the ledger, the admin listener) runs elsewhere.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+/// Threads that serve; they end with this value, and whatever still runs on them is dropped.
+pub struct Cores {
+    cores: Vec<Core>,
+    ended: watch::Sender<bool>,
+}
+
+/// One of them.
+struct Core {
+    runtime: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cores").field("count", &self.cores.len()).finish_non_exhaustive()
+    }
+}
+
+impl Cores {
+    /// Starts threads; as many as the machine has cores where no number is given.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(count: Option<NonZeroUsize>) -> io::Result<Self> {
+        let count = count.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let (ended, _) = watch::channel(false);
+        let mut started = Self { cores: Vec::with_capacity(count.get()), ended };
+        for number in 0..count.get() {
+            // A failure drops what was started, which ends it.
+            let core = started.core(number)?;
+            started.cores.push(core);
+        }
+        Ok(started)
+    }
+
+    fn core(&self, number: usize) -> io::Result<Core> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (handle, mut ended) = (runtime.handle().clone(), self.ended.subscribe());
+        let until_ended = async move {
+            // A sender that is gone means the same.
+            let _ = ended.wait_for(|ended| *ended).await;
+        };
+        let thread = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
+            runtime.block_on(until_ended);
+            runtime.shutdown_background();
+        })?;
+        Ok(Core { runtime: handle, thread: Some(thread) })
+    }
+
+    /// Returns the runtimes, one for each thread; never none.
+    pub fn runtimes(&self) -> impl ExactSizeIterator<Item = &Handle> {
+        self.cores.iter().map(|core| &core.runtime)
+    }
+}
+
+impl Drop for Cores {
+    /// Waits for the threads: a task never blocks, so that this takes as long as the longest decision.
+    fn drop(&mut self) {
+        self.ended.send_replace(true);
+        for core in &mut self.cores {
+            if let Some(thread) = core.thread.take() {
+                // One that panicked has ended as well.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Runs a future on one of the threads, and returns what it comes to; `None` where the thread ended before.
+pub async fn on<T: Send + 'static>(runtime: &Handle, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    runtime.spawn(future).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_runtime_is_one_thread_of_its_own() {
+        let cores = Cores::start(NonZeroUsize::new(3)).unwrap();
+        let mut seen = Vec::new();
+        for runtime in cores.runtimes() {
+            let name = || async { thread::current().name().map(str::to_owned) };
+            let first = on(runtime, name()).await;
+            assert_eq!(on(runtime, name()).await, first);
+            seen.push(first.flatten().unwrap());
+        }
+        assert_eq!(seen, ["serve-0", "serve-1", "serve-2"]);
+    }
+
+    #[tokio::test]
+    async fn what_runs_is_dropped_with_the_threads() {
+        let cores = Cores::start(NonZeroUsize::new(1)).unwrap();
+        let (alive, gone) = tokio::sync::oneshot::channel::<()>();
+        let endless = cores.runtimes().next().unwrap().spawn(async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+        });
+        drop(cores);
+        assert!(gone.await.is_err());
+        assert!(endless.await.unwrap_err().is_cancelled());
+    }
+}

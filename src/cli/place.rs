@@ -1,0 +1,176 @@
+//! Which ledger is meant, how it is opened, and the two kinds of ledger behind one door.
+//!
+//! All that concerns the ledger is configured as for a server: an operator says once, in the
+//! environment or in a file, where it is and how it is reached.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::stop::Stop;
+use crate::app::ledger::{embedded_settings, postgres_settings};
+use crate::config::{self, Config, Flags, LedgerPlace};
+use crate::ledger::LedgerError;
+use crate::ledger::embedded::{self, EmbeddedLedger, HELD_ELSEWHERE, MissingFile};
+use crate::ledger::postgres::{self, NO_TABLES, PostgresLedger, Tables};
+use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, OperateError, TransferRow};
+
+/// What a command does with the ledger that it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It looks at what is there.
+    Look,
+    /// It changes what is there.
+    Change,
+    /// It changes what is there, and makes a ledger where there is none.
+    Create,
+}
+
+/// A ledger that is configured.
+pub(super) struct Place {
+    /// INVARIANT (some ledger): its ledger is not [`LedgerPlace::None`]. The URL of a database may
+    /// hold a password, and is never shown.
+    config: Config,
+}
+
+impl Place {
+    /// Returns the ledger that the flag names, else the environment, else the configuration file.
+    pub(super) fn find(
+        flag: Option<&str>,
+        file: Option<&PathBuf>,
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, Stop> {
+        let values = flag.map(|ledger| ("ledger", vec![ledger.to_owned()]));
+        let flags = Flags { config: file.cloned(), values: values.into_iter().collect() };
+        let environment = environment.iter().filter(|(name, _)| concerns_ledger(name)).cloned();
+        let loaded = config::load(&flags, environment).map_err(|error| Stop::Usage(error.to_string()))?;
+        if loaded.config.ledger == LedgerPlace::None {
+            let text = "error: counting is turned off\n  help: name a ledger with `--ledger`";
+            return Err(Stop::Usage(text.to_owned()));
+        }
+        Ok(Place { config: loaded.config })
+    }
+
+    /// Opens the ledger.
+    pub(super) async fn open(&self, access: Access) -> Result<Opened, Stop> {
+        match &self.config.ledger {
+            LedgerPlace::File(path) => {
+                let missing = match access {
+                    Access::Look | Access::Change => MissingFile::Refuse,
+                    Access::Create => MissingFile::Create,
+                };
+                let named = "name the ledger with `--ledger` or `NEGLIST_LEDGER`";
+                match access {
+                    Access::Look => must_exist(path, named)?,
+                    Access::Change => must_exist(path, &format!("{named}; to begin a new one there, add `--create`"))?,
+                    Access::Create => {}
+                }
+                let settings = embedded::Settings { missing, ..embedded_settings(&self.config) };
+                let opened = EmbeddedLedger::open(path, settings);
+                let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
+                Ok(Opened::File(opened.map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?))
+            }
+            LedgerPlace::Postgres(url) => Ok(Opened::Database(self.connect(&url.0, access).await?)),
+            // (some ledger) refused before.
+            LedgerPlace::None => Err(Stop::Usage("error: counting is turned off".to_owned())),
+        }
+    }
+
+    /// Returns all counters, and changes nothing: a file is opened for reading alone.
+    pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, Stop> {
+        let LedgerPlace::File(path) = &self.config.ledger else {
+            return Ok(self.open(Access::Look).await?.counters().await?);
+        };
+        must_exist(path, "name the ledger with `--ledger`")?;
+        let help = "ask the running server with `LedgerService.GetUsage`, or name a copy of the file that was made \
+            while the server was stopped";
+        embedded::look(path, self.config.ledger_cache_bytes).map_err(|error| with_help(&error, HELD_ELSEWHERE, help))
+    }
+
+    async fn connect(&self, url: &str, access: Access) -> Result<PostgresLedger, Stop> {
+        let (tables, help) = match access {
+            Access::Look => (Tables::Leave, "a server makes them when it starts"),
+            Access::Change => (Tables::Leave, "a server makes them when it starts, `--create` makes them here"),
+            Access::Create => (Tables::Make, ""),
+        };
+        let settings = postgres::Settings { tables, ..postgres_settings(&self.config) };
+        let connected = PostgresLedger::connect(url, settings).await;
+        connected.map_err(|error| with_help(&error, NO_TABLES, help))
+    }
+}
+
+/// Says whether a variable concerns the ledger. Where a server listens is no business of these commands.
+fn concerns_ledger(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("NEGLIST_LEDGER") || name == "NEGLIST_CONFIG")
+}
+
+fn must_exist(path: &Path, help: &str) -> Result<(), Stop> {
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        let message = format!("there is no ledger at `{}`", path.display());
+        return Err(Stop::Refused(message, Some(help.to_owned())));
+    }
+    Ok(())
+}
+
+/// Returns why a ledger was not opened, with the help that one of the reasons has.
+fn with_help(error: &LedgerError, reason: &str, help: &str) -> Stop {
+    let message = error.to_string();
+    let help = message.contains(reason).then(|| help.to_owned());
+    Stop::Refused(message, help)
+}
+
+/// A ledger that is open.
+pub(super) enum Opened {
+    File(EmbeddedLedger),
+    Database(PostgresLedger),
+}
+
+impl Opened {
+    /// Returns all counters, by exporter, year, name and class.
+    pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, LedgerError> {
+        match self {
+            Opened::File(ledger) => Ok(ledger.export()?.counters().to_vec()),
+            Opened::Database(ledger) => Ok(ledger.export().await?.counters),
+        }
+    }
+
+    /// Passes on all transfers, by id.
+    pub(super) async fn each_transfer(
+        &self,
+        mut with: impl FnMut(TransferRow) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        match self {
+            Opened::File(ledger) => ledger.export()?.transfers().try_for_each(|row| with(row?)),
+            Opened::Database(ledger) => {
+                let mut export = ledger.export().await?;
+                loop {
+                    let page = export.transfers().await?;
+                    if page.is_empty() {
+                        return Ok(());
+                    }
+                    page.into_iter().try_for_each(&mut with)?;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+        match self {
+            Opened::File(ledger) => ledger.verify(),
+            Opened::Database(ledger) => ledger.verify().await,
+        }
+    }
+
+    pub(super) async fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
+        match self {
+            Opened::File(ledger) => ledger.import_totals(id, totals).await,
+            Opened::Database(ledger) => ledger.import_totals(id, totals).await,
+        }
+    }
+
+    pub(super) async fn withdraw(&self, id: &str) -> Result<u64, OperateError> {
+        match self {
+            Opened::File(ledger) => ledger.withdraw_import(id).await,
+            Opened::Database(ledger) => ledger.withdraw_import(id).await,
+        }
+    }
+}

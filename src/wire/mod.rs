@@ -16,6 +16,7 @@ pub mod plain;
 pub mod policy_status;
 mod problem;
 pub mod refused;
+pub mod squid;
 pub mod status;
 pub mod timeout;
 pub mod to_proto;

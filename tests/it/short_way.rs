@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame};
@@ -13,9 +12,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use neglist::wire::generated::v1;
 use prost::Message as _;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::clients;
-use crate::server::{Directory, Process, until, within};
+use crate::server::{Directory, Process, within};
 
 /// How the generated services are asked: the short way knows only the plain content type.
 const LONG: &str = "application/grpc+proto";
@@ -23,8 +23,8 @@ const SHORT: &str = "application/grpc";
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-/// A connection, and what is sent on it.
-struct Caller(SendRequest<Body>);
+/// A connection, closed where the caller is dropped, and what sends on it.
+struct Caller(SendRequest<Body>, JoinSet<()>);
 
 /// What came back: the message, where there is one, and how the call ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,9 @@ impl Caller {
         let address: SocketAddr = server.grpc()[0].parse().unwrap();
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-        tokio::spawn(connection);
-        Self(sender)
+        let mut open = JoinSet::new();
+        open.spawn(async move { drop(connection.await) });
+        Self(sender, open)
     }
 
     async fn call(&mut self, headers: &[(&'static str, &str)], frames: Vec<Bytes>) -> Answer {
@@ -66,6 +67,12 @@ impl Caller {
         Answer { decision, code: of_head.or(of_trailers).unwrap() }
     }
 
+    /// Asks until a call ends so.
+    async fn ask_until(&mut self, code: i32) {
+        let frames = || vec![Bytes::from(framed(0, &request(7, 0)))];
+        while self.ask(SHORT, frames()).await.code != code {}
+    }
+
     async fn ask(&mut self, content_type: &str, frames: Vec<Bytes>) -> Answer {
         self.call(&[("content-type", content_type)], frames).await
     }
@@ -77,7 +84,7 @@ impl Answer {
         if let Some(decision) = &mut self.decision {
             assert_eq!(decision.decision_id.len(), 32);
             decision.decision_id.clear();
-            decision.evaluated_at = None;
+            (decision.evaluated_at, decision.valid_until) = (None, None);
         }
         self
     }
@@ -165,22 +172,11 @@ async fn a_call_in_the_middle_of_its_message_counts_as_in_flight() {
     );
     let request = Request::post("http://server/neglist.v1.DecisionService/Decide").header("content-type", SHORT);
     let waiting = stuck.0.send_request(request.body(StreamBody::new(pieces).boxed()).unwrap());
-    let waiting = tokio::spawn(tokio::time::timeout(Duration::from_mins(1), waiting));
+    stuck.1.spawn(async move { drop(waiting.await) });
     let mut caller = Caller::connect(&server).await;
-    let frames = || vec![Bytes::from(framed(0, &self::request(7, 0)))];
-    // Until the first call has reached the server, the second one is answered.
-    let mut refused = false;
-    while !refused {
-        let answer = caller.ask(SHORT, frames()).await;
-        assert!([0, 8].contains(&answer.code), "{answer:?}");
-        refused = answer.code == 8;
-    }
-    waiting.abort();
+    // Until the first call has reached the server, the second one is answered; and once it is gone, again.
+    within("a refusal", caller.ask_until(8)).await;
     drop(stuck);
-    let mut answered = false;
-    while !answered {
-        answered = within("an answer", caller.ask(SHORT, frames())).await.code == 0;
-    }
-    until("the end of the first call", || waiting.is_finished().then_some(())).await;
+    within("an answer", caller.ask_until(0)).await;
     server.stop().await;
 }

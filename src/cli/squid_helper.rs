@@ -79,7 +79,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         // Without a lock: nobody else reads it. What cannot be read any more is the end of it.
         read(io::BufReader::new(io::stdin()), bytes_max, |line| {
             deliver.blocking_send((line, Instant::now() + timeout)).is_ok()
-        })
+        });
     })?;
     let writer = std::thread::Builder::new().name("stdout".into()).spawn(move || write(io::stdout(), answered))?;
     runtime.block_on(answer(lines, answers, &asker, in_flight_max));
@@ -181,24 +181,24 @@ async fn answer(
     in_flight_max: usize,
 ) {
     let permits = Arc::new(Semaphore::new(in_flight_max));
-    let mut asked = JoinSet::new();
+    let mut questions = JoinSet::new();
     loop {
         let next = tokio::select! {
             () = answers.closed() => return,
             next = lines.recv() => next,
         };
         let Some((line, deadline)) = next else { break };
-        while asked.try_join_next().is_some() {}
+        while questions.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
         let (asker, answers) = (Arc::clone(asker), answers.clone());
-        asked.spawn(async move {
+        questions.spawn(async move {
             let answer = asker.answer(&line, deadline).await;
             // Nobody is left to tell where this fails.
             let _ = answers.send(answer).await;
             drop(permit);
         });
     }
-    while asked.join_next().await.is_some() {}
+    while questions.join_next().await.is_some() {}
 }
 
 /// Asks the server.

@@ -52,7 +52,7 @@ pub enum Reply {
     Passes(Said),
     /// `ERR`: it may not.
     Denied {
-        /// Why, for its client.
+        /// Outcome, reason and text, for its client.
         message: String,
         /// What the log gets.
         said: Said,
@@ -191,7 +191,10 @@ pub fn reply(response: &CheckResponse) -> Reply {
     match (status.code, http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => Reply::Passes(said(&ok.response_headers_to_add)),
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
-            Reply::Denied { message: why(&denied.body, &status.message), said: said(&denied.headers) }
+            let said = said(&denied.headers);
+            let code = value(&denied.headers, described::HEADER_REASON).unwrap_or_default();
+            let why = why(&denied.body, &status.message);
+            Reply::Denied { message: format!("{} {code}: {why}", said.tag), said }
         }
         (_, Some(HttpResponse::ErrorResponse(error))) => Reply::Broken { message: why(&error.body, &status.message) },
         (_, None | Some(HttpResponse::OkResponse(_) | HttpResponse::DeniedResponse(_))) => {
@@ -221,33 +224,24 @@ pub fn line(channel: Option<u64>, reply: &Reply) -> String {
 }
 
 fn said(headers: &[HeaderValueOption]) -> Said {
-    let value = |name: &str| {
-        let mut headers = headers.iter().filter_map(|option| option.header.as_ref());
-        headers.find(|header| header.key == name).map(|header| header.value.clone())
-    };
-    let tag = value(described::HEADER_OUTCOME);
-    let parts = [tag.clone(), value(described::HEADER_REASON), value(described::HEADER_DECISION_ID)];
+    let tag = value(headers, described::HEADER_OUTCOME);
+    let parts = [described::HEADER_REASON, described::HEADER_DECISION_ID].map(|name| value(headers, name));
+    let parts = [vec![tag.clone()], parts.to_vec()].concat();
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     Said { tag: tag.unwrap_or_else(|| "unknown".to_owned()), log: parts.join("/") }
 }
 
-/// Returns why not, in Chinese and in English: the first reason of a decision, or the message of a refusal.
+fn value(headers: &[HeaderValueOption], name: &str) -> Option<String> {
+    let mut headers = headers.iter().filter_map(|option| option.header.as_ref());
+    headers.find(|header| header.key == name).map(|header| header.value.clone())
+}
+
+/// Returns why not, in English: the first reason of a decision, or the message of a refusal. Squid's pages show each byte beyond
+/// ASCII as a character of its own, so that Chinese would not be readable there.
 fn why(body: &str, message: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let (zh, en) = if body.get("reasons").is_some() {
-        (text("/reasons/0/text_zh"), text("/reasons/0/text_en"))
-    } else {
-        let details = body.get("details").and_then(Value::as_array);
-        let localized = details.into_iter().flatten().find(|detail| detail.get("locale").is_some());
-        let zh = localized.and_then(|detail| detail.get("message")).and_then(Value::as_str);
-        (zh.map(str::to_owned), text("/message"))
-    };
-    match (zh, en) {
-        (Some(zh), Some(en)) => format!("{zh} / {en}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => message.to_owned(),
-    }
+    text("/reasons/0/text_en").or_else(|| text("/message")).unwrap_or_else(|| message.to_owned())
 }
 
 /// Escapes a text as RFC 1738 has it, in its UTF-8 bytes, shortened to what an answer may carry.
@@ -261,11 +255,17 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._/:,".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.push('%');
+            escaped.extend([byte >> 4, byte & 15].map(hexadecimal));
         }
     }
     // An empty value would end the line's keys.
     if escaped.is_empty() { ABSENT.to_owned() } else { escaped }
+}
+
+/// Returns the digit of a number below 16.
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(u32::from(digit), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ mod clients;
 mod envoy_grpc;
 /// The door for Envoy, behind a real one that runs the examples.
 mod envoy_real;
+/// nginx, HAProxy and Caddy in front of a server, running the examples.
+mod forwarders_real;
 /// What the tests of all gateways share.
 mod gateways;
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
@@ -124,3 +126,11 @@ mod postgres_server;
 
 /// What is asked survives the wire.
 mod round_trip;
+
+/// The example client in Python.
+mod python_client;
+
+/// `neglist squid-helper` through pipes.
+mod squid_helper;
+/// Squid in front of servers, running the example.
+mod squid_real;

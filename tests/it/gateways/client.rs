@@ -46,9 +46,14 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects.
     pub(crate) fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+        Self::try_to(address).unwrap()
+    }
+
+    /// Connects, where anybody listens.
+    pub(crate) fn try_to(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect_timeout(&address, DEADLINE).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        Self { reader: BufReader::new(stream) }
+        Some(Self { reader: BufReader::new(stream) })
     }
 
     /// Sends bytes.

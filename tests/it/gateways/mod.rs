@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod envoy;
 pub(crate) mod flows;
+pub(crate) mod packaged;
 pub(crate) mod process;
 pub(crate) mod tools;
 pub(crate) mod upstream;

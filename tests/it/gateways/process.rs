@@ -33,6 +33,18 @@ impl Gateway {
         self.output.lock().unwrap().clone()
     }
 
+    /// Sends it a signal: `TERM`, `HUP`, `USR2`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status();
+        assert!(sent.unwrap().success(), "cannot send SIG{name} to {}", self.name);
+    }
+
+    /// Says whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits until a file has something in it that can be read as what is wanted, such as a port.
     pub(crate) async fn wrote<T>(&mut self, path: &Path, read: impl Fn(&str) -> Option<T>) -> T {
         let what = format!("{} writes {}", self.name, path.display());

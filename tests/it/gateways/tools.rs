@@ -28,6 +28,14 @@ pub(crate) fn envoy() -> Option<&'static Path> {
     found("Envoy", FOUND.get_or_init(|| text_of("NEGLIST_TEST_ENVOY").map_or_else(fetch_envoy, |path| Ok(path.into()))))
 }
 
+/// Returns a program of a package of the system, or nothing where it is not installed and need not be.
+pub(crate) fn packaged(name: &'static str) -> Option<PathBuf> {
+    const DIRECTORIES: [&str; 4] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+    let installed = DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.is_file());
+    let result = installed.ok_or_else(|| format!("install the package of `{name}`"));
+    found(name, &result).map(Path::to_owned)
+}
+
 /// Returns a program, or says that it is not there. For each gateway one function like [`envoy`].
 pub(crate) fn found<'f>(name: &str, found: &'f Result<PathBuf, String>) -> Option<&'f Path> {
     match found {
@@ -46,6 +54,28 @@ pub(crate) fn found<'f>(name: &str, found: &'f Result<PathBuf, String>) -> Optio
 /// Where fetched programs are kept.
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("gateways")
+}
+
+/// Returns Python in an environment with what the example client needs, or nothing where it cannot be had and need not be.
+pub(crate) fn python() -> Option<&'static Path> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    found("Python's gRPC", MADE.get_or_init(make_python))
+}
+
+fn make_python() -> Result<PathBuf, String> {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/requirements.txt");
+    let environment = directory().join("python");
+    let (python, ready) = (environment.join("bin/python"), environment.join("ready"));
+    let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
+    if fs::read_to_string(&ready).is_ok_and(|made| made == wanted) {
+        return Ok(python);
+    }
+    fs::create_dir_all(directory()).map_err(|error| error.to_string())?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    run(Command::new(&python).args(arguments).arg(&requirements))?;
+    fs::write(ready, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
 }
 
 fn fetch_envoy() -> Result<PathBuf, String> {

@@ -1,0 +1,31 @@
+//! `examples/python/client.py` before a server, with Python's own gRPC.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::gateways::tools;
+use crate::server::Process;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_client_gets_what_it_wants() {
+    let Some(python) = tools::python() else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let generated = tempfile::tempdir().unwrap();
+    let mut generate = Command::new(python);
+    generate.args(["-m", "grpc_tools.protoc", "-I"]).arg(root.join("proto")).arg("-I").arg(root.join("proto/vendor"));
+    for out in ["--python_out=", "--grpc_python_out="] {
+        generate.arg(format!("{out}{}", generated.path().display()));
+    }
+    let output = generate.arg("neglist/v1/decision.proto").stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let server = Process::start(&root.join("policies"));
+    let mut client = Command::new(python);
+    client.arg(root.join("examples/python/client.py")).arg(server.grpc()[0]).env("PYTHONPATH", generated.path());
+    let output = client.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).output().unwrap();
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && !said.contains("FAIL"), "{said}{complained}");
+    // Health twice, reflection, two of a decision, two of many, two of an error.
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok  ")).count(), 9, "{said}");
+    server.stop().await;
+}

@@ -124,10 +124,16 @@ stop() { end "${pid_of[$1]}"; }
 
 # measure "KEY=VALUE …" SERVER TRANSPORT ARGUMENT…: one measurement, a line of $runs. The keys say what it is.
 measure() {
-  local keys=$1 server=$2 transport=$3
+  local keys=$1 server=$2 transport=$3 result
   shift 3
-  "${on_load[@]}" "$load" --label "server=$server transport=$transport $keys" --target "$(address "$server" "$transport")" \
-    --server-pid "${pid_of[$server]}" "$@" >>"$runs" || die "measuring $server ($keys) failed"
+  if result=$("${on_load[@]}" "$load" --label "server=$server transport=$transport $keys" --target "$(address "$server" "$transport")" \
+    --server-pid "${pid_of[$server]}" "$@"); then
+    printf '%s\n' "$result" >>"$runs"
+  elif grep -q '"requests":0,' <<<"$result"; then
+    note "$server answered nothing in the time of one measurement ($keys), which is left out: give it more (BENCH_SECONDS)"
+  else
+    die "measuring $server ($keys) failed"
+  fi
 }
 
 # check SERVER TRANSPORT METHOD FILE [ARGUMENT…]: every question of a file, one by one; ends the script where an answer is wrong.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use neglist::policy::{self, PolicyFile};
+use neglist::wire::authzen::{self, Evaluation, Evaluations, Mapped};
 
 use crate::generate::dice::Dice;
 use crate::generate::{policy as random, transfer};
@@ -109,4 +110,50 @@ fn whatever_bytes_draw_the_two_evaluations_agree() {
             world.check(&transfer::query(&mut drawn, &policy), &format!("bytes of round {round}"));
         }
     });
+}
+
+const EVALUATIONS: [&str; 3] = [
+    r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"}, "resource": {"type": "flow",
+        "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5}}"#,
+    r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"}, "resource": {"type": "transfer",
+        "id": "t", "properties": {"exporter": "acme", "destination": "DE", "data": [{"code": "contact.name",
+        "dataClass": "DATA_CLASS_GENERAL"}], "persons": {"general": "7"}, "at": "2026-06-01T00:00:00Z"}}}"#,
+    r#"{"subject": {"type": "user", "id": "alice", "properties": {"role": "admin"}}, "options":
+        {"evaluations_semantic": "deny_on_first_deny"}, "evaluations": [{"action": {"name": "read"}, "resource":
+        {"type": "record", "id": "1"}}, {}, {"resource": {"id": 7}, "context": {"time": "1"}}]}"#,
+];
+
+/// Fails the test where an evaluation comes to a transfer of somebody else, or to nothing without a word.
+fn maps(evaluation: &Evaluation) {
+    match authzen::map(evaluation) {
+        Mapped::Transfer(request) => assert_eq!(request.transfer.unwrap().exporter, evaluation.subject_id),
+        Mapped::ByRules => assert!(!authzen::unmapped(evaluation).is_empty()),
+        Mapped::Unmapped(said) => assert!(!said.is_empty()),
+    }
+}
+
+#[test]
+fn no_body_makes_the_reader_of_evaluations_panic() {
+    let corpus = EVALUATIONS.map(|text| text.chars().collect::<Vec<_>>());
+    let mut read = 0;
+    for_a_while(|dice, _| {
+        let mut text = dice.pick(&corpus).clone();
+        for _ in 0..dice.below(3) {
+            let other = dice.pick(&corpus);
+            mutate(dice, &mut text, other);
+        }
+        let text: String = text.into_iter().collect();
+        match authzen::evaluations(text.as_bytes(), 10) {
+            Ok(Evaluations::One(evaluation)) => {
+                read += 1;
+                maps(&evaluation);
+            }
+            Ok(Evaluations::Several { semantic: _, evaluations }) => {
+                read += 1;
+                evaluations.iter().flatten().for_each(maps);
+            }
+            Err(error) => assert!(!error.findings.is_empty()),
+        }
+    });
+    assert!(10 < read, "hardly any was well-formed");
 }

@@ -12,7 +12,9 @@ use neglist::policy::source::Document;
 use neglist::policy::source::cases::{Case, TestFile};
 use neglist::policy::{self, PolicyFile, verify};
 use neglist::wire::generated::v1;
+use neglist::wire::generated::v1::decision_service_client::DecisionServiceClient;
 use neglist::wire::to_proto;
+use tonic::transport::Channel;
 
 use crate::clients::{self, Refusal, answer, refusal};
 use crate::server::{Directory, Process, digest_of, within};
@@ -132,6 +134,19 @@ fn comparable(answer: &Result<v1::Decision, Refusal>, root: &str) -> Result<v1::
     }
 }
 
+/// Asks for brief answers: one by one, which takes the short way, and in a batch, which does not.
+async fn brief_answers_agree(client: &mut DecisionServiceClient<Channel>, transfers: &[v1::Transfer]) {
+    let batch = v1::DecideBatchRequest { transfers: transfers.to_vec(), detail: 0 };
+    let batch = within("a batch", client.decide_batch(batch)).await.unwrap().into_inner().results;
+    for (index, (transfer, result)) in transfers.iter().zip(batch).enumerate() {
+        let request = v1::DecideRequest { transfer: Some(transfer.clone()), detail: 0 };
+        let one = within("an answer", client.decide(request)).await;
+        let one = one.map(|response| response.into_inner().decision.unwrap()).map_err(|status| refusal(&status));
+        let of_batch = comparable(&answer(Some(result)), &format!("transfers[{index}]"));
+        assert_eq!(comparable(&one, "transfer"), of_batch, "{transfer:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_case_holds_one_by_one_in_a_batch_and_in_a_stream() {
     let mut cases = 0;
@@ -153,6 +168,7 @@ async fn every_case_holds_one_by_one_in_a_batch_and_in_a_stream() {
         let batch = v1::DecideBatchRequest { transfers: transfers.clone(), detail: v1::Detail::Full.into() };
         let batch = within("a batch", client.decide_batch(batch)).await.unwrap().into_inner().results;
         let batch: Vec<_> = batch.into_iter().map(|result| answer(Some(result))).collect();
+        brief_answers_agree(&mut client, &transfers).await;
         // Sequence numbers that are in no order, some of them twice: they are the caller's own.
         let sequence = |index: usize| index as u64 * 7_919 % 101;
         let messages: Vec<_> = transfers.iter().cloned().enumerate().collect();

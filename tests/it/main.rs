@@ -101,6 +101,8 @@ mod reload_midnight;
 mod serve_process;
 /// Servers for tests: the real binary, and one in this process.
 mod server;
+/// The short way of `Decide` beside the generated services.
+mod short_way;
 
 /// The rules that keep the code as the architecture says.
 mod tidy;

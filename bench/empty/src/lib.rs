@@ -55,8 +55,7 @@ fn decision() -> v1::Decision {
         }),
         evaluated_at: moment(1_780_243_200),
         valid_until: moment(1_780_329_600),
-        headroom: Vec::new(),
-        next_step: None,
+        ..v1::Decision::default()
     }
 }
 

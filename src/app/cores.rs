@@ -4,7 +4,6 @@
 //! What is not on the way of a request (policies, the writing of the ledger, the admin listener) runs elsewhere.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
 use std::thread::{self, JoinHandle};
@@ -80,11 +79,6 @@ impl Drop for Cores {
     }
 }
 
-/// Runs a future on one of the threads, and returns what it comes to; `None` where the thread ended before.
-pub async fn on<T: Send + 'static>(runtime: &Handle, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    runtime.spawn(future).await.ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,9 +89,9 @@ mod tests {
         let mut seen = Vec::new();
         for runtime in cores.runtimes() {
             let name = || async { thread::current().name().map(str::to_owned) };
-            let first = on(runtime, name()).await;
-            assert_eq!(on(runtime, name()).await, first);
-            seen.push(first.flatten().unwrap());
+            let first = runtime.spawn(name()).await.unwrap();
+            assert_eq!(runtime.spawn(name()).await.unwrap(), first);
+            seen.push(first.unwrap());
         }
         assert_eq!(seen, ["serve-0", "serve-1", "serve-2"]);
     }

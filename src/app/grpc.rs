@@ -2,17 +2,14 @@
 //!
 //! Nothing stands between the two that costs a request something: no layer, no span, no lock.
 
-use std::io;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio_stream::{Stream, StreamExt as _};
 
-use super::connection::Connection;
+use super::accept::Incoming;
+use super::serving::{serve_each, until_drained};
 use super::short::Services;
 
 /// What a connection may take up.
@@ -41,42 +38,17 @@ impl Http2 {
 /// Serves connections until `draining` turns true, and then until what is in flight on them is answered.
 ///
 /// Dropping it closes the connections.
-pub async fn serve(
-    mut incoming: impl Stream<Item = io::Result<Connection>> + Unpin,
-    http2: Http2,
-    services: Services,
-    mut draining: watch::Receiver<bool>,
-) {
-    let builder = http2.builder();
-    let graceful = GracefulShutdown::new();
-    let mut open = JoinSet::new();
-    let drained = async move {
-        // A sender that is gone means the same.
-        let _ = draining.wait_for(|draining| *draining).await;
-    };
-    tokio::pin!(drained);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut drained => break,
-            Some(_) = open.join_next() => {}
-            next = incoming.next() => match next {
-                Some(Ok(connection)) => {
-                    let serving = builder.serve_connection(TokioIo::new(connection), services.clone());
-                    let serving = graceful.watch(serving);
-                    open.spawn(async move {
-                        if let Err(error) = serving.await {
-                            // The other side went away, or does not speak HTTP/2.
-                            tracing::debug!(%error, "a connection ended");
-                        }
-                    });
-                }
-                Some(Err(error)) => tracing::debug!(%error, "a connection was lost before it was served"),
-                None => break,
-            },
+pub async fn serve(incoming: Incoming, http2: Http2, services: Services, draining: watch::Receiver<bool>) {
+    let (builder, drains) = (http2.builder(), draining.clone());
+    let serve_one = |connection| {
+        let serving = builder.serve_connection(TokioIo::new(connection), services.clone());
+        let served = until_drained(serving, http2::Connection::graceful_shutdown, drains.clone());
+        async move {
+            if let Err(error) = served.await {
+                // The other side went away, or does not speak HTTP/2.
+                tracing::debug!(%error, "a connection ended");
+            }
         }
-    }
-    drop(incoming);
-    graceful.shutdown().await;
-    open.join_all().await;
+    };
+    serve_each(incoming, draining, serve_one).await;
 }

@@ -2,26 +2,23 @@
 //!
 //! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio_stream::StreamExt as _;
 use tower::ServiceExt as _;
 
-use super::accept::Incoming as Accepted;
+use super::accept::Incoming;
 use super::connection::Connection;
+use super::held::Held;
 use super::in_flight::{self, InFlightLimit};
-use super::paced::{Answering, Pace, Paced};
+use super::paced::{Pace, Paced};
+use super::serving::{serve_each, until_drained};
 use crate::config::Config;
 use crate::http::{self, Doors};
 use crate::metrics::{Limit, Metrics};
@@ -66,76 +63,24 @@ impl HttpServer {
     }
 
     /// Serves.
-    pub(super) async fn serve(self, mut incoming: Accepted) {
+    pub(super) async fn serve(self, incoming: Incoming) {
         let server = Arc::new(self);
-        let mut draining = server.pace.draining.clone();
-        let mut open = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = stopping(&mut draining) => break,
-                Some(_) = open.join_next(), if !open.is_empty() => {}
-                connection = incoming.next() => match connection {
-                    Some(Ok(connection)) => drop(open.spawn(Arc::clone(&server).serve_one(connection))),
-                    Some(Err(error)) => tracing::warn!(%error, "cannot accept a connection"),
-                    None => break,
-                },
-            }
-        }
-        // Closes the sockets.
-        drop(incoming);
-        while open.join_next().await.is_some() {}
+        let draining = server.pace.draining.clone();
+        serve_each(incoming, draining, |connection| Arc::clone(&server).serve_one(connection)).await;
     }
 
     async fn serve_one(self: Arc<Self>, connection: Connection) {
         let (connection, stage) = Paced::new(connection, self.pace.clone());
         let router = self.router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let answering = stage.answering();
             let answer = router.clone().oneshot(request.map(Body::new));
-            async move { answer.await.map(|response| response.map(|body| Sent { body, _answering: answering })) }
+            async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
         });
-        let mut serving = pin!(self.protocol.serve_connection(TokioIo::new(connection), service));
-        let mut draining = self.pace.draining.clone();
-        let served = tokio::select! {
-            served = serving.as_mut() => served,
-            () = stopping(&mut draining) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
+        let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
+        let served = until_drained(serving, http1::Connection::graceful_shutdown, self.pace.draining.clone()).await;
         if served.is_err_and(|error| error.is_parse_too_large()) {
             self.metrics.limited(Limit::HttpHeadBytes);
         }
-    }
-}
-
-/// Returns when the server stops; one that is gone has stopped.
-async fn stopping(draining: &mut watch::Receiver<bool>) {
-    let _ = draining.wait_for(|draining| *draining).await;
-}
-
-/// A body that is being sent.
-struct Sent {
-    body: Body,
-    _answering: Answering,
-}
-
-impl http_body::Body for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }

@@ -5,7 +5,6 @@
 //! which a caller waits: its request has just come.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,9 +13,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Bytes, Service, http};
+use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 
+use super::held::Held;
 use crate::http::respond;
 use crate::metrics::{Limit, Metrics};
 use crate::wire::refused::refused;
@@ -45,7 +45,7 @@ impl InFlightLimit {
 
     /// Returns a place, or the refusal of a request for which there is none.
     fn admit(&self) -> Result<OwnedSemaphorePermit, tonic::Status> {
-        self.places.clone().try_acquire_owned().map_err(|_| {
+        self.place().ok_or_else(|| {
             self.metrics.limited(Limit::RequestsInFlight);
             status::exhausted(Exhausted::RequestsInFlight, self.retry_after_ms)
         })
@@ -92,41 +92,15 @@ where
             Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),
         };
         let response = self.service.call(request);
-        Box::pin(async move { Ok(response.await?.map(|body| Body::new(Counted { body, _permit: permit }))) })
+        Box::pin(async move { Ok(response.await?.map(|body| Body::new(Held { body, _held: permit }))) })
     }
 }
 
 /// Puts HTTP requests under the limit.
 pub(super) async fn admit(State(limit): State<InFlightLimit>, request: Request, next: Next) -> Response {
     match limit.admit() {
-        Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Counted { body, _permit: permit })),
+        Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: permit })),
         Err(refusal) => respond::refused(refused(&refusal)),
-    }
-}
-
-/// A response body whose request is in flight until it has been sent, or nobody wants it.
-struct Counted<B> {
-    body: B,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Counted<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -261,7 +261,8 @@ impl fmt::Display for Settled {
 #[async_trait::async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Decides and adds in one critical section. A repeated id with the same fingerprint gets the
-    /// first answer; once the reservation was taken back or ran out, [`Settled`].
+    /// first answer, and with [`Hold::Commit`] a reservation that stands is committed; once it was
+    /// taken back or ran out, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
 
     /// Returns what a reservation with this id and fingerprint would be answered, where the id was

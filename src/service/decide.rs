@@ -17,9 +17,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
 use super::totals::{Waiting, at_hand, read_all, unread};
+use crate::domain::asked::Asked;
 use crate::domain::asked::Violation;
 use crate::domain::clock::Clock;
-use crate::domain::counting::counters_to_ask;
+use crate::domain::counting::{CounterKey, counters_to_ask};
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
@@ -173,10 +174,14 @@ impl DecisionApi {
     /// # Errors
     /// Everything that is wrong, with paths from the root of the request.
     pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
-        let snapshot = self.inner.live.snapshot();
-        let (asked, now) = (from_proto::decide(request), self.inner.clock.now());
-        let read = Read::new(&snapshot, asked, now)?;
-        self.decide_stated(&snapshot, &read).map(to_proto::decide)
+        let (snapshot, now) = (self.inner.live.snapshot(), self.inner.clock.now());
+        let Question { asked, detail, place } = from_proto::decide(request)?;
+        let transfer = resolve(&snapshot, &asked, now).map_err(|found| place.locate(found))?;
+        let missing = missing_totals(&snapshot, &transfer);
+        if !missing.is_empty() {
+            return Err(place.locate(missing));
+        }
+        Ok(to_proto::decide(self.decide_with(&snapshot, &transfer, &transfer.stated, detail)))
     }
 
     /// Decides one transfer; reads the ledger where the answer depends on totals that are not stated.
@@ -214,14 +219,12 @@ impl DecisionApi {
             return None;
         }
         let transfer = &resolve(snapshot, &asked, now).ok()?;
-        let totals = match &self.inner.ledger {
-            None => missing_totals(snapshot, transfer).is_empty().then_some(None)?,
-            Some(ledger) => match counters_to_ask(snapshot, transfer) {
-                keys if keys.is_empty() => None,
-                keys => Some(at_hand(ledger.as_ref(), snapshot, &asked, transfer, &keys)?),
-            },
+        let at_hand = match self.known(snapshot, &asked, transfer, Look::AtHand) {
+            Known::Stated => None,
+            Known::AtHand(totals) => Some(totals),
+            Known::Missing(_) | Known::Waits(_) => return None,
         };
-        let totals = totals.as_ref().unwrap_or(&transfer.stated);
+        let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
         let decision = &self.evaluate(snapshot, transfer, totals);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
@@ -289,36 +292,37 @@ impl DecisionApi {
         now: Moment,
         look: Look,
     ) -> Result<Step, Vec<Violation>> {
-        let read = Read::new(snapshot, question, now)?;
-        let Some(ledger) = &self.inner.ledger else {
-            let decided = self.decide_stated(snapshot, &read);
-            return decided.map(|decision| Step::Decided(Answered { decision, rests: Rests::OnFacts }));
+        let Question { asked, detail, place } = question?;
+        let transfer = resolve(snapshot, &asked, now).map_err(|found| place.locate(found))?;
+        let at_hand = match self.known(snapshot, &asked, &transfer, look) {
+            Known::Stated => None,
+            Known::AtHand(totals) => Some(totals),
+            Known::Missing(violations) => return Err(place.locate(violations)),
+            Known::Waits(keys) => {
+                return Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))));
+            }
         };
-        let Read { question: Question { asked, detail, place: _ }, transfer } = read;
-        let keys = counters_to_ask(snapshot, &transfer);
-        if keys.is_empty() {
-            let decision = self.decide_with(snapshot, &transfer, &transfer.stated, detail);
-            return Ok(Step::Decided(Answered { decision, rests: Rests::OnFacts }));
-        }
-        let totals = match look {
-            Look::AtHand => at_hand(ledger.as_ref(), snapshot, &asked, &transfer, &keys),
-            Look::Together => None,
-        };
-        if let Some(totals) = totals {
-            let decision = self.decide_with(snapshot, &transfer, &totals, detail);
-            return Ok(Step::Decided(Answered { decision, rests: Rests::OnTotals }));
-        }
-        Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))))
+        let rests = if at_hand.is_some() { Rests::OnTotals } else { Rests::OnFacts };
+        let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
+        let decision = self.decide_with(snapshot, &transfer, totals, detail);
+        Ok(Step::Decided(Answered { decision, rests }))
     }
 
-    /// Decides a transfer by what its caller states.
-    fn decide_stated(&self, snapshot: &Snapshot, read: &Read<'_, '_>) -> Result<v1::Decision, Vec<Violation>> {
-        let Read { question: Question { asked: _, detail, place }, transfer } = read;
-        let missing = missing_totals(snapshot, transfer);
-        if !missing.is_empty() {
-            return Err(place.locate(missing));
+    /// Returns what is known of the totals that the answer depends on.
+    fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, look: Look) -> Known {
+        let Some(ledger) = &self.inner.ledger else {
+            let missing = missing_totals(snapshot, transfer);
+            return if missing.is_empty() { Known::Stated } else { Known::Missing(missing) };
+        };
+        let keys = counters_to_ask(snapshot, transfer);
+        if keys.is_empty() {
+            return Known::Stated;
         }
-        Ok(self.decide_with(snapshot, transfer, &transfer.stated, *detail))
+        let totals = match look {
+            Look::AtHand => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
+            Look::Together => None,
+        };
+        totals.map_or(Known::Waits(keys), Known::AtHand)
     }
 
     /// Decides a transfer that waits.
@@ -403,22 +407,16 @@ fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 
-/// A question, and the transfer that it is about.
-struct Read<'q, 's> {
-    question: Question<'q>,
-    transfer: Transfer<'s>,
-}
-
-impl<'q, 's> Read<'q, 's> {
-    fn new(
-        snapshot: &'s Snapshot,
-        question: Result<Question<'q>, Vec<Violation>>,
-        now: Moment,
-    ) -> Result<Self, Vec<Violation>> {
-        let question = question?;
-        let transfer = resolve(snapshot, &question.asked, now).map_err(|found| question.place.locate(found))?;
-        Ok(Self { question, transfer })
-    }
+/// What is known of the totals that an answer depends on.
+enum Known {
+    /// The caller states them, or there are none.
+    Stated,
+    /// The ledger has them at hand.
+    AtHand(Totals),
+    /// The caller does not state them, and there is no ledger.
+    Missing(Vec<Violation>),
+    /// The ledger has to be asked for these.
+    Waits(Vec<CounterKey>),
 }
 
 /// How totals are looked up that the caller does not state.

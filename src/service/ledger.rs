@@ -243,12 +243,7 @@ impl LedgerApi {
             }
         };
         let Prepared { reservation, judge, counters } = prepared;
-        let mut reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
-        // A caller that asked for a reservation first and cannot come back now: the transfer is the same.
-        if keep == Keep::Commit && reserved.expires_at.is_some() {
-            ledger.commit(transfer_id, now).await.map_err(|error| self.refusal(&error))?;
-            reserved.expires_at = None;
-        }
+        let reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
         warn_of_caps(snapshot, &counters, &reserved);
         response(snapshot, &reserved)
     }

@@ -125,9 +125,12 @@ fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [Pseudonym] {
     }
 }
 
-fn first_answer(kept: &Kept, fingerprint: [u8; 32]) -> Result<Reserved, LedgerError> {
+fn first_answer(kept: &mut Kept, fingerprint: [u8; 32], hold: Hold) -> Result<Reserved, LedgerError> {
     if kept.fingerprint != fingerprint {
         return Err(LedgerError::OtherTransfer);
+    }
+    if let (State::Held { .. }, Hold::Commit) = (kept.state, hold) {
+        kept.state = State::Committed;
     }
     let expires_at = match kept.state {
         State::Held { until } => Some(until),
@@ -149,8 +152,8 @@ impl Ledger for MemoryLedger {
         let Reservation { transfer_id, fingerprint, account, people, read, hold, now } = reservation;
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
-        if let Some(kept) = transfers.get(&transfer_id) {
-            return first_answer(kept, fingerprint);
+        if let Some(kept) = transfers.get_mut(&transfer_id) {
+            return first_answer(kept, fingerprint, hold);
         }
         let before = |counter: &Counter| total(&transfers, &account, counter, of_class(&people, counter), stands);
         let judgement = judge(&read.iter().map(|counter| (counter.clone(), before(counter))).collect());
@@ -183,12 +186,7 @@ impl Ledger for MemoryLedger {
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         let Some(kept) = transfers.get_mut(&transfer_id) else { return Ok(None) };
-        if let (State::Held { .. }, Hold::Commit) = (kept.state, hold)
-            && kept.fingerprint == fingerprint
-        {
-            kept.state = State::Committed;
-        }
-        first_answer(kept, fingerprint).map(Some)
+        first_answer(kept, fingerprint, hold).map(Some)
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {

@@ -1,0 +1,56 @@
+//! What serving connections comes to, whatever is spoken on them: one task for each, and an end in good order.
+
+use std::pin::{Pin, pin};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt as _;
+
+use super::accept::Incoming;
+use super::connection::Connection;
+
+/// Serves connections until `draining` turns true, and then until each has come to its end. Dropping it closes them.
+pub(super) async fn serve_each<F>(
+    mut incoming: Incoming,
+    mut draining: watch::Receiver<bool>,
+    serve_one: impl Fn(Connection) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopping(&mut draining) => break,
+            Some(_) = open.join_next(), if !open.is_empty() => {}
+            connection = incoming.next() => match connection {
+                Some(Ok(connection)) => drop(open.spawn(serve_one(connection))),
+                Some(Err(error)) => tracing::warn!(%error, "cannot accept a connection"),
+                None => break,
+            },
+        }
+    }
+    // Closes the sockets.
+    drop(incoming);
+    while open.join_next().await.is_some() {}
+}
+
+/// Drives a connection, and asks it to finish what is in flight when the server stops.
+pub(super) async fn until_drained<C: Future>(
+    connection: C,
+    finish: impl FnOnce(Pin<&mut C>),
+    mut draining: watch::Receiver<bool>,
+) -> C::Output {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => served,
+        () = stopping(&mut draining) => {
+            finish(connection.as_mut());
+            connection.await
+        }
+    }
+}
+
+/// Returns when the server stops; one that is gone has stopped.
+async fn stopping(draining: &mut watch::Receiver<bool>) {
+    let _ = draining.wait_for(|draining| *draining).await;
+}

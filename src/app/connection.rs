@@ -129,11 +129,10 @@ impl AsyncWrite for Connection {
         }
     }
 
+    /// HTTP/2 gathers small frames in one buffer and writes them together. Where slices could be gathered too it would
+    /// leave out payloads of 256 bytes and more, which most answers are, and write each of those by itself.
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.is_write_vectored(),
-            Stream::Unix(stream) => stream.is_write_vectored(),
-        }
+        false
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,8 +1,11 @@
 //! Compiles the protocol files: protox reads them, tonic's generator writes the Rust.
+//!
+//! The server of the decision service is written apart, because its handlers take and return bytes: see `wire::raw`.
 
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
+use tonic_build::manual;
 
 /// Our own contract.
 const FILES: [&str; 3] = ["neglist/v1/decision.proto", "neglist/v1/ledger.proto", "neglist/v1/policy.proto"];
@@ -34,7 +37,28 @@ fn own(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, INCLUDES)?;
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     generator().compile_fds(descriptors)?;
+    let service = decision_service();
+    manual::Builder::new().build_client(false).out_dir(out).compile(&[service]);
     Ok(())
+}
+
+/// `DecisionService` once more, with handlers that read and write messages themselves.
+fn decision_service() -> manual::Service {
+    let method = |name: &str, route: &str| {
+        manual::Method::builder()
+            .name(name)
+            .route_name(route)
+            .input_type(format!("crate::wire::raw::Received<crate::wire::generated::v1::{route}Request>"))
+            .output_type(format!("crate::wire::raw::Reply<crate::wire::generated::v1::{route}Response>"))
+            .codec_path("crate::wire::raw::RawCodec")
+    };
+    manual::Service::builder()
+        .name("DecisionService")
+        .package("neglist.v1")
+        .method(method("decide", "Decide").build())
+        .method(method("decide_batch", "DecideBatch").build())
+        .method(method("decide_stream", "DecideStream").client_streaming().server_streaming().build())
+        .build()
 }
 
 /// Apart from our own, so that neither depends on what the other contains.

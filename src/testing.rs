@@ -23,6 +23,20 @@ use crate::domain::units::{
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::wire::generated::v1;
+use crate::wire::raw::{Received, Reply};
+
+/// Returns a message as it comes.
+pub(crate) fn received<T: prost::Message + Default>(message: &T) -> Received<T> {
+    Received::new(message.encode_to_vec().into())
+}
+
+/// Returns the message that a reply is, or is the bytes of.
+pub(crate) fn message_of<T: prost::Message + Default>(reply: Reply<T>) -> T {
+    match reply {
+        Reply::Message(message) => message,
+        Reply::Written(bytes) => T::decode(bytes).unwrap(),
+    }
+}
 
 /// The moment at which [`StandingClock`] stands: 2026-06-01T00:00:00Z.
 pub(crate) const NOW: Moment = Moment::from_seconds(1_780_272_000);

@@ -28,6 +28,8 @@ impl Http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
+            // Nobody reads it in gRPC.
+            .auto_date_header(false)
             .max_concurrent_streams(self.streams_max)
             .keep_alive_interval(self.keepalive_interval)
             .keep_alive_timeout(self.keepalive_timeout);

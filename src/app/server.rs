@@ -37,7 +37,7 @@ use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
 use crate::service::labelled::LabelledDoor;
 use crate::service::{DecideSettings, DecisionApi, EnvoyApi, LedgerApi, LedgerSettings};
-use crate::wire::generated::v1::decision_service_server::{self, DecisionServiceServer};
+use crate::wire::generated::raw::decision_service_server::{self, DecisionServiceServer};
 use crate::wire::generated::v1::ledger_service_server::{self, LedgerServiceServer};
 use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServer};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::{self, AuthorizationServer};

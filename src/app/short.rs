@@ -17,7 +17,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
+use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request};
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
@@ -32,7 +32,9 @@ const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
 /// What gRPC messages are called.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 /// The trailer that says how a call ended, and its value where it ended well.
-const GRPC_STATUS: &str = "grpc-status";
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The header that says how messages are compressed.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const OK: HeaderValue = HeaderValue::from_static("0");
 
 /// The services of a listener. Clones share everything.
@@ -109,7 +111,7 @@ fn is_plain(head: &request::Parts) -> bool {
     head.uri.path() == DECIDE
         && head.method == Method::POST
         && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
-        && head.headers.get("grpc-encoding").is_none_or(|encoding| encoding == "identity")
+        && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding == "identity")
 }
 
 /// A call that is being answered.

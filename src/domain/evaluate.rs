@@ -158,12 +158,15 @@ struct Verdict {
     sent: Headcount,
 }
 
+/// Room for the reasons that counts usually add: one for each class.
+const REASONS_OF_COUNTS: usize = 2;
+
 /// Holds the counts against the lines of a route.
 fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
     let counts = Counts::project(route, persons, totals);
     let mut verdict = Verdict {
         required: route.required,
-        reasons: route.reasons.clone(),
+        reasons: Vec::with_capacity(route.reasons.len() + REASONS_OF_COUNTS),
         step: route.step,
         contract_step: route.steps.contract,
         assess_step: route.steps.assess,
@@ -173,6 +176,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         against_wide_cap: Headcount::ZERO,
         sent: counts.sent,
     };
+    verdict.reasons.extend_from_slice(&route.reasons);
     for group in &route.groups {
         let persons = counts.group(group);
         if group.from <= persons {

@@ -311,6 +311,11 @@ impl Snapshot {
         self.rules.ids.word(rule.0)
     }
 
+    /// Returns the id of a rule as bytes.
+    pub fn rule_id_bytes(&self, rule: RuleId) -> &[u8] {
+        self.rules.ids.word_bytes(rule.0)
+    }
+
     /// Returns the citation of a rule.
     pub fn citation(&self, rule: RuleId) -> Option<&Text> {
         let citation = *self.rules.citation_of.get(rule.index())?;

@@ -102,9 +102,14 @@ impl Vocabulary {
 
     /// Returns the word with a number; empty for a number that was never given out.
     pub fn word(&self, number: u32) -> &str {
+        std::str::from_utf8(self.word_bytes(number)).unwrap_or("")
+    }
+
+    /// Returns the word with a number as bytes, for whoever writes it where texts are bytes: whether it is a text has
+    /// not to be looked at then.
+    pub fn word_bytes(&self, number: u32) -> &[u8] {
         let start = self.starts.get(number as usize);
-        let record = start.and_then(|start| self.record(*start));
-        record.and_then(|(_, word)| std::str::from_utf8(word).ok()).unwrap_or("")
+        start.and_then(|start| self.record(*start)).map_or(&[], |(_, word)| word)
     }
 
     /// Returns how many words there are.

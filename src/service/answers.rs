@@ -1,8 +1,8 @@
 //! The answers to a stream of requests: pulled one by one, in order.
 //!
-//! Nothing is queued, and an answer that waits for totals holds up those after it. The transport asks for the next answer when it has room for one, and only
-//! then is the next request read: a caller that does not read its answers is slowed down by
-//! HTTP/2 flow control, and a stream costs the same memory however long it runs.
+//! Nothing is queued, and an answer that waits for totals holds up those after it. The transport asks for the next
+//! answer when it has room for one, and only then is the next request read: a caller that does not read its answers is
+//! slowed down by HTTP/2 flow control, and a stream costs the same memory however long it runs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,8 +13,9 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::decide::{DecisionApi, Phase, Streamed};
+use super::decide::{DecisionApi, Later, Phase, Streamed};
 use crate::wire::generated::v1;
+use crate::wire::raw::{Received, Reply};
 use crate::wire::status::{self, Unavailable};
 
 /// The answers to the requests of `S`.
@@ -28,7 +29,7 @@ pub struct Answers<S> {
     inbound: Option<S>,
     api: DecisionApi,
     /// The answer to the last request, where it waits for totals. The next request is read after it.
-    pending: Option<Pin<Box<dyn Future<Output = v1::DecideStreamResponse> + Send>>>,
+    pending: Option<Later>,
     /// Tells without waiting whether the phase has changed since the stream was opened.
     phase: watch::Receiver<Phase>,
     /// Wakes the stream when it changes.
@@ -58,12 +59,12 @@ impl<S> Answers<S> {
         Self { inbound: Some(inbound), api, pending: None, phase, phase_changes, drain_transfers_left, _place: place }
     }
 
-    fn end(&mut self, last: Option<Status>) -> Poll<Option<Result<v1::DecideStreamResponse, Status>>> {
+    fn end(&mut self, last: Option<Status>) -> Poll<Option<Result<Reply<v1::DecideStreamResponse>, Status>>> {
         self.inbound = None;
         Poll::Ready(last.map(Err))
     }
 
-    fn stop(&mut self) -> Poll<Option<Result<v1::DecideStreamResponse, Status>>> {
+    fn stop(&mut self) -> Poll<Option<Result<Reply<v1::DecideStreamResponse>, Status>>> {
         let retry_after_ms = self.api.settings().retry_after_ms;
         self.end(Some(status::unavailable(Unavailable::Draining, retry_after_ms)))
     }
@@ -76,9 +77,9 @@ impl<S> Answers<S> {
 
 impl<S> Stream for Answers<S>
 where
-    S: Stream<Item = Result<v1::DecideStreamRequest, Status>> + Unpin,
+    S: Stream<Item = Result<Received<v1::DecideStreamRequest>, Status>> + Unpin,
 {
-    type Item = Result<v1::DecideStreamResponse, Status>;
+    type Item = Result<Reply<v1::DecideStreamResponse>, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -98,12 +99,13 @@ where
                     this.drain_transfers_left = this.drain_transfers_left.saturating_sub(1);
                 }
                 match this.api.decide_streamed(&request) {
-                    Streamed::Now(answer) => Poll::Ready(Some(Ok(answer))),
-                    Streamed::Later(answer) => {
+                    Ok(Streamed::Now(answer)) => Poll::Ready(Some(Ok(answer))),
+                    Ok(Streamed::Later(answer)) => {
                         this.pending = Some(answer);
                         // Polled once here, so that it wakes this stream.
                         Pin::new(this).poll_next(context)
                     }
+                    Err(malformed) => this.end(Some(malformed)),
                 }
             }
             Poll::Ready(Some(Err(status))) => this.end(Some(status)),

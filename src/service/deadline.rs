@@ -4,9 +4,11 @@
 //! handler may run when its caller is gone. Whoever counts must not begin then.
 
 use tokio::time::Instant;
-use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::{HeaderMap, HeaderName};
 
 use crate::wire::timeout;
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(timeout::HEADER);
 
 /// The moment until which a caller waits, as a mark on its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct Deadline(Instant);
 impl Deadline {
     /// Reads how long the caller waits from now on; `None` where it does not say, or not so that it can be read.
     pub fn from_now(headers: &HeaderMap) -> Option<Self> {
-        let patience = timeout::parse(headers.get(timeout::HEADER)?.to_str().ok()?)?;
+        let patience = timeout::parse(headers.get(&GRPC_TIMEOUT)?.to_str().ok()?)?;
         Instant::now().checked_add(patience).map(Self)
     }
 

@@ -1,13 +1,13 @@
 //! `neglist.v1.DecisionService`: one transfer, a batch, a stream.
 //!
-//! All three go through [`DecisionApi::begin`]. A request takes the snapshot in force once and
-//! is answered from it alone; a stream takes it anew for each of its transfers.
+//! All three go through [`DecisionApi::begin`], or where nothing is out of the ordinary through [`DecisionApi::plainly`],
+//! which reads and writes without copying a text. A request takes the snapshot in force once and is answered from it
+//! alone; a stream takes it anew for each of its transfers.
 //!
 //! Asking never counts. Where the answer depends on totals that the caller does not state, the
 //! ledger is read; transfers of a batch do not see each other. Without a ledger such a transfer
 //! is refused, never decided on a guess. All others are decided without waiting for anything.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -16,9 +16,8 @@ use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
-use super::totals::{Waiting, at_hand, read_all, unread};
-use crate::domain::asked::Asked;
-use crate::domain::asked::Violation;
+use super::totals::{Waiting, at_hand, unread};
+use crate::domain::asked::{Asked, Violation};
 use crate::domain::clock::Clock;
 use crate::domain::counting::{CounterKey, counters_to_ask};
 use crate::domain::decision::Decision;
@@ -32,11 +31,12 @@ use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::wire::brief;
 use crate::wire::from_proto::{self, Question};
+use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
-use crate::wire::generated::v1::decision_service_server::DecisionService;
 use crate::wire::plain;
+use crate::wire::raw::{Received, Reply};
 use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
-use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
+use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 
 /// Limits of the decision service.
 #[derive(Debug, Clone)]
@@ -69,9 +69,6 @@ impl Default for DecideSettings {
     }
 }
 
-/// After so many transfers a batch lets other requests run: some 100 µs of decisions.
-const BATCH_TRANSFERS_BETWEEN_YIELDS: usize = 32;
-
 /// Whether the server is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -84,10 +81,10 @@ pub(super) enum Phase {
 /// Answers the calls of the decision service. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct DecisionApi {
-    inner: Arc<Inner>,
-    metrics: Arc<Metrics>,
+    pub(super) inner: Arc<Inner>,
+    pub(super) metrics: Arc<Metrics>,
     /// Which door it is counted under.
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// A decision, and how long it can be relied on.
@@ -109,12 +106,12 @@ pub enum Rests {
 }
 
 #[derive(Debug)]
-struct Inner {
-    live: Arc<Live>,
-    clock: Arc<dyn Clock>,
-    settings: DecideSettings,
-    ledger: Option<Arc<dyn Ledger>>,
-    ids: DecisionIds,
+pub(super) struct Inner {
+    pub(super) live: Arc<Live>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: DecideSettings,
+    pub(super) ledger: Option<Arc<dyn Ledger>>,
+    pub(super) ids: DecisionIds,
     streams_free: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
 }
@@ -212,25 +209,54 @@ impl DecisionApi {
     /// for details, or waits for the ledger. Nothing was counted then.
     pub fn decide_message(&self, message: &[u8]) -> Option<Bytes> {
         let stopwatch = Stopwatch::start();
-        let now = self.inner.clock.now();
         let snapshot = &**self.inner.live.snapshot();
-        let Question { asked, detail, place: _ } = plain::decide(message)?;
-        if detail != Detail::Brief {
-            return None;
-        }
-        let transfer = &resolve(snapshot, &asked, now).ok()?;
-        let at_hand = match self.known(snapshot, &asked, transfer, Look::AtHand) {
+        let now = self.inner.clock.now();
+        let Question { asked, detail: Detail::Brief, place: _ } = plain::decide(message)? else { return None };
+        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        let answer = self.write(snapshot, &plain, brief::framed_response);
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Some(answer)
+    }
+
+    /// Answers a message of a stream; `None` as for [`DecisionApi::decide_message`].
+    fn stream_message(&self, message: &[u8]) -> Option<Bytes> {
+        let snapshot = &**self.inner.live.snapshot();
+        let now = self.inner.clock.now();
+        let (sequence, question) = plain::stream(message)?;
+        let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
+        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        Some(self.write(snapshot, &plain, |decided, id| brief::stream_response(sequence, decided, id)))
+    }
+
+    /// Returns a transfer and its totals, where it makes sense and nothing has to be waited for.
+    pub(super) fn plainly<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        asked: &Asked<'_>,
+        now: Moment,
+        look: Look,
+    ) -> Option<Plain<'s>> {
+        let transfer = resolve(snapshot, asked, now).ok()?;
+        let at_hand = match self.known(snapshot, asked, &transfer, look) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
             Known::Missing(_) | Known::Waits(_) => return None,
         };
+        Some(Plain { transfer, at_hand })
+    }
+
+    /// Decides such a transfer, and counts and writes the decision.
+    pub(super) fn write<W>(
+        &self,
+        snapshot: &Snapshot,
+        plain: &Plain<'_>,
+        write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
+    ) -> W {
+        let Plain { transfer, at_hand } = plain;
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
         let decision = &self.evaluate(snapshot, transfer, totals);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
-        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
-        let answer = brief::framed_response(&decided, self.inner.ids.next());
-        self.metrics.took(self.door, stopwatch.elapsed());
-        Some(answer)
+        write(&Decided { snapshot, transfer, totals, decision, valid_for_max_s }, self.inner.ids.next())
     }
 
     /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
@@ -253,30 +279,38 @@ impl DecisionApi {
     }
 
     /// Refuses a request that is malformed, and counts it.
-    fn invalid(&self, violations: &[Violation]) -> RpcStatus {
+    pub(super) fn invalid(&self, violations: &[Violation]) -> RpcStatus {
         self.metrics.refused(self.door);
         status::invalid(violations)
     }
 
     /// Decides one message of a stream, on the snapshot in force now.
-    pub(super) fn decide_streamed(&self, request: &v1::DecideStreamRequest) -> Streamed {
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a message that is not protobuf, which ends the stream.
+    pub(super) fn decide_streamed(&self, received: &Received<v1::DecideStreamRequest>) -> Result<Streamed, Status> {
         let stopwatch = Stopwatch::start();
+        if let Some(written) = self.stream_message(received.bytes()) {
+            self.metrics.took(self.door, stopwatch.elapsed());
+            return Ok(Streamed::Now(Reply::Written(written)));
+        }
+        let request = received.decode()?;
         let now = self.inner.clock.now();
-        let (sequence, question) = from_proto::stream(request);
+        let (sequence, question) = from_proto::stream(&request);
         let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
             Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
-                return Streamed::Later(Box::pin(async move {
+                return Ok(Streamed::Later(Box::pin(async move {
                     let answer = api.finish(*waiting, now).await;
                     api.metrics.took(api.door, stopwatch.elapsed());
-                    to_proto::stream(sequence, answer)
-                }));
+                    Reply::Message(to_proto::stream(sequence, answer))
+                })));
             }
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        Streamed::Now(to_proto::stream(sequence, answer))
+        Ok(Streamed::Now(Reply::Message(to_proto::stream(sequence, answer))))
     }
 
     /// Returns the limits.
@@ -285,7 +319,7 @@ impl DecisionApi {
     }
 
     /// Decides a transfer, or says what it waits for.
-    fn begin(
+    pub(super) fn begin(
         &self,
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
@@ -334,7 +368,7 @@ impl DecisionApi {
         self.decide_waiting(&waiting, before.as_ref())
     }
 
-    fn decide_waiting(
+    pub(super) fn decide_waiting(
         &self,
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
@@ -345,7 +379,7 @@ impl DecisionApi {
     }
 
     /// Refuses a transfer whose totals cannot be read, and counts it.
-    fn unread(&self, error: &LedgerError) -> RpcStatus {
+    pub(super) fn unread(&self, error: &LedgerError) -> RpcStatus {
         self.metrics.unanswered(self.door);
         unread(error, self.inner.settings.retry_after_ms)
     }
@@ -369,41 +403,10 @@ impl DecisionApi {
         self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
         decision
     }
-
-    /// Answers transfers of a batch that wait, each account's totals read once.
-    async fn finish_all(
-        &self,
-        steps: Vec<Result<Step, RpcStatus>>,
-        now: Moment,
-    ) -> Vec<Result<v1::Decision, RpcStatus>> {
-        let waiting = steps.iter().filter_map(|step| match step {
-            Ok(Step::Waits(waiting)) => Some(waiting.as_ref()),
-            Ok(Step::Decided(_)) | Err(_) => None,
-        });
-        let before = match &self.inner.ledger {
-            Some(ledger) => read_all(ledger.as_ref(), waiting, now).await,
-            None => BTreeMap::new(),
-        };
-        let mut results = Vec::with_capacity(steps.len());
-        for (index, step) in steps.into_iter().enumerate() {
-            if index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
-                tokio::task::yield_now().await;
-            }
-            results.push(match step {
-                Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
-                Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
-                    Some(before) => self.decide_waiting(&waiting, before.as_ref()),
-                    None => Err(self.unread(&no_ledger())),
-                },
-                Err(refusal) => Err(refusal),
-            });
-        }
-        results
-    }
 }
 
 /// Nothing waits where there is no ledger. That cannot happen; if it does, nothing may pass.
-fn no_ledger() -> LedgerError {
+pub(super) fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 
@@ -419,9 +422,17 @@ enum Known {
     Waits(Vec<CounterKey>),
 }
 
+/// A transfer that can be decided as it is.
+#[derive(Debug)]
+pub(super) struct Plain<'s> {
+    transfer: Transfer<'s>,
+    /// Totals of the ledger; `None`: the transfer's own.
+    at_hand: Option<Totals>,
+}
+
 /// How totals are looked up that the caller does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     /// At once, where the ledger has them at hand.
     AtHand,
     /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
@@ -431,7 +442,7 @@ enum Look {
 /// How far a transfer is decided.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
-enum Step {
+pub(super) enum Step {
     /// It is.
     Decided(Answered),
     /// It waits for totals.
@@ -439,60 +450,44 @@ enum Step {
 }
 
 /// The answer to a message of a stream.
-#[expect(clippy::large_enum_variant, reason = "nearly all are there at once: a box would cost each an allocation")]
 pub(super) enum Streamed {
     /// It is there.
-    Now(v1::DecideStreamResponse),
+    Now(Reply<v1::DecideStreamResponse>),
     /// It waits for totals.
-    Later(Pin<Box<dyn Future<Output = v1::DecideStreamResponse> + Send>>),
+    Later(Later),
 }
+
+/// An answer that waits for totals.
+pub(super) type Later = Pin<Box<dyn Future<Output = Reply<v1::DecideStreamResponse>> + Send>>;
 
 #[tonic::async_trait]
 impl DecisionService for DecisionApi {
-    type DecideStreamStream = Answers<Streaming<v1::DecideStreamRequest>>;
+    type DecideStreamStream = Answers<Streaming<Received<v1::DecideStreamRequest>>>;
 
-    async fn decide(&self, request: Request<v1::DecideRequest>) -> Result<Response<v1::DecideResponse>, Status> {
-        self.decide_one(request.get_ref()).await.map(Response::new)
+    async fn decide(
+        &self,
+        request: Request<Received<v1::DecideRequest>>,
+    ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
+        let request = request.get_ref().decode()?;
+        self.decide_one(&request).await.map(Reply::Message).map(Response::new)
     }
 
     async fn decide_batch(
         &self,
-        request: Request<v1::DecideBatchRequest>,
-    ) -> Result<Response<v1::DecideBatchResponse>, Status> {
-        let stopwatch = Stopwatch::start();
-        let api = self.at(Door::DecideBatch);
-        let answer = api.decide_all(request.get_ref()).await;
-        api.metrics.took(api.door, stopwatch.elapsed());
-        answer.map(Response::new).map_err(|refusal| status::to_status(&refusal))
+        request: Request<Received<v1::DecideBatchRequest>>,
+    ) -> Result<Response<Reply<v1::DecideBatchResponse>>, Status> {
+        self.at(Door::DecideBatch).answer_batch(request.get_ref()).await.map(Response::new)
     }
 
     async fn decide_stream(
         &self,
-        request: Request<Streaming<v1::DecideStreamRequest>>,
+        request: Request<Streaming<Received<v1::DecideStreamRequest>>>,
     ) -> Result<Response<Self::DecideStreamStream>, Status> {
         self.at(Door::DecideStream).answers(request.into_inner()).map(Response::new)
     }
 }
 
 impl DecisionApi {
-    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, RpcStatus> {
-        // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
-        let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let now = self.inner.clock.now();
-        let transfers_max = self.inner.settings.batch_transfers_max;
-        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
-        let mut steps = Vec::with_capacity(questions.len());
-        for (index, question) in questions.enumerate() {
-            let step = self.begin(&snapshot, question, now, Look::Together);
-            // A refusal looks for the words that were meant, which takes far longer than a decision.
-            if step.is_err() || index % BATCH_TRANSFERS_BETWEEN_YIELDS == BATCH_TRANSFERS_BETWEEN_YIELDS - 1 {
-                tokio::task::yield_now().await;
-            }
-            steps.push(step.map_err(|violations| self.invalid(&violations)));
-        }
-        Ok(to_proto::batch(self.finish_all(steps, now).await))
-    }
-
     /// Answers a stream of requests.
     fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Status> {
         let retry_after_ms = self.inner.settings.retry_after_ms;

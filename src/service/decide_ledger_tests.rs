@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::units::{CountedClass, Year};
 use crate::ledger::{Account, Counter};
 use crate::testing::ledger::MemoryLedger;
-use crate::testing::{StandingClock, YEAR_END, cap, counting_snapshot, transfer, trial};
+use crate::testing::{StandingClock, YEAR_END, cap, counting_snapshot, message_of, received, transfer, trial};
 use crate::wire::generated::v1::decide_result::Result as Answer;
 
 fn api_over(snapshot: Snapshot) -> (DecisionApi, Arc<MemoryLedger>) {
@@ -31,7 +31,7 @@ fn unstated(transfer: v1::Transfer) -> v1::Transfer {
 
 async fn decide(api: &DecisionApi, transfer: v1::Transfer) -> Result<v1::Decision, Status> {
     let request = v1::DecideRequest { transfer: Some(transfer), detail: v1::Detail::Full.into() };
-    api.decide(Request::new(request)).await.map(|response| response.into_inner().decision.unwrap())
+    api.decide(Request::new(received(&request))).await.map(|reply| message_of(reply.into_inner()).decision.unwrap())
 }
 
 async fn outcome(api: &DecisionApi, transfer: v1::Transfer) -> v1::Outcome {
@@ -118,7 +118,7 @@ async fn a_ledger_that_is_down_lets_nothing_pass_that_depends_on_it() {
     assert_eq!(outcome(&api, transfer(1, 0)).await, v1::Outcome::Allow);
     let transfers = vec![unstated(transfer(1, 0)), transfer(1, 0), v1::Transfer::default(), unstated(trial(1, 0))];
     let request = v1::DecideBatchRequest { transfers, detail: 0 };
-    let results = api.decide_batch(Request::new(request)).await.unwrap().into_inner().results;
+    let results = message_of(api.answer_batch(&received(&request)).await.unwrap()).results;
     let codes = results.into_iter().map(|result| match result.result.unwrap() {
         Answer::Decision(decision) => Err(decision.outcome()),
         Answer::Error(error) => Ok(Code::from_i32(error.code)),
@@ -135,7 +135,7 @@ async fn a_batch_reads_each_account_once_and_its_transfers_do_not_see_each_other
     transfers.push(unstated(trial(1, 0)));
     transfers.push(unstated(transfer(2, 0)));
     let request = v1::DecideBatchRequest { transfers, detail: 0 };
-    let results = api.decide_batch(Request::new(request)).await.unwrap().into_inner().results;
+    let results = message_of(api.answer_batch(&received(&request)).await.unwrap()).results;
     let outcomes = results.into_iter().map(|result| match result.result.unwrap() {
         Answer::Decision(decision) => decision.outcome(),
         Answer::Error(error) => panic!("{error:?}"),
@@ -157,8 +157,9 @@ async fn a_stream_waits_for_totals_and_stays_in_order() {
         message(3, v1::Transfer::default()),
         message(4, unstated(transfer(0, 0))),
     ];
-    let answers: Vec<_> = api.answers(tokio_stream::iter(inbound.map(Ok))).unwrap().collect().await;
-    let answers = answers.into_iter().map(Result::unwrap).map(|answer| {
+    let inbound = inbound.map(|message| Ok(received(&message)));
+    let answers: Vec<_> = api.answers(tokio_stream::iter(inbound)).unwrap().collect().await;
+    let answers = answers.into_iter().map(|answer| message_of(answer.unwrap())).map(|answer| {
         let outcome = match answer.result.unwrap().result.unwrap() {
             Answer::Decision(decision) => Some(decision.outcome()),
             Answer::Error(_) => None,

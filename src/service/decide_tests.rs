@@ -10,9 +10,9 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::testing::{NOW, StandingClock, snapshot, transfer, trial};
+use crate::testing::{NOW, StandingClock, message_of, received, snapshot, transfer, trial};
+use crate::wire::generated::raw::decision_service_server::DecisionServiceServer;
 use crate::wire::generated::v1::decide_result::Result as Answer;
-use crate::wire::generated::v1::decision_service_server::DecisionServiceServer;
 
 fn api_with(settings: DecideSettings) -> (DecisionApi, Arc<Live>) {
     let live = Arc::new(Live::new(snapshot()));
@@ -112,7 +112,7 @@ fn everything_that_is_wrong_is_named_in_one_go() {
 async fn a_batch_answers_in_order_and_a_malformed_item_fails_alone() {
     let transfers = vec![transfer(1, 0), v1::Transfer::default(), transfer(1, 99_999)];
     let request = v1::DecideBatchRequest { transfers, detail: 0 };
-    let results = api().decide_batch(Request::new(request)).await.unwrap().into_inner().results;
+    let results = message_of(api().answer_batch(&received(&request)).await.unwrap()).results;
     let results: Vec<_> = results.into_iter().map(|result| result.result.unwrap()).collect();
     let [Answer::Decision(first), Answer::Error(second), Answer::Decision(third)] = &results[..] else {
         panic!("{results:?}");
@@ -151,16 +151,68 @@ async fn a_batch_is_bounded() {
     let (api, _) = api_with(DecideSettings { batch_transfers_max: 2, ..DecideSettings::default() });
     for (count, expected) in [(0, None), (2, None), (3, Some(Code::InvalidArgument))] {
         let request = v1::DecideBatchRequest { transfers: vec![transfer(1, 0); count], detail: 0 };
-        let answer = api.decide_batch(Request::new(request)).await;
+        let answer = api.answer_batch(&received(&request)).await;
         assert_eq!(answer.as_ref().err().map(Status::code), expected, "{count}");
-        assert_eq!(answer.map_or(count, |response| response.into_inner().results.len()), count);
+        assert_eq!(answer.map_or(count, |reply| message_of(reply).results.len()), count);
     }
 }
 
-type Inbound = Result<v1::DecideStreamRequest, Status>;
+/// What is answered without its ids, and how often it was counted.
+async fn comparable(api: &DecisionApi, request: &v1::DecideBatchRequest) -> (Vec<v1::Decision>, u64) {
+    let before = api.metrics.answers(api.door, crate::metrics::Answer::Allow);
+    let reply = api.answer_batch(&received(request)).await.unwrap();
+    let decisions = message_of(reply).results.into_iter().filter_map(|result| match result.result.unwrap() {
+        Answer::Decision(decision) => Some(v1::Decision { decision_id: String::new(), ..decision }),
+        Answer::Error(_) => None,
+    });
+    (decisions.collect(), api.metrics.answers(api.door, crate::metrics::Answer::Allow) - before)
+}
 
-fn message(sequence: u64, transfer: v1::Transfer) -> v1::DecideStreamRequest {
-    v1::DecideStreamRequest { sequence, transfer: Some(transfer), detail: 0 }
+#[tokio::test]
+async fn a_batch_that_is_written_plainly_says_what_any_other_says_and_is_counted_once() {
+    let api = api();
+    let mut transfers: Vec<_> = (0..70).map(|number| transfer(1, 99_998 - number % 2)).collect();
+    let plain = v1::DecideBatchRequest { transfers: transfers.clone(), detail: 0 };
+    let message = received(&plain);
+    assert!(matches!(api.answer_batch(&message).await, Ok(Reply::Written(_))));
+    // The last one of all makes no sense, so that all others were read before it was known.
+    transfers.push(v1::Transfer::default());
+    let odd = v1::DecideBatchRequest { transfers, detail: 0 };
+    assert!(matches!(api.answer_batch(&received(&odd)).await, Ok(Reply::Message(_))));
+    let (plain, plain_count) = comparable(&api, &plain).await;
+    assert_eq!((plain.len(), plain_count), (70, 70));
+    assert_eq!(comparable(&api, &odd).await, (plain, 70));
+}
+
+#[tokio::test]
+async fn a_message_of_a_stream_that_is_written_plainly_says_what_any_other_says() {
+    let api = api();
+    for asked in [transfer(1, 0), transfer(1, 99_999), trial(1, 0), v1::Transfer::default()] {
+        let mut answers = Vec::new();
+        // Details are left to the other way, and taken off again.
+        for detail in [0, 1] {
+            let request = v1::DecideStreamRequest { sequence: 7, transfer: Some(asked.clone()), detail };
+            let Ok(Streamed::Now(reply)) = api.decide_streamed(&received(&request)) else { panic!("it waits") };
+            let is_plain = asked != v1::Transfer::default() && detail == 0;
+            assert_eq!(matches!(reply, Reply::Written(_)), is_plain);
+            let mut answer = message_of(reply);
+            if let Some(Answer::Decision(decision)) = answer.result.as_mut().and_then(|result| result.result.as_mut()) {
+                decision.decision_id.clear();
+                (decision.headroom, decision.next_step) = (Vec::new(), None);
+                for reason in &mut decision.reasons {
+                    (reason.text_zh, reason.text_en, reason.citation) = Default::default();
+                }
+            }
+            answers.push(answer);
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+}
+
+type Inbound = Result<Received<v1::DecideStreamRequest>, Status>;
+
+fn message(sequence: u64, transfer: v1::Transfer) -> Received<v1::DecideStreamRequest> {
+    received(&v1::DecideStreamRequest { sequence, transfer: Some(transfer), detail: 0 })
 }
 
 /// What one poll yields: `None` where it has to wait.
@@ -178,7 +230,7 @@ async fn ready<S: Stream>(mut stream: std::pin::Pin<&mut S>) -> Option<Option<S:
 async fn a_stream_answers_in_order_and_goes_on_after_a_malformed_item() {
     let inbound = [message(5, transfer(1, 0)), message(5, v1::Transfer::default()), message(3, transfer(1, 99_999))];
     let answers: Vec<_> = api().answers(tokio_stream::iter(inbound.map(Ok))).unwrap().collect().await;
-    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<_> = answers.into_iter().map(|answer| message_of(answer.unwrap())).collect();
     assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), [5, 5, 3]);
     let results: Vec<_> = answers.into_iter().map(|answer| answer.result.unwrap().result.unwrap()).collect();
     let [Answer::Decision(first), Answer::Error(second), Answer::Decision(third)] = &results[..] else {
@@ -190,11 +242,13 @@ async fn a_stream_answers_in_order_and_goes_on_after_a_malformed_item() {
 
 #[tokio::test]
 async fn a_broken_message_ends_a_stream() {
-    let broken = Err(Status::invalid_argument("broken"));
-    let inbound = [Ok(message(1, transfer(1, 0))), broken, Ok(message(2, transfer(1, 0)))];
-    let answers: Vec<_> = api().answers(tokio_stream::iter(inbound)).unwrap().collect().await;
-    assert_eq!(answers.len(), 2);
-    assert_eq!(answers[1].as_ref().unwrap_err().code(), Code::InvalidArgument);
+    // Field 2, 5 bytes, of which only one comes; and what the transport says of a frame.
+    for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(Status::invalid_argument("broken"))] {
+        let inbound = [Ok(message(1, transfer(1, 0))), broken, Ok(message(2, transfer(1, 0)))];
+        let answers: Vec<_> = api().answers(tokio_stream::iter(inbound)).unwrap().collect().await;
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[1].as_ref().unwrap_err().code(), Code::InvalidArgument);
+    }
 }
 
 #[tokio::test]
@@ -208,7 +262,7 @@ async fn a_stream_that_drains_answers_what_has_arrived_and_says_so() {
     }
     api.drain();
     for sequence in [1, 2] {
-        assert_eq!(answers.next().await.unwrap().unwrap().sequence, sequence);
+        assert_eq!(message_of(answers.next().await.unwrap().unwrap()).sequence, sequence);
     }
     assert_eq!(answers.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
     assert!(answers.next().await.is_none());

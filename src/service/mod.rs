@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod answers;
+mod batch;
 pub mod deadline;
 pub mod decide;
 pub mod envoy;

@@ -5,8 +5,8 @@
 //!
 //! INVARIANT (brief): the bytes are those of the long way. `tests` compare them.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use prost::encoding::{encode_varint, encoded_len_varint};
+use bytes::Bytes;
+use prost::encoding::encoded_len_varint;
 
 use super::to_proto::{self, Decided, DecisionId};
 use crate::domain::decision::Decision;
@@ -19,13 +19,54 @@ pub const PREFIX_BYTES: usize = 5;
 
 /// Returns a `DecideResponse` with everything but details, as gRPC frames it.
 pub fn framed_response(decided: &Decided<'_>, id: DecisionId) -> Bytes {
-    let len = response_len(decided);
-    let mut buffer = BytesMut::with_capacity(PREFIX_BYTES + len);
-    buffer.put_u8(NOT_COMPRESSED);
+    let decision_len = decision_len(decided);
+    let len = nested_len(decision_len);
+    let mut buffer = Vec::with_capacity(PREFIX_BYTES + len);
+    buffer.push(NOT_COMPRESSED);
     // An answer is some hundred bytes.
-    buffer.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
-    put_response(decided, id, &mut buffer);
-    buffer.freeze()
+    buffer.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
+    put_len(1, decision_len, &mut buffer);
+    put_decision(decided, id, &mut buffer);
+    buffer.into()
+}
+
+/// Returns a `DecideStreamResponse` with everything but details.
+pub fn stream_response(sequence: u64, decided: &Decided<'_>, id: DecisionId) -> Bytes {
+    let decision_len = decision_len(decided);
+    let result_len = nested_len(decision_len);
+    let mut buffer = Vec::with_capacity(number_len(sequence) + nested_len(result_len));
+    put_number(1, sequence, &mut buffer);
+    put_len(2, result_len, &mut buffer);
+    put_len(1, decision_len, &mut buffer);
+    put_decision(decided, id, &mut buffer);
+    buffer.into()
+}
+
+/// A `DecideBatchResponse` with everything but details that is being written.
+#[derive(Debug)]
+pub struct Batch(Vec<u8>);
+
+impl Batch {
+    /// Bytes of a result with two reasons; most have one.
+    const RESULT_BYTES: usize = 384;
+
+    /// Returns one without results, with room for so many.
+    pub fn of(results: usize) -> Self {
+        Self(Vec::with_capacity(results * Self::RESULT_BYTES))
+    }
+
+    /// Adds a result.
+    pub fn put(&mut self, decided: &Decided<'_>, id: DecisionId) {
+        let decision_len = decision_len(decided);
+        put_len(1, nested_len(decision_len), &mut self.0);
+        put_len(1, decision_len, &mut self.0);
+        put_decision(decided, id, &mut self.0);
+    }
+
+    /// Returns its bytes.
+    pub fn written(self) -> Bytes {
+        self.0.into()
+    }
 }
 
 /// Returns the message of a gRPC frame; `None` where the frame is not whole, holds more, or is compressed.
@@ -38,26 +79,21 @@ pub fn unframed(frame: &[u8]) -> Option<&[u8]> {
 
 const NOT_COMPRESSED: u8 = 0;
 
-fn response_len(decided: &Decided<'_>) -> usize {
-    nested_len(decision_len(decided))
-}
-
-fn put_response(decided: &Decided<'_>, id: DecisionId, buffer: &mut impl BufMut) {
-    put_len(1, decision_len(decided), buffer);
+fn put_decision(decided: &Decided<'_>, id: DecisionId, buffer: &mut Vec<u8>) {
     let Decided { snapshot, decision, .. } = *decided;
-    put_text(1, &id.text(), buffer);
+    put_text(1, id.text().as_bytes(), buffer);
     put_outcome(2, decision.outcome, buffer);
     put_outcome(3, decision.required, buffer);
     for reason in &decision.reasons {
         put_len(4, reason_len(snapshot, reason), buffer);
-        put_text(1, reason.code.name(), buffer);
-        put_text(2, snapshot.rule_id(reason.rule), buffer);
+        put_text(1, reason.code.name().as_bytes(), buffer);
+        put_text(2, snapshot.rule_id_bytes(reason.rule), buffer);
         put_outcome(3, reason.requires, buffer);
     }
-    put_text(5, clearance(snapshot, decision), buffer);
+    put_text(5, clearance(snapshot, decision).as_bytes(), buffer);
     put_len(6, snapshot_len(snapshot), buffer);
     put_number(1, snapshot.revision, buffer);
-    put_text(2, &snapshot.digest, buffer);
+    put_text(2, snapshot.digest.as_bytes(), buffer);
     put_moment(7, decision.evaluated_at, buffer);
     put_moment(8, to_proto::valid_until(decided), buffer);
 }
@@ -76,7 +112,7 @@ fn decision_len(decided: &Decided<'_>) -> usize {
 }
 
 fn reason_len(snapshot: &Snapshot, reason: &Reason) -> usize {
-    let texts = text_len(reason.code.name().len()) + text_len(snapshot.rule_id(reason.rule).len());
+    let texts = text_len(reason.code.name().len()) + text_len(snapshot.rule_id_bytes(reason.rule).len());
     texts + number_len(number(reason.requires))
 }
 
@@ -116,31 +152,56 @@ const fn seconds(moment: Moment) -> u64 {
     moment.seconds().cast_unsigned()
 }
 
-fn put_text(tag: u8, text: &str, buffer: &mut impl BufMut) {
+fn put_text(tag: u8, text: &[u8], buffer: &mut Vec<u8>) {
     if !text.is_empty() {
         put_len(tag, text.len(), buffer);
-        buffer.put_slice(text.as_bytes());
+        buffer.extend_from_slice(text);
     }
 }
 
-fn put_len(tag: u8, len: usize, buffer: &mut impl BufMut) {
+fn put_len(tag: u8, len: usize, buffer: &mut Vec<u8>) {
     const LENGTH_DELIMITED: u8 = 2;
-    buffer.put_u8(tag << 3 | LENGTH_DELIMITED);
-    encode_varint(len as u64, buffer);
+    buffer.push(tag << 3 | LENGTH_DELIMITED);
+    put_varint(len as u64, buffer);
 }
 
-fn put_number(tag: u8, number: u64, buffer: &mut impl BufMut) {
+/// Seven bits a byte, the low ones first; all but the last byte are marked.
+fn put_varint(number: u64, buffer: &mut Vec<u8>) {
+    const MARK: u8 = 0x80;
+    let [low, ..] = number.to_le_bytes();
+    if number < u64::from(MARK) {
+        return buffer.push(low);
+    }
+    // Into one place first: a buffer that may grow is looked at once then, not for each byte.
+    let (mut bytes, mut rest) = ([MARK; VARINT_BYTES_MAX], number);
+    let len = encoded_len_varint(number);
+    for byte in bytes.iter_mut().take(len) {
+        let [low, ..] = rest.to_le_bytes();
+        *byte = low | MARK;
+        rest >>= 7;
+    }
+    let Some(written) = bytes.get_mut(..len) else { return };
+    if let Some(last) = written.last_mut() {
+        *last &= !MARK;
+    }
+    buffer.extend_from_slice(written);
+}
+
+/// Bytes of the largest number.
+const VARINT_BYTES_MAX: usize = 10;
+
+fn put_number(tag: u8, number: u64, buffer: &mut Vec<u8>) {
     if number != 0 {
-        buffer.put_u8(tag << 3);
-        encode_varint(number, buffer);
+        buffer.push(tag << 3);
+        put_varint(number, buffer);
     }
 }
 
-fn put_outcome(tag: u8, outcome: Outcome, buffer: &mut impl BufMut) {
+fn put_outcome(tag: u8, outcome: Outcome, buffer: &mut Vec<u8>) {
     put_number(tag, number(outcome), buffer);
 }
 
-fn put_moment(tag: u8, moment: Moment, buffer: &mut impl BufMut) {
+fn put_moment(tag: u8, moment: Moment, buffer: &mut Vec<u8>) {
     put_len(tag, moment_len(moment), buffer);
     put_number(1, seconds(moment), buffer);
     put_number(2, u64::from(moment.nanos()), buffer);
@@ -172,8 +233,15 @@ mod tests {
         let id = DecisionIds::random().next();
         let framed = framed_response(&decided, id);
         let bytes = unframed(&framed).unwrap();
-        let long = to_proto::decide(to_proto::decision(decided, id.to_string(), Detail::Brief)).encode_to_vec();
-        assert_eq!(bytes, long);
+        let decision = to_proto::decision(decided, id.to_string(), Detail::Brief);
+        assert_eq!(bytes, to_proto::decide(decision.clone()).encode_to_vec());
+        for sequence in [0, 1, revision] {
+            let long = to_proto::stream(sequence, Ok(decision.clone())).encode_to_vec();
+            assert_eq!(stream_response(sequence, &decided, id), long);
+        }
+        let mut batch = Batch::of(1);
+        (0..3).for_each(|_| batch.put(&decided, id));
+        assert_eq!(batch.written(), to_proto::batch(vec![Ok(decision); 3]).encode_to_vec());
     }
 
     proptest! {

@@ -15,6 +15,11 @@ pub mod v1 {
     tonic::include_proto!("neglist.v1");
 }
 
+/// The server of `neglist.v1.DecisionService`, whose handlers take and return bytes: see [`super::raw`].
+pub mod raw {
+    tonic::include_proto!("neglist.v1.DecisionService");
+}
+
 /// What Envoy asks: `envoy.service.auth.v3` and the packages that its messages are made of.
 pub mod vendor {
     include!(concat!(env!("OUT_DIR"), "/envoy.rs"));

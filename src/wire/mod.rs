@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod plain;
 pub mod policy_status;
 mod problem;
+pub mod raw;
 pub mod refused;
 pub mod squid;
 pub mod status;

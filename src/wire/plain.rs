@@ -21,15 +21,46 @@ pub fn decide(message: &[u8]) -> Option<Question<'_>> {
     while !reader.is_at_end() {
         match reader.field()? {
             (1, Field::Bytes(bytes)) => once(&mut transfer, asked(bytes)?)?,
-            (2, Field::Varint(0)) => once(&mut detail, Detail::Brief)?,
-            (2, Field::Varint(1)) => once(&mut detail, Detail::Full)?,
+            (2, Field::Varint(number)) => once(&mut detail, self::detail(number)?)?,
             _ => return None,
         }
     }
     Some(Question { asked: transfer?, detail: detail.unwrap_or(Detail::Brief), place: Place::Transfer })
 }
 
-fn asked(message: &[u8]) -> Option<Asked<'_>> {
+/// Reads a `DecideStreamRequest`: its sequence number, and its question. `None` as for [`decide`].
+pub fn stream(message: &[u8]) -> Option<(u64, Question<'_>)> {
+    let (mut sequence, mut transfer, mut detail) = (None, None, None);
+    let mut reader = Reader(message);
+    while !reader.is_at_end() {
+        match reader.field()? {
+            (1, Field::Varint(number)) => once(&mut sequence, number)?,
+            (2, Field::Bytes(bytes)) => once(&mut transfer, asked(bytes)?)?,
+            (3, Field::Varint(number)) => once(&mut detail, self::detail(number)?)?,
+            _ => return None,
+        }
+    }
+    let detail = detail.unwrap_or(Detail::Brief);
+    Some((sequence.unwrap_or_default(), Question { asked: transfer?, detail, place: Place::Transfer }))
+}
+
+/// Reads a `DecideBatchRequest`: the messages of its transfers, in order, and how much the answers say. `None` as for
+/// [`decide`], and beyond `transfers_max`.
+pub fn batch(message: &[u8], transfers_max: usize) -> Option<(Vec<&[u8]>, Detail)> {
+    let (mut transfers, mut detail) = (Vec::new(), None);
+    let mut reader = Reader(message);
+    while !reader.is_at_end() {
+        match reader.field()? {
+            (1, Field::Bytes(bytes)) if transfers.len() < transfers_max => transfers.push(bytes),
+            (2, Field::Varint(number)) => once(&mut detail, self::detail(number)?)?,
+            _ => return None,
+        }
+    }
+    Some((transfers, detail.unwrap_or(Detail::Brief)))
+}
+
+/// Reads a `Transfer`. `None` as for [`decide`].
+pub fn asked(message: &[u8]) -> Option<Asked<'_>> {
     let mut asked = Asked::default();
     let mut reader = Reader(message);
     while !reader.is_at_end() {
@@ -119,7 +150,15 @@ fn moment(message: &[u8]) -> Option<Moment> {
     Moment::new(seconds, nanos.unwrap_or_default())
 }
 
-// Numbers of the contract; 0 is "not said" and is not written by generators.
+// Numbers of the contract. But for a detail 0 is "not said" and is not written by generators.
+
+const fn detail(number: u64) -> Option<Detail> {
+    match number {
+        0 => Some(Detail::Brief),
+        1 => Some(Detail::Full),
+        _ => None,
+    }
+}
 
 const fn class(number: u64) -> Option<Class> {
     match number {
@@ -200,6 +239,15 @@ impl<'m> Reader<'m> {
     }
 
     fn varint(&mut self) -> Option<u64> {
+        // Nearly all: keys, lengths, small numbers.
+        if let [byte @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Some(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let (mut value, mut shift) = (0_u64, 0_u32);
         loop {
             let (byte, rest) = self.0.split_first()?;

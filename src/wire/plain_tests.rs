@@ -16,6 +16,31 @@ fn agree(bytes: &[u8]) -> bool {
     true
 }
 
+/// The same of a message of a stream.
+fn agree_in_streams(bytes: &[u8]) -> bool {
+    let Some((sequence, plain)) = stream(bytes) else { return false };
+    let request = v1::DecideStreamRequest::decode(bytes).expect("what is read plainly can be decoded");
+    let (expected, ordinary) = from_proto::stream(&request);
+    assert_eq!(sequence, expected);
+    assert_eq!(format!("{plain:?}"), format!("{:?}", ordinary.expect("what is read plainly is well-formed")));
+    true
+}
+
+/// The same of a batch, as far as it is read: all transfers, or one that is left to the ordinary decoder.
+fn agree_in_batches(bytes: &[u8]) -> bool {
+    const TRANSFERS_MAX: usize = 3;
+    let Some((messages, detail)) = batch(bytes, TRANSFERS_MAX) else { return false };
+    let plain: Option<Vec<_>> = messages.into_iter().map(asked).collect();
+    let Some(plain) = plain else { return false };
+    let request = v1::DecideBatchRequest::decode(bytes).expect("what is read plainly can be decoded");
+    let ordinary = from_proto::batch(&request, TRANSFERS_MAX).expect("what is read plainly is within the limit");
+    let ordinary: Vec<_> = ordinary.map(|question| question.expect("what is read plainly is well-formed")).collect();
+    assert!(ordinary.iter().all(|question| question.detail == detail));
+    let ordinary: Vec<_> = ordinary.into_iter().map(|question| question.asked).collect();
+    assert_eq!(format!("{plain:?}"), format!("{ordinary:?}"));
+    true
+}
+
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "[a-z.-]{1,12}", "\\PC{1,4}"]
 }
@@ -101,8 +126,40 @@ proptest! {
     }
 
     #[test]
+    fn streams_and_batches_are_read_alike(
+        transfers in proptest::collection::vec(transfer(), 0..5),
+        sequence in number(),
+        detail in 0..3_i32,
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let is_plain = |transfer: &v1::Transfer| {
+            from_proto::asked(transfer).is_ok() && transfer.at.is_none_or(|at| 0 <= at.seconds)
+        };
+        let message = v1::DecideStreamRequest { sequence, transfer: transfers.first().cloned(), detail };
+        let expected = transfers.first().is_some_and(is_plain) && detail < 2;
+        let mut bytes = message.encode_to_vec();
+        prop_assert_eq!(agree_in_streams(&bytes), expected);
+        if !bytes.is_empty() {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            agree_in_streams(&bytes);
+        }
+        let expected = transfers.len() <= 3 && transfers.iter().all(is_plain) && detail < 2;
+        let mut bytes = v1::DecideBatchRequest { transfers, detail }.encode_to_vec();
+        prop_assert_eq!(agree_in_batches(&bytes), expected);
+        if !bytes.is_empty() {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            agree_in_batches(&bytes);
+        }
+    }
+
+    #[test]
     fn random_bytes_are_read_alike_or_left(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         agree(&bytes);
+        agree_in_streams(&bytes);
+        agree_in_batches(&bytes);
     }
 }
 

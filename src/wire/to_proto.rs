@@ -70,18 +70,26 @@ impl DecisionId {
     pub fn text(self) -> DecisionIdText {
         let mut text = [0; Self::BYTES];
         let number = u128::from(self.start) << 64 | u128::from(self.count);
-        for (digits, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-            if let [high, low] = digits {
-                (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 0xf));
-            }
+        let (pairs, _) = text.as_chunks_mut();
+        for (digits, byte) in pairs.iter_mut().zip(number.to_be_bytes()) {
+            *digits = *HEX.get(usize::from(byte)).unwrap_or(&[b'0'; 2]);
         }
         DecisionIdText(text)
     }
 }
 
-const fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
-}
+/// The two digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [[0; 2]; 256];
+    let mut byte = 0;
+    #[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+    while byte < 256 {
+        hex[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    hex
+};
 
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,6 +100,13 @@ impl fmt::Display for DecisionId {
 /// The text of an id.
 #[derive(Debug, Clone, Copy)]
 pub struct DecisionIdText([u8; DecisionId::BYTES]);
+
+impl DecisionIdText {
+    /// Returns its digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl Deref for DecisionIdText {
     type Target = str;
@@ -290,6 +305,12 @@ mod tests {
         assert_eq!(measured_en(measured(12_000, 10_000)), " (12,000 persons, line 10,000)");
         assert_eq!(measured_en(measured(1, 1)), " (1 person, line 1)");
         assert_eq!(measured_zh(measured(12_000, 10_000)), "（12,000人，线10,000人）");
+    }
+
+    #[test]
+    fn an_id_is_written_in_lower_case_with_all_its_digits() {
+        let id = DecisionId { start: 0x0123_4567_89ab_cdef, count: 0xfe };
+        assert_eq!(id.to_string(), "0123456789abcdef00000000000000fe");
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! Nothing stands between the two that costs a request something: no layer, no span, no lock.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use super::accept::Incoming;
+use super::inline::{Calls, Inline};
 use super::serving::{serve_each, until_drained};
 use super::short::Services;
 
@@ -24,8 +26,8 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    fn builder(self) -> http2::Builder<TokioExecutor> {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+    fn builder(self, calls: Calls) -> http2::Builder<Calls> {
+        let mut builder = http2::Builder::new(calls);
         builder
             .timer(TokioTimer::new())
             // Nobody reads it in gRPC.
@@ -41,10 +43,13 @@ impl Http2 {
 ///
 /// Dropping it closes the connections.
 pub async fn serve(incoming: Incoming, http2: Http2, services: Services, draining: watch::Receiver<bool>) {
-    let (builder, drains) = (http2.builder(), draining.clone());
+    let drains = draining.clone();
     let serve_one = |connection| {
-        let serving = builder.serve_connection(TokioIo::new(connection), services.clone());
-        let served = until_drained(serving, http2::Connection::graceful_shutdown, drains.clone());
+        let calls = Calls::default();
+        let serving = http2.builder(calls.clone()).serve_connection(TokioIo::new(connection), services.clone());
+        let serving = Inline::new(serving, calls);
+        let finish = |serving: Pin<&mut Inline<_>>| http2::Connection::graceful_shutdown(serving.connection());
+        let served = until_drained(serving, finish, drains.clone());
         async move {
             if let Err(error) = served.await {
                 // The other side went away, or does not speak HTTP/2.

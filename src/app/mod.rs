@@ -11,6 +11,7 @@ pub mod health;
 mod held;
 mod http;
 pub mod in_flight;
+mod inline;
 pub mod ledger;
 mod ledger_meter;
 pub mod listen;

@@ -1,6 +1,8 @@
 //! A decision, at several sizes of the lists: from strings, and through a flow.
 //!
 //! `cargo bench --bench evaluate`. The lists are invented. `NEGLIST_BENCH_ENTRIES_MAX` leaves out the larger sizes.
+//! `cargo bench --bench evaluate -- count strings 1000` makes so many decisions and measures nothing: for whoever counts
+//! instructions, such as `bench/instructions`. `count flow 1000` is the other kind.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -12,7 +14,8 @@ mod invented;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group};
+use neglist::domain::asked::Asked;
 
 fn decisions(criterion: &mut Criterion) {
     #[expect(clippy::disallowed_methods, reason = "benchmarks have no configuration but the environment")]
@@ -36,5 +39,30 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
+/// Makes decisions of one kind on the smallest lists.
+fn count(kind: &str, decisions: usize) {
+    const ENTRIES: usize = 200;
+    let limits = invented::limits(ENTRIES);
+    let snapshot = invented::compile(&invented::parse(&invented::files(ENTRIES), &limits), &limits);
+    let questions = invented::questions(ENTRIES, 1_024, 0);
+    assert!(["strings", "flow"].contains(&kind), "`{kind}` is neither `strings` nor `flow`");
+    let of_kind: fn(&invented::Question) -> Asked<'_> =
+        if kind == "flow" { invented::Question::flow } else { invented::Question::spelt };
+    let asked: Vec<_> = questions.iter().map(of_kind).collect();
+    for asked in asked.iter().cycle().take(decisions) {
+        black_box(invented::decide(&snapshot, black_box(asked)));
+    }
+}
+
 criterion_group!(benches, decisions);
-criterion_main!(benches);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [word, kind, decisions] = &arguments[..]
+        && word == "count"
+    {
+        return count(kind, decisions.parse().expect("a number of decisions"));
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -33,7 +33,7 @@ pub(crate) fn received<T: prost::Message + Default>(message: &T) -> Received<T> 
 /// Returns the message that a reply is, or is the bytes of.
 pub(crate) fn message_of<T: prost::Message + Default>(reply: Reply<T>) -> T {
     match reply {
-        Reply::Message(message) => message,
+        Reply::Message(message) => *message,
         Reply::Written(bytes) => T::decode(bytes).unwrap(),
     }
 }

@@ -143,6 +143,34 @@ labels! {
     }
 }
 
+/// Decisions that are counted together, or not at all.
+#[derive(Debug)]
+pub struct Tally {
+    answers: [u64; Answer::ALL.len()],
+    reasons: [u64; ReasonCode::ALL.len()],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { answers: [0; Answer::ALL.len()], reasons: [0; ReasonCode::ALL.len()] }
+    }
+}
+
+impl Tally {
+    /// Adds a transfer that was decided, and the reasons for it.
+    pub fn decided(&mut self, outcome: Outcome, reasons: impl Iterator<Item = ReasonCode>) {
+        // There is a place for each: both are numbered in the order of `ALL`.
+        if let Some(count) = self.answers.get_mut(Answer::of(outcome) as usize) {
+            *count += 1;
+        }
+        for reason in reasons {
+            if let Some(count) = self.reasons.get_mut(reason as usize) {
+                *count += 1;
+            }
+        }
+    }
+}
+
 /// Counts of the whole server. Only ever grows.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -155,6 +183,15 @@ impl Metrics {
         self.cells.add(Cell::Answer(door, Answer::of(outcome)), 1);
         for reason in reasons {
             self.cells.add(Cell::Reason(reason), 1);
+        }
+    }
+
+    /// Counts decisions of a door that were kept apart.
+    pub fn add(&self, door: Door, tally: &Tally) {
+        let answers = Answer::ALL.iter().map(|answer| Cell::Answer(door, *answer)).zip(tally.answers);
+        let reasons = ReasonCode::ALL.iter().map(|reason| Cell::Reason(*reason)).zip(tally.reasons);
+        for (cell, count) in answers.chain(reasons).filter(|(_, count)| *count != 0) {
+            self.cells.add(cell, count);
         }
     }
 

@@ -12,8 +12,9 @@ use tonic::codegen::Bytes;
 
 use super::decide::{Answered, DecisionApi, Look, Step, no_ledger};
 use super::totals::read_all;
+use crate::domain::decision::Decision;
 use crate::domain::units::Moment;
-use crate::metrics::Stopwatch;
+use crate::metrics::{Stopwatch, Tally};
 use crate::wire::generated::v1;
 use crate::wire::raw::{Received, Reply};
 use crate::wire::status::{self, RpcStatus};
@@ -42,7 +43,7 @@ impl DecisionApi {
         let stopwatch = Stopwatch::start();
         let answer = match self.batch_message(received.bytes()).await {
             Some(written) => Ok(Reply::Written(written)),
-            None => self.decide_all(&received.decode()?).await.map(Reply::Message),
+            None => self.decide_all(&received.decode()?).await.map(Reply::message),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
         answer.map_err(|refusal| status::to_status(&refusal))
@@ -57,16 +58,16 @@ impl DecisionApi {
         let (messages, Detail::Brief) = plain::batch(message, self.inner.settings.batch_transfers_max)? else {
             return None;
         };
-        let mut transfers = Vec::with_capacity(messages.len());
+        let (mut tally, mut batch) = (Tally::default(), brief::Batch::of(messages.len()));
         for (index, message) in messages.into_iter().enumerate() {
-            transfers.push(self.plainly(&snapshot, &plain::asked(message)?, now, Look::Together)?);
+            let plain = self.plainly(&snapshot, &plain::asked(message)?, now, Look::Together)?;
+            let count = |decision: &Decision| {
+                tally.decided(decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+            };
+            self.write(&snapshot, &plain, count, |decided, id| batch.put(decided, id));
             pause_after(index).await;
         }
-        let mut batch = brief::Batch::of(transfers.len());
-        for (index, transfer) in transfers.iter().enumerate() {
-            self.write(&snapshot, transfer, |decided, id| batch.put(decided, id));
-            pause_after(index).await;
-        }
+        self.metrics.add(self.door, &tally);
         Some(batch.written())
     }
 

@@ -213,7 +213,7 @@ impl DecisionApi {
         let now = self.inner.clock.now();
         let Question { asked, detail: Detail::Brief, place: _ } = plain::decide(message)? else { return None };
         let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
-        let answer = self.write(snapshot, &plain, brief::framed_response);
+        let answer = self.write(snapshot, &plain, |decision| self.count(decision), brief::framed_response);
         self.metrics.took(self.door, stopwatch.elapsed());
         Some(answer)
     }
@@ -225,7 +225,8 @@ impl DecisionApi {
         let (sequence, question) = plain::stream(message)?;
         let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
         let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
-        Some(self.write(snapshot, &plain, |decided, id| brief::stream_response(sequence, decided, id)))
+        let write = |decided: &Decided<'_>, id| brief::stream_response(sequence, decided, id);
+        Some(self.write(snapshot, &plain, |decision| self.count(decision), write))
     }
 
     /// Returns a transfer and its totals, where it makes sense and nothing has to be waited for.
@@ -245,16 +246,18 @@ impl DecisionApi {
         Some(Plain { transfer, at_hand })
     }
 
-    /// Decides such a transfer, and counts and writes the decision.
+    /// Decides such a transfer, and has the decision counted and written.
     pub(super) fn write<W>(
         &self,
         snapshot: &Snapshot,
         plain: &Plain<'_>,
+        count: impl FnOnce(&Decision),
         write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
     ) -> W {
         let Plain { transfer, at_hand } = plain;
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
-        let decision = &self.evaluate(snapshot, transfer, totals);
+        let decision = &evaluate(snapshot, transfer, totals);
+        count(decision);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
         write(&Decided { snapshot, transfer, totals, decision, valid_for_max_s }, self.inner.ids.next())
     }
@@ -305,12 +308,12 @@ impl DecisionApi {
                 return Ok(Streamed::Later(Box::pin(async move {
                     let answer = api.finish(*waiting, now).await;
                     api.metrics.took(api.door, stopwatch.elapsed());
-                    Reply::Message(to_proto::stream(sequence, answer))
+                    Reply::message(to_proto::stream(sequence, answer))
                 })));
             }
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        Ok(Streamed::Now(Reply::Message(to_proto::stream(sequence, answer))))
+        Ok(Streamed::Now(Reply::message(to_proto::stream(sequence, answer))))
     }
 
     /// Returns the limits.
@@ -400,8 +403,12 @@ impl DecisionApi {
     /// Decides, and counts the decision.
     fn evaluate(&self, snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
         let decision = evaluate(snapshot, transfer, totals);
-        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
+        self.count(&decision);
         decision
+    }
+
+    fn count(&self, decision: &Decision) {
+        self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
     }
 }
 
@@ -469,7 +476,7 @@ impl DecisionService for DecisionApi {
         request: Request<Received<v1::DecideRequest>>,
     ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
         let request = request.get_ref().decode()?;
-        self.decide_one(&request).await.map(Reply::Message).map(Response::new)
+        self.decide_one(&request).await.map(Reply::message).map(Response::new)
     }
 
     async fn decide_batch(

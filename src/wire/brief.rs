@@ -166,29 +166,16 @@ fn put_len(tag: u8, len: usize, buffer: &mut Vec<u8>) {
 }
 
 /// Seven bits a byte, the low ones first; all but the last byte are marked.
-fn put_varint(number: u64, buffer: &mut Vec<u8>) {
+fn put_varint(mut number: u64, buffer: &mut Vec<u8>) {
     const MARK: u8 = 0x80;
-    let [low, ..] = number.to_le_bytes();
-    if number < u64::from(MARK) {
-        return buffer.push(low);
+    while u64::from(MARK) <= number {
+        let [low, ..] = number.to_le_bytes();
+        buffer.push(low | MARK);
+        number >>= 7;
     }
-    // Into one place first: a buffer that may grow is looked at once then, not for each byte.
-    let (mut bytes, mut rest) = ([MARK; VARINT_BYTES_MAX], number);
-    let len = encoded_len_varint(number);
-    for byte in bytes.iter_mut().take(len) {
-        let [low, ..] = rest.to_le_bytes();
-        *byte = low | MARK;
-        rest >>= 7;
-    }
-    let Some(written) = bytes.get_mut(..len) else { return };
-    if let Some(last) = written.last_mut() {
-        *last &= !MARK;
-    }
-    buffer.extend_from_slice(written);
+    let [last, ..] = number.to_le_bytes();
+    buffer.push(last);
 }
-
-/// Bytes of the largest number.
-const VARINT_BYTES_MAX: usize = 10;
 
 fn put_number(tag: u8, number: u64, buffer: &mut Vec<u8>) {
     if number != 0 {

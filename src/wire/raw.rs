@@ -42,13 +42,20 @@ impl<T: Message + Default> Received<T> {
     }
 }
 
-/// An answer: a message that is still to be written, or the bytes of one.
+/// An answer: a message that is still to be written, or the bytes of one. Small, because it is handed on many times.
 #[derive(Debug)]
 pub enum Reply<T> {
     /// A message.
-    Message(T),
+    Message(Box<T>),
     /// What the message would be written as.
     Written(Bytes),
+}
+
+impl<T> Reply<T> {
+    /// Returns a message that is still to be written.
+    pub fn message(message: T) -> Self {
+        Self::Message(Box::new(message))
+    }
 }
 
 /// Writes replies, and leaves requests as they are.
@@ -90,7 +97,7 @@ impl<T: Message> Encoder for ReplyEncoder<T> {
 
     fn encode(&mut self, reply: Reply<T>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         match reply {
-            Reply::Message(message) => self.0.encode(message, buffer),
+            Reply::Message(message) => self.0.encode(*message, buffer),
             Reply::Written(bytes) => {
                 // Its own growth doubles, and would copy a batch several times.
                 buffer.reserve(bytes.len());

@@ -8,6 +8,7 @@ mod authzen;
 mod body;
 mod decide;
 mod forward_auth;
+pub mod forwarded;
 mod probe;
 mod request_id;
 pub mod respond;
@@ -21,7 +22,8 @@ use axum::Router;
 use axum::routing::{any, get, post};
 
 pub use self::body::BodyLimits;
-pub use self::forward_auth::{Believed, ForwardAuthSettings};
+pub use self::forward_auth::ForwardAuthSettings;
+pub use self::forwarded::Believed;
 use crate::metrics::Metrics;
 use crate::metrics::standing::Standing;
 use crate::service::DecisionApi;

@@ -91,6 +91,9 @@ async fn a_request_without_a_transfer_never_passes() {
         ("NOTHING_MATCHES", &[&NGINX]),
         ("URI_NOT_FORWARDED", &[&trial("5")]),
         ("URI_NOT_FORWARDED", &[&[("x-original-method", "GET")], &trial("5")]),
+        ("METHOD_NOT_FORWARDED", &[&NGINX[1..], &trial("5")]),
+        ("HOST_NOT_FORWARDED", &[&[NGINX[0], NGINX[2]], &trial("5")]),
+        ("HOST_NOT_FORWARDED", &[&[NGINX[0], NGINX[2]], &[("x-original-host", "")], &trial("5")]),
         ("LABEL_MISSING", &[&NGINX, &flow("trial")]),
         ("LABEL_MISSING", &[&NGINX, &[("x-neglist-sensitive-persons", "5")]]),
         ("UNKNOWN_CODE", &[&NGINX, &flow("trail"), &[("x-neglist-sensitive-persons", "5")]]),
@@ -275,6 +278,18 @@ async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
             [&nginx("GET", "trials.example", "//")[..], &[("x-flow", "trail")], &[("X-Original-Method", "GET")], &[]]
         {
             assert_eq!(ask(&address, &[headers]).status, 403, "{unlabelled} {headers:?}");
+        }
+        // A request without its method or host is none that rules could be about, and no bare connection either.
+        let [method, host, uri] = nginx("POST", "trials.example", "/subjects/7");
+        for (headers, reason) in [
+            (&[uri][..], "METHOD_NOT_FORWARDED"),
+            (&[host, uri], "METHOD_NOT_FORWARDED"),
+            (&[method, uri], "HOST_NOT_FORWARDED"),
+        ] {
+            let refused = ask(&address, &[headers]);
+            refused.is_refusal(403);
+            let found = (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason"));
+            assert_eq!(found, (Some("refused"), Some(reason)), "{unlabelled} {headers:?}");
         }
     }
 }

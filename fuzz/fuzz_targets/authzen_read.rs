@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(Evaluations::One(evaluation)) => map(&evaluation),
         Ok(Evaluations::Several { semantic: _, evaluations }) => {
             assert!((1..=EVALUATIONS_MAX).contains(&evaluations.len()));
-            evaluations.iter().flatten().for_each(map);
+            evaluations.flatten().for_each(|evaluation| map(&evaluation));
         }
         Err(error) => assert!(!error.findings.is_empty()),
     }

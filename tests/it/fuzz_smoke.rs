@@ -150,7 +150,7 @@ fn no_body_makes_the_reader_of_evaluations_panic() {
             }
             Ok(Evaluations::Several { semantic: _, evaluations }) => {
                 read += 1;
-                evaluations.iter().flatten().for_each(maps);
+                evaluations.flatten().for_each(|evaluation| maps(&evaluation));
             }
             Err(error) => assert!(!error.findings.is_empty()),
         }

@@ -20,8 +20,8 @@ use crate::service::labelled::Answer;
 use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::wire::described::{self, Verdict};
 use crate::wire::json::JsonError;
-use crate::wire::refused::{Misread, Refused, refused};
-use crate::wire::status::{self, RpcStatus};
+use crate::wire::refused::Misread;
+use crate::wire::status::RpcStatus;
 
 /// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
 const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -96,12 +96,8 @@ enum Evaluated {
 async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
     match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
         Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
-        Evaluated::Unanswered(refusal) => respond::refused(unanswered(&refusal)),
+        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal),
     }
-}
-
-fn unanswered(refusal: &RpcStatus) -> Refused {
-    refused(&status::to_status(refusal))
 }
 
 async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Several) -> Response {

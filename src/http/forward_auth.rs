@@ -86,7 +86,7 @@ fn denied_without_decision(refusal: &RpcStatus) -> Response {
     response
 }
 
-fn unanswered(refusal: &RpcStatus) -> Response {
+pub(super) fn unanswered(refusal: &RpcStatus) -> Response {
     let refused = refused(&status::to_status(refusal));
     let mut response = respond::refused(Refused { http_code: 503, ..refused });
     name_outcome(&mut response, "unanswered", refusal);

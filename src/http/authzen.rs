@@ -30,13 +30,15 @@ const ANSWERS_BYTES_MAX: usize = 8 << 20;
 
 /// Answers one evaluation.
 pub(super) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let bytes = match body(&doors, request).await {
+        Ok(bytes) => bytes,
+        Err(response) => return response,
+    };
+    // From here on it is the server's time, and no longer the client's.
     let stopwatch = Stopwatch::start();
-    let response = match body(&doors, request).await {
-        Ok(bytes) => match authzen::evaluation(&bytes) {
-            Ok(evaluation) => one(&doors, &evaluation).await,
-            Err(error) => malformed(&doors, &error),
-        },
-        Err(response) => response,
+    let response = match authzen::evaluation(&bytes) {
+        Ok(evaluation) => one(&doors, &evaluation).await,
+        Err(error) => return malformed(&doors, &error),
     };
     doors.authzen.took(stopwatch);
     response
@@ -44,14 +46,15 @@ pub(super) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request
 
 /// Answers several evaluations in order, on one snapshot.
 pub(super) async fn evaluations(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let bytes = match body(&doors, request).await {
+        Ok(bytes) => bytes,
+        Err(response) => return response,
+    };
     let stopwatch = Stopwatch::start();
-    let response = match body(&doors, request).await {
-        Ok(bytes) => match authzen::evaluations(&bytes, doors.evaluations_max) {
-            Ok(Evaluations::One(evaluation)) => one(&doors, &evaluation).await,
-            Ok(Evaluations::Several { semantic, evaluations }) => several(&doors, semantic, evaluations).await,
-            Err(error) => malformed(&doors, &error),
-        },
-        Err(response) => response,
+    let response = match authzen::evaluations(&bytes, doors.evaluations_max) {
+        Ok(Evaluations::One(evaluation)) => one(&doors, &evaluation).await,
+        Ok(Evaluations::Several { semantic, evaluations }) => several(&doors, semantic, evaluations).await,
+        Err(error) => return malformed(&doors, &error),
     };
     doors.authzen.took(stopwatch);
     response

@@ -200,6 +200,9 @@ async fn what_is_not_well_formed_is_400_and_nothing_else() {
         other.is_refusal(405);
         assert_eq!((other.header("allow"), other.header("x-request-id")), (Some("POST"), Some(id.1)));
     }
+    // As at the other doors the time of what was answered is counted, and of nothing else.
+    let counts = get(&address, "/metrics").body;
+    assert!(counts.contains("neglist_call_duration_seconds_count{door=\"authzen\"} 2\n"), "{counts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ use crate::service::labelled::Answer;
 use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::wire::described::{self, Verdict};
 use crate::wire::json::JsonError;
+use crate::wire::json_pointer;
 use crate::wire::refused::Misread;
 use crate::wire::status::RpcStatus;
 
@@ -239,14 +240,7 @@ impl Seen for SeenEvaluation<'_> {
     }
 
     fn body(&self, pointer: &str) -> Body<'_> {
-        match self.evaluation.whole.pointer(pointer) {
-            None => Body::Absent,
-            Some(Value::String(text)) => Body::Text(text.as_str().into()),
-            // A number with a fraction or an exponent is none of these, be it as whole as 1.0.
-            Some(Value::Number(number)) => number.as_u64().map_or(Body::Other, Body::Number),
-            Some(Value::Array(values)) => Body::Count(values.len()),
-            Some(Value::Object(_) | Value::Bool(_) | Value::Null) => Body::Other,
-        }
+        json_pointer::member_of(&self.evaluation.whole, pointer)
     }
 }
 

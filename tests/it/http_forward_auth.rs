@@ -259,6 +259,11 @@ async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes()
         (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason")),
         (Some("unanswered"), Some("NO_LEDGER"))
     );
+    // What depends on totals is refused, and the gateway is not asked for what it cannot say.
+    let refused = ask(&address, &[&nginx("GET", "other.example", "/"), &trial("5")]);
+    let body = refused.is_refusal(403).to_string();
+    assert_eq!(refused.header("x-neglist-reason"), Some("NO_LEDGER"));
+    assert!(body.contains("start the server with a ledger") && !body.contains("year_to_date"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

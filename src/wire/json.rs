@@ -4,7 +4,7 @@
 //! value that is not known, or that stands twice, is refused with the nearest known name.
 //! A misspelt `ground` or a second `persons` must not change what is decided.
 //!
-//! The mapping itself is reflection over the descriptors of the contract; [`json_check`] looks at the text first.
+//! The mapping itself is reflection over the descriptors of the contract; `json_check` looks at the text first.
 
 use std::sync::LazyLock;
 

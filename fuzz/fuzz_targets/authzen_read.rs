@@ -2,32 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neglist::wire::authzen::{self, Evaluation, Evaluations, Mapped};
 
-const EVALUATIONS_MAX: usize = 10;
+#[path = "../../tests/it/targets.rs"]
+#[allow(dead_code, reason = "the other targets use the rest of it")]
+mod targets;
 
 fuzz_target!(|bytes: &[u8]| {
-    match authzen::evaluation(bytes) {
-        Ok(evaluation) => map(&evaluation),
-        Err(error) => assert!(!error.findings.is_empty()),
-    }
-    match authzen::evaluations(bytes, EVALUATIONS_MAX) {
-        Ok(Evaluations::One(evaluation)) => map(&evaluation),
-        Ok(Evaluations::Several { semantic: _, evaluations }) => {
-            assert!((1..=EVALUATIONS_MAX).contains(&evaluations.len()));
-            evaluations.iter().flatten().for_each(map);
-        }
-        Err(error) => assert!(!error.findings.is_empty()),
-    }
+    targets::authzen_read(bytes);
 });
-
-fn map(evaluation: &Evaluation) {
-    match authzen::map(evaluation) {
-        Mapped::Transfer(request) => {
-            let transfer = request.transfer.expect("a transfer");
-            assert_eq!(transfer.exporter, evaluation.subject_id, "the subject is the exporter");
-        }
-        Mapped::ByRules => assert!(!authzen::unmapped(evaluation).is_empty()),
-        Mapped::Unmapped(said) => assert!(!said.is_empty()),
-    }
-}

@@ -2,13 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neglist::wire::generated::v1;
-use neglist::wire::{from_proto, plain};
-use prost::Message as _;
+
+#[path = "../../tests/it/targets.rs"]
+#[allow(dead_code, reason = "the other targets use the rest of it")]
+mod targets;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(question) = plain::decide(bytes) else { return };
-    let request = v1::DecideRequest::decode(bytes).expect("what is read plainly can be decoded");
-    let ordinary = from_proto::decide(&request).expect("what is read plainly is well-formed");
-    assert_eq!(format!("{question:?}"), format!("{ordinary:?}"));
+    targets::plain_read(bytes);
 });

@@ -1,16 +1,17 @@
 //! No line of a Squid makes its helper panic, and what it answers is one line, on the channel that asked.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
-use neglist::wire::squid;
+use neglist::domain::snapshot::Snapshot;
+
+#[path = "../../tests/it/targets.rs"]
+#[allow(dead_code, reason = "the other targets use the rest of it")]
+mod targets;
+
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(targets::small);
 
 fuzz_target!(|bytes: &[u8]| {
-    let headers = ["x-neglist-flow".to_owned(), "x-neglist-persons".to_owned()];
-    let channel = squid::channel(bytes);
-    let why = String::from_utf8_lossy(bytes);
-    if squid::question(bytes, &headers).is_err() {
-        let answer = squid::line(channel, &squid::broken(&why));
-        assert!(!answer.contains(" OK") && !answer.starts_with("OK"), "{answer}");
-        assert!(answer.trim_end_matches('\n').lines().count() <= 1, "{answer}");
-    }
+    targets::squid_line(&SNAPSHOT, bytes);
 });

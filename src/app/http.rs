@@ -38,10 +38,12 @@ impl HttpServer {
     pub(super) fn new(
         config: &Config,
         doors: &Arc<Doors>,
-        limit: InFlightLimit,
+        limit: &InFlightLimit,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let limited = http::decisions(doors).layer(axum::middleware::from_fn_with_state(limit, in_flight::admit));
+        let limited = http::decisions(doors, |door, overload| {
+            door.layer(axum::middleware::from_fn_with_state((limit.clone(), overload), in_flight::admit))
+        });
         let router = http::complete(limited.merge(http::probes(doors)));
         let metrics = Arc::clone(&doors.metrics);
         let pace = Pace {

@@ -17,9 +17,8 @@ use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 
 use super::held::Held;
-use crate::http::respond;
+use crate::http::Overload;
 use crate::metrics::{Limit, Metrics};
-use crate::wire::refused::refused;
 use crate::wire::status::{self, Exhausted};
 
 /// The requests that may be in flight; clones share one limit.
@@ -96,11 +95,15 @@ where
     }
 }
 
-/// Puts HTTP requests under the limit.
-pub(super) async fn admit(State(limit): State<InFlightLimit>, request: Request, next: Next) -> Response {
+/// Puts the HTTP requests of one door under the limit.
+pub(super) async fn admit(
+    State((limit, overload)): State<(InFlightLimit, Overload)>,
+    request: Request,
+    next: Next,
+) -> Response {
     match limit.admit() {
         Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: permit })),
-        Err(refusal) => respond::refused(refused(&refusal)),
+        Err(refusal) => overload.refuse(&status::to_rpc_status(&refusal)),
     }
 }
 

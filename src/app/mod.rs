@@ -6,6 +6,7 @@ pub mod accept;
 pub mod clock;
 pub mod connection;
 pub mod cores;
+mod descriptors;
 pub mod grpc;
 pub mod health;
 mod held;

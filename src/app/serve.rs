@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::clock::SystemClock;
 use super::server::{self, Drained, Server, StartError};
 use super::signals::{self, Event};
-use super::{NOTICE_EN, NOTICE_ZH};
+use super::{NOTICE_EN, NOTICE_ZH, descriptors};
 use crate::config::{Config, LogFormat};
 use crate::policy::Diagnostic;
 use crate::telemetry;
@@ -30,6 +30,7 @@ pub fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         LogFormat::Json => telemetry::Format::Json,
     };
     telemetry::start(format, config.log_level).context("cannot start the log")?;
+    descriptors::provide(config.connections_max);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let code = runtime.block_on(async {

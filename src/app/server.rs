@@ -194,7 +194,7 @@ impl Server {
         let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
         let grpc = Services::new(Some(short), grpc_routes);
         server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
-        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, limit, drains));
+        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, &limit, drains));
         let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
         let admin = Services::new(None, admin_routes);
         server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);

@@ -10,33 +10,36 @@ use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Doors, PublicUrl, respond};
 use crate::domain::gateway::{Body, Header, Seen};
 use crate::domain::snapshot::Snapshot;
-use crate::metrics::Stopwatch;
+use crate::metrics::{Door, Stopwatch};
 use crate::service::labelled::Answer;
 use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::wire::described::{self, Verdict};
 use crate::wire::json::JsonError;
-use crate::wire::refused::{Misread, Refused, refused};
-use crate::wire::status::{self, RpcStatus};
+use crate::wire::json_pointer;
+use crate::wire::refused::Misread;
+use crate::wire::status::RpcStatus;
 
 /// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
 const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
-/// After so many evaluations a request lets others run: some 100 µs of decisions.
-const EVALUATIONS_BETWEEN_YIELDS: usize = 32;
+/// Bytes of answers to several evaluations beyond which nothing more is evaluated. An answer has some 1,000 to 40,000.
+const ANSWERS_BYTES_MAX: usize = 8 << 20;
 
 /// Answers one evaluation.
 pub(super) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let bytes = match body(&doors, request).await {
+        Ok(bytes) => bytes,
+        Err(response) => return response,
+    };
+    // From here on it is the server's time, and no longer the client's.
     let stopwatch = Stopwatch::start();
-    let response = match body(&doors, request).await {
-        Ok(bytes) => match authzen::evaluation(&bytes) {
-            Ok(evaluation) => one(&doors, &evaluation).await,
-            Err(error) => malformed(&doors, &error),
-        },
-        Err(response) => response,
+    let response = match authzen::evaluation(&bytes) {
+        Ok(evaluation) => one(&doors, &evaluation).await,
+        Err(error) => return malformed(&doors, &error),
     };
     doors.authzen.took(stopwatch);
     response
@@ -44,14 +47,15 @@ pub(super) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request
 
 /// Answers several evaluations in order, on one snapshot.
 pub(super) async fn evaluations(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let bytes = match body(&doors, request).await {
+        Ok(bytes) => bytes,
+        Err(response) => return response,
+    };
     let stopwatch = Stopwatch::start();
-    let response = match body(&doors, request).await {
-        Ok(bytes) => match authzen::evaluations(&bytes, doors.evaluations_max) {
-            Ok(Evaluations::One(evaluation)) => one(&doors, &evaluation).await,
-            Ok(Evaluations::Several { semantic, evaluations }) => several(&doors, semantic, &evaluations).await,
-            Err(error) => malformed(&doors, &error),
-        },
-        Err(response) => response,
+    let response = match authzen::evaluations(&bytes, doors.evaluations_max) {
+        Ok(Evaluations::One(evaluation)) => one(&doors, &evaluation).await,
+        Ok(Evaluations::Several { semantic, evaluations }) => several(&doors, semantic, evaluations).await,
+        Err(error) => return malformed(&doors, &error),
     };
     doors.authzen.took(stopwatch);
     response
@@ -96,39 +100,49 @@ enum Evaluated {
 async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
     match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
         Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
-        Evaluated::Unanswered(refusal) => respond::refused(unanswered(&refusal)),
+        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal),
     }
 }
 
-fn unanswered(refusal: &RpcStatus) -> Refused {
-    refused(&status::to_status(refusal))
-}
-
-async fn several(doors: &Doors, semantic: Semantic, evaluations: &[Result<Evaluation, JsonError>]) -> Response {
+async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Several) -> Response {
     let snapshot = doors.authzen.snapshot();
-    let mut answers = Vec::with_capacity(evaluations.len());
-    for (index, evaluation) in evaluations.iter().enumerate() {
-        let (verdict, answer) = match evaluation {
-            Ok(evaluation) => match evaluate(doors, &snapshot, evaluation).await {
-                Evaluated::Answered(verdict, answer) => (verdict, answer),
-                Evaluated::Unanswered(refusal) => {
-                    (Verdict::Stays, authzen::denied(Denied::Unanswered, &described::said(&refusal)))
-                }
-            },
-            Err(error) => {
-                doors.authzen.count_refused();
-                (Verdict::Stays, authzen::denied(Denied::Malformed, &authzen::malformed(error)))
+    let mut answers = String::from("{\"evaluations\":[");
+    // A ledger that has not answered one would let each of the others wait as long.
+    let mut outage: Option<RpcStatus> = None;
+    for (index, evaluation) in evaluations.enumerate() {
+        let refused = |said: &[described::Said]| {
+            doors.authzen.count_refused();
+            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, said))
+        };
+        let evaluated = match (evaluation, &outage) {
+            _ if ANSWERS_BYTES_MAX <= answers.len() => refused(&[authzen::too_much()]),
+            (Err(error), _) => refused(&authzen::malformed(&error)),
+            (Ok(_), Some(refusal)) => {
+                doors.metrics.unanswered(Door::Authzen);
+                Evaluated::Unanswered(refusal.clone())
+            }
+            (Ok(evaluation), None) => evaluate(doors, &snapshot, &evaluation).await,
+        };
+        let (verdict, answer) = match evaluated {
+            Evaluated::Answered(verdict, answer) => (verdict, answer),
+            Evaluated::Unanswered(refusal) => {
+                let answer = authzen::denied(Denied::Unanswered, &described::said(&refusal));
+                outage = Some(refusal);
+                (Verdict::Stays, answer)
             }
         };
-        answers.push(answer);
+        if index != 0 {
+            answers.push(',');
+        }
+        answers.push_str(&answer.to_string());
         if semantic.ends_after(verdict) {
             break;
         }
-        if index % EVALUATIONS_BETWEEN_YIELDS == EVALUATIONS_BETWEEN_YIELDS - 1 {
-            tokio::task::yield_now().await;
-        }
+        // Others of this thread have their turn: an evaluation takes from some microseconds to some milliseconds.
+        tokio::task::yield_now().await;
     }
-    respond::json(StatusCode::OK, json!({ "evaluations": answers }).to_string())
+    answers.push_str("]}");
+    respond::json(StatusCode::OK, answers)
 }
 
 async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
@@ -150,7 +164,7 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
             let (verdict, answer) = authzen::decided(&decided.decision, decided.rule.as_deref());
             Evaluated::Answered(verdict, answer)
         }
-        Answer::Refused(refusal) => denied(&authzen::refused(&refusal, evaluation)),
+        Answer::Refused(refusal) => denied(&authzen::refused(refusal, evaluation)),
         // This door is never let pass what nothing matches; if it were, that would still be no permit.
         Answer::NoTransfer { digest: _ } => denied(&authzen::unmapped(evaluation)),
         Answer::Unanswered(refusal) => Evaluated::Unanswered(refusal),
@@ -226,19 +240,14 @@ impl Seen for SeenEvaluation<'_> {
     }
 
     fn body(&self, pointer: &str) -> Body<'_> {
-        match self.evaluation.whole.pointer(pointer) {
-            None => Body::Absent,
-            Some(Value::String(text)) => Body::Text(text.as_str().into()),
-            // A number with a fraction or an exponent is none of these, be it as whole as 1.0.
-            Some(Value::Number(number)) => number.as_u64().map_or(Body::Other, Body::Number),
-            Some(Value::Array(values)) => Body::Count(values.len()),
-            Some(Value::Object(_) | Value::Bool(_) | Value::Null) => Body::Other,
-        }
+        json_pointer::member_of(&self.evaluation.whole, pointer)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::testing::{ask, post, router, standing};
     use super::*;
     use crate::metrics::standing::{Counting, Serving};
@@ -269,6 +278,20 @@ mod tests {
             assert_eq!((&one["decision"], &one["context"]["error"]["status"]), (&json!(false), &json!(status)));
         }
         assert_eq!(ledger.writes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_does_not_answer_one_is_not_waited_for_by_the_others() {
+        let ledger = Arc::new(MemoryLedger::default());
+        let router = router(&ledger, standing(Serving::Ready, Counting::Open));
+        ledger.set_down(true);
+        let mut several = trial();
+        several["evaluations"] = json!([{}, {}, {}]);
+        let (_, answer) = ask(&router, post(authzen::EVALUATIONS_PATH, &several)).await;
+        for one in answer["evaluations"].as_array().unwrap() {
+            assert_eq!((&one["decision"], &one["context"]["outcome"]), (&json!(false), &json!("unanswered")));
+        }
+        assert_eq!((answer["evaluations"].as_array().unwrap().len(), ledger.reads()), (3, 1));
     }
 
     #[test]

@@ -9,40 +9,20 @@
 //! nginx takes 2xx for a permit, 401 and 403 for a denial and anything else for an error, which it answers with 500: both
 //! fail closed. Reasons travel as headers, because nginx does not pass on bodies.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
+use super::forwarded::{Believed, Forwarded};
 use super::{Doors, respond};
-use crate::domain::gateway::{Body, Header, Seen};
 use crate::service::labelled::{Answer, DecidedTransfer, Keeping};
 use crate::wire::described::{self, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict};
-use crate::wire::forwarded::{self, Unforwarded};
+use crate::wire::forwarded;
 use crate::wire::refused::{Refused, refused};
 use crate::wire::status::{self, RpcStatus};
-
-/// Headers with which a gateway speaks of the request: method, host, path with query.
-type Family = [&'static str; 3];
-
-/// Traefik, Caddy, APISIX.
-const X_FORWARDED: Family = ["x-forwarded-method", "x-forwarded-host", "x-forwarded-uri"];
-/// nginx, HAProxy.
-const X_ORIGINAL: Family = ["x-original-method", "x-original-host", "x-original-uri"];
-
-/// Which headers say what is asked for. The others may come from a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Believed {
-    /// `X-Forwarded-Method`, `-Host`, `-Uri`.
-    XForwarded,
-    /// `X-Original-Method`, `-Host`, `-URI`.
-    XOriginal,
-    /// Those that are there. Where both are they have to say the same, all of it.
-    Either,
-}
 
 /// How this door answers.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +50,7 @@ pub(super) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
             put(&mut response, [(HEADER_OUTCOME, "no-transfer".to_owned()), (HEADER_DIGEST, digest)]);
             response
         }
-        Answer::Refused(refusal) => denied_without_decision(&refusal),
+        Answer::Refused(refusal) => denied_without_decision(&described::without_totals(refusal)),
         Answer::Unanswered(refusal) => unanswered(&refusal),
     }
 }
@@ -106,7 +86,7 @@ fn denied_without_decision(refusal: &RpcStatus) -> Response {
     response
 }
 
-fn unanswered(refusal: &RpcStatus) -> Response {
+pub(super) fn unanswered(refusal: &RpcStatus) -> Response {
     let refused = refused(&status::to_status(refusal));
     let mut response = respond::refused(Refused { http_code: 503, ..refused });
     name_outcome(&mut response, "unanswered", refusal);
@@ -125,118 +105,6 @@ fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str,
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
-    }
-}
-
-/// A request, as a gateway speaks of it.
-struct Forwarded<'r> {
-    headers: &'r HeaderMap,
-    method: Option<&'r str>,
-    host: Option<&'r str>,
-    uri: &'r str,
-    /// Headers that were looked at.
-    read: Mutex<BTreeSet<String>>,
-}
-
-impl<'r> Forwarded<'r> {
-    fn read(headers: &'r HeaderMap, believed: Believed) -> Result<Self, Unforwarded> {
-        let [method, host, uri] = match believed {
-            Believed::XForwarded => of_family(headers, X_FORWARDED)?,
-            Believed::XOriginal => of_family(headers, X_ORIGINAL)?,
-            Believed::Either => of_either(headers)?,
-        };
-        let Some(uri) = uri.filter(|uri| !uri.is_empty()) else {
-            let [.., forwarded] = X_FORWARDED;
-            let [.., original] = X_ORIGINAL;
-            let headers = match believed {
-                Believed::XForwarded => vec![forwarded],
-                Believed::XOriginal => vec![original],
-                Believed::Either => vec![forwarded, original],
-            };
-            return Err(Unforwarded::NoUri { headers });
-        };
-        let read = X_FORWARDED.into_iter().chain(X_ORIGINAL).map(str::to_owned).collect();
-        Ok(Self { headers, method, host, uri, read: Mutex::new(read) })
-    }
-
-    /// Returns the names of all headers that were looked at, with commas between.
-    fn read_headers(&self) -> String {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-    }
-}
-
-type Said<'r> = [Option<&'r str>; 3];
-
-fn of_either(headers: &HeaderMap) -> Result<Said<'_>, Unforwarded> {
-    let (forwarded, original) = (of_family(headers, X_FORWARDED)?, of_family(headers, X_ORIGINAL)?);
-    let says_nothing = |said: &Said<'_>| said.iter().all(Option::is_none);
-    if says_nothing(&original) {
-        return Ok(forwarded);
-    }
-    if says_nothing(&forwarded) {
-        return Ok(original);
-    }
-    // A gateway sets one family. What it leaves out of that one must not come out of the other.
-    for (index, names) in X_FORWARDED.into_iter().zip(X_ORIGINAL).enumerate() {
-        if forwarded.get(index) != original.get(index) {
-            return Err(Unforwarded::Disagree { one: names.0, other: names.1 });
-        }
-    }
-    Ok(forwarded)
-}
-
-fn of_family(headers: &HeaderMap, [method, host, uri]: Family) -> Result<Said<'_>, Unforwarded> {
-    Ok([one(headers, method)?, one(headers, host)?, one(headers, uri)?])
-}
-
-fn one<'r>(headers: &'r HeaderMap, name: &'static str) -> Result<Option<&'r str>, Unforwarded> {
-    match header(headers, name) {
-        Header::Absent => Ok(None),
-        Header::Text(text) => Ok(Some(text)),
-        Header::Repeated => Err(Unforwarded::Repeated { header: name }),
-        Header::NotText => Err(Unforwarded::NotText { header: name }),
-    }
-}
-
-fn header<'r>(headers: &'r HeaderMap, name: &str) -> Header<'r> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Header::Absent,
-        (Some(value), None) => value.to_str().map_or(Header::NotText, Header::Text),
-        (Some(_), Some(_)) => Header::Repeated,
-    }
-}
-
-impl Seen for Forwarded<'_> {
-    fn host(&self) -> Option<&str> {
-        self.host
-    }
-
-    fn method(&self) -> Option<&str> {
-        self.method
-    }
-
-    fn path(&self) -> Option<&str> {
-        Some(self.uri)
-    }
-
-    fn sni(&self) -> Option<&str> {
-        None
-    }
-
-    fn context(&self, _key: &str) -> Option<&str> {
-        None
-    }
-
-    fn header(&self, name: &str) -> Header<'_> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        header(self.headers, name)
-    }
-
-    fn body(&self, _pointer: &str) -> Body<'_> {
-        // Gateways that ask this way send heads only.
-        Body::NotThere
     }
 }
 

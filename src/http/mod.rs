@@ -8,6 +8,8 @@ mod authzen;
 mod body;
 mod decide;
 mod forward_auth;
+pub mod forwarded;
+mod overload;
 mod probe;
 mod request_id;
 pub mod respond;
@@ -18,16 +20,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{any, get, post};
 
 pub use self::body::BodyLimits;
-pub use self::forward_auth::{Believed, ForwardAuthSettings};
-use crate::metrics::Metrics;
+pub use self::forward_auth::ForwardAuthSettings;
+pub use self::forwarded::Believed;
+pub use self::overload::Overload;
 use crate::metrics::standing::Standing;
+use crate::metrics::{Door, Metrics};
 use crate::service::DecisionApi;
 use crate::service::labelled::LabelledDoor;
 use crate::wire::authzen::{CONFIGURATION_PATH, EVALUATION_PATH, EVALUATIONS_PATH};
 use crate::wire::refused::Misread;
+use crate::wire::status::RpcStatus;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -82,15 +88,19 @@ impl fmt::Debug for Look {
     }
 }
 
-/// Returns the doors that decide. Requests to them are in flight until they are answered, and may be too many.
-pub fn decisions(doors: &Arc<Doors>) -> Router {
-    Router::new()
-        .route("/v1/decide", post(decide::decide))
+/// Returns the doors that decide. Requests to them are in flight until they are answered, and may be too many: `bounded` puts
+/// a door under the limit, and lets it say by itself what it says beyond.
+pub fn decisions(doors: &Arc<Doors>, bounded: impl Fn(Router, Overload) -> Router) -> Router {
+    let one = |path, door, route, unanswered| {
+        let router = Router::new().route(path, route).with_state(Arc::clone(doors));
+        bounded(router, Overload { doors: Arc::clone(doors), door, unanswered })
+    };
+    let plain: fn(&RpcStatus) -> Response = respond::unanswered;
+    one("/v1/decide", Door::HttpDecide, post(decide::decide), plain)
         // Some ask with GET, some with the method of the request that they ask about.
-        .route("/v1/forward-auth", any(forward_auth::forward_auth))
-        .route(EVALUATION_PATH, post(authzen::evaluation))
-        .route(EVALUATIONS_PATH, post(authzen::evaluations))
-        .with_state(Arc::clone(doors))
+        .merge(one("/v1/forward-auth", Door::ForwardAuth, any(forward_auth::forward_auth), forward_auth::unanswered))
+        .merge(one(EVALUATION_PATH, Door::Authzen, post(authzen::evaluation), plain))
+        .merge(one(EVALUATIONS_PATH, Door::Authzen, post(authzen::evaluations), plain))
 }
 
 /// Returns what answers whatever the load: probes, metrics, and where to ask.

@@ -5,7 +5,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use crate::wire::refused::Refused;
+use crate::wire::refused::{self, Refused};
+use crate::wire::status::{self, RpcStatus};
 
 /// Returns a response of JSON. An answer holds for the moment: nobody between may keep it, unless a door says so.
 pub fn json(code: StatusCode, body: String) -> Response {
@@ -30,6 +31,11 @@ pub fn refused(refused: Refused) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// Returns the refusal of a request that the server cannot answer.
+pub(super) fn unanswered(refusal: &RpcStatus) -> Response {
+    refused(refused::refused(&status::to_status(refusal)))
 }
 
 pub(super) fn of_type(code: StatusCode, media_type: &'static str, body: impl Into<Body>) -> Response {

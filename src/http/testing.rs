@@ -56,7 +56,7 @@ pub(super) fn router(ledger: &Arc<MemoryLedger>, standing: Standing) -> Router {
         body: BodyLimits { bytes_max: 10_000, seconds_max: 1 },
         standing: Look::new(move || standing.clone()),
     });
-    complete(decisions(&doors).merge(probes(&doors)))
+    complete(decisions(&doors, |router, _| router).merge(probes(&doors)))
 }
 
 /// Asks; returns the status code and the body.

@@ -4,9 +4,10 @@ use prost::Message as _;
 use serde_json::{Map, Value, json};
 use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, pb};
 
+use super::finding::Finding;
 use super::generated::v1;
 use super::labels;
-use super::status::RpcStatus;
+use super::status::{self, RpcStatus};
 use crate::domain::gateway::Labelled;
 use crate::domain::reason::Outcome;
 
@@ -225,6 +226,30 @@ fn violation(violation: pb::bad_request::FieldViolation) -> Said {
     Said { field, reason, en: en.to_owned(), zh: zh.to_owned() }
 }
 
+/// Returns what is said of a text that is not what it should be. `within`: where it stands in the request.
+pub(super) fn found(findings: &[Finding], within: &str) -> Vec<Said> {
+    let said = |Finding { field, en, zh }: &Finding| {
+        let dot = if within.is_empty() || field.is_empty() { "" } else { "." };
+        Said { field: format!("{within}{dot}{field}"), reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone() }
+    };
+    findings.iter().map(said).collect()
+}
+
+/// Returns the refusal of a question for those who cannot state totals: gateways know none.
+pub fn without_totals(refusal: RpcStatus) -> RpcStatus {
+    let asks_for_totals = said(&refusal).iter().any(|said| said.field.ends_with("year_to_date"));
+    if !asks_for_totals {
+        return refusal;
+    }
+    status::unreadable(
+        "request",
+        "NO_LEDGER",
+        "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger"
+            .to_owned(),
+        "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账".to_owned(),
+    )
+}
+
 /// Returns a refusal as JSON members: one for each thing that it says.
 pub fn said_members(said: &[Said]) -> Value {
     let member =
@@ -232,14 +257,18 @@ pub fn said_members(said: &[Said]) -> Value {
     said.iter().map(member).collect()
 }
 
-/// Returns all that is said on one line, in English and in Chinese.
+/// Most things that one line says.
+const JOINED_MAX: usize = 8;
+
+/// Returns what is said on one line, in English and in Chinese: the first of it, where it is much.
 pub fn joined(said: &[Said]) -> (String, String) {
     let line = |text: fn(&Said) -> &str, separator: &str| {
-        let parts = said.iter().map(|said| match said.field.as_str() {
+        let parts = said.iter().take(JOINED_MAX).map(|said| match said.field.as_str() {
             "" => text(said).to_owned(),
             field => format!("{field}: {}", text(said)),
         });
-        parts.collect::<Vec<_>>().join(separator)
+        let more = (JOINED_MAX < said.len()).then(|| "…".to_owned());
+        parts.chain(more).collect::<Vec<_>>().join(separator)
     };
     (line(|said| &said.en, "; "), line(|said| &said.zh, "；"))
 }

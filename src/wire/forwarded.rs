@@ -5,9 +5,11 @@ use super::status::{self, RpcStatus};
 /// What cannot be made sense of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unforwarded {
-    /// The gateway does not say which path is asked for.
-    NoUri {
-        /// The headers that would say so, such as `x-forwarded-uri`.
+    /// The gateway does not say a part of the request.
+    NotSaid {
+        /// Which.
+        part: Part,
+        /// The headers that would say it, such as `x-forwarded-uri`.
         headers: Vec<&'static str>,
     },
     /// A header that is there several times. Nobody picks one of them.
@@ -29,16 +31,33 @@ pub enum Unforwarded {
     },
 }
 
+/// What a gateway has to say of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its method.
+    Method,
+    /// Its host.
+    Host,
+    /// Its path, with the query.
+    Path,
+}
+
 /// Refuses such a question.
 pub fn refusal(unforwarded: &Unforwarded) -> RpcStatus {
     match unforwarded {
-        Unforwarded::NoUri { headers } => {
-            let names = headers.join("`, `");
+        Unforwarded::NotSaid { part, headers } => {
+            let (code, en, zh) = match part {
+                Part::Method => ("METHOD_NOT_FORWARDED", "the method of the request", "请求的方法"),
+                Part::Host => ("HOST_NOT_FORWARDED", "for which host the request is", "请求的主机"),
+                Part::Path => ("URI_NOT_FORWARDED", "which path is asked for", "所请求的路径"),
+            };
+            let field = format!("header {}", headers.first().copied().unwrap_or_default());
+            let (en_names, zh_names) = (headers.join("` or `"), headers.join("` 或 `"));
             status::unreadable(
-                &format!("header {}", headers.first().copied().unwrap_or_default()),
-                "URI_NOT_FORWARDED",
-                format!("the gateway does not say which path is asked for: let it send `{names}`"),
-                format!("网关未说明所请求的路径：请由网关发送 `{names}`"),
+                &field,
+                code,
+                format!("the gateway does not say {en}: let it send `{en_names}`"),
+                format!("网关未说明{zh}：请由网关发送 `{zh_names}`"),
             )
         }
         Unforwarded::Repeated { header } => status::unreadable(

@@ -4,41 +4,19 @@
 //! value that is not known, or that stands twice, is refused with the nearest known name.
 //! A misspelt `ground` or a second `persons` must not change what is decided.
 //!
-//! The mapping itself is reflection over the descriptors of the contract.
+//! The mapping itself is reflection over the descriptors of the contract; `json_check` looks at the text first.
 
-use std::fmt;
 use std::sync::LazyLock;
 
 use prost::Message;
-use prost_reflect::{
-    DescriptorPool, DeserializeOptions, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    SerializeOptions,
-};
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
 use prost_types::FileDescriptorSet;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize as _, Deserializer};
+use serde_json::Value;
 
+pub use super::finding::{Finding, JsonError};
 use super::generated::{DESCRIPTORS, v1};
-
-/// Why a text is not the message that it should be: every finding, one a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonError {
-    /// What is wrong, with the path of the field or the line and column.
-    pub findings: Vec<String>,
-}
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.findings.join("\n"))
-    }
-}
-
-impl std::error::Error for JsonError {}
-
-impl JsonError {
-    fn new(finding: impl fmt::Display) -> Self {
-        Self { findings: vec![finding.to_string()] }
-    }
-}
+use super::json_check::{self, Tree};
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
 const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
@@ -52,14 +30,14 @@ const TRANSFER: &str = "neglist.v1.Transfer";
 /// Text that is not JSON; fields and values that are not known, with the nearest known name;
 /// fields that stand twice; values of another type.
 pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonError> {
-    let tree: Tree = serde_json::from_str(json).map_err(JsonError::new)?;
-    let Tree::Object(fields) = &tree else {
-        return Err(JsonError::new("not a JSON object: write a transfer, such as {\"flow\": \"…\", \"persons\": {…}}"));
-    };
-    if fields.iter().any(|(name, _)| name == "transfer" || name == "detail") {
-        return read(json, &tree, DECIDE_REQUEST);
+    let tree = tree(json, A_TRANSFER)?;
+    let is_request =
+        matches!(&tree, Tree::Object(fields) if fields.iter().any(|(name, _)| name == "transfer" || name == "detail"));
+    if is_request {
+        return read(&tree, DECIDE_REQUEST, &mut serde_json::Deserializer::from_str(json));
     }
-    Ok(v1::DecideRequest { transfer: Some(read(json, &tree, TRANSFER)?), detail: v1::Detail::Unspecified.into() })
+    let transfer = read(&tree, TRANSFER, &mut serde_json::Deserializer::from_str(json))?;
+    Ok(v1::DecideRequest { transfer: Some(transfer), detail: v1::Detail::Unspecified.into() })
 }
 
 /// Reads a `DecideRequest` from proto3 JSON, and nothing else.
@@ -67,9 +45,12 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
 /// # Errors
 /// As [`decide_request_from_json`].
 pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
-    let json = std::str::from_utf8(json)
-        .map_err(|error| JsonError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))?;
-    read_object(json, DECIDE_REQUEST, "write a request, such as {\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")
+    let json = std::str::from_utf8(json).map_err(|error| {
+        let from = error.valid_up_to();
+        JsonError::of_the_whole(format!("not UTF-8 from byte {from} on"), format!("自第 {from} 字节起不是 UTF-8"))
+    })?;
+    let tree = tree(json, "{\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")?;
+    read(&tree, DECIDE_REQUEST, &mut serde_json::Deserializer::from_str(json))
 }
 
 /// Writes a `DecideResponse` as proto3 JSON on one line.
@@ -80,18 +61,28 @@ pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonErro
     to_json_line(response, DECIDE_RESPONSE)
 }
 
-/// Reads a `Transfer` from proto3 JSON.
+/// Reads a `Transfer` from a value of proto3 JSON.
 ///
 /// # Errors
 /// As [`decide_request_from_json`].
-pub fn transfer_from_json(json: &str) -> Result<v1::Transfer, JsonError> {
-    read_object(json, TRANSFER, "write a transfer, such as {\"flow\": \"…\", \"persons\": {…}}")
+pub fn transfer(json: &Value) -> Result<v1::Transfer, JsonError> {
+    let tree = Tree::deserialize(json).map_err(|error| JsonError::syntax(&error))?;
+    read(&tree, TRANSFER, json)
 }
 
-fn read_object<M: Message + Default>(json: &str, full_name: &str, help: &str) -> Result<M, JsonError> {
-    let tree: Tree = serde_json::from_str(json).map_err(JsonError::new)?;
-    let Tree::Object(_) = &tree else { return Err(JsonError::new(format!("not a JSON object: {help}"))) };
-    read(json, &tree, full_name)
+/// A transfer, for those who write none.
+const A_TRANSFER: &str = "{\"flow\": \"…\", \"persons\": {…}}";
+
+/// Reads an object. `example`: what it should look like.
+fn tree(json: &str, example: &str) -> Result<Tree, JsonError> {
+    let tree: Tree = serde_json::from_str(json).map_err(|error| JsonError::syntax(&error))?;
+    match tree {
+        Tree::Object(_) => Ok(tree),
+        _ => Err(JsonError::of_the_whole(
+            format!("not a JSON object: write one such as {example}"),
+            format!("不是 JSON 对象：请写作 {example}"),
+        )),
+    }
 }
 
 /// Writes a message as proto3 JSON on one line.
@@ -102,8 +93,10 @@ pub fn to_json_line(message: &impl Message, full_name: &str) -> Result<String, J
     let dynamic = dynamic(message, full_name)?;
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut json);
-    dynamic.serialize_with_options(&mut serializer, &SerializeOptions::new()).map_err(JsonError::new)?;
-    String::from_utf8(json).map_err(JsonError::new)
+    dynamic
+        .serialize_with_options(&mut serializer, &SerializeOptions::new())
+        .map_err(|error| JsonError::ours(&error))?;
+    String::from_utf8(json).map_err(|error| JsonError::ours(&error))
 }
 
 /// Writes a message as proto3 JSON, over several lines, with the field names of the contract's JSON.
@@ -117,32 +110,33 @@ pub fn to_json(message: &impl Message, full_name: &str) -> Result<String, JsonEr
     let dynamic = dynamic(message, full_name)?;
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::pretty(&mut json);
-    dynamic.serialize_with_options(&mut serializer, &SerializeOptions::new()).map_err(JsonError::new)?;
-    String::from_utf8(json).map_err(JsonError::new)
+    dynamic
+        .serialize_with_options(&mut serializer, &SerializeOptions::new())
+        .map_err(|error| JsonError::ours(&error))?;
+    String::from_utf8(json).map_err(|error| JsonError::ours(&error))
 }
 
 fn dynamic(message: &impl Message, full_name: &str) -> Result<DynamicMessage, JsonError> {
     let descriptor = descriptor(full_name)?;
-    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(JsonError::new)
+    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| JsonError::ours(&error))
 }
 
-fn read<M: Message + Default>(json: &str, tree: &Tree, full_name: &str) -> Result<M, JsonError> {
+/// Reads a message: `deserializer` is what `tree` was made of.
+fn read<'de, M: Message + Default, D: Deserializer<'de>>(
+    tree: &Tree,
+    full_name: &str,
+    deserializer: D,
+) -> Result<M, JsonError> {
     let descriptor = descriptor(full_name)?;
-    let mut findings = Vec::new();
-    check_message(tree, &descriptor, "", &mut findings);
-    if !findings.is_empty() {
-        return Err(JsonError { findings });
-    }
-    // Read a second time from the text, so that a value of another type is reported with its line.
-    let mut deserializer = serde_json::Deserializer::from_str(json);
+    json_check::check(tree, &descriptor).into_result()?;
     let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let dynamic = DynamicMessage::deserialize_with_options(descriptor, &mut deserializer, &options);
-    dynamic.map_err(JsonError::new)?.transcode_to().map_err(JsonError::new)
+    let dynamic = DynamicMessage::deserialize_with_options(descriptor, deserializer, &options);
+    dynamic.map_err(|error| JsonError::ours(&error))?.transcode_to().map_err(|error| JsonError::ours(&error))
 }
 
 fn descriptor(full_name: &str) -> Result<MessageDescriptor, JsonError> {
-    let pool = POOL.as_ref().map_err(JsonError::new)?;
-    pool.get_message_by_name(full_name).ok_or_else(|| JsonError::new(format!("no message `{full_name}`")))
+    let pool = POOL.as_ref().map_err(JsonError::ours)?;
+    pool.get_message_by_name(full_name).ok_or_else(|| JsonError::ours(&format!("no message `{full_name}`")))
 }
 
 static POOL: LazyLock<Result<DescriptorPool, String>> = LazyLock::new(|| pool().map_err(|error| error.to_string()));
@@ -159,141 +153,6 @@ fn pool() -> Result<DescriptorPool, Box<dyn std::error::Error>> {
     let files: Vec<_> = details.file.into_iter().filter(is_new).collect();
     pool.add_file_descriptor_protos(files)?;
     Ok(pool)
-}
-
-fn check_message(tree: &Tree, descriptor: &MessageDescriptor, path: &str, findings: &mut Vec<String>) {
-    // Time stamps and the like have JSON of their own.
-    if descriptor.package_name() == "google.protobuf" {
-        return;
-    }
-    let Tree::Object(fields) = tree else { return };
-    let mut seen: Vec<FieldDescriptor> = Vec::new();
-    for (name, value) in fields {
-        let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let field = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name));
-        let Some(field) = field else {
-            findings.push(unknown_field(&place, name, descriptor));
-            continue;
-        };
-        if seen.contains(&field) {
-            findings.push(format!("{place}: the field stands twice: keep one"));
-        }
-        check_value(value, &field, &place, findings);
-        seen.push(field);
-    }
-}
-
-fn check_value(tree: &Tree, field: &FieldDescriptor, path: &str, findings: &mut Vec<String>) {
-    match (tree, field.kind()) {
-        (Tree::List(values), _) if field.is_list() => {
-            for (index, value) in values.iter().enumerate() {
-                check_single(value, &field.kind(), &format!("{path}[{index}]"), findings);
-            }
-        }
-        (value, kind) => check_single(value, &kind, path, findings),
-    }
-}
-
-fn check_single(tree: &Tree, kind: &Kind, path: &str, findings: &mut Vec<String>) {
-    match (tree, kind) {
-        (Tree::Object(_), Kind::Message(descriptor)) => check_message(tree, descriptor, path, findings),
-        (Tree::Text(word), Kind::Enum(descriptor)) if descriptor.get_value_by_name(word).is_none() => {
-            findings.push(unknown_value(path, word, descriptor));
-        }
-        (Tree::Object(_) | Tree::List(_) | Tree::Text(_) | Tree::Scalar, _) => {}
-    }
-}
-
-fn unknown_field(place: &str, name: &str, descriptor: &MessageDescriptor) -> String {
-    let known: Vec<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
-    let name = name.escape_debug();
-    format!("{}: unknown field `{name}`: {}", place.escape_debug(), advice(&name.to_string(), &known))
-}
-
-fn unknown_value(path: &str, word: &str, descriptor: &EnumDescriptor) -> String {
-    let known: Vec<String> = descriptor.values().skip(1).map(|value| value.name().to_owned()).collect();
-    format!("{}: unknown value `{}`: {}", path.escape_debug(), word.escape_debug(), advice(word, &known))
-}
-
-/// Names the known word that was probably meant, or else all of them.
-fn advice(word: &str, known: &[String]) -> String {
-    let normal = |word: &str| word.to_ascii_lowercase().replace(['_', '-'], "");
-    let wanted = normal(word);
-    let distance = |candidate: &String| {
-        let candidate = normal(candidate);
-        // `FULL` for `DETAIL_FULL` is what people write.
-        let is_tail = 3 <= wanted.len() && candidate.ends_with(&wanted);
-        if is_tail { 0 } else { strsim::osa_distance(&candidate, &wanted) }
-    };
-    let nearest = known.iter().map(|candidate| (distance(candidate), candidate)).min();
-    match nearest.filter(|(slips, _)| *slips <= (wanted.len() / 3).max(1)) {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
-        None => format!("known are `{}`", known.join("`, `")),
-    }
-}
-
-/// JSON with its fields in order, those that stand twice included.
-enum Tree {
-    Object(Vec<(String, Tree)>),
-    List(Vec<Tree>),
-    Text(String),
-    Scalar,
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
-    }
-}
-
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Tree::Object(fields))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Tree::List(values))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Scalar)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
-        Ok(Tree::Scalar)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
-        Ok(Tree::Scalar)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
-        Ok(Tree::Scalar)
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Scalar)
-    }
 }
 
 #[cfg(test)]
@@ -332,20 +191,80 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_refused() {
-        assert_eq!(refused(r#"{"flow": "a", "flow": "b"}"#), "flow: the field stands twice: keep one");
+        let twice = "the field stands twice: keep one / 该字段出现两次：请只保留一个";
+        assert_eq!(refused(r#"{"flow": "a", "flow": "b"}"#), format!("flow: {twice}"));
         let alias = r#"{"year_to_date": {}, "yearToDate": {"general": 1, "general": 2}}"#;
-        let expected = "yearToDate: the field stands twice: keep one\n\
-            yearToDate.general: the field stands twice: keep one";
-        assert_eq!(refused(alias), expected);
+        assert_eq!(refused(alias), format!("yearToDate: {twice}\nyearToDate.general: {twice}"));
     }
 
     #[test]
-    fn broken_json_and_wrong_types_are_refused_with_their_line() {
-        let cases =
-            ["", "[1]", "7", "{\"flow\": }", "{} {}", "{\n  \"flow\": 7\n}", "{\"persons\": {\"general\": -1}}"];
+    fn broken_json_and_wrong_types_are_refused_with_their_place() {
+        let cases = [
+            "",
+            "[1]",
+            "7",
+            "{\"flow\": }",
+            "{} {}",
+            "{\n  \"flow\": 7\n}",
+            "{\"persons\": {\"general\": -1}}",
+            "{\"persons\": {\"general\": 1.5, \"sensitive\": 18446744073709551616}}",
+            "{\"persons\": {\"general\": \"+1\", \"sensitive\": \"\"}}",
+            "{\"persons\": {\"general\": [1], \"sensitive\": true}}",
+            "{\"persons\": 1, \"data\": {}, \"exporter_facts\": {\"ciio\": \"yes\", \"zones\": [1]}}",
+            "{\"data\": [{\"data_class\": 1.5}, {\"code\": [\"a\"]}, 7]}",
+            "{\"at\": \"yesterday\"}",
+            "{\"at\": 7}",
+        ];
         insta::assert_snapshot!(cases.map(refused).join("\n"));
         assert!(decide_request_from_json(&"[".repeat(100_000)).is_err());
-        assert!(decide_request_from_json("{\"at\": \"yesterday\"}").is_err());
+    }
+
+    #[test]
+    fn null_is_nobodys_statement() {
+        for (json, fields) in [
+            (
+                r#"{"transfer": {"persons": {"general": 1}, "yearToDate": {"general": null}}}"#,
+                &["transfer.yearToDate.general"][..],
+            ),
+            (r#"{"persons": {"general": null, "sensitive": null}}"#, &["persons.general", "persons.sensitive"]),
+            (r#"{"year_to_date": null}"#, &["year_to_date"]),
+            (r#"{"transfer": null, "detail": null}"#, &["transfer", "detail"]),
+            (r#"{"data": [null], "flow": null, "at": null, "ground": null}"#, &["data[0]", "flow", "at", "ground"]),
+            (
+                r#"{"data": null, "exporter_facts": {"zones": [null], "ciio": null}}"#,
+                &["data", "exporter_facts.zones[0]", "exporter_facts.ciio"],
+            ),
+        ] {
+            let error = decide_request_from_json(json).unwrap_err();
+            let found: Vec<&str> = error.findings.iter().map(|finding| finding.field.as_str()).collect();
+            assert_eq!(found, fields, "{json}: {error}");
+            assert!(error.findings.iter().all(|finding| finding.en.starts_with("null is no value")), "{error}");
+        }
+        // A number that is left out is 0 and the caller's statement, as the contract says.
+        let request =
+            decide_request_from_json(r#"{"year_to_date": {}, "persons": {"general": 1.0, "sensitive": 1e2}}"#);
+        let transfer = request.unwrap().transfer.unwrap();
+        assert_eq!(transfer.year_to_date, Some(v1::Persons::default()));
+        assert_eq!(transfer.persons, Some(v1::Persons { general: 1, sensitive: 100 }));
+    }
+
+    #[test]
+    fn of_a_text_full_of_mistakes_little_is_said() {
+        let many = (0..80_000).map(|number| format!("\"k{number}\": 1")).collect::<Vec<_>>().join(", ");
+        let long = "x".repeat(1_000_000);
+        for json in [
+            format!("{{\"transfer\": {{{many}}}}}"),
+            format!("{{\"{long}\": 1}}"),
+            format!("{{\"ground\": \"{long}\"}}"),
+            format!("{{\"flow\": [\"{long}\"], \"at\": \"{long}\", \"persons\": {{\"general\": \"{long}\"}}}}"),
+            format!("{{\"data\": [{}null]}}", "null, ".repeat(80_000)),
+            format!("{{\"transfer\": {{\"a\": \"{long}\", }}}}"),
+        ] {
+            let error = decide_request(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.len() < 16_384, "{} bytes", error.len());
+            let error = decide_request_from_json(&json).unwrap_err().to_string();
+            assert!(error.len() < 16_384, "{} bytes", error.len());
+        }
     }
 
     #[test]

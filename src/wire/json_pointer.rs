@@ -1,4 +1,4 @@
-//! One member of a JSON text, by its RFC 6901 pointer, without a tree of the whole.
+//! One member of a JSON text, by its RFC 6901 pointer, without a tree of the whole; or of a tree that is there already.
 //!
 //! A text comes from a client of a gateway, and what is read here decides whether data may leave:
 //! a key that stands twice in its object is reported, never resolved by picking one, because the
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use crate::domain::gateway::Body;
 
@@ -28,6 +29,13 @@ pub fn member<'t>(text: &'t [u8], pointer: &str) -> Body<'t> {
         Ok(found) => found,
         Err(_) => Body::NotJson,
     }
+}
+
+/// Returns the member of a tree that `pointer` names, read as a text is.
+pub fn member_of<'t>(tree: &'t Value, pointer: &str) -> Body<'t> {
+    let Some(steps) = steps(pointer) else { return Body::Absent };
+    // A tree has every key once, and nothing in it is no JSON.
+    Step { steps: &steps }.deserialize(tree).unwrap_or(Body::NotJson)
 }
 
 /// Takes a pointer apart: `/a~1b/0` is `a/b`, then `0`.
@@ -156,6 +164,12 @@ mod tests {
     #[track_caller]
     fn check(text: &str, pointer: &str, expected: &Body<'_>) {
         assert_eq!(&member(text.as_bytes(), pointer), expected, "{pointer} of {text}");
+        // A tree says the same, where there can be one.
+        if !matches!(expected, Body::NotJson | Body::Repeated)
+            && let Ok(tree) = serde_json::from_str(text)
+        {
+            assert_eq!(&member_of(&tree, pointer), expected, "{pointer} of the tree of {text}");
+        }
     }
 
     fn text(text: &str) -> Body<'_> {

@@ -107,17 +107,21 @@ pub fn explain(unlabelled: &Unlabelled) -> Vec<Explained> {
 const QUOTED_BYTES_MAX: usize = 96;
 
 fn quoted(text: &str) -> String {
-    let mut quoted = String::from("`");
+    format!("`{}`", shown(text))
+}
+
+/// Returns the beginning of a stranger's text, as it can stand within a message.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
     for character in text.chars() {
         let escaped = character.escape_debug();
-        if QUOTED_BYTES_MAX < quoted.len() + escaped.clone().map(char::len_utf8).sum::<usize>() {
-            quoted.push('…');
+        if QUOTED_BYTES_MAX < shown.len() + escaped.clone().map(char::len_utf8).sum::<usize>() {
+            shown.push('…');
             break;
         }
-        quoted.extend(escaped);
+        shown.extend(escaped);
     }
-    quoted.push('`');
-    quoted
+    shown
 }
 
 fn explain_nothing(nothing: &Nothing) -> Explained {

@@ -6,14 +6,14 @@
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::json::{self, JsonError};
+use super::described;
+use super::finding::JsonError;
+use super::json;
 use super::status::{self, RpcStatus};
 
 const STATUS: &str = "google.rpc.Status";
 const UNWRITABLE: &str =
     r#"{"code":13,"message":"the answer cannot be written: nothing may pass / 无法写出答复：不得放行"}"#;
-/// Findings of a text that is no request which are listed.
-const FINDINGS_MAX: usize = 32;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,14 +163,11 @@ fn words(code: Code, en: &str, zh: &str) -> RpcStatus {
 }
 
 fn not_the_request(wanted: &str, JsonError { findings }: &JsonError) -> RpcStatus {
-    let mut listed = findings.iter().take(FINDINGS_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
-    if FINDINGS_MAX < findings.len() {
-        listed.push_str("; …");
-    }
+    let (en, zh) = described::joined(&described::found(findings, ""));
     status::in_words(
         Code::InvalidArgument,
-        &format!("the body is no {wanted} in JSON: {listed}"),
-        &format!("正文不是 JSON 形式的 {wanted}：{listed}"),
+        &format!("the body is no {wanted} in JSON: {en}"),
+        &format!("正文不是 JSON 形式的 {wanted}：{zh}"),
     )
 }
 
@@ -202,7 +199,7 @@ mod tests {
     use crate::wire::status::{Exhausted, Unavailable};
 
     fn all() -> Vec<Refused> {
-        let error = JsonError { findings: vec!["persons: unknown field `persns`".to_owned(); FINDINGS_MAX + 1] };
+        let error = json::decide_request(br#"{"transfer": {"persns": {}}}"#).unwrap_err();
         let misread = [
             Misread::NoSuchPath,
             Misread::OtherMethod,

@@ -7,7 +7,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::json::JsonError;
+use super::finding::JsonError;
+use super::labels::shown;
 
 /// Reads JSON in UTF-8. Nesting is bounded by the parser.
 ///
@@ -15,7 +16,7 @@ use super::json::JsonError;
 /// Where it is not JSON, or a key stands twice; with line and column.
 pub(super) fn read(json: &[u8]) -> Result<Value, JsonError> {
     let read = serde_json::from_slice::<Unambiguous>(json);
-    read.map(|read| read.0).map_err(|error| JsonError { findings: vec![error.to_string()] })
+    read.map(|read| read.0).map_err(|error| JsonError::syntax(&error))
 }
 
 struct Unambiguous(Value);
@@ -39,7 +40,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut object = Map::new();
         while let Some((key, Unambiguous(value))) = map.next_entry::<String, Unambiguous>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{}` stands twice: keep one", key.escape_debug())));
+                return Err(A::Error::custom(format!("the key `{}` stands twice: keep one", shown(&key))));
             }
             object.insert(key, value);
         }

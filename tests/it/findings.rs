@@ -47,6 +47,10 @@ findings! {
         (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [POST]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
     a_gateway_rule_for_what_has_no_path on "2026-06-01":
         (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [CONNECT]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
+    a_gateway_rule_that_counts_under_a_clients_id on "2026-06-01":
+        (GATE, "    sensitive_persons: {body: /count}\n", "    sensitive_persons: {body: /count}\n    transfer_id: {header: x-request-id}\n    record: yes\n");
+    a_gateway_rule_for_what_authzen_maps_by_itself on "2026-06-01":
+        (GATE, "match: {context: {route: maps}}", "match: {context: {resource.type: flow}}");
     a_gateway_rule_about_everything on "2026-06-01": (GATE, "match: {context: {route: maps}}", "match: {}");
     holdings_of_nobody on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
     holdings_do_not_matter_without_a_quantity on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially"),
@@ -56,6 +60,17 @@ findings! {
 
 fn next_edition(first_day: &str) -> String {
     include_str!("small/lists/zones/port.yaml").replace("port-2025", "port-2026").replace("2025-01-01", first_day)
+}
+
+#[test]
+fn an_id_that_no_client_chooses_is_no_finding() {
+    let counted = |id: &str| {
+        let rule = format!("    sensitive_persons: {{body: /count}}\n{id}    record: yes\n");
+        Small::new().with(GATE, "    sensitive_persons: {body: /count}\n", &rule).outlook("2026-06-01")
+    };
+    for id in ["", "    transfer_id: {header: x-neglist-transfer-id}\n", "    transfer_id: {body: /id}\n"] {
+        assert!(counted(id).iter().all(|found| found.code != "P037"), "{id}");
+    }
 }
 
 #[test]

@@ -99,7 +99,10 @@ async fn each_refusal_says_why_and_does_not_leave() {
             assert_eq!(reply.json()["outcome"], outcome, "{kind:?}");
         }
         let nowhere = Ask::new("POST /nowhere", "partner.example");
-        world.is_denied(&world.ask(&nowhere).await, "refused", "NOTHING_MATCHES");
+        let refused = world.ask(&nowhere).await;
+        world.is_denied(&refused, "refused", "NOTHING_MATCHES");
+        // Where nothing was decided there is no decision to name.
+        assert!(refused.json().get("decision_id").is_none(), "{kind:?}: {}", refused.text());
     }
 }
 
@@ -126,9 +129,32 @@ async fn what_a_client_forges_does_not_count() {
         }
         assert!(world.upstream.arrived().is_empty(), "{kind:?}");
         // An underscore is a dash to some servers.
-        let reply = world.ask(&post(ALLOW).with("x_neglist_flow", "trial")).await;
-        let underscored = world.upstream.arrived().iter().any(|request| !request.headers_like("x_neglist").is_empty());
-        assert!(!underscored, "{kind:?}: {}", reply.status);
+        for name in ["x_neglist_flow", "X-Neglist_persons", "X_neglist-Persons", "x_NEGLIST_sensitive-persons"] {
+            let reply = world.ask(&post(ALLOW).with(name, "trial")).await;
+            let arrived = world.upstream.arrived();
+            let labels = ["x_neglist", "x-neglist"]
+                .map(|name| arrived.iter().any(|request| !request.headers_like(name).is_empty()));
+            assert_eq!(labels, [false, false], "{kind:?} {name}: {}", reply.status);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gives_its_requests_one_number_does_not_make_one_of_them() {
+    const FORGED: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    for kind in ALL {
+        let Some(world) = World::start(kind).await else { continue };
+        let ask = Ask::new("POST /numbered", "partner.example").with("x-subjects", "4000").with("X-Request-ID", FORGED);
+        // From 10,000 persons on a contract is needed: 4,000 are counted three times, not once.
+        for status in [200, 200, 403] {
+            let reply = world.ask(&ask).await;
+            assert_eq!(reply.status, status, "{kind:?}: {}", reply.text());
+        }
+        let arrived = world.upstream.arrived();
+        let ids: Vec<String> = arrived.iter().map(|request| request.header("x-request-id").join(",")).collect();
+        assert!(ids.len() == 2 && ids[0] != ids[1] && !ids.iter().any(|id| id.contains(FORGED)), "{kind:?}: {ids:?}");
+        // What it numbers is numbered for the question as for the partner: one request, one id.
+        assert!(ids.iter().all(|id| 16 <= id.len()), "{kind:?}: {ids:?}");
     }
 }
 
@@ -216,6 +242,21 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
         within("the server is found again", back).await;
         assert_eq!(upstream.arrived().len(), 2, "{kind:?}");
         drop(server);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_away_is_told_apart() {
+    // A partner that is away, and a head that is too large, are no outage of the server of decisions.
+    for kind in ALL {
+        let Some(world) = World::start(kind).await else { continue };
+        let large = world.ask(&post(ALLOW).with("x-large", vec![b'1'; 18_000])).await;
+        assert!((400..500).contains(&large.status), "{kind:?}: {} {}", large.status, large.text());
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let Some(gateway) = Setup::of(kind).asking(&world.http).sending_to(gone).start().await else { continue };
+        let reply = send(&post(ALLOW), &gateway).await;
+        assert!([502, 503, 504].contains(&reply.status), "{kind:?}: {}", reply.status);
+        assert!(!reply.text().contains("unanswered"), "{kind:?}: {}", reply.text());
     }
 }
 

@@ -92,6 +92,10 @@ async fn what_nobody_can_make_a_transfer_of_is_denied_and_says_what_is_missing()
         with("context", json!({"persons": 0, "sensitive_persons": "5"})),
         with("resource", json!({"type": "transfer", "id": "t", "properties": {"destnation": "DE"}})),
         with("resource", json!({"type": "transfer", "id": "t", "properties": {"destination": "Germany"}})),
+        with(
+            "resource",
+            json!({"type": "transfer", "id": "t", "properties": {"flow": "trial", "persons": {"sensitive": null}}}),
+        ),
     ] {
         let denied = ask(&address, ONE, &body);
         assert_eq!(denied["decision"], false, "{body}");
@@ -196,6 +200,9 @@ async fn what_is_not_well_formed_is_400_and_nothing_else() {
         other.is_refusal(405);
         assert_eq!((other.header("allow"), other.header("x-request-id")), (Some("POST"), Some(id.1)));
     }
+    // As at the other doors the time of what was answered is counted, and of nothing else.
+    let counts = get(&address, "/metrics").body;
+    assert!(counts.contains("neglist_call_duration_seconds_count{door=\"authzen\"} 2\n"), "{counts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,6 +305,25 @@ async fn requests_for_several_are_bounded_and_well_formed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_full_of_mistakes_gets_a_short_answer() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    let properties: serde_json::Map<String, Value> =
+        (0..8_000).map(|number| (format!("k{number}"), json!(1))).collect();
+    let mut body = trial(5);
+    body["resource"] = json!({"type": "transfer", "id": "x", "properties": properties});
+    assert!(post(&address, ONE, &body.to_string()).body.len() < 32_768);
+    body["evaluations"] = vec![json!({}); 40].into();
+    let answer = post(&address, SEVERAL, &body.to_string());
+    assert_eq!((answer.status, decisions(&answer.json())), (200, vec![false; 40]));
+    assert!(answer.body.len() < 40 * 32_768, "{} bytes", answer.body.len());
+    // What stands around them is part of each.
+    body["evaluations"] = vec![json!({}); 100].into();
+    let refusal = post(&address, SEVERAL, &body.to_string()).is_refusal(400);
+    assert!(refusal["message"].as_str().unwrap().contains("send several requests"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_names_the_url_that_is_configured() {
     let directory = Directory::small();
     let document = "/.well-known/authzen-configuration";
@@ -331,7 +357,7 @@ async fn without_a_ledger_what_needs_totals_is_denied() {
     let denied = ask(&address, ONE, &trial(5));
     assert_eq!(denied["decision"], false);
     let text = denied["context"]["reason_admin"]["en"].as_str().unwrap();
-    assert!(text.contains("transfer.scenario_year_to_date"), "{denied}");
+    assert!(text.contains("start the server with a ledger"), "{denied}");
 }
 
 /// Rules that make of the subjects, actions and resources of the standard's certification scenario what it asks for:

@@ -117,6 +117,8 @@ async fn what_is_no_request_is_refused_and_says_why() {
         r#"{"transfer": {"exporter": "acme", "destination": "Germany"}, "detail": "FULL"}"#,
         r#"{"transfer": {"exporter": "acme", "destination": "Germany"}}"#,
         r#"{"transfer": {"flow": "trail"}} {}"#,
+        r#"{"transfer": {"flow": "trial", "persons": {"general": 1}, "yearToDate": {"general": null, "sensitive": 0}}}"#,
+        r#"{"transfer": {"flow": "trial", "persons": {"general": 18446744073709551616}}}"#,
     ] {
         let refusal = post(&address, "/v1/decide", body).is_refusal(400);
         assert_eq!(refusal["code"], 3);

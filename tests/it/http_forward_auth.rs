@@ -91,6 +91,9 @@ async fn a_request_without_a_transfer_never_passes() {
         ("NOTHING_MATCHES", &[&NGINX]),
         ("URI_NOT_FORWARDED", &[&trial("5")]),
         ("URI_NOT_FORWARDED", &[&[("x-original-method", "GET")], &trial("5")]),
+        ("METHOD_NOT_FORWARDED", &[&NGINX[1..], &trial("5")]),
+        ("HOST_NOT_FORWARDED", &[&[NGINX[0], NGINX[2]], &trial("5")]),
+        ("HOST_NOT_FORWARDED", &[&[NGINX[0], NGINX[2]], &[("x-original-host", "")], &trial("5")]),
         ("LABEL_MISSING", &[&NGINX, &flow("trial")]),
         ("LABEL_MISSING", &[&NGINX, &[("x-neglist-sensitive-persons", "5")]]),
         ("UNKNOWN_CODE", &[&NGINX, &flow("trail"), &[("x-neglist-sensitive-persons", "5")]]),
@@ -256,6 +259,11 @@ async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes()
         (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason")),
         (Some("unanswered"), Some("NO_LEDGER"))
     );
+    // What depends on totals is refused, and the gateway is not asked for what it cannot say.
+    let refused = ask(&address, &[&nginx("GET", "other.example", "/"), &trial("5")]);
+    let body = refused.is_refusal(403).to_string();
+    assert_eq!(refused.header("x-neglist-reason"), Some("NO_LEDGER"));
+    assert!(body.contains("start the server with a ledger") && !body.contains("year_to_date"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,6 +283,18 @@ async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
             [&nginx("GET", "trials.example", "//")[..], &[("x-flow", "trail")], &[("X-Original-Method", "GET")], &[]]
         {
             assert_eq!(ask(&address, &[headers]).status, 403, "{unlabelled} {headers:?}");
+        }
+        // A request without its method or host is none that rules could be about, and no bare connection either.
+        let [method, host, uri] = nginx("POST", "trials.example", "/subjects/7");
+        for (headers, reason) in [
+            (&[uri][..], "METHOD_NOT_FORWARDED"),
+            (&[host, uri], "METHOD_NOT_FORWARDED"),
+            (&[method, uri], "HOST_NOT_FORWARDED"),
+        ] {
+            let refused = ask(&address, &[headers]);
+            refused.is_refusal(403);
+            let found = (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason"));
+            assert_eq!(found, (Some("refused"), Some(reason)), "{unlabelled} {headers:?}");
         }
     }
 }

@@ -201,12 +201,24 @@ async fn requests_in_flight_are_bounded_on_all_listeners_together() {
     let refused = Client::connect(&address).ask("POST", "/v1/decide", &[JSON, ("x-request-id", "7")], &decide());
     assert_eq!(refused.is_refusal(503)["code"], 8);
     assert_eq!((refused.header("retry-after"), refused.header("x-request-id")), (Some("2"), Some("7")));
+    // Each door says it as it says any outage, and counts it as one.
+    let forward = Client::connect(&address).ask("GET", "/v1/forward-auth", &[], "");
+    assert_eq!(forward.is_refusal(503)["code"], 8);
+    assert_eq!((forward.header("x-neglist-outcome"), forward.header("retry-after")), (Some("unanswered"), Some("2")));
+    for path in ["/access/v1/evaluation", "/access/v1/evaluations"] {
+        assert_eq!(Client::connect(&address).ask("POST", path, &[JSON], "{}").is_refusal(503)["code"], 8);
+    }
+    let counts = get(&address, "/metrics").body;
+    for (door, count) in [("http-decide", 1), ("forward-auth", 1), ("authzen", 2)] {
+        let line = format!("neglist_decisions_total{{door=\"{door}\",outcome=\"unanswered\"}} {count}\n");
+        assert!(counts.contains(&line), "{line}{counts}");
+    }
     let over_grpc = decisions_on(grpc).decide(clients::request(clients::transfer(1, 0))).await.unwrap_err();
     assert_eq!(over_grpc.code(), tonic::Code::ResourceExhausted);
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(get(&address, path).status, 200, "{path}");
     }
-    assert_eq!(limited(&address, "requests-in-flight"), 2);
+    assert_eq!(limited(&address, "requests-in-flight"), 5);
     for (mut client, last) in held {
         client.send(last);
         assert_eq!(client.receive().unwrap().status, 200);

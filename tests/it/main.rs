@@ -40,6 +40,8 @@ mod model;
 mod properties;
 /// What once went wrong.
 mod regression;
+/// What the fuzz targets hold to be so.
+mod targets;
 
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;

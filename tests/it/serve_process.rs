@@ -64,6 +64,22 @@ async fn bad_policies_refuse_the_start() {
     insta::assert_snapshot!("links_and_encodings", refused(&loops, &[], &[], 0).await);
 }
 
+#[test]
+fn too_few_file_descriptors_are_said_and_more_are_asked_for() {
+    // No policies: it logs what is missing, and ends.
+    let started = |limits: &str, connections_max: &str| {
+        let script = format!("{limits}; exec \"$0\" \"$@\"");
+        let arguments = ["-c", &script, env!("CARGO_BIN_EXE_neglist"), "serve", "--policies", "/nowhere"];
+        let mut command = std::process::Command::new("sh");
+        command.args(arguments).env_clear().env("NEGLIST_CONNECTIONS_MAX", connections_max);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let short = started("ulimit -n 200", "100");
+    assert!(short.contains("too few file descriptors") && short.contains("available=200 needed=400"), "{short}");
+    let raised = started("ulimit -S -n 200 && ulimit -H -n 500", "100");
+    assert!(raised.contains("/nowhere") && !raised.contains("too few file descriptors"), "{raised}");
+}
+
 #[tokio::test]
 async fn addresses_that_cannot_be_had_refuse_the_start() {
     let directory = Directory::small();

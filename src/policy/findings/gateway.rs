@@ -1,9 +1,9 @@
-//! Gateway rules that no request can meet, and those that every request meets.
+//! Gateway rules that no request can meet, those that every request meets, and those that count under what a client may say.
 
 use std::collections::HashMap;
 
 use super::Finder;
-use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Rule, is_about_everything};
+use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Record, Rule, Source, is_about_everything};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;
@@ -12,9 +12,13 @@ use crate::policy::source::Document;
 const NEVER: &str = "P035";
 /// A rule that every request meets.
 const EVERYTHING: &str = "P036";
+/// A rule that counts under an id that a client may choose.
+const CLIENTS_ID: &str = "P037";
 
 /// The method without a path.
 const CONNECT: &str = "CONNECT";
+/// Types of resources that AuthZEN evaluations ask about without any rule.
+const MAPPED_BY_THE_DOOR: [&str; 2] = ["flow", "transfer"];
 
 pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], gateway: &Gateway) {
     // Compiled in the order of the files.
@@ -30,12 +34,32 @@ pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], gateway: &Ga
                 let help = "correct what it goes by, or remove it".to_owned();
                 finder.add((NEVER, Severity::Warning), place, (message, help));
             }
+            if let Some(header) = clients_id(gateway, rule) {
+                let label = &gateway.headers.transfer_id;
+                let message = format!(
+                    "the rule `{}` counts under the id in the header `{header}`: a client that can set it makes one transfer of two",
+                    rule.id
+                );
+                let help = format!(
+                    "leave `transfer_id` out and let the gateway set the label header `{label}`; or see to it that every gateway sets `{header}` itself"
+                );
+                finder.add((CLIENTS_ID, Severity::Warning), place, (message, help));
+            }
             if is_about_everything(rule) {
                 let message = format!("the rule `{}` is about every request that no other rule is about", rule.id);
                 let help = "state a host or a path, if that is not meant: what nobody thought of is then refused";
                 finder.add((EVERYTHING, Severity::Warning), place, (message, help.to_owned()));
             }
         }
+    }
+}
+
+/// Returns the header from which a rule that counts takes its id, unless that is the label header, which gateways take off
+/// what their clients send.
+fn clients_id<'r>(gateway: &Gateway, rule: &'r Rule) -> Option<&'r str> {
+    match (&rule.gives.transfer_id, rule.record) {
+        (Some(Source::Header(name)), Record::Record) if *name != gateway.headers.transfer_id => Some(name),
+        _ => None,
     }
 }
 
@@ -52,6 +76,14 @@ fn why_never(every_path: &HashMap<&HostPattern, &str>, rule: &Rule) -> Option<St
     let only_connect = !methods.is_empty() && methods.iter().all(|method| method.as_ref() == CONNECT);
     if only_connect && rule.path != PathPattern::Any {
         return Some(format!("a {CONNECT} request has no path"));
+    }
+    let mapped = rule
+        .conditions
+        .context
+        .iter()
+        .find(|(key, value)| key.as_ref() == "resource.type" && MAPPED_BY_THE_DOOR.contains(&value.as_ref()));
+    if let Some((key, value)) = mapped {
+        return Some(format!("of an AuthZEN evaluation with `{key}` `{value}` the door makes a transfer by itself"));
     }
     // Where every path of the host is another rule's, this one is left with what has none.
     let needs_path = !methods.is_empty() && !methods.iter().any(|method| method.as_ref() == CONNECT);

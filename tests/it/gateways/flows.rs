@@ -51,6 +51,12 @@ rules:
   - {id: by-header-uncovered, match: {path_prefix: /uncovered}, flow: uncovered, sensitive_persons: {header: x-subjects}}
   - {id: by-body, match: {path_prefix: /body}, flow: trial, sensitive_persons: {body: /subjects}}
   - {id: recorded, match: {path_prefix: /recorded}, flow: trial, sensitive_persons: {header: x-subjects}, record: yes}
+  - id: recorded-by-number
+    match: {path_prefix: /numbered}
+    flow: trial
+    sensitive_persons: {header: x-subjects}
+    transfer_id: {header: x-request-id}
+    record: yes
   - {id: counted-by-route, match: {path_prefix: /counted/trial}, flow: trial, sensitive_persons: {header: x-subjects}}
   - id: tunnel
     match: {host: localhost, context: {kind: tunnel}}

@@ -1,6 +1,12 @@
 //! What is a well-formed evaluation, and what transfer it comes to.
 
+use serde_json::{Map, Value, json};
+
+use super::answer::renamed;
 use super::*;
+use crate::wire::described::{Said, Verdict};
+use crate::wire::finding::JsonError;
+use crate::wire::generated::v1;
 
 const WHOLE: &str = r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"},
     "resource": {"type": "flow", "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5}}"#;
@@ -88,13 +94,13 @@ fn what_is_not_well_formed_is_named_all_of_it() {
         "{",
         "",
     ];
-    let said = requests.map(|json| evaluation(json.as_bytes()).unwrap_err().findings.join("; "));
+    let said = requests.map(|json| evaluation(json.as_bytes()).unwrap_err().to_string().replace('\n', "; "));
     insta::assert_snapshot!(said.join("\n"));
 }
 
 fn several(json: &str) -> (Semantic, Vec<Result<Evaluation, JsonError>>) {
     match evaluations(json.as_bytes(), 3).unwrap() {
-        Evaluations::Several { semantic, evaluations } => (semantic, evaluations),
+        Evaluations::Several { semantic, evaluations } => (semantic, evaluations.collect()),
         Evaluations::One(one) => panic!("{one:?}"),
     }
 }
@@ -103,30 +109,96 @@ fn several(json: &str) -> (Semantic, Vec<Result<Evaluation, JsonError>>) {
 fn an_evaluation_takes_what_it_does_not_say_from_the_request_around_it() {
     let (semantic, evaluations) = several(
         r#"{"subject": {"type": "user", "id": "alice", "properties": {"role": "admin"}}, "action": {"name": "write"},
-            "resource": {"type": "record", "properties": {"status": "active"}}, "context": {"time": "1"},
+            "resource": {"type": "record"}, "context": {"time": "1"},
             "options": {"evaluations_semantic": "deny_on_first_deny", "other": 1},
             "evaluations": [
-                {"resource": {"id": "record-1"}},
-                {"resource": {"type": "file", "id": "2"}, "subject": {"id": "bob"}, "context": {"source": "x"}},
+                {"resource": {"id": "record-1", "properties": {"status": "active"}}},
+                {"resource": {"type": "file", "id": "2"}, "subject": {"type": "user", "id": "bob"}, "context": {"source": "x"}},
                 {"action": {}, "resource": {}}
             ]}"#,
     );
     assert_eq!(semantic, Semantic::DenyOnFirstDeny);
     let first = evaluations[0].as_ref().unwrap();
     assert_eq!((first.resource_type.as_str(), first.resource_id.as_str()), ("record", "record-1"));
-    // An entity of its own replaces the other whole; only what names it is completed.
     let expected = json!({
         "subject": {"type": "user", "id": "alice", "properties": {"role": "admin"}},
         "action": {"name": "write"},
-        "resource": {"type": "record", "id": "record-1"},
+        "resource": {"type": "record", "id": "record-1", "properties": {"status": "active"}},
         "context": {"time": "1"},
     });
     assert_eq!(first.whole, expected);
+    // An entity of its own replaces the other whole.
     let second = evaluations[1].as_ref().unwrap();
     assert_eq!((second.subject_type.as_str(), second.subject_id.as_str()), ("user", "bob"));
     assert_eq!(second.whole["subject"], json!({"type": "user", "id": "bob"}));
     assert_eq!(second.whole["context"], json!({"source": "x"}));
-    assert_eq!(evaluations[2].as_ref().unwrap_err().findings, ["resource.id: required"]);
+    assert_eq!(evaluations[2].as_ref().unwrap_err().to_string(), "resource.id: required / 必填");
+}
+
+#[test]
+fn an_entity_is_not_made_of_two_halves() {
+    // Whether what is said of the one is true of the other, readers would take differently.
+    let (_, evaluations) = several(
+        r#"{"subject": {"type": "user", "id": "u", "properties": {"role": "doctor"}},
+            "action": {"name": "read", "properties": {"soft": true}}, "resource": {"type": "record", "id": "1", "x": 1},
+            "evaluations": [
+                {"subject": {"id": "u2"}},
+                {"subject": {"id": "u2", "properties": {}}, "action": {"properties": {"soft": false}}},
+                {"resource": {"id": "2"}}
+            ]}"#,
+    );
+    let said = evaluations.into_iter().map(|one| one.unwrap_err().to_string()).collect::<Vec<_>>();
+    let expected = [
+        "subject.type: required / 必填",
+        "subject.type: required / 必填\naction.name: required / 必填",
+        "resource.type: required / 必填",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_stands_around_many_is_bounded_as_it_counts_for_each() {
+    let of = |bytes: usize, count: usize| {
+        let around = json!({"subject": {"type": "user", "id": "u", "properties": {"p": "x".repeat(bytes)}}});
+        let mut request = around.as_object().unwrap().clone();
+        request.insert("evaluations".to_owned(), vec![json!({}); count].into());
+        evaluations(Value::Object(request).to_string().as_bytes(), 100)
+    };
+    assert!(matches!(of(40_000, 100), Ok(Evaluations::Several { evaluations, .. }) if evaluations.len() == 100));
+    let error = of(50_000, 100).unwrap_err().to_string();
+    assert!(error.starts_with("evaluations: what stands around them has 500"), "{error}");
+    assert!(of(50_000, 1).is_ok());
+}
+
+#[test]
+fn of_many_mistakes_little_is_said() {
+    let properties: Map<String, Value> = (0..8_000).map(|number| (format!("k{number}"), json!(1))).collect();
+    let evaluation = with(&json!({"resource": {"type": "transfer", "id": "x", "properties": properties}}).to_string());
+    let Mapped::Unmapped(said) = map(&evaluation) else { panic!("{evaluation:?}") };
+    let answer = denied(Denied::NoTransfer, &said).to_string();
+    assert!(answer.len() < 32_768, "{} bytes", answer.len());
+}
+
+#[test]
+fn refusals_name_the_parts_of_an_evaluation() {
+    let fields = [
+        "transfer.flow",
+        "transfer.exporter",
+        "transfer.persons",
+        "transfer.persons.sensitive",
+        "transfer.data[0].code",
+        "header x-neglist-persons",
+    ];
+    let mut said = Vec::new();
+    for resource_type in [FLOW, TRANSFER, "record"] {
+        for field in fields {
+            let one =
+                Said { field: field.to_owned(), reason: "MISSING".to_owned(), en: "e".to_owned(), zh: "z".to_owned() };
+            let Said { field, en, zh, .. } = renamed(one, resource_type);
+            said.push(format!("{resource_type}: {field}: {en} / {zh}"));
+        }
+    }
+    insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]
@@ -150,7 +222,7 @@ fn a_request_for_several_that_is_not_well_formed_is_refused_whole() {
         r#"{"evaluations": []}"#,
         r#"{"evaluations": null}"#,
     ];
-    let said = requests.map(|json| evaluations(json.as_bytes(), 3).unwrap_err().findings.join("; "));
+    let said = requests.map(|json| evaluations(json.as_bytes(), 3).unwrap_err().to_string().replace('\n', "; "));
     insta::assert_snapshot!(said.join("\n"));
 }
 

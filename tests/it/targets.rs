@@ -1,0 +1,183 @@
+//! What must hold of whatever a stranger sends, for the fuzz targets of `fuzz/` and for [`super::fuzz_smoke`].
+//!
+//! Each takes bytes, panics where something does not hold, and says whether the bytes got past the first reader: bytes that
+//! never do show nothing.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use neglist::domain::asked::Violation;
+use neglist::domain::evaluate::evaluate;
+use neglist::domain::gateway::{self, Reading, Seen, Unmatched};
+use neglist::domain::resolve::{missing_totals, resolve};
+use neglist::domain::snapshot::Snapshot;
+use neglist::domain::units::Moment;
+use neglist::http::Believed;
+use neglist::http::forwarded::Forwarded;
+use neglist::policy::{self, Limits, PolicyFile};
+use neglist::wire::authzen::{self, Evaluation, Evaluations, Mapped};
+use neglist::wire::envoy::check::Check;
+use neglist::wire::generated::v1;
+use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
+use neglist::wire::to_proto::{self, Decided};
+use neglist::wire::{forwarded, from_proto, plain, squid, status};
+use prost::Message as _;
+
+/// Limits of the policies that questions are held against.
+const LIMITS: Limits = Limits { entries_max: 100_000, depth_max: 32 };
+/// 2026-06-01T00:00:00+08:00.
+const NOW: Moment = Moment::from_seconds(1_780_243_200);
+/// Most evaluations of one request.
+const EVALUATIONS_MAX: usize = 10;
+
+/// Compiles policies.
+pub(crate) fn compile(files: &[PolicyFile]) -> Snapshot {
+    policy::compile(files, &LIMITS).snapshot.expect("valid policies")
+}
+
+/// Compiles policies that fit on a few screens, with rules for gateways.
+pub(crate) fn small() -> Snapshot {
+    let file = |path: &str, text: &str| PolicyFile { path: path.to_owned(), text: text.to_owned() };
+    compile(&[
+        file("catalogue/codes.yaml", include_str!("small/catalogue/codes.yaml")),
+        file("lists/national/nation.yaml", include_str!("small/lists/national/nation.yaml")),
+        file("lists/zones/port.yaml", include_str!("small/lists/zones/port.yaml")),
+        file("registry/own.yaml", include_str!("small/registry/own.yaml")),
+        file("gateways/routes.yaml", include_str!("small/gateways/routes.yaml")),
+    ])
+}
+
+/// What a gateway says comes to a transfer that labels name, or is refused with a reason; it never passes by itself.
+fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
+    match gateway::read(snapshot, seen, &Unmatched::Refuse) {
+        Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
+        Reading::NoTransfer => panic!("passed by itself"),
+        Reading::Refused(why) => assert!(!status::unlabelled(&why).message.is_empty()),
+    }
+}
+
+/// A message of an Envoy.
+pub(crate) fn check_read(snapshot: &Snapshot, bytes: &[u8]) -> bool {
+    let Ok(request) = CheckRequest::decode(bytes) else { return false };
+    check_seen(snapshot, &Check::new(&request));
+    true
+}
+
+/// Headers of a question of forward-auth, one a line; the first byte says which family is believed.
+pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
+    let Some((first, lines)) = bytes.split_first() else { return false };
+    let believed = [Believed::Either, Believed::XOriginal, Believed::XForwarded][usize::from(*first) % 3];
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    match Forwarded::read(&headers, believed) {
+        Ok(seen) => {
+            for said in [seen.method(), seen.host(), seen.path()] {
+                assert!(said.is_some_and(|said| !said.is_empty()), "this door speaks of HTTP only");
+            }
+            check_seen(snapshot, &seen);
+            true
+        }
+        Err(unforwarded) => {
+            assert!(!forwarded::refusal(&unforwarded).message.is_empty());
+            false
+        }
+    }
+}
+
+/// A line of a Squid: what is no question is answered on one line, on the channel that asked, and never with OK.
+pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
+    let headers = ["x-neglist-flow".to_owned(), "x-neglist-persons".to_owned()];
+    if let Ok(question) = squid::question(bytes, &headers) {
+        check_seen(snapshot, &Check::new(&question.request));
+        return true;
+    }
+    let why = String::from_utf8_lossy(bytes);
+    let answer = squid::line(squid::channel(bytes), &squid::broken(&why));
+    assert!(!answer.contains(" OK") && !answer.starts_with("OK"), "{answer}");
+    assert!(answer.trim_end_matches('\n').lines().count() <= 1, "{answer}");
+    false
+}
+
+/// A request of the contract: what is read without copying is what the ordinary decoder reads.
+pub(crate) fn plain_read(bytes: &[u8]) -> bool {
+    let Some(question) = plain::decide(bytes) else { return false };
+    let request = v1::DecideRequest::decode(bytes).expect("what is read plainly can be decoded");
+    let ordinary = from_proto::decide(&request).expect("what is read plainly is well-formed");
+    assert_eq!(format!("{question:?}"), format!("{ordinary:?}"));
+    true
+}
+
+/// A request of the contract: decoding, resolving, deciding and answering end, and a refusal says what is wrong.
+pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
+    let Ok(request) = v1::DecideRequest::decode(bytes) else { return false };
+    let question = match from_proto::decide(&request) {
+        Ok(question) => question,
+        Err(violations) => {
+            check_refusal(&violations);
+            return true;
+        }
+    };
+    match resolve(snapshot, &question.asked, NOW) {
+        Ok(transfer) => {
+            let missing = missing_totals(snapshot, &transfer);
+            if !missing.is_empty() {
+                check_refusal(&question.place.locate(missing));
+            }
+            // Decided all the same: what is missing counts as above every line.
+            let totals = transfer.stated.clone();
+            let decision = evaluate(snapshot, &transfer, &totals);
+            assert!(!decision.reasons.is_empty(), "a decision has a reason");
+            assert!(decision.evaluated_at < decision.valid_until, "an answer holds for a while");
+            let (transfer, decision) = (&transfer, &decision);
+            let decided = Decided { snapshot, transfer, totals: &totals, decision, valid_for_max_s: 60 };
+            let response = to_proto::decide(to_proto::decision(decided, "id".to_owned(), question.detail));
+            let again = v1::DecideResponse::decode(response.encode_to_vec().as_slice());
+            assert_eq!(again.as_ref(), Ok(&response), "an answer goes through the wire unchanged");
+        }
+        Err(violations) => check_refusal(&question.place.locate(violations)),
+    }
+    true
+}
+
+fn check_refusal(violations: &[Violation]) {
+    assert!(!violations.is_empty(), "a refusal says what is wrong");
+    assert!(violations.iter().all(|violation| violation.field.starts_with("transfer") || violation.field == "detail"));
+    let refusal = status::invalid(violations);
+    // A status has to fit into the headers of an answer.
+    assert!(refusal.encoded_len() < 8_192, "{}", refusal.encoded_len());
+}
+
+/// The body of an AuthZEN request: reading and mapping it end, and what is refused or denied says why.
+pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
+    match authzen::evaluation(bytes) {
+        Ok(evaluation) => check_evaluation(&evaluation),
+        Err(error) => assert!(!error.findings.is_empty()),
+    }
+    match authzen::evaluations(bytes, EVALUATIONS_MAX) {
+        Ok(Evaluations::One(evaluation)) => check_evaluation(&evaluation),
+        Ok(Evaluations::Several { semantic: _, evaluations }) => {
+            assert!((1..=EVALUATIONS_MAX).contains(&evaluations.len()));
+            evaluations.flatten().for_each(|evaluation| check_evaluation(&evaluation));
+        }
+        Err(error) => {
+            assert!(!error.findings.is_empty());
+            return false;
+        }
+    }
+    true
+}
+
+fn check_evaluation(evaluation: &Evaluation) {
+    match authzen::map(evaluation) {
+        Mapped::Transfer(request) => {
+            let transfer = request.transfer.expect("a transfer");
+            assert_eq!(transfer.exporter, evaluation.subject_id, "the subject is the exporter");
+        }
+        Mapped::ByRules => assert!(!authzen::unmapped(evaluation).is_empty()),
+        Mapped::Unmapped(said) => assert!(!said.is_empty()),
+    }
+}

@@ -6,12 +6,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
@@ -24,26 +24,35 @@ use crate::wire::status::{self, Exhausted};
 /// The requests that may be in flight; clones share one limit.
 #[derive(Debug, Clone)]
 pub struct InFlightLimit {
-    places: Arc<Semaphore>,
+    taken: Arc<AtomicUsize>,
     max: usize,
     retry_after_ms: u32,
     metrics: Arc<Metrics>,
 }
 
+/// The place of a request that is in flight; given back when it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl InFlightLimit {
     /// Returns a limit; `retry_after_ms`: when a request that was refused may be tried again.
     pub fn new(requests_max: usize, retry_after_ms: u32, metrics: Arc<Metrics>) -> Self {
-        let max = requests_max.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(max)), max, retry_after_ms, metrics }
+        Self { taken: Arc::default(), max: requests_max, retry_after_ms, metrics }
     }
 
     /// Returns how many requests are in flight.
     pub fn taken(&self) -> usize {
-        self.max.saturating_sub(self.places.available_permits())
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Returns a place, or the refusal of a request for which there is none.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, tonic::Status> {
+    fn admit(&self) -> Result<Place, tonic::Status> {
         self.place().ok_or_else(|| {
             self.metrics.limited(Limit::RequestsInFlight);
             status::exhausted(Exhausted::RequestsInFlight, self.retry_after_ms)
@@ -51,8 +60,11 @@ impl InFlightLimit {
     }
 
     /// Returns a place, if there is one.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
+    pub fn place(&self) -> Option<Place> {
+        let one_more = |taken| (taken < self.max).then(|| taken + 1);
+        // A number by itself: nothing else is read by what it says.
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Place(Arc::clone(&self.taken)))
     }
 
     /// Puts a service under the limit.
@@ -86,12 +98,12 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let permit = match self.limit.admit() {
-            Ok(permit) => permit,
+        let place = match self.limit.admit() {
+            Ok(place) => place,
             Err(refusal) => return Box::pin(std::future::ready(Ok(refusal.into_http()))),
         };
         let response = self.service.call(request);
-        Box::pin(async move { Ok(response.await?.map(|body| Body::new(Held { body, _held: permit }))) })
+        Box::pin(async move { Ok(response.await?.map(|body| Body::new(Held { body, _held: place }))) })
     }
 }
 
@@ -102,7 +114,7 @@ pub(super) async fn admit(
     next: Next,
 ) -> Response {
     match limit.admit() {
-        Ok(permit) => next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: permit })),
+        Ok(place) => next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: place })),
         Err(refusal) => overload.refuse(&status::to_rpc_status(&refusal)),
     }
 }
@@ -127,6 +139,26 @@ mod tests {
         fn call(&mut self, request: http::Request<Body>) -> Self::Future {
             std::future::ready(Ok(http::Response::new(request.into_body())))
         }
+    }
+
+    #[test]
+    fn places_are_as_many_as_the_limit_however_many_ask() {
+        let limit = InFlightLimit::new(3, 1_000, Arc::default());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        let place = limit.place();
+                        assert!(limit.taken() <= 3);
+                        drop(place);
+                    }
+                });
+            }
+        });
+        let held: Vec<_> = (0..5).map(|_| limit.place()).collect();
+        assert_eq!(held.iter().flatten().count(), 3);
+        drop(held);
+        assert_eq!(limit.taken(), 0);
     }
 
     #[tokio::test]

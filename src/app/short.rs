@@ -15,13 +15,12 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request};
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
-use super::in_flight::InFlightLimit;
+use super::in_flight::{InFlightLimit, Place};
 use crate::service::DecisionApi;
 use crate::service::deadline::Deadline;
 use crate::wire::brief::unframed;
@@ -139,7 +138,7 @@ struct Reading {
     body: Incoming,
     /// The first frame, once it is there.
     frame: Option<Bytes>,
-    place: OwnedSemaphorePermit,
+    place: Place,
     deadline: Option<Deadline>,
     services: Services,
 }
@@ -290,7 +289,7 @@ enum AnswerBody {
 /// An answer of the short way. Its request is in flight until it has been sent, or nobody wants it.
 struct Short {
     next: Next,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What of an answer is sent next.

@@ -77,7 +77,8 @@ struct Lane {
 
 /// Accepts connections until the streams are dropped, which closes the sockets. One stream for each runtime, in order.
 ///
-/// Beyond the limit the next connection waits.
+/// Beyond the limit the next connection waits. A socket for all threads is accepted on the runtime of the caller, so
+/// that a thread that is busy keeps nobody from the others.
 pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, opening: &Opening) -> Vec<Incoming> {
     let (mut lanes, mut streams) = (Vec::new(), Vec::new());
     for runtime in runtimes {
@@ -85,19 +86,19 @@ pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, 
         lanes.push(Lane { runtime: runtime.clone(), connections, open: Arc::default() });
         streams.push(ReceiverStream::new(stream));
     }
-    let accept = |socket, lanes: Vec<Lane>| {
-        let Some(first) = lanes.first() else { return };
-        let accepting = Accepting { limit: Arc::clone(&limit.places), opening: opening.clone(), lanes: lanes.clone() };
-        first.runtime.spawn(accepting.run(socket));
+    let accept = |socket, on: &Handle, lanes: Vec<Lane>| {
+        let accepting = Accepting { limit: Arc::clone(&limit.places), opening: opening.clone(), lanes };
+        on.spawn(accepting.run(socket));
     };
+    let here = Handle::current();
     match sockets {
         Sockets::Each(sockets) => {
             for (socket, lane) in sockets.into_iter().zip(lanes) {
-                accept(Socket::Tcp(socket), vec![lane]);
+                accept(Socket::Tcp(socket), &lane.runtime.clone(), vec![lane]);
             }
         }
-        Sockets::Tcp(socket) => accept(Socket::Tcp(socket), lanes),
-        Sockets::Unix(socket) => accept(Socket::Unix(socket), lanes),
+        Sockets::Tcp(socket) => accept(Socket::Tcp(socket), &here, lanes),
+        Sockets::Unix(socket) => accept(Socket::Unix(socket), &here, lanes),
     }
     streams
 }
@@ -166,16 +167,25 @@ impl Accepting {
             Err(error) => return tracing::error!(%error, "cannot listen"),
         };
         let accepting = async {
+            let mut failures = 0_u64;
             // First the connection and then its permit: a socket on which nobody knocks must not hold one.
             loop {
                 let accepted = match listener.accept().await {
                     Ok(accepted) => accepted,
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
+                        // Once: what is missing is missing for a while.
+                        if failures == 0 {
+                            tracing::warn!(%error, "cannot accept connections");
+                        }
+                        failures = failures.saturating_add(1);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
                     }
                 };
+                if failures != 0 {
+                    tracing::info!(failures, "connections are accepted again");
+                    failures = 0;
+                }
                 let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };
                 if !self.give(accepted, permit).await {
                     return;

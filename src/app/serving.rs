@@ -42,11 +42,13 @@ pub(super) async fn until_drained<C: Future>(
 ) -> C::Output {
     let mut connection = pin!(connection);
     tokio::select! {
-        served = connection.as_mut() => served,
+        // The end first: a request that comes whole at that moment is told that it is the last.
+        biased;
         () = stopping(&mut draining) => {
             finish(connection.as_mut());
             connection.await
         }
+        served = connection.as_mut() => served,
     }
 }
 

@@ -104,11 +104,32 @@ pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 
 /// A request of the contract: what is read without copying is what the ordinary decoder reads.
 pub(crate) fn plain_read(bytes: &[u8]) -> bool {
-    let Some(question) = plain::decide(bytes) else { return false };
-    let request = v1::DecideRequest::decode(bytes).expect("what is read plainly can be decoded");
-    let ordinary = from_proto::decide(&request).expect("what is read plainly is well-formed");
-    assert_eq!(format!("{question:?}"), format!("{ordinary:?}"));
-    true
+    const DECODED: &str = "what is read plainly can be decoded";
+    const WELL_FORMED: &str = "what is read plainly is well-formed";
+    const TRANSFERS_MAX: usize = 3;
+    let mut is_plain = false;
+    if let Some(question) = plain::decide(bytes) {
+        is_plain = true;
+        let request = v1::DecideRequest::decode(bytes).expect(DECODED);
+        assert_eq!(format!("{question:?}"), format!("{:?}", from_proto::decide(&request).expect(WELL_FORMED)));
+    }
+    if let Some((sequence, question)) = plain::stream(bytes) {
+        is_plain = true;
+        let request = v1::DecideStreamRequest::decode(bytes).expect(DECODED);
+        let (expected, ordinary) = from_proto::stream(&request);
+        assert_eq!(sequence, expected);
+        assert_eq!(format!("{question:?}"), format!("{:?}", ordinary.expect(WELL_FORMED)));
+    }
+    let batch = plain::batch(bytes, TRANSFERS_MAX);
+    let asked = batch.map(|(messages, _)| messages.into_iter().map(plain::asked).collect::<Option<Vec<_>>>());
+    if let Some(asked) = asked.flatten() {
+        is_plain = true;
+        let request = v1::DecideBatchRequest::decode(bytes).expect(DECODED);
+        let ordinary = from_proto::batch(&request, TRANSFERS_MAX).expect(WELL_FORMED);
+        let ordinary: Vec<_> = ordinary.map(|question| question.expect(WELL_FORMED).asked).collect();
+        assert_eq!(format!("{asked:?}"), format!("{ordinary:?}"));
+    }
+    is_plain
 }
 
 /// A request of the contract: decoding, resolving, deciding and answering end, and a refusal says what is wrong.

@@ -17,6 +17,8 @@ use crate::wire::json_pointer;
 
 /// Says whether the body that Envoy sends is a part of it only. Envoy adds it by itself.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
+/// How long a body is, where its sender says so beforehand.
+const CONTENT_LENGTH: &str = "content-length";
 /// The id of a request that its client may choose.
 const REQUEST_ID: &str = "x-request-id";
 /// The key of `context_extensions` that asks to count a transfer.
@@ -108,10 +110,11 @@ impl<'a> Check<'a> {
         };
         // A client that forges the header sends one too many.
         let mut said = values(http, PARTIAL_BODY);
-        match (said.next(), said.next()) {
-            (Some(value), None) if value.bytes == b"false" => Ok(body),
-            (_, _) => Err(Body::Partial),
-        }
+        let is_said_to_be_whole = matches!((said.next(), said.next()), (Some(value), None) if value.bytes == b"false");
+        // Envoy says so too of a body that has filled its buffer to the byte and goes on behind it.
+        let length = body.len().to_string();
+        let has_its_length = values(http, CONTENT_LENGTH).all(|value| value.bytes == length.as_bytes());
+        if is_said_to_be_whole && has_its_length { Ok(body) } else { Err(Body::Partial) }
     }
 }
 

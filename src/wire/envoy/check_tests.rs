@@ -118,4 +118,9 @@ fn a_body_is_read_only_where_envoy_says_that_it_is_whole() {
         assert_eq!(with(&body, "", said), Err("partial"), "{said:?}");
     }
     assert_eq!(with(&body, text, whole), Err("partial"), "two bodies");
+    assert_eq!(with(&body, "", &[(PARTIAL_BODY, b"false"), ("content-length", b"12")]), Ok(3));
+    for length in [&b"999999"[..], b"11", b"", b"12, 12", b"+12", b"012"] {
+        let said: &[(&str, &[u8])] = &[(PARTIAL_BODY, b"false"), ("Content-Length", length)];
+        assert_eq!(with(&body, "", said), Err("partial"), "{length:?}");
+    }
 }

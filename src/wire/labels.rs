@@ -294,6 +294,10 @@ fn path_texts(fault: PathFault) -> (String, String) {
         PathFault::DotSegment => ("it has a segment `.` or `..`", "含有 `.` 或 `..` 段"),
         PathFault::EmptySegment => ("it has an empty segment, `//`", "含有空段 `//`"),
         PathFault::HiddenSlash => ("it has an encoded slash or a backslash", "含有编码的斜杠或反斜杠"),
+        PathFault::HiddenEnd => (
+            "it has a `#` or an encoded `?`, where servers may cut it off",
+            "含有 `#` 或编码的 `?`，服务器可能在此截断",
+        ),
         PathFault::Character => {
             ("it has a control character, a blank, or one beyond ASCII", "含有控制字符、空格或非 ASCII 字符")
         }

@@ -153,10 +153,6 @@ fn target<'l>(method: &str, uri: &'l str, dst: &str, port: &str) -> Result<Targe
         return Err("the URI has no path");
     }
     goes_to(authority, Some(default_port), dst, port)?;
-    // A server cuts a `#` off, and Squid does not say whether it stood there plain or encoded.
-    if path.split('?').next().is_some_and(|path| path.contains("%23") || path.contains('#')) {
-        return Err("the path has a `#`, plain or encoded");
-    }
     Ok(Target { scheme, host: with_brackets(authority), path })
 }
 

@@ -81,7 +81,6 @@ fn lines_that_squid_does_not_write_are_garbled() {
         (b"7 GET http://a.example?x a.example 80", Some(7)),
         (b"7 GET http:/// - 80", Some(7)),
         (b"7 GET gopher://a.example/ a.example 70", Some(7)),
-        (b"7 GET http://a.example/x%23y a.example 80", Some(7)),
         // Decided on one host and sent to another.
         (b"7 GET http://a.example/ b.example 80", Some(7)),
         (b"7 GET http://a.example/ a.example 81", Some(7)),

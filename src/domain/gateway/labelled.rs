@@ -346,6 +346,8 @@ pub enum PathFault {
     EmptySegment,
     /// It has an encoded slash, or a backslash, plain or encoded.
     HiddenSlash,
+    /// It has a `#`, plain or encoded, or an encoded `?`: servers may cut it off there.
+    HiddenEnd,
     /// It has a control character, plain or encoded, a blank, or what is not ASCII.
     Character,
     /// It has a `%` without two hexadecimal digits, or what is encoded is no UTF-8.

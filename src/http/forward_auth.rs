@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::{Doors, respond};
-use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::service::labelled::{Answer, DecidedTransfer, Keeping};
 use crate::wire::described::{self, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict};
 use crate::wire::forwarded::{self, Unforwarded};
@@ -195,7 +195,8 @@ fn one<'r>(headers: &'r HeaderMap, name: &'static str) -> Result<Option<&'r str>
         Header::Absent => Ok(None),
         Header::Text(text) => Ok(Some(text)),
         Header::Repeated => Err(Unforwarded::Repeated { header: name }),
-        Header::NotText => Err(Unforwarded::NotText { header: name }),
+        // Whatever this door does not see it cannot read.
+        Header::NotText | Header::NotSeen => Err(Unforwarded::NotText { header: name }),
     }
 }
 
@@ -225,8 +226,8 @@ impl Seen for Forwarded<'_> {
         None
     }
 
-    fn context(&self, _key: &str) -> Option<&str> {
-        None
+    fn context(&self, _key: &str) -> Context<'_> {
+        Context::NotSeen
     }
 
     fn header(&self, name: &str) -> Header<'_> {

@@ -484,7 +484,7 @@ async fn a_forward_proxy_asks_about_requests_and_tunnels() {
     // The rules are for `localhost`; the same machine by another name is somewhere else.
     let elsewhere = format!("127.0.0.1:{}", upstream.port());
     let reply = send(&Ask::new(&format!("CONNECT {elsewhere}"), &elsewhere), address).await;
-    assert_eq!((reply.status, reply.header("x-neglist-reason")), (400, "NOTHING_MATCHES"));
+    assert_eq!((reply.status, reply.header("x-neglist-reason")), (400, "PATH_NOT_SEEN"));
     // A flow that the client names by itself.
     let forged = tunnel("10").with("x-neglist-flow", "uncovered");
     assert_eq!(upstream.connections(), 0, "nobody was connected");
@@ -551,7 +551,7 @@ async fn connections_are_decided_by_their_server_name() {
     let line = envoy.logged(|line| line["server_name"] == "elsewhere.example").await;
     assert_eq!(
         (&line["neglist"]["outcome"], &line["neglist"]["reasons"]),
-        (&"refused".into(), &["NOTHING_MATCHES"][..].into())
+        (&"refused".into(), &["PATH_NOT_SEEN"][..].into())
     );
     let mut connection = Connection::to(address);
     connection.send(&hello(Some("localhost")));

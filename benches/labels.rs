@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use neglist::domain::gateway::{
-    Body, Conditions, Gateway, Gives, Header, HostPattern, LabelHeaders, PathPattern, Record, Rule, Seen,
+    Body, Conditions, Context, Gateway, Gives, Header, HostPattern, LabelHeaders, PathPattern, Record, Rule, Seen,
 };
 
 const SIZES: [usize; 3] = [100, 10_000, 100_000];
@@ -78,8 +78,8 @@ impl Seen for Request {
         None
     }
 
-    fn context(&self, _: &str) -> Option<&str> {
-        None
+    fn context(&self, _: &str) -> Context<'_> {
+        Context::NotSeen
     }
 
     fn header(&self, _: &str) -> Header<'_> {

@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::{Doors, PublicUrl, respond};
-use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::domain::snapshot::Snapshot;
 use crate::metrics::{Door, Stopwatch};
 use crate::service::labelled::Answer;
@@ -222,17 +222,18 @@ impl Seen for SeenEvaluation<'_> {
         None
     }
 
-    fn context(&self, key: &str) -> Option<&str> {
+    fn context(&self, key: &str) -> Context<'_> {
         let Evaluation { subject_type, subject_id, action_name, resource_type, resource_id, whole: _ } =
             self.evaluation;
-        match key {
+        let text: Option<&str> = match key {
             "subject.type" => Some(subject_type),
             "subject.id" => Some(subject_id),
             "action.name" => Some(action_name),
             "resource.type" => Some(resource_type),
             "resource.id" => Some(resource_id),
             property => self.property(property),
-        }
+        };
+        text.map_or(Context::Absent, Context::Text)
     }
 
     fn header(&self, _name: &str) -> Header<'_> {
@@ -302,7 +303,9 @@ mod tests {
         let seen = SeenEvaluation::new(&evaluation);
         let context = ["subject.type", "subject.id", "action.name", "resource.type", "resource.id", "resource"];
         let found = context.map(|key| seen.context(key));
-        assert_eq!(found, [Some("exporter"), Some("zoned"), Some("export"), Some("flow"), Some("trial"), None]);
+        let [exporter, zoned, export, flow, trial] =
+            ["exporter", "zoned", "export", "flow", "trial"].map(Context::Text);
+        assert_eq!(found, [exporter, zoned, export, flow, trial, Context::Absent]);
         for (pointer, expected) in [
             ("/context/sensitive_persons", Body::Number(5)),
             ("/resource/properties/to", Body::Count(2)),
@@ -318,11 +321,12 @@ mod tests {
         }
         let keys =
             ["resource.properties.a/b", "resource.properties.is", "subject.properties.role", "context.properties.x"];
-        assert_eq!(keys.map(|key| seen.context(key)), [Some("x"), Some("true"), None, None]);
+        let (x, is) = (Context::Text("x"), Context::Text("true"));
+        assert_eq!(keys.map(|key| seen.context(key)), [x, is, Context::Absent, Context::Absent]);
         assert!(seen.doubt().is_none());
         for key in ["resource.properties.to", "resource.properties.half"] {
             let seen = SeenEvaluation::new(&evaluation);
-            assert_eq!(seen.context(key), None);
+            assert_eq!(seen.context(key), Context::Absent);
             assert!(seen.doubt().unwrap().message.contains(key));
         }
         assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));

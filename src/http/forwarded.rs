@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::HeaderMap;
 
-use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::wire::forwarded::{Part, Unforwarded};
 
 /// Headers with which a gateway speaks of the request: method, host, path with query.
@@ -113,7 +113,8 @@ fn one<'r>(headers: &'r HeaderMap, name: &'static str) -> Result<Option<&'r str>
         Header::Absent => Ok(None),
         Header::Text(text) => Ok(Some(text)),
         Header::Repeated => Err(Unforwarded::Repeated { header: name }),
-        Header::NotText => Err(Unforwarded::NotText { header: name }),
+        // Whatever this door does not see it cannot read.
+        Header::NotText | Header::NotSeen => Err(Unforwarded::NotText { header: name }),
     }
 }
 
@@ -136,15 +137,16 @@ impl Seen for Forwarded<'_> {
     }
 
     fn path(&self) -> Option<&str> {
-        Some(self.uri)
+        // A tunnel has none, whatever a gateway says in its place.
+        (!self.method.eq_ignore_ascii_case("CONNECT")).then_some(self.uri)
     }
 
     fn sni(&self) -> Option<&str> {
         None
     }
 
-    fn context(&self, _key: &str) -> Option<&str> {
-        None
+    fn context(&self, _key: &str) -> Context<'_> {
+        Context::NotSeen
     }
 
     fn header(&self, name: &str) -> Header<'_> {

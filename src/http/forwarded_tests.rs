@@ -45,6 +45,14 @@ fn either_family_says_what_is_asked_for() {
 }
 
 #[test]
+fn a_tunnel_has_no_path() {
+    for method in ["CONNECT", "connect"] {
+        let said = [("x-forwarded-method", method), ("x-forwarded-host", "a.example:443"), ("x-forwarded-uri", "/")];
+        reads(&said, Believed::XForwarded, [Some(method), Some("a.example:443"), None]);
+    }
+}
+
+#[test]
 fn two_families_that_do_not_say_the_same_are_not_weighed() {
     for (one, pairs) in [
         ("x-forwarded-method", [FORWARDED, ORIGINAL].concat()),

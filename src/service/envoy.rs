@@ -37,6 +37,8 @@ impl EnvoyApi {
             Counting::Unreadable(text) => Err(status::unreadable_record_wish(RECORD_KEY, &text)),
         };
         let answer = match wish {
+            // A rule for all that no other is about would be about it, whatever leaves.
+            _ if check.is_blank() => self.door.refuse(status::nothing_seen()),
             Ok(record) => {
                 // The number alone could be the id of a transfer of somebody else's.
                 let request_id = check.stream_id().map(|id| format!("envoy:{id}"));

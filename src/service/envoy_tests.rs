@@ -252,7 +252,7 @@ async fn what_says_nothing_is_refused() {
     *http(&mut empty_http) = HttpRequest::default();
     for request in [CheckRequest::default(), tcp, empty_http] {
         let response = api.answer(&request).await;
-        assert_eq!((denied(&response).0, meta(&response, "reasons")), (400, "NOTHING_MATCHES".into()), "{request:?}");
+        assert_eq!((denied(&response).0, meta(&response, "reasons")), (400, "NOTHING_SEEN".into()), "{request:?}");
     }
 }
 

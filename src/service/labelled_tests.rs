@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tonic::Code;
 
 use super::*;
-use crate::domain::gateway::{Body, Header};
+use crate::domain::gateway::{Body, Context, Header};
 use crate::metrics;
 use crate::service::{DecideSettings, LedgerSettings};
 use crate::testing::ledger::MemoryLedger;
@@ -32,8 +32,8 @@ impl Seen for Request {
         None
     }
 
-    fn context(&self, _key: &str) -> Option<&str> {
-        None
+    fn context(&self, _key: &str) -> Context<'_> {
+        Context::NotSeen
     }
 
     fn header(&self, name: &str) -> Header<'_> {

@@ -1,6 +1,6 @@
 //! A request as a gateway saw it, put together word by word.
 
-use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::gateway::{Body, Context, Header, Seen};
 
 /// A request.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +10,7 @@ pub(crate) struct Request {
     path: Option<&'static str>,
     sni: Option<&'static str>,
     context: Vec<(&'static str, &'static str)>,
+    unseen_headers: Vec<&'static str>,
     headers: Vec<(&'static str, &'static str)>,
     members: Vec<(&'static str, Body<'static>)>,
     /// What the body is where it has no such member; `None`: it was not sent.
@@ -35,6 +36,11 @@ impl Request {
 
     pub(crate) fn context(mut self, key: &'static str, value: &'static str) -> Self {
         self.context.push((key, value));
+        self
+    }
+
+    pub(crate) fn without_sight_of(mut self, header: &'static str) -> Self {
+        self.unseen_headers.push(header);
         self
     }
 
@@ -72,11 +78,18 @@ impl Seen for Request {
         self.sni
     }
 
-    fn context(&self, key: &str) -> Option<&str> {
-        self.context.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    fn context(&self, key: &str) -> Context<'_> {
+        match self.context.iter().find(|(name, _)| *name == key) {
+            Some((_, value)) => Context::Text(value),
+            None if self.context.is_empty() => Context::NotSeen,
+            None => Context::Absent,
+        }
     }
 
     fn header(&self, name: &str) -> Header<'_> {
+        if self.unseen_headers.contains(&name) {
+            return Header::NotSeen;
+        }
         let values: Vec<_> = self.headers.iter().filter(|(sent, _)| *sent == name).collect();
         match values.as_slice() {
             [] => Header::Absent,

@@ -211,6 +211,10 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             (format!("{noun} is missing: {place} has to say it"), format!("缺少{noun_zh}：应由{place_zh}给出"))
         }
         Fault::Empty => (format!("{noun} is missing: {place} is empty"), format!("缺少{noun_zh}：{place_zh}为空")),
+        Fault::NotSeen => (
+            format!("{noun}: the gateway does not say {place}: let it, or go by something that it sees"),
+            format!("{noun_zh}：网关未提供{place_zh}：请让网关提供，或改用其可见的内容"),
+        ),
         Fault::Repeated => (
             format!("{noun}: {place} is there several times, and none of them is picked: send it once"),
             format!("{noun_zh}：{place_zh}出现多次，不作取舍：请只发送一次"),
@@ -298,6 +302,10 @@ fn path_texts(fault: PathFault) -> (String, String) {
         PathFault::DotSegment => ("it has a segment `.` or `..`", "含有 `.` 或 `..` 段"),
         PathFault::EmptySegment => ("it has an empty segment, `//`", "含有空段 `//`"),
         PathFault::HiddenSlash => ("it has an encoded slash or a backslash", "含有编码的斜杠或反斜杠"),
+        PathFault::HiddenEnd => (
+            "it has a `#` or an encoded `?`, where servers may cut it off",
+            "含有 `#` 或编码的 `?`，服务器可能在此截断",
+        ),
         PathFault::Character => {
             ("it has a control character, a blank, or one beyond ASCII", "含有控制字符、空格或非 ASCII 字符")
         }
@@ -346,8 +354,16 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
             "请求方法未用大写，而规则按请求方法区分".to_owned(),
         ),
         ChoiceFault::PathNotSeen => (
-            "rules for this host go by the path, and the gateway does not see the path: add a rule without a path, for CONNECT or for plain connections".to_owned(),
-            "该主机的规则按路径区分，而网关看不到路径：请添加不限路径的规则，用于 CONNECT 或普通连接".to_owned(),
+            "rules for this host go by the path, and the gateway does not see the path: add a rule without a path that names CONNECT in `methods`, or for plain connections one that goes by `sni`".to_owned(),
+            "该主机的规则按路径区分，而网关看不到路径：请添加不限路径、且在 `methods` 中列出 CONNECT 的规则，普通连接则添加按 `sni` 匹配的规则".to_owned(),
+        ),
+        ChoiceFault::InsideTunnel => (
+            "what goes through this tunnel or connection is not seen, and could meet the conditions of another rule for this place: add a rule that names CONNECT in `methods`, and for plain connections no rule with methods or headers beside the one that goes by `sni`".to_owned(),
+            "网关看不到该隧道或连接内的内容，其中的请求可能满足同处另一规则的条件：请添加在 `methods` 中列出 CONNECT 的规则；普通连接则不要在按 `sni` 匹配的规则旁设置含请求方法或请求头条件的规则".to_owned(),
+        ),
+        ChoiceFault::ServerNameNotSeen => (
+            "rules for this host go by the TLS server name, and the gateway does not see it: let it send the server name (Envoy: `include_tls_session`), or let the rules go by `host`".to_owned(),
+            "该主机的规则按 TLS 服务器名称区分，而网关看不到该名称：请让网关提供服务器名称（Envoy：`include_tls_session`），或改用按 `host` 匹配的规则".to_owned(),
         ),
     }
 }

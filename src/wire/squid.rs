@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::wire::described;
+use crate::wire::envoy::check::HEADERS_KEY;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValueOption;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
@@ -116,7 +117,9 @@ pub fn question(line: &[u8], headers: &[String]) -> Result<Question, Garbled> {
         ..HttpRequest::default()
     };
     let request = Some(Request { http: Some(http), ..Request::default() });
-    let attributes = Some(AttributeContext { request, ..AttributeContext::default() });
+    // A header that does not stand on the line was not necessarily left out by the client.
+    let context_extensions = HashMap::from([(HEADERS_KEY.to_owned(), headers.join(","))]);
+    let attributes = Some(AttributeContext { request, context_extensions, ..AttributeContext::default() });
     Ok(Question { channel: number, request: CheckRequest { attributes } })
 }
 
@@ -153,10 +156,6 @@ fn target<'l>(method: &str, uri: &'l str, dst: &str, port: &str) -> Result<Targe
         return Err("the URI has no path");
     }
     goes_to(authority, Some(default_port), dst, port)?;
-    // A server cuts a `#` off, and Squid does not say whether it stood there plain or encoded.
-    if path.split('?').next().is_some_and(|path| path.contains("%23") || path.contains('#')) {
-        return Err("the path has a `#`, plain or encoded");
-    }
     Ok(Target { scheme, host: with_brackets(authority), path })
 }
 

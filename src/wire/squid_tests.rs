@@ -1,7 +1,7 @@
 //! Lines as Squid 5.7 writes them, lines that it does not write, and what comes back.
 
 use super::*;
-use crate::domain::gateway::{Header, Seen as _};
+use crate::domain::gateway::{Context, Header, Seen as _};
 use crate::wire::envoy::check::Check;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::{DeniedHttpResponse, OkHttpResponse};
@@ -52,7 +52,10 @@ fn headers_stand_in_the_order_of_their_names() {
 fn a_header_that_was_not_sent_is_absent() {
     let line = b"7 GET http://a.example/ a.example 80 - - -";
     let question = question(line, &labels()).unwrap();
-    assert_eq!(Check::new(&question.request).header("x-neglist-flow"), Header::Absent);
+    let check = Check::new(&question.request);
+    assert_eq!(check.header("x-neglist-flow"), Header::Absent);
+    assert_eq!(check.header("x-data"), Header::NotSeen, "Squid does not put it on the line");
+    assert_eq!((check.context("route"), check.sni()), (Context::NotSeen, None));
 }
 
 #[test]
@@ -81,7 +84,6 @@ fn lines_that_squid_does_not_write_are_garbled() {
         (b"7 GET http://a.example?x a.example 80", Some(7)),
         (b"7 GET http:/// - 80", Some(7)),
         (b"7 GET gopher://a.example/ a.example 70", Some(7)),
-        (b"7 GET http://a.example/x%23y a.example 80", Some(7)),
         // Decided on one host and sent to another.
         (b"7 GET http://a.example/ b.example 80", Some(7)),
         (b"7 GET http://a.example/ a.example 81", Some(7)),

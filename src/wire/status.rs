@@ -76,6 +76,16 @@ pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
     bad_request(message, listed)
 }
 
+/// Refuses a question that says nothing of what it is about.
+pub fn nothing_seen() -> RpcStatus {
+    let wording = Wording {
+        reason: "NOTHING_SEEN",
+        en: "the gateway says neither host, method, path nor TLS server name: let it send the request, or of a connection the server name (Envoy: `include_tls_session` and the TLS inspector)".to_owned(),
+        zh: "网关未提供主机名、请求方法、路径或 TLS 服务器名称：请让网关提供请求内容，连接则提供服务器名称（Envoy：`include_tls_session` 与 TLS inspector）".to_owned(),
+    };
+    bad_request(format!("invalid labels: request: {}", wording.en), vec![field_violation("request", wording)])
+}
+
 /// Refuses a request whose gateway says of counting what is neither `yes` nor `no`.
 pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
     let text: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();

@@ -119,7 +119,9 @@ async fn connections_and_empty_messages_are_refused() {
 
 #[tokio::test]
 async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
-    let nothing = || CheckRequest { attributes: Some(AttributeContext::default()) };
+    let tls = || Some(TlsSession { sni: "nobody.example".into() });
+    let nothing =
+        || CheckRequest { attributes: Some(AttributeContext { tls_session: tls(), ..AttributeContext::default() }) };
     for (setting, expected) in [("refuse", (3, 400)), ("allow", (0, 200)), ("flow:trial", (3, 400))] {
         let (_directory, server) = start(&[("NEGLIST_LISTEN_UNLABELLED", setting)]);
         let channel = connect(server.grpc()[0]).await;

@@ -274,9 +274,11 @@ async fn persons_in_a_body_are_counted_where_all_of_it_is_seen() {
     let reply = world.ask(&upload(list(10_000))).await;
     assert_eq!((reply.status, reply.header("x-neglist-outcome")), (403, "contract"));
     let large = list(40_000);
-    refused(&world.ask(&upload(large.clone())).await, 400, "BODY_PARTIAL", &world.upstream);
-    let forged = upload(large).with("x-envoy-auth-partial-body", "false");
-    refused(&world.ask(&forged).await, 400, "BODY_PARTIAL", &world.upstream);
+    let forged = upload(large.clone()).with("x-envoy-auth-partial-body", "false");
+    for large in [upload(large), forged] {
+        assert_eq!(world.ask(&large).await.status, 413);
+    }
+    assert!(world.upstream.arrived().is_empty());
     let twice = "{\"subjects\": [1], \"subjects\": [1, 2]}".to_owned();
     refused(&world.ask(&upload(twice)).await, 400, "LABEL_REPEATED", &world.upstream);
     refused(&world.ask(&upload("subjects=1".to_owned())).await, 400, "BODY_NOT_JSON", &world.upstream);
@@ -285,9 +287,36 @@ async fn persons_in_a_body_are_counted_where_all_of_it_is_seen() {
     assert_eq!((reply.status, reply.header("x-neglist-outcome")), (200, "allow"));
     // Where no rule reads the body, its size does not matter.
     let body = vec![b'x'; 300_000];
-    let large = Ask::new("POST /trial/x", "partner.example").with("x-subjects", "1").body(body.clone());
+    let large = Ask::new("POST /counted/trial", "partner.example").with("x-subjects", "1").body(body.clone());
     assert_eq!(world.ask(&large).await.status, 200);
     assert_eq!(world.upstream.arrived()[1].body, body);
+}
+
+/// What the first piece of a body says must not count for what follows.
+#[tokio::test]
+async fn a_body_that_fills_the_buffer_of_envoy_and_goes_on_does_not_leave() {
+    const BUFFER_BYTES: usize = 65_536;
+    let Some(world) = World::start(|example| example).await else { return };
+    let whole = "{\"subjects\": [1]}";
+    let full = format!("{whole}{}", " ".repeat(BUFFER_BYTES - whole.len()));
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let send = |chunks: Vec<String>| {
+        let address = world.address();
+        let head = Ask::new("POST /body", "partner.example").with("transfer-encoding", "chunked").bytes();
+        tokio::task::spawn_blocking(move || {
+            let mut connection = Connection::to(address);
+            connection.send(&head);
+            for chunk in chunks {
+                connection.send(chunk.as_bytes());
+            }
+            connection.reply().unwrap()
+        })
+    };
+    let beyond = send(vec![chunk(&full), chunk("[1, 2, 3]"), chunk("")]);
+    assert_eq!(within("an answer", beyond).await.unwrap().status, 413);
+    assert!(world.upstream.arrived().is_empty());
+    let exact = send(vec![chunk(&full), chunk("")]);
+    assert_eq!(within("an answer", exact).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -459,7 +488,7 @@ async fn a_forward_proxy_asks_about_requests_and_tunnels() {
     // The rules are for `localhost`; the same machine by another name is somewhere else.
     let elsewhere = format!("127.0.0.1:{}", upstream.port());
     let reply = send(&Ask::new(&format!("CONNECT {elsewhere}"), &elsewhere), address).await;
-    assert_eq!((reply.status, reply.header("x-neglist-reason")), (400, "NOTHING_MATCHES"));
+    assert_eq!((reply.status, reply.header("x-neglist-reason")), (400, "PATH_NOT_SEEN"));
     // A flow that the client names by itself.
     let forged = tunnel("10").with("x-neglist-flow", "uncovered");
     assert_eq!(upstream.connections(), 0, "nobody was connected");
@@ -526,7 +555,7 @@ async fn connections_are_decided_by_their_server_name() {
     let line = envoy.logged(|line| line["server_name"] == "elsewhere.example").await;
     assert_eq!(
         (&line["neglist"]["outcome"], &line["neglist"]["reasons"]),
-        (&"refused".into(), &["NOTHING_MATCHES"][..].into())
+        (&"refused".into(), &["PATH_NOT_SEEN"][..].into())
     );
     let mut connection = Connection::to(address);
     connection.send(&hello(Some("localhost")));

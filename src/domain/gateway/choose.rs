@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::labelled::{ChoiceFault, Fault, Origin};
 use super::place;
-use super::seen::{Header, Seen};
+use super::seen::{Context, Header, Seen};
 use super::table::{
     Conditions, Gateway, HostPattern, OfHost, OfPath, PathPattern, Place, Rule, path_key, segments, server_key,
 };
@@ -31,7 +31,8 @@ impl Gateway {
     /// # Errors
     /// What a rule goes by is missing or not comparable, or no rule of the place holds, or several do.
     pub fn choose<S: Seen + ?Sized>(&self, seen: &S) -> (Choice<'_>, Cost) {
-        let mut search = Search { gateway: self, seen, cost: Cost::default(), key: String::new() };
+        let kind = Kind::of(seen);
+        let mut search = Search { gateway: self, seen, kind, cost: Cost::default(), key: String::new() };
         (search.rule(), search.cost)
     }
 }
@@ -40,48 +41,133 @@ impl Gateway {
 struct Search<'g, 's, S: ?Sized> {
     gateway: &'g Gateway,
     seen: &'s S,
+    kind: Kind,
     cost: Cost,
     /// Keys are put together here.
     key: String,
 }
 
-impl<'g, S: Seen + ?Sized> Search<'g, '_, S> {
+/// What a door is asked about, by what it sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A request.
+    Request,
+    /// `CONNECT`: what goes through the tunnel is not seen.
+    Tunnel,
+    /// A connection: what goes through it is not seen.
+    Connection,
+    /// An evaluation of `AuthZEN`, which has neither host, method, path, headers nor server name.
+    Question,
+}
+
+/// The method that opens a tunnel.
+const CONNECT: &str = "CONNECT";
+
+impl Kind {
+    fn of<S: Seen + ?Sized>(seen: &S) -> Self {
+        match said(seen.method()) {
+            Some(method) if method.eq_ignore_ascii_case(CONNECT) => Self::Tunnel,
+            Some(_) => Self::Request,
+            None if said(seen.host()).or(said(seen.sni())).is_some() => Self::Connection,
+            None => Self::Question,
+        }
+    }
+
+    /// Says whether methods and headers by which a rule goes may be met by what is not seen of it.
+    fn hides(self, conditions: &Conditions) -> bool {
+        match self {
+            Self::Request | Self::Question => false,
+            Self::Tunnel => !names_connect(conditions),
+            Self::Connection => true,
+        }
+    }
+
+    /// Says whether a rule is written for what has no path, though other rules of the host go by the path.
+    fn is_meant_by(self, found: Option<&Rule>) -> bool {
+        match (self, found) {
+            (Self::Question, _) => true,
+            (Self::Request, _) | (Self::Tunnel | Self::Connection, None) => false,
+            (Self::Tunnel, Some(rule)) => names_connect(&rule.conditions),
+            (Self::Connection, Some(rule)) => rule.sni != HostPattern::Any,
+        }
+    }
+}
+
+fn names_connect(conditions: &Conditions) -> bool {
+    conditions.methods.iter().any(|method| method.as_ref() == CONNECT)
+}
+
+/// Absent and empty are the same.
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// What is written for a path.
+struct Paths<'g> {
+    /// What was found.
+    of_path: Option<&'g OfPath>,
+    /// Rules of the host go by the path, and none is seen.
+    is_hidden: bool,
+}
+
+impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
     fn rule(&mut self) -> Choice<'g> {
         let (number, of_host) = self.of_host()?;
-        let found = match self.of_path(number, of_host)? {
-            Some(of_path) => match self.place(of_path)? {
-                Some((place, whose)) => self.holding(place, whose)?,
-                None => None,
-            },
+        let Paths { of_path, is_hidden } = self.of_path(number, of_host)?;
+        let place = match of_path {
+            Some(of_path) => self.place(of_path, number)?,
             None => None,
         };
-        if found.is_none() && self.is_of_a_host_by_its_server_name()? {
+        let found = match place {
+            Some((place, whose)) => self.holding(place, whose)?,
+            None => None,
+        };
+        if is_hidden && !self.kind.is_meant_by(found) {
+            return Err((Origin::Path, Fault::Choice(ChoiceFault::PathNotSeen)));
+        }
+        if self.is_of_a_host_by_its_server_name(found)? {
             return Err((Origin::Sni, Fault::Choice(ChoiceFault::OnlyServerName)));
         }
         Ok(found)
     }
 
-    /// Says whether rules are written for the host of a connection of which only the TLS server name is seen.
-    fn is_of_a_host_by_its_server_name(&mut self) -> Result<bool, (Origin, Fault)> {
-        let is_said = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
-        if self.gateway.hosts.is_empty() || is_said(self.seen.host()) || is_said(self.seen.method()) {
+    /// Says whether rules are written for the host of a connection of which only the TLS server name is seen, and the rule
+    /// that was found does not go by that name, or by more of it, as they do.
+    fn is_of_a_host_by_its_server_name(&mut self, found: Option<&Rule>) -> Result<bool, (Origin, Fault)> {
+        if self.kind != Kind::Connection || self.gateway.hosts.is_empty() || said(self.seen.host()).is_some() {
             return Ok(false);
         }
-        let Some(name) = self.seen.sni().filter(|name| !name.is_empty()) else { return Ok(false) };
+        let Some(name) = said(self.seen.sni()) else { return Ok(false) };
         let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
-        Ok(self.host_number(&name).is_some())
+        let by_name = match found.map(|rule| &rule.sni) {
+            None | Some(HostPattern::Any) => 0,
+            Some(HostPattern::Exact(name)) => name.len(),
+            // As its key: with the dot before it.
+            Some(HostPattern::Below(suffix)) => 1 + suffix.len(),
+        };
+        Ok(self.of_name(&name).is_some_and(|(_, key)| by_name < key.len()))
     }
 
-    /// Returns the number of the most specific host that rules are written for.
-    fn host_number(&mut self, host: &str) -> Option<u32> {
+    /// Returns the number of the most specific host that rules are written for, and its key: the longer, the more specific.
+    fn of_name<'n>(&mut self, host: &'n str) -> Option<(u32, &'n str)> {
         let gateway = self.gateway;
-        let exact = self.get(&gateway.hosts, host);
-        exact.or_else(|| suffixes(host, gateway.suffix_parts_max).find_map(|suffix| self.get(&gateway.hosts, suffix)))
+        let mut keys = std::iter::once(host).chain(suffixes(host, gateway.suffix_parts_max));
+        keys.find_map(|key| self.get(&gateway.hosts, key).map(|number| (number, key)))
     }
 
     fn get(&mut self, vocabulary: &Vocabulary, key: &str) -> Option<u32> {
         self.cost.look_ups += 1;
         vocabulary.get(key)
+    }
+
+    /// Returns the host as it is compared; `None`: what the door is asked about has none.
+    fn host(&self) -> Result<Option<Cow<'s, str>>, (Origin, Fault)> {
+        match (said(self.seen.host()), self.kind) {
+            (Some(host), _) => place::host(host).map(Some).map_err(|fault| (Origin::Host, Fault::Host(fault))),
+            (None, Kind::Connection | Kind::Question) => Ok(None),
+            // One that hides its own could be for any of them.
+            (None, Kind::Request | Kind::Tunnel) => Err((Origin::Host, Fault::Choice(ChoiceFault::HostNotSeen))),
+        }
     }
 
     fn of_host(&mut self) -> Result<(Option<u32>, &'g OfHost), (Origin, Fault)> {
@@ -90,38 +176,28 @@ impl<'g, S: Seen + ?Sized> Search<'g, '_, S> {
         if gateway.hosts.is_empty() {
             return Ok(any);
         }
-        let Some(host) = self.seen.host().filter(|host| !host.is_empty()) else {
-            // A connection without HTTP has no host; a request that hides its own could be for any of them.
-            let hides_it = self.seen.method().is_some_and(|method| !method.is_empty());
-            let fault = Fault::Choice(ChoiceFault::HostNotSeen);
-            return if hides_it { Err((Origin::Host, fault)) } else { Ok(any) };
-        };
-        let host = place::host(host).map_err(|fault| (Origin::Host, Fault::Host(fault)))?;
-        let number = self
-            .get(&gateway.hosts, &host)
-            .or_else(|| suffixes(&host, gateway.suffix_parts_max).find_map(|suffix| self.get(&gateway.hosts, suffix)));
+        let Some(host) = self.host()? else { return Ok(any) };
+        let number = self.of_name(&host).map(|(number, _)| number);
         let found = number.and_then(|number| gateway.of_host(number));
         Ok(found.map_or(any, |of_host| (number, of_host)))
     }
 
-    /// Returns what is written for the path within a host; `None`: nothing.
-    fn of_path(&mut self, host: Option<u32>, of_host: &'g OfHost) -> Result<Option<&'g OfPath>, (Origin, Fault)> {
+    /// Returns what is written for the path within a host.
+    fn of_path(&mut self, host: Option<u32>, of_host: &'g OfHost) -> Result<Paths<'g>, (Origin, Fault)> {
         let without_path = of_host.without_path.as_ref();
         if !of_host.has_paths {
-            return Ok(without_path);
+            return Ok(Paths { of_path: without_path, is_hidden: false });
         }
         let path = place::path(self.seen.path().unwrap_or_default());
         let Some(path) = path.map_err(|fault| (Origin::Path, Fault::Path(fault)))? else {
-            // A connection without HTTP has no path; a request that hides its own could be for any of them.
-            let hides_it = host.is_some() || self.seen.method().is_some_and(|method| !method.is_empty());
-            let fault = Fault::Choice(ChoiceFault::PathNotSeen);
-            return if without_path.is_none() && hides_it { Err((Origin::Path, fault)) } else { Ok(without_path) };
+            return Ok(Paths { of_path: without_path, is_hidden: true });
         };
         let found = match self.exact_path(host, &path)? {
             Some(number) => Some(number),
             None => self.prefix(host, &path),
         };
-        Ok(found.and_then(|number| self.gateway.of_path(number)).or(without_path))
+        let found = found.and_then(|number| self.gateway.of_path(number));
+        Ok(Paths { of_path: found.or(without_path), is_hidden: false })
     }
 
     fn exact_path(&mut self, host: Option<u32>, path: &str) -> Result<Option<u32>, (Origin, Fault)> {
@@ -172,26 +248,25 @@ impl<'g, S: Seen + ?Sized> Search<'g, '_, S> {
     }
 
     /// Returns the rules for the server name within a host and path; `None`: there are none, and need not be.
-    fn place(&mut self, of_path: &'g OfPath) -> Result<Option<(&'g Place, Whose)>, (Origin, Fault)> {
-        let gateway = self.gateway;
-        let sni = self.seen.sni().filter(|name| !name.is_empty() && of_path.has_servers);
-        if let Some(name) = sni {
-            let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
-            let mut key = std::mem::take(&mut self.key);
-            let begin = server_key(&mut key, of_path);
-            let names = std::iter::once(name.as_ref()).chain(suffixes(&name, gateway.suffix_parts_max));
-            let mut found = None;
-            for name in names {
-                key.truncate(begin);
-                key.push_str(name);
-                found = self.get(&gateway.servers, &key);
-                if found.is_some() {
-                    break;
+    fn place(&mut self, of_path: &'g OfPath, host: Option<u32>) -> Result<Option<(&'g Place, Whose)>, (Origin, Fault)> {
+        if of_path.has_servers {
+            let not_seen = Err((Origin::Sni, Fault::Choice(ChoiceFault::ServerNameNotSeen)));
+            match self.seen.sni() {
+                None if host.is_some() => return not_seen,
+                None | Some("") => {}
+                Some(name) => {
+                    let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
+                    if let Some(place) = self.of_server(of_path, &name) {
+                        return Ok(Some((place, Whose::OfThePlace)));
+                    }
                 }
             }
-            self.key = key;
-            if let Some(place) = found.and_then(|number| gateway.of_server(number)) {
-                return Ok(Some((place, Whose::OfThePlace)));
+            // Rules for a server name, whatever the host, are about requests to the host of that name.
+            if host.is_none()
+                && let Some(host) = self.host()?
+                && self.of_server(of_path, &host).is_some()
+            {
+                return not_seen;
             }
         }
         match (of_path.any_server.is_empty(), of_path.is_anywhere) {
@@ -202,24 +277,54 @@ impl<'g, S: Seen + ?Sized> Search<'g, '_, S> {
         }
     }
 
+    /// Returns the rules for the most specific server name that fits.
+    fn of_server(&mut self, of_path: &OfPath, name: &str) -> Option<&'g Place> {
+        let gateway = self.gateway;
+        let mut key = std::mem::take(&mut self.key);
+        let begin = server_key(&mut key, of_path);
+        let mut names = std::iter::once(name).chain(suffixes(name, gateway.suffix_parts_max));
+        let found = names.find_map(|name| {
+            key.truncate(begin);
+            key.push_str(name);
+            self.get(&gateway.servers, &key)
+        });
+        self.key = key;
+        found.and_then(|number| gateway.of_server(number))
+    }
+
     /// Returns the rule of a place that holds; `None`: none, and none need be.
+    ///
+    /// A rule of which it cannot be told whether it holds is in the way of those that do not go before it.
     fn holding(&mut self, place: &Place, whose: Whose) -> Choice<'g> {
         let gateway = self.gateway;
         let mut holding: Vec<&Rule> = Vec::new();
         let mut other_methods: Vec<&Rule> = Vec::new();
+        let (mut unseen, mut is_met_inside) = (None, false);
         for rule in place.iter().filter_map(|index| gateway.rule(*index)) {
             let goes_before = |first: &&Rule| rule.conditions.count() < first.conditions.count();
             if holding.first().is_some_and(goes_before) {
                 break;
             }
             self.cost.compared += 1;
-            match meets(&rule.conditions, self.seen)? {
+            match meets(&rule.conditions, self.seen, self.kind)? {
                 Meets::All => holding.push(rule),
-                Meets::AllButTheMethod => other_methods.push(rule),
+                Meets::AllButTheMethod => {
+                    is_met_inside |= self.kind.hides(&rule.conditions);
+                    other_methods.push(rule);
+                }
+                Meets::PerhapsInside => is_met_inside = true,
+                Meets::NotSeen(what) => unseen = unseen.or(Some(what)),
                 Meets::Not => {}
             }
         }
+        // Without a rule in its stead, one that is nobody's in particular is as if it were not there.
+        if let Some(unseen) = unseen
+            && (holding.len() == 1 || whose == Whose::OfThePlace)
+        {
+            return Err(unseen);
+        }
         let fault = match (holding.as_slice(), whose) {
+            ([rule], _) if is_met_inside && self.kind.hides(&rule.conditions) => ChoiceFault::InsideTunnel,
             ([rule], _) => return Ok(Some(rule)),
             ([], Whose::Anybodys) if other_methods.is_empty() => return Ok(None),
             ([], Whose::Anybodys) => ChoiceFault::ConditionsNotMet { rules: named(other_methods.into_iter()) },
@@ -256,44 +361,72 @@ fn suffixes(host: &str, parts_max: usize) -> impl Iterator<Item = &str> {
 }
 
 /// How far a request meets the conditions of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Meets {
     /// All of them.
     All,
     /// It is what the rule is about, but for its method.
     AllButTheMethod,
+    /// Not by itself, but what goes through the tunnel may, and is not seen.
+    PerhapsInside,
+    /// All that can be told, and this cannot.
+    NotSeen((Origin, Fault)),
     /// It is something else.
     Not,
 }
 
-fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S) -> Result<Meets, (Origin, Fault)> {
+fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S, kind: Kind) -> Result<Meets, (Origin, Fault)> {
     let Conditions { methods, context, headers } = conditions;
-    if !context.iter().all(|(key, value)| seen.context(key) == Some(value.as_ref())) {
-        return Ok(Meets::Not);
+    let mut unseen = None;
+    for (key, value) in context {
+        match seen.context(key) {
+            Context::Text(text) if text == value.as_ref() => {}
+            Context::NotSeen if !is_of_a_question(key) => {
+                unseen.get_or_insert((Origin::Context(key.to_string()), Fault::NotSeen));
+            }
+            Context::Text(_) | Context::Absent | Context::NotSeen => return Ok(Meets::Not),
+        }
     }
+    let otherwise = if kind.hides(conditions) { Meets::PerhapsInside } else { Meets::Not };
     let mut unclear = None;
     for (name, value) in headers {
-        let fault = match seen.header(name) {
-            Header::Text(text) if text == value.as_ref() => continue,
-            Header::Text(_) | Header::Absent => return Ok(Meets::Not),
-            Header::Repeated => Fault::Repeated,
-            Header::NotText => Fault::NotText,
-        };
-        unclear.get_or_insert((Origin::Header(name.to_string()), fault));
+        let origin = || Origin::Header(name.to_string());
+        match seen.header(name) {
+            Header::Text(text) if text == value.as_ref() => {}
+            Header::Text(_) | Header::Absent => return Ok(otherwise),
+            Header::NotSeen => {
+                unseen.get_or_insert((origin(), Fault::NotSeen));
+            }
+            Header::Repeated => {
+                unclear.get_or_insert((origin(), Fault::Repeated));
+            }
+            Header::NotText => {
+                unclear.get_or_insert((origin(), Fault::NotText));
+            }
+        }
     }
     if let Some(unclear) = unclear {
         return Err(unclear);
     }
+    let met = unseen.map_or(Meets::All, Meets::NotSeen);
     if methods.is_empty() {
-        return Ok(Meets::All);
+        return Ok(met);
     }
     // What is no HTTP has no method.
-    let Some(method) = seen.method().filter(|method| !method.is_empty()) else { return Ok(Meets::Not) };
+    let Some(method) = said(seen.method()) else { return Ok(otherwise) };
     if method.bytes().any(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
         return Err((Origin::Method, Fault::Choice(ChoiceFault::MethodNotInCapitals)));
     }
-    let is_one = methods.iter().any(|known| known.as_ref() == method);
-    Ok(if is_one { Meets::All } else { Meets::AllButTheMethod })
+    Ok(match (methods.iter().any(|known| known.as_ref() == method), met) {
+        (true, met) => met,
+        (false, Meets::All) => Meets::AllButTheMethod,
+        (false, _) => otherwise,
+    })
+}
+
+/// Says whether a key is one that the evaluations of `AuthZEN` have, and no request at another door.
+fn is_of_a_question(key: &str) -> bool {
+    ["subject.", "action.", "resource."].iter().any(|entity| key.starts_with(entity))
 }
 
 /// Says whether a rule is about every request that no rule for a more specific place is about.

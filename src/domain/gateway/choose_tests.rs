@@ -86,7 +86,6 @@ fn the_longest_path_has_the_say_and_no_other() {
     ]);
     for (target, expected) in [
         ("a.b/", "rest"),
-        ("a.b", "rest"),
         ("a.b/v1", "v1"),
         ("a.b/v1/", "v1"),
         ("a.b/v1/x/y/z", "v1"),
@@ -156,7 +155,7 @@ fn connections_are_told_apart_by_server_name() {
     assert_eq!(chosen(&strict, &Request::default()), "none");
     let of_host = gateway(vec![with_sni("s.t", rule("s", "a.b", "", &[]))]);
     assert_eq!(unclear(&of_host, &request("GET", "a.b/").sni("u.v")), not_met);
-    assert_eq!(unclear(&of_host, &request("GET", "a.b/")), not_met);
+    assert_eq!(unclear(&of_host, &request("GET", "a.b/").sni("")), not_met);
     assert_eq!(unclear(&strict, &connection("a b")), Fault::Host(HostFault::Character));
     let mut rules = rules;
     rules.push(rule("rest", "*", "", &[]));
@@ -188,7 +187,7 @@ fn rules_for_whatever_place_leave_the_rest_alone_but_for_other_methods() {
     assert_eq!(chosen(&gateway, &Request::default().context("resource.type", "dataset")), "dataset");
     assert_eq!(chosen(&gateway, &request("POST", "a.b/x").context("route", "other")), "none");
     assert_eq!(chosen(&gateway, &Request::default()), "none");
-    assert_eq!(chosen(&gateway, &connection("a.b")), "none");
+    assert_eq!(unclear(&gateway, &connection("a.b")), Fault::Choice(ChoiceFault::PathNotSeen));
     let fault = unclear(&gateway, &request("GET", "a.b/x").context("route", "patients"));
     assert_eq!(fault, Fault::Choice(ChoiceFault::ConditionsNotMet { rules: vec!["patients".into()] }));
 }
@@ -209,11 +208,101 @@ fn more_conditions_go_before_fewer_and_as_many_are_refused() {
     assert_eq!(chosen(&gateway, &get().header("tier", "gold")), "gold");
     assert_eq!(chosen(&gateway, &get().header("tier", "Gold")), "plain", "values are compared letter by letter");
     assert_eq!(chosen(&gateway, &post().header("tier", "gold").context("route", "r")), "gold post");
-    let fault = unclear(&gateway, &post().header("tier", "gold"));
+    let fault = unclear(&gateway, &post().header("tier", "gold").context("route", "other"));
     assert_eq!(fault, Fault::Choice(ChoiceFault::Ambiguous { rules: vec!["gold".into(), "post".into()] }));
     assert_eq!(unclear(&gateway, &request("post", "a.b/x")), Fault::Choice(ChoiceFault::MethodNotInCapitals));
     let twice = get().header("tier", "silver").header("tier", "gold");
     assert_eq!(unclear(&gateway, &twice), Fault::Repeated);
+}
+
+/// A rule for less must not catch what a stricter one is about, for that its path is not seen.
+#[test]
+fn a_tunnel_to_a_host_with_paths_needs_a_rule_that_names_connect() {
+    let strict = || vec![rule("strict", "a.b", "/patients/**", &[]), rule("mild", "a.b", "", &[])];
+    let not_seen = Fault::Choice(ChoiceFault::PathNotSeen);
+    let of_two = gateway(strict());
+    for request in [request("CONNECT", "a.b:443"), request("connect", "a.b:443"), request("GET", "a.b")] {
+        assert_eq!(unclear(&of_two, &request), not_seen, "{request:?}");
+    }
+    let mut rules = strict();
+    rules.push(rule("tunnel", "a.b", "", &["CONNECT", "GET"]));
+    let of_three = gateway(rules);
+    assert_eq!(chosen(&of_three, &request("CONNECT", "a.b:443")), "tunnel");
+    assert_eq!(unclear(&of_three, &request("GET", "a.b")), not_seen, "a request has a path");
+    let any_host = gateway(vec![rule("strict", "*", "/patients/**", &[]), rule("mild", "*", "", &[])]);
+    assert_eq!(unclear(&any_host, &request("CONNECT", "a.b:443")), not_seen);
+    assert_eq!(unclear(&any_host, &connection("a.b")), not_seen);
+}
+
+#[test]
+fn what_a_tunnel_hides_may_be_what_a_stricter_rule_is_about() {
+    let inside = Fault::Choice(ChoiceFault::InsideTunnel);
+    let connect = || request("CONNECT", "a.b:443");
+    for strict in
+        [rule("strict", "a.b", "", &["POST"]), with_header("data", "patients", rule("strict", "a.b", "", &[]))]
+    {
+        let mild = || rule("mild", "a.b", "", &[]);
+        assert_eq!(unclear(&gateway(vec![strict.clone(), mild()]), &connect()), inside);
+        let with_connect = gateway(vec![strict.clone(), mild(), rule("tunnel", "a.b", "", &["CONNECT"])]);
+        assert_eq!(chosen(&with_connect, &connect()), "tunnel");
+        let of_name = |rule: Rule| with_sni("a.b", Rule { host: HostPattern::Any, ..rule });
+        assert_eq!(unclear(&gateway(vec![of_name(strict), of_name(mild())]), &connection("a.b")), inside);
+    }
+    let alone = gateway(vec![rule("mild", "a.b", "", &[])]);
+    assert_eq!(chosen(&alone, &connect()), "mild");
+}
+
+#[test]
+fn a_host_of_which_only_the_server_name_is_seen_keeps_its_rules() {
+    let only = Fault::Choice(ChoiceFault::OnlyServerName);
+    let strict = || rule("strict", "bank.example", "", &[]);
+    let below = || with_sni("*.example", rule("mild", "*", "", &[]));
+    for mild in [rule("mild", "*", "", &[]), below()] {
+        let gateway = gateway(vec![strict(), mild]);
+        assert_eq!(unclear(&gateway, &connection("bank.example")), only);
+        assert_eq!(chosen(&gateway, &connection("shop.example")), "mild");
+    }
+    let as_specific = gateway(vec![strict(), below(), with_sni("bank.example", rule("tls", "*", "", &[]))]);
+    assert_eq!(chosen(&as_specific, &connection("bank.example")), "tls");
+    let suffixes = gateway(vec![rule("strict", "*.b.example", "", &[]), below()]);
+    assert_eq!(unclear(&suffixes, &connection("a.b.example")), only);
+    assert_eq!(chosen(&suffixes, &connection("a.c.example")), "mild");
+}
+
+/// A condition that cannot be looked at does not count as not met.
+#[test]
+fn what_a_door_does_not_see_leaves_nothing_to_a_milder_rule() {
+    let mild = || rule("mild", "a.b", "", &[]);
+    let by_header = with_header("x-data", "patients", rule("strict", "a.b", "", &[]));
+    let of_header = gateway(vec![by_header, mild()]);
+    assert_eq!(unclear(&of_header, &request("GET", "a.b/").without_sight_of("x-data")), Fault::NotSeen);
+    assert_eq!(chosen(&of_header, &request("GET", "a.b/")), "mild");
+    let strict = |host| with_context("route", "patients", rule("strict", host, "", &["POST"]));
+    for host in ["a.b", "*"] {
+        let gateway = gateway(vec![strict(host), rule("mild", host, "", &[])]);
+        assert_eq!(unclear(&gateway, &request("POST", "a.b/")), Fault::NotSeen, "{host}");
+        assert_eq!(chosen(&gateway, &request("POST", "a.b/").context("k", "v")), "mild", "{host}");
+        assert_eq!(chosen(&gateway, &request("GET", "a.b/")), "mild", "another method is seen");
+    }
+    // Nobody's in particular, and nothing in their stead; and what only evaluations of AuthZEN have.
+    assert_eq!(chosen(&gateway(vec![strict("*")]), &request("POST", "a.b/")), "none");
+    let question = with_context("resource.type", "dataset", rule("question", "*", "", &[]));
+    assert_eq!(chosen(&gateway(vec![question, rule("rest", "*", "", &[])]), &request("POST", "a.b/")), "rest");
+}
+
+#[test]
+fn a_server_name_that_is_not_seen_leaves_nothing_to_a_milder_rule() {
+    let not_seen = Fault::Choice(ChoiceFault::ServerNameNotSeen);
+    let of_host = gateway(vec![with_sni("s.t", rule("strict", "a.b", "", &[])), rule("mild", "a.b", "", &[])]);
+    assert_eq!(unclear(&of_host, &request("GET", "a.b/")), not_seen);
+    assert_eq!(chosen(&of_host, &request("GET", "a.b/").sni("")), "mild", "seen not to be there");
+    assert_eq!(chosen(&of_host, &request("GET", "a.b/").sni("s.t")), "strict");
+    let of_any = gateway(vec![with_sni("*.t", rule("strict", "*", "", &[])), rule("mild", "*", "", &[])]);
+    for unseen in [request("GET", "s.t/"), request("GET", "s.t/").sni(""), request("CONNECT", "s.t:443").sni("p.q")] {
+        assert_eq!(unclear(&of_any, &unseen), not_seen, "{unseen:?}");
+    }
+    assert_eq!(unclear(&of_any, &request("GET", "/")), Fault::Choice(ChoiceFault::HostNotSeen));
+    assert_eq!(chosen(&of_any, &request("GET", "a.b/")), "mild");
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_rule_gives_what_it_says_from_where_it_says() {
     // Everything that is missing, in one go.
     assert_eq!(wrong(&snapshot, &post()).len(), 7);
     let found = wrong(&snapshot, &post());
-    assert!(found.contains(&(Label::Item(0), "context resource.type".to_owned(), "LABEL_MISSING")), "{found:?}");
+    assert!(found.contains(&(Label::Item(0), "context resource.type".to_owned(), "LABEL_NOT_SEEN")), "{found:?}");
     assert!(found.contains(&(Label::Persons, "body /patients".to_owned(), "BODY_NOT_THERE")), "{found:?}");
 }
 

@@ -195,6 +195,8 @@ pub enum Fault {
     Missing,
     /// It is there and empty.
     Empty,
+    /// It may be there, and the gateway does not hand it on.
+    NotSeen,
     /// A header that was sent, or a key of the body that stands, several times.
     Repeated,
     /// A header that is no visible ASCII text.
@@ -253,6 +255,7 @@ impl Fault {
     pub const fn code(&self) -> &'static str {
         match self {
             Fault::Missing | Fault::Empty => "LABEL_MISSING",
+            Fault::NotSeen => "LABEL_NOT_SEEN",
             Fault::Repeated => "LABEL_REPEATED",
             Fault::NotText => "LABEL_NOT_TEXT",
             Fault::NotANumber { .. } => "LABEL_NOT_A_NUMBER",
@@ -269,6 +272,8 @@ impl Fault {
             Fault::Choice(ChoiceFault::HostNotSeen) => "HOST_NOT_SEEN",
             Fault::Choice(ChoiceFault::OnlyServerName) => "ONLY_SERVER_NAME_SEEN",
             Fault::Choice(ChoiceFault::PathNotSeen) => "PATH_NOT_SEEN",
+            Fault::Choice(ChoiceFault::ServerNameNotSeen) => "SERVER_NAME_NOT_SEEN",
+            Fault::Choice(ChoiceFault::InsideTunnel) => "INSIDE_TUNNEL",
             Fault::Choice(ChoiceFault::MethodNotInCapitals) => "METHOD_NOT_IN_CAPITALS",
             Fault::Choice(ChoiceFault::ConditionsNotMet { .. } | ChoiceFault::ServerNameNotMet) => "CONDITIONS_NOT_MET",
             Fault::Choice(ChoiceFault::Ambiguous { .. }) => "RULES_AMBIGUOUS",
@@ -299,8 +304,12 @@ pub enum ChoiceFault {
     ServerNameNotMet,
     /// Rules are written for that host, and of a connection to it only the TLS server name is seen.
     OnlyServerName,
-    /// Rules for that host go by the path, and the gateway does not see one.
+    /// Rules for that host go by the TLS server name, and the gateway does not see one.
+    ServerNameNotSeen,
+    /// Rules for that host go by the path, the gateway does not see one, and the rule found is not written for that.
     PathNotSeen,
+    /// What goes through a tunnel or a connection may meet the conditions of a stricter rule, and is not seen.
+    InsideTunnel,
     /// A method that is not written in capitals, where rules go by the method.
     MethodNotInCapitals,
     /// Rules are written for that host and path, and the request meets none of their conditions.
@@ -346,6 +355,8 @@ pub enum PathFault {
     EmptySegment,
     /// It has an encoded slash, or a backslash, plain or encoded.
     HiddenSlash,
+    /// It has a `#`, plain or encoded, or an encoded `?`: servers may cut it off there.
+    HiddenEnd,
     /// It has a control character, plain or encoded, a blank, or what is not ASCII.
     Character,
     /// It has a `%` without two hexadecimal digits, or what is encoded is no UTF-8.

@@ -25,7 +25,7 @@ pub use labelled::{
     Origin, PathFault, Reading, Record, Unlabelled, Unmatched,
 };
 pub use place::{PATH_BYTES_MAX, host, path};
-pub use seen::{Body, Header, Seen};
+pub use seen::{Body, Context, Header, Seen};
 pub use table::{
     CONDITIONS_MAX, Conditions, Gateway, Given, GivenItem, Gives, HOST_PARTS_MAX, HostPattern, LabelHeaders,
     PATH_SEGMENTS_MAX, PLACE_RULES_MAX, PathPattern, Rule, Source, segments,

@@ -76,8 +76,8 @@ fn name(name: &str) -> Result<Cow<'_, str>, HostFault> {
     Ok(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() })
 }
 
-/// Returns a path as it is compared: without query and fragment, and with each character encoded
-/// in one way. `None`: there is none, as with CONNECT.
+/// Returns a path as it is compared: without its query, and with each character written in one way. `None`: there is
+/// none, as with CONNECT.
 ///
 /// # Errors
 /// Why it cannot be compared.
@@ -85,17 +85,15 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
     if text.is_empty() {
         return Ok(None);
     }
-    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let path = text.split('?').next().unwrap_or_default();
     if !path.starts_with('/') {
         return Err(PathFault::NoSlash);
     }
     if PATH_BYTES_MAX < path.len() {
         return Err(PathFault::TooLong);
     }
-    if let Some(fault) = path.bytes().find_map(plain_fault) {
-        return Err(fault);
-    }
-    let path = if path.contains('%') { Cow::Owned(decode(path)?) } else { Cow::Borrowed(path) };
+    let is_written = |byte: u8| matches!(form(byte), Form::Written) || matches!(byte, b'/' | b'.');
+    let path = if path.bytes().all(is_written) { Cow::Borrowed(path) } else { Cow::Owned(rewritten(path)?) };
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         match segment {
@@ -108,25 +106,55 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
     Ok(Some(path))
 }
 
-/// Returns what is wrong with a character that stands in a path as it is.
-const fn plain_fault(byte: u8) -> Option<PathFault> {
+/// How a byte of a path is compared.
+enum Form {
+    /// As itself, however it was sent.
+    Written,
+    /// Encoded, however it was sent.
+    Encoded,
+    /// As itself where it was sent so. Encoded it is refused.
+    Plain(PathFault),
+    /// As `%`. Standing alone it begins an encoded byte.
+    Percent,
+    /// Encoded. It cannot be sent as itself.
+    NotPlain,
+    /// Not at all, however it was sent.
+    Refused(PathFault),
+}
+
+/// Says how a byte of a path is compared. RFC 3986, 3.3 and 6.2.2; what it lets stand as itself, servers take for the same
+/// whether it is encoded or not, and what it does not, many take as itself.
+const fn form(byte: u8) -> Form {
     match byte {
-        b'\\' => Some(PathFault::HiddenSlash),
-        b';' => Some(PathFault::Parameters),
-        b'!'..=b'~' => None,
-        _ => Some(PathFault::Character),
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'~' => Form::Written,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => Form::Written,
+        b'"' | b'<' | b'>' | b'[' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' => Form::Encoded,
+        b'.' => Form::Plain(PathFault::DotSegment),
+        b'/' => Form::Plain(PathFault::HiddenSlash),
+        b'%' => Form::Percent,
+        b'\\' => Form::Refused(PathFault::HiddenSlash),
+        b';' => Form::Refused(PathFault::Parameters),
+        // A `?` that is not encoded is not in the path any more.
+        b'#' | b'?' => Form::Refused(PathFault::HiddenEnd),
+        b' ' | 0x80..=0xff => Form::NotPlain,
+        0..=0x1f | 0x7f => Form::Refused(PathFault::Character),
     }
 }
 
-/// Decodes what need not be encoded, and writes the rest in capitals. RFC 3986, 6.2.2.
-fn decode(path: &str) -> Result<String, PathFault> {
+/// Writes each character in its one way.
+fn rewritten(path: &str) -> Result<String, PathFault> {
     let mut text = String::with_capacity(path.len());
-    // What the encoded bytes stand for has to be UTF-8, so that there is one way to write it.
+    // What the bytes stand for has to be UTF-8, so that there is one way to write it.
     let mut meaning: Vec<u8> = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
-            text.push(char::from(byte));
+            match form(byte) {
+                Form::Written | Form::Plain(_) => text.push(char::from(byte)),
+                Form::Encoded => push_encoded(&mut text, byte),
+                Form::NotPlain | Form::Percent => return Err(PathFault::Character),
+                Form::Refused(fault) => return Err(fault),
+            }
             meaning.push(byte);
             continue;
         }
@@ -134,21 +162,10 @@ fn decode(path: &str) -> Result<String, PathFault> {
             return Err(PathFault::Encoding);
         };
         let byte = high * 16 + low;
-        match byte {
-            b'.' => return Err(PathFault::DotSegment),
-            b'/' | b'\\' => return Err(PathFault::HiddenSlash),
-            b';' => return Err(PathFault::Parameters),
-            0..=0x1f | 0x7f => return Err(PathFault::Character),
-            b'-' | b'_' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => text.push(char::from(byte)),
-            _ => {
-                text.push('%');
-                text.extend([high, low].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
-                // Only the two that were pushed last are letters that may be small.
-                let begin = text.len().saturating_sub(2);
-                if let Some(digits) = text.get_mut(begin..) {
-                    digits.make_ascii_uppercase();
-                }
-            }
+        match form(byte) {
+            Form::Written => text.push(char::from(byte)),
+            Form::Encoded | Form::NotPlain | Form::Percent => push_encoded(&mut text, byte),
+            Form::Plain(fault) | Form::Refused(fault) => return Err(fault),
         }
         meaning.push(byte);
     }
@@ -161,6 +178,12 @@ fn decode(path: &str) -> Result<String, PathFault> {
         return Err(PathFault::EncodedTwice);
     }
     Ok(text)
+}
+
+fn push_encoded(text: &mut String, byte: u8) {
+    text.push('%');
+    let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    text.extend(digits.into_iter().flatten().map(|digit| digit.to_ascii_uppercase()));
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -233,7 +256,6 @@ mod tests {
             ("/patients", "/patients"),
             ("/patients/", "/patients/"),
             ("/patients?id=../..//;%", "/patients"),
-            ("/patients#;", "/patients"),
             ("/p%61tients/%7e%41", "/patients/~A"),
             ("/a%20b", "/a%20b"),
             ("/%e6%82%a3", "/%E6%82%A3"),
@@ -241,10 +263,37 @@ mod tests {
             ("/50%25-x", "/50%25-x"),
             ("/a:b@c,d=e&f!g(h)*i+j'k$", "/a:b@c,d=e&f!g(h)*i+j'k$"),
             ("/..a/b..", "/..a/b.."),
+            ("/v1/records%3Aexport", "/v1/records:export"),
+            ("/Patient/%24export", "/Patient/$export"),
+            ("/a?x#/../b", "/a"),
         ] {
             assert_eq!(path(sent).unwrap().unwrap(), compared, "{sent}");
         }
         assert_eq!(path(""), Ok(None));
+    }
+
+    /// Whoever writes a character in its other way must not come to another rule.
+    #[test]
+    fn every_character_is_compared_in_one_way_or_refused_in_both() {
+        for byte in 0..=0x7f_u8 {
+            let (plain, encoded) = (format!("/a{}b", char::from(byte)), format!("/a%{byte:02x}b"));
+            let (plain, encoded) = (path(&plain), path(&encoded));
+            match byte {
+                // These mean something else when they are plain.
+                b'.' | b'/' | b'?' => assert!(plain.is_ok() && encoded.is_err(), "{byte}"),
+                b'%' | b' ' => assert!(plain.is_err() && encoded.is_ok(), "{byte}"),
+                b'#' | b';' | b'\\' | 0..=0x1f | 0x7f => assert!(plain.is_err() && encoded.is_err(), "{byte}"),
+                _ => assert!(plain.is_ok() && plain == encoded, "{byte}: {plain:?}, {encoded:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_was_rewritten_stays_as_it_is() {
+        for sent in ["/a%3Ab%7bc%7D", "/{id}/[1]", "/50%25-x", "/%e6%82%a3"] {
+            let once = path(sent).unwrap().unwrap().into_owned();
+            assert_eq!(path(&once).unwrap().unwrap(), once, "{sent}");
+        }
     }
 
     #[test]
@@ -268,6 +317,9 @@ mod tests {
             ("/a\\patients", PathFault::HiddenSlash),
             ("/patients;v=1", PathFault::Parameters),
             ("/patients%3Bv=1", PathFault::Parameters),
+            ("/public#/../patients", PathFault::HiddenEnd),
+            ("/public%23/x", PathFault::HiddenEnd),
+            ("/patients%3fx", PathFault::HiddenEnd),
             ("/a b", PathFault::Character),
             ("/a\n", PathFault::Character),
             ("/a%00", PathFault::Character),

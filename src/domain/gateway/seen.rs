@@ -6,7 +6,8 @@ use std::borrow::Cow;
 ///
 /// Texts are handed over as they were sent; what they mean is the business of [`super::label`].
 /// A text that a door cannot read is none of these: the door refuses such a request by itself.
-/// `None` and `Absent` say that the gateway did not speak of it.
+/// `Absent` says that the request has no such thing. What a door has no way to see is `NotSeen`, and a host, method, path or
+/// server name that is `None`: it may be there, and a rule that goes by it must not count as not meant.
 pub trait Seen {
     /// Returns the authority of the request: name or address, with or without a port.
     fn host(&self) -> Option<&str>;
@@ -17,7 +18,7 @@ pub trait Seen {
     /// Returns the path, with or without a query. Empty is the same as `None`: CONNECT has none.
     fn path(&self) -> Option<&str>;
 
-    /// Returns the server name that the client asked for when it began TLS.
+    /// Returns the server name that the client asked for when it began TLS. Empty: the door sees that it asked for none.
     fn sni(&self) -> Option<&str>;
 
     /// Returns what the gateway's configuration or its protocol says under a key.
@@ -25,13 +26,24 @@ pub trait Seen {
     /// The keys of Envoy's `context_extensions`; of an `AuthZEN` request `subject.type`, `subject.id`,
     /// `action.name`, `resource.type`, `resource.id`, and properties that are texts or truth values, such as
     /// `subject.properties.role`.
-    fn context(&self, key: &str) -> Option<&str>;
+    fn context(&self, key: &str) -> Context<'_>;
 
     /// Returns a header of the request. `name` is in lower case.
     fn header(&self, name: &str) -> Header<'_>;
 
     /// Returns the member of the JSON body that an RFC 6901 pointer names.
     fn body(&self, pointer: &str) -> Body<'_>;
+}
+
+/// A key of the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context<'a> {
+    /// The gateway says others, and not this one.
+    Absent,
+    /// What it says under the key.
+    Text(&'a str),
+    /// The gateway says nothing under any key, because it cannot or was not told to.
+    NotSeen,
 }
 
 /// A header of a request.
@@ -45,6 +57,8 @@ pub enum Header<'a> {
     Repeated,
     /// Its value is no visible ASCII text.
     NotText,
+    /// The gateway does not hand it on, whether it was sent or not.
+    NotSeen,
 }
 
 /// A member of a JSON body.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::labelled::{BodyFault, Fault, Label, LabelProblem, Origin};
-use super::seen::{Body, Header, Seen};
+use super::seen::{Body, Context, Header, Seen};
 use super::table::{Given, Source};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::units::Persons;
@@ -74,10 +74,10 @@ pub(super) fn shown(text: &str) -> String {
     short
 }
 
-/// Returns the text of a header; `None` where it was not sent.
+/// Returns the text of a header; `None` where it was not sent, or where the gateway does not hand it on.
 pub(super) fn header<'a, S: Seen + ?Sized>(seen: &'a S, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
     match seen.header(name) {
-        Header::Absent => Ok(None),
+        Header::Absent | Header::NotSeen => Ok(None),
         Header::Repeated => Err(Fault::Repeated),
         Header::NotText => Err(Fault::NotText),
         Header::Text(text) if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Err(Fault::NotText),
@@ -97,8 +97,13 @@ pub(super) fn origin(source: &Source) -> Origin {
 /// Returns the text at a place of the request, where a rule asks for one.
 pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source) -> Result<Cow<'a, str>, Fault> {
     match source {
+        Source::Header(name) if seen.header(name) == Header::NotSeen => Err(Fault::NotSeen),
         Source::Header(name) => header(seen, name)?.ok_or(Fault::Missing),
-        Source::Context(key) => seen.context(key).ok_or(Fault::Missing).and_then(|text| word(Cow::Borrowed(text))),
+        Source::Context(key) => match seen.context(key) {
+            Context::Absent => Err(Fault::Missing),
+            Context::NotSeen => Err(Fault::NotSeen),
+            Context::Text(text) => word(Cow::Borrowed(text)),
+        },
         Source::Body(pointer) => match seen.body(pointer) {
             Body::Text(text) => word(text),
             Body::Number(_) | Body::Count(_) | Body::Other => Err(Fault::Body(BodyFault::WrongKind)),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::cases::CasePersons;
 use super::scalar::Table;
-use crate::domain::gateway::{Body, Header, Seen};
+use crate::domain::gateway::{self, Body, Header, Seen};
 use crate::policy::decode::{Context, Decode, record};
 use crate::policy::yaml::{Node, Value};
 
@@ -128,9 +128,14 @@ impl Seen for CaseRequest {
         text(self.sni.as_ref())
     }
 
-    fn context(&self, key: &str) -> Option<&str> {
+    fn context(&self, key: &str) -> gateway::Context<'_> {
         let found = self.context.0.iter().find(|(name, _)| name.value.as_ref() == key);
-        found.map(|(_, value)| value.0.as_ref())
+        match found {
+            Some((_, value)) => gateway::Context::Text(&value.0),
+            // A gateway that says nothing under any key may not be able to.
+            None if self.context.0.is_empty() => gateway::Context::NotSeen,
+            None => gateway::Context::Absent,
+        }
     }
 
     fn header(&self, name: &str) -> Header<'_> {

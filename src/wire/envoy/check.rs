@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::gateway::{Body, Header, LabelHeaders, Seen};
+use crate::domain::gateway::{Body, Context, Header, LabelHeaders, Seen};
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::HttpRequest;
@@ -17,8 +17,14 @@ use crate::wire::json_pointer;
 
 /// Says whether the body that Envoy sends is a part of it only. Envoy adds it by itself.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
+/// How long a body is, where its sender says so beforehand.
+const CONTENT_LENGTH: &str = "content-length";
 /// The id of a request that its client may choose.
 const REQUEST_ID: &str = "x-request-id";
+/// What our own keys of `context_extensions` begin with.
+const OUR_KEYS: &str = "neglist-";
+/// The key of `context_extensions` that names the headers which are handed on, with commas between; without it all are.
+pub const HEADERS_KEY: &str = "neglist-headers";
 /// The key of `context_extensions` that asks to count a transfer.
 pub const RECORD_KEY: &str = "neglist-record";
 /// What the names of label headers begin with where the policies name no others.
@@ -52,8 +58,14 @@ impl<'a> Check<'a> {
         Self {
             http: request.and_then(|request| request.http.as_ref()),
             context: attributes.map(|attributes| &attributes.context_extensions),
-            sni: tls.and_then(|tls| said(&tls.sni)),
+            // Without `include_tls_session` there is no such message, with it an empty name is one that was not asked for.
+            sni: tls.map(|tls| tls.sni.as_str()),
         }
+    }
+
+    /// Says whether nothing at all is seen: not a request, and not the name that a connection is for.
+    pub fn is_blank(&self) -> bool {
+        [self.host(), self.method(), self.path(), self.sni()].into_iter().flatten().all(str::is_empty)
     }
 
     /// Returns Envoy's own number of the request, which no client can choose.
@@ -70,7 +82,7 @@ impl<'a> Check<'a> {
 
     /// Returns what the route's `context_extensions` say of counting.
     pub fn counting(&self) -> Counting {
-        match self.context(RECORD_KEY) {
+        match self.said_in_context(RECORD_KEY) {
             None | Some("no") => Counting::ByRule,
             Some("yes") => Counting::Wanted,
             Some(other) => Counting::Unreadable(other.to_owned()),
@@ -97,6 +109,10 @@ impl<'a> Check<'a> {
         names
     }
 
+    fn said_in_context(&self, key: &str) -> Option<&'a str> {
+        self.context.and_then(|context| context.get(key)).map(String::as_str)
+    }
+
     fn whole_body(&self) -> Result<&'a [u8], Body<'a>> {
         let Some(http) = self.http else { return Err(Body::NotThere) };
         let body = match (http.body.as_bytes(), http.raw_body.as_slice()) {
@@ -108,10 +124,11 @@ impl<'a> Check<'a> {
         };
         // A client that forges the header sends one too many.
         let mut said = values(http, PARTIAL_BODY);
-        match (said.next(), said.next()) {
-            (Some(value), None) if value.bytes == b"false" => Ok(body),
-            (_, _) => Err(Body::Partial),
-        }
+        let is_said_to_be_whole = matches!((said.next(), said.next()), (Some(value), None) if value.bytes == b"false");
+        // Envoy says so too of a body that has filled its buffer to the byte and goes on behind it.
+        let length = body.len().to_string();
+        let has_its_length = values(http, CONTENT_LENGTH).all(|value| value.bytes == length.as_bytes());
+        if is_said_to_be_whole && has_its_length { Ok(body) } else { Err(Body::Partial) }
     }
 }
 
@@ -132,11 +149,21 @@ impl Seen for Check<'_> {
         self.sni
     }
 
-    fn context(&self, key: &str) -> Option<&str> {
-        self.context.and_then(|context| context.get(key)).map(String::as_str)
+    fn context(&self, key: &str) -> Context<'_> {
+        let mut keys = self.context.into_iter().flat_map(HashMap::keys);
+        match self.said_in_context(key) {
+            Some(text) => Context::Text(text),
+            // Istio and others cannot say any. What is ours says nothing of the request.
+            None if keys.all(|key| key.starts_with(OUR_KEYS)) => Context::NotSeen,
+            None => Context::Absent,
+        }
     }
 
     fn header(&self, name: &str) -> Header<'_> {
+        let is_seen = |names: &str| names.split(',').any(|seen| seen == name);
+        if self.said_in_context(HEADERS_KEY).is_some_and(|names| !is_seen(names)) {
+            return Header::NotSeen;
+        }
         let Some(http) = self.http else { return Header::Absent };
         let mut values = values(http, name);
         let value = match (values.next(), values.next()) {

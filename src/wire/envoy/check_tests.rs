@@ -39,13 +39,34 @@ fn a_connection_has_at_most_a_server_name() {
         ..AttributeContext::default()
     };
     for (attributes, sni) in
-        [(AttributeContext::default(), None), (tls(""), None), (tls("partner.example"), Some("partner.example"))]
+        [(AttributeContext::default(), None), (tls(""), Some("")), (tls("partner.example"), Some("partner.example"))]
     {
         let request = CheckRequest { attributes: Some(attributes) };
         let check = Check::new(&request);
+        assert_eq!(check.is_blank(), sni.is_none_or(str::is_empty));
         assert_eq!((check.host(), check.method(), check.path(), check.sni()), (None, None, None, sni));
         assert_eq!((check.header("host"), check.body("/a"), check.stream_id()), (Header::Absent, Body::NotThere, None));
     }
+}
+
+#[test]
+fn what_is_not_handed_on_is_not_seen() {
+    let mut request = request(HttpRequest { host: "a.b".into(), ..HttpRequest::default() });
+    assert_eq!(Check::new(&request).context("route"), Context::NotSeen);
+    let mut say = |key: &str, value: &str| {
+        let context = &mut request.attributes.as_mut().unwrap().context_extensions;
+        context.insert(key.to_owned(), value.to_owned());
+        request.clone()
+    };
+    let request = say(HEADERS_KEY, "x-a,x-b");
+    let check = Check::new(&request);
+    assert_eq!((check.header("x-a"), check.header("x-b")), (Header::Absent, Header::Absent));
+    assert_eq!((check.header("x-c"), check.header("")), (Header::NotSeen, Header::NotSeen));
+    assert_eq!(check.context("route"), Context::NotSeen, "our own keys say nothing of the request");
+    assert_eq!(Check::new(&say(HEADERS_KEY, "")).header("x-a"), Header::NotSeen);
+    let request = say("route", "r");
+    let check = Check::new(&request);
+    assert_eq!((check.context("route"), check.context("other")), (Context::Text("r"), Context::Absent));
 }
 
 #[test]
@@ -118,4 +139,9 @@ fn a_body_is_read_only_where_envoy_says_that_it_is_whole() {
         assert_eq!(with(&body, "", said), Err("partial"), "{said:?}");
     }
     assert_eq!(with(&body, text, whole), Err("partial"), "two bodies");
+    assert_eq!(with(&body, "", &[(PARTIAL_BODY, b"false"), ("content-length", b"12")]), Ok(3));
+    for length in [&b"999999"[..], b"11", b"", b"12, 12", b"+12", b"012"] {
+        let said: &[(&str, &[u8])] = &[(PARTIAL_BODY, b"false"), ("Content-Length", length)];
+        assert_eq!(with(&body, "", said), Err("partial"), "{length:?}");
+    }
 }

@@ -59,7 +59,7 @@ rules:
     record: yes
   - {id: counted-by-route, match: {path_prefix: /counted/trial}, flow: trial, sensitive_persons: {header: x-subjects}}
   - id: tunnel
-    match: {host: localhost, context: {kind: tunnel}}
+    match: {host: localhost, methods: [CONNECT], context: {kind: tunnel}}
     flow: trial
     sensitive_persons: {header: x-neglist-sensitive-persons}
   - {id: request, match: {host: localhost, path_prefix: /trial}, flow: trial, sensitive_persons: {header: x-subjects}}

@@ -1,6 +1,6 @@
 //! Random gateway rules, and requests that come near them, written in the ways in which gateways write them.
 
-use neglist::domain::gateway::{Body, Header, Seen};
+use neglist::domain::gateway::{Body, Context, Header, Seen};
 
 use super::dice::Dice;
 use crate::model::labels::{Meant, Name, Path, Rule, written};
@@ -69,8 +69,10 @@ pub(crate) struct Sent {
     sni: Option<String>,
     path: Option<String>,
     method: Option<String>,
-    context: Vec<(String, String)>,
+    /// `None`: the gateway can say none.
+    context: Option<Vec<(String, String)>>,
     headers: Vec<(String, Vec<String>)>,
+    unseen_headers: Vec<String>,
 }
 
 /// Returns a request, and what it means. Most are near one of the rules.
@@ -88,6 +90,8 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         let host =
             near.sni.as_ref().filter(|_| dice.percent(70)).map_or_else(|| (*dice.pick(&HOSTS)).to_owned(), of_pattern);
         (sent.sni, meant.sni) = name(dice, host);
+    } else if dice.percent(50) {
+        (sent.sni, meant.sni) = (Some(String::new()), Name::IsNone);
     }
     if http {
         let method = near.methods.first().filter(|_| dice.percent(60)).cloned();
@@ -99,6 +103,7 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         }
     }
     let context = if dice.percent(70) { near.context } else { pairs(dice, &KEYS) };
+    let context = dice.percent(85).then_some(context);
     (sent.context, meant.context) = (context.clone(), context);
     let headers = if dice.percent(70) { near.headers } else { pairs(dice, &NAMES) };
     let mut headers: Vec<(String, Vec<String>)> =
@@ -109,6 +114,8 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         }
     }
     (sent.headers, meant.headers) = (headers.clone(), headers);
+    let unseen: Vec<String> = dice.some_of(&NAMES, 5).into_iter().map(str::to_owned).collect();
+    (sent.unseen_headers, meant.unseen_headers) = (unseen.clone(), unseen);
     (sent, meant)
 }
 
@@ -168,11 +175,16 @@ impl Seen for Sent {
         self.sni.as_deref()
     }
 
-    fn context(&self, key: &str) -> Option<&str> {
-        self.context.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    fn context(&self, key: &str) -> Context<'_> {
+        let Some(context) = &self.context else { return Context::NotSeen };
+        let found = context.iter().find(|(name, _)| name == key);
+        found.map_or(Context::Absent, |(_, value)| Context::Text(value))
     }
 
     fn header(&self, name: &str) -> Header<'_> {
+        if self.unseen_headers.iter().any(|unseen| unseen == name) {
+            return Header::NotSeen;
+        }
         match self.headers.iter().find(|(sent, _)| sent == name).map(|(_, values)| values.as_slice()) {
             None | Some([]) => Header::Absent,
             Some([value]) => Header::Text(value),

@@ -25,9 +25,12 @@ pub(crate) struct Meant {
     pub(crate) sni: Name,
     pub(crate) path: Path,
     pub(crate) method: Option<String>,
-    pub(crate) context: Vec<(String, String)>,
+    /// `None`: the gateway can say none.
+    pub(crate) context: Option<Vec<(String, String)>>,
     /// Each header with its values.
     pub(crate) headers: Vec<(String, Vec<String>)>,
+    /// Headers that the gateway does not hand on.
+    pub(crate) unseen_headers: Vec<String>,
 }
 
 /// A host or a server name.
@@ -35,6 +38,8 @@ pub(crate) struct Meant {
 pub(crate) enum Name {
     #[default]
     Unseen,
+    /// Seen not to be there.
+    IsNone,
     /// In a form that nobody can compare.
     Odd,
     Is(String),
@@ -121,31 +126,49 @@ fn best(rules: Vec<&Rule>, fit: impl Fn(&Rule) -> Option<usize>) -> Vec<&Rule> {
     rules.into_iter().filter(|rule| fit(rule).is_some() && fit(rule) == most).collect()
 }
 
+/// What a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Tunnel,
+    Connection,
+    Question,
+}
+
+impl Meant {
+    fn kind(&self) -> Kind {
+        match (&self.method, &self.sni) {
+            (Some(method), _) if method.to_uppercase() == "CONNECT" => Kind::Tunnel,
+            (Some(_), _) => Kind::Request,
+            (None, Name::Odd | Name::Is(_)) => Kind::Connection,
+            (None, Name::Unseen | Name::IsNone) => Kind::Question,
+        }
+    }
+}
+
 /// Says what comes of a request.
 pub(crate) fn verdict(rules: &[Rule], meant: &Meant) -> Verdict {
     let verdict = verdict_of_rules(rules, meant);
-    // A connection of which only the server name is seen, to a host that rules are written for.
-    let is_hidden = matches!(meant.host, Name::Unseen) && meant.method.is_none();
-    if verdict == Verdict::Nothing && is_hidden && rules.iter().any(|rule| rule.host.is_some()) {
-        let is_one =
-            |name: &str| rules.iter().any(|rule| rule.host.is_some() && fits(rule.host.as_ref(), name).is_some());
-        match &meant.sni {
-            Name::Odd => return Verdict::Refused,
-            Name::Is(name) if is_one(name) => return Verdict::Refused,
-            Name::Is(_) | Name::Unseen => {}
-        }
+    let mut by_host = rules.iter().filter_map(|rule| rule.host.as_ref()).peekable();
+    // Of a connection only the server name is seen: rules for a host of that name must not be missed.
+    if meant.kind() != Kind::Connection || by_host.peek().is_none() || verdict == Verdict::Refused {
+        return verdict;
     }
-    verdict
+    let Name::Is(name) = &meant.sni else { return Verdict::Refused };
+    let of_host = by_host.filter_map(|host| fits(Some(host), name)).max();
+    let found = rules.iter().find(|rule| verdict == Verdict::Rule(rule.id.clone()));
+    let of_sni = found.filter(|rule| rule.sni.is_some()).and_then(|rule| fits(rule.sni.as_ref(), name));
+    if of_host <= of_sni { verdict } else { Verdict::Refused }
 }
 
 fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
-    let all: Vec<&Rule> = rules.iter().collect();
+    let (all, kind): (Vec<&Rule>, Kind) = (rules.iter().collect(), meant.kind());
     let go_by_host = rules.iter().any(|rule| rule.host.is_some());
     let rules = match &meant.host {
         _ if !go_by_host => all,
         Name::Odd => return Verdict::Refused,
-        Name::Unseen if meant.method.is_some() => return Verdict::Refused,
-        Name::Unseen => best(all, |rule| rule.host.is_none().then_some(0)),
+        Name::Unseen | Name::IsNone if meant.method.is_some() => return Verdict::Refused,
+        Name::Unseen | Name::IsNone => best(all, |rule| rule.host.is_none().then_some(0)),
         Name::Is(host) => best(all, |rule| fits(rule.host.as_ref(), host)),
     };
     let of_host = rules.first().is_some_and(|rule| rule.host.is_some());
@@ -155,11 +178,19 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
         _ if !go_by_path => rules,
         Path::Odd => return Verdict::Refused,
         Path::Unseen => {
-            let without: Vec<&Rule> = rules.into_iter().filter(|rule| !has_path(rule)).collect();
-            if without.is_empty() && (of_host || meant.method.is_some()) {
-                return Verdict::Refused;
-            }
-            without
+            let without = rules.iter().copied().filter(|rule| !has_path(rule)).collect();
+            let verdict = of_place(without, of_host, meant);
+            let is_for_it = |rule: &&Rule| match kind {
+                Kind::Request => false,
+                Kind::Tunnel => rule.methods.iter().any(|method| method == "CONNECT"),
+                Kind::Connection => rule.sni.is_some(),
+                Kind::Question => true,
+            };
+            let is_meant = match &verdict {
+                Verdict::Rule(id) => rules.iter().any(|rule| rule.id == *id && is_for_it(rule)),
+                Verdict::Nothing | Verdict::Refused => kind == Kind::Question,
+            };
+            return if is_meant { verdict } else { Verdict::Refused };
         }
         Path::Is(segments, slash) => {
             let is = |rule: &&Rule, slash: bool| rule.path.as_ref() == Some(&(segments.clone(), slash));
@@ -173,15 +204,31 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
             })
         }
     };
-    let of_place = of_host || rules.first().is_some_and(|rule| has_path(rule));
+    of_place(rules, of_host, meant)
+}
+
+/// Says which of the rules for a host and path holds.
+fn of_place(rules: Vec<&Rule>, of_host: bool, meant: &Meant) -> Verdict {
+    let of_place = of_host || rules.first().is_some_and(|rule| rule.path.is_some() || rule.prefix.is_some());
     if rules.is_empty() {
         return Verdict::Nothing;
     }
     let go_by_name = rules.iter().any(|rule| rule.sni.is_some());
+    let is_one = |name: &String| rules.iter().any(|rule| rule.sni.is_some() && fits(rule.sni.as_ref(), name).is_some());
+    let is_one_by_sni = matches!(&meant.sni, Name::Is(name) if is_one(name));
+    if go_by_name && !is_one_by_sni {
+        match (&meant.sni, &meant.host) {
+            (Name::Odd, _) => return Verdict::Refused,
+            (Name::Unseen, _) if of_host => return Verdict::Refused,
+            (_, Name::Is(host)) if !of_host && is_one(host) => return Verdict::Refused,
+            (_, Name::Odd) if !of_host => return Verdict::Refused,
+            (_, Name::Unseen) if meant.method.is_some() => return Verdict::Refused,
+            _ => {}
+        }
+    }
     let rules = match &meant.sni {
-        Name::Odd if go_by_name => return Verdict::Refused,
         Name::Is(name) => best(rules, |rule| fits(rule.sni.as_ref(), name)),
-        Name::Unseen | Name::Odd => rules.into_iter().filter(|rule| rule.sni.is_none()).collect(),
+        Name::Unseen | Name::IsNone | Name::Odd => rules.into_iter().filter(|rule| rule.sni.is_none()).collect(),
     };
     if rules.is_empty() {
         return if of_place { Verdict::Refused } else { Verdict::Nothing };
@@ -196,40 +243,62 @@ enum Stands {
     HasAnotherMethod,
     IsAnother,
     CannotBeTold,
+    /// The gateway does not see what would tell.
+    IsNotSeen,
+    /// What goes through the tunnel may meet it.
+    PerhapsInside,
 }
 
 fn stands(rule: &Rule, meant: &Meant) -> Stands {
-    if !rule.context.iter().all(|pair| meant.context.contains(pair)) {
+    let has = |pair| meant.context.as_ref().is_none_or(|context| context.contains(pair));
+    if !rule.context.iter().all(has) {
         return Stands::IsAnother;
     }
+    let names_connect = rule.methods.iter().any(|method| method == "CONNECT");
+    let otherwise = match meant.kind() {
+        Kind::Tunnel if !names_connect => Stands::PerhapsInside,
+        Kind::Connection => Stands::PerhapsInside,
+        Kind::Tunnel | Kind::Request | Kind::Question => Stands::IsAnother,
+    };
     let values = |name: &str| {
         meant.headers.iter().filter(|(sent, _)| sent == name).flat_map(|(_, values)| values).collect::<Vec<_>>()
     };
-    let differs = |(name, value): &(String, String)| values(name).len() < 2 && values(name) != [value];
-    if rule.headers.iter().any(differs) {
-        return Stands::IsAnother;
+    let seen = || rule.headers.iter().filter(|(name, _)| !meant.unseen_headers.contains(name));
+    if seen().any(|(name, value)| values(name).len() < 2 && values(name) != [value]) {
+        return otherwise;
     }
-    if rule.headers.iter().any(|(name, _)| 1 < values(name).len()) {
+    if seen().any(|(name, _)| 1 < values(name).len()) {
         return Stands::CannotBeTold;
     }
+    let is_seen = (meant.context.is_some() || rule.context.is_empty()) && seen().count() == rule.headers.len();
+    let met = if is_seen { Stands::Meets } else { Stands::IsNotSeen };
     match &meant.method {
-        _ if rule.methods.is_empty() => Stands::Meets,
-        None => Stands::IsAnother,
+        _ if rule.methods.is_empty() => met,
+        None => otherwise,
         Some(method) if method.chars().any(|letter| letter.is_ascii_lowercase()) => Stands::CannotBeTold,
-        Some(method) if rule.methods.contains(method) => Stands::Meets,
-        Some(_) => Stands::HasAnotherMethod,
+        Some(method) if rule.methods.contains(method) => met,
+        Some(_) if is_seen => Stands::HasAnotherMethod,
+        Some(_) => otherwise,
     }
 }
 
 fn among(rules: &[&Rule], meant: &Meant) -> Verdict {
     let of = |wanted: Stands| rules.iter().filter(move |rule| stands(rule, meant) == wanted);
     let most = of(Stands::Meets).map(|rule| rule.count()).max();
-    if of(Stands::CannotBeTold).any(|rule| most.is_none_or(|most| most <= rule.count())) {
+    let is_before = |wanted: Stands| of(wanted).any(|rule| most.is_none_or(|most| most <= rule.count()));
+    if is_before(Stands::CannotBeTold) {
         return Verdict::Refused;
     }
     let meeting: Vec<_> = of(Stands::Meets).filter(|rule| Some(rule.count()) == most).collect();
+    let is_tunnel = meant.kind() == Kind::Tunnel;
     match meeting.as_slice() {
-        [rule] => Verdict::Rule(rule.id.clone()),
+        [_] if is_before(Stands::IsNotSeen) => Verdict::Refused,
+        [rule] => {
+            let hides =
+                is_tunnel && !rule.methods.iter().any(|method| method == "CONNECT") || meant.kind() == Kind::Connection;
+            let is_inside = is_before(Stands::PerhapsInside) || is_tunnel && is_before(Stands::HasAnotherMethod);
+            if hides && is_inside { Verdict::Refused } else { Verdict::Rule(rule.id.clone()) }
+        }
         [] if rules.iter().all(|rule| rule.is_anywhere()) && of(Stands::HasAnotherMethod).count() == 0 => {
             Verdict::Nothing
         }

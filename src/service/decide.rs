@@ -252,6 +252,11 @@ impl DecisionApi {
         }
     }
 
+    /// Returns the moment by the clock of this service.
+    pub(super) fn now(&self) -> Moment {
+        self.inner.clock.now()
+    }
+
     /// Refuses a request that is malformed, and counts it.
     fn invalid(&self, violations: &[Violation]) -> RpcStatus {
         self.metrics.refused(self.door);

@@ -252,6 +252,11 @@ pub enum CountingProblem {
     },
     /// A number that is no calendar year.
     NotAYear,
+    /// An id of a transfer that only the door for gateways gives.
+    IdOfADoor {
+        /// What its ids begin with.
+        prefix: &'static str,
+    },
 }
 
 /// Fewest bytes of a pseudonym: fewer can be guessed, and two persons may share one.

@@ -19,7 +19,9 @@ use axum::response::Response;
 use super::forwarded::{Believed, Forwarded};
 use super::{Doors, respond};
 use crate::service::labelled::{Answer, DecidedTransfer, Keeping};
-use crate::wire::described::{self, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict};
+use crate::wire::described::{
+    self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
+};
 use crate::wire::forwarded;
 use crate::wire::refused::{Refused, refused};
 use crate::wire::status::{self, RpcStatus};
@@ -56,12 +58,13 @@ pub(super) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
 }
 
 fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: &Forwarded<'_>) -> Response {
-    let DecidedTransfer { decision, rule, keeping, transfer_id: _ } = decided;
+    let DecidedTransfer { decision, rule, keeping, transfer_id: _, counted } = decided;
     let mut response = match described::verdict(decision) {
         Verdict::Goes => respond::empty(StatusCode::OK),
         Verdict::Stays => respond::json(StatusCode::FORBIDDEN, described::body(decision, rule.as_deref())),
     };
     put(&mut response, described::headers(decision));
+    put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);
     put(&mut response, rule.iter().map(|rule| (HEADER_GATEWAY_RULE, rule.clone())));
     let seconds = match keeping {
         Keeping::UntilItRunsOut => described::holds_for_seconds(decision).min(settings.cache_seconds_max),

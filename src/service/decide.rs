@@ -281,6 +281,11 @@ impl DecisionApi {
         }
     }
 
+    /// Returns the moment by the clock of this service.
+    pub(super) fn now(&self) -> Moment {
+        self.inner.clock.now()
+    }
+
     /// Refuses a request that is malformed, and counts it.
     pub(super) fn invalid(&self, violations: &[Violation]) -> RpcStatus {
         self.metrics.refused(self.door);

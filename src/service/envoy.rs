@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::deadline::Deadline;
 use super::labelled::{Answer, Besides, DecidedTransfer, LabelledDoor};
-use crate::domain::gateway::Record;
+use crate::domain::gateway::{Record, STREAM_ID_PREFIX};
 use crate::wire::envoy::answer::{self, Passage};
 use crate::wire::envoy::check::{Check, Counting, RECORD_KEY};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::Authorization;
@@ -41,7 +41,7 @@ impl EnvoyApi {
             _ if check.is_blank() => self.door.refuse(status::nothing_seen()),
             Ok(record) => {
                 // The number alone could be the id of a transfer of somebody else's.
-                let request_id = check.stream_id().map(|id| format!("envoy:{id}"));
+                let request_id = check.stream_id().map(|id| format!("{STREAM_ID_PREFIX}{id}"));
                 self.door.answer_on(&snapshot, &check, &Besides { record, request_id }).await
             }
             Err(refusal) => self.door.refuse(refusal),
@@ -49,8 +49,8 @@ impl EnvoyApi {
         let labels = || check.label_headers(&snapshot.gateway.headers);
         match answer {
             Answer::Decided(decided) => {
-                let DecidedTransfer { decision, rule, keeping: _, transfer_id } = *decided;
-                answer::decided(&decision, Passage { labels: labels(), rule, transfer_id })
+                let DecidedTransfer { decision, rule, keeping: _, transfer_id, counted } = *decided;
+                answer::decided(&decision, Passage { labels: labels(), rule, transfer_id, counted: counted.name() })
             }
             Answer::NoTransfer { digest } => answer::no_transfer(digest, labels()),
             Answer::Refused(refusal) => answer::refused(&refusal),

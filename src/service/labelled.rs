@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::decide::{Answered, Rests};
 use super::{DecisionApi, LedgerApi};
 use crate::domain::gateway::{
-    self, Fault, Label, LabelProblem, Labelled, Origin, Reading, Record, Seen, Unlabelled, Unmatched,
+    self, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, Origin, Reading, Record, Seen, Unlabelled, Unmatched,
 };
 use crate::domain::snapshot::Snapshot;
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
-use crate::wire::described;
+use crate::wire::described::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::status::{self, RpcStatus, Uncounted};
 
@@ -64,8 +64,29 @@ pub struct DecidedTransfer {
     pub rule: Option<String>,
     /// How long the answer can be kept.
     pub keeping: Keeping,
-    /// Under which id it was counted, if it was.
+    /// Under which id it was to be counted, if it was to be.
     pub transfer_id: Option<String>,
+    /// Whether it stands in the ledger.
+    pub counted: Counted,
+}
+
+/// Whether a transfer stands in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Under its id, since this question or an earlier one.
+    Yes,
+    /// It was only asked about, or may not go.
+    No,
+}
+
+impl Counted {
+    /// Returns the word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Counted::Yes => "yes",
+            Counted::No => "no",
+        }
+    }
 }
 
 /// How long an answer can be kept.
@@ -106,7 +127,12 @@ impl LabelledDoor {
         besides: &Besides,
     ) -> Answer {
         let stopwatch = Stopwatch::start();
-        let answer = self.settle(snapshot, gateway::read(snapshot, seen, &self.unmatched), besides).await;
+        // Where the gateway says that everything is counted, what cannot be counted must not pass.
+        let unmatched = match (besides.record, &*self.unmatched) {
+            (Record::Record, Unmatched::Allow) => &Unmatched::Refuse,
+            (_, unmatched) => unmatched,
+        };
+        let answer = self.settle(snapshot, gateway::read(snapshot, seen, unmatched), besides).await;
         self.took(stopwatch);
         answer
     }
@@ -139,7 +165,7 @@ impl LabelledDoor {
 
     /// Answers a question that needs no label. The door counts the time.
     pub async fn ask_about(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Answer {
-        decided(self.decisions.decide_on(snapshot, request).await, None, None)
+        decided(asked(self.decisions.decide_on(snapshot, request).await), None, None)
     }
 
     /// Refuses a request that the door itself cannot make sense of, and counts it.
@@ -172,7 +198,7 @@ impl LabelledDoor {
     async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
         let (answered, transfer_id) = match (labelled.record, besides.record) {
             (Record::AskOnly, Record::AskOnly) => {
-                (self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await, None)
+                (asked(self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await), None)
             }
             (Record::Record, _) | (_, Record::Record) => match transfer_id(labelled, besides) {
                 Some(transfer_id) => (self.count(snapshot, labelled, &transfer_id).await, Some(transfer_id)),
@@ -188,36 +214,58 @@ impl LabelledDoor {
         snapshot: &Arc<Snapshot>,
         labelled: &Labelled<'_>,
         transfer_id: &str,
-    ) -> Result<Answered, RpcStatus> {
+    ) -> Result<(Answered, Counted), RpcStatus> {
         let request = described::reserve_request(labelled, transfer_id);
         let reserved = self.counting.reserve_on(snapshot, &request).await;
         let decision = described::reserved_decision(reserved.map_err(|status| status::to_rpc_status(&status))?);
         // A reservation without a decision says nothing.
         let unreadable = || status::to_rpc_status(&status::uncounted(Uncounted::Unreadable));
-        Ok(Answered { decision: decision.ok_or_else(unreadable)?, rests: Rests::OnTotals })
+        let (decision, is_first_answer_again) = decision.ok_or_else(unreadable)?;
+        if described::verdict(&decision) == Verdict::Stays {
+            return Ok((Answered { decision, rests: Rests::OnTotals }, Counted::No));
+        }
+        // The ledger answers a retry as it did at first, for days. Here each question lets a request pass, so that what the
+        // policies have forbidden since must not go on under an old id. The transfer's own persons stand in the totals already
+        // and are added once more, which can only be stricter.
+        if is_first_answer_again && !described::holds(&decision, &snapshot.digest, self.decisions.now()) {
+            let again = self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await?;
+            if described::verdict(&again.decision) == Verdict::Stays {
+                return Ok((Answered { rests: Rests::OnTotals, ..again }, Counted::Yes));
+            }
+        }
+        Ok((Answered { decision, rests: Rests::OnTotals }, Counted::Yes))
     }
+}
+
+/// What was only asked about is not counted.
+fn asked(answered: Result<Answered, RpcStatus>) -> Result<(Answered, Counted), RpcStatus> {
+    answered.map(|answered| (answered, Counted::No))
 }
 
 /// Returns the id under which a transfer is counted.
 ///
 /// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
-/// can be made to look like another.
+/// can be made to look like another, because the ledger's own API refuses ids that begin like those of doors.
 fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
     match &labelled.transfer_id {
-        Some(label) => Some(format!("gateway:{label}")),
+        Some(label) => Some(format!("{LABEL_ID_PREFIX}{label}")),
         None => besides.request_id.clone(),
     }
 }
 
-fn decided(answered: Result<Answered, RpcStatus>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
+fn decided(
+    answered: Result<(Answered, Counted), RpcStatus>,
+    rule: Option<&str>,
+    transfer_id: Option<String>,
+) -> Answer {
     match answered {
-        Ok(Answered { decision, rests }) => {
+        Ok((Answered { decision, rests }, counted)) => {
             let keeping = match rests {
                 Rests::OnFacts => Keeping::UntilItRunsOut,
                 Rests::OnTotals => Keeping::Never,
             };
             let rule = rule.map(str::to_owned);
-            Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id }))
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id, counted }))
         }
         Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
         Err(refusal) => Answer::Unanswered(refusal),

@@ -9,7 +9,7 @@ use crate::domain::gateway::{Body, Context, Header};
 use crate::metrics;
 use crate::service::{DecideSettings, LedgerSettings};
 use crate::testing::ledger::MemoryLedger;
-use crate::testing::{StandingClock, snapshot};
+use crate::testing::{StandingClock, counting_snapshot, snapshot};
 
 /// A request with some headers.
 #[derive(Default)]
@@ -160,4 +160,47 @@ async fn a_ledger_that_does_not_answer_lets_nothing_pass() {
         assert_eq!(refusal.code, i32::from(Code::Unavailable));
     }
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Unanswered), 2);
+}
+
+/// Asks on a snapshot to count the transfer, and returns what was decided.
+async fn recorded(door: &LabelledDoor, snapshot: Snapshot) -> DecidedTransfer {
+    let answer = door.decide(&Arc::new(snapshot), &labelled(Some("t-3")), &Besides::default()).await;
+    let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
+    *decided
+}
+
+/// For a caller of the ledger a retry gets its first answer; here it would let one more request pass.
+#[tokio::test]
+async fn what_the_policies_forbid_now_does_not_pass_under_an_old_id() {
+    let (door, _) = door(Unmatched::Refuse);
+    let first = recorded(&door, counting_snapshot()).await;
+    assert_eq!((first.decision.outcome(), first.counted), (v1::Outcome::Allow, Counted::Yes));
+    let retry = recorded(&door, counting_snapshot()).await;
+    assert_eq!((retry.decision.decision_id, retry.counted), (first.decision.decision_id.clone(), Counted::Yes));
+    let stricter = recorded(&door, Snapshot { digest: "blake3:01".into(), ..snapshot() }).await;
+    assert_eq!((stricter.decision.outcome(), stricter.counted), (v1::Outcome::File, Counted::Yes));
+    // Policies that allow it still leave the first answer as it is.
+    let other = recorded(&door, Snapshot { digest: "blake3:02".into(), ..counting_snapshot() }).await;
+    assert_eq!(other.decision.decision_id, first.decision.decision_id);
+}
+
+#[tokio::test]
+async fn what_is_only_asked_about_or_may_not_go_is_not_counted() {
+    let (door, _) = door(Unmatched::Refuse);
+    assert_eq!(recorded(&door, snapshot()).await.counted, Counted::No);
+    // An id without `record` counts nothing, and the answer says so.
+    let labels = [TRIAL, ("x-neglist-sensitive-persons", "5"), ("x-neglist-transfer-id", "t-4")];
+    let on = Arc::new(counting_snapshot());
+    let answer = door.answer_on(&on, &request(&labels), &Besides::default()).await;
+    let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
+    assert_eq!((decided.decision.outcome(), decided.counted), (v1::Outcome::Allow, Counted::No));
+}
+
+#[tokio::test]
+async fn what_is_no_transfer_does_not_pass_where_everything_is_counted() {
+    let (door, _) = door(Unmatched::Allow);
+    let besides = Besides { record: Record::Record, request_id: Some("envoy:1".into()) };
+    let answer = door.answer_on(&door.snapshot(), &request(&[]), &besides).await;
+    let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+    assert!(refusal.message.contains("no gateway rule matches"), "{}", refusal.message);
 }

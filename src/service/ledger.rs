@@ -349,6 +349,10 @@ fn invalid(violations: &[Violation]) -> Status {
 impl LedgerService for LedgerApi {
     async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
         let stopwatch = Stopwatch::start();
+        if let Err(violations) = wire::callers_id(&request.get_ref().transfer_id) {
+            self.metrics.refused(self.door);
+            return Err(invalid(&violations));
+        }
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
         self.metrics.took(self.door, stopwatch.elapsed());

@@ -202,6 +202,12 @@ async fn commit_and_release_can_be_repeated_and_exclude_each_other() {
     assert_refused(server.send(request("back", names(3))).await, Code::FailedPrecondition, "TRANSFER_RELEASED");
     assert_refused(server.commit("never").await, Code::NotFound, "TRANSFER_NOT_FOUND");
     assert_refused(server.release("").await, Code::InvalidArgument, "transfer_id MISSING");
+    // Whoever could use the id of a request at a gateway could count in its place, or take it back.
+    for id in ["gateway:t-1", "envoy:8314148428928157450"] {
+        assert_refused(server.commit(id).await, Code::InvalidArgument, "transfer_id ID_OF_A_DOOR");
+        assert_refused(server.release(id).await, Code::InvalidArgument, "transfer_id ID_OF_A_DOOR");
+        assert_refused(server.send(request(id, names(1))).await, Code::InvalidArgument, "transfer_id ID_OF_A_DOOR");
+    }
     assert_eq!(server.count("city", "national/general/2026").await, (2, 0));
 }
 

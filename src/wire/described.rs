@@ -10,6 +10,7 @@ use super::labels;
 use super::status::{self, RpcStatus};
 use crate::domain::gateway::Labelled;
 use crate::domain::reason::Outcome;
+use crate::domain::units::Moment;
 
 /// Returns the request that asks about a transfer.
 pub fn decide_request(labelled: &Labelled<'_>) -> v1::DecideRequest {
@@ -29,10 +30,16 @@ pub fn reserve_request(labelled: &Labelled<'_>, transfer_id: &str) -> v1::Reserv
     }
 }
 
-/// Returns the decision of a reservation.
-pub fn reserved_decision(response: v1::ReserveResponse) -> Option<v1::Decision> {
-    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed: _ } = response;
-    decision
+/// Returns the decision of a reservation, and whether it is the first answer to what was asked again.
+pub fn reserved_decision(response: v1::ReserveResponse) -> Option<(v1::Decision, bool)> {
+    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = response;
+    decision.map(|decision| (decision, replayed))
+}
+
+/// Says whether a decision still holds: under the policies that made it, until it runs out. One that names neither does not.
+pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
+    let is_in_force = decision.snapshot.as_ref().is_some_and(|snapshot| snapshot.digest == digest);
+    is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
 }
 
 /// Returns the decision of a response.
@@ -290,6 +297,8 @@ pub fn headers(decision: &v1::Decision) -> Vec<(&'static str, String)> {
     headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_header_text)?))).collect()
 }
 
+/// Whether the transfer stands in the ledger: `yes` or `no`.
+pub const HEADER_COUNTED: &str = "x-neglist-counted";
 /// The outcome, in lower case; `refused` and `no-transfer` where nothing was decided.
 pub const HEADER_OUTCOME: &str = "x-neglist-outcome";
 /// The id of the decision.

@@ -4,7 +4,7 @@
 //! stands in backticks, with control characters escaped.
 
 use super::generated::v1;
-use crate::domain::asked::{AskedPersons, CODE_BYTES_MAX};
+use crate::domain::asked::AskedPersons;
 use crate::domain::gateway::{
     BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, NOTHING_MATCHES, Nothing,
     Origin, PathFault, Unlabelled,
@@ -234,9 +234,9 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             format!("{noun}: {place} is {count}: at most {} are possible, so count distinct persons", Persons::MAX),
             format!("{noun_zh}：{place_zh}为 {count}：最多 {} 人，请按自然人去重计数", Persons::MAX),
         ),
-        Fault::TooLong { bytes } => (
-            format!("{noun}: {place} is {bytes} bytes long: at most {CODE_BYTES_MAX} are allowed"),
-            format!("{noun_zh}：{place_zh}长 {bytes} 字节：最多 {CODE_BYTES_MAX} 字节"),
+        Fault::TooLong { bytes, max } => (
+            format!("{noun}: {place} is {bytes} bytes long: at most {max} are allowed"),
+            format!("{noun_zh}：{place_zh}长 {bytes} 字节：最多 {max} 字节"),
         ),
         Fault::Body(fault) => body_texts(&(noun, noun_zh), &(place, place_zh), *fault),
         Fault::Disagrees { request, rule } => (

@@ -48,7 +48,7 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::NotText,
         Fault::NotANumber { text: word.to_owned() },
         Fault::TooManyPersons { count: u64::MAX },
-        Fault::TooLong { bytes: 4_096 },
+        Fault::TooLong { bytes: 4_096, max: 128 },
         Fault::Disagrees { request: word.to_owned(), rule: word.to_owned() },
         Fault::FlowBesideFields,
         Fault::Choice(ChoiceFault::HostNotSeen),

@@ -14,6 +14,7 @@ use crate::domain::asked::{
 };
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
+use crate::domain::gateway::{LABEL_ID_PREFIX, STREAM_ID_PREFIX};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
@@ -215,7 +216,21 @@ pub fn release(request: &v1::ReleaseRequest) -> Result<&str, Vec<Violation>> {
 fn transfer_id_of(transfer_id: &str) -> Result<&str, Vec<Violation>> {
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
-    if violations.is_empty() { Ok(transfer_id) } else { Err(violations) }
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    callers_id(transfer_id).map(|()| transfer_id)
+}
+
+/// Checks that an id is none of those that doors give to the requests of gateways. Whoever could use one could count in place
+/// of the door, and what goes through it would be taken for a retry.
+///
+/// # Errors
+/// It is one.
+pub fn callers_id(transfer_id: &str) -> Result<(), Vec<Violation>> {
+    let prefix = [LABEL_ID_PREFIX, STREAM_ID_PREFIX].into_iter().find(|prefix| transfer_id.starts_with(prefix));
+    let problem = prefix.map(|prefix| Problem::Counting(CountingProblem::IdOfADoor { prefix }));
+    problem.map_or(Ok(()), |problem| Err(vec![Violation::new("transfer_id", problem)]))
 }
 
 /// A question about the totals of an exporter.

@@ -54,6 +54,7 @@ const fn counting_reason(problem: CountingProblem) -> &'static str {
         CountingProblem::TimeToLive { .. } => "TIME_TO_LIVE_OUT_OF_RANGE",
         CountingProblem::NotNow { .. } => "NOT_NOW",
         CountingProblem::NotAYear => "NOT_A_YEAR",
+        CountingProblem::IdOfADoor { .. } => "ID_OF_A_DOOR",
     }
 }
 
@@ -160,6 +161,10 @@ fn counting(problem: CountingProblem) -> (String, String) {
             format!(
                 "计数以当下为准，不得选择其他日期的清单、许可或年度：请不填时点，或填写不早于 {age_max_s} 秒前、不晚于 {ahead_max_s} 秒后的时点"
             ),
+        ),
+        CountingProblem::IdOfADoor { prefix } => (
+            format!("ids that begin with `{prefix}` are those of requests at a gateway: choose another id"),
+            format!("以 `{prefix}` 开头的编号专用于经网关的请求：请换用其他编号"),
         ),
         CountingProblem::NotAYear => fixed((
             "not a calendar year: use one from 1 to 9999, or 0 for the current one",

@@ -71,6 +71,7 @@ fn problems() -> Vec<Problem> {
         CountingProblem::TimeToLive { max_s: 86_400 },
         CountingProblem::NotNow { age_max_s: 3_600, ahead_max_s: 60 },
         CountingProblem::NotAYear,
+        CountingProblem::IdOfADoor { prefix: "gateway:" },
     ];
     problems.extend(counting.map(Problem::Counting));
     problems

@@ -82,7 +82,7 @@ struct Sent<'a> {
 impl<'a> Sent<'a> {
     fn read<S: Seen + ?Sized>(headers: &LabelHeaders, seen: &'a S, problems: &mut Problems) -> Self {
         let mut text = |name: &str, label| {
-            value::header(seen, name).unwrap_or_else(|fault| {
+            value::header(seen, name, label).unwrap_or_else(|fault| {
                 problems.add(label, Origin::Header(name.to_owned()), fault);
                 None
             })
@@ -126,7 +126,7 @@ fn by_rule<'a, S: Seen + ?Sized>(
     }
     let flow = agreed(flow, sent.flow, (Label::Flow, &headers.flow), problems);
     let transfer_id = gives.transfer_id.as_ref().and_then(|source| {
-        let text = value::text_at(seen, source);
+        let text = value::text_at(seen, source, Label::TransferId);
         text.map_err(|fault| problems.add(Label::TransferId, value::origin(source), fault)).ok()
     });
     let transfer_id = agreed(transfer_id, sent.transfer_id, (Label::TransferId, &headers.transfer_id), problems);

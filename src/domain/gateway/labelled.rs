@@ -50,6 +50,11 @@ pub struct LabelledItem<'a> {
     pub attributes: Vec<Cow<'a, str>>,
 }
 
+/// What the ledger's ids of transfers begin with whose id is a label. No caller of the ledger itself may use them.
+pub const LABEL_ID_PREFIX: &str = "gateway:";
+/// What the ledger's ids of transfers begin with whose id Envoy drew. No caller of the ledger itself may use them.
+pub const STREAM_ID_PREFIX: &str = "envoy:";
+
 /// What a door does with a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Record {
@@ -211,10 +216,12 @@ pub enum Fault {
         /// The number as it came.
         count: u64,
     },
-    /// Longer than [`CODE_BYTES_MAX`](crate::domain::asked::CODE_BYTES_MAX).
+    /// Longer than such a label may be.
     TooLong {
         /// Bytes as they came.
         bytes: usize,
+        /// The most that are allowed.
+        max: usize,
     },
     /// The body does not give it.
     Body(BodyFault),

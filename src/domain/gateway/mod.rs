@@ -21,8 +21,8 @@ mod value;
 pub use choose::{Choice, Cost, is_about_everything};
 pub use label::{label, read};
 pub use labelled::{
-    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, NOTHING_MATCHES, Nothing,
-    Origin, PathFault, Reading, Record, Unlabelled, Unmatched,
+    BodyFault, ChoiceFault, Fault, HostFault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, LabelledItem,
+    NOTHING_MATCHES, Nothing, Origin, PathFault, Reading, Record, STREAM_ID_PREFIX, Unlabelled, Unmatched,
 };
 pub use place::{PATH_BYTES_MAX, host, path};
 pub use seen::{Body, Context, Header, Seen};

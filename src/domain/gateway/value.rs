@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{BodyFault, Fault, Label, LabelProblem, Origin};
+use super::labelled::{BodyFault, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Origin};
 use super::seen::{Body, Context, Header, Seen};
 use super::table::{Given, Source};
 use crate::domain::asked::CODE_BYTES_MAX;
@@ -41,7 +41,7 @@ impl Problems {
             Given::Literal(text) => return Some(Cow::Borrowed(text)),
             Given::From(source) => source,
         };
-        let text = text_at(seen, source);
+        let text = text_at(seen, source, label);
         text.map_err(|fault| self.add(label, origin(source), fault)).ok()
     }
 
@@ -58,7 +58,7 @@ impl Problems {
         };
         let count = match source {
             Source::Body(pointer) => persons_in_body(seen.body(pointer)),
-            Source::Header(_) | Source::Context(_) => text_at(seen, source).and_then(|text| persons(&text)),
+            Source::Header(_) | Source::Context(_) => text_at(seen, source, label).and_then(|text| persons(&text)),
         };
         count.map_err(|fault| self.add(label, origin(source), fault)).ok()
     }
@@ -75,13 +75,17 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// Returns the text of a header; `None` where it was not sent, or where the gateway does not hand it on.
-pub(super) fn header<'a, S: Seen + ?Sized>(seen: &'a S, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+pub(super) fn header<'a, S: Seen + ?Sized>(
+    seen: &'a S,
+    name: &str,
+    label: Label,
+) -> Result<Option<Cow<'a, str>>, Fault> {
     match seen.header(name) {
         Header::Absent | Header::NotSeen => Ok(None),
         Header::Repeated => Err(Fault::Repeated),
         Header::NotText => Err(Fault::NotText),
         Header::Text(text) if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Err(Fault::NotText),
-        Header::Text(text) => word(Cow::Borrowed(text)).map(Some),
+        Header::Text(text) => word(Cow::Borrowed(text), label).map(Some),
     }
 }
 
@@ -95,17 +99,17 @@ pub(super) fn origin(source: &Source) -> Origin {
 }
 
 /// Returns the text at a place of the request, where a rule asks for one.
-pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source) -> Result<Cow<'a, str>, Fault> {
+pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source, label: Label) -> Result<Cow<'a, str>, Fault> {
     match source {
         Source::Header(name) if seen.header(name) == Header::NotSeen => Err(Fault::NotSeen),
-        Source::Header(name) => header(seen, name)?.ok_or(Fault::Missing),
+        Source::Header(name) => header(seen, name, label)?.ok_or(Fault::Missing),
         Source::Context(key) => match seen.context(key) {
             Context::Absent => Err(Fault::Missing),
             Context::NotSeen => Err(Fault::NotSeen),
-            Context::Text(text) => word(Cow::Borrowed(text)),
+            Context::Text(text) => word(Cow::Borrowed(text), label),
         },
         Source::Body(pointer) => match seen.body(pointer) {
-            Body::Text(text) => word(text),
+            Body::Text(text) => word(text, label),
             Body::Number(_) | Body::Count(_) | Body::Other => Err(Fault::Body(BodyFault::WrongKind)),
             other => Err(no_member(&other)),
         },
@@ -136,11 +140,13 @@ const fn no_member(body: &Body<'_>) -> Fault {
 }
 
 /// Bounds a text that stands for a code or a name.
-pub(super) fn word(text: Cow<'_, str>) -> Result<Cow<'_, str>, Fault> {
+fn word(text: Cow<'_, str>, label: Label) -> Result<Cow<'_, str>, Fault> {
+    // The id is what the ledger knows the transfer by, with what tells it from the ids of others before it.
+    let max = if label == Label::TransferId { CODE_BYTES_MAX - LABEL_ID_PREFIX.len() } else { CODE_BYTES_MAX };
     match text.len() {
         0 => Err(Fault::Empty),
-        1..=CODE_BYTES_MAX => Ok(text),
-        bytes => Err(Fault::TooLong { bytes }),
+        bytes if max < bytes => Err(Fault::TooLong { bytes, max }),
+        _ => Ok(text),
     }
 }
 
@@ -175,9 +181,10 @@ mod tests {
 
     #[test]
     fn words_have_a_first_and_a_last_length() {
-        assert_eq!(word("".into()), Err(Fault::Empty));
-        assert!(word("x".repeat(CODE_BYTES_MAX).into()).is_ok());
-        let long = "x".repeat(CODE_BYTES_MAX + 1);
-        assert_eq!(word(long.into()), Err(Fault::TooLong { bytes: CODE_BYTES_MAX + 1 }));
+        assert_eq!(word("".into(), Label::Flow), Err(Fault::Empty));
+        for (label, max) in [(Label::Flow, CODE_BYTES_MAX), (Label::TransferId, CODE_BYTES_MAX - 8)] {
+            assert!(word("x".repeat(max).into(), label).is_ok());
+            assert_eq!(word("x".repeat(max + 1).into(), label), Err(Fault::TooLong { bytes: max + 1, max }));
+        }
     }
 }

@@ -49,17 +49,21 @@ pub struct Passage {
     pub labels: Vec<String>,
     /// The rule that matched.
     pub rule: Option<String>,
-    /// Under which id it was counted, if it was.
+    /// Under which id it was to be counted, if it was to be.
     pub transfer_id: Option<String>,
+    /// Whether it stands in the ledger: `yes` or `no`.
+    pub counted: &'static str,
 }
 
 /// Answers with a decision.
 pub fn decided(decision: &v1::Decision, passage: Passage) -> CheckResponse {
     let mut metadata = of_decision(decision);
-    let Passage { labels, rule, transfer_id } = passage;
+    let Passage { labels, rule, transfer_id, counted } = passage;
+    metadata.push(("counted", text(counted)));
     let known = [("gateway_rule", rule), ("transfer_id", transfer_id)];
     metadata.extend(known.into_iter().filter_map(|(name, said)| Some((name, Kind::StringValue(said?)))));
-    let headers = described::headers(decision).into_iter().map(|(name, value)| header(name, &value)).collect();
+    let headers = described::headers(decision).into_iter().map(|(name, value)| header(name, &value));
+    let headers = headers.chain([header(described::HEADER_COUNTED, counted)]).collect();
     match described::verdict(decision) {
         Verdict::Goes => allowed(headers, labels, metadata),
         Verdict::Stays => {

@@ -19,8 +19,6 @@ use crate::wire::json_pointer;
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 /// How long a body is, where its sender says so beforehand.
 const CONTENT_LENGTH: &str = "content-length";
-/// The id of a request that its client may choose.
-const REQUEST_ID: &str = "x-request-id";
 /// What our own keys of `context_extensions` begin with.
 const OUR_KEYS: &str = "neglist-";
 /// The key of `context_extensions` that names the headers which are handed on, with commas between; without it all are.
@@ -76,7 +74,8 @@ impl<'a> Check<'a> {
     pub fn stream_id(&self) -> Option<u64> {
         let http = self.http?;
         let id: u64 = http.id.parse().ok().filter(|id: &u64| *id != 0 && id.to_string() == http.id)?;
-        let is_forgeable = values(http, REQUEST_ID).any(|value| value.bytes == http.id.as_bytes());
+        let is_it = |part: &[u8]| part.trim_ascii() == http.id.as_bytes();
+        let is_forgeable = all_values(http).any(|value| value.bytes.split(|byte| *byte == b',').any(is_it));
         (!is_forgeable).then_some(id)
     }
 
@@ -205,6 +204,12 @@ fn values<'a>(http: &'a HttpRequest, name: &str) -> impl Iterator<Item = Value<'
     let is_named = move |key: &str| key.eq_ignore_ascii_case(name);
     let raw = raw(http).iter().filter(move |header| is_named(&header.key));
     joined.chain(raw.flat_map(raw_values))
+}
+
+/// Returns every value of every header.
+fn all_values(http: &HttpRequest) -> impl Iterator<Item = Value<'_>> {
+    let joined = http.headers.values().map(|value| Value { bytes: value.as_bytes(), is_joined: true });
+    joined.chain(raw(http).iter().flat_map(raw_values))
 }
 
 fn raw(http: &HttpRequest) -> &[HeaderValue] {

@@ -50,6 +50,29 @@ fn a_connection_has_at_most_a_server_name() {
 }
 
 #[test]
+fn a_number_that_a_header_repeats_is_not_envoys_own() {
+    let id = |header: (&str, &[u8])| {
+        let header_map = Some(raw_headers(&[header]));
+        let request = request(HttpRequest { id: "78".into(), header_map, ..HttpRequest::default() });
+        Check::new(&request).stream_id()
+    };
+    assert_eq!(id(("x-request-id", b"79")), Some(78));
+    assert_eq!(id(("x-request-id", b"178,780")), Some(78));
+    for header in [
+        ("x-request-id", &b"78"[..]),
+        ("x-correlation-id", b"78"),
+        ("X-Request-Id", b"78,79"),
+        ("x-trace", b"77, 78 "),
+        ("x-trace", b"\xff,78"),
+    ] {
+        assert_eq!(id(header), None, "{header:?}");
+    }
+    let headers = std::collections::HashMap::from([("x-joined".to_owned(), "1, 78".to_owned())]);
+    let request = request(HttpRequest { id: "78".into(), headers, ..HttpRequest::default() });
+    assert_eq!(Check::new(&request).stream_id(), None);
+}
+
+#[test]
 fn what_is_not_handed_on_is_not_seen() {
     let mut request = request(HttpRequest { host: "a.b".into(), ..HttpRequest::default() });
     assert_eq!(Check::new(&request).context("route"), Context::NotSeen);

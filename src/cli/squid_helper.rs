@@ -8,6 +8,7 @@
 //! tells them apart by their channel. Whatever goes wrong is `BH`, of which Squid makes a refusal. How many questions wait,
 //! how long, and how long a line may be is bounded; whoever has to wait stays in Squid.
 
+use std::error::Error as _;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use clap::Args;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 
 use super::{EXIT_FAILURE, EXIT_USAGE, complain};
 use crate::config::address::Address;
@@ -234,7 +235,7 @@ impl Asker {
                 }
                 return squid::reply(response.get_ref());
             }
-            Ok(Err(status)) => format!("`{}` answered {}", self.address, status.message()),
+            Ok(Err(status)) => unanswered(&self.address, &status),
             Err(_) => format!("`{}` did not answer in time", self.address),
         };
         if !self.is_away.swap(true, Ordering::Relaxed) {
@@ -242,6 +243,19 @@ impl Asker {
         }
         squid::broken(&why)
     }
+}
+
+/// Says why there is no answer. A status that comes from the server has no cause of its own here.
+fn unanswered(address: &Address, status: &Status) -> String {
+    let Some(mut root) = status.source() else { return format!("`{address}` answered {}", status.message()) };
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    if root.is::<tonic::TimeoutExpired>() {
+        return format!("`{address}` did not answer in time");
+    }
+    // The system's own texts begin with a capital.
+    format!("`{address}` cannot be reached: {}", root.to_string().to_lowercase())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! A text comes from a client of a gateway, and what is read here decides whether data may leave:
 //! a key that stands twice in its object is reported, never resolved by picking one, because the
-//! server behind the gateway may pick the other. The whole text is read, so that what follows the
+//! server behind the gateway may pick the other. So is a key that differs from the wanted one in capitals
+//! only: some servers, such as those that read JSON with the standard library of Go, take it for the same. The whole text is read, so that what follows the
 //! member is JSON too; nothing but the member is kept. Nesting is bounded by the reader of JSON.
 
 use std::borrow::Cow;
@@ -138,17 +139,28 @@ impl<'de> Visitor<'de> for Step<'_> {
             while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(Body::Other);
         };
-        let mut found = None;
+        let (mut found, mut is_in_other_capitals) = (None, false);
         while let Some(key) = members.next_key::<Cow<'de, str>>()? {
-            if key != step.as_str() {
-                members.next_value::<IgnoredAny>()?;
+            if key == step.as_str() {
+                let body = members.next_value_seed(Step { steps: rest })?;
+                found = Some(if found.is_none() { body } else { Body::Repeated });
                 continue;
             }
-            let body = members.next_value_seed(Step { steps: rest })?;
-            found = Some(if found.is_none() { body } else { Body::Repeated });
+            is_in_other_capitals |= folded(&key).eq(folded(step));
+            members.next_value::<IgnoredAny>()?;
         }
-        Ok(found.unwrap_or(Body::Absent))
+        match found {
+            _ if !is_in_other_capitals => Ok(found.unwrap_or(Body::Absent)),
+            Some(_) => Ok(Body::Repeated),
+            None => Ok(Body::InOtherCapitals),
+        }
     }
+}
+
+/// Returns a key without the difference between capitals and small letters. By way of the capitals, because `ſ` has the same
+/// one as `s`.
+fn folded(key: &str) -> impl Iterator<Item = char> {
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// An index of RFC 6901: decimal digits without a leading zero.
@@ -208,6 +220,19 @@ mod tests {
         check(r#"{"a": {"b": 1, "b": 2}}"#, "/a/b", &Body::Repeated);
         // Apart from the way nobody reads it.
         check(r#"{"x": 1, "x": 2, "a": 1}"#, "/a", &Body::Number(1));
+    }
+
+    #[test]
+    fn a_key_in_other_capitals_is_the_same_to_some_servers() {
+        check(r#"{"subjects": [], "Subjects": [1, 2, 3]}"#, "/subjects", &Body::Repeated);
+        check(r#"{"SUBJECTS": [1], "subjects": []}"#, "/subjects", &Body::Repeated);
+        check(r#"{"a": {"Subjects": [1]}}"#, "/a/subjects", &Body::InOtherCapitals);
+        check(r#"{"A": {"subjects": [1]}}"#, "/a/subjects", &Body::InOtherCapitals);
+        // The long s and the sign of Kelvin have the same capital, or small letter, as s and k.
+        check(r#"{"\u017fubjects": [1]}"#, "/subjects", &Body::InOtherCapitals);
+        check(r#"{"\u212ay": [1]}"#, "/ky", &Body::InOtherCapitals);
+        check(r#"{"subject": 1, "subjectss": 1}"#, "/subjects", &Body::Absent);
+        check(r#"{"x": {"B": 1}, "a": {"b": 2}}"#, "/a/b", &Body::Number(2));
     }
 
     #[test]

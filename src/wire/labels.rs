@@ -265,6 +265,10 @@ fn body_texts(
     fault: BodyFault,
 ) -> (String, String) {
     let (en, zh) = match fault {
+        BodyFault::InOtherCapitals => (
+            "a key stands there with other capitals, which some servers take for the same: write it as the rule does",
+            "该处的键名仅大小写不同，部分服务器会视为相同：请按规则中的写法填写",
+        ),
         BodyFault::NotThere => (
             "the gateway sent no body: let it send the body, or take the label from elsewhere",
             "网关未发送正文：请让网关发送正文，或从别处取得该标签",

@@ -62,7 +62,8 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::Choice(ChoiceFault::Ambiguous { rules: rules() }),
         Fault::Choice(ChoiceFault::SlashAtEnd { written: word.to_owned() }),
     ];
-    let bodies = [BodyFault::WrongKind, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
+    let bodies =
+        [BodyFault::WrongKind, BodyFault::InOtherCapitals, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
     faults.extend(bodies.map(Fault::Body));
     let hosts = [HostFault::Character, HostFault::NotAscii, HostFault::Parts, HostFault::Address, HostFault::Port];
     faults.extend(hosts.map(Fault::Host));

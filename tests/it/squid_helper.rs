@@ -168,6 +168,7 @@ async fn without_a_server_nothing_is_ok_and_one_that_is_back_is_found() {
     let mut helper = Helper::start(&socket, &["--timeout-ms", "20000"]);
     let answer = helper.ask(line(1, ALLOW));
     assert!(answer.starts_with("1 BH message="), "{answer}");
+    assert!(answer.contains("cannot%20be%20reached:%20no%20such%20file"), "{answer}");
     for ledger in ["ledger-1", "ledger-2"] {
         let server = serve(&directory, &socket, ledger).await;
         let mut answer = helper.ask(line(2, ALLOW));

@@ -269,6 +269,7 @@ impl Fault {
             Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
             Fault::TooLong { .. } => "TOO_LONG",
             Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
+            Fault::Body(BodyFault::InOtherCapitals) => "KEY_IN_OTHER_CAPITALS",
             Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",
             Fault::Body(BodyFault::Partial) => "BODY_PARTIAL",
             Fault::Body(BodyFault::NotJson) => "BODY_NOT_JSON",
@@ -294,6 +295,8 @@ impl Fault {
 pub enum BodyFault {
     /// What stands there is of another kind than the label.
     WrongKind,
+    /// The key stands there with other capitals.
+    InOtherCapitals,
     /// The gateway sent no body.
     NotThere,
     /// The gateway sent the beginning of the body only.

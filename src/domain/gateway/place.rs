@@ -126,8 +126,24 @@ enum Form {
 /// whether it is encoded or not, and what it does not, many take as itself.
 const fn form(byte: u8) -> Form {
     match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'~' => Form::Written,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => Form::Written,
+        b'0'..=b'9'
+        | b'A'..=b'Z'
+        | b'a'..=b'z'
+        | b'-'
+        | b'_'
+        | b'~'
+        | b'!'
+        | b'$'
+        | b'&'
+        | b'\''
+        | b'('
+        | b')'
+        | b'*'
+        | b'+'
+        | b','
+        | b'='
+        | b':'
+        | b'@' => Form::Written,
         b'"' | b'<' | b'>' | b'[' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' => Form::Encoded,
         b'.' => Form::Plain(PathFault::DotSegment),
         b'/' => Form::Plain(PathFault::HiddenSlash),

@@ -76,6 +76,8 @@ pub enum Body<'a> {
     Other,
     /// A key on the way to it stands twice in its object. Nobody picks one of them.
     Repeated,
+    /// A key on the way to it stands there with other capitals only. Some servers take it for the same.
+    InOtherCapitals,
     /// The gateway sent no body, or does not send bodies.
     NotThere,
     /// The gateway sent the beginning of the body only.

@@ -131,6 +131,7 @@ const fn no_member(body: &Body<'_>) -> Fault {
     match body {
         Body::Absent => Fault::Missing,
         Body::Repeated => Fault::Repeated,
+        Body::InOtherCapitals => Fault::Body(BodyFault::InOtherCapitals),
         Body::NotThere => Fault::Body(BodyFault::NotThere),
         Body::Partial => Fault::Body(BodyFault::Partial),
         Body::NotJson => Fault::Body(BodyFault::NotJson),

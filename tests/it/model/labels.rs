@@ -274,11 +274,10 @@ fn stands(rule: &Rule, meant: &Meant) -> Stands {
     let met = if is_seen { Stands::Meets } else { Stands::IsNotSeen };
     match &meant.method {
         _ if rule.methods.is_empty() => met,
-        None => otherwise,
         Some(method) if method.chars().any(|letter| letter.is_ascii_lowercase()) => Stands::CannotBeTold,
         Some(method) if rule.methods.contains(method) => met,
         Some(_) if is_seen => Stands::HasAnotherMethod,
-        Some(_) => otherwise,
+        None | Some(_) => otherwise,
     }
 }
 

@@ -224,6 +224,15 @@ fn the_cap_of_a_clearance_holds_for_persons_told_of_important_data() {
 }
 
 #[test]
+fn what_is_stated_of_a_scenario_is_held_against_the_cap_of_important_data_too() {
+    let world = world(&[REGISTRY]);
+    let stated =
+        |count| Asked { scenario_year_to_date: persons(count, 0), persons: persons(1, 0), ..registered("site") };
+    check_outcome(&world, &stated(9), Outcome::Allow, ReasonCode::CoveredByClearance);
+    check_outcome(&world, &stated(10), Outcome::Assess, ReasonCode::ImportantDataInCatalogue);
+}
+
+#[test]
 fn the_clearance_that_is_named_is_the_least_that_suffices_whatever_the_order_of_files() {
     let world = world(&[REGISTRY]);
     let decision = decide(&world, &Asked { persons: persons(100_000, 0), ..registered("name") }).unwrap();

@@ -114,7 +114,7 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         verdict.important = true;
         verdict.whatever = Outcome::Assess;
         let counts = Counts::of(said, &verdict);
-        raise(&mut verdict, &counts, counts.national);
+        raise(&mut verdict, &counts, counts.national.max(counts.scenario));
         return verdict;
     };
     // 1. Not an export.
@@ -205,7 +205,8 @@ fn settle(
         return;
     }
     verdict.whatever = verdict.required;
-    raise(verdict, counts, counts.national);
+    // What is stated of the scenario may have gone out under the clearance, too.
+    raise(verdict, counts, counts.national.max(counts.scenario));
 }
 
 fn raise(verdict: &mut Verdict, counts: &Counts, persons: Count) {

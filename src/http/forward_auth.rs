@@ -52,7 +52,7 @@ pub(super) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
             put(&mut response, [(HEADER_OUTCOME, "no-transfer".to_owned()), (HEADER_DIGEST, digest)]);
             response
         }
-        Answer::Refused(refusal) => denied_without_decision(&described::without_totals(refusal)),
+        Answer::Refused(refusal) => denied_without_decision(&refusal),
         Answer::Unanswered(refusal) => unanswered(&refusal),
     }
 }

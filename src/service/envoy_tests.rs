@@ -361,6 +361,16 @@ async fn counting_without_a_ledger_is_an_error() {
     );
 }
 
+/// A gateway cannot state totals: it is not asked for them.
+#[tokio::test]
+async fn what_depends_on_totals_is_denied_without_a_ledger() {
+    let api = api_with(counting_snapshot(), Unmatched::Refuse, None);
+    let response = api.answer(&trial("10")).await;
+    let answer = denied(&response).1;
+    assert_eq!(meta(&response, "reasons"), "NO_LEDGER");
+    assert!(answer.body.contains("start the server with a ledger") && answer.body.contains("台账"), "{}", answer.body);
+}
+
 #[tokio::test]
 async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
     let ledger: Option<Arc<dyn Ledger>> = Some(Arc::new(MemoryLedger::default()));

@@ -267,7 +267,9 @@ fn decided(
             let rule = rule.map(str::to_owned);
             Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id, counted }))
         }
-        Err(refusal) if status::is_callers(&status::to_status(&refusal)) => Answer::Refused(refusal),
+        Err(refusal) if status::is_callers(&status::to_status(&refusal)) => {
+            Answer::Refused(described::without_totals(refusal))
+        }
         Err(refusal) => Answer::Unanswered(refusal),
     }
 }

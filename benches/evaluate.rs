@@ -15,6 +15,7 @@ mod invented;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
+use invented::FEW;
 use neglist::domain::asked::Asked;
 
 fn decisions(criterion: &mut Criterion) {
@@ -22,8 +23,8 @@ fn decisions(criterion: &mut Criterion) {
     let most = std::env::var("NEGLIST_BENCH_ENTRIES_MAX").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     for entries in [200, 10_000, 100_000, 1_000_000].into_iter().filter(|entries| *entries <= most) {
         let limits = invented::limits(entries);
-        let snapshot = invented::compile(&invented::parse(&invented::files(entries), &limits), &limits);
-        let questions = invented::questions(entries, 65_536, 0);
+        let snapshot = invented::compile(&invented::parse(&invented::files(entries, FEW), &limits), &limits);
+        let questions = invented::questions(entries, FEW, 65_536, 0);
         let mut group = criterion.benchmark_group("decision");
         let spelt: Vec<_> = questions.iter().map(invented::Question::spelt).collect();
         let mut next = spelt.iter().cycle();
@@ -43,8 +44,8 @@ fn decisions(criterion: &mut Criterion) {
 fn count(kind: &str, decisions: usize) {
     const ENTRIES: usize = 200;
     let limits = invented::limits(ENTRIES);
-    let snapshot = invented::compile(&invented::parse(&invented::files(ENTRIES), &limits), &limits);
-    let questions = invented::questions(ENTRIES, 1_024, 0);
+    let snapshot = invented::compile(&invented::parse(&invented::files(ENTRIES, FEW), &limits), &limits);
+    let questions = invented::questions(ENTRIES, FEW, 1_024, 0);
     assert!(["strings", "flow"].contains(&kind), "`{kind}` is neither `strings` nor `flow`");
     let of_kind: fn(&invented::Question) -> Asked<'_> =
         if kind == "flow" { invented::Question::flow } else { invented::Question::spelt };

@@ -8,15 +8,26 @@ use std::fmt::Write as _;
 pub(crate) const LISTS: usize = 20;
 /// A catalogue file holds so many items.
 const ITEMS_PER_FILE: usize = 50_000;
-/// Flows, spread over the items.
+/// How much a registry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Registered {
+    /// Exporters, spread over the zones.
+    pub(crate) exporters: usize,
+    /// Flows, spread over the items and the exporters.
+    pub(crate) flows: usize,
+}
+
+/// A registry that fits on a few screens: an exporter for each zone.
+pub(crate) const FEW: Registered = Registered { exporters: LISTS, flows: FLOWS };
+/// Flows of a small registry.
 pub(crate) const FLOWS: usize = 100;
 const TEXT: &str = "{zh: 虚构, en: invented}";
 const EVIDENCE: &str = "source: s, confidence: unsure";
 const SOURCES: &str = "sources: {s: {title: {zh: 虚构, en: invented}}}\n";
 
-/// Returns the files of policies with so many list entries, each naming an item of its own.
-pub(crate) fn texts(entries: usize) -> Vec<String> {
-    let mut texts = vec![codes(), national(), registry(entries)];
+/// Returns the files of policies with so many list entries, each naming an item of its own, and such a registry.
+pub(crate) fn texts(entries: usize, registered: Registered) -> Vec<String> {
+    let mut texts = vec![codes(), national(), registry(entries, registered)];
     let mut start = 0;
     while start < entries {
         let end = (start + ITEMS_PER_FILE).min(entries);
@@ -132,24 +143,25 @@ fn zone_list(list: usize, entries: usize) -> String {
     text
 }
 
-fn registry(entries: usize) -> String {
+fn registry(entries: usize, Registered { exporters, flows }: Registered) -> String {
     let mut text = "format: 1\nkind: registry\nexporters:\n".to_owned();
-    for list in 0..LISTS {
+    for exporter in 0..exporters {
         let _ = writeln!(
             text,
-            "  - {{id: exporter-{list}, name: {TEXT}, zones: [zone-{list}], held: {{general: 0, sensitive: 0, \
-             specially_sensitive: 0}}}}"
+            "  - {{id: exporter-{exporter}, name: {TEXT}, zones: [zone-{}], held: {{general: 0, sensitive: 0, \
+             specially_sensitive: 0}}}}",
+            exporter % LISTS
         );
     }
     text.push_str("flows:\n");
-    for flow in 0..FLOWS {
+    for flow in 0..flows {
         // Spread over the list, with the same mix of classes, lists and sectors whatever its size.
-        let item = flow * (entries / 60) / FLOWS * 60 + flow % 60;
+        let item = flow * (entries / 60) / flows * 60 + flow % 60;
         let _ = writeln!(
             text,
             "  - {{id: flow-{flow}, exporter: exporter-{}, recipient: recipient, destination: DE, sector: sectors-{}, \
              scenario: scenarios-{}, items: [{{code: {}}}]}}",
-            item % LISTS,
+            item % LISTS + flow % (exporters / LISTS) * LISTS,
             item % 5,
             flow % 5,
             code(item)

@@ -11,15 +11,16 @@ use neglist::domain::units::Moment;
 use neglist::policy::diagnostic::has_errors;
 use neglist::policy::{self, Limits, PolicyFile, SourceFile};
 
-use files::{FLOWS, LISTS, code, texts};
+pub(crate) use files::{FEW, Registered};
+use files::{LISTS, code, texts};
 
 /// 2026-06-01T00:00:00+08:00.
 const AT: Moment = Moment::from_seconds(1_780_243_200);
 
-/// Returns policies with so many list entries, each naming an item of its own.
-pub(crate) fn files(entries: usize) -> Vec<PolicyFile> {
+/// Returns policies with so many list entries, each naming an item of its own, and such a registry.
+pub(crate) fn files(entries: usize, registered: Registered) -> Vec<PolicyFile> {
     let file = |(index, text)| PolicyFile { path: format!("{index:03}.yaml"), text };
-    texts(entries).into_iter().enumerate().map(file).collect()
+    texts(entries, registered).into_iter().enumerate().map(file).collect()
 }
 
 /// Limits that an operator with so many entries would set.
@@ -61,7 +62,7 @@ pub(crate) struct Question {
 }
 
 /// Returns questions about items drawn over the whole list; others for each seed.
-pub(crate) fn questions(entries: usize, count: usize, seed: u64) -> Vec<Question> {
+pub(crate) fn questions(entries: usize, registered: Registered, count: usize, seed: u64) -> Vec<Question> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed + 1);
     let mut draw = |below: usize| {
         state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
@@ -70,7 +71,7 @@ pub(crate) fn questions(entries: usize, count: usize, seed: u64) -> Vec<Question
     let question = |_| {
         let item = draw(entries);
         Question {
-            flow: format!("flow-{}", draw(FLOWS)),
+            flow: format!("flow-{}", draw(registered.flows)),
             zone: format!("zone-{}", item % LISTS),
             sector: format!("sectors-{}", item % 5),
             scenario: format!("scenarios-{}", draw(8)),

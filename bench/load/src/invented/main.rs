@@ -76,7 +76,7 @@ fn neglist(entries: usize, year: u16, directory: &Path) -> Res<()> {
     let flows = questions::flows(check(entries)?);
     let policies = directory.join("policies");
     fs::create_dir_all(&policies)?;
-    for (index, text) in files::texts(entries).into_iter().enumerate() {
+    for (index, text) in files::texts(entries, files::FEW).into_iter().enumerate() {
         fs::write(policies.join(format!("{index:03}.yaml")), text)?;
     }
     fs::write(policies.join("registry.yaml"), registry::text(&flows))?;

@@ -166,13 +166,17 @@ async fn a_call_in_the_middle_of_its_message_counts_as_in_flight() {
     let server =
         Process::start_with(&directory.policies(), &["127.0.0.1:0"], &[("NEGLIST_REQUESTS_IN_FLIGHT_MAX", "1")]);
     let mut stuck = Caller::connect(&server).await;
-    let pieces = tokio_stream::StreamExt::chain(
-        tokio_stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0, 0])))]),
-        tokio_stream::pending(),
-    );
-    let request = Request::post("http://server/neglist.v1.DecisionService/Decide").header("content-type", SHORT);
-    let waiting = stuck.0.send_request(request.body(StreamBody::new(pieces).boxed()).unwrap());
-    stuck.1.spawn(async move { drop(waiting.await) });
+    let begun = || {
+        let pieces = tokio_stream::StreamExt::chain(
+            tokio_stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0, 0])))]),
+            tokio_stream::pending(),
+        );
+        let request = Request::post("http://server/neglist.v1.DecisionService/Decide").header("content-type", SHORT);
+        request.body(StreamBody::new(pieces).boxed()).unwrap()
+    };
+    // It is refused itself where the other call has the place just then: it begins again until it has it.
+    let mut sender = stuck.0.clone();
+    stuck.1.spawn(async move { while sender.send_request(begun()).await.is_ok() {} });
     let mut caller = Caller::connect(&server).await;
     // Until the first call has reached the server, the second one is answered; and once it is gone, again.
     within("a refusal", caller.ask_until(8)).await;

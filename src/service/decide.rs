@@ -250,12 +250,22 @@ impl DecisionApi {
     pub(super) fn write<W>(
         &self,
         snapshot: &Snapshot,
-        plain: &Plain<'_>,
+        Plain { transfer, at_hand }: &Plain<'_>,
         count: impl FnOnce(&Decision),
         write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
     ) -> W {
-        let Plain { transfer, at_hand } = plain;
-        let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
+        self.settle(snapshot, transfer, at_hand.as_ref().unwrap_or(&transfer.stated), count, write)
+    }
+
+    /// Decides a transfer against totals. The one place where a decision is made, counted and given its id.
+    fn settle<W>(
+        &self,
+        snapshot: &Snapshot,
+        transfer: &Transfer<'_>,
+        totals: &Totals,
+        count: impl FnOnce(&Decision),
+        write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
+    ) -> W {
         let decision = &evaluate(snapshot, transfer, totals);
         count(decision);
         let valid_for_max_s = self.inner.settings.valid_for_max_s;
@@ -399,17 +409,8 @@ impl DecisionApi {
         totals: &Totals,
         detail: Detail,
     ) -> v1::Decision {
-        let decision = &self.evaluate(snapshot, transfer, totals);
-        let valid_for_max_s = self.inner.settings.valid_for_max_s;
-        let decided = Decided { snapshot, transfer, totals, decision, valid_for_max_s };
-        to_proto::decision(decided, self.inner.ids.next_id(), detail)
-    }
-
-    /// Decides, and counts the decision.
-    fn evaluate(&self, snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
-        let decision = evaluate(snapshot, transfer, totals);
-        self.count(&decision);
-        decision
+        let write = |decided: &Decided<'_>, id: DecisionId| to_proto::decision(*decided, id.to_string(), detail);
+        self.settle(snapshot, transfer, totals, |decision| self.count(decision), write)
     }
 
     fn count(&self, decision: &Decision) {

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod catalogue;
+pub mod closing;
 pub mod gateway;
 pub mod list;
 pub mod registry;

@@ -153,7 +153,8 @@ fn the_same_edition_twice() {
 
 #[test]
 fn gateway_headers_twice() {
-    let small = Small::new().and("gateways/zz.yaml", "format: 1\nkind: gateway\nheaders: {flow: x-f}\nrules: []\n");
+    let small = Small::new()
+        .and("gateways/zz.yaml", "format: 1\nkind: gateway\nheaders: {flow: x-f}\nrules: []\ncomplete: yes\n");
     insta::assert_snapshot!(rendered(&small));
 }
 
@@ -164,19 +165,22 @@ fn gateway_place_with_too_many_rules() {
     for index in 0..65 {
         let _ = writeln!(text, "  - {{id: r{index}, match: {{host: a.example, headers: {{x-n: '{index}'}}}}}}");
     }
+    text.push_str("complete: yes\n");
     insta::assert_snapshot!(rendered(&Small::new().and("gateways/zz.yaml", &text)));
 }
 
 #[test]
 fn case_with_two_bodies() {
     let request = "request: {body: {a: 1}, body_text: '{}'}\n    want: {error: NOTHING_MATCHES}\n";
-    let text = format!("format: 1\nkind: test\ncases:\n  - id: b\n    title: b\n    at: 2026-06-01\n    {request}");
+    let text = format!(
+        "format: 1\nkind: test\ncases:\n  - id: b\n    title: b\n    at: 2026-06-01\n    {request}\ncomplete: yes\n"
+    );
     insta::assert_snapshot!(rendered(&Small::new().and("tests/zz_test.yaml", &text)));
 }
 
 #[test]
 fn too_deep() {
-    let deep = format!("format: 1\nkind: registry\nnote: {}{}\n", "[".repeat(40), "]".repeat(40));
+    let deep = format!("format: 1\nkind: registry\nnote: {}{}\ncomplete: yes\n", "[".repeat(40), "]".repeat(40));
     insta::assert_snapshot!(rendered(&Small::new().and("registry/deep.yaml", &deep)));
 }
 

@@ -42,7 +42,9 @@ pub(crate) fn texts(entries: usize, registered: Registered) -> Vec<String> {
         start = end;
     }
     texts.extend((0..LISTS).map(|list| zone_list(list, entries)));
-    texts.iter_mut().for_each(|text| text.push_str(LAST_LINE));
+    for text in &mut texts {
+        text.push_str(LAST_LINE);
+    }
     texts
 }
 

@@ -69,17 +69,6 @@ pub struct Source {
     pub compiler: Compiler,
 }
 
-/// Why the files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The server starts.
-    Start,
-    /// Files have changed, or it is time to compare. Files that were tried already are not tried again.
-    Comparison,
-    /// SIGHUP, or the admin API: somebody wants to know.
-    Request,
-}
-
 /// What the files on disk would come to.
 #[derive(Debug)]
 pub struct Loaded {
@@ -243,19 +232,17 @@ impl Reloader {
         (tried != self.tried).then_some(Found { marks, tried })
     }
 
-    /// Looks at the files and does what follows: nothing, a new snapshot, or STALE.
-    pub fn attempt(&mut self, cause: Cause) -> Arc<Status> {
+    /// Reads the files as they are now and does what follows, also where they were tried before: a new snapshot, STALE, or
+    /// nothing but another status.
+    pub fn attempt(&mut self) -> Arc<Status> {
         let stopwatch = Stopwatch::start();
         let read = self.source.read();
-        if cause == Cause::Comparison && Tried::of(&read) == self.tried {
-            return self.current();
-        }
         self.take(read, stopwatch);
         self.current()
     }
 
-    /// Does what [`Reloader::attempt`] does, but only with files that stay as they are: those that were found before,
-    /// where something was.
+    /// Does what [`Reloader::attempt`] does, but only with files that were not tried before and stay as they are: those
+    /// that were found before, where something was.
     ///
     /// # Errors
     /// What was found instead, with which nothing was done.

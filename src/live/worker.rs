@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
-use super::reload::{Cause, Found, Loaded, Reloader, Source};
+use super::reload::{Found, Loaded, Reloader, Source};
 use super::status::{Counters, Status};
 use super::stopwatch::Stopwatch;
 use super::watch::{FileWatch, WatchSet};
@@ -341,7 +341,7 @@ impl Worker {
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
         self.watch_if_changed();
-        let status = self.reloader.attempt(Cause::Request);
+        let status = self.reloader.attempt();
         if let Some(answer) = answer {
             // Whoever asked may have gone; the reload stands.
             let _ = answer.send(status);

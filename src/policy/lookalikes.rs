@@ -197,11 +197,10 @@ fn is_structural(line: &str, index: usize, character: char) -> bool {
     }
     let begins = corrected(before).trim_end().chars().next_back().is_none_or(|last| OPENS.contains(&last));
     match found.instead {
-        None | Some(' ') => begins,
         Some(':') => ends_key(before),
         Some(',') => begins_key(after),
         // A closing quote or bracket is never the first that is wrong; round brackets are no part of YAML.
-        Some('"' | '\'' | '[' | '{' | '-') => begins,
+        None | Some(' ' | '"' | '\'' | '[' | '{' | '-') => begins,
         Some(_) => false,
     }
 }

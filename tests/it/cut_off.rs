@@ -34,7 +34,7 @@ fn check(file: &PolicyFile, parse: impl Fn(usize) -> bool) {
     let beginnings = (0..text.len()).filter_map(|cut| text.get(..cut));
     for beginning in beginnings {
         if ends_with_it(beginning) {
-            let rest = &text[beginning.len()..];
+            let rest = text.get(beginning.len()..).unwrap();
             let in_comment = beginning.rsplit('\n').next().is_some_and(|line| line.contains('#'));
             let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
             let says_nothing = rest.lines().skip(usize::from(in_comment)).all(says_nothing);

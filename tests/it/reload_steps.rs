@@ -102,7 +102,7 @@ impl Scene {
         let mut files = Small::new().split().0;
         for file in &mut files {
             match file.path.as_str() {
-                GATE => file.text = RULES.to_owned(),
+                GATE => RULES.clone_into(&mut file.text),
                 OWN => file.text = REGISTRY.replace("CIIO", cut.ciio),
                 _ => {}
             }
@@ -128,7 +128,7 @@ impl Scene {
         let file = self.files.iter_mut().find(|file| file.path == cut.path).unwrap();
         file.text = format!("# another edition\n{}", file.text);
         let end = file.text.find(cut.ends_with).unwrap() + cut.ends_with.len();
-        (file.text[..end].to_owned(), file.text.clone())
+        (file.text.get(..end).unwrap().to_owned(), file.text.clone())
     }
 
     async fn serves_the_whole(&self) {

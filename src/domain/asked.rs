@@ -167,7 +167,7 @@ pub enum Problem {
     NotACountry {
         /// The word as it came.
         code: String,
-        /// The code in capital letters, where that is one.
+        /// The code that is surely meant, where there is one.
         nearest: Option<String>,
     },
     /// Longer than [`CODE_BYTES_MAX`].

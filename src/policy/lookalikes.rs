@@ -119,7 +119,7 @@ fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) 
         (None, Some(instead)) => (format!("type `{instead}`"), format!("请改用半角 `{instead}`")),
     };
     diagnostic.help = Some(format!("{en} ({shown_en}) stands here: {write_en} / 此处是{zh}（{shown_zh}）：{write_zh}"));
-    diagnostic.span = Some(span_of(text, place, character));
+    diagnostic.span = Some(span_of(text, scalar, place, character));
 }
 
 /// Returns a word, a key or a number as the format has it.
@@ -133,13 +133,19 @@ fn in_full(scalar: &str) -> String {
     corrected(&scalar.replace('：', ": ").replace(['，', '、'], ", ")).trim().to_owned()
 }
 
-fn span_of(text: &str, offset: usize, character: char) -> Span {
+/// Returns where a character stands that is found from a span on, or, once in a file, before it. What is looked at is no
+/// longer than the way from the one to the other, so that many findings in a large file cost no more than a few.
+fn span_of(text: &str, from: Span, place: usize, character: char) -> Span {
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let before = text.get(..offset).unwrap_or("");
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = 1 + before.get(line_start..).unwrap_or("").chars().count();
-    let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-    Span { line: size(line), column: size(column), offset: size(offset), length: size(character.len_utf8()) }
+    let start = from.offset as usize;
+    let (line, column, way) = match text.get(start..place) {
+        Some(way) => (from.line, from.column, way),
+        None => (1, 1, text.get(..place).unwrap_or("")),
+    };
+    let lines = size(way.bytes().filter(|byte| *byte == b'\n').count());
+    let (column, in_line) = way.rsplit_once('\n').map_or((column, way), |(_, in_line)| (1, in_line));
+    let column = column.saturating_add(size(in_line.chars().count()));
+    Span { line: line.saturating_add(lines), column, offset: size(place), length: size(character.len_utf8()) }
 }
 
 /// Looks in a word or key that cannot be read. A mapping or a list is none; of several lines, only what is no text counts.
@@ -169,6 +175,11 @@ fn in_lines(text: &str, span: Span) -> Option<usize> {
 fn structural(text: &str, from: usize, to: usize) -> Option<usize> {
     let mut start = from;
     for line in text.get(from..to)?.split('\n') {
+        // What people type by hand is shorter; each character is held against the line that it stands in.
+        if LINE_BYTES_MAX < line.len() {
+            start += line.len() + 1;
+            continue;
+        }
         let places = line.char_indices().take_while(|(index, _)| !is_comment(line, *index));
         let mut found = places.filter(|(index, character)| is_structural(line, *index, *character));
         if let Some((index, _)) = found.next() {
@@ -183,6 +194,9 @@ fn is_comment(line: &str, index: usize) -> bool {
     let (before, from) = (line.get(..index).unwrap_or(""), line.get(index..).unwrap_or(""));
     from.starts_with('#') && (before.is_empty() || before.ends_with([' ', '\t']))
 }
+
+/// Longest line in which a character is looked for that is no part of a text, in bytes.
+const LINE_BYTES_MAX: usize = 4_096;
 
 /// What a key, an element or a value begins after.
 const OPENS: [char; 10] = [':', '：', ',', '，', '[', '【', '［', '{', '｛', '-'];
@@ -220,4 +234,69 @@ fn begins_key(after: &str) -> bool {
 
 const fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnostic::Severity;
+    use super::*;
+
+    fn explained(text: &str, code: &'static str, scalar: &str) -> Option<(Span, String)> {
+        let offset = text.find(scalar).unwrap();
+        let (before, small) = (&text.as_bytes()[..offset], |number: usize| u32::try_from(number).unwrap());
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = text.get(..offset).unwrap().rsplit('\n').next().unwrap().chars().count() + 1;
+        let span =
+            Span { line: small(line), column: small(column), offset: small(offset), length: small(scalar.len()) };
+        let mut found = [Diagnostic {
+            code,
+            severity: Severity::Error,
+            file: "a".to_owned(),
+            span: Some(span),
+            message: String::new(),
+            help: None,
+        }];
+        explain(&HashMap::from([("a", text)]), &mut found);
+        let [Diagnostic { span, help, .. }] = found;
+        Some((span?, help?))
+    }
+
+    #[test]
+    fn c_the_character_is_named_with_its_place_in_characters() {
+        let text = "# 说明\nnote: 甲：乙\nwords: {zh: 文, kind: ab，cd}\n";
+        let (span, help) = explained(text, "P006", "ab，cd").unwrap();
+        assert_eq!((span.line, span.column, span.length), (3, 24, 3));
+        assert_eq!(span.offset as usize, text.find('，').unwrap());
+        assert!(
+            help.starts_with("a full-width comma (`，`, U+FF0C) stands here: write `ab, cd` / 此处是全角逗号"),
+            "{help}"
+        );
+        // Before the place where YAML stumbles, in the line above.
+        let text = "a: 甲：乙\nciio：no\nb: c\n";
+        let (span, help) = explained(text, "P001", "b: c").unwrap();
+        assert_eq!((span.line, span.column), (2, 5), "{help}");
+    }
+
+    #[test]
+    fn c_what_is_right_in_a_text_or_stands_in_a_comment_is_not_blamed() {
+        for (text, code, scalar) in [
+            ("a: 甲：乙，丙（丁）\nb\n", "P001", "b"),
+            ("zh: \"“甲”：乙，b: c\"\nb\n", "P001", "b"),
+            ("# ciio：no\nb\n", "P001", "b"),
+            ("a: b # ciio：no，x\nb\n", "P001", "b"),
+            ("a: {zh: 甲，乙, en: x}\n", "P002", "{zh: 甲，乙, en: x}"),
+            ("a: {zh: 甲，乙}\n", "P004", "{zh: 甲，乙}"),
+        ] {
+            assert_eq!(explained(text, code, scalar), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn c_every_full_width_form_has_its_ascii_character() {
+        let full: String = ('\u{ff01}'..='\u{ff5e}').collect();
+        let ascii: String = ('!'..='~').collect();
+        assert_eq!(corrected(&full), ascii);
+        assert_eq!(corrected("a\u{a0}b\u{3000}c\u{200b}d\u{feff}"), "a b cd");
+        assert_eq!(corrected("“x” ‘y’ 【z】"), "\"x\" 'y' [z]");
+    }
 }

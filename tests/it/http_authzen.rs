@@ -388,6 +388,7 @@ rules:
     flow: open
     transfer_id: {context: resource.id}
     record: yes
+complete: yes
 ";
 
 const FLOWS: &str = "  - id: open

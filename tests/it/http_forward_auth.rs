@@ -188,6 +188,7 @@ rules:
     record: yes
   - {id: pages, match: {host: trials.example, path_prefix: /subjects}, flow: maps}
   - {id: body, match: {host: body.example}, flow: trial, persons: 0, sensitive_persons: {body: /count}}
+complete: yes
 ";
 
 fn with_rules() -> Directory {

@@ -38,7 +38,7 @@ fn yaml(rules: &[Rule]) -> String {
 fn compiled(rules: &str) -> Snapshot {
     let mut small = Small::new();
     let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
-    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}");
+    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}complete: yes\n");
     let compiled = policy::compile(&small.split().0, &LIMITS);
     compiled.snapshot.unwrap_or_else(|| panic!("{:#?}\n{rules}", compiled.diagnostics))
 }
@@ -179,7 +179,7 @@ fn a_case_about_a_request_fails_where_another_rule_or_flow_or_error_comes_out() 
         let text = format!(
             "{cases}  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: trials.example, path: /subjects, \
              method: POST, body: {{count: 3}}}}\n    totals: {{year_to_date: {{general: 0, sensitive: 0}}, \
-             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{{want}}}\n"
+             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{{want}}}\ncomplete: yes\n"
         );
         let mut diagnostics = Vec::new();
         let tests = [PolicyFile { path: "tests/c_test.yaml".into(), text }];

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::closing::Complete;
 use super::scalar::{At, Class, Code, Ground, Modality, Name, Note, PersonCount, Rows, Table, Words, YesNo};
 use super::{Format, Kind};
 use crate::domain::asked::CODE_BYTES_MAX;
@@ -29,6 +30,8 @@ record! {
         pub rules: Rows<GatewayRule>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// Names of the label headers; one that is left out keeps its usual name.

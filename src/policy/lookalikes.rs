@@ -243,9 +243,9 @@ mod tests {
 
     fn explained(text: &str, code: &'static str, scalar: &str) -> Option<(Span, String)> {
         let offset = text.find(scalar).unwrap();
-        let (before, small) = (&text.as_bytes()[..offset], |number: usize| u32::try_from(number).unwrap());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = text.get(..offset).unwrap().rsplit('\n').next().unwrap().chars().count() + 1;
+        let (before, small) = (text.get(..offset).unwrap(), |number: usize| u32::try_from(number).unwrap());
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
         let span =
             Span { line: small(line), column: small(column), offset: small(offset), length: small(scalar.len()) };
         let mut found = [Diagnostic {

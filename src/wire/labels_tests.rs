@@ -61,6 +61,9 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::Choice(ChoiceFault::ConditionsNotMet { rules: rules() }),
         Fault::Choice(ChoiceFault::Ambiguous { rules: rules() }),
         Fault::Choice(ChoiceFault::SlashAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::SuffixAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::MethodOverridden { header: "x-http-method", says: word.to_owned() }),
+        Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url", says: word.to_owned() }),
     ];
     let bodies =
         [BodyFault::WrongKind, BodyFault::InOtherCapitals, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
@@ -77,6 +80,7 @@ fn faults(word: &str) -> Vec<Fault> {
         PathFault::Encoding,
         PathFault::EncodedTwice,
         PathFault::Parameters,
+        PathFault::DotOrBlankAtEnd,
         PathFault::TooLong,
     ];
     faults.extend(paths.map(Fault::Path));

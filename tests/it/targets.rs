@@ -64,7 +64,8 @@ pub(crate) fn check_read(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 /// Headers of a question of forward-auth, one a line; the first byte says which family is believed.
 pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     let Some((first, lines)) = bytes.split_first() else { return false };
-    let believed = [Believed::Either, Believed::XOriginal, Believed::XForwarded][usize::from(*first) % 3];
+    let believed =
+        [Believed::Either, Believed::XOriginal, Believed::XForwarded, Believed::XOriginalUrl][usize::from(*first) % 4];
     let mut headers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };

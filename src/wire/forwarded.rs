@@ -1,6 +1,7 @@
 //! What is wrong with a question of forward-auth before any label is looked at, in words.
 
-use super::status::{self, RpcStatus};
+use super::refusal::Refusal;
+use super::status;
 
 /// What cannot be made sense of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub enum Part {
 }
 
 /// Refuses such a question.
-pub fn refusal(unforwarded: &Unforwarded) -> RpcStatus {
+pub fn refusal(unforwarded: &Unforwarded) -> Refusal {
     match unforwarded {
         Unforwarded::NotSaid { part, headers } => {
             let (code, en, zh) = match part {

@@ -4,6 +4,7 @@
 //! stands in backticks, with control characters escaped.
 
 use super::generated::v1;
+use super::refusal::About;
 use crate::domain::asked::AskedPersons;
 use crate::domain::gateway::{
     BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, METHOD_OVERRIDES,
@@ -92,6 +93,8 @@ pub struct Explained {
     pub en: String,
     /// The same in Chinese.
     pub zh: String,
+    /// What it is about.
+    pub about: About,
 }
 
 /// Says why a request cannot be turned into a transfer. Never empty.
@@ -150,6 +153,7 @@ fn explain_nothing(nothing: &Nothing) -> Explained {
         zh: format!(
             "没有网关规则与该请求匹配（{seen_zh}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
         ),
+        about: About::NothingMatches,
     }
 }
 
@@ -160,7 +164,17 @@ fn explain_problem(problem: &LabelProblem) -> Explained {
         Some(rule) => (format!("rule {}: {en}", quoted(rule)), format!("规则 {}：{zh}", quoted(rule))),
         None => (en, zh),
     };
-    Explained { code: fault.code(), field: origin.to_string(), en, zh }
+    let about = match origin {
+        Origin::Header(name) => About::Header(name.clone()),
+        Origin::Body(_)
+        | Origin::Context(_)
+        | Origin::Host
+        | Origin::Method
+        | Origin::Path
+        | Origin::Sni
+        | Origin::Request => About::Other,
+    };
+    Explained { code: fault.code(), field: origin.to_string(), en, zh, about }
 }
 
 /// Returns the English and the Chinese noun of a label.

@@ -106,7 +106,7 @@ fn nothing(word: &str) -> Unlabelled {
 fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
     let mut page = String::new();
     let mut add = |unlabelled: &Unlabelled| {
-        for Explained { code, field, en, zh } in explain(unlabelled) {
+        for Explained { code, field, en, zh, about: _ } in explain(unlabelled) {
             let _ = writeln!(page, "{code} at {field}\n  {en}\n  {zh}");
         }
     };
@@ -140,7 +140,7 @@ fn a_status_fits_into_headers_whatever_the_request_says() {
         }
         all.push(Unlabelled::Wrong(problems));
         for unlabelled in &all {
-            let status = status::to_status(&status::unlabelled(unlabelled));
+            let status = status::unlabelled(unlabelled).to_status();
             let message: usize = status.message().bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
             let bytes = message + status.details().len().div_ceil(3) * 4;
             assert!(bytes < 8_192 - 512, "{bytes}: {}", status.message());

@@ -50,7 +50,7 @@ fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
         Reading::NoTransfer => panic!("passed by itself"),
-        Reading::Refused(why) => assert!(!status::unlabelled(&why).message.is_empty()),
+        Reading::Refused(why) => assert!(!status::unlabelled(&why).status.message.is_empty()),
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             true
         }
         Err(unforwarded) => {
-            assert!(!forwarded::refusal(&unforwarded).message.is_empty());
+            assert!(!forwarded::refusal(&unforwarded).status.message.is_empty());
             false
         }
     }

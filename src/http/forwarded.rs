@@ -15,36 +15,36 @@ use crate::wire::forwarded::{Part, Unforwarded};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
     /// Traefik, Caddy, APISIX.
-    XForwarded,
+    Forwarded,
     /// nginx, HAProxy.
-    XOriginal,
+    Original,
     /// ingress-nginx: the method, and a whole URL.
-    XOriginalUrl,
+    OriginalUrl,
 }
 
 /// The header of a whole URL.
 const X_ORIGINAL_URL: &str = "x-original-url";
 
 impl Family {
-    const ALL: [Self; 3] = [Self::XForwarded, Self::XOriginal, Self::XOriginalUrl];
+    const ALL: [Self; 3] = [Self::Forwarded, Self::Original, Self::OriginalUrl];
 
     /// Returns the header that says a part of the request.
     const fn name(self, part: Part) -> &'static str {
         match (self, part) {
-            (Self::XForwarded, Part::Method) => "x-forwarded-method",
-            (Self::XForwarded, Part::Host) => "x-forwarded-host",
-            (Self::XForwarded, Part::Path) => "x-forwarded-uri",
-            (Self::XOriginal | Self::XOriginalUrl, Part::Method) => "x-original-method",
-            (Self::XOriginal, Part::Host) => "x-original-host",
-            (Self::XOriginal, Part::Path) => "x-original-uri",
-            (Self::XOriginalUrl, Part::Host | Part::Path) => X_ORIGINAL_URL,
+            (Self::Forwarded, Part::Method) => "x-forwarded-method",
+            (Self::Forwarded, Part::Host) => "x-forwarded-host",
+            (Self::Forwarded, Part::Path) => "x-forwarded-uri",
+            (Self::Original | Self::OriginalUrl, Part::Method) => "x-original-method",
+            (Self::Original, Part::Host) => "x-original-host",
+            (Self::Original, Part::Path) => "x-original-uri",
+            (Self::OriginalUrl, Part::Host | Part::Path) => X_ORIGINAL_URL,
         }
     }
 
     /// Reads what the headers of this family say; `None`: none of them is there.
     fn said(self, headers: &HeaderMap) -> Result<Option<Said<'_>>, Unforwarded> {
         let method = one(headers, self.name(Part::Method))?;
-        let (host, path) = if self == Self::XOriginalUrl {
+        let (host, path) = if self == Self::OriginalUrl {
             match one(headers, X_ORIGINAL_URL)? {
                 // The method alone is said by the other family that has it.
                 None => return Ok(None),
@@ -58,12 +58,12 @@ impl Family {
             (one(headers, self.name(Part::Host))?, one(headers, self.name(Part::Path))?)
         };
         let is_silent = host.is_none() && path.is_none() && (method.is_none() || self.leaves_method_to_url(headers));
-        Ok((!is_silent || self == Self::XOriginalUrl).then_some(Said { method, host, path }))
+        Ok((!is_silent || self == Self::OriginalUrl).then_some(Said { method, host, path }))
     }
 
-    /// Says whether the header of the method is that of [`Family::XOriginalUrl`], which has the same.
+    /// Says whether the header of the method is that of [`Family::OriginalUrl`], which has the same.
     fn leaves_method_to_url(self, headers: &HeaderMap) -> bool {
-        self == Self::XOriginal && headers.contains_key(X_ORIGINAL_URL)
+        self == Self::Original && headers.contains_key(X_ORIGINAL_URL)
     }
 }
 
@@ -92,9 +92,9 @@ pub enum Believed {
 impl Believed {
     const fn families(self) -> &'static [Family] {
         match self {
-            Believed::XForwarded => &[Family::XForwarded],
-            Believed::XOriginal => &[Family::XOriginal],
-            Believed::XOriginalUrl => &[Family::XOriginalUrl],
+            Believed::XForwarded => &[Family::Forwarded],
+            Believed::XOriginal => &[Family::Original],
+            Believed::XOriginalUrl => &[Family::OriginalUrl],
             Believed::Either => &Family::ALL,
         }
     }

@@ -308,7 +308,7 @@ fn ruled(rules: &str) -> Directory {
 }
 
 /// Asks, and returns the code and, of a refusal, its reason.
-fn verdict<'a>(answer: &'a Response) -> (u16, Option<&'a str>) {
+fn verdict(answer: &Response) -> (u16, Option<&str>) {
     (answer.status, answer.header("x-neglist-reason").filter(|_| answer.header("x-neglist-outcome") == Some("refused")))
 }
 

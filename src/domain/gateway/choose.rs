@@ -165,13 +165,11 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             return Ok(Paths { of_path: without_path, is_hidden: true });
         };
         check_path(self.seen, &path)?;
-        let found = match self.exact_path(host, &path)? {
-            Some(number) => Some(number),
-            None => {
-                self.check_suffix(host, &path)?;
-                self.prefix(host, &path)
-            }
-        };
+        let mut found = self.exact_path(host, &path)?;
+        if found.is_none() {
+            self.check_suffix(host, &path)?;
+            found = self.prefix(host, &path);
+        }
         let found = found.and_then(|number| self.gateway.of_path(number));
         Ok(Paths { of_path: found.or(without_path), is_hidden: false })
     }

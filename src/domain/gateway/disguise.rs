@@ -9,7 +9,7 @@ use super::place;
 use super::seen::{Header, Seen};
 use super::value::shown;
 
-/// Headers that let servers act by another method than the request's: Rails, Symfony, Laravel, ASP.NET, Express, OData.
+/// Headers that let servers act by another method than the request's: Rails, Symfony, Laravel, ASP.NET, Express, `OData`.
 pub const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 /// Headers that let servers act on another path than the request's: IIS, Symfony, Laminas.
 pub const PATH_OVERRIDES: [&str; 2] = ["x-original-url", "x-rewrite-url"];

@@ -188,7 +188,8 @@ fn path(dice: &mut Dice<'_>, near: &Rule) -> (Option<String>, Path) {
         meant.extend(segments(dice));
     }
     if let Some(last) = meant.last_mut().filter(|_| dice.percent(8)) {
-        last.push_str(*dice.pick(&[".json", ".x", ".tar.gz"]));
+        let suffix = *dice.pick(&[".json", ".x", ".tar.gz"]);
+        last.push_str(suffix);
     }
     let slash = meant.is_empty() || dice.percent(20);
     let mut sent = written(&meant, slash);

@@ -344,7 +344,7 @@ fn differs_by_a_suffix(rule: &Rule, segments: &[String]) -> bool {
     };
     let without = |name: &String| -> BTreeSet<String> {
         let dots = name.match_indices('.').map(|(dot, _)| dot).filter(|dot| *dot != 0);
-        dots.map(|dot| name[..dot].to_owned()).chain([name.clone()]).collect()
+        dots.filter_map(|dot| name.get(..dot)).map(str::to_owned).chain([name.clone()]).collect()
     };
     before == written_before && last != written && !without(last).is_disjoint(&without(written))
 }

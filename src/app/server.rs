@@ -373,6 +373,7 @@ fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
         believed: match config.forward_auth_headers {
             ForwardedHeaders::XForwarded => Believed::XForwarded,
             ForwardedHeaders::XOriginal => Believed::XOriginal,
+            ForwardedHeaders::XOriginalUrl => Believed::XOriginalUrl,
             ForwardedHeaders::Either => Believed::Either,
         },
         cache_seconds_max: config.forward_auth_cache_seconds_max,

@@ -182,8 +182,8 @@ keys! {
     /// Time for which an HTTP connection may be idle between two requests, in seconds. Longer than gateways keep
     /// theirs, so that it is they who close.
     http_idle_seconds: u64 = "120", number(1, DAY_SECONDS);
-    /// Which headers `/v1/forward-auth` believes: `x-forwarded` (Traefik, Caddy, APISIX), `x-original` (nginx, HAProxy), or
-    /// `either`: those that are there, and where both are they have to say the same.
+    /// Which headers `/v1/forward-auth` believes: `x-forwarded` (Traefik, Caddy, APISIX), `x-original` (nginx, HAProxy),
+    /// `x-original-url` (ingress-nginx), or `either`: those that are there, and where several are they have to say the same.
     forward_auth_headers: ForwardedHeaders = "either", forwarded_headers;
     /// Longest time for which a gateway may cache an answer of `/v1/forward-auth`, in seconds; 0: not at all. Policies that
     /// change are noticed that much later.

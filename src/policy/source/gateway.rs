@@ -333,8 +333,8 @@ fn path_help(text: &str) -> Option<String> {
         Ok(Some(compared)) if compared == text => None,
         Ok(Some(compared)) => Some(format!("write it as it is compared: `{compared}`")),
         Ok(None) | Err(_) => Some(
-            "begin it with a slash, without `.`, `..` and empty segments, and with other than plain characters \
-             percent-encoded, such as `/v1/patients`"
+            "begin it with a slash, without `.`, `..` and empty segments, without dots at the end of a segment and \
+             blanks at either end, and with other than plain characters percent-encoded, such as `/v1/patients`"
                 .to_owned(),
         ),
     }

@@ -34,7 +34,7 @@ use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
 use crate::wire::plain;
-use crate::wire::raw::{Received, Reply};
+use crate::wire::raw::{Received, Reply, Undecoded};
 use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 
@@ -302,6 +302,14 @@ impl DecisionApi {
         status::invalid(violations)
     }
 
+    /// Refuses a request that cannot be read.
+    pub(super) fn undecoded(&self, undecoded: Undecoded) -> Status {
+        match undecoded {
+            Undecoded::Malformed(malformed) => *malformed,
+            Undecoded::Fields(found) => status::to_status(&self.invalid(&found)),
+        }
+    }
+
     /// Decides one message of a stream, on the snapshot in force now.
     ///
     /// # Errors
@@ -312,7 +320,15 @@ impl DecisionApi {
             self.metrics.took(self.door, stopwatch.elapsed());
             return Ok(Streamed::Now(Reply::Written(written)));
         }
-        let request = received.decode()?;
+        let request = match received.decode() {
+            Ok(request) => request,
+            Err(Undecoded::Malformed(malformed)) => return Err(*malformed),
+            Err(Undecoded::Fields(found)) => {
+                let answer = to_proto::stream(received.sequence(), Err(self.invalid(&found)));
+                self.metrics.took(self.door, stopwatch.elapsed());
+                return Ok(Streamed::Now(Reply::message(answer)));
+            }
+        };
         let now = self.inner.clock.now();
         let (sequence, question) = from_proto::stream(&request);
         let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
@@ -481,7 +497,7 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<Received<v1::DecideRequest>>,
     ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
-        let request = request.get_ref().decode()?;
+        let request = request.get_ref().decode().map_err(|undecoded| self.undecoded(undecoded))?;
         self.decide_one(&request).await.map(Reply::message).map(Response::new)
     }
 

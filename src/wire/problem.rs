@@ -39,6 +39,8 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::OtherExportersFlow { .. } => "OTHER_EXPORTERS_FLOW",
         Problem::GroundNotInherited { .. } => "GROUND_NOT_INHERITED",
         Problem::OutOfCalendar => "OUT_OF_CALENDAR",
+        Problem::UnknownField { .. } => "UNKNOWN_FIELD",
+        Problem::WrongWireType { .. } => "WRONG_WIRE_TYPE",
         Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
         Problem::NotATimestamp => "NOT_A_TIMESTAMP",
         Problem::Counting(problem) => counting_reason(*problem),
@@ -117,6 +119,18 @@ fn texts(problem: &Problem) -> (String, String) {
             "no calendar for that moment: choose one within the years that the policies cover",
             "该时点不在日历之内：请选择政策所涵盖年份内的时点",
         )),
+        Problem::UnknownField { number } => (
+            format!(
+                "the contract of this server has no field {number} here, and what it says would be dropped: leave it out, or bring the server up to date"
+            ),
+            format!("本服务器的协议在此处没有编号为 {number} 的字段，其内容会被忽略：请去掉该字段，或升级服务器"),
+        ),
+        Problem::WrongWireType { number } => (
+            format!(
+                "field {number} is encoded as another type than the contract has: encode it from the contract `neglist.v1`"
+            ),
+            format!("编号为 {number} 的字段编码类型与协议不符：请按 `neglist.v1` 编码"),
+        ),
         Problem::UnknownNumber { number, name } => (
             format!("{number} is no value of `{name}`: use one that the contract `neglist.v1` names"),
             format!("{number} 不是 `{name}` 的值：请使用 `neglist.v1` 所列的值"),

@@ -102,8 +102,9 @@ keys! {
     policy_poll_interval_ms: u64 = "5000", number(10, 1000 * DAY_SECONDS);
     /// How long policy files have to stay as they are before they are read, in milliseconds.
     policy_debounce_ms: u64 = "100", number(0, 10_000);
-    /// Where the year's totals are kept: a file; `postgres://…` where several servers share them; or
-    /// `none` to keep none, and then callers state the totals.
+    /// Where the year's totals are kept: a file, as `./neglist.ledger` or `/var/lib/neglist/ledger`; where several servers
+    /// share them `postgres://user:password@host:5432/database`, with `@ : / ? # %` in the password percent-encoded; or
+    /// `none` to keep none, and then callers state the totals. Anything else is refused, `host=… password=…` too.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);

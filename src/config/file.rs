@@ -61,7 +61,10 @@ fn parse(place: &str, text: &str) -> Result<Vec<Written>, Problem> {
     let help = || Some("the file is a list of `key: value` lines; `neglist serve --dump-config` prints one".to_owned());
     let node = yaml::parse(place, text, DEPTH_MAX).map_err(|diagnostic| {
         let span = diagnostic.span.map(|span| format!("{place}:{}:{}", span.line, span.column));
-        Problem { place: span.unwrap_or_else(|| place.to_owned()), message: diagnostic.message.clone(), help: help() }
+        // What the parser quotes may be a password.
+        let message =
+            diagnostic.message.strip_prefix(yaml::UNREADABLE).map_or(&*diagnostic.message, |_| yaml::UNREADABLE);
+        Problem { place: span.unwrap_or_else(|| place.to_owned()), message: message.to_owned(), help: help() }
     })?;
     let Value::Map(pairs) = &node.value else {
         let message = format!("the file is {} and not `key: value` lines", node.value.noun());

@@ -15,8 +15,14 @@ fn printed(address: &str) -> Vec<String> {
     let file = directory.path().join("neglist.yaml");
     std::fs::write(&file, format!("ledger: {}\n", serde_json::Value::from(address))).unwrap();
     let by_file = Flags { config: Some(file), values: Vec::new() };
+    // As people write it, without quotes.
+    let bare = directory.path().join("bare.yaml");
+    std::fs::write(&bare, format!("ledger: {address}\n")).unwrap();
+    let by_bare_file = Flags { config: Some(bare), values: Vec::new() };
     let mut printed = vec![format!("{flags:?}"), shown(address)];
-    for loaded in [load(&flags, []), load(&Flags::default(), environment()), load(&by_file, [])] {
+    for loaded in
+        [load(&flags, []), load(&Flags::default(), environment()), load(&by_file, []), load(&by_bare_file, [])]
+    {
         match loaded {
             Ok(loaded) => printed.extend([loaded.dump(), format!("{loaded:?}"), format!("{:?}", loaded.config.ledger)]),
             Err(error) => printed.extend([error.to_string(), format!("{error:?}")]),

@@ -93,6 +93,9 @@ const CLOSE_QUOTE: &str = "close the quote; a quote within a text in single quot
 const KEY_AND_VALUE: &str = "put `: ` between key and value, and a text over several lines in quotes";
 const ESCAPE: &str = "put the text in single quotes, or write the backslash twice";
 
+/// How a message begins that goes on in the scanner's words, which may quote the text.
+pub const UNREADABLE: &str = "cannot be read as YAML";
+
 /// Puts into our words what the scanner says; it tells its errors apart by text only.
 fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
     if text.contains("recursion limit") {
@@ -102,7 +105,7 @@ fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
     let (message, help) = known.map_or_else(
         || {
             let help = "check indentation (two spaces a level), quotes and brackets at this place and just before it";
-            (format!("cannot be read as YAML: {text}"), help)
+            (format!("{UNREADABLE}: {text}"), help)
         },
         |(_, ours, help)| ((*ours).to_owned(), *help),
     );

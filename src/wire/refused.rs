@@ -53,6 +53,8 @@ pub enum Misread<'a> {
     OtherMethod,
     /// The body is not said to be `application/json` in UTF-8.
     NotSaidToBeJson,
+    /// What came to a gRPC address is no gRPC with protobuf.
+    NotGrpc,
     /// The body is encoded, such as compressed.
     Encoded,
     /// The body is too large.
@@ -104,6 +106,14 @@ impl Misread<'_> {
                     Code::InvalidArgument,
                     "the body has to be JSON in UTF-8: send `Content-Type: application/json`",
                     "正文应为 UTF-8 编码的 JSON：请发送 `Content-Type: application/json`",
+                ),
+            ),
+            Misread::NotGrpc => (
+                415,
+                words(
+                    Code::InvalidArgument,
+                    "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a proxy between that translates",
+                    "本地址仅支持以 protobuf 编码的 gRPC（`Content-Type: application/grpc`），不支持 gRPC-Web、Connect 与 JSON：JSON 请发送至 `http` 地址的 `/v1/decide`，或由代理转换",
                 ),
             ),
             Misread::Encoded => (
@@ -204,6 +214,7 @@ mod tests {
             Misread::NoSuchPath,
             Misread::OtherMethod,
             Misread::NotSaidToBeJson,
+            Misread::NotGrpc,
             Misread::Encoded,
             Misread::TooLarge { bytes_max: 7 },
             Misread::TooSlow { seconds_max: 7 },

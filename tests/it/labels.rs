@@ -225,7 +225,8 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
     ];
     assert_eq!(bodies.map(|body| run(body).is_empty()), [true, true, true, false]);
     // What the reader of YAML has rounded already is not guessed at.
-    for number in ["1e-400", "3.0", "0.0", "-0.0", "-0", "+0", "3e0", "0.99999999999999999999"] {
+    for number in ["1e-400", "3.0", "0.0", "-0.0", "-0", "+0", "3e0", "0.99999999999999999999", "18446744073709551616"]
+    {
         assert!(
             run(&format!("body: {{count: {number}}}")).starts_with("P002 expected a number in decimal digits"),
             "{number}"
@@ -235,7 +236,6 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
     for body in [
         "body: {count: 0.5}",
         "body: {count: -1}",
-        "body: {count: 18446744073709551616}",
         "body: {count: 1e1000000000}",
         "body: {count: .inf}",
         "body: {count: .nan}",

@@ -43,12 +43,11 @@ impl DecisionApi {
         received: &Received<v1::DecideBatchRequest>,
     ) -> Result<Reply<v1::DecideBatchResponse>, Status> {
         let stopwatch = Stopwatch::start();
-        let answer = match self.batch_message(received.bytes()).await {
-            Some(written) => Ok(Reply::Written(written)),
-            None => {
-                let (request, unknown) = received.decode_batch().map_err(|undecoded| self.undecoded(undecoded))?;
-                self.decide_all(&request, unknown).await.map(Reply::message)
-            }
+        let answer = if let Some(written) = self.batch_message(received.bytes()).await {
+            Ok(Reply::Written(written))
+        } else {
+            let (request, unknown) = received.decode_batch().map_err(|undecoded| self.undecoded(undecoded))?;
+            self.decide_all(&request, unknown).await.map(Reply::message)
         };
         self.metrics.took(self.door, stopwatch.elapsed());
         answer.map_err(|refusal| status::to_status(&refusal))

@@ -10,7 +10,7 @@ use crate::json::Tree;
 #[derive(Clone, Copy)]
 pub(super) struct Value<'t>(pub(super) &'t Tree);
 
-impl<'de> IntoDeserializer<'de, serde_json::Error> for Value<'_> {
+impl IntoDeserializer<'_, serde_json::Error> for Value<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

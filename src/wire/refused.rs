@@ -108,14 +108,7 @@ impl Misread<'_> {
                     "正文应为 UTF-8 编码的 JSON：请发送 `Content-Type: application/json`",
                 ),
             ),
-            Misread::NotGrpc => (
-                415,
-                words(
-                    Code::InvalidArgument,
-                    "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a proxy between that translates",
-                    "本地址仅支持以 protobuf 编码的 gRPC（`Content-Type: application/grpc`），不支持 gRPC-Web、Connect 与 JSON：JSON 请发送至 `http` 地址的 `/v1/decide`，或由代理转换",
-                ),
-            ),
+            Misread::NotGrpc => (415, not_grpc()),
             Misread::Encoded => (
                 415,
                 words(
@@ -166,6 +159,14 @@ impl Misread<'_> {
         let http_code = if refused.http_code == 415 { 400 } else { refused.http_code };
         Refused { http_code, ..refused }
     }
+}
+
+fn not_grpc() -> RpcStatus {
+    words(
+        Code::InvalidArgument,
+        "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a proxy between that translates",
+        "本地址仅支持以 protobuf 编码的 gRPC（`Content-Type: application/grpc`），不支持 gRPC-Web、Connect 与 JSON：JSON 请发送至 `http` 地址的 `/v1/decide`，或由代理转换",
+    )
 }
 
 fn words(code: Code, en: &str, zh: &str) -> RpcStatus {

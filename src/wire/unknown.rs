@@ -244,16 +244,12 @@ fn look(index: usize, message: &[u8], place: &Place<'_>, depth: usize, found: &m
 
 /// Returns how many values a list has had, and counts one more.
 fn count(counts: &mut Vec<(u32, usize)>, number: u32) -> usize {
-    match counts.iter_mut().find(|(of, _)| *of == number) {
-        Some((_, count)) => {
-            *count += 1;
-            *count
-        }
-        None => {
-            counts.push((number, 0));
-            0
-        }
+    if let Some((_, count)) = counts.iter_mut().find(|(of, _)| *of == number) {
+        *count += 1;
+        return *count;
     }
+    counts.push((number, 0));
+    0
 }
 
 /// A value as it is written.

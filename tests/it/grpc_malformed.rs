@@ -382,8 +382,11 @@ async fn fields_that_stand_twice_are_merged() {
     server.stop().await;
 }
 
+/// Paths within the transfer, each with its reason.
+type Said = Vec<(&'static str, &'static str)>;
+
 /// Transfers with fields that the contract does not have, or has otherwise: what must be said of each.
-fn fields_of_another_contract() -> Vec<(&'static str, Vec<u8>, Vec<(&'static str, &'static str)>)> {
+fn fields_of_another_contract() -> Vec<(&'static str, Vec<u8>, Said)> {
     let inner = transfer(1, 0).encode_to_vec();
     let with = |more: &[u8]| [inner.as_slice(), more].concat();
     let later = field(15, b"more sensitive than you know");

@@ -165,8 +165,11 @@ impl<'u> Url<'u> {
             Some((user, password)) => (Some(user), password),
             None => (None, ""),
         };
-        let are_encoded = is_encoded(user.unwrap_or(""), "") && is_encoded(password, "");
-        if !are_encoded || !hosts.split(',').all(is_host) || !is_encoded(database.unwrap_or(""), "") {
+        if !is_login(user.unwrap_or(""))
+            || !is_login(password)
+            || !hosts.split(',').all(is_host)
+            || !is_encoded(database.unwrap_or(""), "")
+        {
             return None;
         }
         let mut parameters = Vec::new();
@@ -204,6 +207,23 @@ impl<'u> Url<'u> {
         }
         shown
     }
+}
+
+/// Says whether a user or a password has nothing in it that would have to be encoded: none of `@ : / ? #`, `%` only with two
+/// hexadecimal digits, nothing that cannot be seen.
+fn is_login(text: &str) -> bool {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let is_fine = match character {
+            '%' => (0..2).all(|_| characters.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
+            '@' | ':' | '/' | '?' | '#' => false,
+            other => other.is_ascii_graphic() || other.is_alphanumeric(),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    true
 }
 
 /// Says whether a text has nothing in it that would have to be encoded: letters, digits, some signs, and `%` with two

@@ -105,6 +105,8 @@ fn a9_urls_are_shown_without_their_secrets() {
         ),
         ("postgres://u@%2Frun%2Fpg/d", "postgres://u@%2Frun%2Fpg/d"),
         ("postgres://u:hunter2@h", "postgres://u:…@h"),
+        ("postgres://u:a=b&c,hunter2^[!]'\"@h/d", "postgres://u:…@h/d"),
+        ("postgres://u:密码@h/d", "postgres://u:…@h/d"),
     ] {
         assert_eq!(parse(url), Ok(LedgerPlace::Postgres(Secret(url.to_owned()))), "{url}");
         assert_eq!(shown(url), expected, "{url}");

@@ -74,7 +74,7 @@ impl Tree {
             }
             Tree::List(values) => 2 + values.iter().map(|value| 1 + value.bytes()).sum::<usize>(),
             Tree::Text(text) => 2 + text.len(),
-            Tree::Number(_) => 20,
+            Tree::Number(number) => number.ok().and_then(u64::checked_ilog10).map_or(1, |power| power as usize + 1),
             Tree::Bool(_) | Tree::Null => 5,
         }
     }

@@ -26,11 +26,18 @@ const DEPTH_MAX: usize = 100;
 ///
 /// `full_name` is the name of its message, such as `neglist.v1.DecideRequest`.
 pub(super) fn fields(full_name: &str, message: &[u8]) -> Vec<Violation> {
+    fields_of(index(full_name), message)
+}
+
+fn fields_of(index: usize, message: &[u8]) -> Vec<Violation> {
     let mut found = Vec::new();
-    // A message that is not in the contract has no field that is.
-    let index = SCHEMA.names.get(full_name).copied().unwrap_or(NOTHING);
     look(index, message, &Place::Root, 0, &mut found);
     found
+}
+
+/// Returns a message of the table. One that is not in the contract has no field that is.
+fn index(full_name: &str) -> usize {
+    SCHEMA.names.get(full_name).copied().unwrap_or(NOTHING)
 }
 
 /// A batch, transfer by transfer.
@@ -50,7 +57,8 @@ pub(super) fn batch(message: &[u8]) -> Result<Batch<'_>, Vec<Violation>> {
     const TRANSFERS: u32 = 1;
     let mut beside = Vec::new();
     let (mut found, mut cleared) = (BTreeMap::new(), Vec::new());
-    let (mut index, mut reader) = (0, Reader(message));
+    let transfers = index("neglist.v1.Transfer");
+    let (mut place, mut reader) = (0, Reader(message));
     loop {
         let before = reader.0;
         let Some((number, value)) = reader.field() else {
@@ -60,15 +68,15 @@ pub(super) fn batch(message: &[u8]) -> Result<Batch<'_>, Vec<Violation>> {
         };
         let bytes = before.get(..before.len() - reader.0.len()).unwrap_or(before);
         if let (TRANSFERS, Value::Bytes(transfer)) = (number, &value) {
-            let of_transfer = fields("neglist.v1.Transfer", transfer);
+            let of_transfer = fields_of(transfers, transfer);
             if of_transfer.is_empty() {
                 cleared.extend_from_slice(bytes);
             } else {
                 // An empty message of field 1.
                 cleared.extend_from_slice(&[0x0a, 0]);
-                found.insert(index, of_transfer);
+                found.insert(place, of_transfer);
             }
-            index += 1;
+            place += 1;
         } else {
             beside.extend_from_slice(bytes);
             cleared.extend_from_slice(bytes);

@@ -232,14 +232,14 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
             "{number}"
         );
     }
+    for number in ["1e1000000000", "-1e400", ".inf", ".nan"] {
+        assert!(
+            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is none"),
+            "{number}"
+        );
+    }
     // What is a number, and none of persons, is refused as at the doors.
-    for body in [
-        "body: {count: 0.5}",
-        "body: {count: -1}",
-        "body: {count: 1e1000000000}",
-        "body: {count: .inf}",
-        "body: {count: .nan}",
-    ] {
+    for body in ["body: {count: 0.5}", "body: {count: -1}"] {
         assert!(run(body).contains("body /count"), "{body}: {}", run(body));
     }
     for number in ["1e-400", "0.99999999999999999999", "-0.0", "-0", "1e1000000000", "0.5"] {

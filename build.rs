@@ -36,7 +36,10 @@ fn generator() -> tonic_prost_build::Builder {
 fn own(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, INCLUDES)?;
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    generator().compile_fds(descriptors)?;
+    // The names are what unknown fields are looked up by.
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
+    generator().codec_path("crate::wire::codec::ContractCodec").compile_fds_with_config(descriptors, config)?;
     let service = decision_service();
     manual::Builder::new().build_client(false).out_dir(out).compile(&[service]);
     Ok(())

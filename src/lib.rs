@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod json;
 pub mod ledger;
 pub mod live;
 pub mod metrics;

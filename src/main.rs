@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Cheaper than the system's allocator, which is a tenth of a request.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    neglist::cli::Cli::parse().run()
+    neglist::cli::Cli::read().map_or_else(|code| code, neglist::cli::Cli::run)
 }

@@ -5,6 +5,7 @@
 //! out ([`Sockets::Each`]), which costs less where connections are many and short.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Connection, Opening, Stream};
+use super::strangers::Peer;
 
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -117,7 +119,7 @@ enum Listener {
 
 /// A connection that is not yet known to the runtime on which it will be served.
 enum Accepted {
-    Tcp(std::net::TcpStream),
+    Tcp(std::net::TcpStream, SocketAddr),
     Unix(std::os::unix::net::UnixStream),
 }
 
@@ -132,10 +134,10 @@ impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
         Ok(match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
                 // An answer is one small write: waiting to fill a packet would only delay it.
                 stream.set_nodelay(true)?;
-                Accepted::Tcp(stream.into_std()?)
+                Accepted::Tcp(stream.into_std()?, peer)
             }
             Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0.into_std()?),
         })
@@ -143,11 +145,11 @@ impl Listener {
 }
 
 impl Accepted {
-    fn on(self, runtime: &Handle) -> io::Result<Stream> {
+    fn on(self, runtime: &Handle) -> io::Result<(Stream, Peer)> {
         let _entered = runtime.enter();
         Ok(match self {
-            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Self::Tcp(stream, peer) => (Stream::Tcp(TcpStream::from_std(stream)?), Peer::Tcp(peer)),
+            Self::Unix(stream) => (Stream::Unix(UnixStream::from_std(stream)?), Peer::Unix),
         })
     }
 }
@@ -210,7 +212,8 @@ impl Accepting {
         let Some(lane) = fewest else { return false };
         lane.open.fetch_add(1, Ordering::Relaxed);
         let place = Place { _permit: permit, on_thread: Arc::clone(&lane.open) };
-        let connection = accepted.on(&lane.runtime).map(|stream| Connection::new(stream, &self.opening, place));
+        let accepted = accepted.on(&lane.runtime);
+        let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, place));
         lane.connections.send(connection).await.is_ok()
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::accept::Place;
+use super::strangers::{Peer, Stranger, Strangers};
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
 const PREFACE_BYTES: usize = 24;
@@ -25,30 +26,40 @@ pub struct Connection {
     stream: Stream,
     /// `None` once the preface has come.
     preface: Option<Preface>,
+    peer: Peer,
     _place: Place,
 }
 
 impl Connection {
     /// Returns a connection that holds its place until it is closed.
-    pub(super) fn new(stream: Stream, opening: &Opening, place: Place) -> Self {
+    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, place: Place) -> Self {
         let preface = match opening {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, _place: place }
+        Self { stream, preface, peer, _place: place }
+    }
+
+    /// Returns the other end.
+    pub(super) const fn peer(&self) -> Peer {
+        self.peer
     }
 }
 
 /// A preface that has not come whole.
 struct Preface {
-    bytes_left: usize,
+    /// What came of it, in its first bytes.
+    seen: [u8; PREFACE_BYTES],
+    bytes: usize,
+    /// Where a stranger is told of; `None` once one was.
+    strangers: Option<Strangers>,
     /// Ends when it is not waited for any longer.
     patience: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl fmt::Debug for Preface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Preface").field("bytes_left", &self.bytes_left).finish_non_exhaustive()
+        f.debug_struct("Preface").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
@@ -59,16 +70,34 @@ pub struct Patience {
     pub preface_max: Duration,
     /// And no longer than until this turns true, or its sender is gone.
     pub draining: watch::Receiver<bool>,
+    /// Where those are told of that do not speak HTTP/2.
+    pub strangers: Strangers,
 }
 
 impl Patience {
     fn preface(&self) -> Preface {
-        let Self { preface_max, mut draining } = self.clone();
+        let Self { preface_max, mut draining, strangers } = self.clone();
         let patience = async move {
             // Over time, drained, and a server that is gone are all the same.
             let _ = tokio::time::timeout(preface_max, draining.wait_for(|draining| *draining)).await;
         };
-        Preface { bytes_left: PREFACE_BYTES, patience: Box::pin(patience) }
+        let strangers = Some(strangers);
+        Preface { seen: [0; PREFACE_BYTES], bytes: 0, strangers, patience: Box::pin(patience) }
+    }
+}
+
+impl Preface {
+    /// Looks at what has come; says whether it is enough of it.
+    fn look(&mut self, come: &[u8], peer: Peer) -> bool {
+        for (place, byte) in self.seen.iter_mut().skip(self.bytes).zip(come) {
+            *place = *byte;
+        }
+        self.bytes = self.bytes.saturating_add(come.len()).min(PREFACE_BYTES);
+        let stranger = self.seen.get(..self.bytes).and_then(Stranger::of);
+        if let Some((stranger, strangers)) = stranger.and_then(|stranger| Some((stranger, self.strangers.take()?))) {
+            strangers.tell(stranger, peer);
+        }
+        self.bytes == PREFACE_BYTES
     }
 }
 
@@ -97,8 +126,7 @@ impl AsyncRead for Connection {
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
         let Some(preface) = &mut this.preface else { return read };
-        preface.bytes_left = preface.bytes_left.saturating_sub(buffer.filled().len() - filled_before);
-        if preface.bytes_left == 0 {
+        if preface.look(buffer.filled().get(filled_before..).unwrap_or_default(), this.peer) {
             this.preface = None;
             return read;
         }

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use super::accept::Incoming;
+use super::connection::Connection;
 use super::inline::{Calls, Inline};
 use super::serving::{serve_each, until_drained};
 use super::short::Services;
@@ -44,7 +45,8 @@ impl Http2 {
 /// Dropping it closes the connections.
 pub async fn serve(incoming: Incoming, http2: Http2, services: Services, draining: watch::Receiver<bool>) {
     let drains = draining.clone();
-    let serve_one = |connection| {
+    let serve_one = |connection: Connection| {
+        let peer = connection.peer();
         let calls = Calls::default();
         let serving = http2.builder(calls.clone()).serve_connection(TokioIo::new(connection), services.clone());
         let serving = Inline::new(serving, calls);
@@ -53,7 +55,7 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
         async move {
             if let Err(error) = served.await {
                 // The other side went away, or does not speak HTTP/2.
-                tracing::debug!(%error, "a connection ended");
+                tracing::debug!(%peer, %error, "a connection ended");
             }
         }
     };

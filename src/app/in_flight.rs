@@ -189,12 +189,14 @@ mod tests {
         let uri = format!("http://{}", bound.address);
         let (_draining, draining) = tokio::sync::watch::channel(false);
         let preface_max = std::time::Duration::from_hours(1);
-        let opening = connection::Opening::Http2(connection::Patience { preface_max, draining: draining.clone() });
+        let (draining, strangers) = (draining.clone(), crate::app::strangers::Strangers::default());
+        let patience = connection::Patience { preface_max, draining: draining.clone(), strangers };
+        let opening = connection::Opening::Http2(patience);
         let runtimes = [tokio::runtime::Handle::current()];
         let mut incoming = accept::incoming(bound.sockets, &runtimes, &accept::ConnectionLimit::new(8), &opening);
         let keepalive_timeout = std::time::Duration::from_hours(1);
         let http2 = grpc::Http2 { streams_max: 100, keepalive_interval: None, keepalive_timeout };
-        let services = short::Services::new(None, routes.routes());
+        let services = short::Services::new(None, routes.routes(), &[]);
         tokio::spawn(grpc::serve(incoming.remove(0), http2, services, draining));
 
         let channel = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();

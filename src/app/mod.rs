@@ -23,6 +23,7 @@ mod serving;
 pub mod short;
 pub mod signals;
 mod standing;
+pub mod strangers;
 #[cfg(test)]
 mod tests;
 

@@ -20,16 +20,23 @@ pub const EXIT_FAILURE: u8 = 1;
 /// The exit code of a wrong command line or configuration.
 pub const EXIT_USAGE: u8 = 2;
 
-/// Serves until a signal stops the process.
+/// Serves until a signal stops the process. `ignored_variables`: names to tell of.
 ///
 /// # Errors
 /// Where the server cannot start for a reason that is not in the configuration.
-pub fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<ExitCode> {
     let format = match config.log_format {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
     telemetry::start(format, config.log_level).context("cannot start the log")?;
+    if !ignored_variables.is_empty() {
+        let names = ignored_variables.join(" ");
+        tracing::warn!(
+            names,
+            "environment variables that begin with NEGLIST_ and are no key of the configuration are ignored"
+        );
+    }
     descriptors::provide(config.connections_max);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;

@@ -23,6 +23,7 @@ use super::ledger_meter::{MeteredLedger, Waiting};
 use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
 use super::short::{Services, ShortWay};
 use super::standing::Observed;
+use super::strangers::Strangers;
 use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread, ForwardedHeaders};
 use crate::domain::clock::Clock;
@@ -192,11 +193,11 @@ impl Server {
         };
         let request_bytes_max = config.request_bytes_max;
         let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
-        let grpc = Services::new(Some(short), grpc_routes);
+        let grpc = Services::new(Some(short), grpc_routes, &GRPC_SERVICES);
         server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
         server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, &limit, drains));
         let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
-        let admin = Services::new(None, admin_routes);
+        let admin = Services::new(None, admin_routes, &ADMIN_SERVICES);
         server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
         Ok(server)
     }
@@ -233,7 +234,8 @@ impl Server {
     }
 
     fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
-        let patience = Patience { preface_max: self.preface_max, draining: self.draining.subscribe() };
+        let draining = self.draining.subscribe();
+        let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::default() };
         for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
             let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
             self.serving.spawn_on(serving, &runtime);
@@ -424,13 +426,14 @@ async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError
     let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
     let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
     routes.add_service(limit.limit(service));
-    let services = [
-        authorization_server::SERVICE_NAME,
-        decision_service_server::SERVICE_NAME,
-        ledger_service_server::SERVICE_NAME,
-    ];
-    with_health_and_reflection(routes, &services, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
+    with_health_and_reflection(routes, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
 }
+
+/// The services of the gRPC listeners, beside health and reflection.
+const GRPC_SERVICES: [&str; 3] =
+    [authorization_server::SERVICE_NAME, decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME];
+/// Those of the admin listener.
+const ADMIN_SERVICES: [&str; 1] = [policy_service_server::SERVICE_NAME];
 
 /// Returns the services of the admin listener.
 async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
@@ -444,7 +447,7 @@ async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartErro
     );
     let mut routes = RoutesBuilder::default();
     routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
-    with_health_and_reflection(routes, &[policy_service_server::SERVICE_NAME], &[DESCRIPTORS]).await
+    with_health_and_reflection(routes, &ADMIN_SERVICES, &[DESCRIPTORS]).await
 }
 
 async fn with_health_and_reflection(

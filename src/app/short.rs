@@ -16,7 +16,9 @@ use std::task::{Context, Poll, ready};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request};
+use tonic::codegen::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request,
+};
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
@@ -24,6 +26,7 @@ use super::in_flight::{InFlightLimit, Place};
 use crate::service::DecisionApi;
 use crate::service::deadline::Deadline;
 use crate::wire::brief::unframed;
+use crate::wire::refused::{Misread, Refused};
 use crate::wire::status;
 
 /// The path of the method.
@@ -35,6 +38,11 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The header that says how messages are compressed.
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const OK: HeaderValue = HeaderValue::from_static("0");
+const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
+/// The header that says why a call did not end well.
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// The header that says which compression is taken.
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// The services of a listener. Clones share everything.
 #[derive(Debug, Clone)]
@@ -44,6 +52,8 @@ pub struct Services(Arc<Inner>);
 struct Inner {
     short: Option<ShortWay>,
     routes: Routes,
+    /// The services behind, for those who ask for another one.
+    names: &'static [&'static str],
 }
 
 /// What answers plain `Decide` calls.
@@ -79,15 +89,20 @@ impl hyper::service::Service<Request<Incoming>> for Services {
 
 impl Services {
     /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
-    pub fn new(short: Option<ShortWay>, routes: Routes) -> Self {
-        Self(Arc::new(Inner { short, routes }))
+    /// `names`: what the services behind are called.
+    pub fn new(short: Option<ShortWay>, routes: Routes, names: &'static [&'static str]) -> Self {
+        Self(Arc::new(Inner { short, routes, names }))
     }
 
     /// Leaves a call to the services behind.
     fn go_on(&self, mut request: Request<Body>, deadline: Option<Deadline>) -> GoneOn {
+        if let Some(refusal) = not_grpc(request.headers()).or_else(|| compressed(request.headers())) {
+            return Box::pin(std::future::ready(refusal));
+        }
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
+        let (names, uri) = (self.0.names, request.uri().clone());
         let answer = self.0.routes.clone().call(request);
         Box::pin(async move {
             let answer = match deadline {
@@ -98,11 +113,43 @@ impl Services {
                 },
             };
             match answer {
+                Ok(answer) if is_no_method(&answer) => status::no_such_method(uri.path(), names).into_http(),
                 Ok(answer) => answer,
                 Err(never) => match never {},
             }
         })
     }
+}
+
+/// Says whether an answer is that of a router which knows no such method, and says nothing more.
+fn is_no_method(answer: &Response<Body>) -> bool {
+    let headers = answer.headers();
+    headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
+}
+
+/// Refuses what is no gRPC with protobuf, such as gRPC-Web, Connect and JSON. An answer of gRPC would be no answer to it.
+fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
+    let sent = headers.get(header::CONTENT_TYPE).map_or(&[] as &[u8], HeaderValue::as_bytes);
+    let media_type = sent.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if [b"application/grpc".as_slice(), b"application/grpc+proto"]
+        .iter()
+        .any(|ours| media_type.eq_ignore_ascii_case(ours))
+    {
+        return None;
+    }
+    let Refused { http_code, body, retry_after_seconds: _ } = Misread::NotGrpc.refused();
+    let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from(body))));
+    *response.status_mut() = StatusCode::from_u16(http_code).unwrap_or(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(response)
+}
+
+/// Refuses messages that are compressed, and says so.
+fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
+    let encoding = headers.get(&GRPC_ENCODING).filter(|encoding| *encoding != "identity")?;
+    let mut response = status::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Some(response)
 }
 
 /// Says whether a call can be answered here, by its head.

@@ -44,6 +44,23 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line of this process.
+    ///
+    /// # Errors
+    /// The exit code of one that is wrong, of `--help` and of `--version`, with everything said already.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE);
+            if error.use_stderr() && std::env::args().any(|argument| may_hold_a_secret(&argument)) {
+                complain(&without_secrets(&error.to_string(), std::env::args()));
+            } else {
+                // Where stdout or stderr is closed there is nobody left to tell.
+                let _ = error.print();
+            }
+            ExitCode::from(code)
+        })
+    }
+
     /// Runs the command.
     pub fn run(self) -> ExitCode {
         let done = match self.command {
@@ -76,4 +93,48 @@ fn on_console(command: impl FnOnce(&mut Console<'_>) -> io::Result<Exit>) -> any
 /// Writes a line to stderr; where that is closed there is nobody left to tell.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Says whether an argument may hold a password, as the address of a ledger does.
+fn may_hold_a_secret(argument: &str) -> bool {
+    let lower = argument.to_ascii_lowercase();
+    let is_setting =
+        |name: &str| lower.find(name).is_some_and(|at| lower.get(at..).is_some_and(|rest| rest.contains('=')));
+    ["password", "passwd", "pwd", "passfile"].iter().any(|name| is_setting(name))
+        || argument.contains("://")
+        || (argument.contains('@') && argument.contains(':'))
+}
+
+/// Returns what is wrong with a command line without the arguments that may hold a password.
+fn without_secrets(text: &str, arguments: impl Iterator<Item = String>) -> String {
+    let mut text = text.to_owned();
+    for argument in arguments.filter(|argument| may_hold_a_secret(argument)) {
+        let value = argument.split_once('=').filter(|_| argument.starts_with("--")).map(|(_, value)| value.to_owned());
+        for secret in [Some(argument), value].into_iter().flatten().filter(|secret| !secret.is_empty()) {
+            text = text.replace(&secret, "…");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a9_a_wrong_command_line_repeats_no_password() {
+        for arguments in [
+            &["neglist", "serve", "--ledger", "host=h", "password=hunter2"][..],
+            &["neglist", "serve", "postgres://u:hunter2@h/d"],
+            &["neglist", "ledger", "postgres://u:hunter2@h/d", "show"],
+            &["neglist", "ledger", "--legder=postgres://u:hunter2@h/d", "show"],
+            &["neglist", "serve", "--ledger", "a", "--ledger", "postgres://u:hunter2@h/d"],
+            &["neglist", "check", "u:hunter2@h/d", "--format", "u:hunter2@h/d"],
+            &["neglist", "serve", "PASSWORD = hunter2"],
+        ] {
+            let error = Cli::try_parse_from(arguments).unwrap_err().to_string();
+            let text = without_secrets(&error, arguments.iter().map(|argument| (*argument).to_owned()));
+            assert!(!text.contains("hunter2") && text.contains("error: "), "{text}");
+        }
+    }
 }

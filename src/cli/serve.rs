@@ -65,5 +65,5 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         io::stdout().write_all(loaded.dump().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    app::serve::serve(&loaded.config)
+    app::serve::serve(&loaded.config, &loaded.ignored_variables)
 }

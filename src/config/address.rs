@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// Longest path of a unix socket, in bytes: the smallest limit among the systems we run on.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
+/// Most characters of a scheme that a message repeats.
+const SCHEME_CHARACTERS_MAX: usize = 16;
+
 /// Where a listener listens, or where a client asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -38,6 +41,18 @@ impl Address {
             }
             return Ok(Self::Unix(PathBuf::from(path)));
         }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let is_address = matches!(Self::parse(rest), Ok(Self::Tcp { .. }));
+            let write = if is_address { rest } else { "host:port" };
+            let scheme: String =
+                scheme.chars().filter(char::is_ascii_alphanumeric).take(SCHEME_CHARACTERS_MAX).collect();
+            return Err(format!("an address is no URL, `{scheme}://` is no part of it: write `{write}`"));
+        }
+        if text.contains(',') {
+            return Err(format!(
+                "`{text}` is more than one address: in a file write a list (`listen: [a:1, b:2]`), as a flag give each by itself"
+            ));
+        }
         let Some((host, port)) = text.rsplit_once(':') else {
             return Err(format!("`{text}` is not an address: write `host:port` or `unix:/path`"));
         };
@@ -46,7 +61,12 @@ impl Address {
         let host = match bracketed {
             Some(host) if host.parse::<std::net::Ipv6Addr>().is_ok() => host,
             Some(host) => return Err(format!("`{host}` is not an IPv6 address")),
-            None if host.contains(':') => return Err(format!("write the IPv6 address in brackets: `[{host}]:{port}`")),
+            None if host.parse::<std::net::Ipv6Addr>().is_ok() => {
+                return Err(format!("write the IPv6 address in brackets: `[{host}]:{port}`"));
+            }
+            None if host.contains(':') => {
+                return Err(format!("`{host}` is not a host: write `host:port`, with one colon"));
+            }
             None => host,
         };
         if host.is_empty() || host.contains(|character: char| character.is_whitespace() || character == '/') {

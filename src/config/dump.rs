@@ -1,9 +1,9 @@
-//! The effective configuration as commented YAML.
+//! The effective configuration as commented YAML, without passwords: what is dumped ends up in tickets and logs.
 
 use std::fmt::Write as _;
 
-use super::RawConfig;
 use super::raw::Origin;
+use super::{RawConfig, ledger_place};
 
 /// Returns a configuration file that says what `raw` says.
 pub(super) fn dump(raw: &RawConfig) -> String {
@@ -16,22 +16,12 @@ pub(super) fn dump(raw: &RawConfig) -> String {
         if setting.origin != Origin::Default {
             let _ = writeln!(text, "# From {}; default: {}", setting.origin, key.default);
         }
-        let values: Vec<String> = setting.values.iter().map(|value| scalar(&without_password(value))).collect();
+        let shown = |value: &String| if key.name == "ledger" { ledger_place::shown(value) } else { value.clone() };
+        let values: Vec<String> = setting.values.iter().map(|value| scalar(&shown(value))).collect();
         let value = if key.is_list() { format!("[{}]", values.join(", ")) } else { values.join(", ") };
         let _ = writeln!(text, "{}: {value}", key.name);
     }
     text
-}
-
-/// Returns a URL with `…` in place of its password: what is dumped ends up in tickets and logs.
-fn without_password(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-        Some((user, host)) => format!("{scheme}://{user}:…@{host}{path}"),
-        None => value.to_owned(),
-    }
 }
 
 /// Returns a number as it is and any other text in quotes; a text of JSON is one of YAML too.

@@ -1,24 +1,25 @@
 //! Reads a configuration file: keys and texts, each with its place.
 
-use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
-
 use super::Problem;
-use super::keys::KEYS;
+use crate::policy::yaml::{self, Node, Value};
 
 /// Largest configuration file. One with every key and its comment is below 8 KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Deepest nesting: a key has a text or a list of them.
+const DEPTH_MAX: usize = 16;
+
 /// A key as written in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) key: String,
-    pub(super) values: Vec<String>,
+    /// Whether it is written as a list.
+    pub(super) is_list: bool,
+    /// Its texts, or what is wrong with the value.
+    pub(super) values: Result<Vec<String>, String>,
     pub(super) line: u64,
     pub(super) column: u64,
 }
@@ -49,96 +50,59 @@ pub(super) fn read(path: &Path) -> Result<Vec<Written>, Problem> {
         let byte = error.utf8_error().valid_up_to();
         problem(format!("byte {byte} is not UTF-8"), "save the file as UTF-8")
     })?;
-    parse(&text).map_err(|(location, message)| Problem {
-        place: location.map_or(place.clone(), |(line, column)| format!("{place}:{line}:{column}")),
-        message,
-        help: Some("the file is a list of `key: value` lines; `neglist serve --dump-config` prints one".into()),
-    })
+    parse(&place, &text)
 }
-
-type ParseError = (Option<(u64, u64)>, String);
 
 /// Parses the text of a file.
-fn parse(text: &str) -> Result<Vec<Written>, ParseError> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let file: Pairs = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let error = error.without_snippet();
-        let place = error.location().map(|location| (location.line(), location.column()));
-        // The place is told apart from the message; the library writes it behind.
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().trim_end_matches([',', ' ']).to_owned();
-        (place, message)
+fn parse(place: &str, text: &str) -> Result<Vec<Written>, Problem> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Vec::new());
+    }
+    let help = || Some("the file is a list of `key: value` lines; `neglist serve --dump-config` prints one".to_owned());
+    let node = yaml::parse(place, text, DEPTH_MAX).map_err(|diagnostic| {
+        let span = diagnostic.span.map(|span| format!("{place}:{}:{}", span.line, span.column));
+        // What the parser quotes may be a password.
+        let message =
+            diagnostic.message.strip_prefix(yaml::UNREADABLE).map_or(&*diagnostic.message, |_| yaml::UNREADABLE);
+        Problem { place: span.unwrap_or_else(|| place.to_owned()), message: message.to_owned(), help: help() }
     })?;
-    Ok(file.0)
+    let Value::Map(pairs) = &node.value else {
+        let message = format!("the file is {} and not `key: value` lines", node.value.noun());
+        return Err(Problem { place: place.to_owned(), message, help: help() });
+    };
+    let written = pairs.iter().map(|(key, value)| Written {
+        key: key.name.to_string(),
+        is_list: matches!(value.value, Value::Seq(_)),
+        values: values(value, text),
+        line: key.span.line.into(),
+        column: key.span.column.into(),
+    });
+    Ok(written.collect())
 }
 
-struct Pairs(Vec<Written>);
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PairsVisitor)
+/// Returns the texts of a value, or what is wrong with it. Never repeats it: it may hold a password.
+fn values(node: &Node, text: &str) -> Result<Vec<String>, String> {
+    match &node.value {
+        Value::Seq(nodes) => nodes.iter().map(|node| one(node, text)).collect(),
+        _ => one(node, text).map(|text| vec![text]),
     }
 }
 
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Pairs;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`key: value` lines")
-    }
-
-    fn visit_unit<E>(self) -> Result<Pairs, E> {
-        Ok(Pairs(Vec::new()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(Spanned { value: key, referenced, defined: _ }) = map.next_key::<Spanned<String>>()? {
-            // What a key takes is known only by its name; the value of an unknown one is passed over.
-            let known = KEYS.iter().find(|known| known.name == key);
-            let values = match known {
-                Some(known) if known.is_list() => map.next_value::<OneOrMany>()?.0,
-                Some(_) => vec![map.next_value::<String>()?],
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                    Vec::new()
-                }
-            };
-            let at: Location = referenced;
-            pairs.push(Written { key, values, line: at.line(), column: at.column() });
+fn one(node: &Node, text: &str) -> Result<String, String> {
+    match &node.value {
+        Value::Text(text) => Ok(text.to_string()),
+        // As it stands: `0660` is not 660, and `1.0` no whole number.
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            let start = usize::try_from(node.span.offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(usize::try_from(node.span.length).unwrap_or(usize::MAX));
+            let written = text.get(start..end).map(str::trim).filter(|written| !written.is_empty() && 0 < start);
+            written.map(str::to_owned).ok_or_else(|| "the value cannot be read: put it in quotes".to_owned())
         }
-        Ok(Pairs(pairs))
-    }
-}
-
-struct OneOrMany(Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor)
-    }
-}
-
-struct OneOrManyVisitor;
-
-impl<'de> Visitor<'de> for OneOrManyVisitor {
-    type Value = OneOrMany;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("one text or a list of texts")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
-        Ok(OneOrMany(vec![text.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<OneOrMany, A::Error> {
-        let mut all = Vec::new();
-        while let Some(text) = texts.next_element()? {
-            all.push(text);
+        Value::Null => {
+            Err("there is no value: write one, `none` to turn off what can be turned off, or leave the key out"
+                .to_owned())
         }
-        Ok(OneOrMany(all))
+        Value::Seq(_) => Err("a list inside a list: write one text, or one list of texts".to_owned()),
+        Value::Map(_) => Err("a mapping where one text should be: put a text with `: ` in it in quotes".to_owned()),
     }
 }

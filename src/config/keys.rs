@@ -106,8 +106,9 @@ keys! {
     /// How long policy files may go on changing without that quiet time before it is reported, in milliseconds: a warning in
     /// the log, and the state STALE. They are not read before they stay as they are.
     policy_changing_max_ms: u64 = "60000", number(1, 1000 * DAY_SECONDS);
-    /// Where the year's totals are kept: a file; `postgres://…` where several servers share them; or
-    /// `none` to keep none, and then callers state the totals.
+    /// Where the year's totals are kept: a file, as `./neglist.ledger` or `/var/lib/neglist/ledger`; where several servers
+    /// share them `postgres://user:password@host:5432/database`, with `@ : / ? # %` in the password percent-encoded; or
+    /// `none` to keep none, and then callers state the totals. Anything else is refused, `host=… password=…` too.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);

@@ -8,6 +8,7 @@ pub mod address;
 mod dump;
 mod file;
 pub mod keys;
+mod ledger_place;
 mod parse;
 pub mod public_url;
 pub mod raw;
@@ -74,7 +75,7 @@ impl fmt::Debug for Secret {
 }
 
 /// What the command line says: keys with their values, and a file.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Flags {
     /// `--config FILE`.
     pub config: Option<PathBuf>,
@@ -82,11 +83,21 @@ pub struct Flags {
     pub values: Vec<(&'static str, Vec<String>)>,
 }
 
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may hold a password.
+        let keys: Vec<&str> = self.values.iter().map(|(key, _)| *key).collect();
+        f.debug_struct("Flags").field("config", &self.config).field("keys", &keys).finish()
+    }
+}
+
 /// A configuration, and how it came about.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// Variables that begin as ours do, are none of ours, and resemble none: they are passed over.
+    pub ignored_variables: Vec<String>,
     raw: RawConfig,
 }
 
@@ -102,10 +113,10 @@ impl Loaded {
 /// # Errors
 /// All that is wrong, each with its place.
 pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
-    let (raw, mut problems) = RawConfig::collect(flags, environment);
+    let (raw, ignored_variables, mut problems) = RawConfig::collect(flags, environment);
     let config = Config::check(&raw, &mut problems);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, raw }),
+        Some(config) if problems.is_empty() => Ok(Loaded { config, ignored_variables, raw }),
         Some(_) | None => Err(ConfigError { problems }),
     }
 }

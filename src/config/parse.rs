@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, ledger_place};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -63,7 +63,11 @@ pub(super) fn addresses(texts: &[String]) -> Result<Vec<Address>, String> {
 
 /// What another parser makes of it, or nothing for `none`.
 pub(super) fn or_none<T>(parse: impl Parse<T>) -> impl Parse<Option<T>> {
-    move |texts| if texts == ["none"] { Ok(None) } else { parse(texts).map(Some) }
+    move |texts| match texts {
+        [text] if text == "none" => Ok(None),
+        [text] if is_like_none(text) => Err(format!("to turn it off write `none`, not `{text}`")),
+        texts => parse(texts).map(Some),
+    }
 }
 
 /// A path.
@@ -73,17 +77,15 @@ pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
 
 /// Where the ledger is: a path, the URL of a database, or `none`.
 pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
-    match one(texts)? {
-        "none" => Ok(LedgerPlace::None),
-        "" => Err("a path is needed, or `none`".into()),
-        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Ok(LedgerPlace::Postgres(Secret(url.to_owned())))
-        }
-        url if url.contains("://") => {
-            Err(format!("`{}://` is no ledger: use a path, `postgres://…` or `none`", scheme(url)))
-        }
-        path => Ok(LedgerPlace::File(PathBuf::from(path))),
-    }
+    ledger_place::parse(one(texts)?)
+}
+
+/// Says whether a text is one of those that people write for `none`.
+pub(super) fn is_like_none(text: &str) -> bool {
+    let words = [
+        "none", "off", "no", "false", "null", "nil", "~", "-", "disabled", "disable", "never", "0", "无", "否", "关闭",
+    ];
+    words.contains(&text.to_lowercase().as_str())
 }
 
 /// What a door does with a request that nothing matches: `refuse`, `allow` or `flow:<id>`.
@@ -96,11 +98,6 @@ pub(super) fn unmatched(texts: &[String]) -> Result<Unmatched, String> {
         (_, Some(_)) => Err(format!("`{text}` names no flow: write its id, of at most {CODE_BYTES_MAX} bytes")),
         (_, None) => Err(format!("`{text}` is not one of `refuse`, `allow`, `flow:<id>`")),
     }
-}
-
-/// The part of a URL that is no secret.
-fn scheme(url: &str) -> &str {
-    url.split("://").next().unwrap_or("")
 }
 
 /// The headers that say what a gateway asks about.

@@ -47,10 +47,17 @@ impl fmt::Display for Origin {
 }
 
 /// A value as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) values: Vec<String>,
     pub(super) origin: Origin,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A value may hold a password.
+        f.debug_struct("Setting").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// The configuration as written.
@@ -65,8 +72,8 @@ impl RawConfig {
     pub(super) fn collect(
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> (Self, Vec<Problem>) {
-        let mut problems = Vec::new();
+    ) -> (Self, Vec<String>, Vec<Problem>) {
+        let (mut ignored, mut problems) = (Vec::new(), Vec::new());
         let mut raw = Self {
             settings: KEYS
                 .iter()
@@ -76,16 +83,22 @@ impl RawConfig {
         let variables = variables(environment, &mut problems);
         let from_variable =
             variables.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| PathBuf::from(value));
-        if let Some(path) = flags.config.clone().or(from_variable) {
-            raw.lay_file(&path, &mut problems);
+        match flags.config.clone().or(from_variable) {
+            Some(path) if flags.config.is_none() && path.as_os_str().is_empty() => problems.push(Problem {
+                place: FILE_VARIABLE.to_owned(),
+                message: "the name of the configuration file is empty".to_owned(),
+                help: Some("name a file, or take the variable out of the environment".to_owned()),
+            }),
+            Some(path) => raw.lay_file(&path, &mut problems),
+            None => {}
         }
         for (name, value) in &variables {
-            raw.lay_variable(name, value, &mut problems);
+            raw.lay_variable(name, value, &mut ignored, &mut problems);
         }
         for (key, values) in &flags.values {
             raw.settings.insert(key, Setting { values: values.clone(), origin: Origin::Flag(key) });
         }
-        (raw, problems)
+        (raw, ignored, problems)
     }
 
     /// Returns the settings, in the order of the keys.
@@ -116,12 +129,32 @@ impl RawConfig {
             Ok(written) => written,
             Err(problem) => return problems.push(problem),
         };
-        for Written { key, values, line, column } in written {
+        let mut first_lines: BTreeMap<String, u64> = BTreeMap::new();
+        for Written { key, is_list, values, line, column } in written {
             let origin = Origin::File { path: path.to_owned(), line, column };
+            if let Some(first) = first_lines.get(&key) {
+                problems.push(Problem {
+                    place: origin.to_string(),
+                    message: format!("the key `{key}` is there already, in line {first}"),
+                    help: Some("keep one of the two".to_owned()),
+                });
+                continue;
+            }
+            first_lines.insert(key.clone(), line);
             match KEYS.iter().find(|known| known.name == key) {
-                Some(known) => {
-                    self.settings.insert(known.name, Setting { values, origin });
-                }
+                Some(known) => match values {
+                    Ok(_) if is_list && !known.is_list() => problems.push(Problem {
+                        place: origin.to_string(),
+                        message: format!("{key}: takes one value, not a list"),
+                        help: None,
+                    }),
+                    Ok(values) => drop(self.settings.insert(known.name, Setting { values, origin })),
+                    Err(message) => problems.push(Problem {
+                        place: origin.to_string(),
+                        message: format!("{key}: {message}"),
+                        help: Some("`neglist serve --dump-config` prints every key with its default".to_owned()),
+                    }),
+                },
                 None => problems.push(unknown(
                     origin.to_string(),
                     &format!("unknown key `{key}`"),
@@ -131,7 +164,7 @@ impl RawConfig {
         }
     }
 
-    fn lay_variable(&mut self, name: &str, value: &str, problems: &mut Vec<Problem>) {
+    fn lay_variable(&mut self, name: &str, value: &str, ignored: &mut Vec<String>, problems: &mut Vec<Problem>) {
         if name == FILE_VARIABLE {
             return;
         }
@@ -140,8 +173,8 @@ impl RawConfig {
             self.settings.insert(key.name, Setting { values: split(key, value), origin });
             return;
         }
-        if is_service_link(name) {
-            return;
+        if is_service_link(name) || !resembles_a_key(name) {
+            return ignored.push(name.to_owned());
         }
         let known: Vec<String> = KEYS.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
         let nearest = nearest(name, known.iter().map(String::as_str));
@@ -183,6 +216,25 @@ fn is_service_link(name: &str) -> bool {
         || name.contains("_SERVICE_PORT_")
         || name.ends_with("_PORT")
         || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port_detail(rest))
+}
+
+/// Says whether a variable may be meant for one of our keys: it is one slip or a few away from one, or begins with the first
+/// word of one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. What images and charts set beside, such as
+/// `NEGLIST_VERSION` and `NEGLIST_NAME`, does not.
+fn resembles_a_key(name: &str) -> bool {
+    let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name).to_ascii_lowercase();
+    let slips_max = (rest.len() / 3).clamp(1, 4);
+    let first = |name: &str| {
+        name.split('_').next().unwrap_or_default().trim_end_matches("ies").trim_end_matches('y').to_owned()
+    };
+    let first_of_rest = first(&rest);
+    // An empty name is a slip of the hand.
+    rest.is_empty()
+        || KEYS
+            .iter()
+            .map(|key| key.name)
+            .chain(["config"])
+            .any(|key| strsim::osa_distance(&rest, key) <= slips_max || first(key) == first_of_rest)
 }
 
 /// Splits the text of a list at its commas; a text for any other key stays whole.

@@ -105,9 +105,101 @@ fn variables_that_kubernetes_makes_for_a_service_are_ignored() {
         ("OTHER_THING", "x"),
     ];
     assert_eq!(load(&Flags::default(), variables(&environment)).unwrap().config, defaults());
-    for wrong in ["NEGLIST_PORT_TCP", "NEGLIST_PORTS", "NEGLIST_"] {
-        assert!(load(&Flags::default(), variables(&[(wrong, "x")])).is_err(), "{wrong}");
+    let ignored = load(&Flags::default(), variables(&environment)).unwrap().ignored_variables;
+    assert_eq!(ignored.len(), environment.len() - 1, "{ignored:?}");
+    assert!(!ignored.contains(&"OTHER_THING".to_owned()));
+}
+
+#[test]
+fn c_variables_that_are_nobodys_slip_are_ignored_and_slips_are_not() {
+    let ignored = [
+        ("NEGLIST_HOME", "/srv"),
+        ("NEGLIST_IMAGE_TAG", "x"),
+        ("NEGLIST_NAME", "neglist"),
+        ("NEGLIST_PORTS", "x"),
+        ("NEGLIST_PORT_TCP", "x"),
+        ("NEGLIST_VERSION", "1"),
+    ];
+    let loaded = load(&Flags::default(), variables(&ignored)).unwrap();
+    assert_eq!(loaded.config, defaults());
+    assert_eq!(loaded.ignored_variables, ignored.map(|(name, _)| name));
+    for wrong in [
+        "NEGLIST_LISTN",
+        "NEGLIST_LISTEN_ADDRESS",
+        "NEGLIST_LEDGER_URL",
+        "NEGLIST_LEDGR",
+        "NEGLIST_HTTP_ADDR",
+        "NEGLIST_HTP",
+        "NEGLIST_POLICY",
+        "NEGLIST_POLICY_DIR",
+        "NEGLIST_LOG",
+        "NEGLIST_CONFIGS",
+        "NEGLIST_CONFIG_FILE",
+        "NEGLIST_DRAIN",
+        "NEGLIST_",
+    ] {
+        let text = load(&Flags::default(), variables(&[(wrong, "x")])).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{wrong}: unknown environment variable")), "{text}");
     }
+}
+
+#[test]
+fn c_an_empty_name_of_the_file_is_called_so() {
+    let text = load(&Flags::default(), variables(&[("NEGLIST_CONFIG", "")])).unwrap_err().to_string();
+    let help = "name a file, or take the variable out of the environment";
+    assert_eq!(text, format!("NEGLIST_CONFIG: the name of the configuration file is empty\n  help: {help}"));
+    let text = load(&Flags::default(), variables(&[("NEGLIST_HTTP", "")])).unwrap_err().to_string();
+    assert_eq!(text, "NEGLIST_HTTP: http: the value is empty");
+}
+
+#[test]
+fn c_mistakes_in_the_file_are_said_in_our_words() {
+    let cases = [
+        "http: null",
+        "http:",
+        "http: ~",
+        "drain_seconds: 1\ndrain_seconds: 2\nledger: a b\n",
+        "http: [a:1]",
+        "http: {a: 1}",
+        "listen: [[a:1]]",
+        "listen: []",
+        "listen: [null]",
+        "drain_seconds: 1.0",
+        "drain_seconds: 1e1",
+        "unix_socket_mode: 0o660x",
+        "- a",
+        "7",
+        "http: 'a",
+        "http: [a",
+        "http: &x a:1",
+        "http: *x",
+        "a: 1\n---\nb: 2",
+        "http: off",
+        "admin: No",
+        "http_public_url: false",
+        "ledger: off",
+        "ledger: Null",
+        "listen: tcp://0.0.0.0:50051",
+        "listen: 'a:1,b:2'",
+        "http: 'http://127.0.0.1:8080'",
+        "listen: 'tcp://unix'",
+        "listen: '::1:50051'",
+        "listen: 'a:b:1'",
+    ];
+    let said = cases.map(|file| format!("{file:?}\n{}", errors(file, &[], &[])));
+    assert!(said.iter().all(|text| !text.contains("serde") && !text.contains("expected string")), "{said:#?}");
+    insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[test]
+fn values_of_the_file_are_read_as_they_stand() {
+    let file = "unix_socket_mode: 0o660\npolicy_debounce_ms: 1_0\ndrain_seconds: 0x10\n";
+    let text = errors(file, &[], &[]);
+    assert_eq!(text, "neglist.yaml:3:1: drain_seconds: `0x10` is not a whole number from 0 to 3600");
+    let config =
+        load_all("unix_socket_mode: 0o640\npolicy_debounce_ms: 1_0\npolicies: true\n", &[], &[]).unwrap().config;
+    assert_eq!((config.unix_socket_mode, config.policy_debounce_ms), (0o640, 10));
+    assert_eq!(config.policies, PathBuf::from("true"));
 }
 
 #[test]

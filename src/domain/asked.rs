@@ -205,6 +205,16 @@ pub enum Problem {
     },
     /// No calendar or rules for that moment.
     OutOfCalendar,
+    /// A field that the contract does not have.
+    UnknownField {
+        /// Its number.
+        number: u32,
+    },
+    /// A field of the contract that is encoded as one of another type.
+    WrongWireType {
+        /// Its number.
+        number: u32,
+    },
     /// A number that stands for no value of the enumeration.
     UnknownNumber {
         /// The number as it came.

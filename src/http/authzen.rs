@@ -15,12 +15,12 @@ use serde_json::Value;
 use super::{Doors, PublicUrl, respond};
 use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::domain::snapshot::Snapshot;
+use crate::json::{self, Tree};
 use crate::metrics::{Door, Stopwatch};
 use crate::service::labelled::Answer;
 use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::wire::described::Verdict;
 use crate::wire::json::JsonError;
-use crate::wire::json_pointer;
 use crate::wire::refusal::{Refusal, Said};
 use crate::wire::refused::Misread;
 
@@ -193,10 +193,10 @@ impl<'e> SeenEvaluation<'e> {
     fn property(&self, key: &str) -> Option<&str> {
         let (entity, name) = key.split_once(".properties.")?;
         match self.evaluation.whole.get(entity)?.get("properties")?.get(name)? {
-            Value::String(text) => Some(text),
-            Value::Bool(true) => Some("true"),
-            Value::Bool(false) => Some("false"),
-            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Tree::Text(text) => Some(text),
+            Tree::Bool(true) => Some("true"),
+            Tree::Bool(false) => Some("false"),
+            Tree::Null | Tree::Number(_) | Tree::List(_) | Tree::Object(_) => {
                 *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.to_owned());
                 None
             }
@@ -240,7 +240,7 @@ impl Seen for SeenEvaluation<'_> {
     }
 
     fn body(&self, pointer: &str) -> Body<'_> {
-        json_pointer::member_of(&self.evaluation.whole, pointer)
+        json::member_of(&self.evaluation.whole, pointer)
     }
 }
 
@@ -311,7 +311,7 @@ mod tests {
             ("/resource/properties/to/1", Body::Text("b".into())),
             ("/resource/properties/a~1b", Body::Text("x".into())),
             ("/resource/properties/half", Body::Other),
-            ("/resource/properties/whole", Body::Other),
+            ("/resource/properties/whole", Body::Number(1)),
             ("/resource/properties/is", Body::Other),
             ("/resource/properties", Body::Other),
             ("/resource/nothing", Body::Absent),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::{Doors, respond};
@@ -53,8 +54,11 @@ pub(super) async fn readyz(State(doors): State<Arc<Doors>>) -> Response {
 }
 
 /// Writes all counts for Prometheus.
-pub(super) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
+pub(super) async fn metrics(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     match metrics::render(&doors.metrics, doors.standing.standing()) {
+        Ok(text) if wants_plain(request.headers()) => {
+            respond::of_type(StatusCode::OK, metrics::PLAIN_CONTENT_TYPE, metrics::plain(&text))
+        }
         Ok(text) => respond::of_type(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
@@ -63,10 +67,42 @@ pub(super) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
     }
 }
 
+/// Says whether the older format is asked for rather than `OpenMetrics`: RFC 9110, section 12.5.1. Who takes both alike, or
+/// says nothing, gets the newer one.
+fn wants_plain(headers: &HeaderMap) -> bool {
+    let ranges = || {
+        headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).flat_map(|accept| accept.split(','))
+    };
+    // The most specific range counts.
+    let weight = |wanted: [&str; 3]| {
+        wanted.iter().find_map(|wanted| ranges().find_map(|range| weight_of(range, wanted))).unwrap_or_default()
+    };
+    let plain = weight(["text/plain", "text/*", "*/*"]);
+    weight(["application/openmetrics-text", "application/*", "*/*"]) < plain
+}
+
+/// Returns the weight of a range of media types in thousandths, where it is the one that is wanted.
+fn weight_of(range: &str, wanted: &str) -> Option<u32> {
+    let mut parts = range.split(';').map(str::trim);
+    let is_wanted = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    is_wanted.then(|| weight.map_or(1_000, thousandths))
+}
+
+/// Reads a weight, `0` to `1` with at most three decimals; what is none weighs nothing.
+fn thousandths(weight: &str) -> u32 {
+    let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
+    let is_weight = matches!(whole, "0" | "1") && decimals.len() <= 3;
+    let digits = format!("{whole}{decimals:0<3}").parse::<u32>();
+    digits.ok().filter(|thousandths| is_weight && *thousandths <= 1_000).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::http::header::CONTENT_TYPE;
+    use tower::ServiceExt as _;
+
     use axum::body::Body;
-    use axum::extract::Request;
 
     use super::super::testing::{ask, router, standing};
     use super::*;
@@ -84,6 +120,33 @@ mod tests {
                 let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
                 assert_eq!((found, body["status"].as_str()), (code, Some(status)));
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn c_metrics_come_in_the_format_that_is_asked_for() {
+        let router = router(&Arc::default(), standing(Serving::Ready, Counting::Open));
+        for (accept, is_plain) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("text/plain"), true),
+            (Some("text/plain;version=0.0.4"), true),
+            (Some("text/*"), true),
+            (Some("application/openmetrics-text"), false),
+            (Some("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"), false),
+            (Some("application/openmetrics-text;q=0.1, text/plain;q=0.9"), true),
+            (Some("application/openmetrics-text;q=0, */*"), true),
+            (Some("text/plain;q=0"), false),
+            (Some("application/json"), false),
+            (Some("text/plain;q=nonsense"), false),
+        ] {
+            let mut request = Request::get("/metrics");
+            if let Some(accept) = accept {
+                request = request.header(ACCEPT, accept);
+            }
+            let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let expected = if is_plain { metrics::PLAIN_CONTENT_TYPE } else { metrics::CONTENT_TYPE };
+            assert_eq!(response.headers()[CONTENT_TYPE], expected, "{accept:?}");
         }
     }
 }

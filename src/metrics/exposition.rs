@@ -1,6 +1,7 @@
 //! A scrape: all counts and the standing of the server, in the `OpenMetrics` text format.
 
-use std::fmt::Error;
+use std::collections::HashMap;
+use std::fmt::{Error, Write as _};
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
@@ -19,6 +20,44 @@ use crate::domain::reason::ReasonCode;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
+
+/// The media type of what [`plain`] returns.
+pub const PLAIN_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Returns what [`render`] returns in the text format 0.0.4 of Prometheus, which older readers take.
+///
+/// There a family has the name of its samples: a counter that of its total, an info is a gauge; units and the mark at the
+/// end are not known.
+pub fn plain(open_metrics: &str) -> String {
+    let kinds = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let kinds: HashMap<&str, &str> = kinds.collect();
+    let mut plain = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let described = line.strip_prefix("# ").and_then(|rest| {
+            let (word, rest) = rest.split_once(' ')?;
+            let (name, rest) = rest.split_once(' ')?;
+            Some((word, name, rest))
+        });
+        let written = match described {
+            Some((word @ ("HELP" | "TYPE"), name, rest)) => {
+                let kind = kinds.get(name).copied().unwrap_or_default();
+                let ending = match kind {
+                    "counter" => "_total",
+                    "info" => "_info",
+                    _ => "",
+                };
+                let rest = if word == "TYPE" && rest == "info" { "gauge" } else { rest };
+                writeln!(plain, "# {word} {name}{ending} {rest}")
+            }
+            // Units, and the end.
+            _ if line.starts_with('#') => Ok(()),
+            _ => writeln!(plain, "{line}"),
+        };
+        // That cannot fail: it goes into memory.
+        let _ = written;
+    }
+    plain
+}
 
 /// Returns all counts and the standing of the server as text.
 ///
@@ -204,6 +243,30 @@ mod tests {
             ledger_calls_waiting: 7,
             requests_in_flight: 2,
             connections_open: 5,
+        }
+    }
+
+    #[test]
+    fn c_the_older_format_has_the_same_samples_each_under_the_name_of_its_family() {
+        let open_metrics = render(&Arc::default(), standing()).unwrap();
+        let plain = plain(&open_metrics);
+        let samples = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+        };
+        assert_eq!(samples(&plain), samples(&open_metrics));
+        assert!(!plain.contains("# EOF") && !plain.contains("# UNIT") && plain.ends_with('\n'));
+        let (mut family, mut kind) = ("", "");
+        for line in plain.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                (family, kind) = rest.split_once(' ').unwrap();
+                assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+                assert!(plain.contains(&format!("# HELP {family} ")), "{line}");
+            } else if !line.starts_with('#') {
+                let name = line.split(['{', ' ']).next().unwrap();
+                let ending = name.strip_prefix(family);
+                let endings: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+                assert!(ending.is_some_and(|ending| endings.contains(&ending)), "{line} of {family}");
+            }
         }
     }
 

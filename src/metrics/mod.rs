@@ -15,7 +15,7 @@ mod stopwatch;
 use std::time::Duration;
 
 use self::cells::{Cell, Cells};
-pub use self::exposition::{CONTENT_TYPE, render};
+pub use self::exposition::{CONTENT_TYPE, PLAIN_CONTENT_TYPE, plain, render};
 pub use self::stopwatch::Stopwatch;
 use crate::domain::reason::{Outcome, ReasonCode};
 

@@ -70,6 +70,7 @@ const WORDINGS: &[(&str, &str, &str)] = &[
     ("unclosed bracket", "a bracket is opened here and never closed", QUOTES),
     ("mismatched bracket", "a bracket is closed by one of another kind", QUOTES),
     ("misplaced bracket", "a bracket is closed that was never opened", QUOTES),
+    ("non-finite float", "a number is too large, or is none", PLAIN_NUMBER),
     ("unclosed quote", "a quote is opened here and never closed", CLOSE_QUOTE),
     ("invalid trailing content after", "something stands after the closing quote", CLOSE_QUOTE),
     (
@@ -89,9 +90,13 @@ const WORDINGS: &[(&str, &str, &str)] = &[
 ];
 
 const NO_TABS: &str = "indent with spaces: YAML does not allow tabs there";
+const PLAIN_NUMBER: &str = "write a number in decimal digits, and put a text in quotes";
 const CLOSE_QUOTE: &str = "close the quote; a quote within a text in single quotes is written twice";
 const KEY_AND_VALUE: &str = "put `: ` between key and value, and a text over several lines in quotes";
 const ESCAPE: &str = "put the text in single quotes, or write the backslash twice";
+
+/// How a message begins that goes on in the scanner's words, which may quote the text.
+pub const UNREADABLE: &str = "cannot be read as YAML";
 
 /// Puts into our words what the scanner says; it tells its errors apart by text only.
 fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
@@ -102,7 +107,7 @@ fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
     let (message, help) = known.map_or_else(
         || {
             let help = "check indentation (two spaces a level), quotes and brackets at this place and just before it";
-            (format!("cannot be read as YAML: {text}"), help)
+            (format!("{UNREADABLE}: {text}"), help)
         },
         |(_, ours, help)| ((*ours).to_owned(), *help),
     );

@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 
 use super::diagnostic::{Diagnostic, Span};
 use super::syntax;
+pub use super::syntax::UNREADABLE;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]

@@ -12,9 +12,11 @@ use tonic::codegen::Bytes;
 
 use super::decide::{Answered, DecisionApi, Look, Step, no_ledger};
 use super::totals::read_all;
+use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::domain::units::Moment;
 use crate::metrics::{Stopwatch, Tally};
+use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::raw::{Received, Reply};
 use crate::wire::refusal::Refusal;
@@ -42,9 +44,11 @@ impl DecisionApi {
         received: &Received<v1::DecideBatchRequest>,
     ) -> Result<Reply<v1::DecideBatchResponse>, Status> {
         let stopwatch = Stopwatch::start();
-        let answer = match self.batch_message(received.bytes()).await {
-            Some(written) => Ok(Reply::Written(written)),
-            None => self.decide_all(&received.decode()?).await.map(Reply::message),
+        let answer = if let Some(written) = self.batch_message(received.bytes()).await {
+            Ok(Reply::Written(written))
+        } else {
+            let (request, unknown) = received.decode_batch().map_err(|undecoded| self.undecoded(undecoded))?;
+            self.decide_all(&request, unknown).await.map(Reply::message)
         };
         self.metrics.took(self.door, stopwatch.elapsed());
         answer.map_err(|refusal| refusal.to_status())
@@ -72,7 +76,12 @@ impl DecisionApi {
         Some(batch.written())
     }
 
-    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, Refusal> {
+    /// `unknown`: fields of transfers that the contract does not have, which keep these from being decided.
+    async fn decide_all(
+        &self,
+        request: &v1::DecideBatchRequest,
+        mut unknown: BTreeMap<usize, Vec<Violation>>,
+    ) -> Result<v1::DecideBatchResponse, Refusal> {
         // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
@@ -80,6 +89,10 @@ impl DecisionApi {
         let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
+            let question = match unknown.remove(&index) {
+                Some(violations) => Err(Place::BatchTransfer(index).locate(violations)),
+                None => question,
+            };
             let step = self.begin(&snapshot, question, now, Look::Together);
             // A refusal looks for the words that were meant, which takes far longer than a decision.
             if step.is_err() {

@@ -34,7 +34,7 @@ use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
 use crate::wire::plain;
-use crate::wire::raw::{Received, Reply};
+use crate::wire::raw::{Received, Reply, Undecoded};
 use crate::wire::refusal::Refusal;
 use crate::wire::status::{self, Exhausted, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
@@ -188,12 +188,19 @@ impl DecisionApi {
     /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
     /// ledger does not answer.
     pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+        self.decide_question(from_proto::decide(request)).await
+    }
+
+    async fn decide_question(
+        &self,
+        question: Result<Question<'_>, Vec<Violation>>,
+    ) -> Result<v1::DecideResponse, Status> {
         let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, from_proto::decide(request), now, Look::AtHand)
+            self.begin(&snapshot, question, now, Look::AtHand)
         };
         let answer = match step {
             Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
@@ -299,6 +306,14 @@ impl DecisionApi {
         status::refuse(violations)
     }
 
+    /// Refuses a request that cannot be read.
+    pub(super) fn undecoded(&self, undecoded: Undecoded) -> Status {
+        match undecoded {
+            Undecoded::Malformed(malformed) => *malformed,
+            Undecoded::Fields(found) => self.invalid(&found).to_status(),
+        }
+    }
+
     /// Decides one message of a stream, on the snapshot in force now.
     ///
     /// # Errors
@@ -309,23 +324,40 @@ impl DecisionApi {
             self.metrics.took(self.door, stopwatch.elapsed());
             return Ok(Streamed::Now(Reply::Written(written)));
         }
-        let request = received.decode()?;
+        if let Some((sequence, question)) = plain::stream(received.bytes()) {
+            return Ok(self.answer_streamed(sequence, Ok(question), stopwatch));
+        }
+        match received.decode() {
+            Ok(request) => {
+                let (sequence, question) = from_proto::stream(&request);
+                Ok(self.answer_streamed(sequence, question, stopwatch))
+            }
+            Err(Undecoded::Malformed(malformed)) => Err(*malformed),
+            Err(Undecoded::Fields(found)) => Ok(self.answer_streamed(received.sequence(), Err(found), stopwatch)),
+        }
+    }
+
+    fn answer_streamed(
+        &self,
+        sequence: u64,
+        question: Result<Question<'_>, Vec<Violation>>,
+        stopwatch: Stopwatch,
+    ) -> Streamed {
         let now = self.inner.clock.now();
-        let (sequence, question) = from_proto::stream(&request);
         let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
             Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
-                return Ok(Streamed::Later(Box::pin(async move {
+                return Streamed::Later(Box::pin(async move {
                     let answer = api.finish(*waiting, now).await;
                     api.metrics.took(api.door, stopwatch.elapsed());
                     Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))
-                })));
+                }));
             }
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        Ok(Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))))
+        Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status))))
     }
 
     /// Returns the limits.
@@ -478,8 +510,15 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<Received<v1::DecideRequest>>,
     ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
-        let request = request.get_ref().decode()?;
-        self.decide_one(&request).await.map(Reply::message).map(Response::new)
+        let received = request.get_ref();
+        // What is read plainly has no field that the contract does not have, and need not be copied.
+        let answer = if let Some(question) = plain::decide(received.bytes()) {
+            self.decide_question(Ok(question)).await
+        } else {
+            let request = received.decode().map_err(|undecoded| self.undecoded(undecoded))?;
+            self.decide_one(&request).await
+        };
+        answer.map(Reply::message).map(Response::new)
     }
 
     async fn decide_batch(

@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-use serde_json::error::Category;
-
 use super::labels::shown;
+use crate::json::Syntax;
 
 /// Most findings of one text that are listed.
 pub(super) const FINDINGS_MAX: usize = 32;
@@ -100,17 +99,10 @@ impl JsonError {
         Self { findings: vec![Finding::of_the_whole(en, zh)] }
     }
 
-    /// Returns the error of a text that no reader of JSON can read.
-    pub(super) fn syntax(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let zh = match error.classify() {
-            // The readers of JSON here take every kind of value. What they refuse by themselves is a key.
-            Category::Data => format!("有重复的键：请只保留一个（第 {line} 行第 {column} 列）"),
-            Category::Io | Category::Syntax | Category::Eof => {
-                format!("不是有效的 JSON：问题在第 {line} 行第 {column} 列")
-            }
-        };
-        Self::of_the_whole(shown(&error.to_string()), zh)
+    /// Returns the error of a text that is not JSON.
+    pub(super) fn syntax(syntax: Syntax) -> Self {
+        let (en, zh) = syntax.texts();
+        Self::of_the_whole(en, zh)
     }
 
     /// Returns the error of what is wrong with the program, not with a text.

@@ -11,12 +11,12 @@ use std::sync::LazyLock;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
 use prost_types::FileDescriptorSet;
-use serde::de::{Deserialize as _, Deserializer};
-use serde_json::Value;
 
 pub use super::finding::{Finding, JsonError};
 use super::generated::{DESCRIPTORS, v1};
-use super::json_check::{self, Tree};
+use super::json_check;
+use super::json_value::Value;
+use crate::json::Tree;
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
 const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
@@ -34,9 +34,9 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
     let is_request =
         matches!(&tree, Tree::Object(fields) if fields.iter().any(|(name, _)| name == "transfer" || name == "detail"));
     if is_request {
-        return read(&tree, DECIDE_REQUEST, &mut serde_json::Deserializer::from_str(json));
+        return read(&tree, DECIDE_REQUEST);
     }
-    let transfer = read(&tree, TRANSFER, &mut serde_json::Deserializer::from_str(json))?;
+    let transfer = read(&tree, TRANSFER)?;
     Ok(v1::DecideRequest { transfer: Some(transfer), detail: v1::Detail::Unspecified.into() })
 }
 
@@ -45,12 +45,28 @@ pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonErr
 /// # Errors
 /// As [`decide_request_from_json`].
 pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
-    let json = std::str::from_utf8(json).map_err(|error| {
+    let tree = tree(text(json)?, "{\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")?;
+    read(&tree, DECIDE_REQUEST)
+}
+
+/// Returns a text in UTF-8.
+///
+/// # Errors
+/// Where it is none.
+pub(super) fn text(json: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(json).map_err(|error| {
         let from = error.valid_up_to();
-        JsonError::of_the_whole(format!("not UTF-8 from byte {from} on"), format!("自第 {from} 字节起不是 UTF-8"))
-    })?;
-    let tree = tree(json, "{\"transfer\": {\"flow\": \"…\", \"persons\": {…}}}")?;
-    read(&tree, DECIDE_REQUEST, &mut serde_json::Deserializer::from_str(json))
+        let (en, zh) = match json {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                (": it looks like UTF-16, save it as UTF-8", "，似为 UTF-16：请另存为 UTF-8")
+            }
+            _ => ("", ""),
+        };
+        JsonError::of_the_whole(
+            format!("not UTF-8 from byte {from} on{en}"),
+            format!("自第 {from} 字节起不是 UTF-8{zh}"),
+        )
+    })
 }
 
 /// Writes a `DecideResponse` as proto3 JSON on one line.
@@ -65,9 +81,8 @@ pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonErro
 ///
 /// # Errors
 /// As [`decide_request_from_json`].
-pub fn transfer(json: &Value) -> Result<v1::Transfer, JsonError> {
-    let tree = Tree::deserialize(json).map_err(|error| JsonError::syntax(&error))?;
-    read(&tree, TRANSFER, json)
+pub fn transfer(json: &Tree) -> Result<v1::Transfer, JsonError> {
+    read(json, TRANSFER)
 }
 
 /// A transfer, for those who write none.
@@ -75,7 +90,7 @@ const A_TRANSFER: &str = "{\"flow\": \"…\", \"persons\": {…}}";
 
 /// Reads an object. `example`: what it should look like.
 fn tree(json: &str, example: &str) -> Result<Tree, JsonError> {
-    let tree: Tree = serde_json::from_str(json).map_err(|error| JsonError::syntax(&error))?;
+    let tree = Tree::read(json).map_err(JsonError::syntax)?;
     match tree {
         Tree::Object(_) => Ok(tree),
         _ => Err(JsonError::of_the_whole(
@@ -121,16 +136,12 @@ fn dynamic(message: &impl Message, full_name: &str) -> Result<DynamicMessage, Js
     DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| JsonError::ours(&error))
 }
 
-/// Reads a message: `deserializer` is what `tree` was made of.
-fn read<'de, M: Message + Default, D: Deserializer<'de>>(
-    tree: &Tree,
-    full_name: &str,
-    deserializer: D,
-) -> Result<M, JsonError> {
+/// Reads a message.
+fn read<M: Message + Default>(tree: &Tree, full_name: &str) -> Result<M, JsonError> {
     let descriptor = descriptor(full_name)?;
     json_check::check(tree, &descriptor).into_result()?;
     let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let dynamic = DynamicMessage::deserialize_with_options(descriptor, deserializer, &options);
+    let dynamic = DynamicMessage::deserialize_with_options(descriptor, Value(tree), &options);
     dynamic.map_err(|error| JsonError::ours(&error))?.transcode_to().map_err(|error| JsonError::ours(&error))
 }
 
@@ -246,6 +257,58 @@ mod tests {
         let transfer = request.unwrap().transfer.unwrap();
         assert_eq!(transfer.year_to_date, Some(v1::Persons::default()));
         assert_eq!(transfer.persons, Some(v1::Persons { general: 1, sensitive: 100 }));
+    }
+
+    #[test]
+    fn a8_numbers_of_persons_are_whole_as_they_are_written() {
+        let general = |number: &str| {
+            let request =
+                decide_request(format!(r#"{{"transfer": {{"persons": {{"general": {number}}}}}}}"#).as_bytes());
+            request.map(|request| request.transfer.unwrap().persons.unwrap().general)
+        };
+        for (text, number) in [
+            ("1.0", 1),
+            ("1e3", 1_000),
+            ("1000e-3", 1),
+            ("\"007\"", 7),
+            ("9007199254740993.0", 9_007_199_254_740_993),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(general(text), Ok(number), "{text}");
+        }
+        for (text, en, zh) in [
+            ("1e-400", "lies between two whole numbers", "介于两个整数之间"),
+            ("0.99999999999999999999", "lies between two whole numbers", "介于两个整数之间"),
+            ("0.5", "lies between two whole numbers", "介于两个整数之间"),
+            ("9007199254740992.5", "lies between two whole numbers", "介于两个整数之间"),
+            ("-0.0", "without a minus sign", "去掉负号"),
+            ("-0", "without a minus sign", "去掉负号"),
+            ("1e1000000000", "too large", "数值过大"),
+            ("18446744073709551616", "too large", "数值过大"),
+            ("\"1e3\"", "write decimal digits", "十进制数字"),
+            ("\"0.0\"", "write decimal digits", "十进制数字"),
+            ("\"-0\"", "write decimal digits", "十进制数字"),
+        ] {
+            let [Finding { field, en: said, zh: said_zh }] = &general(text).unwrap_err().findings[..] else {
+                panic!("{text}")
+            };
+            assert_eq!(field, "transfer.persons.general");
+            assert!(said.contains(en) && said_zh.contains(zh), "{text}: {said} / {said_zh}");
+        }
+        // Words of the contract may be given by their number; not by one that is near it.
+        let class = |number: &str| decide_request_from_json(&format!(r#"{{"data": [{{"data_class": {number}}}]}}"#));
+        assert_eq!(class("3.0").unwrap(), class("3").unwrap());
+        assert!(class("3.0000000000000000000001").is_err() && class("-0").is_err());
+    }
+
+    #[test]
+    fn c_a_text_with_a_byte_order_mark_or_in_utf_16_is_called_so() {
+        let mark = decide_request("\u{feff}{}".as_bytes()).unwrap_err().to_string();
+        assert!(mark.contains("byte order mark (U+FEFF): save it as UTF-8") && mark.contains("字节顺序标记"), "{mark}");
+        assert_eq!(refused("\u{feff}{}"), mark);
+        let wide: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wide = decide_request(&wide).unwrap_err().to_string();
+        assert!(wide.contains("looks like UTF-16") && wide.contains("似为 UTF-16"), "{wide}");
     }
 
     #[test]

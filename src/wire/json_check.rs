@@ -5,15 +5,13 @@
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::value::StrDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::finding::Findings;
 use super::labels::shown;
+use crate::json::Tree;
 
 /// Longest word that a nearest known one is looked for, in bytes. The longest of the contract has some 30.
 const MISSPELT_BYTES_MAX: usize = 128;
-/// The largest whole number up to which a number with a fraction or an exponent is exact: 2⁵³.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Returns everything in an object that the message has no place for.
 pub(super) fn check(tree: &Tree, descriptor: &MessageDescriptor) -> Findings {
@@ -85,7 +83,7 @@ fn check_single(tree: &Tree, kind: &Kind, path: &str, findings: &mut Findings) {
                 findings.add(path, en, zh);
             }
         }
-        (Tree::Whole(number), Kind::Enum(_)) if i32::try_from(*number).is_ok() => {}
+        (Tree::Number(Ok(number)), Kind::Enum(_)) if i32::try_from(*number).is_ok() => {}
         (_, Kind::Enum(descriptor)) => {
             let known = known_values(descriptor).join("`, `");
             findings.add(
@@ -94,12 +92,18 @@ fn check_single(tree: &Tree, kind: &Kind, path: &str, findings: &mut Findings) {
                 format!("不是协议所列的值：可用 `{known}`"),
             );
         }
-        (Tree::Text(_), Kind::String) | (Tree::Bool, Kind::Bool) => {}
+        (Tree::Text(_), Kind::String) | (Tree::Bool(_), Kind::Bool) => {}
         (_, Kind::String) => findings.add(path, "not a text: write it in quotation marks", "不是文本：请加引号"),
         (_, Kind::Bool) => {
             findings.add(path, "not a truth value: write true or false", "不是布尔值：请填写 true 或 false");
         }
-        (_, Kind::Uint64) if is_whole(tree) => {}
+        (Tree::Number(number), Kind::Uint64) => {
+            if let Err(not_whole) = number {
+                let (en, zh) = not_whole.texts();
+                findings.add(path, en, zh);
+            }
+        }
+        (Tree::Text(text), Kind::Uint64) if is_whole(text) => {}
         (_, Kind::Uint64) => {
             findings.add(path, "not a whole number from 0 up: write decimal digits", "不是非负整数：请填写十进制数字");
         }
@@ -114,14 +118,9 @@ fn is_time_stamp(tree: &Tree, descriptor: &MessageDescriptor) -> bool {
     DynamicMessage::deserialize(descriptor.clone(), text).is_ok()
 }
 
-/// Says whether a number of 64 bits, or the decimal digits of one, is exactly what is written.
-fn is_whole(tree: &Tree) -> bool {
-    match tree {
-        Tree::Whole(_) => true,
-        Tree::Fraction(number) => number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number),
-        Tree::Text(text) => text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok(),
-        Tree::Object(_) | Tree::List(_) | Tree::Null | Tree::Bool | Tree::Negative => false,
-    }
+/// Says whether a text is the decimal digits of a number of 64 bits.
+fn is_whole(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
 }
 
 fn unknown_field(name: &str, descriptor: &MessageDescriptor) -> (String, String) {
@@ -160,80 +159,4 @@ fn advice(word: &str, known: &[String]) -> (String, String) {
     }
     let known = known.join("`, `");
     (format!("known are `{known}`"), format!("已知的有 `{known}`"))
-}
-
-/// JSON with its fields in order, those that stand twice included.
-pub(super) enum Tree {
-    /// Fields, each with its value.
-    Object(Vec<(String, Tree)>),
-    /// Values.
-    List(Vec<Tree>),
-    /// A text.
-    Text(String),
-    /// A whole number from 0 up.
-    Whole(u64),
-    /// A whole number below 0.
-    Negative,
-    /// A number with a fraction or an exponent, or beyond 64 bits.
-    Fraction(f64),
-    /// `true` or `false`.
-    Bool,
-    /// `null`.
-    Null,
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
-    }
-}
-
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Tree::Object(fields))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Tree::List(values))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool)
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
-        Ok(Tree::Whole(number))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
-        Ok(u64::try_from(number).map_or(Tree::Negative, Tree::Whole))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
-        Ok(Tree::Fraction(number))
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
 }

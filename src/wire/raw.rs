@@ -5,15 +5,18 @@
 //! `tonic`'s in either case; only what is between a frame and a handler is not. `build.rs` puts this codec into the
 //! decision service.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use prost::Message;
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
+use prost::{Message, Name};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic_prost::ProstEncoder;
 
-use super::status;
+use super::generated::v1;
+use super::{status, unknown};
+use crate::domain::asked::Violation;
 
 /// A request as it came: the bytes of a `T`, if it is one.
 #[derive(Debug, Clone)]
@@ -32,14 +35,52 @@ impl<T: Message + Default> Received<T> {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
 
-    /// Reads it as every generated service would.
+impl<T: Message + Name + Default> Received<T> {
+    /// Reads it.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` where it is no `T`, with the field that is malformed.
-    pub fn decode(&self) -> Result<T, Status> {
-        T::decode(self.bytes()).map_err(|error| status::malformed(&error))
+    /// Where it is no `T`, or has fields that the contract does not have.
+    pub fn decode(&self) -> Result<T, Undecoded> {
+        let found = unknown::fields(&T::full_name(), self.bytes());
+        if !found.is_empty() {
+            return Err(Undecoded::Fields(found));
+        }
+        decode(self.bytes())
     }
+}
+
+impl Received<v1::DecideBatchRequest> {
+    /// Reads a batch. Transfers that have fields which the contract does not have are empty in it, and stand beside it by
+    /// their place, with those fields.
+    ///
+    /// # Errors
+    /// Where it is no batch, or has such fields beside its transfers.
+    pub fn decode_batch(&self) -> Result<(v1::DecideBatchRequest, BTreeMap<usize, Vec<Violation>>), Undecoded> {
+        let unknown::Batch { message, found } = unknown::batch(self.bytes()).map_err(Undecoded::Fields)?;
+        Ok((decode(&message)?, found))
+    }
+}
+
+impl Received<v1::DecideStreamRequest> {
+    /// Returns the sequence number of a message that [`Self::decode`] refuses for its fields.
+    pub fn sequence(&self) -> u64 {
+        unknown::sequence(self.bytes())
+    }
+}
+
+fn decode<T: Message + Default>(bytes: &[u8]) -> Result<T, Undecoded> {
+    T::decode(bytes).map_err(|error| Undecoded::Malformed(Box::new(status::malformed(&error))))
+}
+
+/// Why a request cannot be read.
+#[derive(Debug)]
+pub enum Undecoded {
+    /// It is not protobuf.
+    Malformed(Box<Status>),
+    /// It has fields that the contract does not have: these.
+    Fields(Vec<Violation>),
 }
 
 /// An answer: a message that is still to be written, or the bytes of one. Small, because it is handed on many times.

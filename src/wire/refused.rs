@@ -53,6 +53,8 @@ pub enum Misread<'a> {
     OtherMethod,
     /// The body is not said to be `application/json` in UTF-8.
     NotSaidToBeJson,
+    /// What came to a gRPC address is no gRPC with protobuf.
+    NotGrpc,
     /// The body is encoded, such as compressed.
     Encoded,
     /// The body is too large.
@@ -106,6 +108,7 @@ impl Misread<'_> {
                     "正文应为 UTF-8 编码的 JSON：请发送 `Content-Type: application/json`",
                 ),
             ),
+            Misread::NotGrpc => (415, not_grpc()),
             Misread::Encoded => (
                 415,
                 words(
@@ -158,6 +161,14 @@ impl Misread<'_> {
     }
 }
 
+fn not_grpc() -> RpcStatus {
+    words(
+        Code::InvalidArgument,
+        "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a proxy between that translates",
+        "本地址仅支持以 protobuf 编码的 gRPC（`Content-Type: application/grpc`），不支持 gRPC-Web、Connect 与 JSON：JSON 请发送至 `http` 地址的 `/v1/decide`，或由代理转换",
+    )
+}
+
 fn words(code: Code, en: &str, zh: &str) -> RpcStatus {
     status::in_words(code, en, zh)
 }
@@ -204,6 +215,7 @@ mod tests {
             Misread::NoSuchPath,
             Misread::OtherMethod,
             Misread::NotSaidToBeJson,
+            Misread::NotGrpc,
             Misread::Encoded,
             Misread::TooLarge { bytes_max: 7 },
             Misread::TooSlow { seconds_max: 7 },

@@ -322,6 +322,29 @@ pub fn malformed_digest() -> Status {
     one("invalid request", "digest", wording).to_status()
 }
 
+/// Refuses a call of a method that is not served at this address; `services` are.
+pub fn no_such_method(path: &str, services: &[&str]) -> Status {
+    let path = labels::shown(path);
+    let names = services.join("`, `");
+    let en = format!(
+        "`{path}` is no method of this address, which serves `{names}`: server reflection lists their methods, and what is not there may be served at the other address (`listen`, `admin`)"
+    );
+    let zh = format!(
+        "`{path}` 不是本地址提供的方法，本地址提供 `{names}`：方法可由服务器反射列出；其他服务可能在另一地址（`listen`、`admin`）"
+    );
+    to_status(&rpc_status(Code::Unimplemented, en, vec![localized(&zh)]))
+}
+
+/// Refuses a call whose messages are compressed.
+pub fn compressed(encoding: &str) -> Status {
+    let encoding = labels::shown(encoding);
+    let en = format!(
+        "messages compressed with `{encoding}` are not taken: send them as they are (grpc-encoding `identity`)"
+    );
+    let zh = format!("不接受以 `{encoding}` 压缩的消息：请不经压缩发送（grpc-encoding 为 `identity`）");
+    to_status(&rpc_status(Code::Unimplemented, en, vec![localized(&zh)]))
+}
+
 /// Refuses a request for what only HTTP can get wrong, or finds nothing at, in both languages.
 pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
     rpc_status(code, en.to_owned(), vec![localized(zh)])

@@ -2,93 +2,56 @@
 //!
 //! Readers differ in which of the two they take. A gateway that looked at one must not get an answer about the other.
 
-use std::fmt;
+use std::collections::HashSet;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-
-use super::finding::JsonError;
+use super::finding::{Findings, JsonError};
+use super::json::text;
 use super::labels::shown;
+use crate::json::Tree;
 
-/// Reads JSON in UTF-8. Nesting is bounded by the parser.
+/// Reads JSON in UTF-8. Nesting is bounded by the reader.
 ///
 /// # Errors
-/// Where it is not JSON, or a key stands twice; with line and column.
-pub(super) fn read(json: &[u8]) -> Result<Value, JsonError> {
-    let read = serde_json::from_slice::<Unambiguous>(json);
-    read.map(|read| read.0).map_err(|error| JsonError::syntax(&error))
+/// Where it is not JSON, with line and column; each key that stands twice, with its path.
+pub(super) fn read(json: &[u8]) -> Result<Tree, JsonError> {
+    let tree = Tree::read(text(json)?).map_err(JsonError::syntax)?;
+    let mut findings = Findings::default();
+    repeated(&tree, "", &mut findings);
+    findings.into_result().map(|()| tree)
 }
 
-struct Unambiguous(Value);
-
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor).map(Unambiguous)
+fn repeated(tree: &Tree, path: &str, findings: &mut Findings) {
+    if findings.is_full() {
+        return;
     }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((key, Unambiguous(value))) = map.next_entry::<String, Unambiguous>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{}` stands twice: keep one", shown(&key))));
+    match tree {
+        Tree::Object(members) => {
+            let mut seen = HashSet::with_capacity(members.len());
+            for (key, value) in members {
+                // Paths cost what the tree is deep: they are made where there is something to say.
+                let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
+                if !seen.insert(key.as_str()) {
+                    findings.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
+                }
+                if matches!(value, Tree::Object(_) | Tree::List(_)) {
+                    repeated(value, &place(), findings);
+                }
             }
-            object.insert(key, value);
         }
-        Ok(Value::Object(object))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Unambiguous(value)) = list.next_element()? {
-            values.push(value);
+        Tree::List(values) => {
+            for (index, value) in values.iter().enumerate() {
+                if matches!(value, Tree::Object(_) | Tree::List(_)) {
+                    repeated(value, &format!("{path}[{index}]"), findings);
+                }
+            }
         }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
-        Ok(Value::Bool(truth))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+        Tree::Text(_) | Tree::Number(_) | Tree::Bool(_) | Tree::Null => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_read_as_it_stands() {
-        let text = r#"{"a":[1,-1,1.5,true,null,"中"],"b":{"a":{}}}"#;
-        assert_eq!(read(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
-    }
 
     #[test]
     fn what_readers_read_differently_is_refused() {
@@ -106,5 +69,17 @@ mod tests {
         }
         assert!(read(b"\"\xff\"").is_err());
         assert!(read("[".repeat(100_000).as_bytes()).is_err());
+        let twice = read(br#"{"a": {"b": [{"c": 1, "c": 2}]}, "x": {"c": 1}, "x": 2}"#).unwrap_err().to_string();
+        let expected = "the key stands twice: keep one / 该键出现两次：请只保留一个";
+        assert_eq!(twice, format!("a.b[0].c: {expected}\nx: {expected}"));
+    }
+
+    #[test]
+    fn keys_that_stand_twice_cost_little_and_little_is_said_of_them() {
+        let many = format!("{{{}\"a\": 1}}", "\"a\": 1, ".repeat(100_000));
+        let deep = format!("{}{{\"a\":1,\"a\":2}}{}", "{\"k\":".repeat(120), "}".repeat(120));
+        for json in [many, deep] {
+            assert!(read(json.as_bytes()).unwrap_err().to_string().len() < 16_384);
+        }
     }
 }

@@ -313,8 +313,6 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 fn garbage() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let transfer = |bytes: &[u8]| field(1, bytes);
     let not_utf8 = [0xe4, 0xb8, 0x28];
-    let mut groups = vec![0x0b; 100_000];
-    groups.extend(vec![0x0c; 100_000]);
     vec![
         ("ones", vec![0xff; 64], ""),
         ("an end without a beginning", vec![0x0c], ""),
@@ -326,13 +324,11 @@ fn garbage() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             vec![0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             "detail",
         ),
-        ("a number in place of a message", vec![0x08, 0x01], "transfer"),
         ("an exporter that is not UTF-8", transfer(&field(2, &not_utf8)), "transfer.exporter"),
         ("a flow that is not UTF-8", transfer(&field(1, &not_utf8)), "transfer.flow"),
         ("a code that is not UTF-8", transfer(&field(8, &field(1, &not_utf8))), "transfer.data.code"),
         ("a zone that is not UTF-8", transfer(&field(3, &field(2, &not_utf8))), "transfer.exporter_facts.zones"),
         ("text in place of a time stamp", transfer(&field(13, b"today")), "transfer.at"),
-        ("groups in groups", transfer(&[vec![0xa3, 0x06], groups].concat()), "transfer"),
     ]
 }
 
@@ -371,25 +367,139 @@ async fn bytes_that_are_no_message_are_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn fields_of_a_later_contract_are_ignored_and_those_that_stand_twice_are_merged() {
+async fn fields_that_stand_twice_are_merged() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let channel = connect(server.grpc()[0]).await;
-    let inner = transfer(1, 99_999).encode_to_vec();
-    let later = |number| field(number, "of a later contract".as_bytes());
-    let twice = transfer(2, 0).encode_to_vec();
-    for (name, bytes, data) in [
-        ("beside the transfer", [field(1, &inner), later(99)].concat(), 1),
-        ("in the transfer", field(1, &[inner.clone(), later(99)].concat()), 1),
-        ("before the transfer", [later(99), vec![0x98, 0x06, 0x01], field(1, &inner)].concat(), 1),
-        // As protobuf has it: of a number the last counts, lists grow.
-        ("twice", [field(1, &twice), field(1, &inner)].concat(), 2),
-    ] {
-        let sent = v1::DecideRequest::decode(bytes.as_slice()).unwrap().transfer.unwrap();
-        assert_eq!(sent.data.len(), data, "{name}");
-        let response = clients::call_raw(channel.clone(), DECIDE, bytes).await.unwrap();
-        let decision = v1::DecideResponse::decode(response.as_slice()).unwrap().decision.unwrap();
-        assert_eq!(decision.outcome(), v1::Outcome::Contract, "{name}");
+    // As protobuf has it: of a number the last counts, lists grow.
+    let [once, twice] = [transfer(1, 99_999), transfer(2, 0)].map(|transfer| field(1, &transfer.encode_to_vec()));
+    let bytes = [twice, once].concat();
+    let sent = v1::DecideRequest::decode(bytes.as_slice()).unwrap().transfer.unwrap();
+    assert_eq!(sent.data.len(), 2);
+    let response = clients::call_raw(channel.clone(), DECIDE, bytes).await.unwrap();
+    let decision = v1::DecideResponse::decode(response.as_slice()).unwrap().decision.unwrap();
+    assert_eq!(decision.outcome(), v1::Outcome::Contract);
+    server.stop().await;
+}
+
+/// Paths within the transfer, each with its reason.
+type Said = Vec<(&'static str, &'static str)>;
+
+/// Transfers with fields that the contract does not have, or has otherwise: what must be said of each.
+fn fields_of_another_contract() -> Vec<(&'static str, Vec<u8>, Said)> {
+    let inner = transfer(1, 0).encode_to_vec();
+    let with = |more: &[u8]| [inner.as_slice(), more].concat();
+    let later = field(19, b"more sensitive than you know");
+    let mut groups = vec![0xa3, 0x06];
+    groups.extend(vec![0x0b; 100_000]);
+    groups.extend(vec![0x0c; 100_000]);
+    let item = [field(1, b"contact.name"), later.clone()].concat();
+    let (unknown, wrong) = ("UNKNOWN_FIELD", "WRONG_WIRE_TYPE");
+    vec![
+        ("behind the others", with(&later), vec![("<unknown field 19>", unknown)]),
+        ("before the others", [later.clone(), inner.clone()].concat(), vec![("<unknown field 19>", unknown)]),
+        ("a number of two bytes", with(&[0x98, 0x06, 0x01]), vec![("<unknown field 99>", unknown)]),
+        ("eight bytes", with(&[0x99, 0x01, 1, 2, 3, 4, 5, 6, 7, 8]), vec![("<unknown field 19>", unknown)]),
+        ("four bytes", with(&[0x9d, 0x01, 1, 2, 3, 4]), vec![("<unknown field 19>", unknown)]),
+        ("empty", with(&field(19, b"")), vec![("<unknown field 19>", unknown)]),
+        ("groups in groups", with(&groups), vec![("<unknown field 100>", unknown)]),
+        ("in persons", with(&field(9, &[0x18, 0x01])), vec![("persons.<unknown field 3>", unknown)]),
+        (
+            "in the holdings",
+            with(&field(3, &field(4, &later))),
+            vec![("exporter_facts.held.<unknown field 19>", unknown)],
+        ),
+        ("in the time stamp", with(&field(13, &[0x18, 0x01])), vec![("at.<unknown field 3>", unknown)]),
+        (
+            "in an item, in the exporter's facts",
+            with(&[field(8, &item), field(3, &later)].concat()),
+            vec![("data[1].<unknown field 19>", unknown), ("exporter_facts.<unknown field 19>", unknown)],
+        ),
+        ("a number in place of a text", with(&[0x10, 0x01]), vec![("exporter", wrong)]),
+        ("a number in place of a message", with(&[0x48, 0x01]), vec![("persons", wrong)]),
+        ("a text in place of a number", with(&field(9, &field(1, b"1"))), vec![("persons.general", wrong)]),
+        ("a group in place of a message", with(&[0x4b, 0x4c]), vec![("persons", wrong)]),
+    ]
+}
+
+#[tokio::test]
+async fn a10_fields_that_the_contract_does_not_have_are_refused_and_fail_alone() {
+    let directory = Directory::small();
+    let server = Process::start(&directory.policies());
+    let channel = connect(server.grpc()[0]).await;
+    let good = transfer(1, 0).encode_to_vec();
+    let allow = |decision: Option<v1::Decision>| assert_eq!(decision.unwrap().outcome(), v1::Outcome::Allow);
+    let rows = fields_of_another_contract();
+    for (name, wrong, expected) in &rows {
+        let expected: Vec<(String, &'static str)> =
+            expected.iter().map(|(field, reason)| ((*field).to_owned(), *reason)).collect();
+        let refused = clients::call_raw(channel.clone(), DECIDE, field(1, wrong)).await.unwrap_err();
+        compare(name, &refusal(&refused), &expected, "transfer");
+        for language in ["contract", "协议"] {
+            let texts = format!("{} {:?}", refused.message(), refused.get_error_details());
+            assert!(texts.contains(language), "{name}: {texts}");
+        }
+        let batch = [field(1, &good), field(1, wrong), field(1, &good), vec![0x10, 0x01]].concat();
+        let response = clients::call_raw(channel.clone(), DECIDE_BATCH, batch).await.unwrap();
+        let results = v1::DecideBatchResponse::decode(response.as_slice()).unwrap().results;
+        let [first, second, third] = results.try_into().unwrap();
+        compare(name, &answer(Some(second)).unwrap_err(), &expected, "transfers[1]");
+        allow(answer(Some(first)).ok());
+        allow(answer(Some(third)).ok());
     }
+    let message = |(index, (_, wrong, _)): (u8, &(_, Vec<u8>, _))| {
+        [[0x08, 2 * index + 1].to_vec(), field(2, wrong), [0x08, 2 * index].to_vec(), field(2, &good)]
+            .chunks(2)
+            .map(<[Vec<u8>]>::concat)
+            .collect::<Vec<_>>()
+    };
+    let messages: Vec<Vec<u8>> = (0_u8..).zip(&rows).flat_map(message).collect();
+    let mut answers = clients::stream_raw(channel.clone(), DECIDE_STREAM, tokio_stream::iter(messages)).await.unwrap();
+    for ((name, _, expected), index) in rows.iter().zip(0..) {
+        let mut next =
+            async || v1::DecideStreamResponse::decode(answers.message().await.unwrap().unwrap().as_slice()).unwrap();
+        let expected: Vec<(String, &'static str)> =
+            expected.iter().map(|(field, reason)| ((*field).to_owned(), *reason)).collect();
+        let refused = next().await;
+        assert_eq!(refused.sequence, 2 * index + 1, "{name}");
+        compare(name, &answer(refused.result).unwrap_err(), &expected, "transfer");
+        allow(answer(next().await.result).ok());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a10_requests_of_every_service_have_the_fields_of_the_contract() {
+    let directory = Directory::small();
+    let server = Process::start(&directory.policies());
+    let channel = connect(server.grpc()[0]).await;
+    let inner = transfer(1, 0).encode_to_vec();
+    let later = || field(19, b"later");
+    let ledger = |method: &str| format!("/neglist.v1.LedgerService/{method}");
+    for (path, bytes, expected) in [
+        (DECIDE.to_owned(), [field(1, &inner), later()].concat(), "<unknown field 19>"),
+        (DECIDE_BATCH.to_owned(), [later(), field(1, &inner)].concat(), "<unknown field 19>"),
+        (DECIDE_BATCH.to_owned(), vec![0x08, 0x01], "transfers"),
+        (ledger("Reserve"), [field(1, b"t"), field(2, &inner), later()].concat(), "<unknown field 19>"),
+        (
+            ledger("Reserve"),
+            [field(1, b"t"), field(2, &[inner.clone(), later()].concat())].concat(),
+            "transfer.<unknown field 19>",
+        ),
+        (ledger("Reserve"), field(5, &later()), "time_to_live.<unknown field 19>"),
+        (ledger("Commit"), [field(1, b"t"), later()].concat(), "<unknown field 19>"),
+        (ledger("Release"), [field(1, b"t"), later()].concat(), "<unknown field 19>"),
+        (ledger("GetUsage"), [field(1, b"acme"), later()].concat(), "<unknown field 19>"),
+        (ledger("GetUsage"), field(2, b"2026"), "year"),
+    ] {
+        let refused = clients::call_raw(channel.clone(), path.leak(), bytes).await.unwrap_err();
+        let [(field, reason)] = &refusal(&refused)[..] else { panic!("{refused:?}") };
+        assert!(field == expected && (reason == "UNKNOWN_FIELD" || reason == "WRONG_WIRE_TYPE"), "{field} {reason}");
+    }
+    // In a stream of messages none of which can be answered as one of its own, the number is kept.
+    let messages = tokio_stream::iter([[vec![0x08, 0x07], later()].concat()]);
+    let mut answers = clients::stream_raw(channel.clone(), DECIDE_STREAM, messages).await.unwrap();
+    let refused = v1::DecideStreamResponse::decode(answers.message().await.unwrap().unwrap().as_slice()).unwrap();
+    assert_eq!((refused.sequence, answer(refused.result).unwrap_err()[0].1.as_str()), (7, "UNKNOWN_FIELD"));
     server.stop().await;
 }

@@ -204,3 +204,50 @@ fn a_case_about_a_request_fails_where_another_rule_or_flow_or_error_comes_out() 
     assert_eq!(case("outcome: allow, rule: none").0, "wanted the rule none, got uploads");
     assert_eq!(case("error: LABEL_MISSING").0, "wanted an error at `LABEL_MISSING`");
 }
+
+#[test]
+fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
+    let run = |body: &str| {
+        let text = format!(
+            "format: 1\nkind: test\ncases:\n  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: trials.example, \
+             path: /subjects, method: POST, {body}}}\n    totals: {{year_to_date: {{general: 0, sensitive: 0}}, \
+             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{outcome: allow}}\n"
+        );
+        let mut diagnostics = Vec::new();
+        let tests = [PolicyFile { path: "tests/c_test.yaml".into(), text }];
+        let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
+        let policies = policy::read(&Small::new().split().0, &LIMITS, &mut diagnostics);
+        let results = verify::run(&policies, &tests, &LIMITS, &mut diagnostics);
+        let said = diagnostics.iter().map(|diagnostic| format!("{} {}", diagnostic.code, diagnostic.message));
+        said.chain(results.iter().flat_map(|result| result.failures.clone())).collect::<Vec<_>>().join("; ")
+    };
+    let bodies = [
+        "body: {count: 3}",
+        "body_text: '{\"count\": 3e0}'",
+        "body_text: '{\"count\": 3000e-3}'",
+        "body_text: '[3, 4]'",
+    ];
+    assert_eq!(bodies.map(|body| run(body).is_empty()), [true, true, true, false]);
+    // What the reader of YAML has rounded already is not guessed at.
+    for number in ["1e-400", "3.0", "0.0", "-0.0", "-0", "+0", "3e0", "0.99999999999999999999", "18446744073709551616"]
+    {
+        assert!(
+            run(&format!("body: {{count: {number}}}")).starts_with("P002 expected a number in decimal digits"),
+            "{number}"
+        );
+    }
+    for number in ["1e1000000000", "-1e400", ".inf", ".nan"] {
+        assert!(
+            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is none"),
+            "{number}"
+        );
+    }
+    // What is a number, and none of persons, is refused as at the doors.
+    for body in ["body: {count: 0.5}", "body: {count: -1}"] {
+        assert!(run(body).contains("body /count"), "{body}: {}", run(body));
+    }
+    for number in ["1e-400", "0.99999999999999999999", "-0.0", "-0", "1e1000000000", "0.5"] {
+        let said = run(&format!("body_text: '{{\"count\": {number}}}'"));
+        assert!(said.contains("body /count"), "{number}: {said}");
+    }
+}

@@ -414,3 +414,45 @@ fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
     assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
     assert!(done.err.contains("P006") && done.err.contains("have 1 error"), "{}", done.err);
 }
+
+#[test]
+fn a9_no_command_prints_what_may_be_a_password_or_makes_a_file_of_it() {
+    let place = Place::new();
+    let policies = written(&Small::new());
+    let here: Vec<_> = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    for address in [
+        "host=127.0.0.1 password=hunter2 dbname=neglist",
+        "postgres://u:p@ss?hunter2@h/d",
+        "postgres://u:p@ss?word=hunter2@h/d",
+        "postgres://u:hunter2@h:x/d",
+        "postgres://u:hunter2@127.0.0.1:1/d?connect_timeout=1",
+        "postgres://u:hunter2@db.example/d",
+        "postgres://u@127.0.0.1/d?sslmode=hunter2",
+        "postgres://u:hunter2@127.0.0.1/d?connect_timeout=hunter2",
+        "mysql://u:hunter2@h/d",
+        "u:hunter2@h/d",
+        "hunter2",
+    ] {
+        let environment = [("NEGLIST_LEDGER", address), ("NEGLIST_LEDGER_REQUEST_MAX_MS", "100")];
+        for done in [
+            run(&["ledger", "--ledger", address, "show"]),
+            run_in(&environment, &["ledger", "verify"], b""),
+            run(&["check", name(&policies), "--ledger", address]),
+        ] {
+            assert_ne!(done.exit, Exit::Success, "{address}");
+            assert!(
+                !done.err.contains("hunter2") && !done.out.contains("hunter2"),
+                "{address}: {}{}",
+                done.out,
+                done.err
+            );
+            assert!(!done.err.is_empty(), "{address}");
+        }
+    }
+    for word in ["None", "off", "postgresql"] {
+        let done = run(&["ledger", "--ledger", word, "import", &place.sheet(HEADER), "--id", "x", "--create"]);
+        assert_eq!(done.exit, Exit::Usage, "{}", done.err);
+    }
+    let after: Vec<_> = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(here, after);
+}

@@ -87,6 +87,8 @@ mod grpc;
 mod grpc_doors;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
+/// What comes to a gRPC address and is no gRPC of ours.
+mod grpc_strangers;
 /// `AuthZEN`: what the certification asks for, and what denials say.
 mod http_authzen;
 /// A client of HTTP that sends whatever a test likes.

@@ -32,11 +32,12 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
+    ("json", &["domain", "json"], &["std"]),
     ("report", &["policy", "report"], &["std", "annotate_snippets", "serde_json"]),
     ("live", &["domain", "live", "policy"], &["std", "arc_swap", "blake3", "notify", "thiserror", "tokio", "tracing"]),
     (
         "wire",
-        &["domain", "policy", "wire"],
+        &["domain", "json", "policy", "wire"],
         &[
             "std",
             "blake3",
@@ -54,7 +55,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "http",
-        &["domain", "http", "metrics", "service", "wire"],
+        &["domain", "http", "json", "metrics", "service", "wire"],
         &["std", "axum", "http_body_util", "serde_json", "tokio", "tracing"],
     ),
     ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
@@ -63,7 +64,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["domain", "ledger", "live", "metrics", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
-    ("policy", &["domain", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
+    ("policy", &["domain", "json", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
 
 fn rust_files(directory: &Path) -> Vec<PathBuf> {

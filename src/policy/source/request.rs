@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::cases::CasePersons;
 use super::scalar::Table;
 use crate::domain::gateway::{self, Body, Header, Seen};
+use crate::json::{self, NotWhole, Tree};
 use crate::policy::decode::{Context, Decode, record};
 use crate::policy::yaml::{Node, Value};
 
@@ -77,11 +78,11 @@ impl Decode for Sent {
 
 /// A JSON value.
 #[derive(Debug, Clone)]
-pub struct CaseBody(pub Json);
+pub struct CaseBody(pub Tree);
 
 impl Decode for CaseBody {
-    fn decode(node: &Node, _: &mut Context<'_>) -> Option<Self> {
-        Some(CaseBody(to_json(node)))
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        tree(node, cx).map(CaseBody)
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {
@@ -89,24 +90,34 @@ impl Decode for CaseBody {
     }
 }
 
-fn to_json(node: &Node) -> Json {
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => match (u64::try_from(*value), i64::try_from(*value)) {
-            (Ok(value), _) => value.into(),
-            (Err(_), Ok(value)) => value.into(),
-            // What JSON readers make of it too.
-            (Err(_), Err(_)) => value.to_string().parse::<f64>().map_or(Json::Null, Json::from),
-        },
-        Value::Float(value) => (*value).into(),
-        Value::Text(text) => text.as_ref().into(),
-        Value::Seq(nodes) => nodes.iter().map(to_json).collect(),
+fn tree(node: &Node, cx: &mut Context<'_>) -> Option<Tree> {
+    Some(match &node.value {
+        Value::Null => Tree::Null,
+        Value::Bool(value) => Tree::Bool(*value),
+        Value::Int(_) | Value::Float(_) => Tree::Number(number(node, cx)?),
+        Value::Text(text) => Tree::Text(text.to_string()),
+        Value::Seq(nodes) => Tree::List(nodes.iter().map(|node| tree(node, cx)).collect::<Option<_>>()?),
         Value::Map(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| (key.name.to_string(), to_json(value)));
-            pairs.collect::<Map<_, _>>().into()
+            let members = pairs.iter().map(|(key, value)| Some((key.name.to_string(), tree(value, cx)?)));
+            Tree::Object(members.collect::<Option<_>>()?)
         }
+    })
+}
+
+/// Reads a number as the doors do. What the reader of YAML has rounded, or read in its own way, is not taken: a case must
+/// not pass with another number than the one that it writes.
+fn number(node: &Node, cx: &mut Context<'_>) -> Option<json::Number> {
+    match node.value {
+        // One digit of its own, or `-0`, `+0`, `0x0`.
+        Value::Int(0) if 1 < node.span.length => {}
+        Value::Int(value) if value < 0 => return Some(Err(NotWhole::Minus)),
+        Value::Int(value) => return Some(u64::try_from(value).map_err(|_| NotWhole::TooLarge)),
+        // What is rounded to a fraction is none the less one. All whole numbers are rounded to whole numbers.
+        Value::Float(value) if 0.0 < value && value.fract() != 0.0 => return Some(Err(NotWhole::Fraction)),
+        _ => {}
     }
+    let help = "write decimal digits; to send the number as it is written, write the body as `body_text`";
+    cx.wrong_kind(node, "a number in decimal digits", help.to_owned())
 }
 
 fn text(raw: Option<&Raw>) -> Option<&str> {
@@ -153,20 +164,8 @@ impl Seen for CaseRequest {
 
     fn body(&self, pointer: &str) -> Body<'_> {
         if let Some(CaseBody(body)) = &self.body {
-            return member(body.pointer(pointer));
+            return json::member_of(body, pointer);
         }
-        let Some(text) = &self.body_text else { return Body::NotThere };
-        let Ok(body) = serde_json::from_str::<Json>(&text.0) else { return Body::NotJson };
-        member(body.pointer(pointer))
-    }
-}
-
-fn member(value: Option<&Json>) -> Body<'static> {
-    match value {
-        None => Body::Absent,
-        Some(Json::String(text)) => Body::Text(text.clone().into()),
-        Some(Json::Array(values)) => Body::Count(values.len()),
-        Some(Json::Number(number)) => number.as_u64().map_or(Body::Other, Body::Number),
-        Some(Json::Null | Json::Bool(_) | Json::Object(_)) => Body::Other,
+        self.body_text.as_ref().map_or(Body::NotThere, |text| json::member(text.0.as_bytes(), pointer))
     }
 }

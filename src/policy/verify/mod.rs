@@ -260,6 +260,8 @@ fn in_short(violation: &Violation) -> String {
         Problem::OtherExportersFlow { registered } => format!("the flow belongs to `{registered}`"),
         Problem::GroundNotInherited { flow } => format!("the ground of the flow `{flow}` is for other data"),
         Problem::OutOfCalendar => "outside the calendar".to_owned(),
+        Problem::UnknownField { number } => format!("the contract has no field {number}"),
+        Problem::WrongWireType { number } => format!("field {number} is of another type"),
         Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
         Problem::NotATimestamp => "not a time stamp".to_owned(),
         // A case asks; only what counts is refused so.

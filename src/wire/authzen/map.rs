@@ -1,8 +1,7 @@
 //! From an evaluation whose resource is a flow or a transfer to the question that it asks.
 
-use serde_json::Value;
-
 use super::{EXPORT, EXPORTER, Evaluation, FLOW, TRANSFER};
+use crate::json::Tree;
 use crate::wire::described;
 use crate::wire::finding::JsonError;
 use crate::wire::generated::v1;
@@ -64,12 +63,13 @@ fn flow(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
 /// Reads the numbers of persons. One that is left out must not count as nobody.
 fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons> {
     let names = ["persons", "sensitive_persons"];
-    let stated = names.map(|name| evaluation.whole.pointer(&format!("/context/{name}")));
+    let context = evaluation.whole.get("context");
+    let stated = names.map(|name| context.and_then(|context| context.get(name)));
     if stated.iter().all(Option::is_none) {
         return None;
     }
     let mut read = names.iter().zip(stated).map(|(name, stated)| {
-        let number = stated.and_then(Value::as_u64);
+        let number = stated.and_then(Tree::whole);
         if number.is_none() {
             let field = format!("context.{name}");
             wrong.push(match stated {
@@ -78,6 +78,10 @@ fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons
                     "missing: state both numbers, 0 where nobody is concerned".to_owned(),
                     "缺少：两个人数均须填写，无人涉及时填 0".to_owned(),
                 ),
+                Some(Tree::Number(Err(not_whole))) => {
+                    let (en, zh) = not_whole.texts();
+                    said(&field, en.to_owned(), zh.to_owned())
+                }
                 Some(_) => said(&field, "not a whole number of persons".to_owned(), "不是整数人数".to_owned()),
             });
         }
@@ -89,7 +93,7 @@ fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons
 
 fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
     let place = "resource.properties";
-    let Some(properties) = evaluation.whole.pointer("/resource/properties") else {
+    let Some(properties) = evaluation.whole.get("resource").and_then(|resource| resource.get("properties")) else {
         let (en, zh) = ("missing: they are the transfer, as in the contract", "缺少：应为契约所定义的传输");
         wrong.push(said(place, en.to_owned(), zh.to_owned()));
         return v1::Transfer::default();

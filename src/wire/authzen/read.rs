@@ -1,7 +1,6 @@
 //! What is asked: well-formed evaluations, one or several.
 
-use serde_json::{Map, Value};
-
+use crate::json::Tree;
 use crate::wire::described::Verdict;
 use crate::wire::finding::{Findings, JsonError};
 use crate::wire::unambiguous;
@@ -20,7 +19,7 @@ pub struct Evaluation {
     /// Id of the resource.
     pub resource_id: String,
     /// All of it, with what it takes from the request around it: `subject`, `action`, `resource`, `context`.
-    pub whole: Value,
+    pub whole: Tree,
 }
 
 /// What is asked in one request.
@@ -41,8 +40,8 @@ pub enum Evaluations {
 /// is part of each, and might be much.
 #[derive(Debug)]
 pub struct Several {
-    around: Map<String, Value>,
-    entries: std::vec::IntoIter<Value>,
+    around: Members,
+    entries: std::vec::IntoIter<Tree>,
 }
 
 impl Iterator for Several {
@@ -99,7 +98,7 @@ impl Semantic {
 /// What is not well-formed: all of it, with its path.
 pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
     let request = object(unambiguous::read(json)?)?;
-    evaluation_of(&request, &Map::new())
+    evaluation_of(&request, &[])
 }
 
 /// Reads a request for several evaluations; without any of them it is a request for one.
@@ -109,10 +108,10 @@ pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
 pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, JsonError> {
     let mut request = object(unambiguous::read(json)?)?;
     let mut findings = Findings::default();
-    let semantic = semantic(request.get("options"), &mut findings);
-    let several = match request.remove("evaluations") {
+    let semantic = semantic(get(&request, "options"), &mut findings);
+    let several = match remove(&mut request, "evaluations") {
         None => Vec::new(),
-        Some(Value::Array(several)) => several,
+        Some(Tree::List(several)) => several,
         Some(_) => {
             findings.add("evaluations", "not a list", "不是列表");
             Vec::new()
@@ -127,10 +126,10 @@ pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, J
         );
     }
     if several.is_empty() && findings.is_empty() {
-        return evaluation_of(&request, &Map::new()).map(|evaluation| Evaluations::One(Box::new(evaluation)));
+        return evaluation_of(&request, &[]).map(|evaluation| Evaluations::One(Box::new(evaluation)));
     }
-    let around = ENTITIES.iter().map(|(name, _)| *name).chain(["context"]).filter_map(|name| request.get(name));
-    let around_bytes = around.map(|value| value.to_string().len()).sum::<usize>();
+    let around = ENTITIES.iter().map(|(name, _)| *name).chain(["context"]).filter_map(|name| get(&request, name));
+    let around_bytes = around.map(Tree::bytes).sum::<usize>();
     if AROUND_BYTES_MAX < around_bytes.saturating_mul(count) {
         findings.add(
             "evaluations",
@@ -145,26 +144,41 @@ pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, J
     Ok(Evaluations::Several { semantic, evaluations: Several { around: request, entries: several.into_iter() } })
 }
 
-fn object(value: Value) -> Result<Map<String, Value>, JsonError> {
-    match value {
-        Value::Object(object) => Ok(object),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+/// The members of an object, each key once.
+type Members = Vec<(String, Tree)>;
+
+fn get<'m>(members: &'m [(String, Tree)], key: &str) -> Option<&'m Tree> {
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+fn remove(members: &mut Members, key: &str) -> Option<Tree> {
+    let place = members.iter().position(|(name, _)| name == key)?;
+    Some(members.remove(place).1)
+}
+
+fn object(tree: Tree) -> Result<Members, JsonError> {
+    match tree {
+        Tree::Object(members) => Ok(members),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => {
             Err(JsonError::of_the_whole("not a JSON object", "不是 JSON 对象"))
         }
     }
 }
 
-fn semantic(options: Option<&Value>, findings: &mut Findings) -> Semantic {
+fn semantic(options: Option<&Tree>, findings: &mut Findings) -> Semantic {
     let wanted = match options {
         None => None,
-        Some(Value::Object(options)) => options.get("evaluations_semantic"),
+        Some(Tree::Object(options)) => get(options, "evaluations_semantic"),
         Some(_) => {
             not_an_object("options", findings);
             None
         }
     };
     let Some(wanted) = wanted else { return Semantic::ExecuteAll };
-    let known = Semantic::ALL.iter().find(|(word, _)| wanted == word).map(|(_, semantic)| *semantic);
+    let known = Semantic::ALL
+        .iter()
+        .find(|(word, _)| matches!(wanted, Tree::Text(text) if text == word))
+        .map(|(_, semantic)| *semantic);
     known.unwrap_or_else(|| {
         let words = Semantic::ALL.map(|(word, _)| format!("`{word}`")).join(", ");
         let field = "options.evaluations_semantic";
@@ -178,22 +192,22 @@ const ENTITIES: [(&str, &[&str]); 3] =
     [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
 
 /// What stands beside several evaluations may be incomplete, but nothing else than what it is.
-fn check_defaults(request: &Map<String, Value>, findings: &mut Findings) {
+fn check_defaults(request: &[(String, Tree)], findings: &mut Findings) {
     for (name, fields) in ENTITIES {
-        let Some(entity) = request.get(name) else { continue };
-        let Value::Object(entity) = entity else {
+        let Some(entity) = get(request, name) else { continue };
+        let Tree::Object(entity) = entity else {
             not_an_object(name, findings);
             continue;
         };
-        let present = fields.iter().filter(|field| entity.contains_key(**field));
+        let present = fields.iter().filter(|field| get(entity, field).is_some());
         present.for_each(|field| drop(text(entity, name, field, findings)));
-        check_object(entity.get("properties"), &format!("{name}.properties"), findings);
+        check_object(get(entity, "properties"), &format!("{name}.properties"), findings);
     }
-    check_object(request.get("context"), "context", findings);
+    check_object(get(request, "context"), "context", findings);
 }
 
-fn check_object(value: Option<&Value>, path: &str, findings: &mut Findings) {
-    if value.is_some_and(|value| !value.is_object()) {
+fn check_object(value: Option<&Tree>, path: &str, findings: &mut Findings) {
+    if value.is_some_and(|value| !matches!(value, Tree::Object(_))) {
         not_an_object(path, findings);
     }
 }
@@ -207,13 +221,13 @@ fn not_an_object(path: &str, findings: &mut Findings) {
 /// One that leaves out its type, its id or its name takes that from around it only where nothing else is said there. With
 /// properties there, nobody could tell whether they are this entity's too: one reader takes them along, another leaves them,
 /// and a rule that goes by them would or would not hold.
-fn evaluation_of(one: &Map<String, Value>, around: &Map<String, Value>) -> Result<Evaluation, JsonError> {
+fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Evaluation, JsonError> {
     let mut findings = Findings::default();
-    let mut whole = Map::new();
+    let mut whole = Members::new();
     let mut names = Vec::new();
     for (name, fields) in ENTITIES {
-        let mut entity = match one.get(name).or_else(|| around.get(name)) {
-            Some(Value::Object(entity)) => entity.clone(),
+        let mut entity = match get(one, name).or_else(|| get(around, name)) {
+            Some(Tree::Object(entity)) => entity.clone(),
             Some(_) => {
                 not_an_object(name, &mut findings);
                 continue;
@@ -223,20 +237,22 @@ fn evaluation_of(one: &Map<String, Value>, around: &Map<String, Value>) -> Resul
                 continue;
             }
         };
-        if let Some(Value::Object(default)) = around.get(name)
-            && default.keys().all(|key| fields.contains(&key.as_str()))
+        if let Some(Tree::Object(default)) = get(around, name)
+            && default.iter().all(|(key, _)| fields.contains(&key.as_str()))
         {
             for (key, value) in default {
-                entity.entry(key.as_str()).or_insert_with(|| value.clone());
+                if get(&entity, key).is_none() {
+                    entity.push((key.clone(), value.clone()));
+                }
             }
         }
         for field in fields {
             names.push(text(&entity, name, field, &mut findings));
         }
-        check_object(entity.get("properties"), &format!("{name}.properties"), &mut findings);
-        whole.insert(name.to_owned(), Value::Object(entity));
+        check_object(get(&entity, "properties"), &format!("{name}.properties"), &mut findings);
+        whole.push((name.to_owned(), Tree::Object(entity)));
     }
-    let context = one.get("context").or_else(|| around.get("context"));
+    let context = get(one, "context").or_else(|| get(around, "context"));
     check_object(context, "context", &mut findings);
     whole.extend(context.map(|context| ("context".to_owned(), context.clone())));
     findings.into_result()?;
@@ -247,16 +263,16 @@ fn evaluation_of(one: &Map<String, Value>, around: &Map<String, Value>) -> Resul
             action_name,
             resource_type,
             resource_id,
-            whole: Value::Object(whole),
+            whole: Tree::Object(whole),
         }),
         // An entity without its names has been found wanting above.
         Err(_) => Err(JsonError::of_the_whole("not an evaluation", "不是评估请求")),
     }
 }
 
-fn text(entity: &Map<String, Value>, name: &str, field: &str, findings: &mut Findings) -> String {
-    match entity.get(field) {
-        Some(Value::String(text)) => return text.clone(),
+fn text(entity: &[(String, Tree)], name: &str, field: &str, findings: &mut Findings) -> String {
+    match get(entity, field) {
+        Some(Tree::Text(text)) => return text.clone(),
         Some(_) => findings.add(format!("{name}.{field}"), "not a text", "不是文本"),
         None => findings.add(format!("{name}.{field}"), "required", "必填"),
     }

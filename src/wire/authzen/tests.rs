@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::renamed;
 use super::*;
+use crate::json::Tree;
 use crate::wire::described::Verdict;
 use crate::wire::finding::JsonError;
 use crate::wire::generated::v1;
@@ -11,6 +12,18 @@ use crate::wire::refusal::{About, Said};
 
 const WHOLE: &str = r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"},
     "resource": {"type": "flow", "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5}}"#;
+
+/// Returns a tree with its keys in no order.
+fn value(tree: &Tree) -> Value {
+    match tree {
+        Tree::Object(members) => members.iter().map(|(key, member)| (key.clone(), value(member))).collect(),
+        Tree::List(values) => values.iter().map(value).collect(),
+        Tree::Text(text) => text.as_str().into(),
+        Tree::Number(number) => number.unwrap().into(),
+        Tree::Bool(truth) => (*truth).into(),
+        Tree::Null => Value::Null,
+    }
+}
 
 fn read(json: &str) -> Evaluation {
     evaluation(json.as_bytes()).unwrap()
@@ -78,10 +91,32 @@ fn what_is_missing_for_a_transfer_is_named() {
         with(r#"{"subject": {"type": "user", "id": "alice"}, "action": {"name": "read"}}"#),
         with(r#"{"context": {"persons": 1}}"#),
         with(r#"{"context": {"persons": "1", "sensitive_persons": -1}}"#),
-        with(r#"{"context": {"persons": 1.0, "sensitive_persons": null}}"#),
+        with(r#"{"context": {"persons": 1.5, "sensitive_persons": null}}"#),
     ];
     insta::assert_snapshot!(findings.iter().flat_map(wrong).collect::<Vec<_>>().join("\n"));
     assert!(matches!(map(&with(r#"{"resource": {"type": "record", "id": "1"}}"#)), Mapped::ByRules));
+}
+
+#[test]
+fn a8_numbers_of_persons_are_whole_as_they_are_written() {
+    let context = |number: &str| with_text(&format!(r#"{{"persons": {number}, "sensitive_persons": 0}}"#));
+    for (text, number) in [("1.0", 1), ("1e3", 1_000), ("1000e-3", 1), ("9007199254740993", 9_007_199_254_740_993)] {
+        assert_eq!(mapped(&context(text)).persons.unwrap().general, number, "{text}");
+    }
+    for text in ["1e-400", "0.99999999999999999999", "-0.0", "-0", "1e1000000000", "9007199254740992.5"] {
+        assert!(wrong(&context(text))[0].starts_with("context.persons: "), "{text}");
+        let transfer = format!(
+            r#"{{"subject": {{"type": "exporter", "id": "acme"}}, "action": {{"name": "export"}}, "resource": {{"type": "transfer",
+                "id": "t", "properties": {{"year_to_date": {{"sensitive": {text}}}}}}}}}"#
+        );
+        assert!(wrong(&read(&transfer))[0].starts_with("resource.properties.year_to_date.sensitive: "), "{text}");
+    }
+}
+
+/// Returns the whole evaluation with another context, as it is written.
+fn with_text(context: &str) -> Evaluation {
+    let (before, _) = WHOLE.split_once(r#"{"persons""#).unwrap();
+    read(&format!("{before}{context}}}"))
 }
 
 #[test]
@@ -127,12 +162,12 @@ fn an_evaluation_takes_what_it_does_not_say_from_the_request_around_it() {
         "resource": {"type": "record", "id": "record-1", "properties": {"status": "active"}},
         "context": {"time": "1"},
     });
-    assert_eq!(first.whole, expected);
+    assert_eq!(value(&first.whole), expected);
     // An entity of its own replaces the other whole.
     let second = evaluations[1].as_ref().unwrap();
     assert_eq!((second.subject_type.as_str(), second.subject_id.as_str()), ("user", "bob"));
-    assert_eq!(second.whole["subject"], json!({"type": "user", "id": "bob"}));
-    assert_eq!(second.whole["context"], json!({"source": "x"}));
+    assert_eq!(value(&second.whole)["subject"], json!({"type": "user", "id": "bob"}));
+    assert_eq!(value(&second.whole)["context"], json!({"source": "x"}));
     assert_eq!(evaluations[2].as_ref().unwrap_err().to_string(), "resource.id: required / 必填");
 }
 

@@ -10,10 +10,10 @@
 use std::collections::HashMap;
 
 use crate::domain::gateway::{Body, Context, Header, LabelHeaders, Seen};
+use crate::json;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::HttpRequest;
-use crate::wire::json_pointer;
 
 /// Says whether the body that Envoy sends is a part of it only. Envoy adds it by itself.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
@@ -182,7 +182,7 @@ impl Seen for Check<'_> {
 
     fn body(&self, pointer: &str) -> Body<'_> {
         match self.whole_body() {
-            Ok(body) => json_pointer::member(body, pointer),
+            Ok(body) => json::member(body, pointer),
             Err(none) => none,
         }
     }

@@ -1,0 +1,155 @@
+//! Who speaks something else than HTTP/2 on a gRPC port, and what to tell the operator.
+//!
+//! Such a connection is closed, and its client says no more than that: the log has to say what came, from where, and what
+//! to set. One line for each kind of stranger, and then a count: a probe that is set up wrongly comes every few seconds.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Time between two lines about the same kind of stranger.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A unix socket, which has no address.
+    Unix,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Peer::Tcp(address) => write!(f, "{address}"),
+            Peer::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// What is spoken in place of HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// TLS.
+    Tls,
+    /// HTTP/1.
+    Http1,
+    /// The PROXY protocol of HAProxy, version 1 or 2.
+    Proxy,
+}
+
+/// How every connection of HTTP/2 begins: RFC 9113, section 3.4.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
+/// How version 2 of the PROXY protocol begins.
+const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// How version 1 does.
+const PROXY_1: &[u8] = b"PROXY ";
+/// Methods of HTTP/1, each with the blank behind it.
+const METHODS: [&[u8]; 9] =
+    [b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"TRACE "];
+
+impl Stranger {
+    /// Returns who begins so; `None` for HTTP/2, for what is too short to tell, and for what nobody here knows.
+    pub(super) fn of(begin: &[u8]) -> Option<Self> {
+        match begin {
+            _ if begin.starts_with(HTTP2) => None,
+            // A handshake of TLS 1.0 to 1.3.
+            [0x16, 0x03, ..] => Some(Self::Tls),
+            _ if begin.starts_with(PROXY_1) || begin.starts_with(PROXY_2) => Some(Self::Proxy),
+            _ if METHODS.iter().any(|method| begin.starts_with(method)) => Some(Self::Http1),
+            _ => None,
+        }
+    }
+
+    const fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tls => (
+                "TLS came to a gRPC address, which is without: let clients connect in plain (`insecure`), or end TLS in a proxy before it",
+                "gRPC 地址收到 TLS 连接，而该地址不加密：请让客户端以明文连接，或由前置代理终结 TLS",
+            ),
+            Self::Http1 => (
+                "HTTP/1 came to a gRPC address: send it to the address of `http`, or let the client or proxy speak HTTP/2 (h2c) here",
+                "gRPC 地址收到 HTTP/1 请求：请改用 `http` 的地址，或让客户端、代理在此使用 HTTP/2（h2c）",
+            ),
+            Self::Proxy => (
+                "the PROXY protocol came to a gRPC address, which does not know it: turn it off in the load balancer",
+                "gRPC 地址收到 PROXY 协议，而本服务器不支持：请在负载均衡器中关闭",
+            ),
+        }
+    }
+}
+
+/// What was told of strangers. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Strangers(Arc<Mutex<[Told; 3]>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    last: Option<Instant>,
+    /// Those who came since.
+    untold: u64,
+}
+
+impl Strangers {
+    /// Writes a line about a stranger, or counts it for the next one.
+    pub(super) fn tell(&self, stranger: Stranger, peer: Peer) {
+        if let Some(others) = self.count(stranger, Instant::now()) {
+            let (en, zh) = stranger.texts();
+            tracing::warn!(%peer, others, zh, "{en}");
+        }
+    }
+
+    /// Returns how many came since the last line, where there has to be one.
+    fn count(&self, stranger: Stranger, now: Instant) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = match (stranger, &mut *told) {
+            (Stranger::Tls, [told, _, _]) | (Stranger::Http1, [_, told, _]) | (Stranger::Proxy, [_, _, told]) => told,
+        };
+        if told.last.is_some_and(|last| now.duration_since(last) < SILENCE) {
+            told.untold = told.untold.saturating_add(1);
+            return None;
+        }
+        told.last = Some(now);
+        Some(std::mem::take(&mut told.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_strangers_are_known_by_how_they_begin() {
+        for (begin, expected) in [
+            (&b"\x16\x03\x01\x02\x00\x01"[..], Some(Stranger::Tls)),
+            (b"\x16\x03", Some(Stranger::Tls)),
+            (b"GET / HTTP/1.1\r\n", Some(Stranger::Http1)),
+            (b"POST /v1/decide HTTP", Some(Stranger::Http1)),
+            (b"PROXY TCP4 192.0.2.1", Some(Stranger::Proxy)),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11", Some(Stranger::Proxy)),
+            (b"PRI * HTTP/2.0\r\n\r\nSM", None),
+            (b"PR", None),
+            (b"P", None),
+            (b"\x16", None),
+            (b"", None),
+            (b"SSH-2.0-x", None),
+        ] {
+            assert_eq!(Stranger::of(begin), expected, "{begin:?}");
+        }
+    }
+
+    #[test]
+    fn c_there_is_one_line_and_then_a_count() {
+        let (strangers, start) = (Strangers::default(), Instant::now());
+        assert_eq!(strangers.count(Stranger::Tls, start), Some(0));
+        for _ in 0..5 {
+            assert_eq!(strangers.count(Stranger::Tls, start + SILENCE / 2), None);
+        }
+        assert_eq!(strangers.count(Stranger::Http1, start + SILENCE / 2), Some(0));
+        assert_eq!(strangers.count(Stranger::Tls, start + SILENCE), Some(5));
+        assert_eq!(strangers.count(Stranger::Tls, start + SILENCE), None);
+    }
+}

@@ -14,12 +14,14 @@ use crate::domain::list::{
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::routing::route;
-use crate::domain::snapshot::{Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
+use crate::domain::snapshot::{
+    AreaSteps, Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot,
+};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{
-    AttributeSet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
-    ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, Year, ZoneId,
-    ZoneSet,
+    AttributeSet, CitySet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId,
+    KindSet, ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId,
+    Year, ZoneId, ZoneSet,
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::wire::generated::v1;
@@ -123,6 +125,7 @@ fn words(words: &[&str]) -> Vocabulary {
 fn codes() -> Codes {
     Codes {
         zones: words(&["beijing-ftz"]),
+        cities: words(&["shenzhen"]),
         sectors: words(&["other", "pharma"]),
         scenarios: words(&["other", "clinical-trial"]),
         items: words(&["contact.name", "health.diagnosis", "machine.log"]),
@@ -170,6 +173,7 @@ fn lists() -> Lists {
         },
         contract_step: StepId(0),
         assess_step: StepId(1),
+        area_contract: None,
         person_in_both_classes: PersonInBothClasses::BothCounters,
     };
     let edition = Edition {
@@ -207,8 +211,10 @@ fn lists() -> Lists {
             from: always.from,
             national: Some(NationalId(0)),
             editions: vec![Some(EditionId(0))],
+            area: AreaSteps::default(),
         }],
         zone_closure: vec![zones],
+        greater_bay_area: CitySet::EMPTY,
         items: [Class::General, Class::Sensitive, Class::NonPersonal]
             .map(|class| ItemFacts { class, strictest: class, entries: Entries::NONE })
             .into(),
@@ -236,6 +242,7 @@ fn registry() -> Registry {
         items: Box::new([ItemId(0)]),
         important_data: ImportantData::NotCovered,
         editions: Box::default(),
+        destination: None,
         persons_per_year_max: None,
         interval: Interval { from: YEAR_START, until: Some(YEAR_END) },
     };

@@ -149,6 +149,8 @@ struct Verdict {
     step: Option<StepId>,
     contract_step: Option<StepId>,
     assess_step: Option<StepId>,
+    /// The contract of the Greater Bay Area, where exporter and destination are such that it is open.
+    area_contract: Option<StepId>,
     /// Editions that a zone filing has to name.
     filings: Vec<EditionId>,
     /// Whether an assessment has to cover important data.
@@ -175,6 +177,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         step: route.step,
         contract_step: route.steps.contract,
         assess_step: route.steps.assess,
+        area_contract: route.steps.area_contract,
         filings: route.filings.clone(),
         is_important: route.content.important,
         against_cap: Headcount::ZERO,
@@ -281,6 +284,7 @@ impl Verdict {
                 self.reasons.push(reason);
             }
         }
+        self.area_contract = self.area_contract.and(other.area_contract);
         self.filings.extend(other.filings);
         self.is_important |= other.is_important;
         self.against_cap = self.against_cap.max(other.against_cap);
@@ -293,7 +297,8 @@ impl Verdict {
     ///
     /// `used`: persons that went out under it this year; `None` where nobody knows.
     fn is_covered_by(&self, clearance: &Clearance, used: Option<Headcount>) -> bool {
-        let suffices = self.required <= clearance.kind.satisfies();
+        let is_open = clearance.kind != ClearanceKind::AreaContract || self.area_step().is_some();
+        let suffices = self.required <= clearance.kind.satisfies() && is_open;
         let of_year = if clearance.is_of_one_scenario() { self.against_cap } else { self.against_wide_cap };
         let persons = used.map_or(of_year, |used| used + self.sent);
         let within_cap = clearance
@@ -303,6 +308,19 @@ impl Verdict {
             || self.filings.iter().all(|edition| clearance.editions.contains(edition));
         let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
         suffices && within_cap && names_editions && covers_importance
+    }
+
+    /// The contract of the Greater Bay Area, where it may take the place of what is required.
+    ///
+    /// It has no limit of persons, so that it is open where the number of persons alone asks for an assessment, be it
+    /// by a national line or by one of a zone list. It is closed to important data.
+    fn area_step(&self) -> Option<StepId> {
+        let by_number = |reason: &Reason| {
+            matches!(reason.code, ReasonCode::GeneralAssessmentLine | ReasonCode::SensitiveAssessmentLine)
+        };
+        let asks = |reason: &&Reason| reason.requires == Outcome::Assess;
+        let is_open = !self.is_important && self.reasons.iter().filter(asks).all(by_number);
+        self.area_contract.filter(|_| is_open)
     }
 
     fn into_decision(
@@ -320,9 +338,13 @@ impl Verdict {
         self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requires));
         let mut outcome = self.required;
         let mut next_step = self.step.or(usual_step);
+        let mut alternative_step = match self.required {
+            Outcome::Allow | Outcome::File => None,
+            Outcome::Contract | Outcome::Assess => self.area_step(),
+        };
         if clearance.is_some() {
             outcome = Outcome::Allow;
-            next_step = None;
+            (next_step, alternative_step) = (None, None);
             let rule = self.reasons.first().map_or(RuleId(0), |reason| reason.rule);
             self.reasons.push(Reason::new(ReasonCode::CoveredByClearance, rule, Outcome::Allow));
         }
@@ -336,6 +358,7 @@ impl Verdict {
             evaluated_at: transfer.at,
             valid_until,
             next_step,
+            alternative_step,
         }
     }
 }

@@ -319,8 +319,7 @@ impl Verdict {
             matches!(reason.code, ReasonCode::GeneralAssessmentLine | ReasonCode::SensitiveAssessmentLine)
         };
         let asks = |reason: &&Reason| reason.requires == Outcome::Assess;
-        let is_open = !self.is_important && self.reasons.iter().filter(asks).all(by_number);
-        self.area_contract.filter(|_| is_open)
+        self.area_contract.filter(|_| !self.is_important && self.reasons.iter().filter(asks).all(by_number))
     }
 
     fn into_decision(

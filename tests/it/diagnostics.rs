@@ -89,6 +89,10 @@ mistakes! {
         (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
     area_contract_of_important_data: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes\n    covers_important_data: yes"),
         (OWN, "    lists: [port-2025]\n", ""), (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_too_long: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (OWN, "last_day: 2027-12-31", "last_day: 2028-01-01"),
+        (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  gba-contract: {validity_years: none", "  gba-contract: {validity_years: 3"),
+        (NATION, "  assess: {code", AREA_PROCEDURE);
     area_keys_of_another_kind: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    recipient_registered_in: HK\n    no_onward_transfer: yes\n");
     area_mechanism_without_a_procedure: (NATION, "procedures:\n", AREA_MECHANISM);
     area_place_that_is_none: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    recipient_registered_in: TW\n");

@@ -13,6 +13,7 @@ use crate::domain::list::{
 };
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
+use crate::domain::route::OwnCounter;
 use crate::domain::routing::route;
 use crate::domain::snapshot::{
     AreaSteps, Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot,
@@ -201,8 +202,10 @@ fn lists() -> Lists {
         scenarios: ScenariosKnown::All,
         lines,
     };
+    let scenario = ScenarioListing { rule: RuleId(10), lines };
     let mut zones = ZoneSet::default();
     zones.insert(ZoneId(0));
+    let own_counter = OwnCounter { family: FamilyId(0), sector: SectorId(1), scenario: ScenarioId(1) };
     let listed = (EditionId(0), SectorId(1));
     Lists {
         nationals: vec![national],
@@ -221,7 +224,9 @@ fn lists() -> Lists {
         named: Vec::new(),
         conditions: Vec::new(),
         sectors: vec![(listed, sector)],
-        scenarios: vec![((listed.0, listed.1, ScenarioId(1)), ScenarioListing { rule: RuleId(10), lines })],
+        scenarios: vec![((listed.0, listed.1, ScenarioId(1)), scenario)],
+        alone: vec![(own_counter, lines.alone_max())],
+        alone_unwritten: Vec::new(),
     }
 }
 
@@ -244,6 +249,7 @@ fn registry() -> Registry {
         editions: Box::default(),
         destination: None,
         persons_per_year_max: None,
+        counted_apart: Box::default(),
         interval: Interval { from: YEAR_START, until: Some(YEAR_END) },
     };
     Registry {

@@ -30,6 +30,8 @@ pub struct Asked<'a> {
     pub year_to_date: Option<AskedPersons>,
     /// Totals of the year in the scenario.
     pub scenario_year_to_date: Option<AskedPersons>,
+    /// Totals of the year under the clearance.
+    pub clearance_year_to_date: Option<AskedPersons>,
     /// Ground.
     pub ground: Option<Ground>,
     /// Moment to decide for.

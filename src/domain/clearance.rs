@@ -1,6 +1,7 @@
 //! Clearances: proof that a mechanism was completed, with a scope and a validity.
 
 use super::reason::Outcome;
+use super::route::OwnCounter;
 use super::statement::Destination;
 use super::units::{
     ClearanceId, Country, EditionId, ExporterId, Headcount, Interval, ItemId, RecipientId, ScenarioId, SectorId,
@@ -31,6 +32,10 @@ pub struct Clearance {
     pub destination: Option<Country>,
     /// Persons of a calendar year; `None`: no cap.
     pub persons_per_year_max: Option<Headcount>,
+    /// Scenario counters that may hold exports under it which the national counters do not, ascending.
+    ///
+    /// What went out under it is at most what these counters and the national ones hold together.
+    pub counted_apart: Box<[OwnCounter]>,
     /// When it is in force.
     pub interval: Interval,
 }
@@ -111,11 +116,6 @@ pub struct Sought<'a> {
 }
 
 impl Clearance {
-    /// Says whether it covers a single scenario of a single sector.
-    pub const fn is_of_one_scenario(&self) -> bool {
-        self.sector.is_some() && self.scenario.is_some()
-    }
-
     /// Says whether recipient, destination, sector, scenario and every item lie within the scope.
     pub fn covers(&self, sought: Sought<'_>) -> bool {
         self.recipient == sought.recipient

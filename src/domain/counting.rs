@@ -132,29 +132,32 @@ pub fn counters_to_read(transfer: &Transfer<'_>) -> Vec<CounterKey> {
 /// Returns the counters to read before deciding without adding: those that the answer depends on
 /// and that the caller does not state. None where the caller states enough.
 ///
-/// A total that is stated is the caller's to keep, and nothing is added to it from a ledger. Caps
-/// of clearances are then held against it as well: see [`Totals::under_clearances`].
+/// A total that is stated is the caller's to keep, and nothing is added to it from a ledger. The cap of a clearance is
+/// then held against stated totals, and against the ledger's for those that the caller leaves out. Where no total is
+/// stated the ledger knows how many persons went out under the clearance.
 pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
-    let needs = transfer.needs(transfer.capped_clearance(snapshot));
     let stated = &transfer.stated;
+    let mut needs = transfer.needs();
     let mut counted = Vec::new();
+    if stated.is_stated() {
+        needs = needs.and(transfer.needs_for_caps(snapshot));
+    } else if stated.clearance.is_none() && transfer.may_use_a_cap() {
+        let is_capped = |id: &&ClearanceId| {
+            snapshot.clearance(**id).is_some_and(|clearance| clearance.persons_per_year_max.is_some())
+        };
+        counted.extend(transfer.clearances.iter().filter(is_capped).map(|id| Counted::Clearance(*id)));
+    }
     if needs.national && stated.national.is_none() {
         counted.push(Counted::National);
     }
     if needs.scenario && stated.scenario.is_none() {
         counted.extend(own_counters(transfer));
     }
-    if !counted.is_empty() && stated.national.is_none() && stated.scenario.is_none() {
-        let capped = |id: &ClearanceId| {
-            snapshot.clearance(*id).is_some_and(|clearance| clearance.persons_per_year_max.is_some())
-        };
-        counted.extend(transfer.clearances.iter().filter(|id| capped(id)).map(|id| Counted::Clearance(*id)));
-    }
     both_classes(counted)
 }
 
 fn own_counters(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
-    transfer.routes().flat_map(|route| &route.tracks).filter_map(|track| track.own.map(Counted::Scenario))
+    transfer.routes().flat_map(|route| route.apart().map(|apart| Counted::Scenario(apart.own)))
 }
 
 fn clearances(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
@@ -253,6 +256,12 @@ pub fn classes_without_names<P>(
     classes
 }
 
+/// Returns the persons that are counted where they are not named: as many as the decision is about, so that a sensitive
+/// item of which the caller states no person counts as one.
+pub fn persons_counted(transfer: &Transfer<'_>) -> Headcount {
+    transfer.routes().fold(transfer.persons, |persons, route| persons.max(route.persons_sent(transfer.persons)))
+}
+
 /// Returns how the national rules in force at a moment are read for a person in both classes.
 pub fn person_in_both_classes(snapshot: &Snapshot, at: Moment) -> PersonInBothClasses {
     snapshot.national_at(at).map(|national| national.person_in_both_classes).unwrap_or_default()
@@ -265,11 +274,13 @@ fn has_persons(route: &Route, transfer: &Transfer<'_>) -> bool {
 
 fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: &mut Vec<CounterKey>) {
     let national = |class| CounterKey { counted: Counted::National, class };
+    let scenario = |own| CountedClass::ALL.map(|class| CounterKey { counted: Counted::Scenario(own), class });
     if route.tracks.is_empty() {
         // A ground, or nothing personal: free and not counted. What is free only by a clearance is
-        // counted, a ground that important data took away included.
+        // counted, a ground that important data took away included; in its scenario like any other export of it.
         if has_persons(route, transfer) && decision.required != Outcome::Allow {
             found.extend(CountedClass::ALL.map(national));
+            found.extend(route.apart().flat_map(|apart| scenario(apart.own)));
         }
         return;
     }
@@ -277,7 +288,7 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: 
     let is_under_mechanism = Outcome::Contract <= decision.required;
     for track in &route.tracks {
         for class in CountedClass::ALL {
-            found.extend(track.own.map(|own| CounterKey { counted: Counted::Scenario(own), class }));
+            found.extend(track.own.map(|apart| CounterKey { counted: Counted::Scenario(apart.own), class }));
             let is_national = match track.lines_of(class).contract.counter {
                 Counter::National => true,
                 Counter::Scenario => is_under_mechanism,
@@ -371,7 +382,7 @@ mod tests {
         // The size of a group is the year's.
         let group = Group {
             from: Persons::ONE,
-            class: None,
+            of: crate::domain::reason::PersonsOf::BothClasses,
             over: crate::domain::route::Over::Year,
             code: crate::domain::reason::ReasonCode::ImportantDataGroupSize,
             rule: RuleId(1),

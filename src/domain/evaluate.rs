@@ -7,10 +7,10 @@
 use super::clearance::{Clearance, ClearanceKind, ImportantData};
 use super::counting::{Counted, CounterKey};
 use super::decision::{Decision, Headroom};
-use super::reason::{Measured, Outcome, Reason, ReasonCode};
-use super::route::{Content, Counter, Group, NationalLines, Over, Route, Track, TrackLine};
+use super::reason::{Measured, Outcome, PersonsOf, Reason, ReasonCode};
+use super::route::{Content, Counter, Group, Over, Route, Track, TrackLine};
 use super::snapshot::Snapshot;
-use super::transfer::{Totals, Transfer};
+use super::transfer::{BEYOND, Totals, Transfer};
 use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
 
 /// Decides a transfer against the year's totals.
@@ -20,22 +20,43 @@ pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -
         verdict = verdict.and(settle(claimed, transfer.persons, totals));
     }
     let mut valid_until = transfer.stable_until;
-    let mut satisfied_by = None;
+    let mut cover = Cover::None;
     for id in transfer.clearances.iter() {
         let Some(clearance) = snapshot.clearance(*id) else { continue };
         if let Some(bound) = clearance.interval.next_bound(transfer.at) {
             valid_until = valid_until.min(bound);
         }
         let in_force = clearance.interval.contains(transfer.at);
-        if satisfied_by.is_none()
-            && verdict.required != Outcome::Allow
+        if verdict.required != Outcome::Allow
             && in_force
-            && verdict.is_covered_by(clearance, totals.under_clearance(*id))
+            && !matches!(cover, Cover::By(_))
+            && verdict.is_covered_but_for_persons(clearance)
         {
-            satisfied_by = Some(*id);
+            cover = cover.or(verdict.within_cap(*id, clearance, transfer, totals));
         }
     }
-    verdict.into_decision(snapshot, satisfied_by, transfer, valid_until)
+    verdict.into_decision(snapshot, cover, transfer, valid_until)
+}
+
+/// Whether a clearance covers a transfer.
+#[derive(Debug, Clone, Copy)]
+enum Cover {
+    /// No clearance does.
+    None,
+    /// One would, but for the persons of the year: why it does not.
+    ButForPersons(ReasonCode, Option<Measured>),
+    /// This one does.
+    By(ClearanceId),
+}
+
+impl Cover {
+    /// Returns the second, unless it says less: of several clearances that do not cover the first is reported.
+    fn or(self, other: Cover) -> Cover {
+        match (self, other) {
+            (Cover::None, other) | (Cover::ButForPersons(..), other @ Cover::By(_)) => other,
+            (first, _) => first,
+        }
+    }
 }
 
 /// Returns how far each counter that the transfer is held against is from its next line.
@@ -51,7 +72,7 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 let Some((line, next)) = next else { continue };
                 let counted = match (line.counter, track.own) {
                     (Counter::National, _) => Counted::National,
-                    (Counter::Scenario, Some(own)) => Counted::Scenario(own),
+                    (Counter::Scenario, Some(apart)) => Counted::Scenario(apart.own),
                     // A track with lines of its own has counters of its own.
                     (Counter::Scenario, None) => continue,
                 };
@@ -85,27 +106,18 @@ pub(super) struct Counts<'t> {
     content: Content,
 }
 
-/// Stands in for a total that is needed and not known: above every line.
-const BEYOND: Headcount = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
-
 impl<'t> Counts<'t> {
     /// The projected total is what has been counted so far plus what this transfer adds. A
     /// transfer with a sensitive item counts as at least one sensitive person.
     pub(super) fn project(route: &Route, persons: Headcount, totals: &'t Totals) -> Self {
-        let at_least = if route.content.sensitive { Persons::ONE } else { Persons::ZERO };
-        let sent = Headcount { general: persons.general, sensitive: persons.sensitive.max(at_least) };
+        let sent = route.persons_sent(persons);
         let content = Content {
             general: route.content.general || persons.general != Persons::ZERO,
             sensitive: route.content.sensitive || persons.sensitive != Persons::ZERO,
             important: route.content.important,
         };
         let national = totals.national.unwrap_or(BEYOND);
-        let mut group = national;
-        // A listed scenario that stays below its own lines is counted by its own counters alone.
-        for track in route.tracks.iter().filter(|track| track.national_lines == NationalLines::ByClass) {
-            let apart = track.own.and_then(|own| totals.of_scenario(own)).unwrap_or(BEYOND);
-            group = group.max(apart);
-        }
+        let group = if route.groups.is_empty() { national } else { group(route, national, totals) };
         Counts { totals, national: national + sent, sent, group: group + sent, content }
     }
 
@@ -114,32 +126,35 @@ impl<'t> Counts<'t> {
         match counter {
             Counter::National => self.national.of(class),
             Counter::Scenario => {
-                let before = track.own.and_then(|own| self.totals.of_scenario(own)).unwrap_or(BEYOND);
+                let before = track.own.and_then(|apart| self.totals.of_scenario(apart.own)).unwrap_or(BEYOND);
                 (before + self.sent).of(class)
             }
         }
     }
 
-    /// The projected total of the scenario where the caller states one; else what is sent.
-    fn stated_of_scenario(&self) -> Headcount {
-        self.totals.scenario.unwrap_or(Headcount::ZERO) + self.sent
-    }
-
     /// Persons concerned, for rules about the size of a group.
     fn group(&self, group: &Group) -> Persons {
-        let persons = match group.over {
+        group.of.among(match group.over {
             Over::Year => self.group,
             Over::Transfer => self.sent,
-        };
-        group.class.map_or_else(|| persons.total(), |class| persons.of(class))
+        })
     }
+}
 
-    fn concerns(&self, class: CountedClass) -> bool {
-        match class {
-            CountedClass::General => self.content.general,
-            CountedClass::Sensitive => self.content.sensitive,
+/// The most persons concerned by the exports of the year. An export in a listed scenario that stays below the list's own
+/// lower line is in the scenario's counters alone.
+fn group(route: &Route, national: Headcount, totals: &Totals) -> Headcount {
+    let (mut sum, mut largest) = (national, Headcount::ZERO);
+    for (index, apart) in route.apart().enumerate() {
+        let is_repeated = route.apart().take(index).any(|earlier| earlier.own == apart.own);
+        if is_repeated || apart.alone_max == Headcount::ZERO {
+            continue;
         }
+        let total = totals.of_scenario(apart.own).unwrap_or(BEYOND);
+        sum = sum + total.min(apart.alone_max);
+        largest = largest.max(total);
     }
+    sum.max(largest)
 }
 
 /// What the rules require, before clearances.
@@ -155,12 +170,9 @@ struct Verdict {
     filings: Vec<EditionId>,
     /// Whether an assessment has to cover important data.
     is_important: bool,
-    /// Persons of the year to hold against a cap where nobody knows how many went out under the
-    /// clearance; classes that are not sent stand at zero.
-    against_cap: Headcount,
-    /// The same for a clearance that covers more than one scenario: the scenario's counters alone
-    /// would leave out the others.
-    against_wide_cap: Headcount,
+    /// What is sent: caps of classes that are not sent are not looked at where the persons under a clearance are not
+    /// known.
+    content: Content,
     /// Persons that the transfer adds.
     sent: Headcount,
 }
@@ -180,25 +192,18 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         area_contract: route.steps.area_contract,
         filings: route.filings.clone(),
         is_important: route.content.important,
-        against_cap: Headcount::ZERO,
-        against_wide_cap: Headcount::ZERO,
+        content: counts.content,
         sent: counts.sent,
     };
     verdict.reasons.extend_from_slice(&route.reasons);
     for group in &route.groups {
         let persons = counts.group(group);
         if group.from <= persons {
-            let measured = Some(Measured { persons, line: group.from });
+            let measured = Some(Measured { persons, line: group.from, of: Some(group.of) });
             verdict.require(Reason { code: group.code, rule: group.rule, requires: Outcome::Assess, measured });
             verdict.step = group.step;
             verdict.is_important = true;
         }
-    }
-    if route.tracks.is_empty() {
-        // No list's lines are looked at, but what a caller states of the scenario may have gone out under the clearance
-        // as well as what is counted nationally.
-        let Headcount { general, sensitive } = counts.national.max(counts.stated_of_scenario());
-        verdict.raise_cap(&counts, [general, sensitive]);
     }
     for track in &route.tracks {
         verdict.follow(track, &counts);
@@ -226,16 +231,14 @@ impl Verdict {
             let lines = [(pair.assess, Outcome::Assess, assess), (pair.contract, Outcome::Contract, contract)];
             for (line, requires, code) in lines {
                 let persons = counts.of(track, line.counter, class);
-                if line.line.from <= persons && applies(track, line, class, counts) {
-                    let measured = Some(Measured { persons, line: line.line.from });
+                if line.line.from <= persons && applies(track, line, counts) {
+                    let measured = Some(Measured { persons, line: line.line.from, of: None });
                     self.require(Reason { code, rule: line.line.rule, requires, measured });
                     reached = true;
                     break;
                 }
             }
         }
-        let persons = CountedClass::ALL.map(|class| counts.of(track, track.lines_of(class).contract.counter, class));
-        self.raise_cap(counts, persons);
         if !reached {
             self.stay_below(track, counts);
         }
@@ -258,20 +261,6 @@ impl Verdict {
         }
     }
 
-    fn raise_cap(&mut self, counts: &Counts<'_>, [general, sensitive]: [Persons; 2]) {
-        let counted = |class, persons| if counts.concerns(class) { persons } else { Persons::ZERO };
-        let persons = Headcount {
-            general: counted(CountedClass::General, general),
-            sensitive: counted(CountedClass::Sensitive, sensitive),
-        };
-        self.against_cap = self.against_cap.max(persons);
-        let national = Headcount {
-            general: counted(CountedClass::General, counts.national.general),
-            sensitive: counted(CountedClass::Sensitive, counts.national.sensitive),
-        };
-        self.against_wide_cap = self.against_wide_cap.max(persons).max(national);
-    }
-
     /// Joins the verdict on the registered facts and the one with the caller's claims: the
     /// stricter in every respect.
     fn and(mut self, other: Verdict) -> Verdict {
@@ -287,27 +276,42 @@ impl Verdict {
         self.area_contract = self.area_contract.and(other.area_contract);
         self.filings.extend(other.filings);
         self.is_important |= other.is_important;
-        self.against_cap = self.against_cap.max(other.against_cap);
-        self.against_wide_cap = self.against_wide_cap.max(other.against_wide_cap);
+        self.content.general |= other.content.general;
+        self.content.sensitive |= other.content.sensitive;
         self.sent = self.sent.max(other.sent);
         self
     }
 
-    /// Says whether a clearance in force satisfies what is required, head-counts included.
-    ///
-    /// `used`: persons that went out under it this year; `None` where nobody knows.
-    fn is_covered_by(&self, clearance: &Clearance, used: Option<Headcount>) -> bool {
+    /// Says whether a clearance in force satisfies what is required, head-counts apart.
+    fn is_covered_but_for_persons(&self, clearance: &Clearance) -> bool {
         let is_open = clearance.kind != ClearanceKind::AreaContract || self.area_step().is_some();
         let suffices = self.required <= clearance.kind.satisfies() && is_open;
-        let of_year = if clearance.is_of_one_scenario() { self.against_cap } else { self.against_wide_cap };
-        let persons = used.map_or(of_year, |used| used + self.sent);
-        let within_cap = clearance
-            .persons_per_year_max
-            .is_none_or(|cap| persons.general <= cap.general && persons.sensitive <= cap.sensitive);
         let names_editions = clearance.kind != ClearanceKind::ZoneFiling
             || self.filings.iter().all(|edition| clearance.editions.contains(edition));
         let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
-        suffices && within_cap && names_editions && covers_importance
+        suffices && names_editions && covers_importance
+    }
+
+    /// Holds the persons of the year against the cap of a clearance.
+    ///
+    /// Where the ledger or the caller says how many went out under it, these count. Otherwise the totals that bound them
+    /// count, and a clearance that no totals of the transfer bound does not cover it.
+    fn within_cap(&self, id: ClearanceId, clearance: &Clearance, transfer: &Transfer<'_>, totals: &Totals) -> Cover {
+        let Some(cap) = clearance.persons_per_year_max else { return Cover::By(id) };
+        let used = totals.under_clearance(id);
+        let is_held = |class: &CountedClass| used.is_some() || self.content.concerns(*class);
+        let mut classes = CountedClass::ALL.into_iter().filter(is_held).peekable();
+        if classes.peek().is_none() {
+            return Cover::By(id);
+        }
+        if used.is_none() && !transfer.is_bounded(clearance) {
+            return Cover::ButForPersons(ReasonCode::ClearanceUseNotKnown, None);
+        }
+        let persons = used.unwrap_or_else(|| totals.bound_of(&clearance.counted_apart)) + self.sent;
+        let Some(class) = classes.find(|class| cap.of(*class) < persons.of(*class)) else { return Cover::By(id) };
+        let of = Some(PersonsOf::Class(class));
+        let measured = Measured { persons: persons.of(class), line: cap.of(class) + Persons::ONE, of };
+        Cover::ButForPersons(ReasonCode::ClearanceCapReached, Some(measured))
     }
 
     /// The contract of the Greater Bay Area, where it may take the place of what is required.
@@ -325,7 +329,7 @@ impl Verdict {
     fn into_decision(
         mut self,
         snapshot: &Snapshot,
-        clearance: Option<ClearanceId>,
+        cover: Cover,
         transfer: &Transfer<'_>,
         valid_until: super::units::Moment,
     ) -> Decision {
@@ -341,12 +345,20 @@ impl Verdict {
             Outcome::Allow | Outcome::File => None,
             Outcome::Contract | Outcome::Assess => self.area_step(),
         };
-        if clearance.is_some() {
-            outcome = Outcome::Allow;
-            (next_step, alternative_step) = (None, None);
-            let rule = self.reasons.first().map_or(RuleId(0), |reason| reason.rule);
-            self.reasons.push(Reason::new(ReasonCode::CoveredByClearance, rule, Outcome::Allow));
-        }
+        let strictest = self.reasons.first().map_or(RuleId(0), |reason| reason.rule);
+        let clearance = match cover {
+            Cover::None => None,
+            Cover::ButForPersons(code, measured) => {
+                self.reasons.push(Reason { measured, ..Reason::new(code, strictest, Outcome::Allow) });
+                None
+            }
+            Cover::By(id) => {
+                outcome = Outcome::Allow;
+                (next_step, alternative_step) = (None, None);
+                self.reasons.push(Reason::new(ReasonCode::CoveredByClearance, strictest, Outcome::Allow));
+                Some(id)
+            }
+        };
         debug_assert!(!self.reasons.is_empty(), "a decision has a reason");
         debug_assert!(snapshot.step(StepId(0)).is_some() || next_step.is_none(), "a next step exists");
         Decision {
@@ -363,13 +375,13 @@ impl Verdict {
 }
 
 /// Says whether a line of a track is held against the counts of this transfer at all.
-fn applies(track: &Track, line: TrackLine, class: CountedClass, counts: &Counts<'_>) -> bool {
-    match (line.counter, track.national_lines) {
-        (Counter::Scenario, _) => true,
-        (Counter::National, NationalLines::ByClass) => counts.concerns(class),
-        (Counter::National, NationalLines::AsWritten) => {
-            counts.content.sensitive || track.lines.general.contract.line.from <= counts.national.general
-        }
+///
+/// National lines hold as the Provisions have them, beside lines of a list's own too: none of them where nothing
+/// sensitive is sent and the general total is below the national contract line, all of them otherwise.
+fn applies(track: &Track, line: TrackLine, counts: &Counts<'_>) -> bool {
+    match line.counter {
+        Counter::Scenario => true,
+        Counter::National => counts.content.sensitive || track.national_general_contract <= counts.national.general,
     }
 }
 

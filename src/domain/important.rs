@@ -5,7 +5,7 @@
 //! persons become groups of the route, which are held against the counts later.
 
 use super::list::{CiioCounts, National, PartOfHolding, Quantities};
-use super::reason::{Measured, Outcome, Reason, ReasonCode};
+use super::reason::{Measured, Outcome, PersonsOf, Reason, ReasonCode};
 use super::route::{Group, Over, Route};
 use super::snapshot::Snapshot;
 use super::statement::{Ciio, Facts, Item, Statement};
@@ -83,7 +83,8 @@ fn add_listed_classes(
         match condition.persons_at_least {
             Some(from) if condition.class == Class::Important => {
                 let code = ReasonCode::ImportantDataGroupSize;
-                let group = Group { from, class: None, over: Over::Year, code, rule: named.rule, step: condition.step };
+                let of = condition.persons_of;
+                let group = Group { from, of, over: Over::Year, code, rule: named.rule, step: condition.step };
                 if !route.groups.contains(&group) {
                     route.groups.push(group);
                 }
@@ -120,21 +121,30 @@ pub(super) fn identify_holdings(snapshot: &Snapshot, statement: &Statement, in_f
     }
 }
 
+const GENERAL: PersonsOf = PersonsOf::Class(CountedClass::General);
+const SENSITIVE: PersonsOf = PersonsOf::Class(CountedClass::Sensitive);
+
+/// The persons that the quantity for operators of critical information infrastructure counts.
+const fn persons_of_ciio(quantities: Quantities) -> PersonsOf {
+    match quantities.ciio_counts {
+        CiioCounts::PersonalInformation => PersonsOf::BothClasses,
+        CiioCounts::Sensitive => SENSITIVE,
+    }
+}
+
 fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Route) {
-    let ciio_held = match quantities.ciio_counts {
-        CiioCounts::PersonalInformation => facts.held.total(),
-        CiioCounts::Sensitive => facts.held.sensitive,
-    };
+    let of_ciio = persons_of_ciio(quantities);
     let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
     let held = [
-        (quantities.general, facts.held.general),
-        (quantities.sensitive, facts.held.sensitive),
-        (quantities.specially_sensitive, facts.held_specially_sensitive),
-        (ciio_line, ciio_held),
+        (quantities.general, facts.held.general, Some(GENERAL)),
+        (quantities.sensitive, facts.held.sensitive, Some(SENSITIVE)),
+        // The rule says that these are the specially sensitive ones.
+        (quantities.specially_sensitive, facts.held_specially_sensitive, None),
+        (ciio_line, of_ciio.among(facts.held), Some(of_ciio)),
     ];
-    for (line, persons) in held {
+    for (line, persons, of) in held {
         let Some(line) = line.filter(|line| line.from <= persons) else { continue };
-        let measured = Some(Measured { persons, line: line.from });
+        let measured = Some(Measured { persons, line: line.from, of });
         let code = ReasonCode::ImportantDataHeld;
         route.require(Reason { code, rule: line.rule, requires: Outcome::Assess, measured }, None);
         route.content.important = true;
@@ -142,22 +152,18 @@ fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Rout
 }
 
 fn hold_against_what_is_sent(quantities: Quantities, facts: &Facts, over: Over, route: &mut Route) {
-    let ciio_class = match quantities.ciio_counts {
-        CiioCounts::PersonalInformation => None,
-        CiioCounts::Sensitive => Some(CountedClass::Sensitive),
-    };
     let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
     // What is sent is not counted by special sensitivity: over a year, all that is sensitive may be.
     let specially_sensitive = quantities.specially_sensitive.filter(|_| over == Over::Year);
     let sent = [
-        (quantities.general, Some(CountedClass::General)),
-        (quantities.sensitive, Some(CountedClass::Sensitive)),
-        (specially_sensitive, Some(CountedClass::Sensitive)),
-        (ciio_line, ciio_class),
+        (quantities.general, GENERAL),
+        (quantities.sensitive, SENSITIVE),
+        (specially_sensitive, SENSITIVE),
+        (ciio_line, persons_of_ciio(quantities)),
     ];
-    for (line, class) in sent {
+    for (line, of) in sent {
         let Some(line) = line else { continue };
         let code = ReasonCode::ImportantDataHeld;
-        route.groups.push(Group { from: line.from, class, over, code, rule: line.rule, step: None });
+        route.groups.push(Group { from: line.from, of, over, code, rule: line.rule, step: None });
     }
 }

@@ -4,10 +4,10 @@
 //! become the stricter of its possibilities here, once, in the compiler; the domain knows no
 //! "unknown" but the line that the national one stands in for.
 
-use super::reason::Text;
+use super::reason::{PersonsOf, Text};
 use super::units::{
-    AttributeSet, Class, FamilyId, Ground, Interval, KindSet, ModalitySet, Moment, Persons, RuleId, ScenarioId,
-    SectorId, StepId, ZoneId,
+    AttributeSet, Class, FamilyId, Ground, Headcount, Interval, KindSet, ModalitySet, Moment, Persons, RuleId,
+    ScenarioId, SectorId, StepId, ZoneId,
 };
 
 /// A head-count from which on, itself included, a stricter outcome begins.
@@ -35,6 +35,18 @@ pub struct Lines<L> {
     pub general: LinePair<L>,
     /// For persons whose sensitive information is concerned.
     pub sensitive: LinePair<L>,
+}
+
+impl Lines<ListLine> {
+    /// Returns the most persons of each class that a list with these lines counts in the scenario's own counters alone:
+    /// one fewer than its own lower line; zero where the lower line is a national one, whose counter counts everybody.
+    pub fn alone_max(&self) -> Headcount {
+        let of = |pair: LinePair<ListLine>| match pair.contract {
+            ListLine::Own(line) => Persons::new(line.from.get().saturating_sub(1)).unwrap_or(Persons::MAX),
+            ListLine::National | ListLine::Unknown => Persons::ZERO,
+        };
+        Headcount { general: of(self.general), sensitive: of(self.sensitive) }
+    }
 }
 
 /// A line of a zone list.
@@ -280,6 +292,8 @@ pub struct Condition {
     pub modalities: ModalitySet,
     /// Persons that must be concerned.
     pub persons_at_least: Option<Persons>,
+    /// Whose number that is: of sensitive information alone where all items of the entry are sensitive.
+    pub persons_of: PersonsOf,
     /// Exceptions: met where the item has every attribute of one set.
     pub unless: Box<[AttributeSet]>,
     /// Next step in place of the usual one.

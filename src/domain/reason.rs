@@ -4,7 +4,7 @@
 //! officer reads; they say what was found, and the rule that stands beside them says where the
 //! law says so.
 
-use super::units::{Ground, Persons, RuleId};
+use super::units::{CountedClass, Ground, Headcount, Persons, RuleId};
 
 /// What has to happen before the data may leave, from least to most strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +70,27 @@ pub struct Measured {
     pub persons: Persons,
     /// First head-count at which the reason holds.
     pub line: Persons,
+    /// Which persons are counted; `None` where the code says so.
+    pub of: Option<PersonsOf>,
+}
+
+/// The persons that a head-count is about, by class of information.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PersonsOf {
+    /// Those of one class.
+    Class(CountedClass),
+    /// Those of both classes, added up.
+    BothClasses,
+}
+
+impl PersonsOf {
+    /// Returns how many there are among these.
+    pub fn among(self, persons: Headcount) -> Persons {
+        match self {
+            PersonsOf::Class(class) => persons.of(class),
+            PersonsOf::BothClasses => persons.total(),
+        }
+    }
 }
 
 macro_rules! reason_codes {
@@ -188,6 +209,14 @@ reason_codes! {
     /// A clearance in force covers the transfer.
     CoveredByClearance, "COVERED_BY_CLEARANCE",
         "已完成相应程序且在有效范围内", "a clearance in force covers the transfer";
+    /// A clearance in force covers everything but the year's head-count, which exceeds its cap.
+    ClearanceCapReached, "CLEARANCE_CAP_REACHED",
+        "已完成程序的范围涵盖本次传输，但年度人数超出其上限",
+        "a clearance in force covers the transfer, but the persons of the year exceed its cap";
+    /// A clearance in force covers everything, but how much of its cap is used is not known.
+    ClearanceUseNotKnown, "CLEARANCE_USE_NOT_KNOWN",
+        "已完成程序的范围涵盖本次传输，但其年度已用人数不明：由调用方自行计数时，须一并提供 clearance_year_to_date",
+        "a clearance in force covers the transfer, but the persons that went out under it are not known: a caller that states totals states clearance_year_to_date as well";
     /// No national list is in force at the moment that was asked for.
     NoRulesInForce, "NO_RULES_IN_FORCE",
         "该时点没有生效的全国规定，从严处理", "no national rules are in force at that moment: the strictest outcome applies";

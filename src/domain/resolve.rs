@@ -33,6 +33,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     let stated = Totals {
         national: violations.headcount("year_to_date", asked.year_to_date),
         scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
+        clearance: violations.headcount("clearance_year_to_date", asked.clearance_year_to_date),
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
@@ -60,7 +61,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
 
 /// Says which totals the answer depends on and nobody has stated.
 pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Violation> {
-    let needs = transfer.needs(transfer.capped_clearance(snapshot));
+    let needs = transfer.needs().and(transfer.needs_for_caps(snapshot));
     let mut violations = Violations::default();
     if needs.national && transfer.stated.national.is_none() {
         violations.add("year_to_date", Problem::Missing(Need::NoLedger));

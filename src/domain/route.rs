@@ -4,8 +4,8 @@
 //! Plain values, compared and hashed, so that the routes of many flows are kept once.
 
 use super::list::{Line, LinePair, Lines, National};
-use super::reason::{Outcome, Reason, ReasonCode};
-use super::units::{CountedClass, EditionId, FamilyId, Persons, RuleId, ScenarioId, SectorId, StepId};
+use super::reason::{Outcome, PersonsOf, Reason, ReasonCode};
+use super::units::{CountedClass, EditionId, FamilyId, Headcount, Persons, RuleId, ScenarioId, SectorId, StepId};
 
 /// What follows from a statement in one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +22,9 @@ pub struct Route {
     pub groups: Vec<Group>,
     /// Lists whose lines the counts are held against; none where no count matters.
     pub tracks: Vec<Track>,
+    /// Scenario counters of a route without tracks: important data and what an operator of critical information
+    /// infrastructure sends are counted in their scenario too.
+    pub without_track: Vec<Apart>,
     /// What kinds of information the items are.
     pub content: Content,
     /// Next steps of the national procedures.
@@ -44,6 +47,14 @@ impl Content {
     pub const fn is_personal(self) -> bool {
         self.general || self.sensitive
     }
+
+    /// Says whether there is personal information of a class.
+    pub const fn concerns(self, class: CountedClass) -> bool {
+        match class {
+            CountedClass::General => self.general,
+            CountedClass::Sensitive => self.sensitive,
+        }
+    }
 }
 
 /// Next steps of the national procedures.
@@ -62,8 +73,8 @@ pub struct NationalSteps {
 pub struct Group {
     /// First head-count at which it is.
     pub from: Persons,
-    /// Which persons are counted; `None`: both classes together.
-    pub class: Option<CountedClass>,
+    /// Which persons are counted.
+    pub of: PersonsOf,
     /// Over which time they are counted.
     pub over: Over,
     /// Reason to give.
@@ -88,14 +99,14 @@ pub enum Over {
 pub struct Track {
     /// The lines, each with the counter that it is held against.
     pub lines: Lines<TrackLine>,
-    /// How lines that stand in for a list's own are held against the national counters.
-    pub national_lines: NationalLines,
+    /// The national contract line of general information: below it, and with nothing sensitive, no national line holds.
+    pub national_general_contract: Persons,
     /// What is asked for below the lines.
     pub below: Below,
     /// The scenario's own counters; `None` on the national track.
     ///
     /// Kept even where all lines are national: a line that is filled in later finds its count.
-    pub own: Option<OwnCounter>,
+    pub own: Option<Apart>,
     /// Art. 5(1)(4), where it frees from what is asked for below the lines: the contract line of
     /// the general national counter, and the rule.
     pub small_volume: Option<SmallVolume>,
@@ -128,14 +139,17 @@ pub enum Counter {
     Scenario,
 }
 
-/// How national lines are applied on a track.
+/// A scenario's own counters, and how many persons they may hold that the national counters do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NationalLines {
-    /// As the Provisions have them: none of them where nothing sensitive is sent and the general
-    /// total is below the contract line, all of them otherwise.
-    AsWritten,
-    /// Beside lines of the list's own: each for the class of information that is sent.
-    ByClass,
+pub struct Apart {
+    /// The counters.
+    pub own: OwnCounter,
+    /// The most persons of each class that may be in these counters alone: one fewer than the highest lower line that
+    /// an edition of the family draws for the scenario. Zero where no edition draws one.
+    ///
+    /// An export is counted nationally too once it reaches a lower line. Source: CAC press questions and answers on the
+    /// Provisions, question 11.
+    pub alone_max: Headcount,
 }
 
 /// Whose counters a track has of its own.
@@ -172,6 +186,7 @@ impl Route {
             filings: Vec::new(),
             groups: Vec::new(),
             tracks: Vec::new(),
+            without_track: Vec::new(),
             content: Content::default(),
             steps: NationalSteps {
                 contract: Some(national.contract_step),
@@ -216,7 +231,7 @@ impl Track {
         };
         Track {
             lines: Lines { general: pair(national.lines.general), sensitive: pair(national.lines.sensitive) },
-            national_lines: NationalLines::AsWritten,
+            national_general_contract: national.lines.general.contract.from,
             below,
             own: None,
             small_volume: None,
@@ -246,13 +261,38 @@ pub struct Needs {
     pub scenario: bool,
 }
 
+impl Needs {
+    /// None of them.
+    pub const NONE: Needs = Needs { national: false, scenario: false };
+
+    /// Returns what either needs.
+    #[must_use]
+    pub const fn and(self, other: Needs) -> Needs {
+        Needs { national: self.national || other.national, scenario: self.scenario || other.scenario }
+    }
+}
+
 impl Route {
     /// Says which of the year's totals the lines and the sizes of groups are held against.
     pub fn needs(&self) -> Needs {
         let lines = self.tracks.iter().flat_map(Track::all_lines);
+        let is_sized = self.groups.iter().any(|group| group.over == Over::Year);
         let national = lines.clone().any(|line| line.counter == Counter::National)
             || self.tracks.iter().any(|track| track.small_volume.is_some())
-            || self.groups.iter().any(|group| group.over == Over::Year);
-        Needs { national, scenario: lines.into_iter().any(|line| line.counter == Counter::Scenario) }
+            || is_sized;
+        let scenario = lines.into_iter().any(|line| line.counter == Counter::Scenario)
+            || is_sized && self.apart().any(|apart| apart.alone_max != Headcount::ZERO);
+        Needs { national, scenario }
+    }
+
+    /// Returns the scenario counters to which the transfer belongs, whether lines are held against them or not.
+    pub fn apart(&self) -> impl Iterator<Item = Apart> {
+        self.tracks.iter().filter_map(|track| track.own).chain(self.without_track.iter().copied())
+    }
+
+    /// Returns the persons whom the transfer is about: a sensitive item is about one person at least.
+    pub fn persons_sent(&self, stated: Headcount) -> Headcount {
+        let at_least = if self.content.sensitive { Persons::ONE } else { Persons::ZERO };
+        Headcount { general: stated.general, sensitive: stated.sensitive.max(at_least) }
     }
 }

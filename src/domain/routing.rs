@@ -7,9 +7,7 @@
 use super::important::{classify, identify_holdings};
 use super::list::{CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, SectorListing};
 use super::reason::{Outcome, Reason, ReasonCode};
-use super::route::{
-    Below, Content, Counter, NationalLines, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine,
-};
+use super::route::{Apart, Below, Content, Counter, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine};
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Ciio, Destination, Item, Statement};
 use super::units::{Class, Country, EditionId, RuleId, StepId, ZoneSet};
@@ -33,8 +31,12 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
     identify_holdings(snapshot, statement, &in_force, &mut route);
     let is_ciio = statement.facts.ciio == Ciio::Yes;
     let ciio_reason = Reason::new(ReasonCode::CriticalInformationInfrastructure, national.rules.ciio, Outcome::Assess);
-    let important = route.required == Outcome::Assess;
-    if important {
+    let is_important = route.required == Outcome::Assess;
+    if is_important {
+        // Which lists apply is no reason here: only their counters matter.
+        let mut unused = Route::empty(national);
+        let listings = listings(snapshot, statement, &in_force, &mut unused);
+        route.without_track = counted_apart(&listings);
         // What is important anyway does not become so by the number of persons.
         route.groups.clear();
         if is_ciio && route.content.is_personal() && statement.ground.is_none() {
@@ -48,13 +50,15 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
     }
     if let Some(ground) = statement.ground {
         let code = ReasonCode::of_ground(ground);
+        route.without_track = counted_apart(&listings);
         return route.settled(Reason::new(code, national.rules.of_ground(ground), Outcome::Allow));
     }
     if is_ciio {
+        route.without_track = counted_apart(&listings);
         return route.settled(ciio_reason);
     }
     for listing in &listings {
-        add_listed_track(national, statement, listing, &mut route);
+        add_listed_track(national, listing, &mut route);
     }
     if listings.iter().all(|listing| listing.applies == Applies::Perhaps) {
         route.tracks.push(Track::national(national));
@@ -84,6 +88,7 @@ fn without_rules(statement: &Statement) -> Route {
         filings: Vec::new(),
         groups: Vec::new(),
         tracks: Vec::new(),
+        without_track: Vec::new(),
         content: Content { general, sensitive: false, important: true },
         steps: NationalSteps::default(),
     }
@@ -106,7 +111,13 @@ struct Listing<'s> {
     edition: &'s Edition,
     lines: Lines<ListLine>,
     rule: RuleId,
+    apart: Apart,
     applies: Applies,
+}
+
+/// The scenario counters of the lists that apply.
+fn counted_apart(listings: &[Listing<'_>]) -> Vec<Apart> {
+    listings.iter().map(|listing| listing.apart).collect()
 }
 
 /// How sure it is that a list applies.
@@ -135,7 +146,9 @@ fn listings<'s>(
         if !listed.is_written {
             route.note(ReasonCode::ScenarioNotKnownToBeListed, listed.rule);
         }
-        found.push(Listing { id: *id, edition, lines: listed.lines, rule: listed.rule, applies });
+        let own = OwnCounter { family: edition.family, sector, scenario };
+        let apart = Apart { own, alone_max: snapshot.alone_max(own) };
+        found.push(Listing { id: *id, edition, lines: listed.lines, rule: listed.rule, apart, applies });
     }
     found
 }
@@ -190,14 +203,11 @@ fn non_personal(national: &National, listings: &[Listing<'_>], mut route: Route)
 }
 
 /// Step 6: a listed scenario, with the list's lines or the national ones in their place.
-fn add_listed_track(national: &National, statement: &Statement, listing: &Listing<'_>, route: &mut Route) {
-    let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return };
+fn add_listed_track(national: &National, listing: &Listing<'_>, route: &mut Route) {
     let lines = Lines {
         general: pair(listing.lines.general, national.lines.general),
         sensitive: pair(listing.lines.sensitive, national.lines.sensitive),
     };
-    let all = [lines.general.contract, lines.general.assess, lines.sensitive.contract, lines.sensitive.assess];
-    let has_own = all.iter().any(|line| line.counter == Counter::Scenario);
     let written = listing.lines;
     let unknown =
         [written.general.contract, written.general.assess, written.sensitive.contract, written.sensitive.assess]
@@ -205,11 +215,15 @@ fn add_listed_track(national: &National, statement: &Statement, listing: &Listin
     if unknown {
         route.note(ReasonCode::LineUnknown, listing.rule);
     }
-    let own = Some(OwnCounter { family: listing.edition.family, sector, scenario });
-    let national_lines = if has_own { NationalLines::ByClass } else { NationalLines::AsWritten };
     let frees = SmallVolume { line: national.lines.general.contract.from, rule: national.rules.small_volume };
     let small_volume = listing.edition.small_volume_frees.then_some(frees);
-    route.tracks.push(Track { lines, national_lines, below: below(listing), own, small_volume });
+    route.tracks.push(Track {
+        lines,
+        national_general_contract: national.lines.general.contract.from,
+        below: below(listing),
+        own: Some(listing.apart),
+        small_volume,
+    });
 }
 
 fn pair(written: LinePair<ListLine>, national: LinePair<Line>) -> LinePair<TrackLine> {

@@ -13,10 +13,10 @@ use super::list::{
 };
 use super::reason::Text;
 use super::registry::{Exporter, Flow};
-use super::route::Route;
+use super::route::{OwnCounter, Route};
 use super::units::{
-    CitySet, Class, ClearanceId, EditionId, ExporterId, FlowId, ItemId, Moment, NationalId, RecipientId, RouteId,
-    RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
+    CitySet, Class, ClearanceId, EditionId, ExporterId, FamilyId, FlowId, Headcount, ItemId, Moment, NationalId,
+    RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
 };
 use super::vocabulary::Vocabulary;
 
@@ -123,6 +123,11 @@ pub struct Lists {
     pub sectors: Vec<((EditionId, SectorId), SectorListing)>,
     /// Listed scenarios, ascending by edition, sector and scenario.
     pub scenarios: Vec<((EditionId, SectorId, ScenarioId), ScenarioListing)>,
+    /// The most persons of each class that the counters of a scenario may hold alone, by any edition of the family,
+    /// ascending by counter; see [`Apart`](super::route::Apart). Scenarios with zero are left out.
+    pub alone: Vec<(OwnCounter, Headcount)>,
+    /// The same for scenarios of a sector that are not written down.
+    pub alone_unwritten: Vec<((FamilyId, SectorId), Headcount)>,
 }
 
 /// A stretch of time in which the same editions are in force.
@@ -277,6 +282,43 @@ impl Snapshot {
         }
         let may_be = listing.scenarios == ScenariosKnown::NotAll && scenario != ScenarioId::OTHER;
         may_be.then_some(Listed { listing, lines: listing.lines, rule: listing.rule, is_written: false })
+    }
+
+    /// Returns the most persons of each class that the counters of a scenario may hold alone.
+    pub fn alone_max(&self, own: OwnCounter) -> Headcount {
+        let written = lookup(&self.lists.alone, &own).copied().unwrap_or_default();
+        let unwritten = lookup(&self.lists.alone_unwritten, &(own.family, own.sector)).copied().unwrap_or_default();
+        written.max(unwritten)
+    }
+
+    /// Returns the scenario counters that may hold exports which the national counters do not, of exporters in these
+    /// zones and within a scope, whatever the date; ascending, each once. `None` in the scope: any.
+    ///
+    /// Where the lines of a sector hold for scenarios that are not written down, every scenario of the catalogue within
+    /// the scope is named.
+    pub fn counted_apart(
+        &self,
+        zones: ZoneSet,
+        sector: Option<SectorId>,
+        scenario: Option<ScenarioId>,
+    ) -> Vec<OwnCounter> {
+        let in_zones = self.lists.editions.iter().filter(|edition| zones.contains(edition.zone));
+        let families: Vec<FamilyId> = in_zones.map(|edition| edition.family).collect();
+        let is_within = |own: &OwnCounter| {
+            families.contains(&own.family)
+                && sector.is_none_or(|sector| sector == own.sector)
+                && scenario.is_none_or(|scenario| scenario == own.scenario)
+        };
+        let written = self.lists.alone.iter().map(|(own, _)| *own);
+        let catalogue =
+            || (1..self.codes.scenarios.len()).filter_map(|number| u16::try_from(number).ok()).map(ScenarioId);
+        let unwritten = self.lists.alone_unwritten.iter().flat_map(|((family, sector), _)| {
+            catalogue().map(|scenario| OwnCounter { family: *family, sector: *sector, scenario })
+        });
+        let mut found: Vec<OwnCounter> = written.chain(unwritten).filter(is_within).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use super::clearance::Clearance;
+use super::reason::Outcome;
 use super::route::{Needs, OwnCounter, Route};
 use super::snapshot::Snapshot;
-use super::units::{ClearanceId, ExporterId, Headcount, Moment, Year};
+use super::units::{ClearanceId, ExporterId, Headcount, Moment, Persons, Year};
 
 /// One export of data that is asked about, at one moment, under one snapshot.
 #[derive(Debug, Clone)]
@@ -44,61 +45,108 @@ pub struct Totals {
     pub national: Option<Headcount>,
     /// Those in the scenario, where a list counts it apart, as the caller states them.
     pub scenario: Option<Headcount>,
-    /// The same, counter by counter, where a ledger knows them.
+    /// Persons that went out under a clearance whose scope covers the transfer, as the caller states them; of several
+    /// clearances the largest number.
+    pub clearance: Option<Headcount>,
+    /// The totals of scenarios, counter by counter, where a ledger knows them.
     pub scenarios: Vec<(OwnCounter, Headcount)>,
-    /// Persons that went out under clearances whose scope covers the transfer, where a ledger
-    /// knows them. A clearance that is not named here is held against the year's totals.
+    /// Persons that went out under clearances whose scope covers the transfer, where a ledger knows them.
     ///
-    /// Known only where no total is stated. Whoever states totals keeps them, and what a ledger
-    /// then knows of a clearance may be too little: its cap is held against the stated totals,
-    /// which are never less than what went out under it.
+    /// Known only where no total is stated: a caller that states totals keeps them, and the ledger may have heard of
+    /// fewer exports. The cap of a clearance that is not named here is held against a bound: see
+    /// [`Totals::bound_of`].
     pub under_clearances: Vec<(ClearanceId, Headcount)>,
 }
 
 impl Totals {
     /// Returns the totals of a scenario's own counters.
     pub fn of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
-        let known = self.scenarios.iter().find(|(counter, _)| *counter == own);
-        known.map(|(_, persons)| *persons).or(self.scenario)
+        self.read_of_scenario(own).or(self.scenario)
     }
 
-    /// Returns the persons that went out under a clearance.
+    /// Returns the persons that went out under a clearance, where the ledger or the caller says so.
     pub fn under_clearance(&self, id: ClearanceId) -> Option<Headcount> {
-        self.under_clearances.iter().find(|(clearance, _)| *clearance == id).map(|(_, persons)| *persons)
+        let known = self.under_clearances.iter().find(|(clearance, _)| *clearance == id);
+        known.map(|(_, persons)| *persons).or(self.clearance)
+    }
+
+    /// Returns the most persons that may have gone out under a clearance, given the counters that may hold its exports
+    /// besides the national ones: the sum of all of them, because an export may be in either alone.
+    ///
+    /// A total that is not known counts as above every line. The scenario's total as a caller states it counts once,
+    /// however many lists count the scenario.
+    pub fn bound_of(&self, counted_apart: &[OwnCounter]) -> Headcount {
+        let mut bound = self.national.unwrap_or(BEYOND);
+        let mut stated = Headcount::ZERO;
+        for own in counted_apart {
+            match self.read_of_scenario(*own) {
+                Some(read) => bound = bound + read,
+                None => stated = self.scenario.unwrap_or(BEYOND),
+            }
+        }
+        bound + stated
+    }
+
+    fn read_of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
+        self.scenarios.iter().find(|(counter, _)| *counter == own).map(|(_, persons)| *persons)
+    }
+
+    /// Says whether the caller states a total of the year or of the scenario.
+    pub const fn is_stated(&self) -> bool {
+        self.national.is_some() || self.scenario.is_some()
     }
 }
 
+/// The value of a total that is needed and not known: above every line.
+pub(super) const BEYOND: Headcount = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
+
 impl Transfer<'_> {
-    /// Says which of the year's totals the answer depends on.
-    ///
-    /// The national ones are needed, too, where a number of persons would make the data important,
-    /// and where a clearance with a cap could satisfy what is required whatever the counts.
-    pub fn needs(&self, capped: CappedClearance) -> Needs {
+    /// Says which of the year's totals the lines and sizes of groups are held against.
+    pub fn needs(&self) -> Needs {
         let mut needs = self.route.needs();
         if let Some(claimed) = &self.claimed {
-            let more = claimed.needs();
-            needs = Needs { national: needs.national || more.national, scenario: needs.scenario || more.scenario };
+            needs = needs.and(claimed.needs());
         }
-        let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
-        let settled = self.routes().any(|route| route.tracks.is_empty());
-        let refused = self.routes().any(|route| route.required != super::reason::Outcome::Allow);
-        needs.national |= has_persons
-            && match capped {
-                CappedClearance::Absent => false,
-                CappedClearance::OfOneScenario => settled && refused,
-                CappedClearance::Wide => !settled || refused,
-            };
         needs
     }
 
-    /// Says whether a clearance whose scope covers the transfer has a cap of persons.
-    pub fn capped_clearance(&self, snapshot: &Snapshot) -> CappedClearance {
+    /// Says which of the year's totals bound the use of clearances with a cap, where neither the ledger nor the caller
+    /// says how many persons went out under them.
+    ///
+    /// None where no capped clearance can matter, and none for a clearance that totals of this transfer cannot bound:
+    /// its exports may be in counters of other scenarios.
+    pub fn needs_for_caps(&self, snapshot: &Snapshot) -> Needs {
+        let mut needs = Needs::NONE;
+        if self.stated.clearance.is_some() || !self.may_use_a_cap() {
+            return needs;
+        }
+        for clearance in self.capped_clearances(snapshot) {
+            if self.is_bounded(clearance) {
+                needs = needs.and(Needs { national: true, scenario: !clearance.counted_apart.is_empty() });
+            }
+        }
+        needs
+    }
+
+    /// Says whether a head-count under a clearance can matter: persons are sent, and something may be required.
+    pub fn may_use_a_cap(&self) -> bool {
+        let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
+        let may_require =
+            |route: &Route| !route.tracks.is_empty() || route.required != Outcome::Allow || !route.groups.is_empty();
+        has_persons && self.routes().any(may_require)
+    }
+
+    /// Says whether totals of this transfer bound what went out under a clearance: all scenario counters that may hold
+    /// its exports are those of this transfer.
+    pub fn is_bounded(&self, clearance: &Clearance) -> bool {
+        let is_own = |counter: &OwnCounter| self.routes().any(|route| route.apart().any(|apart| apart.own == *counter));
+        clearance.counted_apart.iter().all(is_own)
+    }
+
+    /// Returns the clearances with a cap of persons whose scope covers the transfer.
+    pub fn capped_clearances<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Clearance> {
         let covering = self.clearances.iter().filter_map(|id| snapshot.clearance(*id));
-        let capped = covering.filter(|clearance| clearance.persons_per_year_max.is_some());
-        let kind = |clearance: &Clearance| {
-            if clearance.is_of_one_scenario() { CappedClearance::OfOneScenario } else { CappedClearance::Wide }
-        };
-        capped.map(kind).max().unwrap_or(CappedClearance::Absent)
+        covering.filter(|clearance| clearance.persons_per_year_max.is_some())
     }
 
     /// Returns the same transfer with everything it borrows from the snapshot of its own, so that
@@ -121,15 +169,4 @@ impl Transfer<'_> {
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         std::iter::once(self.route.as_ref()).chain(self.claimed.as_deref())
     }
-}
-
-/// Whether a clearance whose scope covers a transfer has a cap of persons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CappedClearance {
-    /// None has.
-    Absent,
-    /// One has, and covers a single scenario.
-    OfOneScenario,
-    /// One has, and covers several: its cap is held against the national counters too.
-    Wide,
 }

@@ -77,6 +77,12 @@ impl Headcount {
         self.general + self.sensitive
     }
 
+    /// Returns the smaller of the two, class by class.
+    #[must_use]
+    pub fn min(self, other: Headcount) -> Headcount {
+        Headcount { general: self.general.min(other.general), sensitive: self.sensitive.min(other.sensitive) }
+    }
+
     /// Returns the larger of the two, class by class.
     #[must_use]
     pub fn max(self, other: Headcount) -> Headcount {

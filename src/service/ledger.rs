@@ -165,7 +165,7 @@ impl LedgerApi {
         let account = account(snapshot, &asked, &transfer);
         let mut transfer = transfer.into_owned();
         let people = match named {
-            None => People::Counted(transfer.persons),
+            None => People::Counted(counting::persons_counted(&transfer)),
             Some(named) => {
                 let reading = counting::person_in_both_classes(snapshot, transfer.at);
                 check_named(counting::classes_without_names(&transfer, &named, reading))?;

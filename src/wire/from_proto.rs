@@ -136,6 +136,7 @@ pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
         ground,
         at,
         export_zone,
+        clearance_year_to_date,
     } = transfer;
     // A message of a few megabytes holds millions of empty items: they are counted before they are read.
     if ITEMS_MAX < data.len() {
@@ -154,6 +155,7 @@ pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
         persons: persons.as_ref().map(persons_of),
         year_to_date: year_to_date.as_ref().map(persons_of),
         scenario_year_to_date: scenario_year_to_date.as_ref().map(persons_of),
+        clearance_year_to_date: clearance_year_to_date.as_ref().map(persons_of),
         ground: read_ground(*ground, &mut violations),
         at: at.as_ref().and_then(|timestamp| read_moment(*timestamp, &mut violations)),
         export_zone: said(export_zone),
@@ -285,6 +287,7 @@ mod tests {
             ground: 2,
             at: Some(prost_types::Timestamp { seconds: 10, nanos: 11 }),
             export_zone: "x".into(),
+            clearance_year_to_date: persons(7, 8),
         };
         insta::assert_debug_snapshot!(asked(&transfer).unwrap());
     }

@@ -41,6 +41,7 @@ pub fn to_transfer(labelled: &Labelled<'_>) -> v1::Transfer {
         persons: persons.map(|AskedPersons { general, sensitive }| v1::Persons { general, sensitive }),
         year_to_date: None,
         scenario_year_to_date: None,
+        clearance_year_to_date: None,
         ground: to_ground(*ground).into(),
         at: None,
         export_zone: text(export_zone),

@@ -173,6 +173,9 @@ fn check_counts(asked: &mut Asked<'_>, named: Option<&Named<Box<[u8]>>>, violati
     if asked.scenario_year_to_date.is_some() {
         add("transfer.scenario_year_to_date", CountingProblem::TotalsKeptByLedger);
     }
+    if asked.clearance_year_to_date.is_some() {
+        add("transfer.clearance_year_to_date", CountingProblem::TotalsKeptByLedger);
+    }
 }
 
 /// Whole seconds: a part of one counts as one.

@@ -79,6 +79,7 @@ pub fn asked(message: &[u8]) -> Option<Asked<'_>> {
             (12, Field::Varint(number)) => once(&mut asked.ground, ground(number)?)?,
             (13, Field::Bytes(bytes)) => once(&mut asked.at, moment(bytes)?)?,
             (14, Field::Bytes(bytes)) => once(&mut asked.export_zone, text(bytes)?)?,
+            (15, Field::Bytes(bytes)) => once(&mut asked.clearance_year_to_date, persons(bytes)?)?,
             _ => return None,
         }
     }

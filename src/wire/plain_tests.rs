@@ -74,10 +74,10 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
     let at = proptest::option::of(at.prop_map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos }));
     let words = (word(), word(), word(), word(), word(), word());
     let data = proptest::collection::vec(item, 0..4);
-    (words, proptest::option::of(facts), data, (persons(), persons(), persons()), -1..6_i32, at).prop_map(
+    (words, proptest::option::of(facts), data, (persons(), persons(), persons(), persons()), -1..6_i32, at).prop_map(
         |(words, exporter_facts, data, persons, ground, at)| {
             let (flow, exporter, recipient, destination, sector, scenario) = words;
-            let (persons, year_to_date, scenario_year_to_date) = persons;
+            let (persons, year_to_date, scenario_year_to_date, clearance_year_to_date) = persons;
             let export_zone = sector.clone();
             v1::Transfer {
                 flow,
@@ -94,6 +94,7 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
                 ground,
                 at,
                 export_zone,
+                clearance_year_to_date,
             }
         },
     )

@@ -13,10 +13,10 @@ use tonic_types::Status as RpcStatus;
 use super::generated::v1;
 use crate::domain::decision::{Decision, Headroom};
 use crate::domain::evaluate;
-use crate::domain::reason::{Measured, Outcome, Reason, Text};
+use crate::domain::reason::{Measured, Outcome, PersonsOf, Reason, Text};
 use crate::domain::snapshot::{NextStep, Snapshot};
 use crate::domain::transfer::{Totals, Transfer};
-use crate::domain::units::{Moment, StepId};
+use crate::domain::units::{CountedClass, Moment, StepId};
 
 /// How much an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,14 +233,26 @@ fn reason_of(snapshot: &Snapshot, reason: &Reason, detail: Detail) -> v1::Reason
 }
 
 fn measured_zh(measured: Measured) -> String {
-    let Measured { persons, line } = measured;
-    format!("（{}人，线{}人）", grouped(persons.get()), grouped(line.get()))
+    let Measured { persons, line, of } = measured;
+    let of = match of {
+        None => "",
+        Some(PersonsOf::Class(CountedClass::General)) => "一般个人信息",
+        Some(PersonsOf::Class(CountedClass::Sensitive)) => "敏感个人信息",
+        Some(PersonsOf::BothClasses) => "一般与敏感个人信息合计",
+    };
+    format!("（{of}{}人，线{}人）", grouped(persons.get()), grouped(line.get()))
 }
 
 fn measured_en(measured: Measured) -> String {
-    let Measured { persons, line } = measured;
+    let Measured { persons, line, of } = measured;
     let noun = if persons.get() == 1 { "person" } else { "persons" };
-    format!(" ({} {noun}, line {})", grouped(persons.get()), grouped(line.get()))
+    let of = match of {
+        None => "",
+        Some(PersonsOf::Class(CountedClass::General)) => " with general information",
+        Some(PersonsOf::Class(CountedClass::Sensitive)) => " with sensitive information",
+        Some(PersonsOf::BothClasses) => " with general or sensitive information, added up",
+    };
+    format!(" ({} {noun}{of}, line {})", grouped(persons.get()), grouped(line.get()))
 }
 
 /// Writes a number with a comma between every three digits: `12,000`.
@@ -303,11 +315,18 @@ mod tests {
 
     #[test]
     fn counts_are_named_in_both_languages() {
-        let measured =
-            |persons, line| Measured { persons: Persons::new(persons).unwrap(), line: Persons::new(line).unwrap() };
+        let measured = |persons, line| Measured {
+            persons: Persons::new(persons).unwrap(),
+            line: Persons::new(line).unwrap(),
+            of: None,
+        };
         assert_eq!(measured_en(measured(12_000, 10_000)), " (12,000 persons, line 10,000)");
         assert_eq!(measured_en(measured(1, 1)), " (1 person, line 1)");
         assert_eq!(measured_zh(measured(12_000, 10_000)), "（12,000人，线10,000人）");
+        let sensitive = Some(PersonsOf::Class(CountedClass::Sensitive));
+        let group = Measured { of: sensitive, ..measured(100_000, 100_000) };
+        assert_eq!(measured_en(group), " (100,000 persons with sensitive information, line 100,000)");
+        assert_eq!(measured_zh(group), "（敏感个人信息100,000人，线100,000人）");
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub(crate) fn to_proto(asked: &Asked<'_>, at: Moment) -> v1::Transfer {
         ground: ground.into(),
         at: Some(prost_types::Timestamp { seconds: at.seconds(), nanos: i32::try_from(at.nanos()).unwrap() }),
         export_zone: text(asked.export_zone),
+        clearance_year_to_date: asked.clearance_year_to_date.map(persons),
     }
 }
 

@@ -312,8 +312,9 @@ async fn what_concerns_the_whole_request_is_refused_as_a_whole() {
 }
 
 /// Returns a field of a message on the wire: number, and bytes with their length before them.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
+fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut field = Vec::new();
+    prost::encoding::encode_varint(u64::from(number << 3 | 2), &mut field);
     prost::encode_length_delimiter(bytes.len(), &mut field).unwrap();
     field.extend(bytes);
     field
@@ -389,9 +390,9 @@ async fn fields_of_a_later_contract_are_ignored_and_those_that_stand_twice_are_m
     let later = |number| field(number, "of a later contract".as_bytes());
     let twice = transfer(2, 0).encode_to_vec();
     for (name, bytes, data) in [
-        ("beside the transfer", [field(1, &inner), later(15)].concat(), 1),
-        ("in the transfer", field(1, &[inner.clone(), later(15)].concat()), 1),
-        ("before the transfer", [later(15), vec![0x78, 0x01], field(1, &inner)].concat(), 1),
+        ("beside the transfer", [field(1, &inner), later(99)].concat(), 1),
+        ("in the transfer", field(1, &[inner.clone(), later(99)].concat()), 1),
+        ("before the transfer", [later(99), vec![0x98, 0x06, 0x01], field(1, &inner)].concat(), 1),
         // As protobuf has it: of a number the last counts, lists grow.
         ("twice", [field(1, &twice), field(1, &inner)].concat(), 2),
     ] {

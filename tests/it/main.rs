@@ -48,6 +48,14 @@ mod targets;
 /// A disk that fails, fills up and loses power.
 mod ledger_disk;
 
+/// Decisions and counts in this process, by the shipped policies.
+mod books;
+/// Caps of clearances, counters of important data, and sizes of groups.
+mod caps;
+
+/// The ledger and what callers state, against the truth.
+mod ledger_truth;
+
 /// `neglist check --ledger`: caps that the year's totals have nearly used.
 mod ledger_check;
 

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 
 use super::Builder;
 use crate::domain::list::{Condition, Named};
+use crate::domain::reason::PersonsOf;
 use crate::domain::snapshot::Entries;
-use crate::domain::units::{AttributeId, AttributeSet, EditionId, ItemId, ModalitySet, RuleId, ScenarioId, SectorId};
+use crate::domain::units::{
+    AttributeId, AttributeSet, Class as DomainClass, CountedClass, EditionId, ItemId, ModalitySet, RuleId, ScenarioId,
+    SectorId,
+};
 use crate::policy::SourceFile;
 use crate::policy::source::Document;
 use crate::policy::source::list::{Entry, ZoneList};
-use crate::policy::source::scalar::{Class, Known};
+use crate::policy::source::scalar::{At, Class, Code, Known};
 
 /// One edition may name one item in so many entries: they are looked at one after the other.
 const ENTRIES_PER_ITEM_MAX: usize = 64;
@@ -106,8 +110,23 @@ fn condition(builder: &mut Builder<'_>, path: &str, entry: &Entry) -> Condition 
         scenarios: scenarios.into(),
         modalities,
         persons_at_least,
+        persons_of: persons_of(builder, entry),
         unless: unless.into(),
         step,
+    }
+}
+
+/// Says whose number the size of an entry's group is. Sensitive items concern no more persons than the sensitive ones; a
+/// general item is counted as sensitive where its caller classes it so, and an important one may be about either.
+fn persons_of(builder: &Builder<'_>, entry: &Entry) -> PersonsOf {
+    let class_of = |item: &At<Code>| {
+        let id = builder.codes.items.get(&item.value.0)?;
+        builder.lists.items.get(id as usize).map(|facts| facts.class)
+    };
+    if entry.items.iter().all(|item| class_of(item) == Some(DomainClass::Sensitive)) {
+        PersonsOf::Class(CountedClass::Sensitive)
+    } else {
+        PersonsOf::BothClasses
     }
 }
 

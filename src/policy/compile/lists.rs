@@ -1,5 +1,7 @@
 //! Compiles national lists and zone lists: dates, rules, lines, eligibility, filing.
 
+use std::collections::BTreeMap;
+
 use super::Builder;
 use super::registry::AreaDays;
 use crate::domain::counting::RESERVED_FAMILIES;
@@ -8,10 +10,11 @@ use crate::domain::list::{
     National, NationalRules, PartOfHolding, PersonInBothClasses, Quantities, ScenarioListing, ScenariosKnown,
     SectorListing,
 };
-use crate::domain::snapshot::{AreaSteps, Segment};
+use crate::domain::route::OwnCounter;
+use crate::domain::snapshot::{AreaSteps, Lists as DomainLists, Segment};
 use crate::domain::units::{
-    EditionId, FamilyId, Interval, KindId, KindSet, ModalitySet, Moment, NationalId, Persons, ScenarioId, SectorId,
-    ZoneId,
+    EditionId, FamilyId, Headcount, Interval, KindId, KindSet, ModalitySet, Moment, NationalId, Persons, ScenarioId,
+    SectorId, ZoneId,
 };
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Span;
@@ -49,6 +52,29 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     segments(builder);
     builder.lists.sectors.sort_by_key(|(key, _)| *key);
     builder.lists.scenarios.sort_by_key(|(key, _)| *key);
+    alone(&mut builder.lists);
+}
+
+/// Works out what the counters of scenarios may hold alone. Editions of a family share their counters, so that of all
+/// their lines the highest counts: one that has ended may have drawn it earlier in the year.
+fn alone(lists: &mut DomainLists) {
+    let mut written: BTreeMap<OwnCounter, Headcount> = BTreeMap::new();
+    let mut unwritten: BTreeMap<(FamilyId, SectorId), Headcount> = BTreeMap::new();
+    let family = |id: &EditionId| lists.editions.get(id.index()).map(|edition| edition.family);
+    for ((id, sector, scenario), listing) in &lists.scenarios {
+        let Some(family) = family(id) else { continue };
+        let own = OwnCounter { family, sector: *sector, scenario: *scenario };
+        let known = written.entry(own).or_default();
+        *known = known.max(listing.lines.alone_max());
+    }
+    for ((id, sector), listing) in lists.sectors.iter().filter(|(_, one)| one.scenarios == ScenariosKnown::NotAll) {
+        let Some(family) = family(id) else { continue };
+        let known = unwritten.entry((family, *sector)).or_default();
+        *known = known.max(listing.lines.alone_max());
+    }
+    let (alone, alone_unwritten) = (written.into_iter(), unwritten.into_iter());
+    lists.alone = alone.filter(|(_, most)| *most != Headcount::ZERO).collect();
+    lists.alone_unwritten = alone_unwritten.filter(|(_, most)| *most != Headcount::ZERO).collect();
 }
 
 /// Reports a list whose id another list has. The rest of it would only repeat the finding.

@@ -211,6 +211,8 @@ fn clearance(
         return;
     };
     let is_covered = source.covers_important_data == YesNo::Yes;
+    let zones = snapshot.exporter(exporter).map(|exporter| exporter.facts.zones).unwrap_or_default();
+    let counted_apart = snapshot.counted_apart(zones, sector, scenario).into();
     snapshot.registry.clearance_keys.push((exporter, recipient, number));
     snapshot.registry.clearances.push(Clearance {
         id: source.id.value.0.clone(),
@@ -227,6 +229,7 @@ fn clearance(
             OrNone::None => None,
             OrNone::Some(cap) => Some(Headcount { general: cap.general.0, sensitive: cap.sensitive.0 }),
         },
+        counted_apart,
         interval,
     });
 }

@@ -75,6 +75,8 @@ record! {
         pub year_to_date: Option<CasePersons>,
         /// Totals of the year in the scenario.
         pub scenario_year_to_date: Option<CasePersons>,
+        /// Totals of the year under the clearance.
+        pub clearance_year_to_date: Option<CasePersons>,
         /// Ground.
         pub ground: Ground,
         /// Zone that the data leaves from.

@@ -341,6 +341,7 @@ pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
         persons: transfer.persons.as_ref().map(persons),
         year_to_date: transfer.year_to_date.as_ref().map(persons),
         scenario_year_to_date: transfer.scenario_year_to_date.as_ref().map(persons),
+        clearance_year_to_date: transfer.clearance_year_to_date.as_ref().map(persons),
         ground: transfer.ground.to_ground(),
         at: None,
         export_zone: text(transfer.export_zone.as_ref()),

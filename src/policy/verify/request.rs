@@ -47,6 +47,7 @@ pub(super) fn run(snapshot: &Snapshot, request: &CaseRequest, case: &Case) -> Ca
     if let Some(totals) = &case.totals {
         asked.year_to_date = totals.year_to_date.as_ref().map(persons);
         asked.scenario_year_to_date = totals.scenario_year_to_date.as_ref().map(persons);
+        asked.clearance_year_to_date = totals.clearance_year_to_date.as_ref().map(persons);
     }
     let (outcome, got, mut failures) = judge(snapshot, &asked, case);
     failures.extend(compare(&labelled, case));

@@ -422,7 +422,7 @@ impl Policy {
         if kind == "assessment" && dice.percent(50) {
             text.push_str(", covers_important_data: yes");
         }
-        if dice.percent(50) {
+        if dice.percent(85) {
             let (general, sensitive) = (self.line(dice), self.line(dice));
             let _ = write!(text, ", persons_per_year_max: {{general: {general}, sensitive: {sensitive}}}}}");
         } else {

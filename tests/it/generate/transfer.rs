@@ -35,6 +35,8 @@ pub(crate) struct Query {
     pub(crate) year_to_date: Option<(u64, u64)>,
     /// Totals of the year in the scenario.
     pub(crate) scenario_year_to_date: Option<(u64, u64)>,
+    /// Totals of the year under the clearance.
+    pub(crate) clearance_year_to_date: Option<(u64, u64)>,
     /// Ground.
     pub(crate) ground: Option<Ground>,
     /// Seconds and nanoseconds of the moment to decide for.
@@ -107,6 +109,7 @@ impl Query {
             persons: self.persons.map(persons),
             year_to_date: self.year_to_date.map(persons),
             scenario_year_to_date: self.scenario_year_to_date.map(persons),
+            clearance_year_to_date: self.clearance_year_to_date.map(persons),
             ground: self.ground,
             at: Some(self.moment()),
             export_zone: self.export_zone.as_deref(),
@@ -216,8 +219,8 @@ fn near_line(dice: &mut Dice<'_>, policy: &Policy, percent: usize) -> u64 {
 
 /// Draws persons and totals whose sums lie just below, on or just above lines.
 fn counts(dice: &mut Dice<'_>, policy: &Policy, query: &mut Query) {
-    let mut sums = || [(); 2].map(|()| (near_line(dice, policy, 50), near_line(dice, policy, 30)));
-    let [national, scenario] = sums();
+    let mut sums = || [(); 3].map(|()| (near_line(dice, policy, 50), near_line(dice, policy, 30)));
+    let [national, scenario, clearance] = sums();
     let share = |dice: &mut Dice<'_>, sum: u64| match dice.below(5) {
         0 | 1 => 0,
         2 => 1,
@@ -233,6 +236,7 @@ fn counts(dice: &mut Dice<'_>, policy: &Policy, query: &mut Query) {
     query.persons = if dice.percent(4) || nobody && dice.percent(60) { None } else { Some(persons) };
     query.year_to_date = if dice.percent(96) { Some(without(national)) } else { None };
     query.scenario_year_to_date = if dice.percent(94) { Some(without(scenario)) } else { None };
+    query.clearance_year_to_date = if dice.percent(30) { Some(without(clearance)) } else { None };
 }
 
 /// First seconds of the days, in Shanghai.

@@ -8,11 +8,11 @@ use neglist::domain::reason::{Outcome, ReasonCode};
 use neglist::domain::units::Moment;
 use neglist::policy::source::list::ZoneList;
 use neglist::policy::source::registry::{Clearance, ClearanceKind};
-use neglist::policy::source::scalar::{OrAny, OrNone, YesNo};
+use neglist::policy::source::scalar::{At, Code, OrAny, OrNone, YesNo};
 
 use super::law::{Answer, Law, day, is_between};
 use super::said::{Count, Said, Sent, said};
-use super::steps::{CLASSES, Verdict, judge, listed};
+use super::steps::{CLASSES, Verdict, alone_max, judge, listed};
 
 /// Decides. `None`: the request has to be refused.
 pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<Answer> {
@@ -25,20 +25,25 @@ pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<An
     let mut verdicts = vec![judge(law, today, &said, &said.facts)];
     verdicts.extend(said.claimed.as_ref().map(|facts| judge(law, today, &said, facts)));
     let covering: Vec<&Clearance> = law.clearances().into_iter().filter(|one| covers(one, &said)).collect();
-    if !says_its_counts(&said, &verdicts, &covering) {
+    if !says_its_counts(law, &said, &verdicts, &covering) {
         return None;
     }
     let required = verdicts.iter().map(|verdict| verdict.required).max().unwrap();
     let mut reasons: BTreeSet<ReasonCode> = verdicts.iter().flat_map(|verdict| verdict.reasons.clone()).collect();
     let area = area_contract(law, today, &said, &verdicts, required);
-    let clearance = covering.iter().find(|clearance| {
+    let but_for_persons = covering.iter().filter(|clearance| {
         required != Outcome::Allow
             && is_between(today, &clearance.first_day, Some(&clearance.last_day))
             && (clearance.kind != ClearanceKind::GbaContract || area.is_some())
             && verdicts.iter().all(|verdict| satisfies(clearance, required, verdict))
     });
+    let held: Vec<_> =
+        but_for_persons.map(|clearance| (clearance, exceeds_cap(law, clearance, &said, &verdicts))).collect();
+    let clearance = held.iter().find(|(_, exceeds)| exceeds.is_none()).map(|(clearance, _)| *clearance);
     if clearance.is_some() {
         reasons.insert(ReasonCode::CoveredByClearance);
+    } else if let Some((_, exceeds)) = held.first() {
+        reasons.extend(exceeds);
     }
     Some(Answer {
         outcome: if clearance.is_some() { Outcome::Allow } else { required },
@@ -89,17 +94,19 @@ fn counted(
     for verdict in verdicts {
         let about_persons = verdict.general || verdict.sensitive || names_somebody;
         let mut national = verdict.held_against_national.clone();
+        let mut with_both_classes = verdict.counted_apart.clone();
         if verdict.no_lines {
-            // Grounds are free and not counted; so is what is about nobody, and what stays at home.
+            // Grounds are free and not counted; so is what concerns no person, and what stays at home.
             if about_persons && required != Outcome::Allow {
                 national.extend(CLASSES);
+            } else {
+                with_both_classes.clear();
             }
         } else if matches!(required, Outcome::Contract | Outcome::Assess) {
             // The transfer goes out under a contract or an assessment, with all of its persons.
             national.extend(CLASSES);
         }
         names.extend(national.into_iter().map(|class| format!("national/{class}")));
-        let mut with_both_classes = verdict.counted_apart.clone();
         with_both_classes
             .extend(clearance.filter(|_| about_persons).map(|one| format!("clearance/{}", one.id.value.0)));
         for name in with_both_classes {
@@ -118,7 +125,7 @@ fn says_what_lists_ask_for(said: &Said<'_>, lists: &[&ZoneList]) -> bool {
             && (said.items.iter().all(|item| item.modality.is_some()) || !lists.iter().any(tells_modalities_apart))
 }
 
-fn says_its_counts(said: &Said<'_>, verdicts: &[Verdict], covering: &[&Clearance]) -> bool {
+fn says_its_counts(law: &Law<'_>, said: &Said<'_>, verdicts: &[Verdict], covering: &[&Clearance]) -> bool {
     let any = |of: fn(&Verdict) -> bool| verdicts.iter().any(of);
     let personal = any(|verdict| verdict.general || verdict.sensitive);
     let sized = any(|verdict| verdict.asks_for_size);
@@ -133,13 +140,18 @@ fn says_its_counts(said: &Said<'_>, verdicts: &[Verdict], covering: &[&Clearance
         return false;
     }
     let is_capped = |clearance: &&&Clearance| matches!(clearance.persons_per_year_max, OrNone::Some(_));
-    let wide = covering.iter().filter(is_capped).any(|clearance| !is_of_one_scenario(clearance));
-    let settled = any(|verdict| verdict.no_lines);
-    let refused = any(|verdict| verdict.whatever != Outcome::Allow);
-    let held_against_cap =
-        capped && (personal || !nobody) && if wide { !settled || refused } else { settled && refused };
-    let asks_for_national = any(|verdict| verdict.asks_for_national) || sized || held_against_cap;
-    let asks_for_scenario = any(|verdict| verdict.asks_for_scenario);
+    let may_be_required = any(|verdict| !verdict.no_lines || verdict.whatever != Outcome::Allow || verdict.has_sizes);
+    let mut asks_for_national = any(|verdict| verdict.asks_for_national) || sized;
+    let mut asks_for_scenario = any(|verdict| verdict.asks_for_scenario);
+    if may_be_required && (personal || !nobody) && said.clearance_total.is_none() {
+        for clearance in covering.iter().filter(is_capped) {
+            let elsewhere = counted_apart(law, clearance, said);
+            if is_bounded(&elsewhere, verdicts) {
+                asks_for_national = true;
+                asks_for_scenario |= !elsewhere.is_empty();
+            }
+        }
+    }
     (!asks_for_national || said.national.is_some()) && (!asks_for_scenario || said.scenario_total.is_some())
 }
 
@@ -161,8 +173,63 @@ fn covers(clearance: &Clearance, said: &Said<'_>) -> bool {
         && said.items.iter().all(names)
 }
 
-fn is_of_one_scenario(clearance: &Clearance) -> bool {
-    !matches!(clearance.sector, OrAny::Any) && !matches!(clearance.scenario, OrAny::Any)
+/// The scenario counters that may hold exports under a clearance which the national ones do not.
+fn counted_apart(law: &Law<'_>, clearance: &Clearance, said: &Said<'_>) -> BTreeSet<String> {
+    let is_of = |scope: &OrAny<_>, word: &str| match scope {
+        OrAny::Any => true,
+        OrAny::Only(code) => is_code(code, word),
+    };
+    let lists = law.zone_lists();
+    let of_exporter = lists.iter().filter(|list| said.facts.zones.contains(&*list.zone.value.0));
+    let families: BTreeSet<&str> = of_exporter.map(|list| &*list.family.value.0).collect();
+    let mut counters = BTreeSet::new();
+    for list in lists.iter().filter(|list| families.contains(&*list.family.value.0)) {
+        for sector in list.sectors.iter().map(|sector| &*sector.sector.value.0) {
+            for scenario in law.scenarios() {
+                let counter = format!("{}/{sector}/{scenario}", list.family.value.0);
+                let is_within = is_of(&clearance.sector, sector) && is_of(&clearance.scenario, scenario);
+                if is_within && alone_max(law, &counter) != Count::default() {
+                    counters.insert(counter);
+                }
+            }
+        }
+    }
+    counters
+}
+
+fn is_code(code: &At<Code>, word: &str) -> bool {
+    *code.value.0 == *word
+}
+
+/// Says whether the totals that a caller states of the transfer hold all that may have gone out under a clearance.
+fn is_bounded(elsewhere: &BTreeSet<String>, verdicts: &[Verdict]) -> bool {
+    elsewhere.iter().all(|counter| verdicts.iter().any(|verdict| verdict.counted_apart.contains(counter)))
+}
+
+/// Says why the year's persons are too many for the cap of a clearance.
+fn exceeds_cap(law: &Law<'_>, clearance: &Clearance, said: &Said<'_>, verdicts: &[Verdict]) -> Option<ReasonCode> {
+    let OrNone::Some(cap) = &clearance.persons_per_year_max else { return None };
+    let sent = verdicts.iter().map(|verdict| verdict.sent).fold(Count::default(), Count::max);
+    let exceeds = |persons: Count, general: bool, sensitive: bool| {
+        general && cap.general.0.get() < persons.general || sensitive && cap.sensitive.0.get() < persons.sensitive
+    };
+    if let Some(used) = said.clearance_total {
+        return exceeds(used.plus(sent), true, true).then_some(ReasonCode::ClearanceCapReached);
+    }
+    let general = verdicts.iter().any(|verdict| verdict.concerns_general);
+    let sensitive = verdicts.iter().any(|verdict| verdict.concerns_sensitive);
+    if !general && !sensitive {
+        return None;
+    }
+    let elsewhere = counted_apart(law, clearance, said);
+    if !is_bounded(&elsewhere, verdicts) {
+        return Some(ReasonCode::ClearanceUseNotKnown);
+    }
+    let mut persons = said.national.unwrap().plus(sent);
+    if !elsewhere.is_empty() {
+        persons = persons.plus(said.scenario_total.unwrap());
+    }
+    exceeds(persons, general, sensitive).then_some(ReasonCode::ClearanceCapReached)
 }
 
 fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> bool {
@@ -175,13 +242,5 @@ fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> boo
             required == Outcome::File && verdict.filings.iter().all(names)
         }
     };
-    let within_cap = match &clearance.persons_per_year_max {
-        OrNone::None => true,
-        OrNone::Some(cap) => {
-            let persons = if is_of_one_scenario(clearance) { verdict.against_cap } else { verdict.against_wide_cap };
-            persons.general <= cap.general.0.get() && persons.sensitive <= cap.sensitive.0.get()
-        }
-    };
-    kind && within_cap
-        && (!(verdict.important || verdict.important_by_size) || clearance.covers_important_data == YesNo::Yes)
+    kind && (!(verdict.important || verdict.important_by_size) || clearance.covers_important_data == YesNo::Yes)
 }

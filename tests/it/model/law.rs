@@ -162,6 +162,28 @@ impl<'p> Law<'p> {
         })
     }
 
+    /// Returns all zone lists, whatever their date.
+    pub(crate) fn zone_lists(&self) -> Vec<&'p ZoneList> {
+        let mut lists = Vec::new();
+        for document in self.documents() {
+            if let Document::Zone(list) = document {
+                lists.push(&**list);
+            }
+        }
+        lists
+    }
+
+    /// Returns all scenarios of the catalogue.
+    pub(crate) fn scenarios(&self) -> Vec<&'p str> {
+        let mut scenarios = Vec::new();
+        for document in self.documents() {
+            if let Document::Catalogue(file) = document {
+                scenarios.extend(file.scenarios.iter().map(|scenario| &*scenario.code.value.0));
+            }
+        }
+        scenarios
+    }
+
     /// Returns the zone lists in force on a day in any of the zones.
     pub(crate) fn lists(&self, today: Date, zones: &BTreeSet<&str>) -> Vec<&'p ZoneList> {
         let mut lists = Vec::new();

@@ -41,6 +41,11 @@ impl Count {
         Count { general: self.general + other.general, sensitive: self.sensitive + other.sensitive }
     }
 
+    /// The smaller, class by class.
+    pub(crate) fn min(self, other: Count) -> Count {
+        Count { general: self.general.min(other.general), sensitive: self.sensitive.min(other.sensitive) }
+    }
+
     /// The larger, class by class.
     pub(crate) fn max(self, other: Count) -> Count {
         Count { general: self.general.max(other.general), sensitive: self.sensitive.max(other.sensitive) }
@@ -91,6 +96,8 @@ pub(crate) struct Said<'a> {
     pub(crate) national: Option<Count>,
     /// Totals of the year in the scenario.
     pub(crate) scenario_total: Option<Count>,
+    /// Totals of the year under the clearance.
+    pub(crate) clearance_total: Option<Count>,
 }
 
 /// Completes what is asked. `None`: it has to be refused.
@@ -150,6 +157,7 @@ pub(crate) fn said<'a>(law: &Law<'a>, asked: &'a Asked<'a>) -> Option<Said<'a>> 
         persons: persons(asked.persons)?,
         national: persons(asked.year_to_date)?,
         scenario_total: persons(asked.scenario_year_to_date)?,
+        clearance_total: persons(asked.clearance_year_to_date)?,
     })
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Verdict {
     pub(crate) asks_for_national: bool,
     /// A total of the scenario decides.
     pub(crate) asks_for_scenario: bool,
+    /// A number of persons decides whether the data is important, the year's or this transfer's.
+    pub(crate) has_sizes: bool,
     /// No line is looked at.
     pub(crate) no_lines: bool,
     /// Editions that a filing has to name.
@@ -46,10 +48,12 @@ pub(crate) struct Verdict {
     pub(crate) counted_apart: BTreeSet<String>,
     /// Classes whose lower line is held against a national total.
     pub(crate) held_against_national: BTreeSet<&'static str>,
-    /// Persons to hold against the cap of a clearance for one scenario.
-    pub(crate) against_cap: Count,
-    /// Persons to hold against the cap of one for several.
-    pub(crate) against_wide_cap: Count,
+    /// Persons that are sent: one at least of whom sensitive information is.
+    pub(crate) sent: Count,
+    /// Some person's general information is sent, by the items or by the numbers.
+    pub(crate) concerns_general: bool,
+    /// Some person's sensitive information is sent, by the items or by the numbers.
+    pub(crate) concerns_sensitive: bool,
 }
 
 impl Verdict {
@@ -105,16 +109,17 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         filings: BTreeSet::new(),
         counted_apart: BTreeSet::new(),
         held_against_national: BTreeSet::new(),
-        against_cap: Count::default(),
-        against_wide_cap: Count::default(),
+        has_sizes: false,
+        sent: Count::default(),
+        concerns_general: false,
+        concerns_sensitive: false,
     };
     let Some(national) = law.national(today) else {
         verdict.add(Outcome::Assess, ReasonCode::NoRulesInForce);
         verdict.general = said.items.iter().any(|item| item.class != Some(Class::NonPersonal));
         verdict.important = true;
         verdict.whatever = Outcome::Assess;
-        let counts = Counts::of(said, &verdict);
-        raise(&mut verdict, &counts, counts.national.max(counts.scenario));
+        Counts::of(said, &mut verdict);
         return verdict;
     };
     // 1. Not an export.
@@ -133,14 +138,23 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
             quantities(list, facts, &mut verdict, &mut sizes);
         }
     }
-    let counts = Counts::of(said, &verdict);
+    let counts = Counts::of(said, &mut verdict);
     settle(national, &lists, said, facts, &counts, &mut verdict);
     // What is important anyway does not become so by its size.
     let important = verdict.important;
     for size in sizes.into_iter().filter(|_| !important) {
+        verdict.has_sizes = true;
         verdict.asks_for_size |= !size.alone;
-        // A listed scenario that stays below its lines is counted by its own counters alone.
-        let total = if verdict.asks_for_scenario { counts.national.max(counts.scenario) } else { counts.national };
+        // An export of a listed scenario that stays below the list's lower line is in the scenario's counters alone.
+        let (mut sum, mut largest) = (counts.national, Count::default());
+        for alone in verdict.counted_apart.iter().map(|counter| alone_max(law, counter)) {
+            if alone != Count::default() {
+                verdict.asks_for_scenario |= !size.alone;
+                sum = sum.plus(counts.stated_of_scenario.min(alone));
+                largest = largest.max(counts.scenario);
+            }
+        }
+        let total = sum.max(largest);
         if size.from <= (size.of)(if size.alone { counts.sent } else { total }) {
             verdict.important_by_size = true;
             verdict.add(Outcome::Assess, size.reason);
@@ -160,8 +174,16 @@ fn settle(
 ) {
     let personal = verdict.is_personal();
     let mut listings = Vec::new();
-    if !verdict.important {
-        listings = lists.iter().filter_map(|list| listing(list, said, facts, verdict)).collect();
+    if verdict.important {
+        // Counted in its scenario, and the lists give no reason.
+        let reasons = verdict.reasons.clone();
+        listings.extend(lists.iter().filter_map(|list| listing(list, said, facts, verdict)));
+        verdict.reasons = reasons;
+    } else {
+        listings.extend(lists.iter().filter_map(|list| listing(list, said, facts, verdict)));
+    }
+    if personal || verdict.important {
+        verdict.counted_apart.extend(listings.iter().map(|listing| listing.counter.clone()));
     }
     if verdict.important {
         if facts.ciio && personal && said.ground.is_none() {
@@ -200,19 +222,10 @@ fn settle(
             if !national_lines(national, counts, verdict) {
                 verdict.note(ReasonCode::SmallVolume);
             }
-            raise(verdict, counts, counts.national);
         }
         return;
     }
     verdict.whatever = verdict.required;
-    // What is stated of the scenario may have gone out under the clearance, too.
-    raise(verdict, counts, counts.national.max(counts.scenario));
-}
-
-fn raise(verdict: &mut Verdict, counts: &Counts, persons: Count) {
-    let (persons, national) = (counts.concerned(persons), counts.concerned(counts.national));
-    verdict.against_cap = verdict.against_cap.max(persons);
-    verdict.against_wide_cap = verdict.against_wide_cap.max(persons).max(national);
 }
 
 /// The counts of the year, with the transfer.
@@ -220,33 +233,62 @@ struct Counts {
     sent: Count,
     national: Count,
     scenario: Count,
-    general: bool,
+    stated_of_scenario: Count,
     sensitive: bool,
 }
 
 impl Counts {
-    fn of(said: &Said<'_>, verdict: &Verdict) -> Counts {
+    fn of(said: &Said<'_>, verdict: &mut Verdict) -> Counts {
         let stated = said.persons.unwrap_or_default();
         let mut sent = stated;
         if verdict.sensitive {
             sent.sensitive = sent.sensitive.max(1);
         }
         let (national, scenario) = (said.national.unwrap_or_default(), said.scenario_total.unwrap_or_default());
+        verdict.sent = sent;
+        verdict.concerns_general = verdict.general || 0 < stated.general;
+        verdict.concerns_sensitive = verdict.sensitive || 0 < stated.sensitive;
         Counts {
             sent,
             national: national.plus(sent),
             scenario: scenario.plus(sent),
-            general: verdict.general || 0 < stated.general,
-            sensitive: verdict.sensitive || 0 < stated.sensitive,
+            stated_of_scenario: scenario,
+            sensitive: verdict.concerns_sensitive,
         }
     }
+}
 
-    /// The classes that the transfer is about; the others as nobody.
-    fn concerned(&self, count: Count) -> Count {
-        Count {
-            general: if self.general { count.general } else { 0 },
-            sensitive: if self.sensitive { count.sensitive } else { 0 },
+/// The most persons that a scenario's counters may hold which the national ones do not: one fewer than the highest
+/// lower line that any edition of the family has of its own for the scenario.
+pub(crate) fn alone_max(law: &Law<'_>, counter: &str) -> Count {
+    let mut names = counter.split('/');
+    let (family, sector, scenario) = (names.next().unwrap(), names.next().unwrap(), names.next().unwrap());
+    let mut most = Count::default();
+    for list in law.zone_lists().into_iter().filter(|list| &*list.family.value.0 == family) {
+        for chapter in list.sectors.iter().filter(|chapter| &*chapter.sector.value.0 == sector) {
+            if chapter.scenarios_known != ScenariosKnown::All {
+                most = most.max(below_lower_lines(&chapter.lines));
+            }
+            for written in chapter.scenarios.iter().filter(|written| &*written.scenario.value.0 == scenario) {
+                most = most.max(below_lower_lines(written.lines.as_ref().unwrap_or(&chapter.lines)));
+            }
         }
+    }
+    most
+}
+
+/// One fewer than the lower lines that a list has of its own; zero where it has none.
+fn below_lower_lines(lines: &Lines) -> Count {
+    let below = |lines: &ClassLines| match lines {
+        ClassLines::Pair(pair) => match &pair.contract_from {
+            Line::Own(number) => number.persons.value.0.get().saturating_sub(1),
+            Line::National | Line::Unknown => 0,
+        },
+        ClassLines::National | ClassLines::Unknown => 0,
+    };
+    match lines {
+        Lines::Table(table) => Count { general: below(&table.general), sensitive: below(&table.sensitive) },
+        Lines::National | Lines::Unknown => Count::default(),
     }
 }
 
@@ -275,7 +317,11 @@ fn classify(
             match entry.persons_at_least {
                 Some(Known::Known(persons)) => {
                     let reason = ReasonCode::ImportantDataGroupSize;
-                    sizes.push(Size { from: persons.0.get(), of: both, reason, alone: false });
+                    // Sensitive items concern no more persons than the sensitive ones.
+                    let is_sensitive = |code: &str| law.item(code).unwrap().class.to_class() == Class::Sensitive;
+                    let all_sensitive = entry.items.iter().all(|item| is_sensitive(&item.value.0));
+                    let of = if all_sensitive { sensitive } else { both };
+                    sizes.push(Size { from: persons.0.get(), of, reason, alone: false });
                 }
                 Some(Known::Unknown) | None => {
                     classes.push(entry.class.to_class());
@@ -430,8 +476,8 @@ fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, v
         Lines::Table(table) => (&table.general, &table.sensitive),
     };
     let classes = [
-        (pair(of_general, &national.lines.general), general as fn(Count) -> u64, counts.general, GENERAL),
-        (pair(of_sensitive, &national.lines.sensitive), sensitive, counts.sensitive, SENSITIVE),
+        (pair(of_general, &national.lines.general), general as fn(Count) -> u64, GENERAL),
+        (pair(of_sensitive, &national.lines.sensitive), sensitive, SENSITIVE),
     ];
     let lines: Vec<From> = classes.iter().flat_map(|(lines, ..)| *lines).collect();
     let has_own = lines.iter().any(|line| matches!(line, From::Own(_)));
@@ -453,10 +499,13 @@ fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, v
     verdict.asks_for_national |= frees || !lines.iter().all(|line| matches!(line, From::Own(_)));
     let mut reached = false;
     if has_own {
-        for ([contract, assess], of, concerned, (contract_reason, assess_reason)) in classes {
+        // National lines hold as they are written: none of them for a small volume of general information.
+        let small = national.lines.general.contract_from.persons.value.0.get();
+        let is_small = !counts.sensitive && counts.national.general < small;
+        for ([contract, assess], of, (contract_reason, assess_reason)) in classes {
             let is_reached = |line: From| match line {
                 From::Own(number) => number <= of(counts.scenario),
-                From::National(number) | From::Unknown(number) => concerned && number <= of(counts.national),
+                From::National(number) | From::Unknown(number) => !is_small && number <= of(counts.national),
             };
             if is_reached(assess) {
                 verdict.add(Outcome::Assess, assess_reason);
@@ -468,9 +517,6 @@ fn zone_lines(national: &NationalList, listing: &Listing<'_>, counts: &Counts, v
     } else {
         reached = national_lines(national, counts, verdict);
     }
-    let total = |lines: [From; 2]| if matches!(lines[0], From::Own(_)) { counts.scenario } else { counts.national };
-    let persons = Count { general: total(classes[0].0).general, sensitive: total(classes[1].0).sensitive };
-    raise(verdict, counts, persons);
     if reached {
         return;
     }

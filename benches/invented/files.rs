@@ -21,6 +21,8 @@ pub(crate) struct Registered {
 pub(crate) const FEW: Registered = Registered { exporters: LISTS, flows: FLOWS };
 /// Flows of a small registry.
 pub(crate) const FLOWS: usize = 100;
+/// The last line of each file.
+pub(crate) const LAST_LINE: &str = "complete: yes\n";
 const TEXT: &str = "{zh: 虚构, en: invented}";
 const EVIDENCE: &str = "source: s, confidence: unsure";
 const SOURCES: &str = "sources: {s: {title: {zh: 虚构, en: invented}}}\n";
@@ -40,6 +42,9 @@ pub(crate) fn texts(entries: usize, registered: Registered) -> Vec<String> {
         start = end;
     }
     texts.extend((0..LISTS).map(|list| zone_list(list, entries)));
+    for text in &mut texts {
+        text.push_str(LAST_LINE);
+    }
     texts
 }
 
@@ -138,7 +143,6 @@ fn zone_list(list: usize, entries: usize) -> String {
             item % 5
         );
     }
-    // A list says at its end what is not known of it: a file that was cut off is noticed.
     text.push_str("unknown: []\nfacts: []\n");
     text
 }

@@ -12,7 +12,7 @@ use super::server::{self, Drained, Server, StartError};
 use super::signals::{self, Event};
 use super::{NOTICE_EN, NOTICE_ZH, descriptors};
 use crate::config::{Config, LogFormat};
-use crate::policy::Diagnostic;
+use crate::policy::{Diagnostic, shown};
 use crate::telemetry;
 
 /// The exit code of a server that did not start because of its policies or the machine.
@@ -58,7 +58,8 @@ async fn serve_until_stopped(
         Ok(server) => run(server, events, output).await,
         Err(StartError::Policies(diagnostics)) => {
             print_diagnostics(findings, &diagnostics)?;
-            writeln!(findings, "the policies in `{}` are refused; nothing is served", config.policies.display())?;
+            let directory = config.policies.display().to_string();
+            writeln!(findings, "the policies in `{}` are refused; nothing is served", shown(&directory))?;
             Ok(ExitCode::from(EXIT_FAILURE))
         }
         Err(error @ StartError::Listen(super::listen::ListenError::Remote { .. })) => {
@@ -126,6 +127,7 @@ async fn stop_requested(events: &mut mpsc::Receiver<Event>, reload: impl Fn()) -
 /// Where the output is closed.
 pub fn print_diagnostics(output: &mut impl Write, diagnostics: &[Diagnostic]) -> io::Result<()> {
     for Diagnostic { code, severity, file, span, message, help } in diagnostics {
+        let (file, message) = (shown(file), shown(message));
         write!(output, "{}[{code}]", severity.name())?;
         match span {
             Some(span) => write!(output, " {file}:{}:{}", span.line, span.column)?,
@@ -134,7 +136,7 @@ pub fn print_diagnostics(output: &mut impl Write, diagnostics: &[Diagnostic]) ->
         }
         writeln!(output, ": {message}")?;
         if let Some(help) = help {
-            writeln!(output, "  help: {help}")?;
+            writeln!(output, "  help: {}", shown(help))?;
         }
     }
     Ok(())

@@ -317,6 +317,7 @@ async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Res
     let timing = Timing {
         poll_interval: Duration::from_millis(config.policy_poll_interval_ms),
         debounce: Duration::from_millis(config.policy_debounce_ms),
+        changing_max: Duration::from_millis(config.policy_changing_max_ms),
         watching: Watching::On,
     };
     // What blocks here is only the wait; the work is done on the reload thread.
@@ -372,6 +373,7 @@ fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
         believed: match config.forward_auth_headers {
             ForwardedHeaders::XForwarded => Believed::XForwarded,
             ForwardedHeaders::XOriginal => Believed::XOriginal,
+            ForwardedHeaders::XOriginalUrl => Believed::XOriginalUrl,
             ForwardedHeaders::Either => Believed::Either,
         },
         cache_seconds_max: config.forward_auth_cache_seconds_max,

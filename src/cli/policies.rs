@@ -130,7 +130,8 @@ pub(super) fn refuse(directory: &Path, inspected: &Inspected, console: &mut Cons
     let checked = inspected.checked();
     text::findings(&checked, console.err_colour, console.err)?;
     let errors = report::counted(checked.count(policy::Severity::Error), "error");
-    writeln!(console.err, "the policies in `{}` have {errors}", directory.display())?;
+    let directory = directory.display().to_string();
+    writeln!(console.err, "the policies in `{}` have {errors}", policy::shown(&directory))?;
     Ok(Exit::Findings)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::console::{Console, Exit, Format};
 use super::policies::Settings;
-use crate::policy::verify;
+use crate::policy::{shown, verify};
 use crate::report::{cases, text};
 
 /// Run the cases in `*_test.yaml`: exit code 1 where one does not hold.
@@ -39,8 +39,8 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     if !inspected.diagnostics.is_empty() {
         text::findings(&inspected.checked(), console.err_colour, console.err)?;
     } else if results.is_empty() {
-        let directory = settings.directory.display();
-        writeln!(console.err, "error: there are no cases in `{directory}`")?;
+        let directory = settings.directory.display().to_string();
+        writeln!(console.err, "error: there are no cases in `{}`", shown(&directory))?;
         writeln!(
             console.err,
             "  help: write some in files whose names end in `_test.yaml`; a test of nothing proves nothing"

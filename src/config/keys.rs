@@ -100,8 +100,12 @@ keys! {
     /// Time between two comparisons of the policy directory with what is in force, in milliseconds.
     /// Changes are noticed sooner where the operating system tells of them; this is the guarantee.
     policy_poll_interval_ms: u64 = "5000", number(10, 1000 * DAY_SECONDS);
-    /// How long policy files have to stay as they are before they are read, in milliseconds.
-    policy_debounce_ms: u64 = "100", number(0, 10_000);
+    /// Quiet time: how long policy files have to stay as they are after a change before they are read, in milliseconds.
+    /// Longer than any pause of what writes them in place. SIGHUP and `Reload` read at once.
+    policy_debounce_ms: u64 = "2000", number(0, 600_000);
+    /// How long policy files may go on changing without that quiet time before it is reported, in milliseconds: a warning in
+    /// the log, and the state STALE. They are not read before they stay as they are.
+    policy_changing_max_ms: u64 = "60000", number(1, 1000 * DAY_SECONDS);
     /// Where the year's totals are kept: a file; `postgres://…` where several servers share them; or
     /// `none` to keep none, and then callers state the totals.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
@@ -178,8 +182,8 @@ keys! {
     /// Time for which an HTTP connection may be idle between two requests, in seconds. Longer than gateways keep
     /// theirs, so that it is they who close.
     http_idle_seconds: u64 = "120", number(1, DAY_SECONDS);
-    /// Which headers `/v1/forward-auth` believes: `x-forwarded` (Traefik, Caddy, APISIX), `x-original` (nginx, HAProxy), or
-    /// `either`: those that are there, and where both are they have to say the same.
+    /// Which headers `/v1/forward-auth` believes: `x-forwarded` (Traefik, Caddy, APISIX), `x-original` (nginx, HAProxy),
+    /// `x-original-url` (ingress-nginx), or `either`: those that are there, and where several are they have to say the same.
     forward_auth_headers: ForwardedHeaders = "either", forwarded_headers;
     /// Longest time for which a gateway may cache an answer of `/v1/forward-auth`, in seconds; 0: not at all. Policies that
     /// change are noticed that much later.

@@ -46,7 +46,9 @@ pub enum ForwardedHeaders {
     XForwarded,
     /// `X-Original-Method`, `-Host`, `-URI`.
     XOriginal,
-    /// Those that are there; both have to say the same.
+    /// `X-Original-Method`, `-URL`.
+    XOriginalUrl,
+    /// Those that are there; all of them have to say the same.
     Either,
 }
 

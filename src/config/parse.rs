@@ -109,6 +109,7 @@ pub(super) fn forwarded_headers(texts: &[String]) -> Result<ForwardedHeaders, St
         ("either", ForwardedHeaders::Either),
         ("x-forwarded", ForwardedHeaders::XForwarded),
         ("x-original", ForwardedHeaders::XOriginal),
+        ("x-original-url", ForwardedHeaders::XOriginalUrl),
     ];
     word(one(texts)?, &words)
 }

@@ -52,7 +52,7 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     let environment = [("NEGLIST_POLICIES", "variable"), ("NEGLIST_LOG_LEVEL", "error")];
     let config = load_all(file, &environment, &[("policies", "flag")]).unwrap().config;
     assert_eq!((config.drain_seconds, config.policies), (1, PathBuf::from("flag")));
-    assert_eq!((config.log_level, config.policy_debounce_ms), (tracing::Level::ERROR, 100));
+    assert_eq!((config.log_level, config.policy_debounce_ms), (tracing::Level::ERROR, 2000));
 }
 
 #[test]

@@ -174,7 +174,7 @@ pub enum Problem {
     NotACountry {
         /// The word as it came.
         code: String,
-        /// The code in capital letters, where that is one.
+        /// The code that is surely meant, where there is one.
         nearest: Option<String>,
     },
     /// Longer than [`CODE_BYTES_MAX`].
@@ -296,15 +296,49 @@ pub enum Need {
     UsageExporter,
 }
 
+/// Codes that are no codes of ISO 3166-1, and the one that is meant. Two letters are too few to guess by spelling.
+///
+/// Source: `UK` is exceptionally reserved in ISO 3166-1; `EL` is the European Union's own for Greece; the others were
+/// withdrawn (ISO 3166-3) and have one successor each.
+const OTHER_CODES: [(&str, &str); 7] =
+    [("UK", "GB"), ("EL", "GR"), ("FX", "FR"), ("BU", "MM"), ("TP", "TL"), ("ZR", "CD"), ("DD", "DE")];
+
 /// Returns the country of a code.
 ///
 /// # Errors
-/// [`Problem::NotACountry`], with the code in capital letters where that is one.
+/// [`Problem::NotACountry`], with the code that is surely meant, where there is one.
 pub fn parse_country(code: &str) -> Result<Country, Problem> {
     if let Some(country) = Country::parse(code) {
         return Ok(country);
     }
-    let nearest = code.to_ascii_uppercase();
-    let nearest = Country::parse(&nearest).map(|_| nearest);
+    let capitals = code.to_ascii_uppercase();
+    let known = OTHER_CODES.iter().find(|(other, _)| *other == capitals).map(|(_, code)| (*code).to_owned());
+    let nearest = known.or_else(|| Country::parse(&capitals).map(|_| capitals));
     Err(Problem::NotACountry { code: code.to_owned(), nearest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn nearest(code: &str) -> Option<String> {
+        match parse_country(code) {
+            Err(Problem::NotACountry { code: said, nearest }) if said == code => nearest,
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn c_codes_that_are_no_codes_are_answered_with_the_one_that_is_meant() {
+        for (code, meant) in [("UK", "GB"), ("uk", "GB"), ("EL", "GR"), ("TP", "TL"), ("ch", "CH"), ("cn", "CN")] {
+            assert_eq!(nearest(code).as_deref(), Some(meant), "{code}");
+        }
+        for code in ["XK", "EU", "SU", "YU", "Germany", "DEU", "", " DE", "ＣＨ"] {
+            assert_eq!(nearest(code), None, "{code}");
+        }
+        for (code, meant) in OTHER_CODES {
+            assert!(Country::parse(code).is_none() && Country::parse(meant).is_some(), "{code}");
+        }
+    }
 }

@@ -18,11 +18,11 @@ use crate::domain::snapshot::Snapshot;
 use crate::metrics::{Door, Stopwatch};
 use crate::service::labelled::Answer;
 use crate::wire::authzen::{self, CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
-use crate::wire::described::{self, Verdict};
+use crate::wire::described::Verdict;
 use crate::wire::json::JsonError;
 use crate::wire::json_pointer;
+use crate::wire::refusal::{Refusal, Said};
 use crate::wire::refused::Misread;
-use crate::wire::status::RpcStatus;
 
 /// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
 const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -94,13 +94,13 @@ enum Evaluated {
     /// It is permitted or denied.
     Answered(Verdict, Value),
     /// The server could not answer.
-    Unanswered(RpcStatus),
+    Unanswered(Refusal),
 }
 
 async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
     match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
         Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
-        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal),
+        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal.status),
     }
 }
 
@@ -108,9 +108,9 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
     let snapshot = doors.authzen.snapshot();
     let mut answers = String::from("{\"evaluations\":[");
     // A ledger that has not answered one would let each of the others wait as long.
-    let mut outage: Option<RpcStatus> = None;
+    let mut outage: Option<Refusal> = None;
     for (index, evaluation) in evaluations.enumerate() {
-        let refused = |said: &[described::Said]| {
+        let refused = |said: &[Said]| {
             doors.authzen.count_refused();
             Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, said))
         };
@@ -126,7 +126,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
         let (verdict, answer) = match evaluated {
             Evaluated::Answered(verdict, answer) => (verdict, answer),
             Evaluated::Unanswered(refusal) => {
-                let answer = authzen::denied(Denied::Unanswered, &described::said(&refusal));
+                let answer = authzen::denied(Denied::Unanswered, &refusal.said);
                 outage = Some(refusal);
                 (Verdict::Stays, answer)
             }
@@ -146,8 +146,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
 }
 
 async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
-    let denied =
-        |said: &[described::Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
+    let denied = |said: &[Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
     let answer = match authzen::map(evaluation) {
         Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
         Mapped::ByRules => {
@@ -185,7 +184,7 @@ impl<'e> SeenEvaluation<'e> {
 
     /// Returns why no rule's word is taken: one that looked at a property which it could not read may not have matched for
     /// that alone, and another one, milder, in its place.
-    fn doubt(&self) -> Option<RpcStatus> {
+    fn doubt(&self) -> Option<Refusal> {
         let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         unreadable.as_deref().map(authzen::unreadable_property)
     }
@@ -327,7 +326,7 @@ mod tests {
         for key in ["resource.properties.to", "resource.properties.half"] {
             let seen = SeenEvaluation::new(&evaluation);
             assert_eq!(seen.context(key), Context::Absent);
-            assert!(seen.doubt().unwrap().message.contains(key));
+            assert!(seen.doubt().unwrap().status.message.contains(key));
         }
         assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));
     }

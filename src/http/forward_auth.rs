@@ -23,6 +23,7 @@ use crate::wire::described::{
     self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
 };
 use crate::wire::forwarded;
+use crate::wire::refusal::Refusal;
 use crate::wire::refused::{Refused, refused};
 use crate::wire::status::{self, RpcStatus};
 
@@ -53,7 +54,7 @@ pub(super) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
             response
         }
         Answer::Refused(refusal) => denied_without_decision(&refusal),
-        Answer::Unanswered(refusal) => unanswered(&refusal),
+        Answer::Unanswered(refusal) => unanswered(&refusal.status, refusal.reasons().next()),
     }
 }
 
@@ -82,24 +83,28 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
 }
 
 /// Denies a request that is no transfer. 403 whatever is wrong: nginx takes any other code for an outage.
-fn denied_without_decision(refusal: &RpcStatus) -> Response {
-    let Refused { http_code: _, body, retry_after_seconds: _ } = refused(&status::to_status(refusal));
+fn denied_without_decision(refusal: &Refusal) -> Response {
+    let Refused { http_code: _, body, retry_after_seconds: _ } = refused(&refusal.to_status());
     let mut response = respond::json(StatusCode::FORBIDDEN, body);
-    name_outcome(&mut response, "refused", refusal);
+    name_outcome(&mut response, "refused", refusal.reasons().next());
     response
 }
 
-pub(super) fn unanswered(refusal: &RpcStatus) -> Response {
+/// Refuses a question for which there is no place.
+pub(super) fn overloaded(refusal: &RpcStatus) -> Response {
+    unanswered(refusal, None)
+}
+
+fn unanswered(refusal: &RpcStatus, reason: Option<&str>) -> Response {
     let refused = refused(&status::to_status(refusal));
     let mut response = respond::refused(Refused { http_code: 503, ..refused });
-    name_outcome(&mut response, "unanswered", refusal);
+    name_outcome(&mut response, "unanswered", reason);
     response
 }
 
-fn name_outcome(response: &mut Response, outcome: &str, refusal: &RpcStatus) {
+fn name_outcome(response: &mut Response, outcome: &str, reason: Option<&str>) {
     put(response, [(HEADER_OUTCOME, outcome.to_owned())]);
-    let reason = described::said(refusal).into_iter().map(|said| said.reason).find(|reason| !reason.is_empty());
-    put(response, reason.map(|reason| (HEADER_REASON, reason)));
+    put(response, reason.map(|reason| (HEADER_REASON, reason.to_owned())));
 }
 
 /// Puts headers into a response; leaves out what is no text of a header.

@@ -21,13 +21,14 @@ fn every_refusal_speaks_both_languages() {
         Unforwarded::NotSaid { part: Part::Path, headers: vec!["x-forwarded-uri", "x-original-uri"] },
         Unforwarded::Repeated { header: "x-forwarded-uri" },
         Unforwarded::NotText { header: "x-forwarded-uri" },
+        Unforwarded::NotAUrl { header: "x-original-url" },
         Unforwarded::Disagree { one: "x-forwarded-uri", other: "x-original-uri" },
     ] {
         let response = denied_without_decision(&forwarded::refusal(&unforwarded));
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.headers()[HEADER_OUTCOME], "refused");
         assert!(response.headers().contains_key(HEADER_REASON));
-        let said = described::said(&forwarded::refusal(&unforwarded));
+        let said = forwarded::refusal(&unforwarded).said;
         assert!(said.iter().all(|said| said.en.is_ascii() && !said.zh.is_ascii()), "{said:?}");
     }
 }

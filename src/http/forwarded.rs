@@ -11,13 +11,70 @@ use axum::http::HeaderMap;
 use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::wire::forwarded::{Part, Unforwarded};
 
-/// Headers with which a gateway speaks of the request: method, host, path with query.
-type Family = [&'static str; 3];
+/// Headers with which a gateway speaks of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// Traefik, Caddy, APISIX.
+    Forwarded,
+    /// nginx, HAProxy.
+    Original,
+    /// ingress-nginx: the method, and a whole URL.
+    OriginalUrl,
+}
 
-/// Traefik, Caddy, APISIX.
-const X_FORWARDED: Family = ["x-forwarded-method", "x-forwarded-host", "x-forwarded-uri"];
-/// nginx, HAProxy.
-const X_ORIGINAL: Family = ["x-original-method", "x-original-host", "x-original-uri"];
+/// The header of a whole URL.
+const X_ORIGINAL_URL: &str = "x-original-url";
+
+impl Family {
+    const ALL: [Self; 3] = [Self::Forwarded, Self::Original, Self::OriginalUrl];
+
+    /// Returns the header that says a part of the request.
+    const fn name(self, part: Part) -> &'static str {
+        match (self, part) {
+            (Self::Forwarded, Part::Method) => "x-forwarded-method",
+            (Self::Forwarded, Part::Host) => "x-forwarded-host",
+            (Self::Forwarded, Part::Path) => "x-forwarded-uri",
+            (Self::Original | Self::OriginalUrl, Part::Method) => "x-original-method",
+            (Self::Original, Part::Host) => "x-original-host",
+            (Self::Original, Part::Path) => "x-original-uri",
+            (Self::OriginalUrl, Part::Host | Part::Path) => X_ORIGINAL_URL,
+        }
+    }
+
+    /// Reads what the headers of this family say; `None`: none of them is there.
+    fn said(self, headers: &HeaderMap) -> Result<Option<Said<'_>>, Unforwarded> {
+        let method = one(headers, self.name(Part::Method))?;
+        let (host, path) = if self == Self::OriginalUrl {
+            match one(headers, X_ORIGINAL_URL)? {
+                // The method alone is said by the other family that has it.
+                None => return Ok(None),
+                Some("") => (None, None),
+                Some(url) => {
+                    let (host, path) = host_and_path(url).ok_or(Unforwarded::NotAUrl { header: X_ORIGINAL_URL })?;
+                    (Some(host), Some(path))
+                }
+            }
+        } else {
+            (one(headers, self.name(Part::Host))?, one(headers, self.name(Part::Path))?)
+        };
+        let is_silent = host.is_none() && path.is_none() && (method.is_none() || self.leaves_method_to_url(headers));
+        Ok((!is_silent || self == Self::OriginalUrl).then_some(Said { method, host, path }))
+    }
+
+    /// Says whether the header of the method is that of [`Family::OriginalUrl`], which has the same.
+    fn leaves_method_to_url(self, headers: &HeaderMap) -> bool {
+        self == Self::Original && headers.contains_key(X_ORIGINAL_URL)
+    }
+}
+
+/// Returns the host, with its port, and the path, with its query, of a URL of HTTP.
+fn host_and_path(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    // Whatever comes before the path: a `?` or a `#` in the host would end it for others.
+    let (host, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\'])?)?;
+    (is_http && path.starts_with('/')).then_some((host, path))
+}
 
 /// Which headers say what is asked for. The others may come from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,23 +83,27 @@ pub enum Believed {
     XForwarded,
     /// `X-Original-Method`, `-Host`, `-URI`.
     XOriginal,
-    /// Those that are there. Where both are they have to say the same, all of it.
+    /// `X-Original-Method`, `-URL`.
+    XOriginalUrl,
+    /// Those that are there. Where several are they have to say the same, all of it.
     Either,
 }
 
 impl Believed {
+    const fn families(self) -> &'static [Family] {
+        match self {
+            Believed::XForwarded => &[Family::Forwarded],
+            Believed::XOriginal => &[Family::Original],
+            Believed::XOriginalUrl => &[Family::OriginalUrl],
+            Believed::Either => &Family::ALL,
+        }
+    }
+
     /// Returns the headers that say a part of the request.
     fn names(self, part: Part) -> Vec<&'static str> {
-        let of = |[method, host, uri]: Family| match part {
-            Part::Method => method,
-            Part::Host => host,
-            Part::Path => uri,
-        };
-        match self {
-            Believed::XForwarded => vec![of(X_FORWARDED)],
-            Believed::XOriginal => vec![of(X_ORIGINAL)],
-            Believed::Either => vec![of(X_FORWARDED), of(X_ORIGINAL)],
-        }
+        let mut names: Vec<_> = self.families().iter().map(|family| family.name(part)).collect();
+        names.dedup();
+        names
     }
 }
 
@@ -63,17 +124,14 @@ impl<'r> Forwarded<'r> {
     /// # Errors
     /// Method, host or path is not said, or cannot be told.
     pub fn read(headers: &'r HeaderMap, believed: Believed) -> Result<Self, Unforwarded> {
-        let [method, host, uri] = match believed {
-            Believed::XForwarded => of_family(headers, X_FORWARDED)?,
-            Believed::XOriginal => of_family(headers, X_ORIGINAL)?,
-            Believed::Either => of_either(headers)?,
-        };
+        let Said { method, host, path } = agreed(headers, believed.families())?;
         let said = |said: Option<&'r str>, part| {
             let said = said.filter(|said| !said.is_empty());
             said.ok_or_else(|| Unforwarded::NotSaid { part, headers: believed.names(part) })
         };
-        let (uri, method, host) = (said(uri, Part::Path)?, said(method, Part::Method)?, said(host, Part::Host)?);
-        let read = X_FORWARDED.into_iter().chain(X_ORIGINAL).map(str::to_owned).collect();
+        let (uri, method, host) = (said(path, Part::Path)?, said(method, Part::Method)?, said(host, Part::Host)?);
+        let names = |family: Family| PARTS.map(|part| family.name(part).to_owned());
+        let read = Family::ALL.into_iter().flat_map(names).collect();
         Ok(Self { headers, method, host, uri, read: Mutex::new(read) })
     }
 
@@ -84,28 +142,41 @@ impl<'r> Forwarded<'r> {
     }
 }
 
-type Said<'r> = [Option<&'r str>; 3];
-
-fn of_either(headers: &HeaderMap) -> Result<Said<'_>, Unforwarded> {
-    let (forwarded, original) = (of_family(headers, X_FORWARDED)?, of_family(headers, X_ORIGINAL)?);
-    let says_nothing = |said: &Said<'_>| said.iter().all(Option::is_none);
-    if says_nothing(&original) {
-        return Ok(forwarded);
-    }
-    if says_nothing(&forwarded) {
-        return Ok(original);
-    }
-    // A gateway sets one family. What it leaves out of that one must not come out of the other.
-    for (index, names) in X_FORWARDED.into_iter().zip(X_ORIGINAL).enumerate() {
-        if forwarded.get(index) != original.get(index) {
-            return Err(Unforwarded::Disagree { one: names.0, other: names.1 });
-        }
-    }
-    Ok(forwarded)
+/// What headers say of a request.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said<'r> {
+    method: Option<&'r str>,
+    host: Option<&'r str>,
+    path: Option<&'r str>,
 }
 
-fn of_family(headers: &HeaderMap, [method, host, uri]: Family) -> Result<Said<'_>, Unforwarded> {
-    Ok([one(headers, method)?, one(headers, host)?, one(headers, uri)?])
+const PARTS: [Part; 3] = [Part::Method, Part::Host, Part::Path];
+
+impl<'r> Said<'r> {
+    const fn part(&self, part: Part) -> Option<&'r str> {
+        match part {
+            Part::Method => self.method,
+            Part::Host => self.host,
+            Part::Path => self.path,
+        }
+    }
+}
+
+/// Returns what all families say that are there. A gateway sets one of them: what it leaves out of that one must not come
+/// out of another.
+fn agreed<'r>(headers: &'r HeaderMap, families: &[Family]) -> Result<Said<'r>, Unforwarded> {
+    let mut first: Option<(Family, Said<'r>)> = None;
+    for family in families {
+        let Some(said) = family.said(headers)? else { continue };
+        let Some((other, said_by_other)) = first else {
+            first = Some((*family, said));
+            continue;
+        };
+        if let Some(part) = PARTS.into_iter().find(|part| said_by_other.part(*part) != said.part(*part)) {
+            return Err(Unforwarded::Disagree { one: other.name(part), other: family.name(part) });
+        }
+    }
+    Ok(first.map(|(_, said)| said).unwrap_or_default())
 }
 
 fn one<'r>(headers: &'r HeaderMap, name: &'static str) -> Result<Option<&'r str>, Unforwarded> {

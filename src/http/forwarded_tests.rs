@@ -44,6 +44,80 @@ fn either_family_says_what_is_asked_for() {
     reads(&[ORIGINAL, same].concat(), Believed::Either, original);
 }
 
+/// What ingress-nginx sends beside the headers of its client, which it lets through.
+const INGRESS: [(&str, &str); 6] = [
+    ("x-request-id", "4d7f2f3a"),
+    ("x-original-url", "https://c.example:8443/c?d=e"),
+    ("x-original-method", "PUT"),
+    ("x-sent-from", "nginx-ingress-controller"),
+    ("x-real-ip", "192.0.2.7"),
+    ("x-auth-request-redirect", "/c?d=e"),
+];
+
+#[test]
+fn c_ingress_nginx_says_a_whole_url() {
+    let said = [Some("PUT"), Some("c.example:8443"), Some("/c?d=e")];
+    for believed in [Believed::Either, Believed::XOriginalUrl] {
+        reads(&INGRESS, believed, said);
+    }
+    // What its client sends of other families.
+    for forged in [("x-forwarded-host", "evil.example"), ("x-original-host", "evil.example"), ("x-forwarded-uri", "/")]
+    {
+        let pairs = [&INGRESS[..], &[forged]].concat();
+        let refused = read(&pairs, Believed::Either).unwrap_err();
+        assert!(matches!(refused, Unforwarded::Disagree { .. }), "{forged:?}: {refused:?}");
+        reads(&pairs, Believed::XOriginalUrl, said);
+    }
+    // With the annotation `auth-method` it sends this too, and the host in the URL alone.
+    let with_uri = [&INGRESS[..], &[("x-original-uri", "/c?d=e")]].concat();
+    let disagree = Unforwarded::Disagree { one: "x-original-host", other: "x-original-url" };
+    assert_eq!(read(&with_uri, Believed::Either), Err(disagree));
+    reads(&with_uri, Believed::XOriginalUrl, said);
+    // Another gateway that says the same in its own way.
+    let same = [("x-original-host", "c.example:8443"), ("x-original-uri", "/c?d=e")];
+    reads(&[&INGRESS[..], &same].concat(), Believed::Either, said);
+}
+
+#[test]
+fn c_a_client_of_another_gateway_adds_no_url() {
+    let of_client = ("x-original-url", "https://evil.example/b");
+    let pairs = [&ORIGINAL[..], &[of_client]].concat();
+    let disagree = Unforwarded::Disagree { one: "x-original-host", other: "x-original-url" };
+    assert_eq!(read(&pairs, Believed::Either), Err(disagree));
+    // What the gateway leaves out does not come out of the client's.
+    let without_host = [ORIGINAL[0], ORIGINAL[2], of_client];
+    assert!(matches!(read(&without_host, Believed::Either), Err(Unforwarded::Disagree { .. })));
+    let pairs = [&FORWARDED[..], &[of_client]].concat();
+    assert!(matches!(read(&pairs, Believed::Either), Err(Unforwarded::Disagree { .. })));
+    reads(&pairs, Believed::XForwarded, [Some("POST"), Some("a.example"), Some("/a?b=c")]);
+}
+
+#[test]
+fn c_what_is_no_url_is_refused() {
+    let method = ("x-original-method", "GET");
+    for url in
+        ["/c", "c.example/c", "https://c.example", "https://c.example?x/c", "https://c.example#/c", "ftp://c.example/c"]
+    {
+        let not_a_url = Err(Unforwarded::NotAUrl { header: "x-original-url" });
+        assert_eq!(read(&[method, ("x-original-url", url)], Believed::XOriginalUrl), not_a_url, "{url}");
+    }
+    let part = |pairs: &[(&'static str, &str)]| match read(pairs, Believed::XOriginalUrl) {
+        Err(Unforwarded::NotSaid { part, .. }) => part,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(part(&[method, ("x-original-url", "http:///c")]), Part::Host);
+    assert_eq!(part(&[method, ("x-original-url", "")]), Part::Path);
+    assert_eq!(part(&[method]), Part::Path);
+    assert_eq!(part(&[("x-original-url", "http://c.example/c")]), Part::Method);
+    let twice = [method, ("x-original-url", "http://a/"), ("x-original-url", "http://a/")];
+    assert_eq!(read(&twice, Believed::XOriginalUrl), Err(Unforwarded::Repeated { header: "x-original-url" }));
+    reads(
+        &[method, ("x-original-url", "HTTP://a/u?v=http://b/")],
+        Believed::Either,
+        [Some("GET"), Some("a"), Some("/u?v=http://b/")],
+    );
+}
+
 #[test]
 fn a_tunnel_has_no_path() {
     for method in ["CONNECT", "connect"] {
@@ -97,7 +171,8 @@ fn what_the_gateway_does_not_say_is_not_made_up() {
         Err(Unforwarded::NotSaid { headers, .. }) => headers,
         other => panic!("{other:?}"),
     };
-    assert_eq!(names(Believed::Either), ["x-forwarded-uri", "x-original-uri"]);
+    assert_eq!(names(Believed::Either), ["x-forwarded-uri", "x-original-uri", "x-original-url"]);
+    assert_eq!(names(Believed::XOriginalUrl), ["x-original-url"]);
     assert_eq!(names(Believed::XForwarded), ["x-forwarded-uri"]);
     assert_eq!(read(&FORWARDED, Believed::XOriginal).unwrap_err(), read(&[], Believed::XOriginal).unwrap_err());
 }

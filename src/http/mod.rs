@@ -98,7 +98,7 @@ pub fn decisions(doors: &Arc<Doors>, bounded: impl Fn(Router, Overload) -> Route
     let plain: fn(&RpcStatus) -> Response = respond::unanswered;
     one("/v1/decide", Door::HttpDecide, post(decide::decide), plain)
         // Some ask with GET, some with the method of the request that they ask about.
-        .merge(one("/v1/forward-auth", Door::ForwardAuth, any(forward_auth::forward_auth), forward_auth::unanswered))
+        .merge(one("/v1/forward-auth", Door::ForwardAuth, any(forward_auth::forward_auth), forward_auth::overloaded))
         .merge(one(EVALUATION_PATH, Door::Authzen, post(authzen::evaluation), plain))
         .merge(one(EVALUATIONS_PATH, Door::Authzen, post(authzen::evaluations), plain))
 }

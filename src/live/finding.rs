@@ -3,6 +3,7 @@
 //! Codes are stable; a number is never used again for something else.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::policy::{Diagnostic, Severity, Span};
 
@@ -45,6 +46,9 @@ pub const COMPILER_FAILED: &str = "D018";
 /// A policy file is empty.
 pub const EMPTY_FILE: &str = "D019";
 
+/// The directory keeps changing, and is not read before it stays as it is.
+pub const NEVER_QUIET: &str = "D020";
+
 /// Returns an error that concerns a whole file, or the directory where `file` is empty.
 pub(super) fn error(code: &'static str, file: &str, message: String, help: String) -> Diagnostic {
     Diagnostic { code, severity: Severity::Error, file: file.to_owned(), span: None, message, help: Some(help) }
@@ -73,13 +77,30 @@ pub(super) fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Diagnost
     }
 }
 
+/// Returns the error for policy files that change all the time.
+pub(super) fn never_quiet(since: Duration, quiet: Duration) -> Diagnostic {
+    let (since_ms, quiet_ms) = (since.as_millis(), quiet.as_millis());
+    error(
+        NEVER_QUIET,
+        "",
+        format!(
+            "the policy files have been changing for {since_ms} ms without staying as they are for {quiet_ms} ms: \
+             they are not read, and the last good ones go on serving \
+             / 政策文件已连续变动 {since_ms} 毫秒，其间未能静止 {quiet_ms} 毫秒：不予读取，沿用最近一次有效的政策"
+        ),
+        "find out what writes there all the time; write files elsewhere and move them here in one step \
+         (`policy_debounce_ms`, `policy_changing_max_ms`) / 请查明是什么在不断写入；请在别处写好文件后一次移入"
+            .into(),
+    )
+}
+
 /// Returns the error for a directory that cannot be entered.
 pub(super) fn directory(path: &Path, file: &str, error_of_system: &std::io::Error) -> Diagnostic {
     error(
         UNREADABLE_DIRECTORY,
         file,
         format!("cannot list the directory `{}`: {}", path.display(), reason(error_of_system)),
-        "let the user that runs the server read and enter it".into(),
+        what_to_do(error_of_system, "let the user that runs the server read and enter it"),
     )
 }
 
@@ -89,11 +110,49 @@ pub(super) fn unreadable(file: &str, error_of_system: &std::io::Error) -> Diagno
         UNREADABLE_FILE,
         file,
         format!("cannot read the file: {}", reason(error_of_system)),
-        "let the user that runs the server read it, or remove it".into(),
+        what_to_do(error_of_system, "let the user that runs the server read it, or remove it"),
     )
+}
+
+/// Too many open files of the process, and of the machine: `ErrorKind` has no stable name for them.
+const OPEN_FILES: [i32; 2] = [24, 23];
+
+/// Returns what to do about an error of the operating system; `permitted` where it is one of permissions.
+fn what_to_do(error: &std::io::Error, permitted: &str) -> String {
+    if error.raw_os_error().is_some_and(|number| OPEN_FILES.contains(&number)) {
+        return "too many files are open at once: raise the limit (`ulimit -n`, `LimitNOFILE`), or lower \
+            `connections_max` / 打开的文件过多：请提高上限（`ulimit -n`、`LimitNOFILE`），或调低 `connections_max`"
+            .into();
+    }
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => permitted.into(),
+        _ => "mend what the operating system says of it, or remove it / 请按操作系统的提示处理，或将其移除".into(),
+    }
 }
 
 /// Returns the words of the operating system, in lower case.
 fn reason(error: &std::io::Error) -> String {
     error.to_string().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_help_follows_from_what_the_operating_system_says() {
+        for number in [23, 24] {
+            let error = std::io::Error::from_raw_os_error(number);
+            for found in [unreadable("a.yaml", &error), directory(Path::new("/p"), "", &error)] {
+                let help = found.help.unwrap();
+                assert!(help.contains("ulimit -n") && !help.contains("let the user"), "{number}: {help}");
+            }
+        }
+        for number in [13, 1] {
+            let help = unreadable("a.yaml", &std::io::Error::from_raw_os_error(number)).help.unwrap();
+            assert!(help.contains("let the user"), "{number}: {help}");
+        }
+        let help = unreadable("a.yaml", &std::io::Error::from_raw_os_error(5)).help.unwrap();
+        assert!(!help.contains("let the user") && !help.contains("ulimit"), "{help}");
+    }
 }

@@ -7,16 +7,18 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::read::{Directory, ReadLimits, Selection, read};
 use super::status::{Counters, DatedEdition, State, Status};
 use super::stopwatch::Stopwatch;
+use super::survey::{Mark, survey};
 use super::{Live, finding};
 use crate::domain::clock::Clock;
 use crate::domain::snapshot::Snapshot;
-use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity};
+use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity, shown};
 
 /// Diagnostics of one attempt that go to the log; the admin API has them all.
 const LOGGED_DIAGNOSTICS_MAX: usize = 20;
@@ -67,17 +69,6 @@ pub struct Source {
     pub compiler: Compiler,
 }
 
-/// Why the files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The server starts.
-    Start,
-    /// Files have changed, or it is time to compare. Files that were tried already are not tried again.
-    Comparison,
-    /// SIGHUP, or the admin API: somebody wants to know.
-    Request,
-}
-
 /// What the files on disk would come to.
 #[derive(Debug)]
 pub struct Loaded {
@@ -96,6 +87,10 @@ impl Source {
             Ok(directory) => self.compile(directory),
             Err(diagnostics) => Loaded { snapshot: None, digest: None, diagnostics },
         }
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        survey(&self.directory, &self.limits, Selection::Policies).fingerprint
     }
 
     fn read(&self) -> Result<Directory, Vec<Diagnostic>> {
@@ -131,12 +126,26 @@ pub(super) enum Tried {
     Files(String),
     /// Files that could not be read.
     Unreadable(Vec<Diagnostic>),
+    /// Files that did not stay as they are. Never the same twice.
+    Changing,
+}
+
+/// What was found on disk, which has to be the same a while later.
+///
+/// Its marks too: a file that is written anew again and again may be found with the same content twice, such as none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    marks: Vec<Mark>,
+    tried: Tried,
 }
 
 impl Tried {
     fn of(read: &Result<Directory, Vec<Diagnostic>>) -> Self {
         match read {
             Ok(directory) => Tried::Files(directory.digest.clone()),
+            Err(diagnostics) if diagnostics.iter().any(|found| found.code == finding::KEEPS_CHANGING) => {
+                Tried::Changing
+            }
             Err(diagnostics) => Tried::Unreadable(diagnostics.clone()),
         }
     }
@@ -217,36 +226,46 @@ impl Reloader {
     }
 
     /// Returns what there is on disk that has not been tried yet.
-    pub(super) fn untried(&self) -> Option<Tried> {
-        Some(Tried::of(&self.source.read())).filter(|found| *found != self.tried)
+    pub(super) fn untried(&self) -> Option<Found> {
+        let marks = self.source.marks();
+        let tried = Tried::of(&self.source.read());
+        (tried != self.tried).then_some(Found { marks, tried })
     }
 
-    /// Looks at the files and does what follows: nothing, a new snapshot, or STALE.
-    pub fn attempt(&mut self, cause: Cause) -> Arc<Status> {
+    /// Reads the files as they are now and does what follows, also where they were tried before: a new snapshot, STALE, or
+    /// nothing but another status.
+    pub fn attempt(&mut self) -> Arc<Status> {
         let stopwatch = Stopwatch::start();
         let read = self.source.read();
-        if cause == Cause::Comparison && Tried::of(&read) == self.tried {
-            return self.current();
-        }
         self.take(read, stopwatch);
         self.current()
     }
 
-    /// Does what [`Reloader::attempt`] does, but only with the files that were found before.
+    /// Does what [`Reloader::attempt`] does, but only with files that were not tried before and stay as they are: those
+    /// that were found before, where something was.
     ///
     /// # Errors
     /// What was found instead, with which nothing was done.
-    pub(super) fn attempt_with(&mut self, found: &Tried) -> Result<(), Tried> {
+    pub(super) fn attempt_settled(&mut self, found: Option<&Found>) -> Result<(), Found> {
         let stopwatch = Stopwatch::start();
+        let marks = self.source.marks();
         let read = self.source.read();
-        let now = Tried::of(&read);
-        if now != *found {
+        let now = Found { marks, tried: Tried::of(&read) };
+        if now.tried == Tried::Changing || found.is_some_and(|found| now != *found) {
             return Err(now);
         }
-        if now != self.tried {
+        if now.tried != self.tried {
             self.take(read, stopwatch);
         }
         Ok(())
+    }
+
+    /// Reports that the files keep changing, so that they cannot be read: what is in force goes on serving.
+    pub(super) fn report_changing(&mut self, since: Duration, quiet: Duration) {
+        let stopwatch = Stopwatch::start();
+        // Whatever they are when they settle is news, also where it is what is in force.
+        self.tried = Tried::Changing;
+        self.refuse(vec![finding::never_quiet(since, quiet)], stopwatch);
     }
 
     fn take(&mut self, read: Result<Directory, Vec<Diagnostic>>, stopwatch: Stopwatch) {
@@ -350,8 +369,9 @@ fn log_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics.iter().take(LOGGED_DIAGNOSTICS_MAX) {
         let Diagnostic { code, severity, file, span, message, help } = diagnostic;
         let span = span.unwrap_or_default();
-        let help = help.as_deref().unwrap_or_default();
-        let (line, column) = (span.line, span.column);
+        let help = shown(help.as_deref().unwrap_or_default());
+        let (file, message, help) = (shown(file), shown(message), help.as_ref());
+        let (file, line, column) = (file.as_ref(), span.line, span.column);
         match severity {
             Severity::Error | Severity::Warning => {
                 tracing::warn!(code, severity = severity.name(), file, line, column, help, "{message}");

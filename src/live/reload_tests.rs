@@ -13,6 +13,12 @@ fn texts(reloader: &Reloader) -> Vec<String> {
     reloader.live().snapshot().codes.flows.iter().map(str::to_owned).collect()
 }
 
+/// What a comparison does with files that have settled.
+fn compared(reloader: &mut Reloader) -> Arc<Status> {
+    reloader.attempt_settled(None).unwrap();
+    reloader.current()
+}
+
 #[test]
 fn a_directory_with_errors_does_not_start() {
     let workspace = Workspace::with(&[("a.yaml", "bad"), ("b.yaml", "also bad")]);
@@ -36,11 +42,11 @@ fn new_files_come_into_force_and_equal_files_change_nothing() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let mut reloader = start(&workspace);
     workspace.write("a.yaml", "two");
-    let status = reloader.attempt(Cause::Comparison);
+    let status = compared(&mut reloader);
     assert_eq!((status.state, status.revision, texts(&reloader)), (State::Current, 2, vec!["two".to_owned()]));
-    let again = reloader.attempt(Cause::Comparison);
+    let again = compared(&mut reloader);
     assert!(Arc::ptr_eq(&status, &again));
-    let asked = reloader.attempt(Cause::Request);
+    let asked = reloader.attempt();
     assert_eq!((asked.revision, asked.activated_at), (2, status.activated_at));
     assert!(status.attempted_at < asked.attempted_at);
     assert_eq!((reloader.counters().attempts(), reloader.counters().failures()), (3, 0));
@@ -53,17 +59,17 @@ fn bad_files_leave_the_last_good_snapshot_until_good_ones_are_back() {
     let mut reloader = start(&workspace);
     let good = reloader.current();
     workspace.write("a.yaml", "bad");
-    let stale = reloader.attempt(Cause::Comparison);
+    let stale = compared(&mut reloader);
     assert_eq!((stale.state, stale.revision, &stale.digest), (State::Stale, 1, &good.digest));
     assert_eq!(stale.diagnostics[0].message, "bad text");
     assert_eq!(texts(&reloader), ["one odd"]);
     // The same bad files are not tried again, and not logged again, unless somebody asks.
-    assert!(Arc::ptr_eq(&stale, &reloader.attempt(Cause::Comparison)));
-    assert_eq!(reloader.attempt(Cause::Request).state, State::Stale);
+    assert!(Arc::ptr_eq(&stale, &compared(&mut reloader)));
+    assert_eq!(reloader.attempt().state, State::Stale);
     assert_eq!(reloader.counters().failures(), 2);
 
     workspace.write("a.yaml", "one odd");
-    let current = reloader.attempt(Cause::Comparison);
+    let current = compared(&mut reloader);
     assert_eq!((current.state, current.revision), (State::Current, 1));
     assert_eq!(current.diagnostics[0].message, "odd text");
     assert_eq!(current.activated_at, good.activated_at);
@@ -74,11 +80,11 @@ fn a_directory_that_disappears_is_stale_and_comes_back() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let mut reloader = start(&workspace);
     fs::remove_dir_all(workspace.policies()).unwrap();
-    let stale = reloader.attempt(Cause::Comparison);
+    let stale = compared(&mut reloader);
     assert_eq!((stale.state, stale.diagnostics[0].code), (State::Stale, finding::MISSING_DIRECTORY));
-    assert!(Arc::ptr_eq(&stale, &reloader.attempt(Cause::Comparison)));
+    assert!(Arc::ptr_eq(&stale, &compared(&mut reloader)));
     workspace.write("a.yaml", "two");
-    assert_eq!(reloader.attempt(Cause::Comparison).revision, 2);
+    assert_eq!(compared(&mut reloader).revision, 2);
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn a_compiler_that_panics_or_contradicts_itself_is_refused() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let mut reloader = start(&workspace);
     workspace.write("a.yaml", "panic");
-    let stale = reloader.attempt(Cause::Comparison);
+    let stale = compared(&mut reloader);
     assert_eq!((stale.state, stale.diagnostics[0].code), (State::Stale, finding::COMPILER_FAILED));
 
     let source = |compiler| Source { compiler, ..source(&workspace.policies()) };
@@ -106,7 +112,7 @@ fn a_snapshot_out_of_force_is_freed_when_the_last_request_lets_it_go() {
     let request = arc_swap::Guard::into_inner(reloader.live().snapshot());
     let watcher = Arc::downgrade(&request);
     workspace.write("a.yaml", "two");
-    reloader.attempt(Cause::Comparison);
+    compared(&mut reloader);
     reloader.free_retired();
     assert!(reloader.has_retired());
     drop(request);
@@ -124,7 +130,7 @@ fn a_guard_that_is_held_across_a_swap_keeps_its_snapshot() {
     let live = reloader.live().clone();
     let guard = live.snapshot();
     workspace.write("a.yaml", "two");
-    reloader.attempt(Cause::Comparison);
+    compared(&mut reloader);
     reloader.free_retired();
     assert!(reloader.has_retired());
     assert_eq!(guard.revision, 1);
@@ -141,7 +147,7 @@ fn requests_that_never_end_do_not_pile_up_snapshots_here() {
     for version in 1..20 {
         requests.push(arc_swap::Guard::into_inner(reloader.live().snapshot()));
         workspace.write("a.yaml", &version.to_string());
-        reloader.attempt(Cause::Comparison);
+        compared(&mut reloader);
     }
     assert_eq!(reloader.retired.len(), RETIRED_MAX);
 }

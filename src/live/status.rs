@@ -14,7 +14,7 @@ use crate::policy::Diagnostic;
 pub enum State {
     /// They are.
     Current,
-    /// They were refused; the last good snapshot goes on serving.
+    /// They were refused, or keep changing; the last good snapshot goes on serving.
     Stale,
 }
 

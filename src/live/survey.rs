@@ -120,6 +120,18 @@ fn purpose(name: &str) -> Option<Purpose> {
     Some(if stem.ends_with("_test") { Purpose::Test } else { Purpose::Policy })
 }
 
+/// Says whether an entry of a policy directory may be part of the policies, or about to become part of them. What else
+/// lies there may change as it likes.
+pub(super) fn may_matter(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return true };
+    let name = name.to_string_lossy().to_lowercase();
+    if name.starts_with('.') {
+        return false;
+    }
+    // A name without a dot may be that of a directory that is gone by now.
+    purpose(&name).is_some() || !name.contains('.') || path.is_dir()
+}
+
 struct Walk<'l> {
     limits: &'l ReadLimits,
     selection: Selection,
@@ -187,7 +199,10 @@ impl Walk<'_> {
         let relative = if parent.is_empty() { lossy.to_string() } else { format!("{parent}/{lossy}") };
         let leads_to = fs::read_link(&path).ok();
         let metadata = fs::metadata(&path);
-        self.mark(&path, leads_to.clone(), metadata.as_ref().ok());
+        let may_matter = metadata.as_ref().is_ok_and(Metadata::is_dir) || may_matter(&path);
+        if may_matter || leads_to.is_some() {
+            self.mark(&path, leads_to.clone(), metadata.as_ref().ok());
+        }
         if leads_to.is_some() {
             self.survey.links.push(path.clone());
         }

@@ -14,7 +14,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::read::{ReadLimits, Selection};
-use super::survey::survey;
+use super::survey::{may_matter, survey};
 
 /// Links that are followed from one path on; the kernel follows no more than 40.
 const HOPS_MAX: usize = 40;
@@ -48,7 +48,7 @@ impl WatchSet {
         let concerned = |path: &PathBuf| {
             self.names.contains(path)
                 || self.directories.contains(path)
-                || path.parent().is_some_and(|parent| self.directories.contains(parent))
+                || path.parent().is_some_and(|parent| self.directories.contains(parent)) && may_matter(path)
         };
         !by_reading && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(concerned))
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
-use super::reload::{Cause, Loaded, Reloader, Source, Tried};
+use super::reload::{Found, Loaded, Reloader, Source};
 use super::status::{Counters, Status};
 use super::stopwatch::Stopwatch;
 use super::watch::{FileWatch, WatchSet};
@@ -26,8 +26,6 @@ use crate::policy::Diagnostic;
 const COMMANDS_MAX: usize = 64;
 /// Pause between two looks at snapshots out of force that requests still use.
 const RETIRED_PAUSE: Duration = Duration::from_millis(20);
-/// Changes that come without end delay a reload by so many debounce times at most.
-const DEBOUNCE_ROUNDS_MAX: u32 = 50;
 /// Directories that appear while they are being watched are looked for so many times in a row.
 const WATCH_ROUNDS_MAX: u32 = 8;
 /// The compiler may nest as deeply as the limit on YAML allows.
@@ -38,8 +36,11 @@ const STACK_BYTES: usize = 16 << 20;
 pub struct Timing {
     /// Time between two comparisons of the content.
     pub poll_interval: Duration,
-    /// How long files have to stay as they are before they are read.
+    /// Quiet time: how long files have to stay as they are before they are read.
     pub debounce: Duration,
+    /// How long files may go on changing before the policies in force are reported as stale. They are waited for all
+    /// the same.
+    pub changing_max: Duration,
     /// Whether changes of files are watched for.
     pub watching: Watching,
 }
@@ -189,32 +190,45 @@ impl Drop for Policies {
     }
 }
 
-/// Files that have changed and may go on changing: a file that is written in place is read only
-/// when it stays as it is, because half a list may well be valid.
+/// Files that have changed and may go on changing: they are read only when they stay as they are for the quiet time,
+/// because half a directory may well be valid. However long that takes, half a directory is not read; past a limit the
+/// wait is reported.
 #[derive(Debug)]
 struct Settling {
     since_first: Stopwatch,
     since_last: Stopwatch,
+    /// Whether the wait has been reported.
+    reported: bool,
     /// What a comparison found, which has to be the same a while later. A watch tells of changes
     /// by itself, so what it noticed needs no second look.
-    found: Option<Tried>,
+    found: Option<Found>,
 }
 
 impl Settling {
     /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>, found: Option<Tried>) -> Self {
+    fn changed_again(before: Option<Settling>, found: Option<Found>) -> Self {
         let now = Stopwatch::start();
-        Self { since_first: before.map_or(now, |before| before.since_first), since_last: now, found }
+        let (since_first, reported) = before.map_or((now, false), |before| (before.since_first, before.reported));
+        Self { since_first, since_last: now, reported, found }
     }
 
-    /// Returns the time until the files may be read: they stay as they are, or change without end.
-    fn settled_in(&self, debounce: Duration) -> Duration {
-        debounce.saturating_sub(self.since_last.elapsed()).min(self.patience(debounce))
+    /// Returns the time until the files may be read.
+    fn settled_in(&self, timing: &Timing) -> Duration {
+        timing.debounce.saturating_sub(self.since_last.elapsed())
     }
 
-    /// Returns the time for which further changes are waited for.
-    fn patience(&self, debounce: Duration) -> Duration {
-        debounce.saturating_mul(DEBOUNCE_ROUNDS_MAX).saturating_sub(self.since_first.elapsed())
+    /// Returns the time until something has to be done: the files may be read, or the wait has to be reported.
+    fn wait(&self, timing: &Timing) -> Duration {
+        let settled_in = self.settled_in(timing);
+        if self.reported {
+            return settled_in;
+        }
+        settled_in.min(timing.changing_max.saturating_sub(self.since_first.elapsed()))
+    }
+
+    /// Says whether the files have changed for so long without a quiet time that it has to be reported now.
+    fn is_to_be_reported(&self, timing: &Timing) -> bool {
+        !self.reported && timing.changing_max <= self.since_first.elapsed() && !self.settled_in(timing).is_zero()
     }
 }
 
@@ -268,16 +282,19 @@ impl Worker {
     fn run(mut self) {
         // Whatever changed between the first load and the first watch is found here.
         self.watch_anew();
-        self.reloader.attempt(Cause::Comparison);
+        let mut settling = self.compare();
         let mut since_comparison = Stopwatch::start();
-        let mut settling: Option<Settling> = None;
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
                 settling = Some(Settling::changed_again(settling, None));
             }
+            if let Some(settling) = settling.as_mut().filter(|settling| settling.is_to_be_reported(&self.timing)) {
+                settling.reported = true;
+                self.reloader.report_changing(self.timing.changing_max, self.timing.debounce);
+            }
             let mut wait = match &settling {
-                Some(settling) => settling.settled_in(self.timing.debounce),
+                Some(settling) => settling.wait(&self.timing),
                 None => self.timing.poll_interval.saturating_sub(since_comparison.elapsed()),
             };
             if self.reloader.has_retired() {
@@ -285,14 +302,18 @@ impl Worker {
             }
             match self.received.recv_timeout(wait) {
                 Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Command::Reload(answer)) => self.reload(answer),
+                Ok(Command::Reload(answer)) => {
+                    self.reload(answer);
+                    // What changes from here on is a change of its own.
+                    settling = None;
+                }
                 Ok(Command::Validate(answer)) => self.validate(answer),
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
             if self.dirty.load(Ordering::Acquire) {
                 continue;
             }
-            if settling.as_ref().is_some_and(|settling| settling.settled_in(self.timing.debounce).is_zero()) {
+            if settling.as_ref().is_some_and(|settling| settling.settled_in(&self.timing).is_zero()) {
                 settling = settling.take().and_then(|settling| self.settled(settling));
                 since_comparison = Stopwatch::start();
             }
@@ -307,16 +328,9 @@ impl Worker {
     fn settled(&mut self, settling: Settling) -> Option<Settling> {
         // Watched first and read then, so that nothing falls between the two.
         self.watch_anew();
-        match &settling.found {
-            Some(found) if !settling.patience(self.timing.debounce).is_zero() => {
-                let instead = self.reloader.attempt_with(found).err()?;
-                Some(Settling::changed_again(Some(settling), Some(instead)))
-            }
-            Some(_) | None => {
-                self.reloader.attempt(Cause::Comparison);
-                None
-            }
-        }
+        let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
+        let found = settling.found.is_some().then_some(instead);
+        Some(Settling::changed_again(Some(settling), found))
     }
 
     /// Looks whether the files are others than those that were tried.
@@ -327,7 +341,7 @@ impl Worker {
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
         self.watch_if_changed();
-        let status = self.reloader.attempt(Cause::Request);
+        let status = self.reloader.attempt();
         if let Some(answer) = answer {
             // Whoever asked may have gone; the reload stands.
             let _ = answer.send(status);

@@ -20,7 +20,7 @@ fn polling(workspace: &Workspace) -> Policies {
 }
 
 fn start(source: Source, poll_interval: Duration, watching: Watching) -> Policies {
-    let timing = Timing { poll_interval, debounce: Duration::from_millis(5), watching };
+    let timing = Timing { poll_interval, debounce: Duration::from_millis(5), changing_max: NEVER, watching };
     Policies::start(source, timing, clock()).unwrap()
 }
 
@@ -250,7 +250,7 @@ fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
     for watching in [Watching::On, Watching::Off] {
         let workspace = Workspace::with(&[("a.yaml", "0")]);
         let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(1) };
-        let timing = Timing { poll_interval, debounce: Duration::from_millis(300), watching };
+        let timing = Timing { poll_interval, debounce: Duration::from_millis(300), changing_max: NEVER, watching };
         let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
         futures_block(policies.validate()).unwrap();
         let mut text = String::new();
@@ -262,4 +262,92 @@ fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
         serves(&policies, &[&text]);
         assert_eq!(policies.status().revision, 2, "{watching:?}: nothing in between came into force");
     }
+}
+
+/// Writes a file anew every few milliseconds until it is dropped.
+struct Restless {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Restless {
+    fn writing(workspace: Workspace, path: &'static str, text: fn(u32) -> String) -> (Self, Arc<Workspace>) {
+        let (stop, workspace) = (Arc::new(AtomicBool::new(false)), Arc::new(workspace));
+        let (stopped, within) = (stop.clone(), workspace.clone());
+        let thread = thread::spawn(move || {
+            for number in 0.. {
+                if stopped.load(Ordering::Acquire) {
+                    return;
+                }
+                within.write(path, &text(number));
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        (Self { stop, thread: Some(thread) }, workspace)
+    }
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() {
+    for watching in [Watching::On, Watching::Off] {
+        let workspace = Workspace::with(&[("a.yaml", "one"), ("b.yaml", "b")]);
+        let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(1) };
+        let (debounce, changing_max) = (Duration::from_millis(200), Duration::from_millis(400));
+        let timing = Timing { poll_interval, debounce, changing_max, watching };
+        let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
+        futures_block(policies.validate()).unwrap();
+        let (restless, workspace) = Restless::writing(workspace, "a.yaml", |number| format!("{number}"));
+        eventually("reported", || policies.status().state == State::Stale);
+        let status = policies.status();
+        assert_eq!(status.diagnostics[0].code, super::super::finding::NEVER_QUIET, "{watching:?}: {status:?}");
+        assert_eq!((status.revision, texts(&policies)), (1, vec!["one".to_owned(), "b".to_owned()]));
+        // Longer than another limit: it is said once, and nothing of it is read.
+        thread::sleep(2 * changing_max);
+        assert_eq!((policies.counters().failures(), policies.status().revision), (1, 1), "{watching:?}");
+        drop(restless);
+        // What they are in the end may be what is in force.
+        workspace.write("a.yaml", "one");
+        eventually("current", || policies.status().state == State::Current);
+        assert_eq!((policies.status().revision, policies.status().diagnostics.len()), (1, 0), "{watching:?}");
+        workspace.write("a.yaml", "two");
+        serves(&policies, &["two", "b"]);
+    }
+}
+
+#[test]
+fn a6_other_files_beside_the_policies_may_change_all_the_time() {
+    for path in ["server.log", ".a.yaml.swp", "a.yaml~", "notes/today.txt"] {
+        let workspace = Workspace::with(&[("a.yaml", "one"), ("notes/b.yaml", "b"), (path, "")]);
+        let (debounce, changing_max) = (Duration::from_millis(100), Duration::from_secs(9));
+        let timing = Timing { poll_interval: NEVER, debounce, changing_max, watching: Watching::On };
+        let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
+        futures_block(policies.validate()).unwrap();
+        let (_restless, workspace) = Restless::writing(workspace, path, |number| format!("{number}"));
+        workspace.write("a.yaml", "two");
+        serves(&policies, &["two", "b"]);
+    }
+}
+
+#[test]
+fn a6_what_changes_before_the_first_watch_is_not_read_half_written_either() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let reloader = Reloader::start(source(&workspace.policies()), clock()).unwrap();
+    let (debounce, changing_max) = (Duration::from_millis(300), NEVER);
+    let timing = Timing { poll_interval: NEVER, debounce, changing_max, watching: Watching::On };
+    workspace.write("a.yaml", "tw");
+    let (policies, worker) = Worker::around(reloader, timing);
+    let thread = thread::spawn(move || worker.run_or_complain());
+    futures_block(policies.validate()).unwrap();
+    workspace.write("a.yaml", "two");
+    serves(&policies, &["two"]);
+    assert_eq!(policies.status().revision, 2, "nothing in between came into force");
+    drop(policies);
+    thread.join().unwrap();
 }

@@ -1,4 +1,4 @@
-//! Leaves out findings that only follow from others.
+//! Leaves out findings that only follow from others, and says of the rest where a look-alike is the reason.
 //!
 //! A file or a record that cannot be read takes its codes with it, and everything that refers
 //! to them would be reported too: one slip, thirty findings. What is left out here comes back,
@@ -10,14 +10,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::{self, Diagnostic};
 use super::source::Document;
-use super::{PolicyFile, SourceFile};
+use super::{PolicyFile, SourceFile, lookalikes};
 
 /// A reference that leads nowhere.
 const DANGLING: &str = "P011";
 /// No national list.
 const NO_NATIONAL_LIST: &str = "P016";
 
-/// Removes findings that follow from files and records that could not be read.
+/// Removes findings that follow from files and records that could not be read, and explains what remains. To be called
+/// once, when everything has been found.
 ///
 /// `files` are those that `sources` were read from.
 pub fn remove(files: &[PolicyFile], sources: &[&[SourceFile]], diagnostics: &mut Vec<Diagnostic>) {
@@ -37,6 +38,7 @@ pub fn remove(files: &[PolicyFile], sources: &[&[SourceFile]], diagnostics: &mut
     if !diagnostic::has_errors(diagnostics) {
         diagnostics.append(&mut following);
     }
+    lookalikes::explain(&texts, diagnostics);
 }
 
 /// What is there and could not be read.
@@ -85,9 +87,10 @@ mod tests {
     use super::super::{Limits, compile, read};
     use super::*;
 
-    const CODES: &str = "format: 1\nkind: catalogue\nzones:\n  - {code: port, name: {zh: 港, en: port}}\n";
+    const CODES: &str =
+        "format: 1\nkind: catalogue\nzones:\n  - {code: port, name: {zh: 港, en: port}}\ncomplete: yes\n";
     const OWN: &str = "format: 1\nkind: registry\nexporters:\n  - id: acme\n    name: {zh: 甲, en: A}\n    \
-        zones: [port, \"haven\"]\n    held: {general: 0, sensitive: 0, specially_sensitive: 0}\n";
+        zones: [port, \"haven\"]\n    held: {general: 0, sensitive: 0, specially_sensitive: 0}\ncomplete: yes\n";
 
     #[track_caller]
     fn messages(codes: &str) -> Vec<String> {

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::diagnostic::{Diagnostic, Severity, Span};
+use super::suggest;
 use super::yaml::{Node, Value};
 
 /// Something that can be read from a policy file.
@@ -289,8 +290,20 @@ pub fn word(node: &Node) -> Option<&str> {
 /// Reports a word that is none of those that may stand here.
 pub fn unknown_word<T>(node: &Node, words: &[&str], cx: &mut Context<'_>) -> Option<T> {
     let choice = format!("one of {}", words.join(", "));
-    let Some(found) = word(node) else { return cx.wrong_kind(node, &choice, None) };
-    let help = did_you_mean(found, words.iter().copied());
+    let is_yes_or_no = words.contains(&"yes") && words.contains(&"no");
+    let found = match &node.value {
+        Value::Text(text) => text.as_ref(),
+        Value::Bool(true) if is_yes_or_no => "true",
+        Value::Bool(false) if is_yes_or_no => "false",
+        Value::Int(1) if is_yes_or_no => "1",
+        Value::Int(0) if is_yes_or_no => "0",
+        _ => return cx.wrong_kind(node, &choice, None),
+    };
+    let help = if is_yes_or_no {
+        Some(suggest::yes_or_no(found, words))
+    } else {
+        suggest::nearest(found, words).map(|nearest| format!("did you mean `{nearest}`?"))
+    };
     cx.error("P006", node.span, format!("expected {choice}, found `{}`", clip(found)), help);
     None
 }

@@ -9,13 +9,15 @@ pub mod decode;
 pub mod diagnostic;
 pub mod diff;
 pub mod findings;
+mod lookalikes;
 pub mod source;
+mod suggest;
 mod syntax;
 pub mod time;
 pub mod verify;
 pub mod yaml;
 
-pub use diagnostic::{Diagnostic, Severity, Span};
+pub use diagnostic::{Diagnostic, Severity, Span, shown};
 
 use crate::domain::snapshot::Snapshot;
 

@@ -6,6 +6,7 @@ use annotate_snippets::normalize_untrusted_str;
 use serde_json::{Value, json};
 
 use super::{counted, json};
+use crate::policy::shown;
 use crate::policy::verify::CaseResult;
 
 /// Writes the cases that failed, each with its place, then a line that sums all up.
@@ -15,11 +16,11 @@ use crate::policy::verify::CaseResult;
 pub fn text(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
     for CaseResult { file, id, title, span, outcome: _, got, failures } in failed(results) {
         let first = format!("{file}:{}: case `{id}` failed: {title}", span.line);
-        writeln!(out, "{}", normalize_untrusted_str(&first))?;
+        writeln!(out, "{}", normalize_untrusted_str(&shown(&first)))?;
         for failure in failures {
-            writeln!(out, "    {}", normalize_untrusted_str(failure))?;
+            writeln!(out, "    {}", normalize_untrusted_str(&shown(failure)))?;
         }
-        writeln!(out, "    came out: {}\n", normalize_untrusted_str(got))?;
+        writeln!(out, "    came out: {}\n", normalize_untrusted_str(&shown(got)))?;
     }
     let failed = failed(results).count();
     writeln!(out, "{}: {} passed, {failed} failed", counted(results.len(), "case"), results.len() - failed)

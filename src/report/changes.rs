@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{counted, json};
 use crate::policy::diff::{CaseChange, Cases, Change, Direction, Extent, FieldChange, How};
+use crate::policy::shown;
 
 /// Writes the changes, then the cases that come out differently, then a line that sums them up.
 ///
@@ -52,10 +53,10 @@ fn change(change: &Change, out: &mut dyn Write) -> io::Result<()> {
         change.file,
         change.line
     );
-    writeln!(out, "{sign} {}", normalize_untrusted_str(&line))?;
+    writeln!(out, "{sign} {}", normalize_untrusted_str(&shown(&line)))?;
     let How::Changed(fields) = &change.how else { return Ok(()) };
     for field in fields {
-        writeln!(out, "    {}", normalize_untrusted_str(&field_line(field)))?;
+        writeln!(out, "    {}", normalize_untrusted_str(&shown(&field_line(field))))?;
     }
     Ok(())
 }
@@ -81,8 +82,8 @@ fn effect(direction: Option<Direction>) -> String {
 fn case(case: &CaseChange, out: &mut dyn Write) -> io::Result<()> {
     let CaseChange { file, line, id, title, old, new, direction } = case;
     let first = format!("case `{id}`{}  {file}:{line}: {title}", effect(*direction));
-    writeln!(out, "! {}", normalize_untrusted_str(&first))?;
-    writeln!(out, "    {}", normalize_untrusted_str(&format!("{old} -> {new}")))
+    writeln!(out, "! {}", normalize_untrusted_str(&shown(&first)))?;
+    writeln!(out, "    {}", normalize_untrusted_str(&shown(&format!("{old} -> {new}"))))
 }
 
 /// Writes the same as JSON: `changes`, `cases` and `cases_run`.

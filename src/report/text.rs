@@ -9,7 +9,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::{Checked, Colour, counted};
-use crate::policy::diagnostic::{Diagnostic, Severity, Span};
+use crate::policy::diagnostic::{Diagnostic, Severity, Span, shown};
 
 /// Most findings that are shown with their line; how many more there are is said.
 pub const SHOWN_MAX: usize = 100;
@@ -65,12 +65,13 @@ pub fn findings(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> i
 
 fn on_a_line(diagnostic: &Diagnostic) -> String {
     let Diagnostic { code, severity, file, span, message, help } = diagnostic;
+    let (file, message) = (shown(file), shown(message));
     let place = match span {
         Some(Span { line, column, .. }) => format!("{file}:{line}:{column}: "),
         None if file.is_empty() => String::new(),
         None => format!("{file}: "),
     };
-    let help = help.as_deref().map(|help| format!("\n  = help: {help}")).unwrap_or_default();
+    let help = help.as_deref().map(|help| format!("\n  = help: {}", shown(help))).unwrap_or_default();
     let line = normalize_untrusted_str(&format!("{place}{message}"));
     format!("{}[{code}]: {line}{}", severity.name(), normalize_lines(&help))
 }
@@ -86,10 +87,10 @@ fn with_its_line(diagnostic: &Diagnostic, text: Option<&str>, colour: Colour) ->
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let message = normalize_untrusted_str(&diagnostic.message);
+    let message = normalize_untrusted_str(&shown(&diagnostic.message));
     let title = level.primary_title(message).id(diagnostic.code);
     let mut group = annotate_snippets::Group::with_title(title);
-    let path = normalize_untrusted_str(&diagnostic.file);
+    let path = normalize_untrusted_str(&shown(&diagnostic.file));
     let excerpt = diagnostic.span.and_then(|span| excerpt(text?, span).map(|excerpt| (span, excerpt)));
     group = match (excerpt, diagnostic.span) {
         (Some((span, Excerpt { line, place, is_whole })), _) => {
@@ -107,7 +108,7 @@ fn with_its_line(diagnostic: &Diagnostic, text: Option<&str>, colour: Colour) ->
         (None, None) => group.element(Origin::path(path)),
     };
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+        group = group.element(Level::HELP.message(normalize_untrusted_str(&shown(help))));
     }
     let renderer = match colour {
         Colour::Plain => Renderer::plain(),

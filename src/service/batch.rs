@@ -17,7 +17,8 @@ use crate::domain::units::Moment;
 use crate::metrics::{Stopwatch, Tally};
 use crate::wire::generated::v1;
 use crate::wire::raw::{Received, Reply};
-use crate::wire::status::{self, RpcStatus};
+use crate::wire::refusal::Refusal;
+use crate::wire::status::RpcStatus;
 use crate::wire::to_proto::{self, Detail};
 use crate::wire::{brief, from_proto, plain};
 
@@ -46,7 +47,7 @@ impl DecisionApi {
             None => self.decide_all(&received.decode()?).await.map(Reply::message),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map_err(|refusal| status::to_status(&refusal))
+        answer.map_err(|refusal| refusal.to_status())
     }
 
     /// Answers the message of a batch, in brief and without waiting; `None` where it takes [`Self::decide_all`]: where
@@ -71,7 +72,7 @@ impl DecisionApi {
         Some(batch.written())
     }
 
-    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, RpcStatus> {
+    async fn decide_all(&self, request: &v1::DecideBatchRequest) -> Result<v1::DecideBatchResponse, Refusal> {
         // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
@@ -91,11 +92,7 @@ impl DecisionApi {
     }
 
     /// Answers transfers of a batch that wait, each account's totals read once.
-    async fn finish_all(
-        &self,
-        steps: Vec<Result<Step, RpcStatus>>,
-        now: Moment,
-    ) -> Vec<Result<v1::Decision, RpcStatus>> {
+    async fn finish_all(&self, steps: Vec<Result<Step, Refusal>>, now: Moment) -> Vec<Result<v1::Decision, RpcStatus>> {
         let waiting = steps.iter().filter_map(|step| match step {
             Ok(Step::Waits(waiting)) => Some(waiting.as_ref()),
             Ok(Step::Decided(_)) | Err(_) => None,
@@ -110,10 +107,10 @@ impl DecisionApi {
             results.push(match step {
                 Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
                 Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
-                    Some(before) => self.decide_waiting(&waiting, before.as_ref()),
-                    None => Err(self.unread(&no_ledger())),
+                    Some(before) => self.decide_waiting(&waiting, before.as_ref()).map_err(Refusal::into_status),
+                    None => Err(self.unread(&no_ledger()).into_status()),
                 },
-                Err(refusal) => Err(refusal),
+                Err(refusal) => Err(refusal.into_status()),
             });
         }
         results

@@ -35,7 +35,8 @@ use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
 use crate::wire::plain;
 use crate::wire::raw::{Received, Reply};
-use crate::wire::status::{self, Exhausted, RpcStatus, Unavailable};
+use crate::wire::refusal::Refusal;
+use crate::wire::status::{self, Exhausted, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 
 /// Limits of the decision service.
@@ -200,7 +201,7 @@ impl DecisionApi {
             Err(violations) => Err(self.invalid(&violations)),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map(to_proto::decide).map_err(|refusal| status::to_status(&refusal))
+        answer.map(to_proto::decide).map_err(|refusal| refusal.to_status())
     }
 
     /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
@@ -276,11 +277,7 @@ impl DecisionApi {
     ///
     /// # Errors
     /// As [`DecisionApi::decide_one`].
-    pub async fn decide_on(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        request: &v1::DecideRequest,
-    ) -> Result<Answered, RpcStatus> {
+    pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Result<Answered, Refusal> {
         let now = self.inner.clock.now();
         match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand) {
             Ok(Step::Decided(answered)) => Ok(answered),
@@ -297,9 +294,9 @@ impl DecisionApi {
     }
 
     /// Refuses a request that is malformed, and counts it.
-    pub(super) fn invalid(&self, violations: &[Violation]) -> RpcStatus {
+    pub(super) fn invalid(&self, violations: &[Violation]) -> Refusal {
         self.metrics.refused(self.door);
-        status::invalid(violations)
+        status::refuse(violations)
     }
 
     /// Decides one message of a stream, on the snapshot in force now.
@@ -323,12 +320,12 @@ impl DecisionApi {
                 return Ok(Streamed::Later(Box::pin(async move {
                     let answer = api.finish(*waiting, now).await;
                     api.metrics.took(api.door, stopwatch.elapsed());
-                    Reply::message(to_proto::stream(sequence, answer))
+                    Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))
                 })));
             }
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        Ok(Streamed::Now(Reply::message(to_proto::stream(sequence, answer))))
+        Ok(Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))))
     }
 
     /// Returns the limits.
@@ -378,7 +375,7 @@ impl DecisionApi {
     }
 
     /// Decides a transfer that waits.
-    async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, RpcStatus> {
+    async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, Refusal> {
         let before = match &self.inner.ledger {
             Some(ledger) => waiting.read(ledger.as_ref(), now).await,
             None => Err(no_ledger()),
@@ -390,14 +387,14 @@ impl DecisionApi {
         &self,
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
-    ) -> Result<v1::Decision, RpcStatus> {
+    ) -> Result<v1::Decision, Refusal> {
         let before = before.map_err(|error| self.unread(error))?;
         let totals = waiting.totals(before);
         Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
     }
 
     /// Refuses a transfer whose totals cannot be read, and counts it.
-    pub(super) fn unread(&self, error: &LedgerError) -> RpcStatus {
+    pub(super) fn unread(&self, error: &LedgerError) -> Refusal {
         self.metrics.unanswered(self.door);
         unread(error, self.inner.settings.retry_after_ms)
     }

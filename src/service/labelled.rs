@@ -16,7 +16,8 @@ use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::wire::described::{self, Verdict};
 use crate::wire::generated::v1;
-use crate::wire::status::{self, RpcStatus, Uncounted};
+use crate::wire::refusal::{Blame, Refusal};
+use crate::wire::status::{self, Uncounted};
 
 /// Answers requests of gateways at one door. Clones share everything.
 #[derive(Debug, Clone)]
@@ -50,9 +51,9 @@ pub enum Answer {
         digest: String,
     },
     /// The request has no labels that make a transfer, or none that the lists know. It must not pass.
-    Refused(RpcStatus),
+    Refused(Refusal),
     /// The server could not answer. The request must not pass.
-    Unanswered(RpcStatus),
+    Unanswered(Refusal),
 }
 
 /// A transfer that was decided.
@@ -149,7 +150,7 @@ impl LabelledDoor {
         &self,
         snapshot: &Arc<Snapshot>,
         seen: &S,
-        doubt: impl FnOnce() -> Option<RpcStatus> + Send,
+        doubt: impl FnOnce() -> Option<Refusal> + Send,
     ) -> Answer {
         let reading = gateway::read(snapshot, seen, &self.unmatched);
         if let Some(refusal) = doubt() {
@@ -157,7 +158,7 @@ impl LabelledDoor {
         }
         match reading {
             Reading::Transfer(labelled) if labelled.record == Record::Record => {
-                self.refuse(status::to_rpc_status(&status::uncounted(Uncounted::NotHere)))
+                self.refuse(status::uncounted(Uncounted::NotHere))
             }
             reading => self.settle(snapshot, reading, &Besides::default()).await,
         }
@@ -169,7 +170,7 @@ impl LabelledDoor {
     }
 
     /// Refuses a request that the door itself cannot make sense of, and counts it.
-    pub fn refuse(&self, refusal: RpcStatus) -> Answer {
+    pub fn refuse(&self, refusal: Refusal) -> Answer {
         self.count_refused();
         Answer::Refused(refusal)
     }
@@ -214,12 +215,12 @@ impl LabelledDoor {
         snapshot: &Arc<Snapshot>,
         labelled: &Labelled<'_>,
         transfer_id: &str,
-    ) -> Result<(Answered, Counted), RpcStatus> {
+    ) -> Result<(Answered, Counted), Refusal> {
         let request = described::reserve_request(labelled, transfer_id);
         let reserved = self.counting.reserve_on(snapshot, &request).await;
-        let decision = described::reserved_decision(reserved.map_err(|status| status::to_rpc_status(&status))?);
+        let decision = described::reserved_decision(reserved?);
         // A reservation without a decision says nothing.
-        let unreadable = || status::to_rpc_status(&status::uncounted(Uncounted::Unreadable));
+        let unreadable = || status::uncounted(Uncounted::Unreadable);
         let (decision, is_first_answer_again) = decision.ok_or_else(unreadable)?;
         if described::verdict(&decision) == Verdict::Stays {
             return Ok((Answered { decision, rests: Rests::OnTotals }, Counted::No));
@@ -238,7 +239,7 @@ impl LabelledDoor {
 }
 
 /// What was only asked about is not counted.
-fn asked(answered: Result<Answered, RpcStatus>) -> Result<(Answered, Counted), RpcStatus> {
+fn asked(answered: Result<Answered, Refusal>) -> Result<(Answered, Counted), Refusal> {
     answered.map(|answered| (answered, Counted::No))
 }
 
@@ -253,11 +254,7 @@ fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
     }
 }
 
-fn decided(
-    answered: Result<(Answered, Counted), RpcStatus>,
-    rule: Option<&str>,
-    transfer_id: Option<String>,
-) -> Answer {
+fn decided(answered: Result<(Answered, Counted), Refusal>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
     match answered {
         Ok((Answered { decision, rests }, counted)) => {
             let keeping = match rests {
@@ -267,10 +264,10 @@ fn decided(
             let rule = rule.map(str::to_owned);
             Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id, counted }))
         }
-        Err(refusal) if status::is_callers(&status::to_status(&refusal)) => {
-            Answer::Refused(described::without_totals(refusal))
-        }
-        Err(refusal) => Answer::Unanswered(refusal),
+        Err(refusal) => match refusal.blame() {
+            Blame::Caller => Answer::Refused(described::without_totals(refusal)),
+            Blame::Server => Answer::Unanswered(refusal),
+        },
     }
 }
 

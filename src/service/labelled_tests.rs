@@ -88,7 +88,7 @@ async fn labels_that_make_no_transfer_are_refused() {
     ] {
         let answer = door.answer(&request(headers)).await;
         let Answer::Refused(refusal) = answer else { panic!("{headers:?}: {answer:?}") };
-        assert_eq!(refusal.code, i32::from(Code::InvalidArgument), "{refusal:?}");
+        assert_eq!(refusal.status.code, i32::from(Code::InvalidArgument), "{refusal:?}");
     }
     assert_eq!((ledger.reads(), ledger.writes()), (0, 0));
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Refused), 5);
@@ -145,7 +145,7 @@ async fn without_an_id_nothing_is_recorded_and_nothing_passes() {
     let snapshot = Arc::clone(&door.live.snapshot());
     let answer = door.decide(&snapshot, &labelled(None), &Besides::default()).await;
     let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
-    assert!(refusal.message.contains("x-neglist-transfer-id"), "{}", refusal.message);
+    assert!(refusal.status.message.contains("x-neglist-transfer-id"), "{}", refusal.status.message);
     assert_eq!(ledger.writes(), 0);
 }
 
@@ -157,7 +157,7 @@ async fn a_ledger_that_does_not_answer_lets_nothing_pass() {
     for record in [Record::AskOnly, Record::Record] {
         let answer = door.decide(&snapshot, &Labelled { record, ..labelled(Some("t-2")) }, &Besides::default()).await;
         let Answer::Unanswered(refusal) = answer else { panic!("{answer:?}") };
-        assert_eq!(refusal.code, i32::from(Code::Unavailable));
+        assert_eq!(refusal.status.code, i32::from(Code::Unavailable));
     }
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Unanswered), 2);
 }
@@ -202,5 +202,5 @@ async fn what_is_no_transfer_does_not_pass_where_everything_is_counted() {
     let besides = Besides { record: Record::Record, request_id: Some("envoy:1".into()) };
     let answer = door.answer_on(&door.snapshot(), &request(&[]), &besides).await;
     let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
-    assert!(refusal.message.contains("no gateway rule matches"), "{}", refusal.message);
+    assert!(refusal.status.message.contains("no gateway rule matches"), "{}", refusal.status.message);
 }

@@ -37,6 +37,7 @@ use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
+use crate::wire::refusal::{Blame, Refusal};
 use crate::wire::status::{self, Uncounted};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
@@ -130,21 +131,23 @@ impl LedgerApi {
         &self,
         snapshot: &Arc<Snapshot>,
         request: &v1::ReserveRequest,
-    ) -> Result<v1::ReserveResponse, Status> {
+    ) -> Result<v1::ReserveResponse, Refusal> {
         let reserved = self.reserve_and_count(snapshot, request).await;
         match &reserved {
             Ok((_, verdict)) => self.metrics.decided(self.door, verdict.outcome, verdict.codes.iter().copied()),
-            Err(status) if status::is_callers(status) => self.metrics.refused(self.door),
-            Err(_) => self.metrics.unanswered(self.door),
+            Err(refusal) => match refusal.blame() {
+                Blame::Caller => self.metrics.refused(self.door),
+                Blame::Server => self.metrics.unanswered(self.door),
+            },
         }
         reserved.map(|(response, _)| response)
     }
 
-    fn ledger(&self) -> Result<&dyn Ledger, Status> {
+    fn ledger(&self) -> Result<&dyn Ledger, Refusal> {
         self.inner.ledger.as_deref().ok_or_else(|| status::uncounted(Uncounted::NoLedger))
     }
 
-    fn refusal(&self, error: &LedgerError) -> Status {
+    fn refusal(&self, error: &LedgerError) -> Refusal {
         refusal(error, self.inner.settings.retry_after_ms)
     }
 
@@ -226,7 +229,7 @@ impl LedgerApi {
         &self,
         snapshot: &Arc<Snapshot>,
         request: &v1::ReserveRequest,
-    ) -> Result<(v1::ReserveResponse, Verdict), Status> {
+    ) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
         let ledger = self.ledger()?;
         let now = self.inner.clock.now();
         let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
@@ -319,7 +322,7 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
     }
 }
 
-fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Status> {
+fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
     let unreadable = || {
         tracing::error!("an answer that the ledger kept cannot be read");
         status::uncounted(Uncounted::Unreadable)
@@ -341,8 +344,8 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
     Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
 }
 
-fn invalid(violations: &[Violation]) -> Status {
-    status::to_status(&status::invalid(violations))
+fn invalid(violations: &[Violation]) -> Refusal {
+    status::refuse(violations)
 }
 
 #[tonic::async_trait]
@@ -351,26 +354,26 @@ impl LedgerService for LedgerApi {
         let stopwatch = Stopwatch::start();
         if let Err(violations) = wire::callers_id(&request.get_ref().transfer_id) {
             self.metrics.refused(self.door);
-            return Err(invalid(&violations));
+            return Err(invalid(&violations).to_status());
         }
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
         self.metrics.took(self.door, stopwatch.elapsed());
-        reserved.map(Response::new)
+        Ok(Response::new(reserved?))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {
         let ledger = self.ledger()?;
         let transfer_id = wire::commit(request.get_ref()).map_err(|violations| invalid(&violations))?;
         let done = ledger.commit(transfer_id, self.inner.clock.now()).await;
-        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error))
+        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).to_status())
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
         let ledger = self.ledger()?;
         let transfer_id = wire::release(request.get_ref()).map_err(|violations| invalid(&violations))?;
         let done = ledger.release(transfer_id, self.inner.clock.now()).await;
-        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error))
+        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).to_status())
     }
 
     async fn get_usage(&self, request: Request<v1::GetUsageRequest>) -> Result<Response<v1::GetUsageResponse>, Status> {
@@ -381,13 +384,13 @@ impl LedgerService for LedgerApi {
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let current = snapshot.calendar.year(now).map(|(year, _)| year);
         let Some(year) = year.or(current) else {
-            return Err(invalid(&[Violation::new("year", Problem::OutOfCalendar)]));
+            return Err(invalid(&[Violation::new("year", Problem::OutOfCalendar)]).to_status());
         };
         let account = Account { exporter: exporter.to_owned(), year };
         let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;
         let registered = snapshot.codes.exporters.get(exporter).map(ExporterId);
         if registered.is_none() && counted.is_empty() {
-            return Err(status::uncounted(Uncounted::ExporterNotFound));
+            return Err(status::uncounted(Uncounted::ExporterNotFound).to_status());
         }
         let is_current = current == Some(year);
         let shown = if is_current { Self::counters_to_show(&snapshot, now, registered, counted) } else { counted };

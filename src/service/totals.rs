@@ -10,7 +10,8 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, Settled};
-use crate::wire::status::{self, RpcStatus, Unavailable, Uncounted};
+use crate::wire::refusal::Refusal;
+use crate::wire::status::{self, Unavailable, Uncounted};
 use crate::wire::to_proto::Detail;
 
 /// A transfer whose answer depends on totals that its caller does not state.
@@ -135,13 +136,13 @@ fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Co
 }
 
 /// Returns the refusal of a transfer whose totals cannot be read, and logs why.
-pub(super) fn unread(error: &LedgerError, retry_after_ms: u32) -> RpcStatus {
+pub(super) fn unread(error: &LedgerError, retry_after_ms: u32) -> Refusal {
     tracing::error!(%error, "totals were not read");
     status::unanswered(Unavailable::Ledger, retry_after_ms)
 }
 
 /// Returns the refusal of a call of the ledger; logs what is not the caller's doing.
-pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> tonic::Status {
+pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
     let why = match error {
         LedgerError::OtherTransfer => Uncounted::OtherTransfer,
         LedgerError::NotFound => Uncounted::TransferNotFound,
@@ -151,7 +152,7 @@ pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> tonic::Status
         LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
         LedgerError::Unavailable(_) => {
             tracing::error!(%error, "a call of the ledger failed");
-            return status::unavailable(Unavailable::Ledger, retry_after_ms);
+            return status::unanswered(Unavailable::Ledger, retry_after_ms);
         }
     };
     status::uncounted(why)

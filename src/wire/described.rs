@@ -1,13 +1,12 @@
 //! Decisions in words for doors that do not speak `neglist.v1`: JSON members and headers with the same names at each.
 
-use prost::Message as _;
 use serde_json::{Map, Value, json};
-use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, pb};
 
 use super::finding::Finding;
 use super::generated::v1;
 use super::labels;
-use super::status::{self, RpcStatus};
+use super::refusal::{About, Refusal, Said};
+use super::status;
 use crate::domain::gateway::Labelled;
 use crate::domain::reason::Outcome;
 use crate::domain::units::Moment;
@@ -194,66 +193,19 @@ pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
     }
 }
 
-/// One thing that a refusal says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// The field that it is about; empty for the request as a whole.
-    pub field: String,
-    /// Stable code in capitals; empty where there is none.
-    pub reason: String,
-    /// English.
-    pub en: String,
-    /// Chinese.
-    pub zh: String,
-}
-
-/// Returns what a refusal says: all its violations, or else its message. Never empty.
-pub fn said(refusal: &RpcStatus) -> Vec<Said> {
-    let mut said: Vec<Said> = Vec::new();
-    let mut whole =
-        Said { field: String::new(), reason: String::new(), en: refusal.message.clone(), zh: refusal.message.clone() };
-    for detail in &refusal.details {
-        match detail.type_url.as_str() {
-            BadRequest::TYPE_URL => {
-                let violations = pb::BadRequest::decode(detail.value.as_slice()).unwrap_or_default().field_violations;
-                said.extend(violations.into_iter().map(violation));
-            }
-            LocalizedMessage::TYPE_URL => {
-                let text = pb::LocalizedMessage::decode(detail.value.as_slice()).unwrap_or_default().message;
-                whole.zh = text;
-            }
-            ErrorInfo::TYPE_URL => {
-                whole.reason = pb::ErrorInfo::decode(detail.value.as_slice()).unwrap_or_default().reason;
-            }
-            _ => {}
-        }
-    }
-    if said.is_empty() {
-        said.push(whole);
-    }
-    said
-}
-
-fn violation(violation: pb::bad_request::FieldViolation) -> Said {
-    let pb::bad_request::FieldViolation { field, description, reason, localized_message: _ } = violation;
-    // Descriptions are written in both languages, English first.
-    let (en, zh) = description.split_once(" / ").unwrap_or((&description, &description));
-    Said { field, reason, en: en.to_owned(), zh: zh.to_owned() }
-}
-
 /// Returns what is said of a text that is not what it should be. `within`: where it stands in the request.
 pub(super) fn found(findings: &[Finding], within: &str) -> Vec<Said> {
     let said = |Finding { field, en, zh }: &Finding| {
         let dot = if within.is_empty() || field.is_empty() { "" } else { "." };
-        Said { field: format!("{within}{dot}{field}"), reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone() }
+        let field = format!("{within}{dot}{field}");
+        Said { field, reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone(), about: About::Other }
     };
     findings.iter().map(said).collect()
 }
 
 /// Returns the refusal of a question for those who cannot state totals: gateways know none.
-pub fn without_totals(refusal: RpcStatus) -> RpcStatus {
-    let asks_for_totals = said(&refusal).iter().any(|said| said.field.ends_with("year_to_date"));
-    if !asks_for_totals {
+pub fn without_totals(refusal: Refusal) -> Refusal {
+    if !refusal.said.iter().any(|said| matches!(said.about, About::Total(_))) {
         return refusal;
     }
     status::unreadable(
@@ -267,8 +219,7 @@ pub fn without_totals(refusal: RpcStatus) -> RpcStatus {
 
 /// Returns a refusal as JSON members: one for each thing that it says.
 pub fn said_members(said: &[Said]) -> Value {
-    let member =
-        |Said { field, reason, en, zh }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
+    let member = |Said { field, reason, en, zh, about: _ }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
     said.iter().map(member).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a question of forward-auth before any label is looked at, in words.
 
-use super::status::{self, RpcStatus};
+use super::refusal::Refusal;
+use super::status;
 
 /// What cannot be made sense of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,12 @@ pub enum Unforwarded {
         /// Its name.
         header: &'static str,
     },
-    /// Headers of both families are there, and they do not say the same. One of the two may be the client's.
+    /// A header that has to be a URL, with host and path, and is none.
+    NotAUrl {
+        /// Its name.
+        header: &'static str,
+    },
+    /// Headers of two families are there, and they do not say the same. One of the two may be the client's.
     Disagree {
         /// The one.
         one: &'static str,
@@ -43,7 +49,7 @@ pub enum Part {
 }
 
 /// Refuses such a question.
-pub fn refusal(unforwarded: &Unforwarded) -> RpcStatus {
+pub fn refusal(unforwarded: &Unforwarded) -> Refusal {
     match unforwarded {
         Unforwarded::NotSaid { part, headers } => {
             let (code, en, zh) = match part {
@@ -74,14 +80,24 @@ pub fn refusal(unforwarded: &Unforwarded) -> RpcStatus {
             format!("`{header}` is no visible ASCII text: let the gateway send it encoded"),
             format!("`{header}` 不是可见的 ASCII 文本：请由网关编码后发送"),
         ),
+        Unforwarded::NotAUrl { header } => status::unreadable(
+            &format!("header {header}"),
+            "NOT_A_URL",
+            format!(
+                "`{header}` is no URL of HTTP with a host and a path: let the gateway send it as `https://host/path`, and set `forward_auth_headers` to the family that it sends"
+            ),
+            format!(
+                "`{header}` 不是含主机与路径的 HTTP URL：请由网关按 `https://host/path` 的形式发送，并将 `forward_auth_headers` 设为网关所发送的一组"
+            ),
+        ),
         Unforwarded::Disagree { one, other } => status::unreadable(
             &format!("header {one}"),
             "FORWARDED_HEADERS_DISAGREE",
             format!(
-                "`{one}` and `{other}` do not say the same, and one of them may be the client's: let the gateway remove the other family, or set `forward_auth_headers` to the one that it sends"
+                "`{one}` and `{other}` do not say the same, and one of them may be the client's: let the gateway remove the other families, or set `forward_auth_headers` to the one that it sends"
             ),
             format!(
-                "`{one}` 与 `{other}` 不一致，其中之一可能来自客户端：请由网关去掉另一组请求头，或将 `forward_auth_headers` 设为网关所发送的一组"
+                "`{one}` 与 `{other}` 不一致，其中之一可能来自客户端：请由网关去掉其他各组请求头，或将 `forward_auth_headers` 设为网关所发送的一组"
             ),
         ),
     }

@@ -4,10 +4,11 @@
 //! stands in backticks, with control characters escaped.
 
 use super::generated::v1;
+use super::refusal::About;
 use crate::domain::asked::AskedPersons;
 use crate::domain::gateway::{
-    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, NOTHING_MATCHES, Nothing,
-    Origin, PathFault, Unlabelled,
+    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, METHOD_OVERRIDES,
+    NOTHING_MATCHES, Nothing, Origin, PATH_OVERRIDES, PathFault, Unlabelled,
 };
 use crate::domain::units::{Class, Ground, Modality, Persons};
 
@@ -93,6 +94,8 @@ pub struct Explained {
     pub en: String,
     /// The same in Chinese.
     pub zh: String,
+    /// What it is about.
+    pub about: About,
 }
 
 /// Says why a request cannot be turned into a transfer. Never empty.
@@ -151,6 +154,7 @@ fn explain_nothing(nothing: &Nothing) -> Explained {
         zh: format!(
             "没有网关规则与该请求匹配（{seen_zh}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
         ),
+        about: About::NothingMatches,
     }
 }
 
@@ -161,7 +165,17 @@ fn explain_problem(problem: &LabelProblem) -> Explained {
         Some(rule) => (format!("rule {}: {en}", quoted(rule)), format!("规则 {}：{zh}", quoted(rule))),
         None => (en, zh),
     };
-    Explained { code: fault.code(), field: origin.to_string(), en, zh }
+    let about = match origin {
+        Origin::Header(name) => About::Header(name.clone()),
+        Origin::Body(_)
+        | Origin::Context(_)
+        | Origin::Host
+        | Origin::Method
+        | Origin::Path
+        | Origin::Sni
+        | Origin::Request => About::Other,
+    };
+    Explained { code: fault.code(), field: origin.to_string(), en, zh, about }
 }
 
 /// Returns the English and the Chinese noun of a label.
@@ -319,12 +333,21 @@ fn path_texts(fault: PathFault) -> (String, String) {
         PathFault::Parameters => {
             ("it has parameters behind a `;`, which servers read differently", "含有 `;` 之后的参数，各服务器解读不一")
         }
+        PathFault::DotOrBlankAtEnd => (
+            "a segment ends with a dot, or begins or ends with a blank, which some servers take off",
+            "某一段以点号结尾，或者以空白字符开头或结尾，部分服务器会将其去掉",
+        ),
         PathFault::TooLong => ("it is too long", "过长"),
     };
     (
         format!("the path is not normalised, so that rules could be evaded: {en}; let the gateway normalise the path"),
         format!("路径未规范化，可能绕过规则：{zh}；请由网关规范化路径"),
     )
+}
+
+/// Lists the names of headers.
+fn names(headers: &[&str]) -> String {
+    headers.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn choice_texts(fault: &ChoiceFault) -> (String, String) {
@@ -341,6 +364,18 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
         ChoiceFault::SlashAtEnd { written } => (
             format!("a rule is written for {}, and this path differs from it only by a slash at the end, which servers may take for the same: add a rule for this path, or let the gateway normalise it", quoted(written)),
             format!("已有针对 {} 的规则，而该路径与之仅差末尾斜杠，服务器可能视为相同：请为该路径添加规则，或由网关规范化", quoted(written)),
+        ),
+        ChoiceFault::SuffixAtEnd { written } => (
+            format!("a rule is written for {}, and this path differs from it only by a suffix of its last segment, which servers may take for a format of the same: add a rule for this path, or let the gateway refuse it", quoted(written)),
+            format!("已有针对 {} 的规则，而该路径与之仅差最后一段的后缀，服务器可能视为同一资源的不同格式：请为该路径添加规则，或由网关拒绝", quoted(written)),
+        ),
+        ChoiceFault::MethodOverridden { header, says } => (
+            format!("the request header `{header}` asks for the method {}, which servers may follow in place of the request's own, and the rules here differ by method: let the gateway strip {}", quoted(says), names(&METHOD_OVERRIDES)),
+            format!("请求头 `{header}` 要求按 {} 方法处理，服务器可能以其代替请求自身的方法，而规则按请求方法区分：请由网关去掉 {}", quoted(says), names(&METHOD_OVERRIDES)),
+        ),
+        ChoiceFault::PathOverridden { header, says } => (
+            format!("the request header `{header}` asks for {}, which servers may follow in place of the request's own path, and the rules here differ by path: let the gateway strip {}", quoted(says), names(&PATH_OVERRIDES)),
+            format!("请求头 `{header}` 要求处理 {}，服务器可能以其代替请求自身的路径，而规则按路径区分：请由网关去掉 {}", quoted(says), names(&PATH_OVERRIDES)),
         ),
         ChoiceFault::HostNotSeen => (
             "rules go by the host, and the gateway does not see a host: let it send the host".to_owned(),
@@ -363,8 +398,8 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
             "该主机的规则按路径区分，而网关看不到路径：请添加不限路径、且在 `methods` 中列出 CONNECT 的规则，普通连接则添加按 `sni` 匹配的规则".to_owned(),
         ),
         ChoiceFault::InsideTunnel => (
-            "what goes through this tunnel or connection is not seen, and could meet the conditions of another rule for this place: add a rule that names CONNECT in `methods`, and for plain connections no rule with methods or headers beside the one that goes by `sni`".to_owned(),
-            "网关看不到该隧道或连接内的内容，其中的请求可能满足同处另一规则的条件：请添加在 `methods` 中列出 CONNECT 的规则；普通连接则不要在按 `sni` 匹配的规则旁设置含请求方法或请求头条件的规则".to_owned(),
+            "what goes through this tunnel or connection is not seen, and could come to another rule than the request itself: for tunnels add a rule that names CONNECT in `methods`; for plain connections write no rule with methods or headers beside the one with `sni`".to_owned(),
+            "网关看不到该隧道或连接内的内容，其中的请求可能适用另一规则：隧道请添加在 `methods` 中列出 CONNECT 的规则；普通连接请勿在按 `sni` 匹配的规则旁设置含请求方法或请求头条件的规则".to_owned(),
         ),
         ChoiceFault::ServerNameNotSeen => (
             "rules for this host go by the TLS server name, and the gateway does not see it: let it send the server name (Envoy: `include_tls_session`), or let the rules go by `host`".to_owned(),

@@ -61,6 +61,9 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::Choice(ChoiceFault::ConditionsNotMet { rules: rules() }),
         Fault::Choice(ChoiceFault::Ambiguous { rules: rules() }),
         Fault::Choice(ChoiceFault::SlashAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::SuffixAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::MethodOverridden { header: "x-http-method", says: word.to_owned() }),
+        Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url", says: word.to_owned() }),
     ];
     let bodies =
         [BodyFault::WrongKind, BodyFault::InOtherCapitals, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
@@ -77,6 +80,7 @@ fn faults(word: &str) -> Vec<Fault> {
         PathFault::Encoding,
         PathFault::EncodedTwice,
         PathFault::Parameters,
+        PathFault::DotOrBlankAtEnd,
         PathFault::TooLong,
     ];
     faults.extend(paths.map(Fault::Path));
@@ -102,7 +106,7 @@ fn nothing(word: &str) -> Unlabelled {
 fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
     let mut page = String::new();
     let mut add = |unlabelled: &Unlabelled| {
-        for Explained { code, field, en, zh } in explain(unlabelled) {
+        for Explained { code, field, en, zh, about: _ } in explain(unlabelled) {
             let _ = writeln!(page, "{code} at {field}\n  {en}\n  {zh}");
         }
     };
@@ -136,7 +140,7 @@ fn a_status_fits_into_headers_whatever_the_request_says() {
         }
         all.push(Unlabelled::Wrong(problems));
         for unlabelled in &all {
-            let status = status::to_status(&status::unlabelled(unlabelled));
+            let status = status::unlabelled(unlabelled).to_status();
             let message: usize = status.message().bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
             let bytes = message + status.details().len().div_ceil(3) * 4;
             assert!(bytes < 8_192 - 512, "{bytes}: {}", status.message());

@@ -18,6 +18,7 @@ pub mod plain;
 pub mod policy_status;
 mod problem;
 pub mod raw;
+pub mod refusal;
 pub mod refused;
 pub mod squid;
 pub mod status;

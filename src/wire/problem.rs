@@ -208,7 +208,10 @@ fn not_a_country(code: &str, nearest: Option<&str>) -> (String, String) {
     let code = quoted(code);
     let (en, zh) = match nearest.map(quoted) {
         Some(nearest) => (format!("did you mean {nearest}?"), format!("是否为 {nearest}？")),
-        None => fixed(("use two capital letters, such as `DE`", "请用两位大写字母，如 `DE`")),
+        None => fixed((
+            "use a code of that standard in two capital letters, such as `DE`",
+            "请用该标准的两位大写字母代码，如 `DE`",
+        )),
     };
     (format!("{code} is no ISO 3166-1 country code: {en}"), format!("{code} 不是 ISO 3166-1 国家和地区代码：{zh}"))
 }

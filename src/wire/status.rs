@@ -17,7 +17,8 @@ use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
 use super::labels::{self, Explained};
 use super::problem::{self, Wording};
-use crate::domain::asked::Violation;
+use super::refusal::{About, Refusal, Said};
+use crate::domain::asked::{Need, Problem, Violation};
 use crate::domain::gateway::Unlabelled;
 
 /// Most bytes of violations that one status lists; the first is listed whatever its size.
@@ -36,18 +37,14 @@ const SHOWN_CHARACTERS_MAX: usize = 64;
 /// This is the form that stands inside a batch or a stream; [`to_status`] makes one of it that
 /// ends a call.
 pub fn invalid(violations: &[Violation]) -> RpcStatus {
-    let Some(first) = violations.first() else { return unresolved() };
-    let mut listed: Vec<FieldViolation> = Vec::new();
-    let mut bytes = 0;
-    for Violation { field, problem } in violations {
-        let entry = field_violation(field, problem::wording(problem));
-        bytes += entry.encoded_len();
-        if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
-            break;
-        }
-        listed.push(entry);
-    }
-    let first = format!("{}: {}", first.field, problem::wording(&first.problem).en);
+    refuse(violations).into_status()
+}
+
+/// The same, with what it says beside the status.
+pub fn refuse(violations: &[Violation]) -> Refusal {
+    let listed = listed(violations.iter().map(said));
+    let Some(first) = listed.first() else { return unresolved() };
+    let first = format!("{}: {}", first.field, first.en);
     let message = match violations.len() {
         1 => format!("invalid request: {first}"),
         count if listed.len() < count => {
@@ -58,36 +55,52 @@ pub fn invalid(violations: &[Violation]) -> RpcStatus {
     bad_request(message, listed)
 }
 
-/// Refuses a request of a gateway whose labels are no transfer.
-pub fn unlabelled(unlabelled: &Unlabelled) -> RpcStatus {
-    let explained = labels::explain(unlabelled);
-    let Some(first) = explained.first() else { return unresolved() };
-    let message = format!("invalid labels: {}: {}", first.field, first.en);
-    let mut listed: Vec<FieldViolation> = Vec::new();
+fn said(Violation { field, problem }: &Violation) -> Said {
+    let Wording { reason, en, zh } = problem::wording(problem);
+    let about = match (problem, field.strip_prefix("transfer.")) {
+        (Problem::OtherExportersFlow { .. }, _) => About::OtherExportersFlow,
+        (_, None) => About::Other,
+        (Problem::Missing(Need::NoLedger | Need::NoLedgerForScenario), Some(path)) => About::Total(path.to_owned()),
+        (_, Some(path)) => About::Transfer(path.to_owned()),
+    };
+    Said { field: field.clone(), reason: reason.to_owned(), en, zh, about }
+}
+
+/// Returns the first of what is wrong, as much as a status has room for.
+fn listed(all: impl Iterator<Item = Said>) -> Vec<Said> {
+    let mut listed: Vec<Said> = Vec::new();
     let mut bytes = 0;
-    for Explained { code, field, en, zh } in explained {
-        let entry = field_violation(&field, Wording { reason: code, en, zh });
-        bytes += entry.encoded_len();
+    for said in all {
+        bytes += field_violation(&said).encoded_len();
         if !listed.is_empty() && VIOLATIONS_BYTES_MAX < bytes {
             break;
         }
-        listed.push(entry);
+        listed.push(said);
     }
-    bad_request(message, listed)
+    listed
+}
+
+/// Refuses a request of a gateway whose labels are no transfer.
+pub fn unlabelled(unlabelled: &Unlabelled) -> Refusal {
+    let said =
+        |Explained { code, field, en, zh, about }: Explained| Said { field, reason: code.to_owned(), en, zh, about };
+    let listed = listed(labels::explain(unlabelled).into_iter().map(said));
+    let Some(first) = listed.first() else { return unresolved() };
+    bad_request(format!("invalid labels: {}: {}", first.field, first.en), listed)
 }
 
 /// Refuses a question that says nothing of what it is about.
-pub fn nothing_seen() -> RpcStatus {
+pub fn nothing_seen() -> Refusal {
     let wording = Wording {
         reason: "NOTHING_SEEN",
         en: "the gateway says neither host, method, path nor TLS server name: let it send the request, or of a connection the server name (Envoy: `include_tls_session` and the TLS inspector)".to_owned(),
         zh: "网关未提供主机名、请求方法、路径或 TLS 服务器名称：请让网关提供请求内容，连接则提供服务器名称（Envoy：`include_tls_session` 与 TLS inspector）".to_owned(),
     };
-    bad_request(format!("invalid labels: request: {}", wording.en), vec![field_violation("request", wording)])
+    one("invalid labels", "request", wording)
 }
 
 /// Refuses a request whose gateway says of counting what is neither `yes` nor `no`.
-pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
+pub fn unreadable_record_wish(key: &str, text: &str) -> Refusal {
     let text: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
     let text = text.escape_debug();
     let wording = Wording {
@@ -95,8 +108,7 @@ pub fn unreadable_record_wish(key: &str, text: &str) -> RpcStatus {
         en: format!("`{key}` of the gateway's context is `{text}`: write `yes` to count the transfer, or leave it out"),
         zh: format!("网关上下文的 `{key}` 为 `{text}`：需计数请填 `yes`，否则不填"),
     };
-    let field = format!("context {key}");
-    bad_request(format!("invalid labels: {field}: {}", wording.en), vec![field_violation(&field, wording)])
+    one("invalid labels", &format!("context {key}"), wording)
 }
 
 /// Returns a violation on a line, in both languages.
@@ -123,8 +135,7 @@ pub fn malformed(error: &DecodeError) -> Status {
         en: format!("not a valid protobuf message: {problem}: encode it from the contract of the service"),
         zh: format!("不是有效的 protobuf 消息（{problem}）：请按该服务的协议编码"),
     };
-    let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
-    to_status(&bad_request(format!("invalid request: {place}{}", wording.en), vec![field_violation(&field, wording)]))
+    one("invalid request", &field, wording).to_status()
 }
 
 /// What there is too much of.
@@ -166,11 +177,11 @@ pub enum Unavailable {
 
 /// Refuses a call that another server, or this one later, can answer.
 pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
-    to_status(&unanswered(why, retry_after_ms))
+    unanswered(why, retry_after_ms).to_status()
 }
 
 /// The same in the form that stands inside a batch or a stream.
-pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
+pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> Refusal {
     let (en, zh) = match why {
         Unavailable::NoSnapshot => ("no valid policies are loaded: try again later", "尚未加载有效政策：请稍后重试"),
         Unavailable::Draining => (
@@ -186,7 +197,8 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> RpcStatus {
             "目前无法读写累计人数：不得放行，请按 RetryInfo 所示时间后重试",
         ),
     };
-    rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)])
+    let status = rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]);
+    whole(status, "", en, zh)
 }
 
 /// Refuses a call whose caller has stopped waiting.
@@ -222,7 +234,7 @@ pub enum Uncounted {
 }
 
 /// Refuses a call of the ledger that is well-formed. Whoever reads it must not let a transfer pass.
-pub fn uncounted(why: Uncounted) -> Status {
+pub fn uncounted(why: Uncounted) -> Refusal {
     let (code, reason, en, zh) = match why {
         Uncounted::OtherTransfer => (
             Code::AlreadyExists,
@@ -285,7 +297,7 @@ pub fn uncounted(why: Uncounted) -> Status {
             "台账中首次答复的记录无法读取：不得放行，请告知服务器运维人员",
         ),
     };
-    to_status(&rpc_status(code, en.to_owned(), vec![error_info(reason), localized(zh)]))
+    whole(rpc_status(code, en.to_owned(), vec![error_info(reason), localized(zh)]), reason, en, zh)
 }
 
 /// Ends a wait for a digest that has not come into force.
@@ -307,10 +319,7 @@ pub fn malformed_digest() -> Status {
         en: "not a digest: write `blake3:` and 64 lower-case hexadecimal digits".to_owned(),
         zh: "不是有效的摘要：应为 `blake3:` 加64位小写十六进制数字".to_owned(),
     };
-    to_status(&bad_request(
-        format!("invalid request: digest: {}", wording.en),
-        vec![field_violation("digest", wording)],
-    ))
+    one("invalid request", "digest", wording).to_status()
 }
 
 /// Refuses a request for what only HTTP can get wrong, or finds nothing at, in both languages.
@@ -319,32 +328,8 @@ pub fn in_words(code: Code, en: &str, zh: &str) -> RpcStatus {
 }
 
 /// Refuses a request for one field that cannot be made sense of.
-pub fn unreadable(field: &str, reason: &'static str, en: String, zh: String) -> RpcStatus {
-    let wording = Wording { reason, en, zh };
-    bad_request(format!("invalid request: {field}: {}", wording.en), vec![field_violation(field, wording)])
-}
-
-/// Says whether it is for the caller to do something else: the same request again would be refused again.
-pub fn is_callers(status: &Status) -> bool {
-    match status.code() {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::PermissionDenied
-        | Code::Unauthenticated => true,
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss => false,
-    }
+pub fn unreadable(field: &str, reason: &'static str, en: String, zh: String) -> Refusal {
+    one("invalid request", field, Wording { reason, en, zh })
 }
 
 /// Returns the status that ends a call.
@@ -362,23 +347,38 @@ pub fn to_rpc_status(status: &Status) -> RpcStatus {
 }
 
 /// The domain refused and said no reason. That cannot happen; if it does, nothing may pass.
-fn unresolved() -> RpcStatus {
+fn unresolved() -> Refusal {
     let message = "the request could not be resolved against the policies: report this to the operator of the server";
-    rpc_status(Code::Internal, message.to_owned(), Vec::new())
+    whole(rpc_status(Code::Internal, message.to_owned(), Vec::new()), "", message, message)
 }
 
-fn field_violation(field: &str, Wording { reason, en, zh }: Wording) -> FieldViolation {
+/// A refusal that says one thing, of the request as a whole.
+fn whole(status: RpcStatus, reason: &str, en: &str, zh: &str) -> Refusal {
+    let [field, reason, en, zh] = ["", reason, en, zh].map(str::to_owned);
+    Refusal { status, said: vec![Said { field, reason, en, zh, about: About::Other }] }
+}
+
+/// A refusal for one field; empty: for the message.
+fn one(what: &str, field: &str, Wording { reason, en, zh }: Wording) -> Refusal {
+    let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
+    let message = format!("{what}: {place}{en}");
+    let (field, reason) = (field.to_owned(), reason.to_owned());
+    bad_request(message, vec![Said { field, reason, en, zh, about: About::Other }])
+}
+
+fn field_violation(Said { field, reason, en, zh, about: _ }: &Said) -> FieldViolation {
     FieldViolation {
-        field: field.to_owned(),
+        field: field.clone(),
         description: format!("{en} / {zh}"),
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         localized_message: None,
     }
 }
 
-fn bad_request(message: String, field_violations: Vec<FieldViolation>) -> RpcStatus {
-    let value = pb::BadRequest { field_violations }.encode_to_vec();
-    rpc_status(Code::InvalidArgument, message, vec![Any { type_url: BadRequest::TYPE_URL.to_owned(), value }])
+fn bad_request(message: String, said: Vec<Said>) -> Refusal {
+    let value = pb::BadRequest { field_violations: said.iter().map(field_violation).collect() }.encode_to_vec();
+    let details = vec![Any { type_url: BadRequest::TYPE_URL.to_owned(), value }];
+    Refusal { status: rpc_status(Code::InvalidArgument, message, details), said }
 }
 
 fn retry(after_ms: u32) -> Any {

@@ -174,7 +174,7 @@ fn what_the_ledger_refuses_says_why_in_both_languages() {
     ];
     let mut reasons = Vec::new();
     for (why, code) in all {
-        let status = uncounted(why);
+        let status = uncounted(why).to_status();
         assert_eq!(status.code(), code, "{why:?}");
         let details = status.get_error_details();
         let localized = details.localized_message().unwrap();

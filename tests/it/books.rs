@@ -44,7 +44,7 @@ impl Books {
     /// Returns services that decide by the shipped lists and catalogue, and by these clearances beside the registry's.
     pub(crate) fn with(clearances: &str) -> Self {
         let mut files = shipped::policies();
-        let text = format!("format: 1\nkind: registry\nclearances:\n{clearances}");
+        let text = format!("format: 1\nkind: registry\nclearances:\n{clearances}\ncomplete: yes\n");
         files.push(PolicyFile { path: "registry/of-the-test.yaml".into(), text });
         Self::of(Arc::new(Live::new(World::new(files).snapshot)))
     }

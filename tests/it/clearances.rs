@@ -36,7 +36,7 @@ fn extension(cap: &str, further: &str) -> Vec<(&'static str, Severity, String)> 
         )
     };
     let text = format!(
-        "format: 1\nkind: registry\nclearances:\n{}{}",
+        "format: 1\nkind: registry\nclearances:\n{}{}complete: yes\n",
         clearance("assessment-a", BEFORE, "", "2025-01-01", "2027-12-31"),
         clearance("assessment-b", cap, further, "2028-01-01", "2030-12-31"),
     );
@@ -86,6 +86,7 @@ clearances:
     persons_per_year_max: none
     first_day: 2028-09-01
     last_day: 2031-08-31
+complete: yes
 "
         .to_owned(),
     );

@@ -114,6 +114,35 @@ fn check_reports_and_ends_as_the_findings_are() {
     assert!(done.out.contains("digest blake3:"), "a test file is not part of the policies");
 }
 
+/// Names of files that would write lines of their own, or move the cursor, if they were shown as they are.
+const FORGING: [&str; 3] = [
+    "registry/x\nnote[P024]: all is well.yaml",
+    "registry/\u{1b}[2J\rerror.yaml",
+    "registry/\u{202e}lmay.\u{2028}note[P024]: all is well.yaml",
+];
+
+#[test]
+fn c_names_of_files_forge_no_line_of_check_test_or_diff() {
+    let good = written(&Small::new());
+    for path in FORGING {
+        // A finding with a line, one without, and one of a test.
+        for (path, text) in
+            [(path, "format: 1\nkind: registry\n"), (path, ""), (&path.replace(".yaml", "_test.yaml"), "a")]
+        {
+            let bad = written(&Small::new().and(path, text));
+            let results =
+                [run(&["check", name(&bad)]), run(&["test", name(&bad)]), run(&["diff", name(&good), name(&bad)])];
+            for Done { exit, out, err } in results {
+                assert_eq!(exit, Exit::Findings);
+                let said = out + &err;
+                assert!(said.lines().all(|line| !line.starts_with("note[P024]: all")), "{said}");
+                assert!(!said.contains(['\u{1b}', '\r', '\u{202e}', '\u{2028}']), "{said:?}");
+                assert!(said.contains("\\n") || said.contains("\\u{"), "escaped: {said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn check_writes_json() {
     let bad = written(&Small::new().with(PORT, "zone: port\n", "zone: prot\n"));

@@ -164,6 +164,44 @@ mistakes! {
     case_about_nothing: (TEST, "    transfer:", "    transfers:");
     case_about_two_things: (TEST, "    transfer:\n", "    request: {host: trials.example}\n    transfer:\n");
     case_that_wants_a_rule_of_a_transfer: (TEST, "want: {outcome: allow,", "want: {rule: uploads, outcome: allow,");
+    c_full_width_colon: (OWN, "ciio: no", "ciio：no");
+    c_full_width_colon_in_a_mapping: (CODES, "{zh: 临床试验, en: clinical trial}", "{zh：临床试验, en: clinical trial}");
+    c_full_width_colon_after_the_kind: (OWN, "kind: registry", "kind：registry");
+    c_full_width_colons_everywhere: (GATE, "format: 1\nkind: gateway\nheaders: {flow: x-flow}\nrules:", "format：1\nkind：gateway\nheaders：\nrules：");
+    c_full_width_comma: (OWN, "zones: [port]", "zones: [port，city]");
+    c_full_width_comma_in_a_mapping: (CODES, "{zh: 临床试验, en: clinical trial}", "{zh: 临床试验，en: clinical trial}");
+    c_enumeration_comma: (GATE, "methods: [POST]", "methods: [POST、GET]");
+    c_no_break_space_after_a_colon: (OWN, "ciio: no", "ciio:\u{a0}no");
+    c_no_break_space_at_the_end: (OWN, "ciio: no", "ciio: no\u{a0}");
+    c_no_break_space_as_indentation: (OWN, "    ciio: no", "\u{a0}\u{a0}\u{a0}\u{a0}ciio: no");
+    c_ideographic_space_after_a_colon: (OWN, "ciio: no", "ciio:\u{3000}no");
+    c_ideographic_space_as_indentation: (OWN, "    ciio: no", "\u{3000}\u{3000}ciio: no");
+    c_zero_width_space_in_a_code: (OWN, "sector: pharma\n    scenario: clinical-trial\n    items: [{", "sector: ph\u{200b}arma\n    scenario: clinical-trial\n    items: [{");
+    c_full_width_digits: (NATION, "persons: 1000000", "persons: １００００００");
+    c_full_width_comma_in_a_number: (NATION, "persons: 1000000", "persons: 1，000，000");
+    c_full_width_letters: (OWN, "destination: CH", "destination: ＣＨ");
+    c_curly_quotes: (OWN, "ciio: no", "ciio: “no”");
+    c_curly_quotes_around_a_text: (CODES, "en: clinical trial", "en: “trial: clinical”");
+    c_lenticular_brackets: (OWN, "zones: [port]", "zones: 【port】");
+    c_full_width_hyphen_of_a_list: (OWN, "  - id: trial", "  － id: trial");
+    c_colon_in_a_chinese_text_is_not_blamed: (CODES, "zh: 临床试验", "zh: 依据 GB/T 35273：甲（乙），丙: 丁");
+    c_ciio_on: (OWN, "ciio: no", "ciio: on");
+    c_ciio_true: (OWN, "ciio: no", "ciio: true");
+    c_ciio_y: (OWN, "ciio: no", "ciio: Y");
+    c_ciio_in_chinese: (OWN, "ciio: no", "ciio: 是");
+    c_ciio_off: (OWN, "ciio: no", "ciio: off");
+    c_ciio_maybe: (OWN, "ciio: no", "ciio: maybe");
+    c_yes_no_or_unknown: (PORT, "covers_non_personal: no", "covers_non_personal: false");
+    c_word_that_says_the_opposite: (PORT, "coverage: scenarios", "coverage: scenarios\nsettings: {part_of_large_holding: unimportant, quantitative_boundary: enclusive}");
+    c_destination_uk: (OWN, "destination: CH", "destination: UK");
+    c_destination_el: (OWN, "destination: CH", "destination: el");
+    c_destination_that_is_no_code: (OWN, "destination: CH", "destination: XK");
+    c_destination_by_name: (OWN, "destination: CH", "destination: Germany");
+    a6_last_line_missing: (OWN, "complete: yes\n", "");
+    a6_last_line_cut: (GATE, "complete: yes\n", "complete: ye");
+    a6_last_line_is_not_last: (OWN, "complete: yes\n", "complete: yes\nnote: 后来补上的\n");
+    a6_last_line_twice: (OWN, "complete: yes\n", "complete: yes\ncomplete: yes\n");
+    a6_cut_within_a_bracket: (GATE, "    items: [{code: geo.map}]\ncomplete: yes\n", "    items: [{code: geo.ma");
     several_in_one_run: (CODES, "code: clinical-trial", "code: clinical_trials"), (OWN, "zones: [port]", "zones: [prot]"),
         (PORT, "class: important", "class: imporant"), (TEST, "outcome: allow", "outcome: alow");
 }
@@ -185,7 +223,8 @@ fn the_same_edition_twice() {
 
 #[test]
 fn gateway_headers_twice() {
-    let small = Small::new().and("gateways/zz.yaml", "format: 1\nkind: gateway\nheaders: {flow: x-f}\nrules: []\n");
+    let small = Small::new()
+        .and("gateways/zz.yaml", "format: 1\nkind: gateway\nheaders: {flow: x-f}\nrules: []\ncomplete: yes\n");
     insta::assert_snapshot!(rendered(&small));
 }
 
@@ -196,19 +235,22 @@ fn gateway_place_with_too_many_rules() {
     for index in 0..65 {
         let _ = writeln!(text, "  - {{id: r{index}, match: {{host: a.example, headers: {{x-n: '{index}'}}}}}}");
     }
+    text.push_str("complete: yes\n");
     insta::assert_snapshot!(rendered(&Small::new().and("gateways/zz.yaml", &text)));
 }
 
 #[test]
 fn case_with_two_bodies() {
     let request = "request: {body: {a: 1}, body_text: '{}'}\n    want: {error: NOTHING_MATCHES}\n";
-    let text = format!("format: 1\nkind: test\ncases:\n  - id: b\n    title: b\n    at: 2026-06-01\n    {request}");
+    let text = format!(
+        "format: 1\nkind: test\ncases:\n  - id: b\n    title: b\n    at: 2026-06-01\n    {request}\ncomplete: yes\n"
+    );
     insta::assert_snapshot!(rendered(&Small::new().and("tests/zz_test.yaml", &text)));
 }
 
 #[test]
 fn too_deep() {
-    let deep = format!("format: 1\nkind: registry\nnote: {}{}\n", "[".repeat(40), "]".repeat(40));
+    let deep = format!("format: 1\nkind: registry\nnote: {}{}\ncomplete: yes\n", "[".repeat(40), "]".repeat(40));
     insta::assert_snapshot!(rendered(&Small::new().and("registry/deep.yaml", &deep)));
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use neglist::policy::PolicyFile;
 use neglist::wire::generated::v1;
 use neglist::wire::generated::v1::ledger_service_client::LedgerServiceClient;
 use neglist::wire::generated::vendor::envoy::config::core::v3::{HeaderMap, HeaderValue};
@@ -22,7 +23,11 @@ const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// A server that counts in a file.
 fn start(settings: &[(&str, &str)]) -> (Directory, Process) {
-    let directory = Directory::of(&flows::files());
+    start_with(&flows::files(), settings)
+}
+
+fn start_with(files: &[PolicyFile], settings: &[(&str, &str)]) -> (Directory, Process) {
+    let directory = Directory::of(files);
     let ledger = directory.beside("ledger");
     let policies = directory.policies();
     let arguments = [
@@ -99,6 +104,45 @@ async fn every_outcome_has_its_answer() {
     }
     assert_eq!(verdict(&check(&channel, request(("unheard-of", 1), "1")).await), (3, 400));
     assert_eq!(counted_persons(&channel).await, 0, "asking does not count");
+    drop(channel);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a5_a_tunnel_does_not_pass_by_way_of_headers() {
+    let rules = "format: 1
+kind: gateway
+rules:
+  - {id: strict, match: {host: t.example, methods: [POST]}, flow: uncovered, sensitive_persons: 60000}
+  - {id: lenient, match: {host: t.example, headers: {x-a: '1', x-b: '1'}}, flow: trial, sensitive_persons: 1}
+";
+    let mut files = flows::files();
+    files.push(PolicyFile { path: "gateways/rules.yaml".to_owned(), text: rules.to_owned() });
+    let (_directory, server) = start_with(&files, &[]);
+    let channel = connect(server.grpc()[0]).await;
+    let asked = |method: &str, path: &str, headers: &[&str]| {
+        let mut asked = request(ALLOW, "1");
+        let http = asked.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        (http.method, http.host, http.path) = (method.to_owned(), "t.example:443".to_owned(), path.to_owned());
+        let header =
+            |key: &&str| HeaderValue { key: (*key).to_owned(), value: String::new(), raw_value: b"1".to_vec() };
+        http.header_map = Some(HeaderMap { headers: headers.iter().map(header).collect() });
+        asked
+    };
+    for (method, path, headers, expected) in [
+        ("GET", "/", &["x-a", "x-b"][..], (0, 200)),
+        ("POST", "/", &[], (7, 403)),
+        ("CONNECT", "", &[], (3, 400)),
+        ("CONNECT", "", &["x-a"], (3, 400)),
+        ("CONNECT", "", &["x-a", "x-b"], (3, 400)),
+        ("CONNECT", "/", &["x-a", "x-b"], (3, 400)),
+        // Whatever the method, such a request is the lenient rule's.
+        ("GET", "/", &["x-a", "x-b", "x-http-method-override"], (0, 200)),
+        ("POST", "/", &["x-http-method-override"], (3, 400)),
+    ] {
+        let response = check(&channel, asked(method, path, headers)).await;
+        assert_eq!(verdict(&response), expected, "{method} {path} {headers:?}: {response:?}");
+    }
     drop(channel);
     server.stop().await;
 }

@@ -87,6 +87,40 @@ async fn what_is_allowed_passes_without_labels() {
     }
 }
 
+/// nginx with the question that ingress-nginx puts: a whole URL, the headers of clients let through.
+#[tokio::test(flavor = "multi_thread")]
+async fn c_the_question_of_ingress_nginx_is_understood() {
+    let kind = Kind::Nginx;
+    let directory = Directory::of(&flows::files_with_rules());
+    let ledger = directory.beside("ledger");
+    let settings =
+        [("ledger", ledger.to_str().unwrap()), ("http", "127.0.0.1:0"), ("forward_auth_headers", "x-original-url")];
+    let server = server::start(&directory.policies(), SetClock::at(AT), &settings).await;
+    let http = server::address(&server, "http");
+    let upstream = Upstream::start();
+    let setup = Setup::of(kind)
+        .with(
+            "proxy_set_header X-Original-Host $host;",
+            "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;",
+        )
+        .with(
+            "proxy_set_header X-Original-URI $request_uri;",
+            "proxy_set_header X-Sent-From \"nginx-ingress-controller\";",
+        )
+        .with("proxy_set_header X-Forwarded-Uri \"\";", "proxy_set_header X-Auth-Request-Redirect $request_uri;");
+    let Some(gateway) = setup.asking(&http).sending_to(upstream.port()).start().await else { return };
+    let forged = [("X-Original-URL", "https://partner.example/elsewhere"), ("X-Forwarded-Uri", "/elsewhere")];
+    let forge = |ask: Ask| forged.iter().fold(ask, |ask, (name, value)| ask.with(name, *value));
+    // Of what is allowed the server behind the gateway says the outcome, as it likes.
+    for (asked, status, outcome) in [(ALLOW, 200, "forged"), (FILE, 403, "file"), (CONTRACT, 403, "contract")] {
+        for ask in [post(asked), forge(post(asked))] {
+            let reply = send(&ask, &gateway).await;
+            assert_eq!((reply.status, reply.header("x-neglist-outcome")), (status, outcome), "{}", reply.text());
+        }
+    }
+    assert_eq!(upstream.arrived().len(), 2, "what was allowed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_says_why_and_does_not_leave() {
     for kind in ALL {

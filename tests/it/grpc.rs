@@ -55,7 +55,7 @@ fn asked(case: &Case) -> Asked<'_> {
 fn registry_of(test: &str) -> Option<String> {
     let lines = test.lines().skip_while(|line| *line != "registry:").skip(1);
     let inner: Vec<&str> = lines.map_while(|line| line.strip_prefix("  ")).collect();
-    (!inner.is_empty()).then(|| format!("format: 1\nkind: registry\n{}\n", inner.join("\n")))
+    (!inner.is_empty()).then(|| format!("format: 1\nkind: registry\n{}\ncomplete: yes\n", inner.join("\n")))
 }
 
 /// Checks an answer against its case and against the library.

@@ -132,6 +132,36 @@ async fn a_transfer_in_the_contracts_words_is_decided() {
     assert_eq!(denied["context"]["outcome"], "contract");
 }
 
+/// A word of the caller's may hold what stands between the two languages of a text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a12_a_callers_word_does_not_cut_the_two_languages_of_a_refusal() {
+    let directory = Directory::small();
+    let (_server, address) = counting(&directory).await;
+    for (field, word, properties) in [
+        ("sector", "a / b", json!({"sector": "a / b"})),
+        ("scenario", " / ", json!({"scenario": " / "})),
+        ("destination", "D / E", json!({"destination": "D / E"})),
+        ("data[0].code", "x / y / z", json!({"data": [{"code": "x / y / z"}]})),
+    ] {
+        let mut transfer = json!({
+            "exporter_facts": {}, "destination": "DE", "data": [{"code": "contact.name"}],
+            "persons": {"general": 1}, "year_to_date": {"general": "0"},
+        });
+        transfer.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+        let body = json!({
+            "subject": {"type": "exporter", "id": "somebody"}, "action": {"name": "export"},
+            "resource": {"type": "transfer", "id": "t-1", "properties": transfer},
+        });
+        let answer = ask(&address, ONE, &body);
+        let violation = &answer["context"]["violations"][0];
+        assert_eq!(violation["field"], format!("resource.properties.{field}"), "{answer}");
+        let [en, zh] = ["text_en", "text_zh"].map(|name| violation[name].as_str().unwrap());
+        let quoted = format!("`{word}`");
+        assert!(en.is_ascii() && en.contains(&quoted) && !en.ends_with(&quoted), "{answer}");
+        assert!(!zh.is_ascii() && zh.contains(&quoted) && !zh.contains("unknown"), "{answer}");
+    }
+}
+
 /// Requests of the certification scenario that are not well-formed.
 fn malformed() -> Vec<String> {
     let [subject, action, resource] =
@@ -388,6 +418,7 @@ rules:
     flow: open
     transfer_id: {context: resource.id}
     record: yes
+complete: yes
 ";
 
 const FLOWS: &str = "  - id: open

@@ -188,6 +188,7 @@ rules:
     record: yes
   - {id: pages, match: {host: trials.example, path_prefix: /subjects}, flow: maps}
   - {id: body, match: {host: body.example}, flow: trial, persons: 0, sensitive_persons: {body: /count}}
+complete: yes
 ";
 
 fn with_rules() -> Directory {
@@ -295,6 +296,122 @@ async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
             refused.is_refusal(403);
             let found = (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason"));
             assert_eq!(found, (Some("refused"), Some(reason)), "{unlabelled} {headers:?}");
+        }
+    }
+}
+
+/// The small directory with these rules in place of its own.
+fn ruled(rules: &str) -> Directory {
+    let mut small = Small::new().with(OWN, "clearances:\n", MAPS);
+    let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
+    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}");
+    Directory::of(&small.files)
+}
+
+/// Asks, and returns the code and, of a refusal, its reason.
+fn verdict(answer: &Response) -> (u16, Option<&str>) {
+    (answer.status, answer.header("x-neglist-reason").filter(|_| answer.header("x-neglist-outcome") == Some("refused")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a5_a_tunnel_does_not_pass_by_way_of_headers() {
+    let directory = ruled(
+        "  - {id: strict, match: {host: t.example, methods: [POST]}, flow: trial, persons: 0, sensitive_persons: 60000}
+  - {id: lenient, match: {host: t.example, headers: {x-a: '1', x-b: '1'}}, flow: maps}
+  - {id: named, match: {host: n.example, methods: [CONNECT], headers: {x-a: '1'}}, flow: maps}
+  - {id: rest, match: {host: n.example}, flow: trial, persons: 0, sensitive_persons: 60000}
+",
+    );
+    let (_server, address) = counting(&directory, &[]).await;
+    let (a, b) = ([("x-a", "1")], [("x-b", "1")]);
+    assert_eq!(verdict(&ask(&address, &[&nginx("GET", "t.example", "/"), &a, &b])), (200, None));
+    assert_eq!(verdict(&ask(&address, &[&nginx("POST", "t.example", "/")])), (403, None));
+    for (path, headers) in [("/", [&a[..], &b]), ("t.example:443", [&a, &b])] {
+        let connect = nginx("CONNECT", "t.example:443", path);
+        assert_eq!(verdict(&ask(&address, &[&connect, headers[0], headers[1]])), (403, Some("INSIDE_TUNNEL")));
+    }
+    let connect = nginx("CONNECT", "t.example:443", "/");
+    assert_eq!(verdict(&ask(&address, &[&connect, &a])), (403, Some("CONDITIONS_NOT_MET")));
+    let connect = nginx("CONNECT", "n.example:443", "/");
+    assert_eq!(verdict(&ask(&address, &[&connect, &a])), (200, None));
+    assert_eq!(verdict(&ask(&address, &[&connect])), (403, None), "the rest is decided, as an assessment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_what_servers_may_read_as_another_request_is_refused() {
+    let directory = ruled(
+        "  - {id: patients, match: {host: p.example, path_prefix: /patients}, flow: trial, persons: 0, sensitive_persons: 60000}
+  - {id: export, match: {host: p.example, path: /export}, flow: trial, persons: 0, sensitive_persons: 60000}
+  - {id: rest, match: {host: p.example, path_prefix: /}, flow: maps}
+  - {id: writes, match: {host: m.example, methods: [POST]}, flow: trial, persons: 0, sensitive_persons: 60000}
+  - {id: reads, match: {host: m.example}, flow: maps}
+",
+    );
+    let (_server, address) = counting(&directory, &[]).await;
+    for (path, expected) in [
+        ("/other", (200, None)),
+        ("/patients", (403, None)),
+        ("/patients.", (403, Some("PATH_NOT_NORMALISED"))),
+        ("/patients%20/7", (403, Some("PATH_NOT_NORMALISED"))),
+        ("/export%20", (403, Some("PATH_NOT_NORMALISED"))),
+        ("/export.json", (403, Some("SUFFIX_AT_END"))),
+        ("/export.csv?x=1", (403, Some("SUFFIX_AT_END"))),
+        ("/patients.xml", (403, Some("SUFFIX_AT_END"))),
+    ] {
+        assert_eq!(verdict(&ask(&address, &[&nginx("GET", "p.example", path)])), expected, "{path}");
+    }
+    for (header, says, expected) in [
+        ("X-HTTP-Method-Override", "GET", (200, None)),
+        ("X-HTTP-Method-Override", "POST", (403, Some("METHOD_OVERRIDDEN"))),
+        ("X-HTTP-Method", "post", (403, Some("METHOD_OVERRIDDEN"))),
+        ("X-Method-Override", "PUT", (403, Some("METHOD_OVERRIDDEN"))),
+    ] {
+        let answer = ask(&address, &[&nginx("GET", "m.example", "/"), &[(header, says)]]);
+        assert_eq!(verdict(&answer), expected, "{header}: {says}");
+    }
+    let answer = ask(&address, &[&nginx("GET", "p.example", "/other"), &[("X-Rewrite-URL", "/patients")]]);
+    assert_eq!(verdict(&answer), (403, Some("PATH_OVERRIDDEN")));
+}
+
+/// What ingress-nginx asks with: the headers that its template sets, and those of the client, which it lets through.
+#[tokio::test(flavor = "multi_thread")]
+async fn c_ingress_nginx_asks_with_a_whole_url() {
+    const ASKS: [(&str, &str); 9] = [
+        ("Host", "neglist.neglist.svc.cluster.local"),
+        ("X-Request-ID", "9f0c2c6f0d5f4a4f8a3e1b7c2d9e6a55"),
+        ("X-Original-URL", "https://partner.example/upload?x=1"),
+        ("X-Original-Method", "POST"),
+        ("X-Sent-From", "nginx-ingress-controller"),
+        ("X-Real-IP", "192.0.2.7"),
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Auth-Request-Redirect", "/upload?x=1"),
+        ("User-Agent", "curl/8"),
+    ];
+    let rules = "  - {id: uploads, match: {host: partner.example, path: /upload, methods: [POST]}, flow: maps}
+  - {id: patients, match: {host: partner.example, path: /patients}, flow: trial, persons: 0, sensitive_persons: 60000}
+";
+    for family in ["x-original-url", "either"] {
+        let directory = ruled(rules);
+        let (_server, address) = counting(&directory, &[("forward_auth_headers", family)]).await;
+        let permit = ask(&address, &[&ASKS]);
+        assert_eq!((permit.status, permit.header("x-neglist-gateway-rule")), (200, Some("uploads")), "{family}");
+        let other = |name: &str, text: &'static str| {
+            let mut asks = ASKS;
+            asks.iter_mut().find(|(found, _)| *found == name).unwrap().1 = text;
+            ask(&address, &[&asks])
+        };
+        assert_eq!(verdict(&other("X-Original-URL", "http://partner.example:8080/patients")), (403, None));
+        assert_eq!(verdict(&other("X-Original-URL", "https://partner.example/other")), (403, Some("NOTHING_MATCHES")));
+        assert_eq!(verdict(&other("X-Original-Method", "GET")), (403, Some("CONDITIONS_NOT_MET")));
+        assert_eq!(verdict(&other("X-Original-URL", "/upload")), (403, Some("NOT_A_URL")));
+        let without_method: Vec<_> = ASKS.into_iter().filter(|(name, _)| *name != "X-Original-Method").collect();
+        assert_eq!(verdict(&ask(&address, &[&without_method])), (403, Some("METHOD_NOT_FORWARDED")));
+        // With the annotation `auth-method` it says the path twice, and no host of that family; and clients forge.
+        let is_named = family == "x-original-url";
+        for header in [("X-Original-URI", "/upload?x=1"), ("X-Forwarded-Host", "a.example"), ("X-Forwarded-Uri", "/a")]
+        {
+            let expected = if is_named { (200, None) } else { (403, Some("FORWARDED_HEADERS_DISAGREE")) };
+            assert_eq!(verdict(&ask(&address, &[&ASKS, &[header]])), expected, "{family} {header:?}");
         }
     }
 }

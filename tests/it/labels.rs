@@ -19,13 +19,13 @@ use crate::shipped::{self, LIMITS};
 use crate::small::{GATE, Small};
 
 /// Requests that are asked about under one set of rules.
-const REQUESTS_PER_RULES: usize = 200;
-/// Sets of rules; with `NEGLIST_PROPERTY_CASES` as many as make up so many requests.
-const SETS_DEFAULT: usize = 100;
+const REQUESTS_PER_RULES: usize = 250;
+/// Sets of rules; with `NEGLIST_LABEL_CASES` as many as make up so many requests.
+const SETS_DEFAULT: usize = 60;
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
 fn sets() -> u64 {
-    let cases = std::env::var("NEGLIST_PROPERTY_CASES").ok();
+    let cases = std::env::var("NEGLIST_LABEL_CASES").ok();
     let sets = cases.map_or(SETS_DEFAULT, |text| text.parse::<usize>().unwrap().div_ceil(REQUESTS_PER_RULES));
     u64::try_from(sets).unwrap()
 }
@@ -38,14 +38,14 @@ fn yaml(rules: &[Rule]) -> String {
 fn compiled(rules: &str) -> Snapshot {
     let mut small = Small::new();
     let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
-    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}");
+    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}complete: yes\n");
     let compiled = policy::compile(&small.split().0, &LIMITS);
     compiled.snapshot.unwrap_or_else(|| panic!("{:#?}\n{rules}", compiled.diagnostics))
 }
 
 #[test]
 fn the_compiled_rules_choose_as_the_naive_model_does() {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut seen, mut tunnels) = (BTreeMap::<&str, usize>::new(), BTreeMap::<&str, usize>::new());
     for seed in 0..sets() {
         let mut dice = Dice::Seed(seed.wrapping_mul(0x0100_0000_01B3));
         let rules = random::rules(&mut dice);
@@ -66,11 +66,15 @@ fn the_compiled_rules_choose_as_the_naive_model_does() {
                 Verdict::Refused => "refused",
             };
             *seen.entry(kind).or_default() += 1;
+            if meant.method.as_deref() == Some("CONNECT") {
+                *tunnels.entry(kind).or_default() += 1;
+            }
         }
     }
-    println!("{seen:?}");
+    println!("{seen:?}, of which tunnels {tunnels:?}");
     let all: usize = seen.values().sum();
     assert!(seen.len() == 3 && seen.values().all(|count| all / 20 < *count), "{seen:?}");
+    assert!(tunnels.len() == 3 && tunnels.values().all(|count| all / 500 < *count), "{tunnels:?}");
 }
 
 /// The order of rules and files is nobody's business.
@@ -179,7 +183,7 @@ fn a_case_about_a_request_fails_where_another_rule_or_flow_or_error_comes_out() 
         let text = format!(
             "{cases}  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: trials.example, path: /subjects, \
              method: POST, body: {{count: 3}}}}\n    totals: {{year_to_date: {{general: 0, sensitive: 0}}, \
-             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{{want}}}\n"
+             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{{want}}}\ncomplete: yes\n"
         );
         let mut diagnostics = Vec::new();
         let tests = [PolicyFile { path: "tests/c_test.yaml".into(), text }];

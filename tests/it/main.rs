@@ -19,6 +19,8 @@ mod area;
 mod clearances;
 /// The commands of the policy admin.
 mod commands;
+/// Files that are cut off: no beginning of one is taken for the whole.
+mod cut_off;
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
 /// What a compliance officer reads for each class of mistake.
@@ -109,6 +111,8 @@ mod reload_load;
 mod reload_memory;
 /// Editions that begin at midnight, without a reload.
 mod reload_midnight;
+/// Files that are written in several steps.
+mod reload_steps;
 /// How `neglist serve` starts, refuses to start, and stops.
 mod serve_process;
 /// Servers for tests: the real binary, and one in this process.

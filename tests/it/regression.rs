@@ -92,7 +92,7 @@ sectors:
 
 fn file(index: usize, text: &str) -> PolicyFile {
     let text = text.replace("TEXT", "{zh: 文, en: text}").replace("EVIDENCE", "source: s, confidence: unsure");
-    PolicyFile { path: format!("{index}.yaml"), text }
+    PolicyFile { path: format!("{index}.yaml"), text: format!("{text}complete: yes\n") }
 }
 
 fn list(zone: &str, lower: u64, entries: &str) -> String {

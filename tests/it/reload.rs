@@ -201,7 +201,7 @@ async fn directories_may_come_and_go() {
             let facts = "name: {zh: 乙, en: B}, zones: [], ciio: no, kinds: []";
             let held = "held: {general: 0, sensitive: 0, specially_sensitive: 0}";
             format!(
-                "format: 1\nkind: registry\nexporters: [{{id: {exporter}, {facts}, {held}}}]\nflows: []\nclearances: []\n"
+                "format: 1\nkind: registry\nexporters: [{{id: {exporter}, {facts}, {held}}}]\nflows: []\nclearances: []\ncomplete: yes\n"
             )
         };
         let path = |name: &str| format!("registry/new-{round}/deep/{name}.yaml");

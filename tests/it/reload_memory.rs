@@ -72,7 +72,7 @@ fn large_registry() -> String {
         let who = format!("exporter: company-{number}, recipient: laboratory-{number}, destination: CH");
         writeln!(text, "  - {{id: flow-{number}, {who}, {what}}}").unwrap();
     }
-    text + "clearances: []\n"
+    text + "clearances: []\ncomplete: yes\n"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,6 +67,8 @@ fn the_schema_finds_what_an_editor_should_mark() {
         (crate::small::CODES, "class: general, source", "source"),
         (crate::small::NATION, "persons: 1000000,", "persons: -1,"),
         (crate::small::TEST, "format: 1", "format: 2"),
+        (crate::small::OWN, "complete: yes\n", ""),
+        (crate::small::GATE, "complete: yes", "complete: no"),
         (crate::small::GATE, "host: trials.example", "host: Trials.example"),
         (crate::small::GATE, "{body: /count}", "{body: /count, header: x-count}"),
     ] {

@@ -64,6 +64,23 @@ async fn bad_policies_refuse_the_start() {
     insta::assert_snapshot!("links_and_encodings", refused(&loops, &[], &[], 0).await);
 }
 
+#[tokio::test]
+async fn c_names_of_files_forge_no_line_of_a_refused_start_or_of_the_log() {
+    let path = "registry/\u{1b}[2J\nerror[P001] all is well.yaml";
+    let directory = Directory::of(&Small::new().and(path, "format: 1\nkind: registry\n").files);
+    let said = refused(&directory, &[], &[], 0).await;
+    assert!(said.contains(r"registry/\u{1b}[2J\nerror[P001] all is well.yaml:2:1"), "{said}");
+    assert!(!said.contains('\u{1b}') && said.lines().all(|line| !line.starts_with("error[P001] all")), "{said}");
+
+    let directory = Directory::small();
+    let mut server =
+        Process::start_with(&directory.policies(), &["127.0.0.1:0"], &[("NEGLIST_POLICY_DEBOUNCE_MS", "1")]);
+    directory.write(path, "format: 1\nkind: registry\n");
+    let logged = until("the refusal in the log", || server.stderr().contains("P050").then(|| server.stderr())).await;
+    assert!(!server.has_ended());
+    assert!(!logged.contains('\u{1b}') && logged.lines().all(|line| !line.starts_with("error[P001] all")), "{logged}");
+}
+
 #[test]
 fn too_few_file_descriptors_are_said_and_more_are_asked_for() {
     // No policies: it logs what is missing, and ends.

@@ -22,6 +22,7 @@ rules:
   - {id: contracted, match: {host: 127.0.0.1, path_prefix: /contract}, flow: trial, sensitive_persons: 10000}
   - {id: assessed, match: {host: 127.0.0.1, path_prefix: /assess}, flow: trial, sensitive_persons: 50000}
   - {id: tunnel, match: {host: localhost, methods: [CONNECT]}, flow: trial, sensitive_persons: 10}
+complete: yes
 ";
 
 async fn serve(directory: &Directory, listen: &str, ledger: &str) -> Server {

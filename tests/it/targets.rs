@@ -50,7 +50,7 @@ fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
         Reading::NoTransfer => panic!("passed by itself"),
-        Reading::Refused(why) => assert!(!status::unlabelled(&why).message.is_empty()),
+        Reading::Refused(why) => assert!(!status::unlabelled(&why).status.message.is_empty()),
     }
 }
 
@@ -64,7 +64,8 @@ pub(crate) fn check_read(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 /// Headers of a question of forward-auth, one a line; the first byte says which family is believed.
 pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     let Some((first, lines)) = bytes.split_first() else { return false };
-    let believed = [Believed::Either, Believed::XOriginal, Believed::XForwarded][usize::from(*first) % 3];
+    let believed =
+        [Believed::Either, Believed::XOriginal, Believed::XForwarded, Believed::XOriginalUrl][usize::from(*first) % 4];
     let mut headers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
@@ -82,7 +83,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             true
         }
         Err(unforwarded) => {
-            assert!(!forwarded::refusal(&unforwarded).message.is_empty());
+            assert!(!forwarded::refusal(&unforwarded).status.message.is_empty());
             false
         }
     }

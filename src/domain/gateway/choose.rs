@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::disguise::{check_method, check_path, stems};
+use super::inside::{Kind, is_of_a_question, said};
 use super::labelled::{ChoiceFault, Fault, Origin};
 use super::place;
 use super::seen::{Context, Header, Seen};
@@ -47,61 +49,6 @@ struct Search<'g, 's, S: ?Sized> {
     key: String,
 }
 
-/// What a door is asked about, by what it sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A request.
-    Request,
-    /// `CONNECT`: what goes through the tunnel is not seen.
-    Tunnel,
-    /// A connection: what goes through it is not seen.
-    Connection,
-    /// An evaluation of `AuthZEN`, which has neither host, method, path, headers nor server name.
-    Question,
-}
-
-/// The method that opens a tunnel.
-const CONNECT: &str = "CONNECT";
-
-impl Kind {
-    fn of<S: Seen + ?Sized>(seen: &S) -> Self {
-        match said(seen.method()) {
-            Some(method) if method.eq_ignore_ascii_case(CONNECT) => Self::Tunnel,
-            Some(_) => Self::Request,
-            None if said(seen.host()).or(said(seen.sni())).is_some() => Self::Connection,
-            None => Self::Question,
-        }
-    }
-
-    /// Says whether methods and headers by which a rule goes may be met by what is not seen of it.
-    fn hides(self, conditions: &Conditions) -> bool {
-        match self {
-            Self::Request | Self::Question => false,
-            Self::Tunnel => !names_connect(conditions),
-            Self::Connection => true,
-        }
-    }
-
-    /// Says whether a rule is written for what has no path, though other rules of the host go by the path.
-    fn is_meant_by(self, found: Option<&Rule>) -> bool {
-        match (self, found) {
-            (Self::Question, _) => true,
-            (Self::Request, _) | (Self::Tunnel | Self::Connection, None) => false,
-            (Self::Tunnel, Some(rule)) => names_connect(&rule.conditions),
-            (Self::Connection, Some(rule)) => rule.sni != HostPattern::Any,
-        }
-    }
-}
-
-fn names_connect(conditions: &Conditions) -> bool {
-    conditions.methods.iter().any(|method| method.as_ref() == CONNECT)
-}
-
-/// Absent and empty are the same.
-fn said(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
 /// What is written for a path.
 struct Paths<'g> {
     /// What was found.
@@ -128,6 +75,19 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         if self.is_of_a_host_by_its_server_name(found)? {
             return Err((Origin::Sni, Fault::Choice(ChoiceFault::OnlyServerName)));
         }
+        if self.has_a_path_by_its_server_name(found)? {
+            return Err((Origin::Path, Fault::Choice(ChoiceFault::PathNotSeen)));
+        }
+        if let (Some(of_path), Some((place, _))) = (of_path, place) {
+            let mut beside = place.iter().filter_map(|index| self.gateway.rule(*index));
+            let is_answered = match found {
+                Some(rule) => self.kind.is_answered(rule, of_path, beside),
+                None => !beside.any(|rule| self.kind.may_meet(&rule.conditions, self.seen)),
+            };
+            if !is_answered {
+                return Err((Origin::Request, Fault::Choice(ChoiceFault::InsideTunnel)));
+            }
+        }
         Ok(found)
     }
 
@@ -139,13 +99,23 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         }
         let Some(name) = said(self.seen.sni()) else { return Ok(false) };
         let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
-        let by_name = match found.map(|rule| &rule.sni) {
-            None | Some(HostPattern::Any) => 0,
-            Some(HostPattern::Exact(name)) => name.len(),
-            // As its key: with the dot before it.
-            Some(HostPattern::Below(suffix)) => 1 + suffix.len(),
-        };
+        let by_name = key_length(found);
         Ok(self.of_name(&name).is_some_and(|(_, key)| by_name < key.len()))
+    }
+
+    /// Says whether rules that are as much about the server name of a connection as the one that was found go by the path.
+    fn has_a_path_by_its_server_name(&mut self, found: Option<&Rule>) -> Result<bool, (Origin, Fault)> {
+        let gateway = self.gateway;
+        if self.kind != Kind::Connection || gateway.servers_with_paths.is_empty() {
+            return Ok(false);
+        }
+        // Rules of a host are looked at for its own paths.
+        let found = found.filter(|rule| rule.host == HostPattern::Any);
+        let (Some(found), Some(name)) = (found, said(self.seen.sni())) else { return Ok(false) };
+        let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
+        let mut keys = std::iter::once(name.as_ref()).chain(suffixes(&name, gateway.suffix_parts_max));
+        let by_name = key_length(Some(found));
+        Ok(keys.any(|key| by_name <= key.len() && self.get(&gateway.servers_with_paths, key).is_some()))
     }
 
     /// Returns the number of the most specific host that rules are written for, and its key: the longer, the more specific.
@@ -188,14 +158,18 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         if !of_host.has_paths {
             return Ok(Paths { of_path: without_path, is_hidden: false });
         }
-        let path = place::path(self.seen.path().unwrap_or_default());
+        // A path that a CONNECT has says nothing of what is inside.
+        let seen = self.seen.path().filter(|_| self.kind != Kind::Tunnel);
+        let path = place::path(seen.unwrap_or_default());
         let Some(path) = path.map_err(|fault| (Origin::Path, Fault::Path(fault)))? else {
             return Ok(Paths { of_path: without_path, is_hidden: true });
         };
-        let found = match self.exact_path(host, &path)? {
-            Some(number) => Some(number),
-            None => self.prefix(host, &path),
-        };
+        check_path(self.seen, &path)?;
+        let mut found = self.exact_path(host, &path)?;
+        if found.is_none() {
+            self.check_suffix(host, &path)?;
+            found = self.prefix(host, &path);
+        }
         let found = found.and_then(|number| self.gateway.of_path(number));
         Ok(Paths { of_path: found.or(without_path), is_hidden: false })
     }
@@ -219,6 +193,37 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         }
         self.key = key;
         found
+    }
+
+    /// Checks that no rule is written for a path that differs only by a suffix of its last segment, such as `.json`. Many
+    /// frameworks take the two for the same.
+    fn check_suffix(&mut self, host: Option<u32>, path: &str) -> Result<(), (Origin, Fault)> {
+        let gateway = self.gateway;
+        let mut key = std::mem::take(&mut self.key);
+        let whole = path.strip_suffix('/').unwrap_or(path);
+        path_key(&mut key, host, '^', whole);
+        let is_written = self.get(&gateway.paths, &key).is_some();
+        let mut written = None;
+        for stem in stems(path, gateway.path_bytes_max).filter(|_| !is_written) {
+            for (kind, end) in [('=', ""), ('=', "/"), ('^', "")] {
+                path_key(&mut key, host, kind, stem);
+                key.push_str(end);
+                if written.is_none() && self.get(&gateway.paths, &key).is_some() {
+                    written = Some(format!("{stem}{end}"));
+                }
+            }
+        }
+        if !is_written && written.is_none() && !gateway.stems.is_empty() {
+            for stem in std::iter::once(whole).chain(stems(path, gateway.path_bytes_max)) {
+                path_key(&mut key, host, '.', stem);
+                let number = self.get(&gateway.stems, &key);
+                written = written.or(number.and_then(|number| gateway.written_with_suffix(number)).map(str::to_owned));
+            }
+        }
+        self.key = key;
+        let Some(written) = written else { return Ok(()) };
+        let written = super::value::shown(&written);
+        Err((Origin::Path, Fault::Choice(ChoiceFault::SuffixAtEnd { written })))
     }
 
     /// Returns the longest prefix of a path.
@@ -308,10 +313,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             self.cost.compared += 1;
             match meets(&rule.conditions, self.seen, self.kind)? {
                 Meets::All => holding.push(rule),
-                Meets::AllButTheMethod => {
-                    is_met_inside |= self.kind.hides(&rule.conditions);
-                    other_methods.push(rule);
-                }
+                Meets::AllButTheMethod => other_methods.push(rule),
                 Meets::PerhapsInside => is_met_inside = true,
                 Meets::NotSeen(what) => unseen = unseen.or(Some(what)),
                 Meets::Not => {}
@@ -324,7 +326,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             return Err(unseen);
         }
         let fault = match (holding.as_slice(), whose) {
-            ([rule], _) if is_met_inside && self.kind.hides(&rule.conditions) => ChoiceFault::InsideTunnel,
+            ([_], _) if is_met_inside => ChoiceFault::InsideTunnel,
             ([rule], _) => return Ok(Some(rule)),
             ([], Whose::Anybodys) if other_methods.is_empty() => return Ok(None),
             ([], Whose::Anybodys) => ChoiceFault::ConditionsNotMet { rules: named(other_methods.into_iter()) },
@@ -347,6 +349,16 @@ enum Whose {
     Anybodys,
 }
 
+/// Returns the length of the key of a rule's server name: the longer, the more specific.
+fn key_length(found: Option<&Rule>) -> usize {
+    match found.map(|rule| &rule.sni) {
+        None | Some(HostPattern::Any) => 0,
+        Some(HostPattern::Exact(name)) => name.len(),
+        // With the dot before it.
+        Some(HostPattern::Below(suffix)) => 1 + suffix.len(),
+    }
+}
+
 fn named<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<String> {
     rules.take(NAMED_MAX).map(|rule| rule.id.to_string()).collect()
 }
@@ -367,7 +379,7 @@ enum Meets {
     All,
     /// It is what the rule is about, but for its method.
     AllButTheMethod,
-    /// Not by itself, but what goes through the tunnel may, and is not seen.
+    /// Not by itself, but what goes through the connection may, and is not seen.
     PerhapsInside,
     /// All that can be told, and this cannot.
     NotSeen((Origin, Fault)),
@@ -387,7 +399,7 @@ fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S, kind: Kind) -> Res
             Context::Text(_) | Context::Absent | Context::NotSeen => return Ok(Meets::Not),
         }
     }
-    let otherwise = if kind.hides(conditions) { Meets::PerhapsInside } else { Meets::Not };
+    let otherwise = if kind == Kind::Connection { Meets::PerhapsInside } else { Meets::Not };
     let mut unclear = None;
     for (name, value) in headers {
         let origin = || Origin::Header(name.to_string());
@@ -417,16 +429,12 @@ fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S, kind: Kind) -> Res
     if method.bytes().any(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
         return Err((Origin::Method, Fault::Choice(ChoiceFault::MethodNotInCapitals)));
     }
+    check_method(seen, method)?;
     Ok(match (methods.iter().any(|known| known.as_ref() == method), met) {
         (true, met) => met,
         (false, Meets::All) => Meets::AllButTheMethod,
         (false, _) => otherwise,
     })
-}
-
-/// Says whether a key is one that the evaluations of `AuthZEN` have, and no request at another door.
-fn is_of_a_question(key: &str) -> bool {
-    ["subject.", "action.", "resource."].iter().any(|entity| key.starts_with(entity))
 }
 
 /// Says whether a rule is about every request that no rule for a more specific place is about.

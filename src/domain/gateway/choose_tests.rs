@@ -252,6 +252,188 @@ fn what_a_tunnel_hides_may_be_what_a_stricter_rule_is_about() {
     assert_eq!(chosen(&alone, &connect()), "mild");
 }
 
+/// What the CONNECT itself meets, a request inside need not meet.
+#[test]
+fn a5_a_tunnel_does_not_pass_by_way_of_what_its_connect_carries() {
+    let inside = Fault::Choice(ChoiceFault::InsideTunnel);
+    let connect = || request("CONNECT", "t.example:443");
+    let both = || connect().header("x-a", "1").header("x-b", "1");
+    let host = |id, methods: &[&str]| rule(id, "t.example", "", methods);
+    let lenient = || with_header("x-b", "1", with_header("x-a", "1", host("lenient", &[])));
+    let by_method = gateway(vec![host("strict", &["POST"]), lenient()]);
+    let not_met = Fault::Choice(ChoiceFault::ConditionsNotMet { rules: vec!["lenient".into(), "strict".into()] });
+    assert_eq!(unclear(&by_method, &connect()), not_met);
+    assert_eq!(unclear(&by_method, &both()), inside);
+    let one = with_header("x-a", "1", host("lenient", &[]));
+    let plain = gateway(vec![host("strict", &[]), one.clone()]);
+    assert_eq!(unclear(&plain, &connect().header("x-a", "1")), inside);
+    assert_eq!(unclear(&plain, &connect()), inside, "a request inside could have the header");
+    assert_eq!(chosen(&plain, &request("GET", "t.example/").header("x-a", "1")), "lenient");
+    // Alone too: a request inside without the header would be refused.
+    assert_eq!(unclear(&gateway(vec![one]), &connect().header("x-a", "1")), inside);
+    // By way of the context of its route, of its own server name, and of a path that it has.
+    let by_route = gateway(vec![host("strict", &[]), with_context("route", "tunnel", host("lenient", &[]))]);
+    assert_eq!(unclear(&by_route, &connect().context("route", "tunnel")), inside);
+    assert_eq!(unclear(&by_route, &connect().context("route", "other")), inside);
+    let by_name = gateway(vec![host("strict", &[]), with_sni("proxy.example", host("lenient", &[]))]);
+    assert_eq!(unclear(&by_name, &connect().sni("proxy.example")), inside);
+    assert_eq!(unclear(&by_name, &connect().sni("")), inside);
+    let of_any = gateway(vec![rule("strict", "*", "", &[]), with_sni("proxy.example", rule("lenient", "*", "", &[]))]);
+    assert_eq!(unclear(&of_any, &connect().sni("proxy.example")), inside);
+    let by_path =
+        gateway(vec![rule("strict", "t.example", "/patients", &[]), rule("lenient", "t.example", "/**", &[])]);
+    let with_path = request("CONNECT", "t.example:443/other");
+    assert_eq!(unclear(&by_path, &with_path), Fault::Choice(ChoiceFault::PathNotSeen));
+    // A rule that names CONNECT is written for tunnels, whatever else it goes by.
+    let tunnels = with_header("x-a", "1", host("tunnels", &["CONNECT"]));
+    let named = gateway(vec![host("strict", &["POST"]), tunnels.clone(), host("rest", &[])]);
+    assert_eq!(chosen(&named, &connect().header("x-a", "1")), "tunnels");
+    assert_eq!(unclear(&named, &connect()), inside);
+    // What only tunnels meet is met by no request inside; evaluations of AuthZEN have no host.
+    let question = with_context("resource.type", "dataset", host("question", &[]));
+    assert_eq!(chosen(&gateway(vec![tunnels, host("rest", &[]), question]), &connect()), "rest");
+}
+
+#[test]
+fn a5_rules_for_whatever_host_hold_inside_a_tunnel_too() {
+    let inside = Fault::Choice(ChoiceFault::InsideTunnel);
+    let connect = || request("CONNECT", "a.b:443");
+    let strict = |methods: &[&str]| with_header("x-data", "patients", rule("strict", "*", "", methods));
+    for methods in [&[][..], &["POST"], &["CONNECT", "POST"]] {
+        let alone = gateway(vec![strict(methods)]);
+        assert_eq!(unclear(&alone, &connect()), inside, "{methods:?}");
+        assert_eq!(unclear(&alone, &connection("a.b")), inside, "{methods:?}");
+        assert_eq!(chosen(&alone, &connect().without_sight_of("x-data")), "none", "nor are requests at that door");
+        assert_eq!(chosen(&alone, &request("GET", "a.b/")), "none");
+    }
+    assert_eq!(chosen(&gateway(vec![strict(&["CONNECT"])]), &connect()), "none");
+    // The context is the gateway's word on the route, and binds no other.
+    let by_route = gateway(vec![with_context("route", "patients", strict(&[]))]);
+    assert_eq!(chosen(&by_route, &connect()), "none");
+    assert_eq!(chosen(&by_route, &connect().context("route", "other")), "none");
+    assert_eq!(unclear(&by_route, &connect().context("route", "patients")), inside);
+}
+
+#[test]
+fn a5_a_connection_hides_the_paths_of_its_server_name() {
+    let tcp = |id, path: &str| with_sni("s.t", rule(id, "*", path, &[]));
+    let not_seen = Fault::Choice(ChoiceFault::PathNotSeen);
+    for path in ["/patients", "/patients/**"] {
+        let both = gateway(vec![tcp("strict", path), tcp("mild", "")]);
+        assert_eq!(unclear(&both, &connection("s.t")), not_seen);
+        assert_eq!(chosen(&both, &request("GET", "s.t/other").sni("s.t")), "mild");
+    }
+    // A rule for the name itself goes before one for less of it, as it does beside rules for a host.
+    let less = gateway(vec![with_sni("*.t", rule("strict", "*", "/patients", &[])), tcp("mild", "")]);
+    assert_eq!(chosen(&less, &connection("s.t")), "mild");
+    let more = gateway(vec![tcp("strict", "/patients"), with_sni("*.t", rule("mild", "*", "", &[]))]);
+    assert_eq!(unclear(&more, &connection("s.t")), not_seen);
+    assert_eq!(chosen(&more, &connection("u.t")), "mild");
+    // Headers that a door gives a connection are not those of what is inside.
+    let headers = gateway(vec![tcp("strict", ""), with_header("x-a", "1", tcp("mild", ""))]);
+    assert_eq!(unclear(&headers, &connection("s.t").header("x-a", "1")), Fault::Choice(ChoiceFault::InsideTunnel));
+}
+
+#[test]
+fn a11_dots_and_blanks_at_the_ends_of_a_segment_are_no_way_around_a_rule() {
+    let gateway = gateway(vec![
+        rule("strict", "a.b", "/patients/**", &[]),
+        rule("export", "a.b", "/export", &[]),
+        rule("lenient", "a.b", "/**", &[]),
+    ]);
+    let fault = Fault::Path(PathFault::DotOrBlankAtEnd);
+    for target in
+        ["a.b/patients.", "a.b/export%20", "a.b/patients./7", "a.b/%20export", "a.b/export%E3%80%80", "a.b/export.?x=1"]
+    {
+        assert_eq!(unclear(&gateway, &request("GET", target)), fault, "{target}");
+    }
+    assert_eq!(chosen(&gateway, &request("GET", "a.b/a%20b")), "lenient");
+}
+
+#[test]
+fn a11_a_suffix_is_no_way_around_a_rule() {
+    let gateway = gateway(vec![
+        rule("export", "a.b", "/export", &["POST"]),
+        rule("patients", "a.b", "/v1/patients/**", &[]),
+        rule("report", "a.b", "/report.json", &[]),
+        rule("slash", "a.b", "/list/", &[]),
+        rule("asset", "a.b", "/export.css", &[]),
+        rule("lenient", "a.b", "/**", &[]),
+        rule("elsewhere", "c.d", "", &[]),
+    ]);
+    for (target, written) in [
+        ("a.b/export.json", "/export"),
+        ("a.b/export.tar.gz", "/export"),
+        ("a.b/export.json?x=1", "/export"),
+        ("a.b/export.json/", "/export"),
+        ("a.b/v1/patients.xml", "/v1/patients"),
+        ("a.b/report", "/report.json"),
+        ("a.b/report.xml", "/report.json"),
+        ("a.b/list.json", "/list/"),
+    ] {
+        let fault = Fault::Choice(ChoiceFault::SuffixAtEnd { written: written.into() });
+        assert_eq!(unclear(&gateway, &request("POST", target)), fault, "{target}");
+    }
+    for (target, expected) in [
+        ("a.b/export", "export"),
+        ("a.b/export.css", "asset"),
+        ("a.b/report.json", "report"),
+        ("a.b/v1/patients/7.json", "patients"),
+        ("a.b/exports.json", "lenient"),
+        ("a.b/.well-known", "lenient"),
+        ("a.b/export.d/7", "lenient"),
+        ("c.d/export.json", "elsewhere"),
+    ] {
+        assert_eq!(chosen(&gateway, &request("POST", target)), expected, "{target}");
+    }
+}
+
+#[test]
+fn a11_a_header_that_overrides_the_method_is_refused_where_rules_go_by_the_method() {
+    let with_methods = gateway(vec![
+        rule("strict", "a.b", "", &["POST"]),
+        rule("lenient", "a.b", "", &[]),
+        rule("any", "c.d", "", &[]),
+    ]);
+    for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let get = |says| request("GET", "a.b/").header(header, says);
+        for says in ["POST", "post", "PUT", "", "GET, POST"] {
+            let fault = Fault::Choice(ChoiceFault::MethodOverridden { header, says: says.into() });
+            assert_eq!(unclear(&with_methods, &get(says)), fault, "{header}: {says}");
+        }
+        for says in ["GET", "get"] {
+            assert_eq!(chosen(&with_methods, &get(says)), "lenient");
+        }
+        assert_eq!(unclear(&with_methods, &get("GET").header(header, "POST")), Fault::Repeated);
+        assert_eq!(chosen(&with_methods, &request("GET", "a.b/").without_sight_of(header)), "lenient");
+        assert_eq!(chosen(&with_methods, &request("GET", "c.d/").header(header, "POST")), "any");
+    }
+    // A rule that is another one's by its headers does not care.
+    let others = gateway(vec![with_header("x-a", "1", rule("strict", "*", "", &["POST"]))]);
+    assert_eq!(chosen(&others, &request("GET", "a.b/").header("x-http-method", "POST")), "none");
+}
+
+#[test]
+fn a11_a_header_that_overrides_the_path_is_refused_where_rules_go_by_the_path() {
+    let gateway = gateway(vec![
+        rule("strict", "a.b", "/patients", &[]),
+        rule("lenient", "a.b", "/**", &[]),
+        rule("any", "c.d", "", &[]),
+    ]);
+    for header in ["x-original-url", "x-rewrite-url"] {
+        let get = |says| request("GET", "a.b/x%41?q").header(header, says);
+        for says in ["/patients", "https://a.b/patients", "/xA/", "/y/../xA", "xA", "https://a.b", ""] {
+            let fault = Fault::Choice(ChoiceFault::PathOverridden { header, says: says.into() });
+            assert_eq!(unclear(&gateway, &get(says)), fault, "{header}: {says}");
+        }
+        for says in ["/xA", "/x%41?other", "http://a.b:80/xA?q", "/xA?u=http://e/"] {
+            assert_eq!(chosen(&gateway, &get(says)), "lenient", "{header}: {says}");
+        }
+        assert_eq!(unclear(&gateway, &get("/xA").header(header, "/xA")), Fault::Repeated);
+        assert_eq!(chosen(&gateway, &request("GET", "c.d/").header(header, "/patients")), "any");
+    }
+}
+
 #[test]
 fn a_host_of_which_only_the_server_name_is_seen_keeps_its_rules() {
     let only = Fault::Choice(ChoiceFault::OnlyServerName);

@@ -286,6 +286,9 @@ impl Fault {
             Fault::Choice(ChoiceFault::ConditionsNotMet { .. } | ChoiceFault::ServerNameNotMet) => "CONDITIONS_NOT_MET",
             Fault::Choice(ChoiceFault::Ambiguous { .. }) => "RULES_AMBIGUOUS",
             Fault::Choice(ChoiceFault::SlashAtEnd { .. }) => "SLASH_AT_END",
+            Fault::Choice(ChoiceFault::SuffixAtEnd { .. }) => "SUFFIX_AT_END",
+            Fault::Choice(ChoiceFault::MethodOverridden { .. }) => "METHOD_OVERRIDDEN",
+            Fault::Choice(ChoiceFault::PathOverridden { .. }) => "PATH_OVERRIDDEN",
         }
     }
 }
@@ -318,7 +321,7 @@ pub enum ChoiceFault {
     ServerNameNotSeen,
     /// Rules for that host go by the path, the gateway does not see one, and the rule found is not written for that.
     PathNotSeen,
-    /// What goes through a tunnel or a connection may meet the conditions of a stricter rule, and is not seen.
+    /// What goes through a tunnel or a connection may come to another rule than the one found, and is not seen.
     InsideTunnel,
     /// A method that is not written in capitals, where rules go by the method.
     MethodNotInCapitals,
@@ -336,6 +339,25 @@ pub enum ChoiceFault {
     SlashAtEnd {
         /// The path that stands in the rule, shortened.
         written: String,
+    },
+    /// A rule is written for the same path with another suffix of its last segment, or with or without one.
+    SuffixAtEnd {
+        /// The path that stands in the rule, shortened.
+        written: String,
+    },
+    /// Rules go by the method, and a header asks the server to act by another one.
+    MethodOverridden {
+        /// The header.
+        header: &'static str,
+        /// What it says, shortened.
+        says: String,
+    },
+    /// Rules go by the path, and a header asks the server to act on another one.
+    PathOverridden {
+        /// The header.
+        header: &'static str,
+        /// What it says, shortened.
+        says: String,
     },
 }
 
@@ -375,6 +397,8 @@ pub enum PathFault {
     EncodedTwice,
     /// It has parameters (`;`), which servers count to the name or do not.
     Parameters,
+    /// A segment ends with a dot, or begins or ends with a blank, which some servers take off.
+    DotOrBlankAtEnd,
     /// It is longer than any path that is compared.
     TooLong,
 }

@@ -6,11 +6,14 @@
 //! with another is a [`LabelProblem`], and such a request is refused.
 //!
 //! 1. `choose` finds the one rule that is about the request, by the tables of `table` and the
-//!    normal forms of `place`.
+//!    normal forms of `place`. `inside` says what a tunnel or a connection hides, `disguise` what servers may
+//!    read as another method or path.
 //! 2. `label` reads what the rule gives and what label headers say, with `value`, and holds the
 //!    one against the other.
 
 mod choose;
+mod disguise;
+mod inside;
 mod label;
 mod labelled;
 mod place;
@@ -19,6 +22,7 @@ mod table;
 mod value;
 
 pub use choose::{Choice, Cost, is_about_everything};
+pub use disguise::{METHOD_OVERRIDES, PATH_OVERRIDES};
 pub use label::{label, read};
 pub use labelled::{
     BodyFault, ChoiceFault, Fault, HostFault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, LabelledItem,

@@ -98,6 +98,7 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
     while let Some(segment) = segments.next() {
         match segment {
             "." | ".." => return Err(PathFault::DotSegment),
+            _ if segment.ends_with('.') => return Err(PathFault::DotOrBlankAtEnd),
             // The last may be empty: a slash at the end.
             "" if segments.peek().is_some() => return Err(PathFault::EmptySegment),
             _ => {}
@@ -185,8 +186,9 @@ fn rewritten(path: &str) -> Result<String, PathFault> {
         }
         meaning.push(byte);
     }
-    if std::str::from_utf8(&meaning).is_err() {
-        return Err(PathFault::Encoding);
+    let meaning = std::str::from_utf8(&meaning).map_err(|_| PathFault::Encoding)?;
+    if meaning.split('/').any(|segment| segment.trim_matches(is_blank) != segment) {
+        return Err(PathFault::DotOrBlankAtEnd);
     }
     // Looked at last: the digits behind an encoded `%` may have been encoded too.
     let is_code = |rest: &str| rest.bytes().take(2).filter_map(digit).count() == 2;
@@ -194,6 +196,11 @@ fn rewritten(path: &str) -> Result<String, PathFault> {
         return Err(PathFault::EncodedTwice);
     }
     Ok(text)
+}
+
+/// Says whether servers may take a character off the ends of a name: white space of any script, and what has no width.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
 fn push_encoded(text: &mut String, byte: u8) {
@@ -278,7 +285,8 @@ mod tests {
             ("/50%25", "/50%25"),
             ("/50%25-x", "/50%25-x"),
             ("/a:b@c,d=e&f!g(h)*i+j'k$", "/a:b@c,d=e&f!g(h)*i+j'k$"),
-            ("/..a/b..", "/..a/b.."),
+            ("/..a/b..c", "/..a/b..c"),
+            ("/.well-known/a", "/.well-known/a"),
             ("/v1/records%3Aexport", "/v1/records:export"),
             ("/Patient/%24export", "/Patient/$export"),
             ("/a?x#/../b", "/a"),
@@ -349,6 +357,18 @@ mod tests {
             ("/%ff", PathFault::Encoding),
             ("/%252e%252e/patients", PathFault::EncodedTwice),
             ("/%25%32%65/patients", PathFault::EncodedTwice),
+            ("/patients.", PathFault::DotOrBlankAtEnd),
+            ("/patients./7", PathFault::DotOrBlankAtEnd),
+            ("/patients../", PathFault::DotOrBlankAtEnd),
+            ("/...", PathFault::DotOrBlankAtEnd),
+            ("/export%20", PathFault::DotOrBlankAtEnd),
+            ("/%20export", PathFault::DotOrBlankAtEnd),
+            ("/export%20/7", PathFault::DotOrBlankAtEnd),
+            ("/export.%20", PathFault::DotOrBlankAtEnd),
+            ("/export%C2%A0", PathFault::DotOrBlankAtEnd),
+            ("/export%E3%80%80", PathFault::DotOrBlankAtEnd),
+            ("/export%EF%BB%BF", PathFault::DotOrBlankAtEnd),
+            ("/%41.", PathFault::DotOrBlankAtEnd),
             (&long, PathFault::TooLong),
         ] {
             assert_eq!(path(sent), Err(fault), "{sent}");

@@ -12,6 +12,7 @@
 
 use std::fmt::Write as _;
 
+use super::disguise::stems;
 use super::labelled::Record;
 use crate::domain::units::{Class, Ground, Modality};
 use crate::domain::vocabulary::Vocabulary;
@@ -49,6 +50,14 @@ pub struct Gateway {
     pub(super) servers: Vocabulary,
     /// Rules of each server name, by its number.
     of_server: Vec<Place>,
+    /// Server names, whatever the host, by which rules with a path go.
+    pub(super) servers_with_paths: Vocabulary,
+    /// Paths without a suffix that they have in a rule, each within its host: a number of `written_with_suffix`.
+    pub(super) stems: Vocabulary,
+    /// The path in the rule, with its suffix, by its number.
+    written_with_suffix: Vec<Box<str>>,
+    /// Most bytes of a path in a rule.
+    pub(super) path_bytes_max: usize,
     /// Most parts of a host that stands as a suffix.
     pub(super) suffix_parts_max: usize,
     /// Most segments of a prefix.
@@ -246,7 +255,8 @@ pub fn segments(path: &str) -> usize {
     path.split('/').filter(|segment| !segment.is_empty()).count()
 }
 
-/// Returns the key of a path within a host: `=` for the path itself, `^` for what begins with it.
+/// Returns the key of a path within a host: `=` for the path itself, `^` for what begins with it, `.` for what it is without
+/// a suffix.
 pub(super) fn path_key(key: &mut String, host: Option<u32>, kind: char, path: &str) {
     key.clear();
     number(key, host);
@@ -307,6 +317,13 @@ impl Gateway {
                 if kind == '^' {
                     self.prefix_segments_max = self.prefix_segments_max.max(segments(path));
                 }
+                self.path_bytes_max = self.path_bytes_max.max(path.len());
+                for stem in stems(path, path.len()) {
+                    path_key(&mut key, host, '.', stem);
+                    if self.stems.insert(&key).is_ok() {
+                        self.written_with_suffix.push(path.clone());
+                    }
+                }
                 path_key(&mut key, host, kind, path);
                 match self.paths.insert(&key) {
                     Ok(number) => {
@@ -322,7 +339,7 @@ impl Gateway {
             return &mut of_path.any_server;
         }
         of_path.has_servers = true;
-        server_key(&mut key, of_path);
+        let begin = server_key(&mut key, of_path);
         match &rule.sni {
             HostPattern::Any => {}
             HostPattern::Exact(name) => key.push_str(name),
@@ -330,6 +347,10 @@ impl Gateway {
                 self.suffix_parts_max = self.suffix_parts_max.max(1 + suffix.split('.').count());
                 key.extend([".", suffix]);
             }
+        }
+        if let Some(name) = key.get(begin..).filter(|_| host.is_none() && rule.path != PathPattern::Any) {
+            // It stands there already, or does from now on.
+            let (Ok(_) | Err(_)) = self.servers_with_paths.insert(name);
         }
         let (Ok(number) | Err(number)) = self.servers.insert(&key);
         entry(&mut self.of_server, number)
@@ -358,6 +379,11 @@ impl Gateway {
 
     pub(super) fn of_host(&self, number: u32) -> Option<&OfHost> {
         self.of_host.get(number as usize)
+    }
+
+    /// Returns a path that stands in a rule with a suffix, by the number of what it is without.
+    pub(super) fn written_with_suffix(&self, number: u32) -> Option<&str> {
+        self.written_with_suffix.get(number as usize).map(AsRef::as_ref)
     }
 
     pub(super) fn of_path(&self, number: u32) -> Option<&OfPath> {

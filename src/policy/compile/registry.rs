@@ -6,7 +6,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{Builder, dangling, extensions};
-use crate::domain::asked::{ITEMS_MAX, parse_country};
+use crate::domain::asked::{ITEMS_MAX, Problem, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
@@ -20,7 +20,7 @@ use crate::domain::units::{
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
-use crate::policy::decode::{Context, did_you_mean};
+use crate::policy::decode::{Context, clip};
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};
@@ -418,12 +418,19 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
 /// Returns the country of a code; reports one that is none.
 pub(super) fn country(cx: &mut Context<'_>, code: &At<Words>) -> Option<Country> {
     let word = &code.value.0;
-    let country = parse_country(word).ok();
-    if country.is_none() {
-        let help = did_you_mean(&word.to_ascii_uppercase(), Country::assigned());
-        cx.error("P006", code.span, format!("`{word}` is not a country code"), help);
+    match parse_country(word) {
+        Ok(country) => return Some(country),
+        Err(problem) => {
+            let help = match problem {
+                Problem::NotACountry { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+                _ => "write a code of ISO 3166-1 in two capital letters, such as DE \
+                    / 请写 ISO 3166-1 的两位大写字母代码，如 DE"
+                    .to_owned(),
+            };
+            cx.error("P006", code.span, format!("`{}` is not a country code", clip(word)), help);
+        }
     }
-    country
+    None
 }
 
 fn items(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Vec<Item> {

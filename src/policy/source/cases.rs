@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
+use super::closing::Complete;
 use super::registry::Registry;
 use super::request::{CaseRequest, CaseTotals};
 use super::scalar::{At, Class, Day, Ground, Modality, Note, OrNone, PersonCount, Words, YesNo};
@@ -25,6 +26,8 @@ record! {
         pub cases: Vec<Case>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// A case.

@@ -1,5 +1,6 @@
 //! `kind: catalogue`: the codes of zones, sectors, scenarios, kinds of data and attributes.
 
+use super::closing::Complete;
 use super::scalar::{At, Bilingual, Class, Code, Confidence, Note, Source, Sources, Table, YesNo};
 use super::{Format, Kind};
 use crate::policy::decode::record;
@@ -29,6 +30,8 @@ record! {
         pub items: Vec<Item>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// A zone.

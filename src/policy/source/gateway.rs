@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::closing::Complete;
 use super::scalar::{At, Class, Code, Ground, Modality, Name, Note, PersonCount, Rows, Table, Words, YesNo};
 use super::{Format, Kind};
 use crate::domain::asked::CODE_BYTES_MAX;
@@ -29,6 +30,8 @@ record! {
         pub rules: Rows<GatewayRule>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// Names of the label headers; one that is left out keeps its usual name.
@@ -330,8 +333,8 @@ fn path_help(text: &str) -> Option<String> {
         Ok(Some(compared)) if compared == text => None,
         Ok(Some(compared)) => Some(format!("write it as it is compared: `{compared}`")),
         Ok(None) | Err(_) => Some(
-            "begin it with a slash, without `.`, `..` and empty segments, and with other than plain characters \
-             percent-encoded, such as `/v1/patients`"
+            "begin it with a slash, without `.`, `..` and empty segments, without dots at the end of a segment and \
+             blanks at either end, and with other than plain characters percent-encoded, such as `/v1/patients`"
                 .to_owned(),
         ),
     }

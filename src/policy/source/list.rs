@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::closing::Complete;
 use super::scalar::{
     At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Rows, Small, Source,
     Sources, Table, Words, YesNo, YesNoUnknown,
@@ -52,6 +53,8 @@ record! {
         pub facts: Vec<Fact>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// The rules of a national edition that are not lines.
@@ -274,6 +277,8 @@ record! {
         pub facts: Rows<Fact>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// What the publishers say of the size of a list.

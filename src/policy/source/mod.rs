@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod catalogue;
+pub mod closing;
 pub mod gateway;
 pub mod list;
 pub mod registry;
@@ -85,10 +86,13 @@ pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnosti
         Ok(node) => node,
         Err(diagnostic) => {
             diagnostics.push(*diagnostic);
+            // Why it is no YAML: somebody may still be writing it.
+            closing::check_text(&file.text, &mut Context::new(&file.path, diagnostics));
             return None;
         }
     };
     let mut cx = Context::new(&file.path, diagnostics);
+    closing::check(&node, &file.text, &mut cx);
     let document = match kind(&node, &mut cx)? {
         Kind::Catalogue => Decode::decode(&node, &mut cx).map(Document::Catalogue),
         Kind::NationalList => Decode::decode(&node, &mut cx).map(Document::National),
@@ -175,7 +179,7 @@ pub fn schema() -> Json {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "neglist policy file, format 1",
         "type": "object",
-        "required": ["format", "kind"],
+        "required": ["format", "kind", "complete"],
         "properties": { "kind": Kind::schema(&mut Map::new()) },
         "allOf": all,
         "$defs": defs,

@@ -1,5 +1,6 @@
 //! `kind: registry`: the operator's own exporters, flows and clearances.
 
+use super::closing::Complete;
 use super::scalar::{
     At, Bilingual, Class, Code, Day, Ground, Modality, Name, Note, OrAny, OrNone, PersonCount, Words, YesNo,
 };
@@ -21,6 +22,8 @@ record! {
         pub clearances: Vec<Clearance>,
         /// Free text.
         pub note: Option<Note>,
+        /// `yes`, as the last line of the file: what was cut off lacks it.
+        pub complete: Complete,
     }
 
     /// The same three tables inside a test file.

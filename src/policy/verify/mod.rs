@@ -9,6 +9,7 @@ use super::compile;
 use super::diagnostic::{self, Diagnostic, Span};
 use super::source::Document;
 use super::source::cases::{Case, CaseItem, CasePersons, CaseTransfer, TestFile, WantOutcome};
+use super::source::closing::Complete;
 use super::source::registry::RegistryFile;
 use super::source::scalar::{Class, Modality, Words, YesNo};
 use super::source::{Format, Kind};
@@ -151,6 +152,7 @@ fn with_registry(
         flows: registry.flows.clone(),
         clearances: registry.clearances.clone(),
         note: None,
+        complete: Complete,
     };
     let document = Document::Registry(Box::new(registry));
     let mut sources = policies.to_vec();

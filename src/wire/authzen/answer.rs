@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Evaluation, FLOW, TRANSFER, unmapped};
-use crate::wire::described::{self, Said, Verdict};
+use crate::wire::described::{self, Verdict};
 use crate::wire::finding::JsonError;
 use crate::wire::generated::v1;
-use crate::wire::status::{self, RpcStatus};
+use crate::wire::refusal::{About, Refusal, Said};
+use crate::wire::status;
 
 /// Returns the answer to an evaluation that was decided. `rule`: the gateway's rule that made a transfer of it.
 pub fn decided(decision: &v1::Decision, rule: Option<&str>) -> (Verdict, Value) {
@@ -65,11 +66,12 @@ pub fn too_much() -> Said {
         reason: "TOO_MANY".to_owned(),
         en: "the answers before it take all the room there is: ask about it in a request of its own".to_owned(),
         zh: "此前各项的答复已达容量上限：请另行请求".to_owned(),
+        about: About::Other,
     }
 }
 
 /// Refuses an evaluation of which a rule goes by a property that is neither text nor truth value.
-pub fn unreadable_property(key: &str) -> RpcStatus {
+pub fn unreadable_property(key: &str) -> Refusal {
     status::unreadable(
         key,
         "PROPERTY_OF_WRONG_KIND",
@@ -80,12 +82,11 @@ pub fn unreadable_property(key: &str) -> RpcStatus {
 }
 
 /// Returns what a refusal says, in the words of this door: by the names that the parts of an evaluation have.
-pub fn refused(refusal: RpcStatus, evaluation: &Evaluation) -> Vec<Said> {
+pub fn refused(refusal: Refusal, evaluation: &Evaluation) -> Vec<Said> {
     let is_transfer = evaluation.resource_type == TRANSFER;
-    let refusal = if is_transfer { refusal } else { described::without_totals(refusal) };
-    let said = described::said(&refusal);
+    let Refusal { status: _, said } = if is_transfer { refusal } else { described::without_totals(refusal) };
     // The rules of gateways speak of headers here, and an evaluation has none.
-    if said.iter().any(|said| said.reason == NOTHING_MATCHES) {
+    if said.iter().any(|said| said.about == About::NothingMatches) {
         return unmapped(evaluation);
     }
     said.into_iter().map(|said| renamed(said, &evaluation.resource_type)).collect()
@@ -93,9 +94,8 @@ pub fn refused(refusal: RpcStatus, evaluation: &Evaluation) -> Vec<Said> {
 
 /// Returns what is said of a transfer as what is to be said of the evaluation that it was made of.
 pub(super) fn renamed(said: Said, resource_type: &str) -> Said {
-    if said.field.starts_with("header ") {
-        let header = said.field.strip_prefix("header ").unwrap_or_default();
-        return Said {
+    match &said.about {
+        About::Header(header) => Said {
             en: format!(
                 "no gateway rule says it, and an evaluation has no header `{header}`: state it in the rule, or take it from the context or the body of the evaluation"
             ),
@@ -104,27 +104,26 @@ pub(super) fn renamed(said: Said, resource_type: &str) -> Said {
             ),
             field: "request".to_owned(),
             ..said
-        };
+        },
+        About::OtherExportersFlow if [FLOW, TRANSFER].contains(&resource_type) => {
+            let en = "the flow belongs to another exporter than the subject: let the subject be its exporter, or name another flow";
+            let zh = "该数据流属于主体以外的出口方：请以其出口方为主体，或指明其他数据流";
+            Said { field: "subject.id".to_owned(), en: en.to_owned(), zh: zh.to_owned(), ..said }
+        }
+        About::Transfer(path) | About::Total(path) => {
+            let field = match (resource_type, path.as_str()) {
+                (FLOW | TRANSFER, "exporter") => "subject.id".to_owned(),
+                (FLOW, "flow") => "resource.id".to_owned(),
+                (FLOW, "persons" | "persons.general") => "context.persons".to_owned(),
+                (FLOW, "persons.sensitive") => "context.sensitive_persons".to_owned(),
+                (TRANSFER, path) => format!("resource.properties.{path}"),
+                _ => return said,
+            };
+            Said { field, ..said }
+        }
+        About::NothingMatches | About::OtherExportersFlow | About::Other => said,
     }
-    let Some(of_transfer) = said.field.strip_prefix("transfer.") else { return said };
-    let field = match (resource_type, of_transfer) {
-        (FLOW | TRANSFER, "exporter") => "subject.id".to_owned(),
-        (FLOW, "flow") => "resource.id".to_owned(),
-        (FLOW, "persons" | "persons.general") => "context.persons".to_owned(),
-        (FLOW, "persons.sensitive") => "context.sensitive_persons".to_owned(),
-        (TRANSFER, of_transfer) => format!("resource.properties.{of_transfer}"),
-        _ => return said,
-    };
-    if said.reason == OTHER_EXPORTERS_FLOW {
-        let en = "the flow belongs to another exporter than the subject: let the subject be its exporter, or name another flow";
-        let zh = "该数据流属于主体以外的出口方：请以其出口方为主体，或指明其他数据流";
-        return Said { field, en: en.to_owned(), zh: zh.to_owned(), ..said };
-    }
-    Said { field, ..said }
 }
-
-const NOTHING_MATCHES: &str = "NOTHING_MATCHES";
-const OTHER_EXPORTERS_FLOW: &str = "OTHER_EXPORTERS_FLOW";
 
 fn answer(verdict: Verdict, context: Map<String, Value>) -> Value {
     json!({"decision": verdict == Verdict::Goes, "context": Value::Object(context)})

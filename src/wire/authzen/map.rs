@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::{EXPORT, EXPORTER, Evaluation, FLOW, TRANSFER};
-use crate::wire::described::{self, Said};
+use crate::wire::described;
 use crate::wire::finding::JsonError;
 use crate::wire::generated::v1;
 use crate::wire::json;
 use crate::wire::labels::shown;
+use crate::wire::refusal::{About, Said};
 
 /// What an evaluation comes to without any rule of a gateway.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub fn map(evaluation: &Evaluation) -> Mapped {
 }
 
 fn said(field: &str, en: String, zh: String) -> Said {
-    Said { field: field.to_owned(), reason: "NOT_MAPPED".to_owned(), en, zh }
+    Said { field: field.to_owned(), reason: "NOT_MAPPED".to_owned(), en, zh, about: About::Other }
 }
 
 fn flow(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {

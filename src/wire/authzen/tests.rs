@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::answer::renamed;
 use super::*;
-use crate::wire::described::{Said, Verdict};
+use crate::wire::described::Verdict;
 use crate::wire::finding::JsonError;
 use crate::wire::generated::v1;
+use crate::wire::refusal::{About, Said};
 
 const WHOLE: &str = r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"},
     "resource": {"type": "flow", "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5}}"#;
@@ -192,8 +193,13 @@ fn refusals_name_the_parts_of_an_evaluation() {
     let mut said = Vec::new();
     for resource_type in [FLOW, TRANSFER, "record"] {
         for field in fields {
-            let one =
-                Said { field: field.to_owned(), reason: "MISSING".to_owned(), en: "e".to_owned(), zh: "z".to_owned() };
+            let about = match (field.strip_prefix("transfer."), field.strip_prefix("header ")) {
+                (Some(path), _) => About::Transfer(path.to_owned()),
+                (None, Some(name)) => About::Header(name.to_owned()),
+                (None, None) => About::Other,
+            };
+            let [field, reason, en, zh] = [field, "MISSING", "e", "z"].map(str::to_owned);
+            let one = Said { field, reason, en, zh, about };
             let Said { field, en, zh, .. } = renamed(one, resource_type);
             said.push(format!("{resource_type}: {field}: {en} / {zh}"));
         }

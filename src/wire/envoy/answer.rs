@@ -28,8 +28,9 @@ use crate::wire::generated::vendor::envoy::config::core::v3::{HeaderValue, Heade
 use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::wire::generated::vendor::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::wire::generated::vendor::envoy::r#type::v3::HttpStatus;
+use crate::wire::refusal::Refusal;
 use crate::wire::refused::{self, Refused};
-use crate::wire::status::{self, RpcStatus};
+use crate::wire::status::RpcStatus;
 
 /// Most rules and reasons that metadata name; the strictest come first.
 const NAMED_MAX: usize = 16;
@@ -87,16 +88,16 @@ pub fn no_transfer(digest: String, labels: Vec<String>) -> CheckResponse {
 }
 
 /// Refuses a request with whose labels something is wrong.
-pub fn refused(refusal: &RpcStatus) -> CheckResponse {
-    let Refused { http_code, body, retry_after_seconds } = refused::refused(&status::to_status(refusal));
+pub fn refused(refusal: &Refusal) -> CheckResponse {
+    let Refused { http_code, body, retry_after_seconds } = refused::refused(&refusal.to_status());
     let (status, headers, metadata) = without_decision("refused", refusal, retry_after_seconds);
     let denied = local_reply(i32::from(http_code), headers, body);
     response(status, HttpResponse::DeniedResponse(denied), metadata)
 }
 
 /// Refuses a request that the server could not decide.
-pub fn unanswered(refusal: &RpcStatus) -> CheckResponse {
-    let Refused { http_code: _, body, retry_after_seconds } = refused::refused(&status::to_status(refusal));
+pub fn unanswered(refusal: &Refusal) -> CheckResponse {
+    let Refused { http_code: _, body, retry_after_seconds } = refused::refused(&refusal.to_status());
     let (status, headers, metadata) = without_decision("unanswered", refusal, retry_after_seconds);
     let error = local_reply(SERVICE_UNAVAILABLE, headers, body);
     response(status, HttpResponse::ErrorResponse(error), metadata)
@@ -105,14 +106,14 @@ pub fn unanswered(refusal: &RpcStatus) -> CheckResponse {
 /// What envelope, headers and metadata say where nothing was decided.
 fn without_decision(
     outcome: &'static str,
-    refusal: &RpcStatus,
+    refusal: &Refusal,
     retry_after_seconds: Option<u64>,
 ) -> (RpcStatus, Vec<HeaderValueOption>, Metadata) {
     // A refusal must not have the code that lets pass.
-    let code = if refusal.code == i32::from(Code::Ok) { Code::Internal.into() } else { refusal.code };
-    let status = RpcStatus { code, message: refusal.message.clone(), details: Vec::new() };
-    let reasons: Vec<String> = described::said(refusal).into_iter().map(|said| said.reason).collect();
-    let reasons: Vec<&str> = reasons.iter().map(String::as_str).filter(|reason| !reason.is_empty()).collect();
+    let RpcStatus { code, message, details: _ } = &refusal.status;
+    let code = if *code == i32::from(Code::Ok) { Code::Internal.into() } else { *code };
+    let status = RpcStatus { code, message: message.clone(), details: Vec::new() };
+    let reasons: Vec<&str> = refusal.reasons().collect();
     let mut headers = vec![header(described::HEADER_OUTCOME, outcome)];
     headers.extend(reasons.first().map(|reason| header(described::HEADER_REASON, reason)));
     headers.extend(retry_after_seconds.map(|seconds| header("retry-after", &seconds.to_string())));

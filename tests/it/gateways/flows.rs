@@ -64,4 +64,5 @@ rules:
     sensitive_persons: {header: x-neglist-sensitive-persons}
   - {id: request, match: {host: localhost, path_prefix: /trial}, flow: trial, sensitive_persons: {header: x-subjects}}
   - {id: connection, match: {sni: localhost}, flow: trial, sensitive_persons: 10}
+complete: yes
 ";

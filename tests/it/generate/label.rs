@@ -7,7 +7,7 @@ use crate::model::labels::{Meant, Name, Path, Rule, written};
 
 const HOSTS: [&str; 5] = ["a.example", "b.example", "x.b.example", "y.x.b.example", "192.0.2.7"];
 const PATTERNS: [&str; 6] = ["a.example", "x.b.example", "192.0.2.7", "*.example", "*.b.example", "*.x.b.example"];
-const SEGMENTS: [&str; 3] = ["p", "q", "r-1"];
+const SEGMENTS: [&str; 4] = ["p", "q", "r-1", "q.x"];
 const METHODS: [&str; 3] = ["GET", "POST", "CONNECT"];
 const VALUES: [&str; 2] = ["one", "two"];
 const KEYS: [&str; 2] = ["k", "m"];
@@ -98,8 +98,12 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         let method = method.unwrap_or_else(|| (*dice.pick(&METHODS)).to_owned());
         let method = if dice.percent(3) { method.to_lowercase() } else { method };
         (sent.method, meant.method) = (Some(method.clone()), Some(method.clone()));
-        if method != "CONNECT" {
-            (sent.path, meant.path) = path(dice, &near);
+        let (sent_path, meant_path) = path(dice, &near);
+        if !method.eq_ignore_ascii_case("CONNECT") {
+            (sent.path, meant.path) = (sent_path, meant_path);
+        } else if dice.percent(20) {
+            // What a tunnel has for a path says nothing.
+            sent.path = sent_path;
         }
     }
     let context = if dice.percent(70) { near.context } else { pairs(dice, &KEYS) };
@@ -114,9 +118,27 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         }
     }
     (sent.headers, meant.headers) = (headers.clone(), headers);
+    overrides(dice, &mut sent, &mut meant);
     let unseen: Vec<String> = dice.some_of(&NAMES, 5).into_iter().map(str::to_owned).collect();
     (sent.unseen_headers, meant.unseen_headers) = (unseen.clone(), unseen);
     (sent, meant)
+}
+
+/// Adds headers that ask for a method or a path, now and then another one.
+fn overrides(dice: &mut Dice<'_>, sent: &mut Sent, meant: &mut Meant) {
+    if let Some(method) = sent.method.as_ref().filter(|_| dice.percent(6)) {
+        let name = *dice.pick(&["x-http-method-override", "x-http-method", "x-method-override"]);
+        let says = (*dice.pick(&["GET", "post", "CONNECT", ""])).to_owned();
+        meant.overrides_method = !says.eq_ignore_ascii_case(method);
+        sent.headers.push((name.to_owned(), vec![says]));
+    }
+    if let (Path::Is(segments, slash), true) = (&meant.path, dice.percent(6)) {
+        let name = *dice.pick(&["x-original-url", "x-rewrite-url"]);
+        meant.overrides_path = dice.percent(70);
+        let path = if meant.overrides_path { "/elsewhere".to_owned() } else { written(segments, *slash) };
+        let before = *dice.pick(&["", "https://a.example:8443"]);
+        sent.headers.push((name.to_owned(), vec![format!("{before}{path}?x=/../")]));
+    }
 }
 
 fn name(dice: &mut Dice<'_>, host: String) -> (Option<String>, Name) {
@@ -138,7 +160,25 @@ fn name(dice: &mut Dice<'_>, host: String) -> (Option<String>, Name) {
 fn path(dice: &mut Dice<'_>, near: &Rule) -> (Option<String>, Path) {
     if dice.percent(6) {
         let odd = [
-            "/p/../q", "/p/%2e", "//p", "/p//q", "/p%2fq", "/p;v", "p", "*", "/p%5cq", "/p%", "/p%00", "/%2570", "/病",
+            "/p.",
+            "/p%20",
+            "/%20p",
+            "/q./p",
+            "/p/q%c2%a0",
+            "/p%e3%80%80",
+            "/p/../q",
+            "/p/%2e",
+            "//p",
+            "/p//q",
+            "/p%2fq",
+            "/p;v",
+            "p",
+            "*",
+            "/p%5cq",
+            "/p%",
+            "/p%00",
+            "/%2570",
+            "/病",
         ];
         return (Some((*dice.pick(&odd)).to_owned()), Path::Odd);
     }
@@ -146,6 +186,10 @@ fn path(dice: &mut Dice<'_>, near: &Rule) -> (Option<String>, Path) {
     let mut meant = written_there.filter(|_| dice.percent(75)).cloned().unwrap_or_else(|| segments(dice));
     if dice.percent(30) {
         meant.extend(segments(dice));
+    }
+    if let Some(last) = meant.last_mut().filter(|_| dice.percent(8)) {
+        let suffix = *dice.pick(&[".json", ".x", ".tar.gz"]);
+        last.push_str(suffix);
     }
     let slash = meant.is_empty() || dice.percent(20);
     let mut sent = written(&meant, slash);

@@ -129,6 +129,9 @@ impl Policy {
             let none = if entries.is_empty() { "entries: []\n" } else { "" };
             texts.push(sections(&format!("{head}unknown: []\nfacts: []\n{none}"), &hand));
         }
+        for text in &mut texts {
+            text.push_str("complete: yes\n");
+        }
         if let Some(dice) = &mut order {
             dice.shuffle(&mut texts);
         }

@@ -1,6 +1,7 @@
 //! Which rule is about a request, straight from what `policies/README.md` says: every rule is looked at,
 //! one step after the other. Knows what a request means, not how it is written.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// A rule, as it is written.
@@ -31,6 +32,10 @@ pub(crate) struct Meant {
     pub(crate) headers: Vec<(String, Vec<String>)>,
     /// Headers that the gateway does not hand on.
     pub(crate) unseen_headers: Vec<String>,
+    /// A header asks for another method.
+    pub(crate) overrides_method: bool,
+    /// A header asks for another path.
+    pub(crate) overrides_path: bool,
 }
 
 /// A host or a server name.
@@ -149,16 +154,133 @@ impl Meant {
 /// Says what comes of a request.
 pub(crate) fn verdict(rules: &[Rule], meant: &Meant) -> Verdict {
     let verdict = verdict_of_rules(rules, meant);
-    let mut by_host = rules.iter().filter_map(|rule| rule.host.as_ref()).peekable();
-    // Of a connection only the server name is seen: rules for a host of that name must not be missed.
-    if meant.kind() != Kind::Connection || by_host.peek().is_none() || verdict == Verdict::Refused {
-        return verdict;
+    let is_all_that_could_be_inside = match meant.kind() {
+        Kind::Request | Kind::Question => true,
+        Kind::Tunnel => is_answered_inside_a_tunnel(rules, meant, &verdict),
+        Kind::Connection => is_answered_inside_a_connection(rules, meant, &verdict),
+    };
+    if is_all_that_could_be_inside { verdict } else { Verdict::Refused }
+}
+
+fn found<'r>(rules: &'r [Rule], verdict: &Verdict) -> Option<&'r Rule> {
+    rules.iter().find(|rule| *verdict == Verdict::Rule(rule.id.clone()))
+}
+
+fn names_connect(rule: &Rule) -> bool {
+    rule.methods.iter().any(|method| method == "CONNECT")
+}
+
+/// Says whether each request that could be inside a tunnel comes to the same as the tunnel, unless its rule is for tunnels.
+fn is_answered_inside_a_tunnel(rules: &[Rule], meant: &Meant, verdict: &Verdict) -> bool {
+    if *verdict == Verdict::Refused || found(rules, verdict).is_some_and(names_connect) {
+        return true;
     }
-    let Name::Is(name) = &meant.sni else { return Verdict::Refused };
-    let of_host = by_host.filter_map(|host| fits(Some(host), name)).max();
-    let found = rules.iter().find(|rule| verdict == Verdict::Rule(rule.id.clone()));
+    let methods: Vec<Option<String>> = mentioned(rules.iter().flat_map(|rule| &rule.methods), "PATCH");
+    let methods = methods.into_iter().filter(|method| method.as_deref() != Some("CONNECT")).collect();
+    // A gateway's context says nothing of those requests that nobody is bound to label; else it is that of the route, and
+    // a request inside could have come by another.
+    let contexts = match (&meant.context, verdict) {
+        (Some(_), Verdict::Rule(_)) => {
+            pairs(rules.iter().flat_map(|rule| &rule.context)).into_iter().map(Some).collect()
+        }
+        (context, _) => vec![context.clone()],
+    };
+    let of_host = found(rules, verdict).is_some_and(|rule| rule.host.is_some());
+    let names: Vec<Name> = match verdict {
+        Verdict::Rule(_) => {
+            let of_rules = rules.iter().filter(|_| of_host).filter_map(|rule| rule.sni.as_ref());
+            let of_rules = of_rules.map(|name| Name::Is(name.replace('*', "z")));
+            of_rules.chain([Name::IsNone, meant.host.clone()]).collect()
+        }
+        Verdict::Nothing | Verdict::Refused => vec![meant.sni.clone()],
+    };
+    let host = meant.host.clone();
+    inside(rules, meant, (host, names, methods, contexts)).all(|inner| verdict_of_rules(rules, &inner) == *verdict)
+}
+
+/// Says whether each request that could be inside a connection comes to the same as the connection, of those rules that are
+/// as much about its server name.
+fn is_answered_inside_a_connection(rules: &[Rule], meant: &Meant, verdict: &Verdict) -> bool {
+    if *verdict == Verdict::Refused {
+        return true;
+    }
+    let found = found(rules, verdict);
+    let Name::Is(name) = &meant.sni else { return rules.iter().all(|rule| rule.host.is_none()) };
+    let of_host = rules.iter().filter_map(|rule| rule.host.as_ref()).filter_map(|host| fits(Some(host), name)).max();
     let of_sni = found.filter(|rule| rule.sni.is_some()).and_then(|rule| fits(rule.sni.as_ref(), name));
-    if of_host <= of_sni { verdict } else { Verdict::Refused }
+    // Rules for a host of that name must not be missed.
+    if of_host > of_sni {
+        return false;
+    }
+    let as_much =
+        |rule: &&Rule| rule.host.is_none() && of_sni <= fits(rule.sni.as_ref(), name).filter(|_| rule.sni.is_some());
+    let rules: Vec<Rule> = rules.iter().filter(as_much).cloned().collect();
+    let methods = mentioned(rules.iter().flat_map(|rule| &rule.methods), "PATCH");
+    let parts = (Name::Is(name.clone()), vec![meant.sni.clone()], methods, vec![meant.context.clone()]);
+    inside(&rules, meant, parts).all(|inner| verdict_of_rules(&rules, &inner) == *verdict)
+}
+
+/// What somebody mentions, and one thing that nobody does.
+fn mentioned<'r>(texts: impl Iterator<Item = &'r String>, other: &str) -> Vec<Option<String>> {
+    let texts: BTreeSet<String> = texts.cloned().chain([other.to_owned()]).collect();
+    texts.into_iter().map(Some).collect()
+}
+
+/// Every way to have each of these keys with one of its values, or not at all.
+fn pairs<'r>(mentioned: impl Iterator<Item = &'r (String, String)>) -> Vec<Vec<(String, String)>> {
+    let mut values: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
+    for (key, value) in mentioned {
+        values.entry(key).or_default().insert(value);
+    }
+    let mut ways = vec![Vec::new()];
+    for (key, values) in values {
+        let with =
+            |way: &Vec<(String, String)>, value: &String| [way.clone(), vec![(key.clone(), value.clone())]].concat();
+        let more: Vec<_> = ways.iter().flat_map(|way| values.iter().map(move |value| with(way, value))).collect();
+        ways.extend(more);
+    }
+    ways
+}
+
+/// Host, server names, methods and contexts of what is inside.
+type Parts = (Name, Vec<Name>, Vec<Option<String>>, Vec<Option<Vec<(String, String)>>>);
+
+/// Returns every request that could be inside, with the paths and headers that the rules mention and without.
+fn inside<'r>(
+    rules: &'r [Rule],
+    meant: &'r Meant,
+    (host, names, methods, contexts): Parts,
+) -> impl Iterator<Item = Meant> + 'r {
+    let mut paths: Vec<Path> = vec![Path::Is(vec!["other".to_owned()], false)];
+    paths.extend(rules.iter().filter_map(|rule| rule.path.clone()).map(|(segments, slash)| Path::Is(segments, slash)));
+    paths.extend(rules.iter().filter_map(|rule| rule.prefix.clone()).map(|segments| {
+        let is_root = segments.is_empty();
+        Path::Is(segments, is_root)
+    }));
+    let headers: Vec<Vec<(String, Vec<String>)>> = pairs(rules.iter().flat_map(|rule| &rule.headers))
+        .into_iter()
+        .map(|pairs| pairs.into_iter().map(|(name, value)| (name, vec![value])).collect())
+        .collect();
+    let mut all = Vec::new();
+    for (method, path) in methods.iter().flat_map(|method| paths.iter().map(move |path| (method, path))) {
+        for (context, sni) in contexts.iter().flat_map(|context| names.iter().map(move |sni| (context, sni))) {
+            all.push((method.clone(), path.clone(), context.clone(), sni.clone()));
+        }
+    }
+    all.into_iter().flat_map(move |(method, path, context, sni)| {
+        let host = host.clone();
+        headers.clone().into_iter().map(move |headers| Meant {
+            host: host.clone(),
+            sni: sni.clone(),
+            path: path.clone(),
+            method: method.clone(),
+            context: context.clone(),
+            headers,
+            unseen_headers: meant.unseen_headers.clone(),
+            overrides_method: false,
+            overrides_path: false,
+        })
+    })
 }
 
 fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
@@ -182,7 +304,7 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
             let verdict = of_place(without, of_host, meant);
             let is_for_it = |rule: &&Rule| match kind {
                 Kind::Request => false,
-                Kind::Tunnel => rule.methods.iter().any(|method| method == "CONNECT"),
+                Kind::Tunnel => names_connect(rule),
                 Kind::Connection => rule.sni.is_some(),
                 Kind::Question => true,
             };
@@ -192,9 +314,14 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
             };
             return if is_meant { verdict } else { Verdict::Refused };
         }
+        Path::Is(..) if meant.overrides_path => return Verdict::Refused,
         Path::Is(segments, slash) => {
             let is = |rule: &&Rule, slash: bool| rule.path.as_ref() == Some(&(segments.clone(), slash));
             if !rules.iter().any(|rule| is(rule, *slash)) && rules.iter().any(|rule| is(rule, !slash)) {
+                return Verdict::Refused;
+            }
+            let is_written = rules.iter().any(|rule| is(rule, *slash) || rule.prefix.as_ref() == Some(segments));
+            if !is_written && rules.iter().any(|rule| differs_by_a_suffix(rule, segments)) {
                 return Verdict::Refused;
             }
             best(rules, |rule| match (&rule.path, &rule.prefix) {
@@ -205,6 +332,21 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
         }
     };
     of_place(rules, of_host, meant)
+}
+
+/// Says whether the path of a rule is the same but for suffixes of its last segment.
+fn differs_by_a_suffix(rule: &Rule, segments: &[String]) -> bool {
+    let written = rule.path.as_ref().map(|(written, _)| written).or(rule.prefix.as_ref());
+    let (Some((last, before)), Some((written, written_before))) =
+        (segments.split_last(), written.and_then(|written| written.split_last()))
+    else {
+        return false;
+    };
+    let without = |name: &String| -> BTreeSet<String> {
+        let dots = name.match_indices('.').map(|(dot, _)| dot).filter(|dot| *dot != 0);
+        dots.filter_map(|dot| name.get(..dot)).map(str::to_owned).chain([name.clone()]).collect()
+    };
+    before == written_before && last != written && !without(last).is_disjoint(&without(written))
 }
 
 /// Says which of the rules for a host and path holds.
@@ -245,8 +387,6 @@ enum Stands {
     CannotBeTold,
     /// The gateway does not see what would tell.
     IsNotSeen,
-    /// What goes through the tunnel may meet it.
-    PerhapsInside,
 }
 
 fn stands(rule: &Rule, meant: &Meant) -> Stands {
@@ -254,18 +394,12 @@ fn stands(rule: &Rule, meant: &Meant) -> Stands {
     if !rule.context.iter().all(has) {
         return Stands::IsAnother;
     }
-    let names_connect = rule.methods.iter().any(|method| method == "CONNECT");
-    let otherwise = match meant.kind() {
-        Kind::Tunnel if !names_connect => Stands::PerhapsInside,
-        Kind::Connection => Stands::PerhapsInside,
-        Kind::Tunnel | Kind::Request | Kind::Question => Stands::IsAnother,
-    };
     let values = |name: &str| {
         meant.headers.iter().filter(|(sent, _)| sent == name).flat_map(|(_, values)| values).collect::<Vec<_>>()
     };
     let seen = || rule.headers.iter().filter(|(name, _)| !meant.unseen_headers.contains(name));
     if seen().any(|(name, value)| values(name).len() < 2 && values(name) != [value]) {
-        return otherwise;
+        return Stands::IsAnother;
     }
     if seen().any(|(name, _)| 1 < values(name).len()) {
         return Stands::CannotBeTold;
@@ -275,9 +409,10 @@ fn stands(rule: &Rule, meant: &Meant) -> Stands {
     match &meant.method {
         _ if rule.methods.is_empty() => met,
         Some(method) if method.chars().any(|letter| letter.is_ascii_lowercase()) => Stands::CannotBeTold,
+        Some(_) if meant.overrides_method => Stands::CannotBeTold,
         Some(method) if rule.methods.contains(method) => met,
         Some(_) if is_seen => Stands::HasAnotherMethod,
-        None | Some(_) => otherwise,
+        None | Some(_) => Stands::IsAnother,
     }
 }
 
@@ -289,15 +424,9 @@ fn among(rules: &[&Rule], meant: &Meant) -> Verdict {
         return Verdict::Refused;
     }
     let meeting: Vec<_> = of(Stands::Meets).filter(|rule| Some(rule.count()) == most).collect();
-    let is_tunnel = meant.kind() == Kind::Tunnel;
     match meeting.as_slice() {
         [_] if is_before(Stands::IsNotSeen) => Verdict::Refused,
-        [rule] => {
-            let hides =
-                is_tunnel && !rule.methods.iter().any(|method| method == "CONNECT") || meant.kind() == Kind::Connection;
-            let is_inside = is_before(Stands::PerhapsInside) || is_tunnel && is_before(Stands::HasAnotherMethod);
-            if hides && is_inside { Verdict::Refused } else { Verdict::Rule(rule.id.clone()) }
-        }
+        [rule] => Verdict::Rule(rule.id.clone()),
         [] if rules.iter().all(|rule| rule.is_anywhere()) && of(Stands::HasAnotherMethod).count() == 0 => {
             Verdict::Nothing
         }

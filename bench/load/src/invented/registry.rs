@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::files::code;
+use crate::files::{LAST_LINE, code};
 use crate::questions::{Clearance, Question};
 
 const NAME: &str = "{zh: 虚构, en: invented}";
@@ -30,5 +30,5 @@ pub fn text(questions: &[Question]) -> String {
             );
         }
     }
-    format!("format: 1\nkind: registry\nexporters:\n{exporters}flows:\n{flows}clearances:\n{clearances}")
+    format!("format: 1\nkind: registry\nexporters:\n{exporters}flows:\n{flows}clearances:\n{clearances}{LAST_LINE}")
 }

@@ -1,0 +1,158 @@
+//! The last line of every file: `complete: yes`.
+//!
+//! A file that is being written, or was cut off, may well be valid: rules that are missing, and a number that lost its
+//! last digits, show in nothing else. So each file says at its end that it is whole.
+//!
+//! INVARIANT (whole): no proper beginning of a file that passes passes too, unless it lacks only blanks and comments
+//! after the last line. A beginning that passes ends with the last line, and the parser reads from left to right: what
+//! comes after that line in the whole file is blanks, comments, or makes the whole file fail here.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::policy::decode::{Context, Decode};
+use crate::policy::diagnostic::Span;
+use crate::policy::yaml::{Node, Value};
+
+/// The last line.
+pub const LAST_LINE: &str = "complete: yes";
+/// Its key.
+const KEY: &str = "complete";
+/// Its value.
+const VALUE: &str = "yes";
+
+/// The value of the last key. What is wrong with it [`check`] reports, with the line to add.
+#[derive(Debug, Clone, Copy)]
+pub struct Complete;
+
+impl Decode for Complete {
+    fn decode(_: &Node, _: &mut Context<'_>) -> Option<Self> {
+        Some(Complete)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Complete)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "const": VALUE })
+    }
+}
+
+/// Reports a file that does not end with [`LAST_LINE`], as its text and as its last key.
+pub(super) fn check(node: &Node, text: &str, cx: &mut Context<'_>) {
+    // An empty file has a finding of its own.
+    let keys = match &node.value {
+        Value::Map(pairs) => pairs.as_slice(),
+        Value::Null => return,
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Seq(_) => &[],
+    };
+    if let Some((key, _)) = keys.iter().rev().skip(1).find(|(key, _)| key.name.as_ref() == KEY) {
+        report(key.span, "`complete: yes` is not the last line of the file", MOVE_IT, cx);
+        return;
+    }
+    let is_last_key = keys.last().is_some_and(|(key, value)| {
+        key.name.as_ref() == KEY && matches!(&value.value, Value::Text(text) if text.as_ref() == VALUE)
+    });
+    if !is_last_key || !ends_with_it(text) {
+        missing(text, cx);
+    }
+}
+
+/// Reports a text that does not end with [`LAST_LINE`], whatever else it is.
+pub(super) fn check_text(text: &str, cx: &mut Context<'_>) {
+    if !ends_with_it(text) {
+        missing(text, cx);
+    }
+}
+
+const MOVE_IT: &str = "move that line to the end of the file: what stands after it could be cut off unnoticed \
+    / 请将该行移到文件末尾：其后的内容被截断时无法察觉";
+const ADD_IT: &str = "wait until it is written to its end; where it is whole, add as the last line, from its first \
+    column on: `complete: yes` / 请等文件写完；如文件完整，请在末尾顶格加上一行：`complete: yes`";
+
+fn missing(text: &str, cx: &mut Context<'_>) {
+    let message = "the file does not end with the line `complete: yes`: it is cut off, or still being written \
+        / 文件末尾没有 `complete: yes` 一行：文件被截断，或尚未写完";
+    report(last_line(text), message, ADD_IT, cx);
+}
+
+fn report(span: Span, message: &str, help: &str, cx: &mut Context<'_>) {
+    cx.error("P050", span, message.to_owned(), help.to_owned());
+}
+
+/// Says whether the last line with anything but blanks and comments is [`LAST_LINE`]. A text of which that is not so is
+/// refused, whatever else it is.
+pub fn ends_with_it(text: &str) -> bool {
+    let says_something = |line: &&str| !line.trim_matches(is_blank).is_empty() && !line.trim_start().starts_with('#');
+    let last = text.rsplit('\n').find(says_something).unwrap_or("");
+    last.strip_prefix(LAST_LINE).is_some_and(|rest| {
+        let after_blanks = rest.trim_start_matches(is_blank);
+        after_blanks.is_empty() || after_blanks.len() < rest.len() && after_blanks.starts_with('#')
+    })
+}
+
+const fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\r')
+}
+
+/// Returns where the last line with anything on it stands.
+fn last_line(text: &str) -> Span {
+    let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let written = text.trim_end();
+    let offset = written.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = 1 + written.bytes().filter(|byte| *byte == b'\n').count();
+    Span { line: size(line), column: 1, offset: size(offset), length: size(written.len() - offset).max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::yaml;
+
+    const HEAD: &str = "format: 1\nkind: registry\n";
+
+    fn codes(text: &str) -> Vec<(&'static str, u32)> {
+        let mut diagnostics = Vec::new();
+        let node = yaml::parse("a.yaml", text, 32).unwrap();
+        check(&node, text, &mut Context::new("a.yaml", &mut diagnostics));
+        diagnostics.iter().map(|found| (found.code, found.span.unwrap().line)).collect()
+    }
+
+    #[test]
+    fn a6_the_last_line_may_have_blanks_and_comments_after_it_and_nothing_else() {
+        for end in ["complete: yes", "complete: yes\n", "complete: yes \t\r\n\r\n", "complete: yes # all of it\n# end"]
+        {
+            assert_eq!(codes(&format!("{HEAD}{end}")), [], "{end}");
+        }
+        for end in [
+            "",
+            "complete:",
+            "complete: y",
+            "complete: ye",
+            "complete: yess",
+            "complete: yes#",
+            "complete: no",
+            "complete: 'yes'",
+            "complete: true",
+            "complete: yes\n...\n",
+            "complete: yes\n  or no",
+            "# complete: yes",
+            "note: |\n  complete: yes",
+            "note: |\n  a\n  complete: yes\n",
+            "note: 'a\n  complete: yes'",
+        ] {
+            assert_eq!(codes(&format!("{HEAD}{end}")).len(), 1, "{end}");
+        }
+        // Indented, it may be a key of anything.
+        assert_eq!(codes("  format: 1\n  complete: yes\n").len(), 1);
+        assert_eq!(codes("{format: 1, complete: yes}").len(), 1);
+    }
+
+    #[test]
+    fn a6_the_place_is_the_last_line_or_the_key_that_is_not_last() {
+        assert_eq!(codes(&format!("{HEAD}exporters: []\n\n")), [("P050", 3)]);
+        assert_eq!(codes(&format!("{HEAD}complete: yes\nexporters: []\n")), [("P050", 3)]);
+        // Twice, the first is not the last; that it stands twice is said elsewhere.
+        assert_eq!(codes(&format!("{HEAD}complete: yes\ncomplete: yes\n")), [("P050", 3)]);
+    }
+}

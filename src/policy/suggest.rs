@@ -1,0 +1,106 @@
+//! What a closed set of words says to a word that is none of them.
+//!
+//! A suggestion must not turn a meaning round: `on` resembles `no`, `unimportant` resembles `important`.
+
+use super::decode::clip;
+use super::lookalikes;
+
+/// Words that mean yes where somebody does not know which one the format takes.
+const YES: &[&str] = &["y", "yes", "yep", "true", "t", "on", "1", "是", "对", "真", "有", "开"];
+/// Words that mean no.
+const NO: &[&str] = &["n", "no", "nope", "false", "f", "off", "0", "否", "不", "不是", "非", "假", "无", "没有", "关"];
+
+/// Returns what to write in place of a word where `yes` or `no` belongs, in the sense of the word.
+pub(super) fn yes_or_no(found: &str, words: &[&str]) -> String {
+    let plain = lookalikes::corrected(found).trim().to_lowercase();
+    let shown = clip(found);
+    let meant = [("yes", YES), ("no", NO)].into_iter().find(|(_, same)| same.contains(&plain.as_str()));
+    let (en, zh) = match meant {
+        Some((word, _)) => (format!("write `{word}`"), format!("请写 `{word}`")),
+        None if words.contains(&"unknown") => {
+            ("write `yes`, `no` or `unknown`".to_owned(), "请写 `yes`、`no` 或 `unknown`".to_owned())
+        }
+        None => ("write `yes` or `no`".to_owned(), "请写 `yes` 或 `no`".to_owned()),
+    };
+    format!("{en}: `{shown}` is read as neither yes nor no / {zh}：`{shown}` 既不读作是，也不读作否")
+}
+
+/// What makes the opposite of a word when it begins with it.
+const NEGATIONS: &[&str] = &["non", "not", "no", "un", "in", "dis", "never", "without", "不", "非", "未", "无"];
+
+/// Returns the word that is surely meant: the only one that is nearest, and no opposite.
+pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
+    let slips_max = (found.chars().count() / 3).clamp(1, 4);
+    let mut by_slips: Vec<(usize, &str)> =
+        words.iter().map(|word| (strsim::osa_distance(word, found), *word)).collect();
+    by_slips.sort_unstable();
+    let (slips, nearest) = *by_slips.first()?;
+    let is_only = by_slips.get(1).is_none_or(|(others, _)| slips < *others);
+    (slips <= slips_max && is_only && !negates(found, nearest) && !negates(nearest, found)).then_some(nearest)
+}
+
+/// Says whether a word is another one, or nearly, behind a negation.
+fn negates(word: &str, other: &str) -> bool {
+    let rests = NEGATIONS.iter().filter_map(|negation| word.strip_prefix(negation));
+    let mut rests = rests.map(|rest| rest.trim_start_matches(['-', '_', ' '])).filter(|rest| !rest.is_empty());
+    rests.any(|rest| strsim::osa_distance(rest, other) <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_words_for_yes_and_no_keep_their_meaning() {
+        let words = ["yes", "no"];
+        for found in ["y", "Y", "YES", "Yes", "true", "True", "on", "ON", "1", "是", "ｙｅｓ", "yes\u{a0}", " yes"]
+        {
+            assert!(yes_or_no(found, &words).starts_with("write `yes`: "), "{found}");
+        }
+        for found in ["n", "N", "NO", "No", "false", "off", "0", "否", "不", "ｎｏ", "no\u{3000}"] {
+            assert!(yes_or_no(found, &words).starts_with("write `no`: "), "{found}");
+        }
+        for found in ["maybe", "ye", "yo", "none", "unknown", "", "oui"] {
+            assert!(yes_or_no(found, &words).starts_with("write `yes` or `no`: "), "{found}");
+            assert!(yes_or_no(found, &["yes", "no", "unknown"]).starts_with("write `yes`, `no` or `unknown`: "));
+        }
+    }
+
+    #[test]
+    fn c_no_suggestion_turns_a_meaning_round() {
+        let important = ["important", "not-important"];
+        let required = ["required", "not-required", "unknown"];
+        let classes = ["non-personal", "general", "sensitive", "important"];
+        let boundary = ["inclusive", "exclusive"];
+        let admission = ["excluded", "included", "unknown"];
+        for (found, words) in [
+            ("unimportant", &important[..]),
+            ("non-important", &["important"]),
+            ("noimportant", &important),
+            ("unrequired", &required),
+            ("known", &required),
+            ("insensitive", &classes),
+            ("non-sensitive", &classes),
+            ("nonsensitive", &classes),
+            ("unimportant", &classes),
+            ("不important", &classes),
+            ("enclusive", &boundary),
+            ("encluded", &admission),
+            ("personal", &classes),
+        ] {
+            assert_eq!(nearest(found, words), None, "{found}");
+        }
+        for (found, words, meant) in [
+            ("importnt", &important[..], "important"),
+            ("not_important", &important, "not-important"),
+            ("notimportant", &important, "not-important"),
+            ("inclusve", &boundary, "inclusive"),
+            ("exclded", &admission, "excluded"),
+            ("unknwon", &required, "unknown"),
+            ("sensitiv", &classes, "sensitive"),
+            ("nonpersonal", &classes, "non-personal"),
+        ] {
+            assert_eq!(nearest(found, words), Some(meant), "{found}");
+        }
+    }
+}

@@ -134,6 +134,7 @@ mistakes! {
     gateway_host_that_is_none: (GATE, "host: trials.example", "host: 'https://trials.example/'");
     gateway_address_in_another_form: (GATE, "host: trials.example", "host: '[2001:DB8:0::7]'");
     gateway_path_with_dots: (GATE, "path_prefix: /subjects", "path_prefix: /public/../subjects");
+    gateway_path_with_a_dot_at_its_end: (GATE, "path_prefix: /subjects", "path: /subjects.");
     gateway_path_with_a_query: (GATE, "path_prefix: /subjects", "path: /subjects?all=yes");
     gateway_path_in_another_encoding: (GATE, "path_prefix: /subjects", "path: /%7esubjects");
     gateway_prefix_with_a_slash: (GATE, "path_prefix: /subjects", "path_prefix: /subjects/");

@@ -1,8 +1,8 @@
 //! What lets a server read another method or path than the one that rules see: headers that override them, and suffixes of
 //! a path that servers take off or add.
 //!
-//! Such a request is refused where rules go by the method or the path. What the server behind the gateway does with it is
-//! not known here, and the reading that it does not take may be the one that a strict rule is about.
+//! Such a request is refused where rules differ by method or path. What the server behind the gateway does with it is not
+//! known here, and a strict rule may be about the reading that the rules do not see.
 
 use super::labelled::{ChoiceFault, Fault, Origin};
 use super::place;

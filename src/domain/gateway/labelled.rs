@@ -345,14 +345,14 @@ pub enum ChoiceFault {
         /// The path that stands in the rule, shortened.
         written: String,
     },
-    /// Rules go by the method, and a header asks the server to act by another one.
+    /// Rules differ by method, and a header asks the server to act by another one.
     MethodOverridden {
         /// The header.
         header: &'static str,
         /// What it says, shortened.
         says: String,
     },
-    /// Rules go by the path, and a header asks the server to act on another one.
+    /// Rules differ by path, and a header asks the server to act on another one.
     PathOverridden {
         /// The header.
         header: &'static str,

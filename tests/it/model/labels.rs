@@ -177,8 +177,8 @@ fn is_answered_inside_a_tunnel(rules: &[Rule], meant: &Meant, verdict: &Verdict)
     }
     let methods: Vec<Option<String>> = mentioned(rules.iter().flat_map(|rule| &rule.methods), "PATCH");
     let methods = methods.into_iter().filter(|method| method.as_deref() != Some("CONNECT")).collect();
-    // A gateway's context says nothing of those requests that nobody is bound to label; else it is that of the route, and
-    // a request inside could have come by another.
+    // The context is that of the route, and a request inside could have come by another. Where no rule answers, rules for
+    // whatever host bind the requests of their own routes only.
     let contexts = match (&meant.context, verdict) {
         (Some(_), Verdict::Rule(_)) => {
             pairs(rules.iter().flat_map(|rule| &rule.context)).into_iter().map(Some).collect()
@@ -220,7 +220,7 @@ fn is_answered_inside_a_connection(rules: &[Rule], meant: &Meant, verdict: &Verd
     inside(&rules, meant, parts).all(|inner| verdict_of_rules(&rules, &inner) == *verdict)
 }
 
-/// What somebody mentions, and one thing that nobody does.
+/// What the rules mention, and one thing that no rule mentions.
 fn mentioned<'r>(texts: impl Iterator<Item = &'r String>, other: &str) -> Vec<Option<String>> {
     let texts: BTreeSet<String> = texts.cloned().chain([other.to_owned()]).collect();
     texts.into_iter().map(Some).collect()

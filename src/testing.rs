@@ -15,12 +15,14 @@ use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::route::OwnCounter;
 use crate::domain::routing::route;
-use crate::domain::snapshot::{Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot};
+use crate::domain::snapshot::{
+    AreaSteps, Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot,
+};
 use crate::domain::statement::{Destination, Facts, Item, Statement};
 use crate::domain::units::{
-    AttributeSet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId, KindSet,
-    ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, Year, ZoneId,
-    ZoneSet,
+    AttributeSet, CitySet, Class, ClearanceId, Country, EditionId, ExporterId, FamilyId, Headcount, Interval, ItemId,
+    KindSet, ModalitySet, Moment, NationalId, Persons, RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId,
+    Year, ZoneId, ZoneSet,
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::wire::generated::v1;
@@ -124,6 +126,7 @@ fn words(words: &[&str]) -> Vocabulary {
 fn codes() -> Codes {
     Codes {
         zones: words(&["beijing-ftz"]),
+        cities: words(&["shenzhen"]),
         sectors: words(&["other", "pharma"]),
         scenarios: words(&["other", "clinical-trial"]),
         items: words(&["contact.name", "health.diagnosis", "machine.log"]),
@@ -171,6 +174,7 @@ fn lists() -> Lists {
         },
         contract_step: StepId(0),
         assess_step: StepId(1),
+        area_contract: None,
         person_in_both_classes: PersonInBothClasses::BothCounters,
     };
     let edition = Edition {
@@ -210,8 +214,10 @@ fn lists() -> Lists {
             from: always.from,
             national: Some(NationalId(0)),
             editions: vec![Some(EditionId(0))],
+            area: AreaSteps::default(),
         }],
         zone_closure: vec![zones],
+        greater_bay_area: CitySet::EMPTY,
         items: [Class::General, Class::Sensitive, Class::NonPersonal]
             .map(|class| ItemFacts { class, strictest: class, entries: Entries::NONE })
             .into(),
@@ -241,6 +247,7 @@ fn registry() -> Registry {
         items: Box::new([ItemId(0)]),
         important_data: ImportantData::NotCovered,
         editions: Box::default(),
+        destination: None,
         persons_per_year_max: None,
         counted_apart: Box::default(),
         interval: Interval { from: YEAR_START, until: Some(YEAR_END) },

@@ -47,6 +47,8 @@ pub struct AskedFacts<'a> {
     pub ciio: bool,
     /// Zones of registration.
     pub zones: Vec<&'a str>,
+    /// Cities of registration.
+    pub cities: Vec<&'a str>,
     /// Kinds that lists exclude.
     pub kinds: Vec<&'a str>,
     /// Persons whose data it holds.
@@ -105,6 +107,8 @@ impl Violation {
 pub enum CodeKind {
     /// A zone.
     Zone,
+    /// A city.
+    City,
     /// A sector.
     Sector,
     /// A scenario.
@@ -126,6 +130,7 @@ impl CodeKind {
     pub const fn nouns(self) -> (&'static str, &'static str) {
         match self {
             CodeKind::Zone => ("区域", "zone"),
+            CodeKind::City => ("城市", "city"),
             CodeKind::Sector => ("行业", "sector"),
             CodeKind::Scenario => ("业务场景", "scenario"),
             CodeKind::Item => ("数据项", "data item"),

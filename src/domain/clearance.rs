@@ -2,8 +2,9 @@
 
 use super::reason::Outcome;
 use super::route::OwnCounter;
+use super::statement::Destination;
 use super::units::{
-    ClearanceId, EditionId, ExporterId, Headcount, Interval, ItemId, RecipientId, ScenarioId, SectorId,
+    ClearanceId, Country, EditionId, ExporterId, Headcount, Interval, ItemId, RecipientId, ScenarioId, SectorId,
 };
 
 /// A clearance of the registry.
@@ -27,6 +28,8 @@ pub struct Clearance {
     pub important_data: ImportantData,
     /// For a zone filing: the editions under which it was accepted.
     pub editions: Box<[EditionId]>,
+    /// For a contract of the Greater Bay Area: where the recipient is registered. The data may go there alone.
+    pub destination: Option<Country>,
     /// Persons of a calendar year; `None`: no cap.
     pub persons_per_year_max: Option<Headcount>,
     /// Scenario counters that may hold exports under it which the national counters do not, ascending.
@@ -46,6 +49,8 @@ pub enum ClearanceKind {
     Contract,
     /// A certification is held.
     Certification,
+    /// A standard contract of the Greater Bay Area was concluded and filed.
+    AreaContract,
     /// A zone accepted a filing.
     ZoneFiling,
 }
@@ -53,11 +58,24 @@ pub enum ClearanceKind {
 impl ClearanceKind {
     /// Returns the strictest outcome that the mechanism satisfies: an assessment satisfies all,
     /// a contract or certification CONTRACT and FILE, a filing FILE.
+    ///
+    /// A contract of the Greater Bay Area has no limit of persons: it satisfies an ASSESS that the
+    /// number of persons alone requires, and no other.
     pub const fn satisfies(self) -> Outcome {
         match self {
-            ClearanceKind::Assessment => Outcome::Assess,
+            ClearanceKind::Assessment | ClearanceKind::AreaContract => Outcome::Assess,
             ClearanceKind::Contract | ClearanceKind::Certification => Outcome::Contract,
             ClearanceKind::ZoneFiling => Outcome::File,
+        }
+    }
+
+    /// Returns a number that grows with what the mechanism satisfies. Where several suffice, the least is named.
+    pub const fn rank(self) -> u8 {
+        match self {
+            ClearanceKind::ZoneFiling => 0,
+            ClearanceKind::Contract | ClearanceKind::Certification => 1,
+            ClearanceKind::AreaContract => 2,
+            ClearanceKind::Assessment => 3,
         }
     }
 
@@ -67,6 +85,7 @@ impl ClearanceKind {
             ClearanceKind::Assessment => "assessment",
             ClearanceKind::Contract => "contract",
             ClearanceKind::Certification => "certification",
+            ClearanceKind::AreaContract => "gba-contract",
             ClearanceKind::ZoneFiling => "zone-filing",
         }
     }
@@ -86,6 +105,8 @@ pub enum ImportantData {
 pub struct Sought<'a> {
     /// To whom the data goes.
     pub recipient: RecipientId,
+    /// Where the data goes.
+    pub destination: Destination,
     /// Sector of the transfer.
     pub sector: Option<SectorId>,
     /// Scenario of the transfer.
@@ -95,9 +116,10 @@ pub struct Sought<'a> {
 }
 
 impl Clearance {
-    /// Says whether recipient, sector, scenario and every item lie within the scope.
+    /// Says whether recipient, destination, sector, scenario and every item lie within the scope.
     pub fn covers(&self, sought: Sought<'_>) -> bool {
         self.recipient == sought.recipient
+            && self.destination.is_none_or(|place| sought.destination == Destination::Abroad(place))
             && self.sector.is_none_or(|sector| sought.sector == Some(sector))
             && self.scenario.is_none_or(|scenario| sought.scenario == Some(scenario))
             && sought.items.iter().all(|item| item.is_some_and(|item| self.items.binary_search(&item).is_ok()))

@@ -21,6 +21,8 @@ pub struct Decision {
     pub valid_until: Moment,
     /// What to do next.
     pub next_step: Option<StepId>,
+    /// What may be done in place of `next_step`.
+    pub alternative_step: Option<StepId>,
 }
 
 /// How far a counter is from the next line.

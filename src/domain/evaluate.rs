@@ -164,6 +164,8 @@ struct Verdict {
     step: Option<StepId>,
     contract_step: Option<StepId>,
     assess_step: Option<StepId>,
+    /// The contract of the Greater Bay Area, where exporter and destination are such that it is open.
+    area_contract: Option<StepId>,
     /// Editions that a zone filing has to name.
     filings: Vec<EditionId>,
     /// Whether an assessment has to cover important data.
@@ -187,6 +189,7 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         step: route.step,
         contract_step: route.steps.contract,
         assess_step: route.steps.assess,
+        area_contract: route.steps.area_contract,
         filings: route.filings.clone(),
         is_important: route.content.important,
         content: counts.content,
@@ -270,6 +273,7 @@ impl Verdict {
                 self.reasons.push(reason);
             }
         }
+        self.area_contract = self.area_contract.and(other.area_contract);
         self.filings.extend(other.filings);
         self.is_important |= other.is_important;
         self.content.general |= other.content.general;
@@ -280,7 +284,8 @@ impl Verdict {
 
     /// Says whether a clearance in force satisfies what is required, head-counts apart.
     fn is_covered_but_for_persons(&self, clearance: &Clearance) -> bool {
-        let suffices = self.required <= clearance.kind.satisfies();
+        let is_open = clearance.kind != ClearanceKind::AreaContract || self.area_step().is_some();
+        let suffices = self.required <= clearance.kind.satisfies() && is_open;
         let names_editions = clearance.kind != ClearanceKind::ZoneFiling
             || self.filings.iter().all(|edition| clearance.editions.contains(edition));
         let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
@@ -309,6 +314,18 @@ impl Verdict {
         Cover::ButForPersons(ReasonCode::ClearanceCapReached, Some(measured))
     }
 
+    /// The contract of the Greater Bay Area, where it may take the place of what is required.
+    ///
+    /// It has no limit of persons, so that it is open where the number of persons alone asks for an assessment, be it
+    /// by a national line or by one of a zone list. It is closed to important data.
+    fn area_step(&self) -> Option<StepId> {
+        let by_number = |reason: &Reason| {
+            matches!(reason.code, ReasonCode::GeneralAssessmentLine | ReasonCode::SensitiveAssessmentLine)
+        };
+        let asks = |reason: &&Reason| reason.requires == Outcome::Assess;
+        self.area_contract.filter(|_| !self.is_important && self.reasons.iter().filter(asks).all(by_number))
+    }
+
     fn into_decision(
         mut self,
         snapshot: &Snapshot,
@@ -324,6 +341,10 @@ impl Verdict {
         self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requires));
         let mut outcome = self.required;
         let mut next_step = self.step.or(usual_step);
+        let mut alternative_step = match self.required {
+            Outcome::Allow | Outcome::File => None,
+            Outcome::Contract | Outcome::Assess => self.area_step(),
+        };
         let strictest = self.reasons.first().map_or(RuleId(0), |reason| reason.rule);
         let clearance = match cover {
             Cover::None => None,
@@ -333,7 +354,7 @@ impl Verdict {
             }
             Cover::By(id) => {
                 outcome = Outcome::Allow;
-                next_step = None;
+                (next_step, alternative_step) = (None, None);
                 self.reasons.push(Reason::new(ReasonCode::CoveredByClearance, strictest, Outcome::Allow));
                 Some(id)
             }
@@ -348,6 +369,7 @@ impl Verdict {
             evaluated_at: transfer.at,
             valid_until,
             next_step,
+            alternative_step,
         }
     }
 }

@@ -6,8 +6,8 @@
 
 use super::reason::{PersonsOf, Text};
 use super::units::{
-    AttributeSet, Class, FamilyId, Ground, Headcount, Interval, KindSet, ModalitySet, Persons, RuleId, ScenarioId,
-    SectorId, StepId, ZoneId,
+    AttributeSet, Class, FamilyId, Ground, Headcount, Interval, KindSet, ModalitySet, Moment, Persons, RuleId,
+    ScenarioId, SectorId, StepId, ZoneId,
 };
 
 /// A head-count from which on, itself included, a stricter outcome begins.
@@ -77,8 +77,21 @@ pub struct National {
     pub contract_step: StepId,
     /// Next step where an assessment is required.
     pub assess_step: StepId,
+    /// The contract of the Greater Bay Area; `None`: the edition does not know that mechanism.
+    pub area_contract: Option<AreaContract>,
     /// Where a person of whom both classes of information are sent is counted. Contested; default: in both.
     pub person_in_both_classes: PersonInBothClasses,
+}
+
+/// The standard contract of the Greater Bay Area: how it is concluded, and since when with whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AreaContract {
+    /// Next step.
+    pub step: StepId,
+    /// First moment at which it can be concluded with a recipient registered in Hong Kong.
+    pub hong_kong_from: Moment,
+    /// The same for Macao.
+    pub macao_from: Moment,
 }
 
 /// Where a person is counted of whom one transfer sends general and sensitive information.

@@ -223,7 +223,13 @@ pub fn clearances_of(snapshot: &Snapshot, statement: &Statement) -> Vec<Clearanc
         return Vec::new();
     }
     let items: Vec<Option<ItemId>> = statement.items.iter().map(|item| item.id).collect();
-    let sought = Sought { recipient, sector: statement.sector, scenario: statement.scenario, items: &items };
+    let sought = Sought {
+        recipient,
+        destination: statement.destination,
+        sector: statement.sector,
+        scenario: statement.scenario,
+        items: &items,
+    };
     let covers = |id: &ClearanceId| snapshot.clearance(*id).is_some_and(|clearance| clearance.covers(sought));
     held.iter().map(|(_, _, id)| *id).filter(covers).collect()
 }

@@ -64,6 +64,8 @@ pub struct NationalSteps {
     pub contract: Option<StepId>,
     /// For ASSESS.
     pub assess: Option<StepId>,
+    /// The contract of the Greater Bay Area, where it is open to the exporter for this destination.
+    pub area_contract: Option<StepId>,
 }
 
 /// A number of persons from which on what is sent is important data.
@@ -186,7 +188,11 @@ impl Route {
             tracks: Vec::new(),
             without_track: Vec::new(),
             content: Content::default(),
-            steps: NationalSteps { contract: Some(national.contract_step), assess: Some(national.assess_step) },
+            steps: NationalSteps {
+                contract: Some(national.contract_step),
+                assess: Some(national.assess_step),
+                area_contract: None,
+            },
         }
     }
 

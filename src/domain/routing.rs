@@ -10,7 +10,7 @@ use super::reason::{Outcome, Reason, ReasonCode};
 use super::route::{Apart, Below, Content, Counter, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine};
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Ciio, Destination, Item, Statement};
-use super::units::{Class, EditionId, RuleId, ZoneSet};
+use super::units::{Class, Country, EditionId, RuleId, StepId, ZoneSet};
 
 /// Works out what follows from a statement in a segment of time.
 ///
@@ -25,6 +25,7 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
         let reason = Reason::new(ReasonCode::NotAnExport, national.rules.not_an_export, Outcome::Allow);
         return route.settled(reason);
     }
+    route.steps.area_contract = area_contract(statement, segment);
     let in_force = in_force(segment, statement.facts.zones);
     classify(snapshot, statement, national, &in_force, &mut route);
     identify_holdings(snapshot, statement, &in_force, &mut route);
@@ -63,6 +64,18 @@ pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> R
         route.tracks.push(Track::national(national));
     }
     route
+}
+
+/// The contract of the Greater Bay Area, where exporter, destination and moment are such that it can be concluded.
+///
+/// Whether an operator of critical information infrastructure may use it is said nowhere: it is closed to one.
+fn area_contract(statement: &Statement, segment: &Segment) -> Option<StepId> {
+    let is_open = statement.facts.in_greater_bay_area && statement.facts.ciio == Ciio::No;
+    match statement.destination {
+        Destination::Abroad(Country::HONG_KONG) if is_open => segment.area.hong_kong,
+        Destination::Abroad(Country::MACAO) if is_open => segment.area.macao,
+        Destination::Abroad(_) | Destination::Mainland => None,
+    }
 }
 
 /// The strictest answer, for a moment at which no national rules are in force.

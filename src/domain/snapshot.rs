@@ -15,8 +15,8 @@ use super::reason::Text;
 use super::registry::{Exporter, Flow};
 use super::route::{OwnCounter, Route};
 use super::units::{
-    Class, ClearanceId, EditionId, ExporterId, FamilyId, FlowId, Headcount, ItemId, Moment, NationalId, RecipientId,
-    RouteId, RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
+    CitySet, Class, ClearanceId, EditionId, ExporterId, FamilyId, FlowId, Headcount, ItemId, Moment, NationalId,
+    RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
 };
 use super::vocabulary::Vocabulary;
 
@@ -46,6 +46,8 @@ pub struct Snapshot {
 pub struct Codes {
     /// Zones.
     pub zones: Vocabulary,
+    /// Cities.
+    pub cities: Vocabulary,
     /// Sectors; number 0 is `other`.
     pub sectors: Vocabulary,
     /// Scenarios; number 0 is `other`.
@@ -109,6 +111,8 @@ pub struct Lists {
     pub segments: Vec<Segment>,
     /// For each zone, itself and the zones that it lies within.
     pub zone_closure: Vec<ZoneSet>,
+    /// Cities that lie in the mainland part of the Greater Bay Area.
+    pub greater_bay_area: CitySet,
     /// What each kind of data is, by number.
     pub items: Vec<ItemFacts>,
     /// Entries that name items which several entries name, by item, then by edition.
@@ -135,6 +139,17 @@ pub struct Segment {
     pub national: Option<NationalId>,
     /// Edition in force in each zone, by the number of the zone.
     pub editions: Vec<Option<EditionId>>,
+    /// With whom a contract of the Greater Bay Area can be concluded.
+    pub area: AreaSteps,
+}
+
+/// Next steps of the contract of the Greater Bay Area, by where the recipient is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct AreaSteps {
+    /// With a recipient registered in Hong Kong; `None`: it cannot be concluded.
+    pub hong_kong: Option<StepId>,
+    /// With a recipient registered in Macao; `None`: it cannot be concluded.
+    pub macao: Option<StepId>,
 }
 
 /// What the operator registered.

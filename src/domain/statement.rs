@@ -18,6 +18,8 @@ pub struct Facts {
     pub zones: ZoneSet,
     /// Kinds that lists exclude.
     pub kinds: KindSet,
+    /// Whether it is registered in a mainland city of the Greater Bay Area.
+    pub in_greater_bay_area: bool,
     /// Persons whose data it holds (stock, not flow).
     pub held: Headcount,
     /// Persons of whom it holds specially sensitive information.
@@ -25,13 +27,16 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns the facts of both: what either says is so.
+    /// Returns the facts of both, of which these are the registered ones: what either says is so.
+    ///
+    /// But for the cities: registration in one can only open a mechanism, so that a claim adds nothing.
     #[must_use]
     pub fn union(self, other: Facts) -> Facts {
         Facts {
             ciio: if self.ciio == Ciio::No { other.ciio } else { self.ciio },
             zones: self.zones.union(other.zones),
             kinds: self.kinds.union(other.kinds),
+            in_greater_bay_area: self.in_greater_bay_area,
             held: self.held.max(other.held),
             held_specially_sensitive: self.held_specially_sensitive.max(other.held_specially_sensitive),
         }

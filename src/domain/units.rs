@@ -230,6 +230,10 @@ pub struct Country([u8; 2]);
 impl Country {
     /// Mainland China: a transfer there is not an export.
     pub const MAINLAND: Country = Country(*b"CN");
+    /// Hong Kong.
+    pub const HONG_KONG: Country = Country(*b"HK");
+    /// Macao.
+    pub const MACAO: Country = Country(*b"MO");
 
     /// Returns the country of an officially assigned code in capital letters, or `None`.
     ///
@@ -354,6 +358,8 @@ ids! {
     ItemId(u32);
     /// An attribute of the catalogue.
     AttributeId(u8);
+    /// A city of the catalogue.
+    CityId(u8);
     /// A kind of exporter that lists exclude.
     KindId(u8);
     /// A registered exporter.
@@ -450,6 +456,8 @@ macro_rules! sets {
 sets! {
     /// A set of zones.
     ZoneSet of ZoneId;
+    /// A set of cities.
+    CitySet of CityId;
     /// A set of kinds of exporter.
     KindSet of KindId;
     /// A set of attributes of a data item.

@@ -6,7 +6,9 @@ use super::asked::{
 };
 use super::snapshot::Snapshot;
 use super::statement::{Ciio, Destination, Facts, Item};
-use super::units::{AttributeId, AttributeSet, Class, Country, Headcount, ItemId, KindId, Persons, ZoneId, ZoneSet};
+use super::units::{
+    AttributeId, AttributeSet, CityId, CitySet, Class, Country, Headcount, ItemId, KindId, Persons, ZoneId, ZoneSet,
+};
 use super::vocabulary::Vocabulary;
 
 /// So many violations are looked into for what the caller may have meant.
@@ -99,6 +101,17 @@ impl Violations {
             if let Some(zones) = self.zones(snapshot, &format!("exporter_facts.zones[{index}]"), code) {
                 facts.zones = facts.zones.union(zones);
             }
+        }
+        if CitySet::MEMBERS_MAX < asked.cities.len() {
+            let problem = Problem::TooMany { count: asked.cities.len(), max: CitySet::MEMBERS_MAX };
+            self.add("exporter_facts.cities", problem);
+            return facts;
+        }
+        for (index, code) in asked.cities.iter().enumerate() {
+            let field = format!("exporter_facts.cities[{index}]");
+            let number = self.code(&field, CodeKind::City, &snapshot.codes.cities, code);
+            let city = number.and_then(|number| u8::try_from(number).ok()).map(CityId);
+            facts.in_greater_bay_area |= city.is_some_and(|city| snapshot.lists.greater_bay_area.contains(city));
         }
         if ZoneSet::MEMBERS_MAX < asked.kinds.len() {
             let problem = Problem::TooMany { count: asked.kinds.len(), max: ZoneSet::MEMBERS_MAX };

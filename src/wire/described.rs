@@ -113,6 +113,7 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
         valid_until,
         headroom,
         next_step,
+        alternative_next_steps,
     } = decision;
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
@@ -136,14 +137,21 @@ pub fn members(decision: &v1::Decision) -> Map<String, Value> {
     if !headroom.is_empty() {
         put("headroom", headroom.iter().take(LISTED_MAX).map(headroom_of).collect());
     }
-    if let Some(v1::NextStep { authority_zh, authority_en, procedure, text_zh, text_en }) = next_step {
-        let step = json!({
-            "procedure": procedure, "authority_zh": authority_zh, "authority_en": authority_en,
-            "text_zh": text_zh, "text_en": text_en,
-        });
-        put("next_step", step);
+    if let Some(next_step) = next_step {
+        put("next_step", step(next_step));
+    }
+    if !alternative_next_steps.is_empty() {
+        put("alternative_next_steps", alternative_next_steps.iter().take(LISTED_MAX).map(step).collect());
     }
     members
+}
+
+fn step(step: &v1::NextStep) -> Value {
+    let v1::NextStep { authority_zh, authority_en, procedure, text_zh, text_en } = step;
+    json!({
+        "procedure": procedure, "authority_zh": authority_zh, "authority_en": authority_en,
+        "text_zh": text_zh, "text_en": text_en,
+    })
 }
 
 fn headroom_of(headroom: &v1::Headroom) -> Value {

@@ -169,10 +169,11 @@ fn said(text: &str) -> Option<&str> {
 }
 
 fn facts(facts: &v1::ExporterFacts) -> AskedFacts<'_> {
-    let v1::ExporterFacts { ciio, zones, kinds, held, held_specially_sensitive } = facts;
+    let v1::ExporterFacts { ciio, zones, kinds, held, held_specially_sensitive, cities } = facts;
     AskedFacts {
         ciio: *ciio,
         zones: zones.iter().map(String::as_str).collect(),
+        cities: cities.iter().map(String::as_str).collect(),
         kinds: kinds.iter().map(String::as_str).collect(),
         held: held.as_ref().map(persons_of).unwrap_or_default(),
         held_specially_sensitive: *held_specially_sensitive,
@@ -273,6 +274,7 @@ mod tests {
                 kinds: vec!["k".into()],
                 held: persons(7, 8),
                 held_specially_sensitive: 9,
+                cities: vec!["y".into()],
             }),
             recipient: "r".into(),
             destination: "d".into(),

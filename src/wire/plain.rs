@@ -97,6 +97,7 @@ fn facts(message: &[u8]) -> Option<AskedFacts<'_>> {
             (3, Field::Bytes(bytes)) => facts.kinds.push(utf8(bytes)?),
             (4, Field::Bytes(bytes)) => once(&mut held, persons(bytes)?)?,
             (5, Field::Varint(number)) => once(&mut specially, number)?,
+            (6, Field::Bytes(bytes)) => facts.cities.push(utf8(bytes)?),
             _ => return None,
         }
     }

@@ -71,6 +71,7 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
     let facts = facts.prop_map(|(ciio, zones, held, held_specially_sensitive)| v1::ExporterFacts {
         ciio,
         kinds: zones.clone(),
+        cities: zones.clone(),
         zones,
         held,
         held_specially_sensitive,

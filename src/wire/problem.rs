@@ -221,6 +221,7 @@ fn unknown_code(kind: CodeKind, code: &str, nearest: Option<&str>) -> (String, S
         (
             None,
             CodeKind::Zone
+            | CodeKind::City
             | CodeKind::Sector
             | CodeKind::Scenario
             | CodeKind::Item

@@ -8,8 +8,9 @@ use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Prob
 use crate::domain::units::CountedClass;
 use crate::wire::generated::v1;
 
-const KINDS: [CodeKind; 8] = [
+const KINDS: [CodeKind; 9] = [
     CodeKind::Zone,
+    CodeKind::City,
     CodeKind::Sector,
     CodeKind::Scenario,
     CodeKind::Item,

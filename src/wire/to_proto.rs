@@ -16,7 +16,7 @@ use crate::domain::evaluate;
 use crate::domain::reason::{Measured, Outcome, PersonsOf, Reason, Text};
 use crate::domain::snapshot::{NextStep, Snapshot};
 use crate::domain::transfer::{Totals, Transfer};
-use crate::domain::units::{CountedClass, Moment};
+use crate::domain::units::{CountedClass, Moment, StepId};
 
 /// How much an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,14 +135,16 @@ pub struct Decided<'a> {
 /// Returns the answer. `decision_id` is one that [`DecisionIds`] gave out.
 pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1::Decision {
     let Decided { snapshot, transfer, totals, decision, valid_for_max_s: _ } = decided;
-    let Decision { outcome, required, reasons, clearance, evaluated_at, valid_until: _, next_step } = decision;
+    let Decision { outcome, required, reasons, clearance, evaluated_at, valid_until: _, next_step, alternative_step } =
+        decision;
     let clearance = clearance.and_then(|id| snapshot.clearance(id)).map(|clearance| clearance.id.to_string());
-    let (headroom, next_step) = match detail {
-        Detail::Brief => (Vec::new(), None),
+    let (headroom, next_step, alternative_next_steps) = match detail {
+        Detail::Brief => (Vec::new(), None, Vec::new()),
         Detail::Full => {
             let headroom = evaluate::headroom(transfer, totals);
             let headroom = headroom.iter().map(|headroom| headroom_of(snapshot, headroom)).collect();
-            (headroom, next_step.and_then(|id| snapshot.step(id)).map(step))
+            let step = |id: &StepId| snapshot.step(*id).map(step);
+            (headroom, next_step.as_ref().and_then(step), alternative_step.iter().filter_map(step).collect())
         }
     };
     v1::Decision {
@@ -156,6 +158,7 @@ pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1
         valid_until: Some(timestamp(valid_until(&decided))),
         headroom,
         next_step,
+        alternative_next_steps,
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn to_proto(asked: &Asked<'_>, at: Moment) -> v1::Transfer {
         ciio: facts.ciio,
         zones: texts(&facts.zones),
         kinds: texts(&facts.kinds),
+        cities: texts(&facts.cities),
         held: Some(persons(facts.held)),
         held_specially_sensitive: facts.held_specially_sensitive,
     });

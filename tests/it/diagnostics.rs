@@ -12,6 +12,13 @@ fn rendered(small: &Small) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// The contract of the Greater Bay Area, for the national list.
+const AREA_MECHANISM: &str = "  gba-contract: {validity_years: none, hong_kong_from: 2023-12-13, macao_from: 2024-09-10, \
+                              source: a, confidence: official}\nprocedures:\n";
+/// Its procedure, before that of the assessment.
+const AREA_PROCEDURE: &str =
+    "  gba-contract: {code: gba, text: {zh: 大湾区, en: area}, source: a, confidence: official}\n  assess: {code";
+
 macro_rules! mistakes {
     ($($name:ident: $(($path:expr, $old:expr, $new:expr)),+;)*) => {$(
         #[test]
@@ -66,6 +73,31 @@ mistakes! {
     number_of_persons_for_no_important_data: (PORT, "class: important", "class: general\n    persons_at_least: 100");
     zone_filing_without_lists: (OWN, "    lists: [port-2025]\n", "");
     lists_without_zone_filing: (OWN, "kind: zone-filing", "kind: contract");
+    area_contract_that_says_nothing: (OWN, "kind: zone-filing", "kind: gba-contract"), (OWN, "    lists: [port-2025]\n", "");
+    area_contract_that_lets_data_go_on: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: no"),
+        (OWN, "    lists: [port-2025]\n", ""), (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_without_a_guideline: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", "");
+    area_contract_before_its_guideline: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: MO\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (OWN, "    first_day: 2025-01-01", "    first_day: 2024-09-09"),
+        (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_on_the_day_of_its_guideline: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: MO\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (OWN, "    first_day: 2025-01-01", "    first_day: 2024-09-10"),
+        (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_between_the_two_guidelines: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (OWN, "    first_day: 2025-01-01", "    first_day: 2023-12-12"),
+        (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_of_important_data: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes\n    covers_important_data: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_contract_too_long: (OWN, "kind: zone-filing", "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes"),
+        (OWN, "    lists: [port-2025]\n", ""), (OWN, "last_day: 2027-12-31", "last_day: 2028-01-01"),
+        (NATION, "procedures:\n", AREA_MECHANISM), (NATION, "  gba-contract: {validity_years: none", "  gba-contract: {validity_years: 3"),
+        (NATION, "  assess: {code", AREA_PROCEDURE);
+    area_keys_of_another_kind: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    recipient_registered_in: HK\n    no_onward_transfer: yes\n");
+    area_mechanism_without_a_procedure: (NATION, "procedures:\n", AREA_MECHANISM);
+    area_place_that_is_none: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    recipient_registered_in: TW\n");
+    dangling_city: (CODES, "sectors:", "cities:\n  - {code: harbour, name: {zh: 港, en: harbour}, greater_bay_area: yes}\nsectors:"),
+        (OWN, "    zones: [port]", "    zones: [port]\n    cities: [harbor]");
     clearance_without_items: (OWN, "items: [health.diagnosis]", "items: []");
     clearance_of_important_data: (OWN, "    lists: [port-2025]\n", "    lists: [port-2025]\n    covers_important_data: yes\n");
     clearance_too_long: (OWN, "kind: zone-filing", "kind: assessment"), (OWN, "    lists: [port-2025]\n", ""),

@@ -13,6 +13,19 @@ fn rendered(small: &Small, diagnostics: &[Diagnostic]) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Two rounds of official answers, neither read.
+const ANSWERS: &str = "official_answers:\n  - {date: 2026-08-12, title: {zh: 问答一, en: first round}, read: no, \
+                       confidence: unsure}\n  - {date: 2026-09-11, title: {zh: 问答二, en: second round}, \
+                       url: https://answers.example/2, read: no, confidence: unsure}\nprocedures:\n";
+/// A contract of the Greater Bay Area, in place of a filing.
+const AREA: &str = "kind: gba-contract\n    recipient_registered_in: HK\n    no_onward_transfer: yes";
+/// The mechanism, for the national list.
+const MECHANISM: &str = "  gba-contract: {validity_years: 3, hong_kong_from: 2023-12-13, macao_from: 2024-09-10, \
+                         source: a, confidence: official}\nprocedures:\n";
+/// Its procedure, before that of the assessment.
+const PROCEDURE: &str =
+    "  gba-contract: {code: gba, text: {zh: 大湾区, en: area}, source: a, confidence: official}\n  assess: {code";
+
 macro_rules! findings {
     ($($name:ident on $day:literal: $(($path:expr, $old:expr, $new:expr)),*;)*) => {$(
         #[test]
@@ -52,6 +65,21 @@ findings! {
     a_gateway_rule_for_what_authzen_maps_by_itself on "2026-06-01":
         (GATE, "match: {context: {route: maps}}", "match: {context: {resource.type: flow}}");
     a_gateway_rule_about_everything on "2026-06-01": (GATE, "match: {context: {route: maps}}", "match: {}");
+    official_answers_that_were_not_read on "2026-11-01": (NATION, "procedures:\n", ANSWERS),
+        (NATION, "  a: {title: {zh: 甲, en: A}}", "  a: {title: {zh: 甲, en: A}, published: 2026-08-20}"),
+        (PORT, "  a: {title:", "  a: {published: 2026-09-11, title:");
+    official_answers_that_were_read on "2026-11-01": (NATION, "procedures:\n", ANSWERS), (NATION, "read: no", "read: yes"),
+        (NATION, "read: no", "read: yes");
+    an_area_contract_of_an_exporter_elsewhere on "2026-06-01": (OWN, "kind: zone-filing", AREA), (OWN, "    lists: [port-2025]\n", ""),
+        (NATION, "procedures:\n", MECHANISM), (NATION, "  assess: {code", PROCEDURE);
+    an_area_contract_of_an_operator on "2026-06-01": (OWN, "kind: zone-filing", AREA), (OWN, "    lists: [port-2025]\n", ""),
+        (NATION, "procedures:\n", MECHANISM), (NATION, "  assess: {code", PROCEDURE),
+        (CODES, "sectors:", "cities:\n  - {code: harbour, name: {zh: 港, en: harbour}, greater_bay_area: yes}\nsectors:"),
+        (OWN, "    ciio: no", "    cities: [harbour]\n    ciio: yes");
+    an_area_contract_of_an_exporter_in_a_city_of_the_area on "2026-06-01": (OWN, "kind: zone-filing", AREA),
+        (OWN, "    lists: [port-2025]\n", ""), (NATION, "procedures:\n", MECHANISM), (NATION, "  assess: {code", PROCEDURE),
+        (CODES, "sectors:", "cities:\n  - {code: harbour, name: {zh: 港, en: harbour}, greater_bay_area: yes}\nsectors:"),
+        (OWN, "    ciio: no", "    cities: [harbour]\n    ciio: no");
     holdings_of_nobody on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
     holdings_do_not_matter_without_a_quantity on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially"),
         (PORT, "  general: {persons: 10000000, source: a, confidence: official}\n", ""),

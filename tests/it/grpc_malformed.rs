@@ -109,6 +109,9 @@ fn sizes() -> Vec<Row> {
         row("65 zones", &[("exporter_facts.zones", "TOO_MANY")], |transfer| {
             transfer.exporter_facts = Some(facts(|facts| facts.zones = vec!["port".into(); 65]));
         }),
+        row("65 cities", &[("exporter_facts.cities", "TOO_MANY")], |transfer| {
+            transfer.exporter_facts = Some(facts(|facts| facts.cities = vec!["harbour".into(); 65]));
+        }),
         row("65 kinds", &[("exporter_facts.kinds", "TOO_MANY")], |transfer| {
             transfer.exporter_facts = Some(facts(|facts| facts.kinds = vec!["pharmacy".into(); 65]));
         }),
@@ -139,10 +142,15 @@ fn sizes() -> Vec<Row> {
         ),
         row(
             "long codes of facts",
-            &[("exporter_facts.zones[0]", "TOO_LONG"), ("exporter_facts.kinds[0]", "TOO_LONG")],
+            &[
+                ("exporter_facts.zones[0]", "TOO_LONG"),
+                ("exporter_facts.cities[0]", "TOO_LONG"),
+                ("exporter_facts.kinds[0]", "TOO_LONG"),
+            ],
             |transfer| {
-                transfer.exporter_facts =
-                    Some(facts(|facts| (facts.zones, facts.kinds) = (vec![long()], vec![long()])));
+                transfer.exporter_facts = Some(facts(|facts| {
+                    (facts.zones, facts.cities, facts.kinds) = (vec![long()], vec![long()], vec![long()]);
+                }));
             },
         ),
     ]
@@ -186,6 +194,7 @@ fn words() -> Vec<Row> {
                 ("scenario", "UNKNOWN_CODE"),
                 ("export_zone", "UNKNOWN_CODE"),
                 ("exporter_facts.zones[1]", "UNKNOWN_CODE"),
+                ("exporter_facts.cities[0]", "UNKNOWN_CODE"),
                 ("exporter_facts.kinds[0]", "UNKNOWN_CODE"),
                 ("data[1].code", "UNKNOWN_CODE"),
                 ("data[1].attributes[1]", "UNKNOWN_CODE"),
@@ -196,6 +205,7 @@ fn words() -> Vec<Row> {
                 transfer.export_zone = "prot".into();
                 transfer.exporter_facts = Some(facts(|facts| {
                     facts.zones = vec!["port".into(), "harbour".into()];
+                    facts.cities = vec!["shenzen".into()];
                     facts.kinds = vec!["farmacy".into()];
                 }));
                 let attributes = vec!["encrypted".into(), "encripted".into()];
@@ -302,8 +312,9 @@ async fn what_concerns_the_whole_request_is_refused_as_a_whole() {
 }
 
 /// Returns a field of a message on the wire: number, and bytes with their length before them.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
+fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut field = Vec::new();
+    prost::encoding::encode_varint(u64::from(number << 3 | 2), &mut field);
     prost::encode_length_delimiter(bytes.len(), &mut field).unwrap();
     field.extend(bytes);
     field

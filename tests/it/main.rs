@@ -13,6 +13,8 @@
 /// The policies that ship.
 mod shipped;
 
+/// The contract of the Greater Bay Area, at each door.
+mod area;
 /// Extensions of assessments, families that cannot be called so, and caps that are nearly used.
 mod clearances;
 /// The commands of the policy admin.

@@ -55,6 +55,7 @@ impl World {
             required: decision.required,
             reasons: decision.reasons.iter().map(|reason| reason.code).collect(),
             clearance: decision.clearance.map(|id| snapshot.clearance(id).unwrap().id.to_string()),
+            alternative: decision.alternative_step.map(|id| snapshot.step(id).unwrap().procedure.to_string()),
             valid_until: decision.valid_until,
             counted: counters(&transfer, &decision).into_iter().map(|key| self.name(key)).collect(),
         })

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::Builder;
+use super::registry::AreaDays;
 use crate::domain::counting::RESERVED_FAMILIES;
 use crate::domain::list::{
-    CiioCounts, CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine, National,
-    NationalRules, PartOfHolding, PersonInBothClasses, Quantities, ScenarioListing, ScenariosKnown, SectorListing,
+    AreaContract, CiioCounts, CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine,
+    National, NationalRules, PartOfHolding, PersonInBothClasses, Quantities, ScenarioListing, ScenariosKnown,
+    SectorListing,
 };
 use crate::domain::route::OwnCounter;
-use crate::domain::snapshot::{Lists as DomainLists, Segment};
+use crate::domain::snapshot::{AreaSteps, Lists as DomainLists, Segment};
 use crate::domain::units::{
     EditionId, FamilyId, Headcount, Interval, KindId, KindSet, ModalitySet, Moment, NationalId, Persons, ScenarioId,
     SectorId, ZoneId,
@@ -17,7 +19,7 @@ use crate::domain::units::{
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Span;
 use crate::policy::source::list::{self, NationalList, ZoneList};
-use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, YesNoUnknown};
+use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown};
 use crate::policy::source::{Document, list as file};
 use crate::policy::time;
 
@@ -126,13 +128,16 @@ fn national(builder: &mut Builder<'_>, path: &str, list: &NationalList, interval
     let mut step = |step: &list::Procedure| builder.step(&step.code.value.0, step.authority.as_ref(), &step.text);
     let contract_step = step(&list.procedures.contract);
     let assess_step = step(&list.procedures.assess);
-    let years = |mechanism: &list::Mechanism| match mechanism.validity_years {
+    let area_contract = area_contract(builder, path, list);
+    let years = |years: Known<OrNone<Small>>| match years {
         Known::Known(OrNone::Some(years)) => Some(years.0),
         Known::Known(OrNone::None) | Known::Unknown => None,
     };
-    builder.validity_years.assessment = years(&list.mechanisms.assessment);
-    builder.validity_years.contract = years(&list.mechanisms.contract);
-    builder.validity_years.certification = years(&list.mechanisms.certification);
+    builder.validity_years.assessment = years(list.mechanisms.assessment.validity_years);
+    builder.validity_years.contract = years(list.mechanisms.contract.validity_years);
+    builder.validity_years.certification = years(list.mechanisms.certification.validity_years);
+    let of_area = list.mechanisms.gba_contract.as_ref();
+    builder.validity_years.area_contract = of_area.and_then(|mechanism| years(mechanism.validity_years));
     let person_in_both_classes = match list.settings.as_ref().map(|settings| settings.person_in_both_classes) {
         Some(file::PersonInBothClasses::SensitiveOnly) => PersonInBothClasses::SensitiveOnly,
         Some(file::PersonInBothClasses::BothCounters) | None => PersonInBothClasses::BothCounters,
@@ -146,6 +151,7 @@ fn national(builder: &mut Builder<'_>, path: &str, list: &NationalList, interval
         lines,
         contract_step,
         assess_step,
+        area_contract,
         person_in_both_classes,
     });
 }
@@ -394,6 +400,29 @@ fn class_pair(
     lines
 }
 
+/// The mechanism and its procedure go together.
+fn area_contract(builder: &mut Builder<'_>, path: &str, list: &NationalList) -> Option<AreaContract> {
+    let (mechanism, procedure) = (list.mechanisms.gba_contract.as_ref(), list.procedures.gba_contract.as_ref());
+    let (Some(mechanism), Some(procedure)) = (mechanism, procedure) else {
+        let alone = mechanism.map(|mechanism| mechanism.span).or(procedure.map(|procedure| procedure.span));
+        if let Some(span) = alone {
+            let message =
+                "the contract of the Greater Bay Area stands in one of `mechanisms` and `procedures`".to_owned();
+            let help = "add `gba-contract` to the other, or remove it".to_owned();
+            builder.cx(path).error("P017", span, message, help);
+        }
+        return None;
+    };
+    let days = AreaDays { hong_kong: mechanism.hong_kong_from.value.0, macao: mechanism.macao_from.value.0 };
+    builder.area_contracts_from = Some(builder.area_contracts_from.map_or(days, |known| known.earliest(days)));
+    let step = builder.step(&procedure.code.value.0, procedure.authority.as_ref(), &procedure.text);
+    Some(AreaContract {
+        step,
+        hong_kong_from: time::moment(days.hong_kong, 0)?,
+        macao_from: time::moment(days.macao, 0)?,
+    })
+}
+
 /// The drafters of the first lists relaxed the national lines five to ten times. A number far
 /// from that is more likely a slip of the pen than a rule.
 fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number, national: Option<Line>) {
@@ -445,6 +474,9 @@ fn segments(builder: &mut Builder<'_>) {
         bounds.push(interval.from);
         bounds.extend(interval.until);
     }
+    for contract in lists.nationals.iter().filter_map(|national| national.area_contract) {
+        bounds.extend([contract.hong_kong_from, contract.macao_from]);
+    }
     bounds.sort_unstable();
     bounds.dedup();
     let number = |index: usize| u16::try_from(index).ok();
@@ -458,7 +490,13 @@ fn segments(builder: &mut Builder<'_>) {
                 *slot = number(index).map(EditionId);
             }
         }
+        let contract = national.and_then(|index| lists.nationals.get(index)?.area_contract);
+        let since = |day: fn(AreaContract) -> Moment| contract.filter(|contract| day(*contract) <= from);
+        let area = AreaSteps {
+            hong_kong: since(|contract| contract.hong_kong_from).map(|contract| contract.step),
+            macao: since(|contract| contract.macao_from).map(|contract| contract.step),
+        };
         let national = national.and_then(number).map(NationalId);
-        lists.segments.push(Segment { from, national, editions });
+        lists.segments.push(Segment { from, national, editions, area });
     }
 }

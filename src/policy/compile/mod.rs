@@ -61,6 +61,8 @@ struct Builder<'d> {
     editions: Vocabulary,
     /// Years that each kind of clearance lasts at most, where the law sets a number.
     validity_years: registry::ValidityYears,
+    /// Days from which contracts of the Greater Bay Area are concluded; `None`: no national list knows them.
+    area_contracts_from: Option<registry::AreaDays>,
 }
 
 impl<'d> Builder<'d> {
@@ -74,6 +76,7 @@ impl<'d> Builder<'d> {
             steps: HashMap::new(),
             editions: Vocabulary::default(),
             validity_years: registry::ValidityYears::default(),
+            area_contracts_from: None,
         };
         let none = Text { zh: "无".into(), en: "none".into() };
         let first = builder.rule("no-rules-in-force", none);
@@ -163,7 +166,9 @@ impl<'d> Builder<'d> {
         for vocabulary in [&mut codes.zones, &mut codes.sectors, &mut codes.scenarios, &mut codes.items] {
             vocabulary.freeze();
         }
-        for vocabulary in [&mut codes.attributes, &mut codes.kinds, &mut codes.exporters, &mut codes.flows] {
+        for vocabulary in
+            [&mut codes.cities, &mut codes.attributes, &mut codes.kinds, &mut codes.exporters, &mut codes.flows]
+        {
             vocabulary.freeze();
         }
     }
@@ -194,7 +199,8 @@ fn dangling(cx: &mut Context<'_>, span: Span, code: &str, noun: &str, nearest: O
 fn size(document: &Document) -> usize {
     match document {
         Document::Catalogue(file) => {
-            file.zones.len() + file.sectors.len() + file.scenarios.len() + file.attributes.len() + file.items.len()
+            let words = file.cities.len() + file.sectors.len() + file.scenarios.len();
+            file.zones.len() + words + file.attributes.len() + file.items.len()
         }
         Document::National(_) => 1,
         Document::Zone(file) => file.sectors.len() + file.entries.len(),

@@ -2,12 +2,13 @@
 
 use super::Builder;
 use crate::domain::snapshot::{Codes, Entries, ItemFacts};
-use crate::domain::units::{OTHER, ZoneId, ZoneSet};
+use crate::domain::units::{CityId, OTHER, ZoneId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Span;
 use crate::policy::source::Document;
-use crate::policy::source::catalogue::{Word, Zone};
+use crate::policy::source::catalogue::{City, Word, Zone};
+use crate::policy::source::scalar::YesNo;
 
 /// Collects codes, in the order of the files' paths.
 pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
@@ -19,6 +20,7 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     for SourceFile { path, document, .. } in sources {
         match document {
             Document::Catalogue(file) => {
+                cities(builder, path, &file.cities);
                 words(builder, path, &file.sectors, |codes| &mut codes.sectors, "sector");
                 words(builder, path, &file.scenarios, |codes| &mut codes.scenarios, "scenario");
                 words(builder, path, &file.exporter_kinds, |codes| &mut codes.kinds, "kind of exporter");
@@ -36,6 +38,7 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
         }
     }
     limit(builder, "zones", builder.codes.zones.len());
+    limit(builder, "cities", builder.codes.cities.len());
     limit(builder, "kinds of exporter", builder.codes.kinds.len());
     limit(builder, "attributes", builder.codes.attributes.len());
     closures(builder, &zones);
@@ -55,6 +58,16 @@ fn zones<'s>(builder: &mut Builder<'_>, sources: &'s [SourceFile]) -> Vec<(&'s s
         add(builder, path, zone.code.span, &zone.code.value.0, |codes| &mut codes.zones, "zone")
     });
     zones
+}
+
+fn cities(builder: &mut Builder<'_>, path: &str, cities: &[City]) {
+    for city in cities {
+        let number = u8::try_from(builder.codes.cities.len()).ok().filter(|number| *number < 64);
+        let is_new = add(builder, path, city.code.span, &city.code.value.0, |codes| &mut codes.cities, "city");
+        if let Some(number) = number.filter(|_| is_new && city.greater_bay_area == YesNo::Yes) {
+            builder.lists.greater_bay_area.insert(CityId(number));
+        }
+    }
 }
 
 fn registry_names(builder: &mut Builder<'_>, path: &str, file: &crate::policy::source::registry::RegistryFile) {

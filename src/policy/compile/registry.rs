@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::ToSpan;
+use jiff::civil::Date;
 
 use super::{Builder, dangling, extensions};
 use crate::domain::asked::{ITEMS_MAX, Problem, parse_country};
@@ -11,11 +12,11 @@ use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
 use crate::domain::route::Route;
 use crate::domain::routing::route;
-use crate::domain::snapshot::{Segment, Snapshot};
+use crate::domain::snapshot::{AreaSteps, Segment, Snapshot};
 use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
 use crate::domain::units::{
-    AttributeId, AttributeSet, ClearanceId, Country, EditionId, ExporterId, Headcount, ItemId, KindId, NationalId,
-    RecipientId, RouteId, ScenarioId, SectorId, ZoneId, ZoneSet,
+    AttributeId, AttributeSet, CityId, ClearanceId, Country, EditionId, ExporterId, Headcount, ItemId, KindId,
+    NationalId, RecipientId, RouteId, ScenarioId, SectorId, ZoneId, ZoneSet,
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
@@ -31,6 +32,20 @@ pub(super) struct ValidityYears {
     pub(super) assessment: Option<u32>,
     pub(super) contract: Option<u32>,
     pub(super) certification: Option<u32>,
+    pub(super) area_contract: Option<u32>,
+}
+
+/// Days from which contracts of the Greater Bay Area are concluded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AreaDays {
+    pub(super) hong_kong: Date,
+    pub(super) macao: Date,
+}
+
+impl AreaDays {
+    pub(super) fn earliest(self, other: Self) -> Self {
+        Self { hong_kong: self.hong_kong.min(other.hong_kong), macao: self.macao.min(other.macao) }
+    }
 }
 
 impl ValidityYears {
@@ -39,6 +54,7 @@ impl ValidityYears {
             file::ClearanceKind::Assessment => self.assessment,
             file::ClearanceKind::Contract => self.contract,
             file::ClearanceKind::Certification => self.certification,
+            file::ClearanceKind::GbaContract => self.area_contract,
             file::ClearanceKind::ZoneFiling => None,
         }
     }
@@ -67,7 +83,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
     let clearances = files.iter().flat_map(|(path, file)| file.clearances.iter().map(move |source| (*path, source)));
     let mut clearances: Vec<_> = clearances.collect();
     // Where several cover a transfer, an answer names the first: the least that suffices, whatever the order of files.
-    clearances.sort_by_key(|(_, source)| (kind(source.kind).satisfies(), &source.id.value.0));
+    clearances.sort_by_key(|(_, source)| (kind(source.kind).rank(), &source.id.value.0));
     for (path, source) in clearances {
         clearance(builder, path, snapshot, source, &mut ids);
     }
@@ -108,6 +124,12 @@ fn facts(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Exporter) -> 
             let zones = u8::try_from(number).map(|number| snapshot.zone_closure(ZoneId(number)));
             facts.zones = facts.zones.union(zones.unwrap_or_default());
         }
+    }
+    for city in &source.cities {
+        let number = follow(cx, &snapshot.codes.cities, &city.value.0, city.span, "city");
+        let number = number.and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 64);
+        facts.in_greater_bay_area |=
+            number.is_some_and(|number| snapshot.lists.greater_bay_area.contains(CityId(number)));
     }
     for kind in &source.kinds {
         let number = follow(cx, &snapshot.codes.kinds, &kind.value.0, kind.span, "kind of exporter");
@@ -157,6 +179,7 @@ fn clearance(
 ) {
     let number = ClearanceId(u32::try_from(snapshot.registry.clearances.len()).unwrap_or(u32::MAX));
     let years = builder.validity_years.of(source.kind);
+    let area_days = builder.area_contracts_from;
     let editions = editions(builder, path, source);
     let mut cx = builder.cx(path);
     if ids.insert(&source.id.value.0).is_err() {
@@ -164,6 +187,7 @@ fn clearance(
         cx.error("P010", source.id.span, format!("the clearance `{}` stands twice", source.id.value.0), help);
     }
     check_clearance(&mut cx, source, years);
+    check_area_contract(&mut cx, source, area_days);
     let sector = match &source.sector {
         OrAny::Any => Some(None),
         OrAny::Only(code) => sector(&mut cx, snapshot, code).map(Some),
@@ -200,6 +224,7 @@ fn clearance(
         items: items.into(),
         important_data: if is_covered { ImportantData::Covered } else { ImportantData::NotCovered },
         editions: editions.into(),
+        destination: source.recipient_registered_in.as_ref().map(|place| country_of(place.value)),
         persons_per_year_max: match &source.persons_per_year_max {
             OrNone::None => None,
             OrNone::Some(cap) => Some(Headcount { general: cap.general.0, sensitive: cap.sensitive.0 }),
@@ -228,7 +253,53 @@ const fn kind(kind: file::ClearanceKind) -> ClearanceKind {
         file::ClearanceKind::Assessment => ClearanceKind::Assessment,
         file::ClearanceKind::Contract => ClearanceKind::Contract,
         file::ClearanceKind::Certification => ClearanceKind::Certification,
+        file::ClearanceKind::GbaContract => ClearanceKind::AreaContract,
         file::ClearanceKind::ZoneFiling => ClearanceKind::ZoneFiling,
+    }
+}
+
+const fn country_of(place: file::AreaPlace) -> Country {
+    match place {
+        file::AreaPlace::HongKong => Country::HONG_KONG,
+        file::AreaPlace::Macao => Country::MACAO,
+    }
+}
+
+/// A contract of the Greater Bay Area says of which of the two pairs it is, and that nothing is passed on.
+fn check_area_contract(cx: &mut Context<'_>, source: &file::Clearance, days: Option<AreaDays>) {
+    let (place, onward) = (source.recipient_registered_in.as_ref(), source.no_onward_transfer.as_ref());
+    if source.kind != file::ClearanceKind::GbaContract {
+        let spans = [place.map(|place| place.span), onward.map(|onward| onward.span)];
+        for span in spans.into_iter().flatten() {
+            let message = "this key goes with `kind: gba-contract` only".to_owned();
+            cx.error("P017", span, message, "remove it, or correct `kind`".to_owned());
+        }
+        return;
+    }
+    if onward.is_none_or(|onward| onward.value == YesNo::No) {
+        let message = "a contract of the Greater Bay Area lets nothing be passed on to outside the Area".to_owned();
+        let help =
+            "write `no_onward_transfer: yes` if that is agreed; otherwise the ordinary mechanisms apply".to_owned();
+        cx.error("P017", onward.map_or(source.span, |onward| onward.span), message, help);
+    }
+    let Some(place) = place else {
+        let message = "a contract of the Greater Bay Area has to say where its recipient is registered".to_owned();
+        let help = "add `recipient_registered_in: HK` or `MO`: neither guideline covers the other place".to_owned();
+        return cx.error("P017", source.span, message, help);
+    };
+    let Some(days) = days else {
+        let message = "no national list knows the contract of the Greater Bay Area".to_owned();
+        let help = "add `gba-contract` to `mechanisms` and `procedures` of the national list".to_owned();
+        return cx.error("P017", source.span, message, help);
+    };
+    let from = match place.value {
+        file::AreaPlace::HongKong => days.hong_kong,
+        file::AreaPlace::Macao => days.macao,
+    };
+    if source.first_day.value.0 < from {
+        let message = format!("the contract begins before its guideline of {from}");
+        let help = "correct `first_day`: no such contract could be concluded before".to_owned();
+        cx.error("P042", source.first_day.span, message, help);
     }
 }
 
@@ -309,9 +380,9 @@ fn flow(
 }
 
 /// What of a segment can make a difference to an exporter.
-fn what_it_sees(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, Vec<Option<EditionId>>) {
+fn what_it_sees(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, AreaSteps, Vec<Option<EditionId>>) {
     let editions = zones.iter().map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
-    (segment.national, editions)
+    (segment.national, segment.area, editions)
 }
 
 fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Option<Statement> {

@@ -12,6 +12,14 @@ pub(super) fn catalogue(path: &str, file: &Catalogue, subjects: &mut Vec<Subject
         subject.optional("within", zone.within.as_ref().map(|code| code.value.0.to_string()));
         subjects.push(subject);
     }
+    for city in &file.cities {
+        let code = city.code.value.0.to_string();
+        let mut subject = Subject::new(Area::City, code, Some(&city.name), path, city.code.span);
+        subject.text("name", &city.name);
+        let area = city.greater_bay_area;
+        subject.ranked("greater_bay_area", area.word(), u64::from(area == YesNo::Yes));
+        subjects.push(subject);
+    }
     let words: [(Area, &[Word]); 4] = [
         (Area::Sector, &file.sectors),
         (Area::Scenario, &file.scenarios),

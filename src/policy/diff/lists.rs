@@ -6,10 +6,9 @@ use crate::policy::SourceFile;
 use crate::policy::source::Document;
 use crate::policy::source::list::{
     Admission, Boundary, CiioQuantity, ClassLines, Entry, Filing, FilingMode, FreesListed, Line, Lines, Mechanism,
-    NationalList, Number, PartOfHolding, PersonInBothClasses, Procedure, Requirement, Rule, Scenario, Sector, Settings,
-    ZoneList,
+    NationalList, Number, PartOfHolding, PersonInBothClasses, Requirement, Rule, Scenario, Sector, Settings, ZoneList,
 };
-use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, YesNoUnknown};
+use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown};
 
 /// The four national head-counts, in the order general, sensitive; contract, assessment.
 pub(super) type FourLines = [u64; 4];
@@ -76,16 +75,20 @@ pub(super) fn national(path: &str, list: &NationalList) -> Subject {
         ("certification", &mechanisms.certification),
     ];
     for (name, mechanism) in mechanisms {
-        let years = match mechanism.validity_years {
-            Known::Unknown => "unknown".to_owned(),
-            Known::Known(OrNone::None) => "none".to_owned(),
-            Known::Known(OrNone::Some(years)) => years.0.to_string(),
-        };
-        subject.word(format!("mechanisms.{name}.validity_years"), years);
+        subject.word(format!("mechanisms.{name}.validity_years"), years(mechanism.validity_years));
     }
-    let procedures: [(&str, &Procedure); 2] =
-        [("contract", &list.procedures.contract), ("assess", &list.procedures.assess)];
+    if let Some(mechanism) = &list.mechanisms.gba_contract {
+        subject.word("mechanisms.gba-contract.validity_years", years(mechanism.validity_years));
+        subject.word("mechanisms.gba-contract.hong_kong_from", mechanism.hong_kong_from.value.0.to_string());
+        subject.word("mechanisms.gba-contract.macao_from", mechanism.macao_from.value.0.to_string());
+    }
+    let procedures = [
+        ("contract", Some(&list.procedures.contract)),
+        ("assess", Some(&list.procedures.assess)),
+        ("gba-contract", list.procedures.gba_contract.as_ref()),
+    ];
     for (name, procedure) in procedures {
+        let Some(procedure) = procedure else { continue };
         subject.word(format!("procedures.{name}.code"), procedure.code.value.0.to_string());
         subject.optional(format!("procedures.{name}.authority"), procedure.authority.as_ref().map(both));
         subject.text(format!("procedures.{name}.text"), &procedure.text);
@@ -93,7 +96,19 @@ pub(super) fn national(path: &str, list: &NationalList) -> Subject {
     let both = list.settings.as_ref().map_or(PersonInBothClasses::BothCounters, |known| known.person_in_both_classes);
     let is_lenient = u64::from(both == PersonInBothClasses::SensitiveOnly);
     subject.ranked("settings.person_in_both_classes", both.word(), is_lenient);
+    let answers = list.official_answers.iter();
+    let answers: Vec<String> =
+        answers.map(|round| format!("{} (read: {})", round.date.value.0, round.read.word())).collect();
+    subject.set("official_answers", answers.iter().map(String::as_str), None);
     subject
+}
+
+fn years(years: Known<OrNone<Small>>) -> String {
+    match years {
+        Known::Unknown => "unknown".to_owned(),
+        Known::Known(OrNone::None) => "none".to_owned(),
+        Known::Known(OrNone::Some(years)) => years.0.to_string(),
+    }
 }
 
 pub(super) fn zone(path: &str, list: &ZoneList, unknown: usize, national: FourLines, subjects: &mut Vec<Subject>) {

@@ -33,6 +33,8 @@ pub enum Area {
     Entry,
     /// A zone.
     Zone,
+    /// A city.
+    City,
     /// A sector of the catalogue.
     Sector,
     /// A scenario of the catalogue.
@@ -65,6 +67,7 @@ impl Area {
             Area::ListedScenario => "listed scenario",
             Area::Entry => "entry",
             Area::Zone => "zone",
+            Area::City => "city",
             Area::Sector => "sector",
             Area::Scenario => "scenario",
             Area::ExporterKind => "kind of exporter",

@@ -18,6 +18,8 @@ fn exporter(path: &str, source: &Exporter) -> Subject {
     let mut subject = Subject::new(Area::Exporter, id, Some(&source.name), path, source.id.span);
     subject.text("name", &source.name);
     subject.set("zones", source.zones.iter().map(|zone| zone.value.0.as_ref()), None);
+    let cities = source.cities.iter().map(|city| city.value.0.as_ref());
+    subject.set("cities", cities, Some(Direction::Looser));
     subject.ranked("ciio", source.ciio.word(), u64::from(source.ciio == YesNo::No));
     subject.set("kinds", source.kinds.iter().map(|kind| kind.value.0.as_ref()), None);
     let held = [
@@ -73,6 +75,10 @@ fn clearance(path: &str, source: &Clearance) -> Subject {
     let covers = source.covers_important_data;
     subject.ranked("covers_important_data", covers.word(), u64::from(covers == YesNo::Yes));
     subject.set("lists", source.lists.iter().map(|list| list.value.0.as_ref()), Some(Direction::Looser));
+    let place = source.recipient_registered_in.as_ref().map(|place| place.value.word());
+    subject.optional("recipient_registered_in", place.map(str::to_owned));
+    let onward = source.no_onward_transfer.as_ref().map(|onward| onward.value.word());
+    subject.optional("no_onward_transfer", onward.map(str::to_owned));
     subject.optional("extends", source.extends.as_ref().map(|extended| extended.value.0.to_string()));
     let caps = match &source.persons_per_year_max {
         OrNone::None => [None, None],

@@ -3,6 +3,8 @@
 //! Nothing here stops a server. A warning is something that will bite, a note something to know.
 //! Looks at one day, given by the caller, and at the year's totals where the caller has them.
 
+mod answers;
+mod area;
 pub mod caps;
 mod expiry;
 mod gateway;
@@ -30,7 +32,9 @@ pub struct Look {
 pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, diagnostics: &mut Vec<Diagnostic>) {
     let mut finder = Finder { diagnostics };
     unread(&mut finder, sources);
+    answers::find(&mut finder, sources);
     expiry::find(&mut finder, sources, look);
+    area::find(&mut finder, sources);
     if let (Some(snapshot), Some(noon)) = (snapshot, time::moment(look.day, 12)) {
         reach::find(&mut finder, sources, snapshot, noon);
     }

@@ -92,6 +92,8 @@ record! {
         pub ciio: YesNo,
         /// Zones of registration.
         pub zones: Vec<Words>,
+        /// Cities of registration.
+        pub cities: Vec<Words>,
         /// Kinds that lists exclude.
         pub kinds: Vec<Words>,
         /// Persons whose data it holds.
@@ -130,6 +132,8 @@ record! {
         pub reasons: Vec<At<Words>>,
         /// The clearance; absent: not compared.
         pub clearance: Option<Words>,
+        /// Procedures that must be the answer's other next steps, in order; absent: not compared.
+        pub alternatives: Option<Vec<Words>>,
         /// With a request: the rule that must be about it; `none` where label headers alone name the transfer.
         pub rule: Option<OrNone<Words>>,
         /// With a request: the flow that it must come to.

@@ -16,6 +16,8 @@ record! {
         pub sources: Table<Source>,
         /// Free trade zones and municipalities.
         pub zones: Vec<Zone>,
+        /// Cities whose registration opens a mechanism.
+        pub cities: Vec<City>,
         /// Sectors.
         pub sectors: Vec<Word>,
         /// Business scenarios.
@@ -40,6 +42,22 @@ record! {
         pub name: Bilingual,
         /// The zone that it lies within: registered here counts as registered there too.
         pub within: Option<At<Code>>,
+        /// Where it is named.
+        pub source: Option<Sources>,
+        /// How far that can be relied on.
+        pub confidence: Option<Confidence>,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A city.
+    pub struct City {
+        /// Its code.
+        pub code: At<Code>,
+        /// Its name.
+        pub name: Bilingual,
+        /// Whether it is one of the mainland cities of the Greater Bay Area.
+        pub greater_bay_area: YesNo,
         /// Where it is named.
         pub source: Option<Sources>,
         /// How far that can be relied on.

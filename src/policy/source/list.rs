@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::closing::Complete;
 use super::scalar::{
     At, Bilingual, Class, Code, Confidence, Day, Known, Modality, Note, OrNone, PersonCount, Rows, Small, Source,
-    Sources, Table, Words, YesNoUnknown,
+    Sources, Table, Words, YesNo, YesNoUnknown,
 };
 pub use super::settings::{
     Boundary, CiioQuantity, FreesListed, NationalSettings, PartOfHolding, PersonInBothClasses, Settings,
@@ -45,6 +45,8 @@ record! {
         pub procedures: Procedures,
         /// Contested readings.
         pub settings: Option<NationalSettings>,
+        /// Rounds of official answers that are known, read or not.
+        pub official_answers: Vec<OfficialAnswers>,
         /// What could not be read.
         pub unknown: Vec<Unread>,
         /// What is known and changes no answer.
@@ -131,6 +133,24 @@ record! {
         pub contract: Mechanism,
         /// Certification.
         pub certification: Mechanism,
+        /// Standard contract of the Greater Bay Area; absent: the edition does not know it.
+        pub gba_contract ["gba-contract"]: Option<AreaMechanism>,
+    }
+
+    /// How long contracts of the Greater Bay Area last, and since when there are any.
+    pub struct AreaMechanism {
+        /// Years; `none`: the law sets no number; `unknown`: nobody could read it.
+        pub validity_years: Known<OrNone<Small>>,
+        /// Day from which the guideline for Hong Kong is public: no such contract is older.
+        pub hong_kong_from: At<Day>,
+        /// The same for Macao.
+        pub macao_from: At<Day>,
+        /// Where it is written.
+        pub source: Sources,
+        /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
     }
 
     /// How long a kind of clearance lasts.
@@ -151,6 +171,8 @@ record! {
         pub contract: Procedure,
         /// Security assessment.
         pub assess: Procedure,
+        /// Standard contract of the Greater Bay Area; goes with the mechanism of that name.
+        pub gba_contract ["gba-contract"]: Option<Procedure>,
     }
 
     /// A next step.
@@ -164,6 +186,22 @@ record! {
         /// Where it is written.
         pub source: Sources,
         /// How far that can be relied on.
+        pub confidence: Confidence,
+        /// Free text.
+        pub note: Option<Note>,
+    }
+
+    /// A round of official answers, known from its announcement or its address.
+    pub struct OfficialAnswers {
+        /// Day of publication.
+        pub date: At<Day>,
+        /// Its title.
+        pub title: Bilingual,
+        /// Where it can be read.
+        pub url: Option<Words>,
+        /// Whether it was read for these files. Where it was not, `check` names the sources that are older.
+        pub read: YesNo,
+        /// How far can be relied on that it exists, and on its date.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,

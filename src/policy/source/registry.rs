@@ -44,6 +44,8 @@ record! {
         pub name: Bilingual,
         /// Zones in which it is registered.
         pub zones: Vec<At<Code>>,
+        /// Cities of the catalogue in which it is registered.
+        pub cities: Vec<At<Code>>,
         /// Whether it operates critical information infrastructure.
         pub ciio: YesNo,
         /// Kinds that lists exclude.
@@ -122,6 +124,10 @@ record! {
         pub covers_important_data: YesNo,
         /// For a zone filing: the editions under which it was accepted.
         pub lists: Vec<At<Code>>,
+        /// For a contract of the Greater Bay Area: where the recipient is registered.
+        pub recipient_registered_in: Option<At<AreaPlace>>,
+        /// For a contract of the Greater Bay Area: that nothing is passed on to outside the Area.
+        pub no_onward_transfer: Option<At<YesNo>>,
         /// The assessment that this one extends.
         pub extends: Option<At<Name>>,
         /// Cap of persons of a calendar year.
@@ -144,6 +150,14 @@ record! {
 }
 
 words! {
+    /// Part of the Greater Bay Area outside the mainland.
+    pub enum AreaPlace {
+        /// Hong Kong.
+        HongKong = "HK",
+        /// Macao.
+        Macao = "MO",
+    }
+
     /// Which mechanism was completed.
     pub enum ClearanceKind {
         /// Security assessment.
@@ -152,6 +166,8 @@ words! {
         Contract = "contract",
         /// Certification.
         Certification = "certification",
+        /// Standard contract of the Greater Bay Area.
+        GbaContract = "gba-contract",
         /// Zone filing.
         ZoneFiling = "zone-filing",
     }

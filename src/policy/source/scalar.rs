@@ -361,6 +361,8 @@ record! {
         pub title: Bilingual,
         /// Where it can be read.
         pub url: Option<Words>,
+        /// Day on which it was published, or on which its page is dated.
+        pub published: Option<At<Day>>,
         /// Free text.
         pub note: Option<Note>,
     }

@@ -292,6 +292,18 @@ fn compare(snapshot: &Snapshot, decision: &Decision, case: &Case) -> Vec<String>
             failures.push(format!("wanted the reason {}", code.value.0));
         }
     }
+    if let Some(wanted) = &want.alternatives {
+        let got: Vec<&str> = decision
+            .alternative_step
+            .iter()
+            .filter_map(|step| snapshot.step(*step))
+            .map(|step| step.procedure.as_ref())
+            .collect();
+        let wanted: Vec<&str> = wanted.iter().map(|procedure| procedure.0.as_ref()).collect();
+        if got != wanted {
+            failures.push(format!("wanted the alternatives [{}], got [{}]", wanted.join(", "), got.join(", ")));
+        }
+    }
     if let Some(wanted) = &want.clearance {
         let got = decision.clearance.and_then(|id| snapshot.clearance(id)).map(|clearance| clearance.id.as_ref());
         if got != Some(wanted.0.as_ref()) {
@@ -316,6 +328,7 @@ pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
     let facts = transfer.exporter_facts.as_ref().map(|facts| AskedFacts {
         ciio: facts.ciio == YesNo::Yes,
         zones: facts.zones.iter().map(|zone| zone.0.as_ref()).collect(),
+        cities: facts.cities.iter().map(|city| city.0.as_ref()).collect(),
         kinds: facts.kinds.iter().map(|kind| kind.0.as_ref()).collect(),
         held: facts.held.as_ref().map(persons).unwrap_or_default(),
         held_specially_sensitive: facts.held_specially_sensitive.map_or(0, |persons| persons.0.get()),

@@ -181,6 +181,7 @@ fn of_decision(decision: &v1::Decision) -> Metadata {
         valid_until,
         headroom: _,
         next_step,
+        alternative_next_steps,
     } = decision;
     let named = || reasons.iter().take(NAMED_MAX);
     let mut metadata = vec![
@@ -200,6 +201,10 @@ fn of_decision(decision: &v1::Decision) -> Metadata {
         metadata.push(("clearance", text(clearance)));
     }
     metadata.extend(next_step.as_ref().map(|step| ("next_step", text(&step.procedure))));
+    if !alternative_next_steps.is_empty() {
+        let procedures = alternative_next_steps.iter().take(NAMED_MAX).map(|step| step.procedure.as_str());
+        metadata.push(("alternative_next_steps", list(procedures)));
+    }
     metadata
 }
 

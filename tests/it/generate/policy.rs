@@ -62,6 +62,10 @@ pub(crate) struct Policy {
     pub(crate) attributes: Vec<String>,
     /// Codes of data items.
     pub(crate) items: Vec<String>,
+    /// Codes of cities: the first lies in the Greater Bay Area, the second does not.
+    pub(crate) cities: Vec<String>,
+    /// Whether some national list knows the contract of the Greater Bay Area.
+    knows_area_contract: bool,
     /// Ids of exporters.
     pub(crate) exporters: Vec<String>,
     /// Ids of flows.
@@ -154,6 +158,10 @@ impl Policy {
         self.zones = words("zone-", 1 + dice.below(5));
         self.sectors = words("sector-", 1 + dice.below(3));
         self.scenarios = words("scenario-", 1 + dice.below(4));
+        self.cities = words("city-", 2);
+        for (city, area) in self.cities.iter().zip(["yes", "no"]) {
+            self.catalogue.push(("cities", format!("{{code: {city}, name: {TEXT}, greater_bay_area: {area}}}")));
+        }
         self.kinds = words("kind-", dice.below(3));
         self.attributes = words("attribute-", dice.below(4));
         self.items = words("data.item-", 2 + dice.below(8));
@@ -230,9 +238,21 @@ impl Policy {
         for mechanism in ["assessment", "contract", "certification"] {
             let _ = writeln!(text, "  {mechanism}: {{validity_years: none, {EVIDENCE}}}");
         }
+        let knows_area_contract = dice.percent(85);
+        if knows_area_contract {
+            let from = [(); 2].map(|()| DAYS[dice.below(5)]);
+            let _ = writeln!(
+                text,
+                "  gba-contract: {{validity_years: none, hong_kong_from: {}, macao_from: {}, {EVIDENCE}}}",
+                from[0], from[1]
+            );
+            self.knows_area_contract = true;
+        }
         text.push_str("procedures:\n");
-        for procedure in ["contract", "assess"] {
-            let _ = writeln!(text, "  {procedure}: {{code: {procedure}-{number}, text: {TEXT}, {EVIDENCE}}}");
+        for procedure in ["contract", "assess", "gba-contract"] {
+            if procedure != "gba-contract" || knows_area_contract {
+                let _ = writeln!(text, "  {procedure}: {{code: {procedure}-{number}, text: {TEXT}, {EVIDENCE}}}");
+            }
         }
         text
     }
@@ -265,12 +285,13 @@ impl Policy {
             let id = format!("exporter-{number}");
             let zones = dice.some_of(&self.zones, 60).join(", ");
             let kinds = dice.some_of(&self.kinds, 25).join(", ");
+            let cities = dice.some_of(&self.cities, 60).join(", ");
             let ciio = if dice.percent(15) { "yes" } else { "no" };
             let [general, sensitive, specially] = [(); 3].map(|()| self.near_line(dice));
             self.registry.push((
                 "exporters",
                 format!(
-                    "{{id: {id}, name: {TEXT}, zones: [{zones}], ciio: {ciio}, kinds: [{kinds}], held: \
+                    "{{id: {id}, name: {TEXT}, zones: [{zones}], cities: [{cities}], ciio: {ciio}, kinds: [{kinds}], held: \
                      {{general: {general}, sensitive: {sensitive}, specially_sensitive: {specially}}}}}"
                 ),
             ));
@@ -325,7 +346,7 @@ impl Policy {
              ground: {ground}",
             dice.pick(&self.exporters),
             dice.pick(&self.recipients),
-            dice.pick(&["DE", "FR", "GB", "HK", "JP", "MO", "SG", "US", "CN"]),
+            dice.pick(&["DE", "FR", "GB", "HK", "HK", "JP", "MO", "MO", "SG", "US", "CN"]),
             word_or_other(dice, &self.sectors),
             word_or_other(dice, &self.scenarios),
             items.join(", ")
@@ -337,8 +358,34 @@ impl Policy {
         text
     }
 
+    /// Adds contracts of the Greater Bay Area without a cap, over all items: one for each exporter and recipient.
+    /// `false`: the policies have no place for one.
+    pub(crate) fn add_area_contracts(&mut self, dice: &mut Dice<'_>) -> bool {
+        if self.exporters.is_empty() || !self.knows_area_contract {
+            return false;
+        }
+        for (number, exporter) in self.exporters.iter().enumerate() {
+            for recipient in &self.recipients {
+                let text = format!(
+                    "{{id: added-{number}-{recipient}, kind: gba-contract, exporter: {exporter}, recipient: {recipient}, \
+                     recipient_registered_in: {}, no_onward_transfer: yes, sector: any, scenario: any, items: [{}], \
+                     persons_per_year_max: none, first_day: {}, last_day: {}}}",
+                    dice.pick(&["HK", "MO"]),
+                    self.items.join(", "),
+                    DAYS[5],
+                    DAYS[DAYS.len() - 1],
+                );
+                self.registry.push(("clearances", text));
+            }
+        }
+        true
+    }
+
     fn clearance(&mut self, dice: &mut Dice<'_>, number: usize) -> String {
-        let mut kind = *dice.pick(&["assessment", "contract", "certification", "zone-filing"]);
+        let mut kind = *dice.pick(&["assessment", "contract", "certification", "zone-filing", "gba-contract"]);
+        if !self.knows_area_contract && kind == "gba-contract" {
+            kind = "contract";
+        }
         if self.editions.is_empty() && kind == "zone-filing" {
             kind = "assessment";
         }
@@ -347,7 +394,9 @@ impl Policy {
         };
         let items = if dice.percent(70) { self.items.clone() } else { dice.some_of(&self.items, 60) };
         let items = if items.is_empty() { self.items.clone() } else { items };
-        let first = dice.below(DAYS.len() - 1);
+        // No contract of the Greater Bay Area is older than its guideline.
+        let earliest = if kind == "gba-contract" { 5 } else { 0 };
+        let first = earliest + dice.below(DAYS.len() - 1 - earliest);
         let last = first + dice.below(DAYS.len() - first);
         // The id is not in the order of the numbers: which of several clearances is named must not depend on files.
         let mut text = format!(
@@ -368,6 +417,10 @@ impl Policy {
                 lists.push(dice.pick(&self.editions).clone());
             }
             let _ = write!(text, ", lists: [{}]", lists.join(", "));
+        }
+        if kind == "gba-contract" {
+            let place = dice.pick(&["HK", "MO"]);
+            let _ = write!(text, ", recipient_registered_in: {place}, no_onward_transfer: yes");
         }
         if kind == "assessment" && dice.percent(50) {
             text.push_str(", covers_important_data: yes");

@@ -52,6 +52,8 @@ pub(crate) struct QueryFacts {
     pub(crate) ciio: bool,
     /// Zones of registration.
     pub(crate) zones: Vec<String>,
+    /// Cities of registration.
+    pub(crate) cities: Vec<String>,
     /// Kinds.
     pub(crate) kinds: Vec<String>,
     /// Holdings: general, sensitive.
@@ -85,6 +87,7 @@ impl Query {
             exporter_facts: self.facts.as_ref().map(|facts| AskedFacts {
                 ciio: facts.ciio,
                 zones: facts.zones.iter().map(String::as_str).collect(),
+                cities: facts.cities.iter().map(String::as_str).collect(),
                 kinds: facts.kinds.iter().map(String::as_str).collect(),
                 held: persons(facts.held),
                 held_specially_sensitive: facts.specially,
@@ -137,7 +140,8 @@ pub(crate) fn query(dice: &mut Dice<'_>, policy: &Policy) -> Query {
     if says(dice, &query) && !dice.percent(1) {
         query.destination = Some(
             (*dice.pick(&[
-                "CH", "DE", "FR", "GB", "HK", "IN", "JP", "KR", "MO", "NL", "SE", "SG", "TH", "TW", "US", "CN",
+                "CH", "DE", "FR", "GB", "HK", "HK", "IN", "JP", "HK", "MO", "MO", "NL", "SE", "SG", "TH", "TW", "US",
+                "CN",
             ]))
             .to_owned(),
         );
@@ -185,6 +189,7 @@ pub(crate) fn facts(dice: &mut Dice<'_>, policy: &Policy) -> QueryFacts {
     QueryFacts {
         ciio: dice.percent(8),
         zones: dice.some_of(&policy.zones, 60),
+        cities: dice.some_of(&policy.cities, 50),
         kinds: dice.some_of(&policy.kinds, 20),
         held: (near_line(dice, policy, 15), near_line(dice, policy, 15)),
         specially: near_line(dice, policy, 10),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use neglist::domain::asked::Asked;
 use neglist::domain::reason::{Outcome, ReasonCode};
 use neglist::domain::units::Moment;
@@ -29,9 +30,11 @@ pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<An
     }
     let required = verdicts.iter().map(|verdict| verdict.required).max().unwrap();
     let mut reasons: BTreeSet<ReasonCode> = verdicts.iter().flat_map(|verdict| verdict.reasons.clone()).collect();
+    let area = area_contract(law, today, &said, &verdicts, required);
     let but_for_persons = covering.iter().filter(|clearance| {
         required != Outcome::Allow
             && is_between(today, &clearance.first_day, Some(&clearance.last_day))
+            && (clearance.kind != ClearanceKind::GbaContract || area.is_some())
             && verdicts.iter().all(|verdict| satisfies(clearance, required, verdict))
     });
     let held: Vec<_> =
@@ -47,12 +50,36 @@ pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<An
         required,
         reasons,
         clearance: clearance.map(|clearance| clearance.id.value.0.to_string()),
+        alternative: area.filter(|_| Outcome::File < required && clearance.is_none()),
         valid_until: law.valid_until(today, &covering),
         counted: match (required, clearance) {
             (Outcome::Allow, _) | (_, Some(_)) => counted(&said, &verdicts, required, clearance.copied()),
             (Outcome::File | Outcome::Contract | Outcome::Assess, None) => BTreeSet::new(),
         },
     })
+}
+
+/// Returns the procedure of the Greater Bay Area's contract, where it is open for the transfer.
+fn area_contract(
+    law: &Law<'_>,
+    today: Date,
+    said: &Said<'_>,
+    verdicts: &[Verdict],
+    required: Outcome,
+) -> Option<String> {
+    let national = law.national(today)?;
+    let mechanism = national.mechanisms.gba_contract.as_ref()?;
+    let since = match said.destination {
+        "HK" => &mechanism.hong_kong_from,
+        "MO" => &mechanism.macao_from,
+        _ => return None,
+    };
+    let is_ciio = said.facts.ciio || said.claimed.as_ref().is_some_and(|facts| facts.ciio);
+    let is_important = verdicts.iter().any(|verdict| verdict.important || verdict.important_by_size);
+    // What is left of an assessment then is the number of persons.
+    let is_open = said.facts.in_area && !is_ciio && !is_important && since.value.0 <= today;
+    let procedure = national.procedures.gba_contract.as_ref()?.code.value.0.to_string();
+    (is_open && required != Outcome::Allow).then_some(procedure)
 }
 
 /// Returns the counters that a transfer adds to which goes ahead.
@@ -140,6 +167,7 @@ fn covers(clearance: &Clearance, said: &Said<'_>) -> bool {
     let names = |item: &Sent<'_>| clearance.items.iter().any(|code| &*code.value.0 == item.code);
     said.exporter == Some(&*clearance.exporter.value.0)
         && said.recipient == Some(&*clearance.recipient.value.0)
+        && clearance.recipient_registered_in.as_ref().is_none_or(|place| place.value.word() == said.destination)
         && sector
         && scenario
         && said.items.iter().all(names)
@@ -206,7 +234,8 @@ fn exceeds_cap(law: &Law<'_>, clearance: &Clearance, said: &Said<'_>, verdicts: 
 
 fn satisfies(clearance: &Clearance, required: Outcome, verdict: &Verdict) -> bool {
     let kind = match clearance.kind {
-        ClearanceKind::Assessment => true,
+        // Whether the contract of the Greater Bay Area is open is looked at apart.
+        ClearanceKind::Assessment | ClearanceKind::GbaContract => true,
         ClearanceKind::Contract | ClearanceKind::Certification => required != Outcome::Assess,
         ClearanceKind::ZoneFiling => {
             let names = |list: &String| clearance.lists.iter().any(|code| *code.value.0 == **list);

@@ -13,7 +13,7 @@ use neglist::policy::source::Document;
 use neglist::policy::source::catalogue::{Catalogue, Item, Word, Zone};
 use neglist::policy::source::list::{NationalList, ZoneList};
 use neglist::policy::source::registry::{Clearance, ClearanceKind, Exporter, Flow};
-use neglist::policy::source::scalar::{At, Day};
+use neglist::policy::source::scalar::{At, Day, YesNo};
 
 static SHANGHAI: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get("Asia/Shanghai").unwrap());
 
@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) reasons: BTreeSet<ReasonCode>,
     /// The clearance that satisfied what is required.
     pub(crate) clearance: Option<String>,
+    /// The procedure that may take the place of what is required.
+    pub(crate) alternative: Option<String>,
     /// Until when the answer holds.
     pub(crate) valid_until: Moment,
     /// The counters to which it adds when it goes ahead, with their class, such as `national/general`.
@@ -73,6 +75,15 @@ impl<'p> Law<'p> {
     /// Says whether a kind of exporter is known.
     pub(crate) fn knows_kind(&self, kind: &str) -> bool {
         self.knows(|file| &file.exporter_kinds, kind)
+    }
+
+    /// Says whether a city lies in the Greater Bay Area; `None` where it is unknown.
+    pub(crate) fn city(&self, code: &str) -> Option<bool> {
+        self.documents().find_map(|document| {
+            let Document::Catalogue(file) = document else { return None };
+            let city = file.cities.iter().find(|city| &*city.code.value.0 == code)?;
+            Some(city.greater_bay_area == YesNo::Yes)
+        })
     }
 
     /// Returns what the catalogue says of a kind of data.
@@ -136,7 +147,8 @@ impl<'p> Law<'p> {
         let rank = |kind| match kind {
             ClearanceKind::ZoneFiling => 0,
             ClearanceKind::Contract | ClearanceKind::Certification => 1,
-            ClearanceKind::Assessment => 2,
+            ClearanceKind::GbaContract => 2,
+            ClearanceKind::Assessment => 3,
         };
         clearances.sort_by_key(|clearance| (rank(clearance.kind), &clearance.id.value.0));
         clearances
@@ -195,7 +207,13 @@ impl<'p> Law<'p> {
         };
         for document in self.documents() {
             match document {
-                Document::National(list) => add(&list.first_day, list.last_day.as_ref()),
+                Document::National(list) => {
+                    add(&list.first_day, list.last_day.as_ref());
+                    if let Some(contract) = &list.mechanisms.gba_contract {
+                        add(&contract.hong_kong_from, None);
+                        add(&contract.macao_from, None);
+                    }
+                }
                 Document::Zone(list) => add(&list.first_day, list.last_day.as_ref()),
                 Document::Catalogue(_) | Document::Registry(_) | Document::Gateway(_) | Document::Test(_) => {}
             }

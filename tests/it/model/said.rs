@@ -16,6 +16,8 @@ pub(crate) struct Facts<'p> {
     pub(crate) ciio: bool,
     /// Zones, with those around them.
     pub(crate) zones: BTreeSet<&'p str>,
+    /// Registered in a mainland city of the Greater Bay Area.
+    pub(crate) in_area: bool,
     /// Kinds.
     pub(crate) kinds: Vec<String>,
     /// Holdings.
@@ -74,6 +76,8 @@ pub(crate) struct Said<'a> {
     pub(crate) claimed: Option<Facts<'a>>,
     /// To whom.
     pub(crate) recipient: Option<&'a str>,
+    /// Where the data goes.
+    pub(crate) destination: &'a str,
     /// Whether the data leaves the mainland.
     pub(crate) abroad: bool,
     /// Sector.
@@ -143,6 +147,7 @@ pub(crate) fn said<'a>(law: &Law<'a>, asked: &'a Asked<'a>) -> Option<Said<'a>> 
         facts,
         claimed,
         recipient,
+        destination,
         abroad,
         sector,
         scenario,
@@ -177,6 +182,7 @@ fn exporter<'a>(law: &Law<'a>, asked: &'a Asked<'a>, flow: Option<&'a Flow>) -> 
     let mut facts = Facts {
         ciio: registered.ciio == YesNo::Yes,
         zones: BTreeSet::new(),
+        in_area: registered.cities.iter().any(|city| law.city(&city.value.0) == Some(true)),
         kinds: registered.kinds.iter().map(|kind| kind.value.0.to_string()).collect(),
         held: Count { general: registered.held.general.0.get(), sensitive: registered.held.sensitive.0.get() },
         specially: registered.held.specially_sensitive.0.get(),
@@ -187,6 +193,8 @@ fn exporter<'a>(law: &Law<'a>, asked: &'a Asked<'a>, flow: Option<&'a Flow>) -> 
     let claimed = stated.map(|stated| Facts {
         ciio: facts.ciio || stated.ciio,
         zones: facts.zones.union(&stated.zones).copied().collect(),
+        // What a caller says of the cities of a registered exporter opens nothing.
+        in_area: facts.in_area,
         kinds: facts.kinds.iter().chain(&stated.kinds).cloned().collect(),
         held: facts.held.max(stated.held),
         specially: facts.specially.max(stated.specially),
@@ -199,11 +207,13 @@ fn stated<'a>(law: &Law<'a>, facts: &AskedFacts<'_>) -> Option<Facts<'a>> {
     for zone in &facts.zones {
         zones.extend(law.zone_and_around(zone)?);
     }
-    let known = facts.kinds.iter().all(|kind| law.knows_kind(kind));
+    let known =
+        facts.kinds.iter().all(|kind| law.knows_kind(kind)) && facts.cities.iter().all(|city| law.city(city).is_some());
     let specially = facts.held_specially_sensitive;
     (known && specially <= Persons::MAX.get()).then_some(Facts {
         ciio: facts.ciio,
         zones,
+        in_area: facts.cities.iter().any(|city| law.city(city) == Some(true)),
         kinds: facts.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         held: count(facts.held)?,
         specially,

@@ -29,12 +29,18 @@
 //! The hash is not keyed, and a caller cannot add words. One who chose a word by its hash would meet one long run of slots.
 
 use super::vocabulary::{Vocabulary, hash64};
-use fold::{Buffer, Folded, look};
+use edges::{Edges, Wanted};
+use fold::{Buffer, Folded, Room, look};
+use node::{CUT_MAX, CUT_MIN, Cut, Division, Node, ROOT};
 
+mod edges;
 mod fold;
+mod node;
 
 /// So many words may share a node before it is heavy.
-const LIGHT: usize = 8;
+const LIGHT: usize = 6;
+/// Bits of the filter for each entry: of other keys one in nine has a bit that is set.
+const FILTER_BITS: usize = 8;
 /// Slots for three entries.
 const SLOTS_FOR_THREE: usize = 4;
 
@@ -43,10 +49,15 @@ const SLOTS_FOR_THREE: usize = 4;
 pub(super) struct Slips {
     /// INVARIANT (slots): more than there are entries, and an entry is reached from its key's place without meeting `EMPTY`.
     slots: Vec<Slot>,
+    /// A bit for each key that something is kept under, and for few others: most searches end here, and it is small enough
+    /// for the processor's caches where the slots are not.
+    filter: Vec<u64>,
     /// Bit `n`: there is a word of `n` characters; the last bit: of so many or more.
     lengths: u128,
     /// Whether long words are compared by their look too.
     looks: Looks,
+    /// Whether words are not what they are when they are folded.
+    has_wholes: bool,
 }
 
 /// Whether long words are compared by their look too.
@@ -63,19 +74,14 @@ pub enum Looks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
     /// Bits of the key that do not choose the place.
-    tag: u32,
+    tag: u16,
+    /// Of a word under a node: its region's edges.
+    edges: Edges,
     /// Number of the word; `EMPTY`; or from `HEAVY` on, less than `EMPTY`, the mark of a heavy node.
     number: u32,
 }
 
 const EMPTY: u32 = u32::MAX;
-/// Marks have room for where a node is cut. No vocabulary has so many words.
-const HEAVY: u32 = u32::MAX - 4 * CUT_MAX;
-/// Words that share fewer characters more than their node says are divided in the middle.
-const CUT_MIN: usize = 2;
-/// Most characters of a cut.
-const CUT_MAX: u32 = 1_024;
-
 /// What is kept under a key.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -89,91 +95,6 @@ enum Kind {
     Look,
 }
 
-/// How many characters of a word agree at its front and at its back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Node {
-    front: u16,
-    back: u16,
-}
-
-const ROOT: Node = Node { front: 0, back: 0 };
-
-impl Node {
-    /// Returns how many characters of a word of `length` characters are between front and back.
-    const fn region(self, length: usize) -> usize {
-        length.saturating_sub(self.front as usize + self.back as usize)
-    }
-
-    /// Divides the region of a word of `length` characters; `None` where it has one character or none.
-    #[expect(clippy::cast_possible_truncation, reason = "a folded word has some hundreds of characters at most")]
-    const fn divide(self, length: usize, cut: Cut) -> Option<Division> {
-        let Node { front, back } = self;
-        let region = self.region(length);
-        if region <= 1 {
-            return None;
-        }
-        if front + back == 0 && 2 < region {
-            let half = (region - 1) / 2;
-            // Coarse, so that words of similar lengths mostly have the same children, and a search fewer of them to look at.
-            let half = (if half < 4 { half } else { half & !1 }) as u16;
-            return Some(Division {
-                children: [Node { front: half, back: 0 }, Node { front: 0, back: half }],
-                seam: None,
-            });
-        }
-        let (first, end) = (front as usize, length - back as usize);
-        let at = match cut {
-            Cut::Front(shared) => shared as usize,
-            Cut::Back(shared) => length.saturating_sub(shared as usize),
-            Cut::Middle => 0,
-        };
-        let at = if first < at && at < end { at } else { first + region / 2 };
-        let children = [Node { front: at as u16, back }, Node { front, back: (length - at) as u16 }];
-        Some(Division { children, seam: Some(at - 1) })
-    }
-}
-
-/// How the region of a word is divided.
-#[derive(Debug, Clone, Copy)]
-struct Division {
-    children: [Node; 2],
-    /// The character before the seam, where there is one.
-    seam: Option<usize>,
-}
-
-/// Where the words of a heavy node are divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// In the middle.
-    Middle,
-    /// Behind the first characters, which they share.
-    Front(u16),
-    /// Before the last characters, which they share.
-    Back(u16),
-}
-
-impl Cut {
-    /// Returns the mark of a heavy node.
-    const fn mark(self) -> u32 {
-        match self {
-            Cut::Middle => HEAVY,
-            Cut::Front(shared) => HEAVY + shared as u32,
-            Cut::Back(shared) => HEAVY + CUT_MAX + shared as u32,
-        }
-    }
-
-    /// Reads a mark; `None` for the number of a word.
-    #[expect(clippy::cast_possible_truncation, reason = "below `CUT_MAX`")]
-    const fn of_mark(number: u32) -> Option<Self> {
-        match number.checked_sub(HEAVY) {
-            None => None,
-            Some(0) => Some(Cut::Middle),
-            Some(shared @ 1..CUT_MAX) => Some(Cut::Front(shared as u16)),
-            Some(shared) => Some(Cut::Back((shared - CUT_MAX) as u16)),
-        }
-    }
-}
-
 /// A word under a key, while the index is made.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -181,6 +102,7 @@ struct Entry {
     /// Place of the word in the order of importance.
     order: u32,
     node: Node,
+    edges: Edges,
 }
 
 impl Slips {
@@ -190,12 +112,14 @@ impl Slips {
         let mut ordered: Vec<(u8, u32)> = all.filter_map(|number| Some((rank(number)?, number))).collect();
         ordered.sort_by_key(|(rank, number)| (std::cmp::Reverse(*rank), *number));
         let ordered: Vec<u32> = ordered.into_iter().map(|(_, number)| number).collect();
-        let mut making = Making { words, ordered, entries: Vec::new(), next: Vec::new(), lengths: 0 };
+        let mut making =
+            Making { words, ordered, entries: Vec::new(), next: Vec::new(), lengths: 0, has_wholes: false };
         making.roots(looks);
         while !making.next.is_empty() {
             making.level();
         }
-        let mut slips = Slips { slots: Vec::new(), lengths: making.lengths, looks };
+        let Making { lengths, has_wholes, .. } = making;
+        let mut slips = Slips { lengths, looks, has_wholes, ..Slips::default() };
         slips.fill(making.entries);
         slips
     }
@@ -206,15 +130,23 @@ impl Slips {
     }
 
     /// Puts entries into slots; of those that stand for others the first in the order alone.
-    fn fill(&mut self, mut entries: Vec<(u64, u32)>) {
+    fn fill(&mut self, mut entries: Vec<(u64, u32, Edges)>) {
         entries.sort_unstable();
         entries.dedup();
-        self.slots = vec![Slot { tag: 0, number: EMPTY }; (entries.len() * SLOTS_FOR_THREE).div_ceil(3) + 1];
-        for (key, number) in entries {
+        self.slots = vec![
+            Slot { tag: 0, edges: Edges::default(), number: EMPTY };
+            (entries.len() * SLOTS_FOR_THREE).div_ceil(3) + 1
+        ];
+        self.filter = vec![0; (entries.len() * FILTER_BITS).div_ceil(64) + 1];
+        for (key, number, edges) in entries {
+            let (word, bit) = self.filter_bit(key);
+            if let Some(word) = self.filter.get_mut(word) {
+                *word |= bit;
+            }
             let mut place = self.place(key);
             while let Some(slot) = self.slots.get_mut(place) {
                 if slot.number == EMPTY {
-                    *slot = Slot { tag: tag(key), number };
+                    *slot = Slot { tag: tag(key), edges, number };
                     break;
                 }
                 place = self.after(place);
@@ -223,9 +155,20 @@ impl Slips {
     }
 
     /// Returns the place at which to begin to look for a key. Upper bits choose it, lower bits are the tag.
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of slots")]
     const fn place(&self, key: u64) -> usize {
-        ((key >> 32) * self.slots.len() as u64 >> 32) as usize
+        (((key >> 32) * self.slots.len() as u64) >> 32) as usize
+    }
+
+    /// Returns where in the filter the bit of a key is. Lower bits choose it.
+    const fn filter_bit(&self, key: u64) -> (usize, u64) {
+        let bit = ((key & 0xFFFF_FFFF) * (self.filter.len() as u64 * 64)) >> 32;
+        let word = (bit / 64) as usize;
+        (word, 1 << (bit % 64))
+    }
+
+    fn may_have(&self, key: u64) -> bool {
+        let (word, bit) = self.filter_bit(key);
+        self.filter.get(word).is_some_and(|word| word & bit != 0)
     }
 
     const fn after(&self, place: usize) -> usize {
@@ -247,9 +190,9 @@ const fn length_bit(length: usize) -> u128 {
     1 << if length < 127 { length } else { 127 }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-const fn tag(key: u64) -> u32 {
-    key as u32
+#[expect(clippy::cast_possible_truncation, reason = "the lowest quarter")]
+const fn tag(key: u64) -> u16 {
+    key as u16
 }
 
 /// Returns the key of what is known of a word: its front and its back.
@@ -261,7 +204,8 @@ fn key(kind: Kind, front: &[u8], back: &[u8]) -> u64 {
         Kind::Whole => 3,
         Kind::Look => 4,
     };
-    hash64(back, hash64(front, seed).wrapping_mul(TURN))
+    let of_front = if front.is_empty() { seed } else { hash64(front, seed) };
+    if back.is_empty() { of_front } else { hash64(back, of_front.wrapping_mul(TURN)) }
 }
 
 /// An index in the making.
@@ -270,10 +214,11 @@ struct Making<'v> {
     /// Numbers in the order of their importance.
     ordered: Vec<u32>,
     /// What is kept.
-    entries: Vec<(u64, u32)>,
+    entries: Vec<(u64, u32, Edges)>,
     /// What is kept under a node, unless the node is heavy.
     next: Vec<Entry>,
     lengths: u128,
+    has_wholes: bool,
 }
 
 impl Making<'_> {
@@ -287,12 +232,13 @@ impl Making<'_> {
             self.lengths |= length_bit(folded.len());
             divide(&folded, order, (ROOT, Cut::Middle), &mut self.next, &mut singles);
             if folded.bytes() != self.words.word_bytes(*number) {
+                self.has_wholes = true;
                 singles.push((key(Kind::Whole, folded.bytes(), &[]), order));
             }
             if looks == Looks::Alike
-                && let Some(look) = look(&folded)
+                && let Some(look) = look(&folded, &mut Room::default())
             {
-                by_look.push((key(Kind::Look, &look, &[]), order));
+                by_look.push((key(Kind::Look, look, &[]), order));
             }
         }
         self.keep_first(by_look);
@@ -310,12 +256,12 @@ impl Making<'_> {
             let Some(first) = shared.first() else { continue };
             if shared.len() <= LIGHT {
                 let ordered = &self.ordered;
-                let kept = |entry: &Entry| Some((entry.key, *ordered.get(entry.order as usize)?));
+                let kept = |entry: &Entry| Some((entry.key, *ordered.get(entry.order as usize)?, entry.edges));
                 self.entries.extend(shared.iter().filter_map(kept));
                 continue;
             }
             let cut = self.cut(shared);
-            self.entries.push((first.key, cut.mark()));
+            self.entries.push((first.key, cut.mark(), Edges::default()));
             for entry in shared {
                 let mut buffer = Buffer::default();
                 let Some(folded) = folded(self.words, &self.ordered, entry.order, &mut buffer) else { continue };
@@ -337,8 +283,8 @@ impl Making<'_> {
                 return Cut::Middle;
             };
             // Within the region of each, so that none is divided outside of it.
-            at_front = at_front.min(first.shares_front(&other)).min(other.len() - usize::from(node.back));
-            at_back = at_back.min(first.shares_back(&other)).min(other.len() - usize::from(node.front));
+            at_front = at_front.min(first.shares_front(&other)).min(other.len().saturating_sub(node.back.into()));
+            at_back = at_back.min(first.shares_back(&other)).min(other.len().saturating_sub(node.front.into()));
         }
         let more = (at_front.saturating_sub(usize::from(node.front)), at_back.saturating_sub(usize::from(node.back)));
         let of = |shared: usize| u16::try_from(shared).ok().filter(|shared| u32::from(*shared) < CUT_MAX);
@@ -355,7 +301,9 @@ impl Making<'_> {
         found.sort_unstable();
         found.dedup_by_key(|(key, _)| *key);
         let ordered = &self.ordered;
-        self.entries.extend(found.iter().filter_map(|(key, order)| Some((*key, *ordered.get(*order as usize)?))));
+        self.entries.extend(
+            found.iter().filter_map(|(key, order)| Some((*key, *ordered.get(*order as usize)?, Edges::default()))),
+        );
     }
 }
 
@@ -380,7 +328,8 @@ fn divide(
         if node.region(folded.len()) <= 1 {
             singles.push((node_key(Kind::Single, folded, node), order));
         } else {
-            next.push(Entry { key: node_key(Kind::Node, folded, node), order, node });
+            let key = node_key(Kind::Node, folded, node);
+            next.push(Entry { key, order, node, edges: Edges::of(folded, node) });
         }
     }
 }
@@ -402,8 +351,10 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         if self.slips.looks == Looks::Apart {
             return None;
         }
-        let wanted = look(self.folded)?;
-        self.probe(key(Kind::Look, &wanted, &[]), |known| look(known).as_ref() == Some(&wanted)).found
+        let mut room = Room::default();
+        let wanted = look(self.folded, &mut room)?;
+        let looks_the_same = |known: &Folded<'_>| look(known, &mut Room::default()) == Some(wanted);
+        self.probe(key(Kind::Look, wanted, &[]), None, looks_the_same).found
     }
 
     /// Follows the heavy nodes of the word.
@@ -432,7 +383,7 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
                 continue;
             };
             if let Some(seam) = seam.filter(|_| known == length)
-                && let Some(found) = self.whole(&self.folded.swapped(seam))
+                && let Some(found) = self.folded.with_swapped(seam, |swapped| self.whole(swapped))
             {
                 return Some(found);
             }
@@ -451,7 +402,12 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
                     continue;
                 }
                 *before = Some(child);
-                let probed = self.probe(node_key(Kind::Node, self.folded, child), |known| self.is_slip(known));
+                let key = node_key(Kind::Node, self.folded, child);
+                if !self.slips.may_have(key) {
+                    continue;
+                }
+                let wanted = Wanted::of(self.folded, child);
+                let probed = self.probe(key, wanted, |known| self.is_slip(known));
                 if probed.found.is_some() {
                     return probed.found;
                 }
@@ -469,11 +425,13 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
     }
 
     fn whole(&self, word: &[u8]) -> Option<u32> {
-        let known = std::str::from_utf8(word).ok().and_then(|word| self.words.get(word));
-        if let Some(known) = known.filter(|known| (self.accepts)(*known)) {
+        if let Some(known) = self.words.get_bytes(word).filter(|known| (self.accepts)(*known)) {
             return Some(known);
         }
-        self.probe(key(Kind::Whole, word, &[]), |known| self.is_slip(known)).found
+        if !self.slips.has_wholes {
+            return None;
+        }
+        self.probe(key(Kind::Whole, word, &[]), None, |known| self.is_slip(known)).found
     }
 
     const fn has(&self, length: usize) -> bool {
@@ -485,23 +443,30 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         if known < self.folded.len() {
             // One character too much here: it is one of two.
             let place = usize::from(node.front);
-            let both = [place, place + 1].into_iter();
-            return both.filter_map(|place| self.whole(&self.folded.without(place))).next();
+            return [place, place + 1]
+                .into_iter()
+                .find_map(|place| self.folded.with_one_less(place, |less| self.whole(less)));
         }
         // Another character here, or none.
-        self.probe(node_key(Kind::Single, self.folded, node), |known| self.is_slip(known)).found
+        self.probe(node_key(Kind::Single, self.folded, node), None, |known| self.is_slip(known)).found
     }
 
-    /// Looks at what is kept under a key.
-    fn probe(&self, key: u64, is_near: impl Fn(&Folded<'_>) -> bool) -> Probed {
+    /// Looks at what is kept under a key; where edges are wanted, at words with such alone.
+    fn probe(&self, key: u64, wanted: Option<Wanted>, is_near: impl Fn(&Folded<'_>) -> bool) -> Probed {
         let mut probed = Probed { found: None, heavy: None };
+        if !self.slips.may_have(key) {
+            return probed;
+        }
         let mut place = self.slips.place(key);
         // (slots) one of them is empty.
         while let Some(slot) = self.slips.slots.get(place).filter(|slot| slot.number != EMPTY) {
             if slot.tag == tag(key) {
                 if let Some(cut) = Cut::of_mark(slot.number) {
                     probed.heavy = Some(cut);
-                } else if (self.accepts)(slot.number) && self.is_near(slot.number, &is_near) {
+                } else if wanted.is_none_or(|wanted| wanted.may_be_a_slip(slot.edges))
+                    && (self.accepts)(slot.number)
+                    && self.is_near(slot.number, &is_near)
+                {
                     probed.found = Some(slot.number);
                     return probed;
                 }

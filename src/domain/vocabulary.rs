@@ -38,9 +38,9 @@ struct Slot {
 
 /// Up to so many words, the one that a caller may have meant is looked for among all of them; beyond, among those that are
 /// one slip away.
-const SCAN_WORDS_MAX: usize = 16_384;
+const SCAN_WORDS_MAX: usize = 1_024;
 /// So many of them are measured letter by letter.
-const CANDIDATES_MAX: usize = 64;
+const CANDIDATES_MAX: usize = 32;
 
 const EMPTY: Slot = Slot { tag: 0, start: u32::MAX };
 
@@ -75,8 +75,13 @@ impl Vocabulary {
 
     /// Returns the number of a word, or `None` for one that is not in the set.
     pub fn get(&self, word: &str) -> Option<u32> {
+        self.get_bytes(word.as_bytes())
+    }
+
+    /// Returns the number of a word of so many bytes, or `None` for one that is not in the set.
+    pub(super) fn get_bytes(&self, word: &[u8]) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
-        let (mut index, tag) = hash(word.as_bytes(), mask);
+        let (mut index, tag) = hash(word, mask);
         loop {
             let slot = *self.slots.get(index)?;
             if slot == EMPTY {
@@ -84,7 +89,7 @@ impl Vocabulary {
             }
             if slot.tag == tag {
                 let (number, known) = self.record(slot.start)?;
-                if known == word.as_bytes() {
+                if known == word {
                     return Some(number);
                 }
             }
@@ -234,17 +239,24 @@ fn hash(word: &[u8], mask: usize) -> (usize, u32) {
 /// characters alone.
 pub(super) fn hash64(word: &[u8], seed: u64) -> u64 {
     let mut state = seed ^ word.len() as u64;
-    let mut chunks = word.chunks_exact(8);
-    for chunk in chunks.by_ref() {
-        let bytes: [u8; 8] = chunk.try_into().unwrap_or_default();
-        state = mix(state ^ u64::from_le_bytes(bytes));
-    }
-    let mut tail = [0u8; 8];
-    for (to, from) in tail.iter_mut().zip(chunks.remainder()) {
-        *to = *from;
+    let mut rest = word;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>().filter(|(_, after)| !after.is_empty()) {
+        state = mix(state ^ u64::from_le_bytes(*chunk));
+        rest = after;
     }
     // Twice, because what is mixed twice is spread evenly even where few bits differ.
-    mix(mix(state ^ u64::from_le_bytes(tail)))
+    mix(mix(state ^ tail(word)))
+}
+
+/// Returns the last eight bytes as a number, or of a shorter word all of them: which word it is, its length tells.
+fn tail(word: &[u8]) -> u64 {
+    if let Some(last) = word.last_chunk::<8>() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (word.first_chunk::<4>(), word.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    }
+    word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 const PRIME: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -222,7 +222,13 @@ pub(super) fn quoted(text: &str) -> String {
 /// line and no two look the same that differ.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
+    // Otherwise it would look like the one in normalization form C.
+    let is_normal = !matches!(check_name(text), Err(NameFault::NotNormal { .. }));
     for character in text.chars() {
+        if !is_normal && !character.is_ascii() {
+            shown.extend(character.escape_unicode());
+            continue;
+        }
         match check_name(character.encode_utf8(&mut [0; 4])) {
             Err(NameFault::Unseen { .. }) => shown.extend(character.escape_unicode()),
             Err(NameFault::BlankAtEnd { .. }) if character != ' ' => shown.extend(character.escape_unicode()),

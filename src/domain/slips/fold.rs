@@ -49,10 +49,8 @@ impl<'b> Folded<'b> {
             let word = word.trim_ascii().as_bytes();
             let bytes = buffer.bytes.get_mut(..word.len())?;
             for (to, from) in bytes.iter_mut().zip(word) {
-                *to = match from {
-                    b' ' | b'_' => b'-',
-                    other => other.to_ascii_lowercase(),
-                };
+                let is_joint = *from == b' ' || *from == b'_';
+                *to = if is_joint { b'-' } else { from.to_ascii_lowercase() };
             }
             return Some(Self { bytes, bounds: None });
         }
@@ -95,6 +93,11 @@ impl<'b> Folded<'b> {
         self.bytes.get(self.byte(self.len().saturating_sub(characters))..).unwrap_or(self.bytes)
     }
 
+    /// Returns what is between the first characters and the last ones.
+    pub(super) fn between(&self, front: usize, back: usize) -> &'b [u8] {
+        self.bytes.get(self.byte(front)..self.byte(self.len().saturating_sub(back))).unwrap_or_default()
+    }
+
     /// Returns how many characters the two share at the front.
     pub(super) fn shares_front(&self, other: &Folded<'_>) -> usize {
         let bytes = self.bytes.iter().zip(other.bytes).take_while(|(a, b)| a == b).count();
@@ -108,16 +111,16 @@ impl<'b> Folded<'b> {
         self.bounds.map_or(bytes, |bounds| bounds.iter().take(self.len()).filter(|start| first <= **start).count())
     }
 
-    /// Returns the word without one of its characters.
-    pub(super) fn without(&self, character: usize) -> Vec<u8> {
-        [self.front(character), self.back(self.len().saturating_sub(character + 1))].concat()
+    /// Calls a function with the word without one of its characters.
+    pub(super) fn with_one_less<T>(&self, character: usize, then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        joined([self.front(character), &[], &[], self.back(self.len().saturating_sub(character + 1))], then)
     }
 
-    /// Returns the word with a character and the next one swapped.
-    pub(super) fn swapped(&self, character: usize) -> Vec<u8> {
+    /// Calls a function with the word with a character and the next one swapped.
+    pub(super) fn with_swapped<T>(&self, character: usize, then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         let part = |from: usize, to: usize| self.bytes.get(self.byte(from)..self.byte(to)).unwrap_or_default();
         let (first, second) = (part(character, character + 1), part(character + 1, character + 2));
-        [self.front(character), second, first, self.back(self.len().saturating_sub(character + 2))].concat()
+        joined([self.front(character), second, first, self.back(self.len().saturating_sub(character + 2))], then)
     }
 
     /// Says whether another word is the same or one slip away.
@@ -130,6 +133,18 @@ impl<'b> Folded<'b> {
         };
         is_slip(&characters(self), &characters(other))
     }
+}
+
+/// Calls a function with parts in one piece; without an allocation, where a name has room for them.
+fn joined<T>(parts: [&[u8]; 4], then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    let mut room = [0; NAME_BYTES_MAX];
+    let mut end = 0;
+    for part in parts {
+        let Some(place) = room.get_mut(end..end + part.len()) else { return then(&parts.concat()) };
+        place.copy_from_slice(part);
+        end += part.len();
+    }
+    then(room.get(..end)?)
 }
 
 /// Says whether two words are the same or one slip apart: what is left between what they share at the front and at the back.
@@ -148,26 +163,60 @@ fn is_slip<C: PartialEq>(a: &[C], b: &[C]) -> bool {
     }
 }
 
+/// Room for a look.
+pub(super) struct Room([u8; NAME_BYTES_MAX]);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self([0; NAME_BYTES_MAX])
+    }
+}
+
 /// Returns how a long word looks to a reader: its letters without vowels, each run of one letter once, and its digits. `None`
 /// for a short word, and for one of which too little is left.
-pub(super) fn look(folded: &Folded<'_>) -> Option<Vec<u8>> {
+pub(super) fn look<'r>(folded: &Folded<'_>, room: &'r mut Room) -> Option<&'r [u8]> {
     if folded.len() < LOOK_CHARACTERS_MIN {
         return None;
     }
-    let mut look: Vec<u8> = Vec::with_capacity(folded.bytes.len());
+    let (mut count, mut last) = (0, 0);
     for byte in folded.bytes {
-        let is_said = byte.is_ascii_digit() || !byte.is_ascii() || byte.is_ascii_alphabetic() && !is_vowel(*byte);
-        let is_again = byte.is_ascii_alphabetic() && look.last() == Some(byte);
-        if is_said && !is_again {
-            look.push(*byte);
-        }
+        let said = SAID.get(usize::from(*byte)).copied().unwrap_or(Said::Always);
+        // What does not fit is longer than a code.
+        *room.0.get_mut(count)? = *byte;
+        let is_kept = said == Said::Always || said == Said::Once && last != *byte;
+        count += usize::from(is_kept);
+        last = if is_kept { *byte } else { last };
     }
-    (LOOK_BYTES_MIN <= look.len()).then_some(look)
+    room.0.get(..count).filter(|look| LOOK_BYTES_MIN <= look.len())
 }
 
-const fn is_vowel(letter: u8) -> bool {
-    matches!(letter, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
+/// Whether a byte of a word is part of its look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// A vowel, and what joins parts.
+    Never,
+    /// A letter: of several in a row the first.
+    Once,
+    /// A digit, and what is beyond ASCII.
+    Always,
 }
+
+const SAID: [Said; 128] = {
+    let mut said = [Said::Never; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+        let character = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "below the length")]
+        if character.is_ascii_digit() {
+            said[byte] = Said::Always;
+        } else if character.is_ascii_alphabetic() && !matches!(character, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
+            said[byte] = Said::Once;
+        }
+        byte += 1;
+    }
+    said
+};
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +257,8 @@ mod tests {
     fn a_long_word_looks_like_one_with_other_vowels() {
         let look = |word: &str| {
             let mut buffer = Buffer::default();
-            look(&Folded::new(word, &mut buffer).unwrap()).map(|look| String::from_utf8(look).unwrap())
+            let look = look(&Folded::new(word, &mut buffer).unwrap(), &mut Room::default()).map(<[u8]>::to_vec);
+            look.map(|look| String::from_utf8(look).unwrap())
         };
         assert_eq!(look("health.diagnosis").as_deref(), Some("hlthdgns"));
         assert_eq!(look("helth-diagnossys").as_deref(), Some("hlthdgns"));

@@ -68,14 +68,12 @@ fn fields(builder: &mut Builder<'_>, examples: &[(&Entry, Vec<ItemId>)]) {
     for (entry, items) in examples {
         let class = |item: &ItemId| builder.lists.items.get(item.index()).map(|facts| facts.strictest);
         for Words(field) in &entry.example_fields {
-            // The item of that name, or else the strictest of the entry.
-            let is_meant = |item: &&ItemId| {
+            // The strictest item of the entry; where several are, the one of that name.
+            let is_meant = |item: &ItemId| {
                 let code = builder.codes.items.word(item.0);
                 code.rsplit('.').next().is_some_and(|last| last.replace('_', "-") == field.replace('_', "-"))
             };
-            let Some(item) = items.iter().find(is_meant).or_else(|| items.iter().max_by_key(|item| class(item))) else {
-                continue;
-            };
+            let Some(item) = items.iter().max_by_key(|item| (class(item), is_meant(item))) else { continue };
             match builder.codes.fields.insert(field) {
                 Ok(_) => builder.lists.fields.push(*item),
                 Err(known) => {

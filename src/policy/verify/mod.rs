@@ -10,7 +10,8 @@ use super::diagnostic::{self, Diagnostic, Span};
 use super::source::Document;
 use super::source::cases::{Case, CaseItem, CasePersons, CaseTransfer, TestFile, WantOutcome};
 use super::source::registry::RegistryFile;
-use super::source::scalar::{Class, Modality, Words, YesNo};
+use super::source::request::Raw;
+use super::source::scalar::{Class, Modality, YesNo};
 use super::source::{Format, Kind};
 use super::{Limits, SourceFile};
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Problem, Violation};
@@ -335,8 +336,9 @@ pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
     }
 }
 
-fn text(words: Option<&Words>) -> Option<&str> {
-    words.map(|words| words.0.as_ref())
+/// Absent and empty are the same in the API.
+fn text(text: Option<&Raw>) -> Option<&str> {
+    text.map(|text| text.0.as_ref()).filter(|text| !text.is_empty())
 }
 
 fn item(item: &CaseItem) -> AskedItem<'_> {

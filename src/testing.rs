@@ -96,12 +96,14 @@ const RULES: [&str; 11] = [
 /// `clinical-trial` with lines of its own. Flow `trial` sends `health.diagnosis` of `zoned` to
 /// `lab`. Clearance `contract-1` lets `city` send `contact.name` to `lab`.
 pub(crate) fn snapshot() -> Snapshot {
+    let (mut codes, lists) = (codes(), lists());
+    Snapshot::index_slips(&mut codes, &lists);
     let mut snapshot = Snapshot {
         revision: 7,
         digest: "blake3:00".into(),
         calendar: Calendar::new(Year(2026), vec![YEAR_START, YEAR_END, NEXT_YEAR_END]),
-        codes: codes(),
-        lists: lists(),
+        codes,
+        lists,
         registry: registry(),
         rules: rules(),
         gateway: Gateway::default(),
@@ -136,6 +138,7 @@ fn codes() -> Codes {
         recipients: words(&["lab"]),
         flows: words(&["trial"]),
         families: words(&["beijing"]),
+        fields: Vocabulary::default(),
     }
 }
 
@@ -221,6 +224,7 @@ fn lists() -> Lists {
         items: [Class::General, Class::Sensitive, Class::NonPersonal]
             .map(|class| ItemFacts { class, strictest: class, entries: Entries::NONE })
             .into(),
+        fields: Vec::new(),
         named: Vec::new(),
         conditions: Vec::new(),
         sectors: vec![(listed, sector)],

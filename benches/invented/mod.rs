@@ -11,8 +11,8 @@ use neglist::domain::units::Moment;
 use neglist::policy::diagnostic::has_errors;
 use neglist::policy::{self, Limits, PolicyFile, SourceFile};
 
-pub(crate) use files::{FEW, Registered};
-use files::{LISTS, code, texts};
+pub(crate) use files::{FEW, Registered, code};
+use files::{LISTS, texts};
 
 /// 2026-06-01T00:00:00+08:00.
 const AT: Moment = Moment::from_seconds(1_780_243_200);

@@ -3,6 +3,7 @@
 //! Every door makes one of these; [`super::resolve`] turns it into a
 //! [`Transfer`](super::transfer::Transfer) or says what is wrong with it, field by field.
 
+use super::names::{NAME_BYTES_MAX, NameFault};
 use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
 /// A transfer in a caller's words. `None` and empty: not said.
@@ -80,7 +81,7 @@ pub struct AskedItem<'a> {
 }
 
 /// Most bytes of a code or a name.
-pub const CODE_BYTES_MAX: usize = 128;
+pub const CODE_BYTES_MAX: usize = NAME_BYTES_MAX;
 /// Most items of one transfer.
 pub const ITEMS_MAX: usize = 256;
 /// Most attributes of one item.
@@ -156,7 +157,8 @@ pub enum Problem {
         /// Did you mean?
         nearest: Option<String>,
     },
-    /// A code of the caller's own that is one slip away from a stricter one of the catalogue.
+    /// A code of the caller's own that is one slip away from a stricter one of the catalogue, looks like it, or is what an
+    /// entry of a list calls it in its examples.
     NearMiss {
         /// The word as it came.
         code: String,
@@ -182,8 +184,10 @@ pub enum Problem {
         /// Bytes as they came.
         bytes: usize,
     },
-    /// A byte of zero in a name, which databases cannot keep.
-    ZeroByte,
+    /// A name that breaks the rule for names.
+    NotAName(NameFault),
+    /// A code of the caller's own that breaks the rule for codes.
+    NotACode(NameFault),
     /// More entries than allowed.
     TooMany {
         /// Entries as they came.

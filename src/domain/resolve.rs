@@ -247,7 +247,7 @@ fn state(
     // Looked at further down: an exporter that is wrong must not hide what else is.
     let exporter = exporter(snapshot, asked, flow, violations);
     let recipient = match asked.recipient {
-        Some(code) => violations.name("recipient", code).and_then(|code| codes.recipients.get(code)).map(RecipientId),
+        Some(name) => violations.name("recipient", &codes.recipients, name).map(RecipientId),
         None => registered.and_then(|statement| statement.recipient),
     };
     let destination = match asked.destination {
@@ -331,23 +331,22 @@ fn exporter(
     let stated = asked.exporter_facts.as_ref().map(|facts| violations.facts(snapshot, facts));
     let named = match (asked.exporter, flow) {
         (Some(code), _) => {
-            let code = violations.name("exporter", code)?;
-            // Totals are kept under it, and not every ledger could.
-            if code.contains('\0') {
-                violations.add("exporter", Problem::ZeroByte);
-                return None;
-            }
-            let known = snapshot.codes.exporters.get(code).map(ExporterId);
+            let code = violations.bounded("exporter", code)?;
             let vocabulary = &snapshot.codes.exporters;
-            if known.is_none() && flow.is_none() && stated.is_none() {
-                violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
-                return None;
-            }
-            // A registered exporter by a misspelt name would shed everything that is registered of it.
-            if let Some(number) = vocabulary.nearest_letter(code).filter(|_| known.is_none() && flow.is_none()) {
-                let nearest = vocabulary.word(number).to_owned();
-                violations.add("exporter", Problem::NearExporter { code: code.to_owned(), nearest });
-                return None;
+            let known = vocabulary.get(code).map(ExporterId);
+            if known.is_none() && flow.is_none() {
+                if stated.is_none() {
+                    violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
+                    return None;
+                }
+                // A registered exporter by a misspelt name would shed everything that is registered of it.
+                if let Some(number) = vocabulary.slip(code, |_| true) {
+                    let nearest = vocabulary.word(number).to_owned();
+                    violations.add("exporter", Problem::NearExporter { code: code.to_owned(), nearest });
+                    return None;
+                }
+                // Totals are kept under it.
+                violations.new_name("exporter", code)?;
             }
             known
         }

@@ -18,7 +18,7 @@ use super::units::{
     CitySet, Class, ClearanceId, EditionId, ExporterId, FamilyId, FlowId, Headcount, ItemId, Moment, NationalId,
     RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
 };
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Looks, Vocabulary};
 
 /// All policies of one moment in the life of a server.
 #[derive(Debug, Clone)]
@@ -66,6 +66,8 @@ pub struct Codes {
     pub flows: Vocabulary,
     /// Families of editions.
     pub families: Vocabulary,
+    /// What lists call kinds of data in their examples: [`Lists::fields`] by number.
+    pub fields: Vocabulary,
 }
 
 /// What the catalogue says of a kind of data.
@@ -115,6 +117,8 @@ pub struct Lists {
     pub greater_bay_area: CitySet,
     /// What each kind of data is, by number.
     pub items: Vec<ItemFacts>,
+    /// Which kind of data each of the names in [`Codes::fields`] stands for.
+    pub fields: Vec<ItemId>,
     /// Entries that name items which several entries name, by item, then by edition.
     pub named: Vec<Named>,
     /// When entries apply.
@@ -243,6 +247,33 @@ impl Snapshot {
     /// Returns the strictest class that the catalogue or any list gives to a kind of data.
     pub fn strictest_class_of(&self, item: ItemId) -> Class {
         self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest)
+    }
+
+    /// Returns the code that a code of a caller's own could be taken for, where the catalogue or a list classes it more
+    /// strictly than the caller does: one slip away, the same to the eye, or named like that in the examples of a list.
+    pub fn stricter_code_like(&self, own: &str, class: Class) -> Option<ItemId> {
+        let is_stricter = |item: ItemId| class < self.strictest_class_of(item);
+        let near = self.codes.items.slip(own, |number| is_stricter(ItemId(number)));
+        near.map(ItemId).or_else(|| {
+            let field = self.codes.fields.slip(own, |number| self.field(number).is_some_and(is_stricter))?;
+            self.field(field)
+        })
+    }
+
+    fn field(&self, number: u32) -> Option<ItemId> {
+        self.lists.fields.get(number as usize).copied()
+    }
+
+    /// Prepares the codes for [`Snapshot::stricter_code_like`] and for exporters that are not registered. The compiler does
+    /// so when every class is known.
+    pub fn index_slips(codes: &mut Codes, lists: &Lists) {
+        let class = |item: ItemId| lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest);
+        // Data that is not personal is as mild as can be: nothing declared is milder.
+        let rank = |item: ItemId| (class(item) != Class::NonPersonal).then_some(class(item) as u8);
+        codes.items.index_slips(Looks::Alike, |number| rank(ItemId(number)));
+        let field = |number: u32| lists.fields.get(number as usize).copied();
+        codes.fields.index_slips(Looks::Alike, |number| field(number).and_then(rank));
+        codes.exporters.index_slips(Looks::Apart, |_| Some(0));
     }
 
     /// Returns the entries of one edition that name an item.

@@ -4,6 +4,7 @@ use super::asked::{
     ATTRIBUTES_MAX, AskedFacts, AskedItem, AskedPersons, CODE_BYTES_MAX, CodeKind, Need, Problem, Violation,
     parse_country,
 };
+use super::names::{check_code, check_name};
 use super::snapshot::Snapshot;
 use super::statement::{Ciio, Destination, Facts, Item};
 use super::units::{
@@ -23,17 +24,31 @@ impl Violations {
         self.0.push(Violation::new(field, problem));
     }
 
-    /// Checks the length of a name that need not be known.
-    pub(super) fn name<'a>(&mut self, field: &str, name: &'a str) -> Option<&'a str> {
-        if name.len() <= CODE_BYTES_MAX {
-            return Some(name);
+    /// Checks the length of a word before it is looked for.
+    pub(super) fn bounded<'a>(&mut self, field: &str, word: &'a str) -> Option<&'a str> {
+        if word.len() <= CODE_BYTES_MAX {
+            return Some(word);
         }
-        self.add(field, Problem::TooLong { bytes: name.len() });
+        self.add(field, Problem::TooLong { bytes: word.len() });
         None
     }
 
+    /// Returns the number of a name that need not be known; a known one keeps the rule for names.
+    pub(super) fn name(&mut self, field: &str, vocabulary: &Vocabulary, name: &str) -> Option<u32> {
+        let known = vocabulary.get(self.bounded(field, name)?);
+        if known.is_none() {
+            self.new_name(field, name);
+        }
+        known
+    }
+
+    /// Checks that a name that is not known keeps the rule for names.
+    pub(super) fn new_name(&mut self, field: &str, name: &str) -> Option<()> {
+        check_name(name).map_err(|fault| self.add(field, Problem::NotAName(fault))).ok()
+    }
+
     pub(super) fn code(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) -> Option<u32> {
-        let code = self.name(field, code)?;
+        let code = self.bounded(field, code)?;
         let known = vocabulary.get(code);
         if known.is_none() {
             self.unknown(field, kind, vocabulary, code);
@@ -58,8 +73,8 @@ impl Violations {
             Ok(Country::MAINLAND) => Some(Destination::Mainland),
             Ok(country) => Some(Destination::Abroad(country)),
             Err(problem) => {
-                if let Some(code) = self.name("destination", code) {
-                    debug_assert!(code.len() <= CODE_BYTES_MAX, "checked by name");
+                if let Some(code) = self.bounded("destination", code) {
+                    debug_assert!(code.len() <= CODE_BYTES_MAX, "checked by its length");
                     self.add("destination", problem);
                 }
                 None
@@ -146,7 +161,7 @@ impl Violations {
         match (id, asked.class) {
             (Some(_), _) => {}
             (None, None) => self.unknown(&field("code"), CodeKind::Item, vocabulary, asked.code),
-            (None, Some(class)) => self.near_miss(snapshot, &field("code"), asked.code, class),
+            (None, Some(class)) => self.own_code(snapshot, &field("code"), asked.code, class),
         }
         let mut item = Item { id, declared: asked.class, modality: asked.modality, ..EMPTY_ITEM };
         if ATTRIBUTES_MAX < asked.attributes.len() {
@@ -164,19 +179,18 @@ impl Violations {
         Some(item)
     }
 
-    /// A code of the caller's own is fine where the caller classifies it, unless it is one slip
-    /// away from a code that the catalogue or a list classes more strictly: that would pass by the lists.
-    pub(super) fn near_miss(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
+    /// A code of the caller's own is fine where the caller classifies it, unless it resembles a code that the catalogue
+    /// or a list classes more strictly: that would pass by the lists.
+    pub(super) fn own_code(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
         // A request with that many violations is refused whatever is found here.
         if !self.is_worth_a_hint() {
             return;
         }
-        let vocabulary = &snapshot.codes.items;
-        let stricter =
-            vocabulary.nearest_slip(code).filter(|number| class < snapshot.strictest_class_of(ItemId(*number)));
-        if let Some(number) = stricter {
-            let nearest = vocabulary.word(number).to_owned();
+        if let Some(stricter) = snapshot.stricter_code_like(code, class) {
+            let nearest = snapshot.codes.items.word(stricter.0).to_owned();
             self.add(field, Problem::NearMiss { code: code.to_owned(), nearest });
+        } else if let Err(fault) = check_code(code) {
+            self.add(field, Problem::NotACode(fault));
         }
     }
 }

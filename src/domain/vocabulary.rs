@@ -6,6 +6,9 @@
 //! their text. The hash is not keyed: only the authors of policy
 //! files add words, a caller merely looks them up, so no caller can make words collide.
 
+pub use super::slips::Looks;
+use super::slips::Slips;
+
 /// Words numbered from zero in the order in which they were added.
 #[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
@@ -17,10 +20,8 @@ pub struct Vocabulary {
     /// INVARIANT (slots): a power of two, at least twice as many as words; each is `EMPTY` or
     /// that of a word, which probing from the word's hash reaches without meeting `EMPTY`.
     slots: Vec<Slot>,
-    /// Numbers in the order of the words, and in the order of the words read backwards: only
-    /// for large vocabularies, see [`Vocabulary::freeze`].
-    forwards: Vec<u32>,
-    backwards: Vec<u32>,
+    /// Words that are near others: where they were indexed, see [`Vocabulary::index_slips`].
+    slips: Slips,
     /// Which characters each word has: only for small vocabularies, see [`Vocabulary::freeze`].
     characters: Vec<u64>,
 }
@@ -35,12 +36,11 @@ struct Slot {
     start: u32,
 }
 
-/// Up to so many words, the nearest is looked for among all of them.
-const SCAN_WORDS_MAX: usize = 16_384;
+/// Up to so many words, the one that a caller may have meant is looked for among all of them; beyond, among those that are
+/// one slip away.
+const SCAN_WORDS_MAX: usize = 1_024;
 /// So many of them are measured letter by letter.
-const CANDIDATES_MAX: usize = 256;
-/// In a larger vocabulary it is looked for among so many neighbours on each side.
-const NEIGHBOURS: usize = 64;
+const CANDIDATES_MAX: usize = 32;
 
 const EMPTY: Slot = Slot { tag: 0, start: u32::MAX };
 
@@ -75,8 +75,13 @@ impl Vocabulary {
 
     /// Returns the number of a word, or `None` for one that is not in the set.
     pub fn get(&self, word: &str) -> Option<u32> {
+        self.get_bytes(word.as_bytes())
+    }
+
+    /// Returns the number of a word of so many bytes, or `None` for one that is not in the set.
+    pub(super) fn get_bytes(&self, word: &[u8]) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
-        let (mut index, tag) = hash(word.as_bytes(), mask);
+        let (mut index, tag) = hash(word, mask);
         loop {
             let slot = *self.slots.get(index)?;
             if slot == EMPTY {
@@ -84,7 +89,7 @@ impl Vocabulary {
             }
             if slot.tag == tag {
                 let (number, known) = self.record(slot.start)?;
-                if known == word.as_bytes() {
+                if known == word {
                     return Some(number);
                 }
             }
@@ -131,67 +136,48 @@ impl Vocabulary {
     pub fn freeze(&mut self) {
         if self.len() <= SCAN_WORDS_MAX {
             self.characters = self.iter().map(characters).collect();
-            return;
+        } else if self.slips.is_empty() {
+            self.index_slips(Looks::Apart, |_| Some(0));
         }
-        let mut forwards: Vec<u32> = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect();
-        let mut backwards = forwards.clone();
-        forwards.sort_unstable_by(|a, b| self.word(*a).cmp(self.word(*b)));
-        backwards.sort_unstable_by(|a, b| self.word(*a).bytes().rev().cmp(self.word(*b).bytes().rev()));
-        (self.forwards, self.backwards) = (forwards, backwards);
     }
 
-    /// Returns the word that a caller most likely meant, or `None` where none is near.
+    /// Prepares a vocabulary that no longer grows for [`Vocabulary::slip`], with the words that have a rank: those of a
+    /// high rank are looked for first.
+    pub fn index_slips(&mut self, looks: Looks, rank: impl Fn(u32) -> Option<u8>) {
+        self.slips = Slips::new(self, rank, looks);
+    }
+
+    /// Returns the word that a caller most likely meant, or `None` where none is near. A help, not a guard: of many similar
+    /// words not all are measured.
     ///
-    /// The work is bounded whatever the size: a large vocabulary is searched only among words
-    /// with the same beginning or the same end, and a slip keeps one of the two.
+    /// The work is bounded whatever the size.
     pub fn nearest(&self, word: &str) -> Option<u32> {
-        self.nearest_within(word, (word.len() / 3).clamp(1, 4))
-    }
-
-    /// Returns a word that is a single slip away: a letter wrong, missing, doubled or swapped;
-    /// two slips in a long word. Capitals and blanks around the word are no slip of their own.
-    ///
-    /// Finds every such word up to [`SCAN_WORDS_MAX`] words; beyond, those that share the
-    /// beginning or the end.
-    pub fn nearest_slip(&self, word: &str) -> Option<u32> {
-        self.nearest_within(word, if word.len() < 12 { 1 } else { 2 })
-    }
-
-    /// Returns a word that differs in capitals, in blanks around it, or by one letter.
-    pub fn nearest_letter(&self, word: &str) -> Option<u32> {
-        self.nearest_within(word, 1)
-    }
-
-    fn nearest_within(&self, word: &str, slips_max: usize) -> Option<u32> {
-        if let Some(same) = self.get(word.trim()) {
+        let trimmed = word.trim();
+        if let Some(same) = self.get(trimmed) {
             return Some(same);
         }
-        let folded = fold(word);
-        let word = folded.as_str();
-        let wanted = characters(word);
-        let similar_length = |number: &u32| self.word(*number).len().abs_diff(word.len()) <= slips_max;
-        let distance = |number: u32| (strsim::osa_distance(&fold(self.word(number)), word), number);
-        let nearest = if self.len() <= SCAN_WORDS_MAX {
-            let known = |number: &u32| self.characters.get(*number as usize).copied().unwrap_or(wanted);
-            let all = 0..u32::try_from(self.len()).unwrap_or(u32::MAX);
-            let similar = all.filter(|number| are_similar(known(number), wanted, slips_max)).filter(similar_length);
-            similar.take(CANDIDATES_MAX).map(distance).min()
-        } else {
-            let similar = self.neighbours(word).into_iter().filter(similar_length);
-            similar.filter(|number| are_similar(characters(self.word(*number)), wanted, slips_max)).map(distance).min()
-        };
+        if SCAN_WORDS_MAX < self.len() {
+            return self.slip(word, |_| true);
+        }
+        let slips_max = (word.len() / 3).clamp(1, 4);
+        let folded = trimmed.to_lowercase();
+        let wanted = characters(&folded);
+        let known = |number: &u32| self.characters.get(*number as usize).copied().unwrap_or(wanted);
+        let similar_length = |number: &u32| self.word(*number).len().abs_diff(folded.len()) <= slips_max;
+        let all = 0..u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let similar = all.filter(|number| are_similar(known(number), wanted, slips_max)).filter(similar_length);
+        let distance = |number: u32| (strsim::osa_distance(&self.word(number).to_lowercase(), &folded), number);
+        let nearest = similar.take(CANDIDATES_MAX).map(distance).min();
         nearest.filter(|(slips, _)| *slips <= slips_max).map(|(_, number)| number)
     }
 
-    /// Words of a large vocabulary that begin or end most like a word.
-    fn neighbours(&self, word: &str) -> Vec<u32> {
-        let ahead = self.forwards.partition_point(|number| self.word(*number) < word);
-        let behind = self.backwards.partition_point(|number| self.word(*number).bytes().rev().lt(word.bytes().rev()));
-        let around = |order: &[u32], at: usize| {
-            let to = (at + NEIGHBOURS).min(order.len());
-            order.get(at.saturating_sub(NEIGHBOURS)..to).unwrap_or(&[]).to_vec()
-        };
-        [around(&self.forwards, ahead), around(&self.backwards, behind)].concat()
+    /// Returns an accepted word that differs from another by a single slip, or by nothing but capitals, blanks around it and
+    /// what cannot be seen: exactly, whatever the size, in some hundred nanoseconds. `None` for all words where they were not
+    /// indexed.
+    ///
+    /// A word that is accepted must have a rank, and not a lower one than any that is not accepted.
+    pub fn slip(&self, word: &str, accepts: impl Fn(u32) -> bool) -> Option<u32> {
+        self.slips.find(self, word, accepts)
     }
 
     fn grow(&mut self) {
@@ -236,34 +222,41 @@ const fn are_similar(a: u64, b: u64, slips_max: usize) -> bool {
     (a ^ b).count_ones() as usize <= 2 * slips_max
 }
 
-/// A word without blanks around it and without capitals.
-fn fold(word: &str) -> String {
-    word.trim().to_lowercase()
-}
-
 /// Returns the slot at which to begin to look for a word, and its tag.
-///
-/// Multiplies eight bytes at a time to twice their width and folds the halves: every bit of a
-/// word reaches the low bits of the hash, which choose the slot. Codes often differ in their last
-/// characters alone.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the low half of the hash chooses the slot, the high half is the tag"
 )]
 fn hash(word: &[u8], mask: usize) -> (usize, u32) {
-    let mut state = PRIME ^ word.len() as u64;
-    let mut chunks = word.chunks_exact(8);
-    for chunk in chunks.by_ref() {
-        let bytes: [u8; 8] = chunk.try_into().unwrap_or_default();
-        state = mix(state ^ u64::from_le_bytes(bytes));
-    }
-    let mut tail = [0u8; 8];
-    for (to, from) in tail.iter_mut().zip(chunks.remainder()) {
-        *to = *from;
+    let hash = hash64(word, PRIME);
+    (hash as usize & mask, (hash >> 32) as u32)
+}
+
+/// Returns a hash of bytes and of what was hashed before them.
+///
+/// Multiplies eight bytes at a time to twice their width and folds the halves: every bit of a
+/// word reaches the low bits of the hash, which choose the slot. Codes often differ in their last
+/// characters alone.
+pub(super) fn hash64(word: &[u8], seed: u64) -> u64 {
+    let mut state = seed ^ word.len() as u64;
+    let mut rest = word;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>().filter(|(_, after)| !after.is_empty()) {
+        state = mix(state ^ u64::from_le_bytes(*chunk));
+        rest = after;
     }
     // Twice, because what is mixed twice is spread evenly even where few bits differ.
-    state = mix(mix(state ^ u64::from_le_bytes(tail)));
-    (state as usize & mask, (state >> 32) as u32)
+    mix(mix(state ^ tail(word)))
+}
+
+/// Returns the last eight bytes as a number, or of a shorter word all of them: which word it is, its length tells.
+fn tail(word: &[u8]) -> u64 {
+    if let Some(last) = word.last_chunk::<8>() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (word.first_chunk::<4>(), word.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    }
+    word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 const PRIME: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -327,7 +320,6 @@ mod tests {
             vocabulary.freeze();
             for slip in ["health.diagnossis", "health.diagnosi", "healht.diagnosis", "Health.diagnosis"] {
                 assert_eq!(vocabulary.nearest(slip), Some(diagnosis), "{slip} among {size}");
-                assert_eq!(vocabulary.nearest_slip(slip), Some(diagnosis), "{slip} among {size}");
             }
             assert_eq!(vocabulary.nearest("x"), None);
             assert_eq!(vocabulary.nearest(&"y".repeat(128)), None);

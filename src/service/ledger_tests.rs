@@ -539,5 +539,31 @@ async fn an_exporter_that_is_not_registered_is_counted_under_its_name() {
     assert_eq!(server.count("stranger", "national/general/2026").await, (0, 2));
     // A database could not keep that name.
     let strange = v1::Transfer { exporter: "stran\0ger".into(), ..transfer };
-    assert_refused(server.send(request("u", strange)).await, Code::InvalidArgument, "transfer.exporter ZERO_BYTE");
+    assert_refused(server.send(request("u", strange)).await, Code::InvalidArgument, "transfer.exporter NOT_A_NAME");
+}
+
+#[tokio::test]
+async fn a4_names_that_look_alike_are_not_counted_apart() {
+    let server = server();
+    let facts = Some(v1::ExporterFacts::default());
+    let of = |exporter: &str, persons| v1::Transfer {
+        exporter: exporter.into(),
+        exporter_facts: facts.clone(),
+        ..names(persons)
+    };
+    assert_eq!(server.reserve("t", of("stranger", 99_999)).await.0, v1::Outcome::Allow);
+    assert_eq!(server.reserve("u", of("stranger", 1)).await.0, v1::Outcome::Contract);
+    for name in ["stranger ", "stranger\n", "stranger\u{200b}", "stra\u{308}nger"] {
+        let sent = server.send(request("v", of(name, 1))).await;
+        assert_refused(sent, Code::InvalidArgument, "transfer.exporter NOT_A_NAME");
+        assert_refused(server.usage_of(name, 2026).await, Code::InvalidArgument, "exporter NOT_A_NAME");
+        // Ids of transfers are names too: two that look alike would be two transfers.
+        assert_refused(
+            server.send(request(name, of("stranger", 1))).await,
+            Code::InvalidArgument,
+            "transfer_id NOT_A_NAME",
+        );
+    }
+    // What was reserved before the rule can still be committed.
+    assert_refused(server.commit("older\u{200b}").await, Code::NotFound, "TRANSFER_NOT_FOUND");
 }

@@ -253,6 +253,10 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             format!("{noun}: {place} is {bytes} bytes long: at most {max} are allowed"),
             format!("{noun_zh}：{place_zh}长 {bytes} 字节：最多 {max} 字节"),
         ),
+        Fault::NotAName(fault) => (
+            format!("{noun}: {place} is not a name: {fault}"),
+            format!("{noun_zh}：{place_zh}不是有效名称：{}", fault.chinese()),
+        ),
         Fault::Body(fault) => body_texts(&(noun, noun_zh), &(place, place_zh), *fault),
         Fault::Disagrees { request, rule } => (
             format!(

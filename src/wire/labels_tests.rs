@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::{from_proto, status};
 use super::*;
 use crate::domain::gateway::Record;
+use crate::domain::names::NameFault;
 
 const EVERY_ORIGIN: usize = 8;
 
@@ -49,6 +50,7 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::NotANumber { text: word.to_owned() },
         Fault::TooManyPersons { count: u64::MAX },
         Fault::TooLong { bytes: 4_096, max: 128 },
+        Fault::NotAName(NameFault::Unseen { character: '\u{200b}', byte: 4 }),
         Fault::Disagrees { request: word.to_owned(), rule: word.to_owned() },
         Fault::FlowBesideFields,
         Fault::Choice(ChoiceFault::HostNotSeen),

@@ -9,12 +9,12 @@ use super::from_proto::{self, Place};
 use super::generated::v1;
 use super::to_proto::{self, Detail};
 use crate::domain::asked::{
-    Asked, AskedPersons, CODE_BYTES_MAX, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
-    Violation,
+    Asked, AskedPersons, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
 };
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
 use crate::domain::gateway::{LABEL_ID_PREFIX, STREAM_ID_PREFIX};
+use crate::domain::names::{NameFault, check_name};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
@@ -123,11 +123,23 @@ fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8
 }
 
 fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
-    let problem = match transfer_id.len() {
-        0 => Problem::Missing(Need::TransferId),
-        1..=CODE_BYTES_MAX if transfer_id.contains('\0') => Problem::ZeroByte,
-        1..=CODE_BYTES_MAX => return,
-        bytes => Problem::TooLong { bytes },
+    let problem = match check_name(transfer_id) {
+        Ok(()) => return,
+        Err(NameFault::Empty) => Problem::Missing(Need::TransferId),
+        Err(NameFault::TooLong { bytes }) => Problem::TooLong { bytes },
+        Err(fault) => Problem::NotAName(fault),
+    };
+    violations.push(Violation::new("transfer_id", problem));
+}
+
+/// Checks the id of a transfer that was reserved: it may be older than the rule for names, and what went ahead has to count.
+fn check_reserved_id(transfer_id: &str, violations: &mut Vec<Violation>) {
+    let problem = match check_name(transfer_id) {
+        Err(NameFault::Empty) => Problem::Missing(Need::TransferId),
+        Err(NameFault::TooLong { bytes }) => Problem::TooLong { bytes },
+        // No ledger keeps one with a zero byte.
+        Err(fault) if transfer_id.contains('\0') => Problem::NotAName(fault),
+        Ok(()) | Err(_) => return,
     };
     violations.push(Violation::new("transfer_id", problem));
 }
@@ -218,7 +230,7 @@ pub fn release(request: &v1::ReleaseRequest) -> Result<&str, Vec<Violation>> {
 
 fn transfer_id_of(transfer_id: &str) -> Result<&str, Vec<Violation>> {
     let mut violations = Vec::new();
-    check_transfer_id(transfer_id, &mut violations);
+    check_reserved_id(transfer_id, &mut violations);
     if !violations.is_empty() {
         return Err(violations);
     }
@@ -255,13 +267,12 @@ const YEAR_MAX: u16 = 9_999;
 pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec<Violation>> {
     let v1::GetUsageRequest { exporter, year } = request;
     let mut violations = Vec::new();
-    if exporter.is_empty() {
-        violations.push(Violation::new("exporter", Problem::Missing(Need::UsageExporter)));
-    } else if CODE_BYTES_MAX < exporter.len() {
-        violations.push(Violation::new("exporter", Problem::TooLong { bytes: exporter.len() }));
-    } else if exporter.contains('\0') {
-        violations.push(Violation::new("exporter", Problem::ZeroByte));
-    }
+    let problem = check_name(exporter).err().map(|fault| match fault {
+        NameFault::Empty => Problem::Missing(Need::UsageExporter),
+        NameFault::TooLong { bytes } => Problem::TooLong { bytes },
+        fault => Problem::NotAName(fault),
+    });
+    violations.extend(problem.map(|problem| Violation::new("exporter", problem)));
     let read = u16::try_from(*year).ok().filter(|year| *year <= YEAR_MAX);
     if read.is_none() {
         violations.push(Violation::new("year", Problem::Counting(CountingProblem::NotAYear)));

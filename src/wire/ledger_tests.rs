@@ -83,7 +83,10 @@ fn an_id_has_1_to_128_bytes() {
     let of = |transfer_id: String| v1::ReserveRequest { transfer_id, ..request() };
     assert!(reserve(&of("x".repeat(128)), LIMITS).is_ok());
     assert_eq!(wrong(&of("x".repeat(129))), [("transfer_id".to_owned(), Problem::TooLong { bytes: 129 })]);
-    assert_eq!(wrong(&of("a\0".into())), [("transfer_id".to_owned(), Problem::ZeroByte)]);
+    assert_eq!(
+        wrong(&of("a\0".into())),
+        [("transfer_id".to_owned(), Problem::NotAName(NameFault::Unseen { character: '\0', byte: 1 }))]
+    );
     assert!(commit(&v1::CommitRequest { transfer_id: "a\0".into() }).is_err());
     assert!(commit(&v1::CommitRequest::default()).is_err() && release(&v1::ReleaseRequest::default()).is_err());
     assert_eq!(commit(&v1::CommitRequest { transfer_id: "中".into() }), Ok("中"));

@@ -32,7 +32,8 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::NearMiss { .. } | Problem::NearExporter { .. } => "NEAR_MISS",
         Problem::NotACountry { .. } => "NOT_A_COUNTRY",
         Problem::TooLong { .. } => "TOO_LONG",
-        Problem::ZeroByte => "ZERO_BYTE",
+        Problem::NotAName(_) => "NOT_A_NAME",
+        Problem::NotACode(_) => "NOT_A_CODE",
         Problem::TooMany { .. } => "TOO_MANY",
         Problem::TooManyPersons { .. } => "TOO_MANY_PERSONS",
         Problem::PersonsWithoutPersonalInformation => "PERSONS_WITHOUT_PERSONAL_INFORMATION",
@@ -88,10 +89,8 @@ fn texts(problem: &Problem) -> (String, String) {
             format!("{bytes} bytes long: at most {CODE_BYTES_MAX} are allowed"),
             format!("长 {bytes} 字节：最多 {CODE_BYTES_MAX} 字节"),
         ),
-        Problem::ZeroByte => fixed((
-            "a zero byte is in it, which names may not have: send text",
-            "含有零字节，名称中不得出现：请填写文本",
-        )),
+        Problem::NotAName(fault) => (format!("not a name: {fault}"), format!("不是有效名称：{}", fault.chinese())),
+        Problem::NotACode(fault) => (format!("not a code: {fault}"), format!("不是有效代码：{}", fault.chinese())),
         Problem::TooMany { count, max } => (
             format!("{count} entries: at most {max} are allowed, so split the request"),
             format!("共 {count} 项：最多 {max} 项，请拆分请求"),

@@ -5,6 +5,7 @@ use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem};
+use crate::domain::names::NameFault;
 use crate::domain::units::CountedClass;
 use crate::wire::generated::v1;
 
@@ -53,7 +54,8 @@ fn problems() -> Vec<Problem> {
         country("de", Some("DE")),
         country("Germany", None),
         Problem::TooLong { bytes: 129 },
-        Problem::ZeroByte,
+        Problem::NotAName(NameFault::Unseen { character: '\0', byte: 1 }),
+        Problem::NotACode(NameFault::NotOfACode { character: 'H', byte: 0 }),
         Problem::TooMany { count: 1_001, max: 1_000 },
         Problem::TooManyPersons { count: u64::MAX },
         Problem::PersonsWithoutPersonalInformation,

@@ -218,6 +218,34 @@ fn requests() -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn no_text_passes_for_a_new_name_that_is_none() {
+    let seeds = [
+        "acme",
+        "partner",
+        "ac\u{200b}me",
+        "ＡＣＭＥ",
+        "Zürich Rück",
+        "Zu\u{308}rich",
+        "北京某某科技有限公司",
+        "\u{feff}acme",
+        "acme\n",
+        "health.diagnosis",
+        "\u{feff}health.diagnosis",
+        "helth.diagnossys",
+        "health_diagnosis",
+        "Health.Diagnosis",
+        "甲\u{fe0f}",
+        "ﷺ\u{3000}ﻻ",
+        "1\u{20e3}",
+        "\u{1f1e8}\u{1f1f3}",
+        "a\u{301}\u{323}",
+        "\u{1100}\u{1161}",
+    ];
+    let snapshot = targets::small();
+    check_mutations(&seeds.map(|text| text.as_bytes().to_vec()), |bytes| targets::new_names(&snapshot, bytes));
+}
+
+#[test]
 fn what_is_read_plainly_is_what_is_decoded() {
     check_mutations(&requests(), targets::plain_read);
 }

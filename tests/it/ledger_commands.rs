@@ -456,3 +456,72 @@ fn a9_no_command_prints_what_may_be_a_password_or_makes_a_file_of_it() {
     let after: Vec<_> = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(here, after);
 }
+
+/// An account of each name, with so many persons.
+fn fill_as(path: &Path, names: &[&str]) {
+    let ledger = open(path);
+    for (id, name) in names.iter().enumerate() {
+        let account =
+            neglist::ledger::Account { exporter: (*name).to_owned(), ..reservation("", counted(1, 0)).account };
+        let of_name = Reservation { account, ..reservation(&format!("t-{id}"), counted(7, 0)) };
+        wait(ledger.reserve(of_name, allow(&[general("national")]))).unwrap();
+    }
+}
+
+#[test]
+fn a4_a_ledger_with_names_from_before_the_rule_is_shown_checked_and_exported() {
+    let place = Place::new();
+    let names = ["acme", "acme ", "acme\n", "acme\u{200b}", "Zu\u{308}rich"];
+    fill_as(&place.path("ledger"), &names);
+    // Each has a line of its own, and what cannot be seen is in sight.
+    let shown = succeeded(place.on("ledger", &["show"]));
+    assert_eq!(shown.lines().count(), 1 + names.len(), "{shown}");
+    assert!(shown.contains("acme␠") && shown.contains("acme\\u{a}") && shown.contains("acme\\u{200b}"), "{shown}");
+    assert!(shown.contains("Zu\\u{308}rich"), "{shown}");
+    assert_eq!(succeeded(place.on("ledger", &["show", "--exporter", "acme\u{200b}"])).lines().count(), 2);
+    let verified = succeeded(place.on("ledger", &["verify"]));
+    assert!(verified.contains("the totals agree"), "{verified}");
+    assert!(verified.contains("U+200B at byte 4") && verified.contains("export the ledger"), "{verified}");
+    // Nothing is lost, and nothing comes in under such a name.
+    let exported = succeeded(place.on("ledger", &["export"]));
+    let sheet = place.sheet(&exported);
+    let done = place.on("other", &["import", &sheet, "--id", "x", "--create"]);
+    assert_eq!(done.exit, Exit::Findings);
+    for wanted in ["U+0020 at byte 4", "U+000A at byte 4", "U+200B at byte 4", "U+0075 `u` at byte 1"] {
+        assert!(done.err.contains(wanted), "{wanted} in {}", done.err);
+    }
+    assert_eq!(done.err.lines().count(), names.len(), "each wrong line, and that nothing was imported: {}", done.err);
+    let done = place.on("ledger", &["show", "--exporter", "nobody\u{200b}"]);
+    assert!(done.exit != Exit::Success && done.err.contains("U+200B at byte 6"), "{}", done.err);
+}
+
+#[test]
+fn c_no_name_forges_a_row_or_runs_in_a_spreadsheet() {
+    let place = Place::new();
+    let forged = "acme\nbeta  2026  national  general  0  0  0";
+    let names = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "'acme", "914403001922038216", "2026-05", forged];
+    fill_as(&place.path("ledger"), &names);
+    let shown = succeeded(place.on("ledger", &["show"]));
+    assert_eq!(shown.lines().count(), 1 + names.len(), "{shown}");
+    assert!(!shown.lines().any(|line| line.starts_with("beta")), "{shown}");
+    let exported = succeeded(place.on("ledger", &["export"]));
+    for line in exported.lines() {
+        assert!(!line.trim_start_matches('"').starts_with(['=', '+', '-', '@']), "{line}");
+    }
+    let transfers = succeeded(place.on("ledger", &["export", "--transfers"]));
+    assert!(transfers.contains("\"'=cmd") || transfers.contains("'=cmd"), "{transfers}");
+    // It comes back as it was; but for the name that is none.
+    let kept: Vec<&str> = exported
+        .lines()
+        .filter(|line| !line.contains("acme\n") && !line.contains("beta") && !line.contains("\"acme"))
+        .collect();
+    let sheet = place.sheet(kept.join("\n"));
+    succeeded(place.on("other", &["import", &sheet, "--id", "x", "--create"]));
+    let json = succeeded(place.on("other", &["show", "--format", "json"]));
+    for name in names.iter().filter(|name| !name.contains('\n')) {
+        assert!(json.contains(&format!("\"exporter\": \"{name}\"")), "{name} in {json}");
+    }
+    let sheet = place.sheet(format!("{HEADER}9.14E+17,2025,national,general,5\n"));
+    let done = place.on("ledger", &["import", &sheet, "--id", "y"]);
+    assert!(done.exit == Exit::Findings && done.err.contains("a spreadsheet has made a number of it"), "{}", done.err);
+}

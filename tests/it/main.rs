@@ -40,6 +40,8 @@ mod generate;
 mod ledger_support;
 /// A naive evaluation, straight from the design.
 mod model;
+/// Names and codes at the entrances: what looks like another, and what breaks the rule.
+mod names;
 /// The compiled evaluation against the naive one, and what else must hold whatever the policies.
 mod properties;
 /// What once went wrong.

@@ -4,12 +4,13 @@
 //! never do show nothing.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use neglist::domain::asked::Violation;
+use neglist::domain::asked::{Asked, AskedFacts, AskedItem, Violation};
 use neglist::domain::evaluate::evaluate;
 use neglist::domain::gateway::{self, Reading, Seen, Unmatched};
+use neglist::domain::names::{check_code, check_name};
 use neglist::domain::resolve::{missing_totals, resolve};
 use neglist::domain::snapshot::Snapshot;
-use neglist::domain::units::Moment;
+use neglist::domain::units::{Class, Moment};
 use neglist::http::Believed;
 use neglist::http::forwarded::Forwarded;
 use neglist::policy::{self, Limits, PolicyFile};
@@ -44,6 +45,40 @@ pub(crate) fn small() -> Snapshot {
         file("registry/own.yaml", include_str!("small/registry/own.yaml")),
         file("gateways/routes.yaml", include_str!("small/gateways/routes.yaml")),
     ])
+}
+
+/// A text as the name of an exporter that is not registered, and as a code of a caller's own: what is taken for new keeps the
+/// rule and resembles nothing that is stricter, and what is refused says where it breaks the rule, or what it resembles.
+pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()) else { return false };
+    let known = snapshot.codes.exporters.get(text).is_some() || snapshot.codes.items.get(text).is_some();
+    let refused = |exporter: &str, code: &str| {
+        let asked = Asked {
+            exporter: Some(exporter),
+            exporter_facts: Some(AskedFacts::default()),
+            recipient: Some(text),
+            destination: Some("DE"),
+            data: vec![AskedItem { code, class: Some(Class::NonPersonal), ..AskedItem::default() }],
+            ..Asked::default()
+        };
+        resolve(snapshot, &asked, NOW).err().map(|violations| {
+            assert!(!status::invalid(&violations).message.contains(char::is_control), "{violations:?}");
+            violations
+        })
+    };
+    let as_name = refused(text, "machine.far-from-all");
+    let as_code = refused("a company far from all", text);
+    assert_eq!(check_name(text).is_err(), as_code.iter().flatten().any(|found| found.field == "recipient"), "{text:?}");
+    assert!(known || check_name(text).is_ok() || as_name.is_some(), "{text:?} is no name");
+    assert!(known || check_code(text).is_ok() || as_code.is_some(), "{text:?} is no code");
+    // What is not seen makes no other name of a registered one.
+    let added = text.chars().next().map(String::from).filter(|added| added.is_ascii() || check_name(added).is_err());
+    for registered in snapshot.codes.exporters.iter().filter(|_| added.is_some()) {
+        let hidden = format!("{registered}{}", added.as_deref().unwrap_or_default());
+        let is_known = snapshot.codes.exporters.get(&hidden).is_some();
+        assert!(is_known || refused(&hidden, "machine.far-from-all").is_some(), "{hidden:?} passes");
+    }
+    as_name.is_none() || as_code.is_none()
 }
 
 /// What a gateway says comes to a transfer that labels name, or is refused with a reason; it never passes by itself.

@@ -13,7 +13,7 @@ use crate::shipped;
 /// Which modules of the crate, and which other crates, each module may name. A new edge needs a
 /// line in `docs/ARCHITECTURE.md` that says why.
 const EDGES: &[(&str, &[&str], &[&str])] = &[
-    ("domain", &["domain"], &["std", "strsim"]),
+    ("domain", &["domain"], &["std", "strsim", "unicode_normalization", "unicode_properties"]),
     (
         "ledger",
         &["domain", "ledger"],

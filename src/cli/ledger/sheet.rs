@@ -8,17 +8,16 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use annotate_snippets::normalize_untrusted_str;
 use csv::{ReaderBuilder, StringRecord};
 
+use super::cell;
 use super::known::Known;
 use super::parse_year;
-use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::counting::RESERVED_FAMILIES;
+use crate::domain::names::{NameFault, check_name, is_code};
 use crate::domain::units::{CountedClass, Persons};
 use crate::ledger::rows::ImportedTotal;
 use crate::ledger::{Account, Counter};
-use crate::policy::source::scalar::is_code;
 
 /// Columns that a file needs.
 const NEEDED: [&str; 5] = ["exporter", "year", "counter", "class", "persons"];
@@ -144,7 +143,7 @@ impl Sheet<'_> {
         let read = (
             self.checked(line, parse_exporter(exporter)),
             self.checked(line, parse_year(year.trim()).map_err(|help| format!("year {}: {help}", quoted(year)))),
-            self.checked(line, parse_counter(counter.trim())),
+            self.checked(line, parse_counter(counter)),
             self.checked(line, parse_class(class.trim())),
             self.checked(line, parse_persons(persons.trim())),
         );
@@ -178,21 +177,17 @@ fn parse_exporter(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("no exporter: write it as requests do".to_owned());
     }
-    if text.trim() != text || text.chars().any(char::is_control) {
-        return Err(format!("exporter {}: remove blanks around it, and line ends and tabs within", quoted(text)));
-    }
-    if CODE_BYTES_MAX < text.len() {
-        return Err(format!("the exporter has {} bytes: at most {CODE_BYTES_MAX} are possible", text.len()));
-    }
-    Ok(text.to_owned())
+    cell::read(text).map(str::to_owned).map_err(|why| format!("exporter {}: {why}", quoted(text)))
 }
 
 /// Reads the name of a counter. One that no rule asks for would be counted nowhere.
 fn parse_counter(text: &str) -> Result<String, String> {
+    let text = cell::unmarked(text.trim_ascii());
     let is_known = match text.split_once('/') {
         None => text == "national",
         Some(("clearance", id)) => {
-            (1..=CODE_BYTES_MAX).contains(&id.len()) && id.trim() == id && !id.chars().any(char::is_control)
+            check_name(id).map_err(|fault| format!("counter {}: the id of the clearance: {fault}", quoted(text)))?;
+            true
         }
         Some((family, rest)) => {
             let codes = rest.split_once('/').map(|(sector, scenario)| [family, sector, scenario]);
@@ -220,5 +215,33 @@ fn parse_persons(text: &str) -> Result<u64, String> {
 
 /// Returns a text of the file as messages show it.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", normalize_untrusted_str(text).replace(['\n', '\r'], "␊"))
+    format!("`{}`", shown(text))
+}
+
+/// Returns a text as tables and messages show it: on one line, with what cannot be seen in sight, so that no name forges a
+/// line and no two look the same that differ.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    // Otherwise it would look like the one in normalization form C.
+    let is_normal = !matches!(check_name(text), Err(NameFault::NotNormal { .. }));
+    for character in text.chars() {
+        if !is_normal && !character.is_ascii() {
+            shown.extend(character.escape_unicode());
+            continue;
+        }
+        match check_name(character.encode_utf8(&mut [0; 4])) {
+            Err(NameFault::Unseen { .. }) => shown.extend(character.escape_unicode()),
+            Err(NameFault::BlankAtEnd { .. }) if character != ' ' => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    // A blank at an end is not seen in a table.
+    if shown.ends_with(' ') {
+        shown.pop();
+        shown.push('␠');
+    }
+    if let Some(rest) = shown.strip_prefix(' ') {
+        shown = format!("␠{rest}");
+    }
+    shown
 }

@@ -1,11 +1,14 @@
 //! Counters, transfers and findings, for people, spreadsheets and programs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use annotate_snippets::normalize_untrusted_str;
 use serde_json::{Value, json};
 
+use super::cell::written;
+use super::sheet::shown;
 use crate::cli::stop::Stop;
+use crate::domain::names::check_name;
 use crate::domain::units::Moment;
 use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, TransferRow};
 use crate::report;
@@ -18,9 +21,9 @@ pub(super) fn text(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<(
     let header = ["exporter", "year", "counter", "class", "committed", "reserved", "imported"].map(str::to_owned);
     let rows = counters.iter().map(|CounterRow { account, counter, usage, imported }| {
         [
-            normalize_untrusted_str(&account.exporter),
+            shown(&account.exporter),
             account.year.to_string(),
-            normalize_untrusted_str(&counter.name),
+            shown(&counter.name),
             counter.class.name().to_owned(),
             usage.committed.to_string(),
             usage.reserved.to_string(),
@@ -35,9 +38,9 @@ pub(super) fn totals(totals: &[ImportedTotal], out: &mut dyn Write) -> io::Resul
     let header = ["exporter", "year", "counter", "class", "persons"].map(str::to_owned);
     let rows = totals.iter().map(|ImportedTotal { account, counter, persons }| {
         [
-            normalize_untrusted_str(&account.exporter),
+            shown(&account.exporter),
             account.year.to_string(),
-            normalize_untrusted_str(&counter.name),
+            shown(&counter.name),
             counter.class.name().to_owned(),
             persons.to_string(),
         ]
@@ -93,7 +96,8 @@ pub(super) fn csv(counters: &[CounterRow], out: &mut dyn Write) -> Result<(), St
     for CounterRow { account, counter, usage, imported } in counters {
         let numbers = [usage.total(), usage.committed, usage.reserved, *imported].map(|number| number.to_string());
         let year = account.year.to_string();
-        let names = [&account.exporter, &year, &counter.name, counter.class.name()];
+        let (exporter, name) = (written(&account.exporter), written(&counter.name));
+        let names = [&*exporter, &year, &name, counter.class.name()];
         sheet.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
     }
     Ok(sheet.flush()?)
@@ -113,13 +117,15 @@ impl<'o> TransferSheet<'o> {
     pub(super) fn add(&mut self, row: TransferRow) -> Result<(), Stop> {
         let TransferRow { transfer_id, account, state, at, changes } = row;
         let (year, at) = (account.year.to_string(), moment(at));
-        let of_transfer = [&transfer_id, &account.exporter, &year, state.name(), &at];
+        let (transfer_id, exporter) = (written(&transfer_id), written(&account.exporter));
+        let of_transfer = [&*transfer_id, &exporter, &year, state.name(), &at];
         if changes.is_empty() {
             self.0.write_record(of_transfer.into_iter().chain([""; 4]))?;
         }
         for change in changes {
             let (before, added) = (change.before.to_string(), change.added.to_string());
-            let of_counter = [change.counter.name.as_str(), change.counter.class.name(), &before, &added];
+            let name = written(&change.counter.name);
+            let of_counter = [&*name, change.counter.class.name(), &before, &added];
             self.0.write_record(of_transfer.into_iter().chain(of_counter))?;
         }
         Ok(())
@@ -183,10 +189,31 @@ fn moment(moment: Moment) -> String {
 /// Writes what a ledger does not agree about.
 pub(super) fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     for finding in findings {
-        writeln!(out, "{}", normalize_untrusted_str(&finding.to_string()))?;
+        writeln!(out, "{}", shown(&finding.to_string()))?;
     }
     if findings.is_empty() {
         return writeln!(out, "the totals agree with what they were counted from");
     }
     writeln!(out, "{}: keep a copy, and restore a backup that agrees", report::counted(findings.len(), "finding"))
+}
+
+/// Says which names in a ledger are older than the rule for names, and what to do. They count as they did.
+pub(super) fn unlike_names(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<()> {
+    let mut faults = BTreeMap::new();
+    for row in counters {
+        if let Err(fault) = check_name(&row.account.exporter) {
+            faults.insert(&row.account.exporter, fault);
+        }
+    }
+    for (exporter, fault) in &faults {
+        writeln!(out, "note: the exporter `{}` is not a name any more: {fault}", shown(exporter))?;
+    }
+    if !faults.is_empty() {
+        writeln!(
+            out,
+            "note: nothing can be added to {} any more; to count what is there under the right name, export the ledger, keep these lines alone, correct the name and import them",
+            if faults.len() == 1 { "it" } else { "them" }
+        )?;
+    }
+    Ok(())
 }

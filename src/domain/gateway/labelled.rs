@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::domain::asked::{Asked, AskedItem, AskedPersons};
+use crate::domain::names::NameFault;
 use crate::domain::units::{Class, Ground, Modality};
 
 /// A transfer as labels give it. `None` and empty: not said.
@@ -223,6 +224,8 @@ pub enum Fault {
         /// The most that are allowed.
         max: usize,
     },
+    /// It breaks the rule for names.
+    NotAName(NameFault),
     /// The body does not give it.
     Body(BodyFault),
     /// The request says one thing and the rule another.
@@ -268,6 +271,7 @@ impl Fault {
             Fault::NotANumber { .. } => "LABEL_NOT_A_NUMBER",
             Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
             Fault::TooLong { .. } => "TOO_LONG",
+            Fault::NotAName(_) => "NOT_A_NAME",
             Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
             Fault::Body(BodyFault::InOtherCapitals) => "KEY_IN_OTHER_CAPITALS",
             Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",

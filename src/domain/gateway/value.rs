@@ -6,6 +6,7 @@ use super::labelled::{BodyFault, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Or
 use super::seen::{Body, Context, Header, Seen};
 use super::table::{Given, Source};
 use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::names::check_name;
 use crate::domain::units::Persons;
 
 /// Most characters of what a request says that a message repeats.
@@ -147,7 +148,12 @@ fn word(text: Cow<'_, str>, label: Label) -> Result<Cow<'_, str>, Fault> {
     match text.len() {
         0 => Err(Fault::Empty),
         bytes if max < bytes => Err(Fault::TooLong { bytes, max }),
-        _ => Ok(text),
+        _ => match (label, check_name(&text)) {
+            (Label::Flow | Label::Exporter | Label::Recipient | Label::TransferId, Err(fault)) => {
+                Err(Fault::NotAName(fault))
+            }
+            _ => Ok(text),
+        },
     }
 }
 
@@ -186,6 +192,16 @@ mod tests {
         for (label, max) in [(Label::Flow, CODE_BYTES_MAX), (Label::TransferId, CODE_BYTES_MAX - 8)] {
             assert!(word("x".repeat(max).into(), label).is_ok());
             assert_eq!(word("x".repeat(max + 1).into(), label), Err(Fault::TooLong { bytes: max + 1, max }));
+        }
+    }
+
+    #[test]
+    fn a4_names_keep_the_rule_for_names() {
+        for label in [Label::Flow, Label::Exporter, Label::Recipient, Label::TransferId] {
+            for name in ["acme ", " acme", "acme\n", "acme\u{200b}", "Zu\u{308}rich", "acme\u{3000}"] {
+                assert!(matches!(word(name.into(), label), Err(Fault::NotAName(_))), "{name:?}");
+            }
+            assert!(word("Zürich 甲".into(), label).is_ok());
         }
     }
 }

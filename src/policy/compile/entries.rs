@@ -13,7 +13,7 @@ use crate::domain::units::{
 use crate::policy::SourceFile;
 use crate::policy::source::Document;
 use crate::policy::source::list::{Entry, ZoneList};
-use crate::policy::source::scalar::{At, Class, Code, Known};
+use crate::policy::source::scalar::{At, Class, Code, Known, Words};
 
 /// One edition may name one item in so many entries: they are looked at one after the other.
 const ENTRIES_PER_ITEM_MAX: usize = 64;
@@ -22,6 +22,7 @@ const ENTRIES_PER_ITEM_MAX: usize = 64;
 pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     let mut conditions: HashMap<Condition, u32> = HashMap::new();
     let mut named: Vec<(ItemId, Named)> = Vec::new();
+    let mut examples: Vec<(&Entry, Vec<ItemId>)> = Vec::new();
     for SourceFile { path, document, .. } in sources {
         let Document::Zone(list) = document else { continue };
         let Some(edition) = builder.editions.get(&list.id.value.0).and_then(|id| u16::try_from(id).ok()) else {
@@ -35,6 +36,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
             if index == next {
                 builder.lists.conditions.push(condition);
             }
+            let mut items = Vec::new();
             for item in &entry.items {
                 if let Some(id) = builder.follow(path, item, |codes| &codes.items, "data item") {
                     if let Some(facts) = builder.lists.items.get_mut(id as usize) {
@@ -42,10 +44,13 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
                     }
                     let entry = Named { edition: EditionId(edition), rule, condition: index };
                     named.push((ItemId(id), entry));
+                    items.push(ItemId(id));
                 }
             }
+            examples.push((entry, items));
         }
     }
+    fields(builder, &examples);
     named.sort_by_key(|(item, named)| (*item, named.edition, named.rule));
     check_density(builder, &named);
     for run in named.chunk_by(|a, b| a.0 == b.0) {
@@ -58,6 +63,33 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
         } else {
             facts.entries = Entries::Many { from, count };
             builder.lists.named.extend(run.iter().map(|(_, named)| *named));
+        }
+    }
+}
+
+/// Notes what lists call kinds of data in their examples: a caller may use the same name for a code of its own.
+fn fields(builder: &mut Builder<'_>, examples: &[(&Entry, Vec<ItemId>)]) {
+    for (entry, items) in examples {
+        let class = |item: &ItemId| builder.lists.items.get(item.index()).map(|facts| facts.strictest);
+        for Words(field) in &entry.example_fields {
+            // The strictest item of the entry; where several are, the one of that name.
+            let is_meant = |item: &ItemId| {
+                let code = builder.codes.items.word(item.0);
+                code.rsplit('.').next().is_some_and(|last| last.replace('_', "-") == field.replace('_', "-"))
+            };
+            let Some(item) = items.iter().max_by_key(|item| (class(item), is_meant(item))) else { continue };
+            match builder.codes.fields.insert(field) {
+                Ok(_) => builder.lists.fields.push(*item),
+                Err(known) => {
+                    // Several entries have the same example: what is stricter holds.
+                    if let Some(before) = builder.lists.fields.get(known as usize).copied()
+                        && class(&before) < class(item)
+                        && let Some(place) = builder.lists.fields.get_mut(known as usize)
+                    {
+                        *place = *item;
+                    }
+                }
+            }
         }
     }
 }

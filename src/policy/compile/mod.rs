@@ -163,6 +163,8 @@ impl<'d> Builder<'d> {
 
     fn freeze(&mut self) {
         let codes = &mut self.codes;
+        // First, because what is indexed needs no index of its own for hints.
+        Snapshot::index_slips(codes, &self.lists);
         for vocabulary in [&mut codes.zones, &mut codes.sectors, &mut codes.scenarios, &mut codes.items] {
             vocabulary.freeze();
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::closing::Complete;
 use super::registry::Registry;
-use super::request::{CaseRequest, CaseTotals};
+use super::request::{CaseRequest, CaseTotals, Raw};
 use super::scalar::{At, Class, Day, Ground, Modality, Note, OrNone, PersonCount, Words, YesNo};
 use super::{Format, Kind};
 use crate::domain::units::Moment;
@@ -54,22 +54,22 @@ record! {
         pub note: Option<Note>,
     }
 
-    /// A transfer, as in the API; what is left out is not sent.
+    /// A transfer, as in the API: texts are sent exactly as they are written, and what is left out is not sent.
     pub struct CaseTransfer {
         /// Registered flow.
-        pub flow: Option<Words>,
+        pub flow: Option<Raw>,
         /// Exporter.
-        pub exporter: Option<Words>,
+        pub exporter: Option<Raw>,
         /// Facts about it.
         pub exporter_facts: Option<CaseFacts>,
         /// Recipient.
-        pub recipient: Option<Words>,
+        pub recipient: Option<Raw>,
         /// Destination.
-        pub destination: Option<Words>,
+        pub destination: Option<Raw>,
         /// Sector.
-        pub sector: Option<Words>,
+        pub sector: Option<Raw>,
         /// Scenario.
-        pub scenario: Option<Words>,
+        pub scenario: Option<Raw>,
         /// What is sent.
         pub data: Vec<CaseItem>,
         /// Persons that the transfer adds.
@@ -83,7 +83,7 @@ record! {
         /// Ground.
         pub ground: Ground,
         /// Zone that the data leaves from.
-        pub export_zone: Option<Words>,
+        pub export_zone: Option<Raw>,
     }
 
     /// Facts about an exporter.
@@ -113,7 +113,7 @@ record! {
     /// A kind of data.
     pub struct CaseItem {
         /// Its code.
-        pub code: Words,
+        pub code: Raw,
         /// The caller's classification.
         pub class: Option<Class>,
         /// Its modality.

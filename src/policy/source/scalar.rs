@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde_json::{Map, Value as Json, json};
 
-use crate::domain::asked::CODE_BYTES_MAX;
+use crate::domain::names::{NAME_BYTES_MAX, check_code, check_name};
 use crate::domain::units::{self, Persons};
 use crate::policy::decode::{Context, Decode, clip, record, words};
 use crate::policy::diagnostic::Span;
@@ -59,46 +59,38 @@ pub struct Code(pub Box<str>);
 
 impl Decode for Code {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let Words(text) = Words::decode(node, cx)?;
-        if is_code(&text) {
-            return Some(Code(text));
-        }
-        let help = format!(
-            "a code has lower-case letters and digits, its parts joined by `-` or `.`, and at most {CODE_BYTES_MAX} bytes"
-        );
-        cx.error("P006", node.span, format!("`{}` is not a code", clip(&text)), help);
+        let text = raw(node, cx)?;
+        let Err(fault) = check_code(text) else { return Some(Code(text.into())) };
+        cx.error("P006", node.span, format!("`{}` is not a code", clip(text)), fault.to_string());
         None
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {
-        json!({ "type": "string", "pattern": "^[a-z0-9]+([-._][a-z0-9]+)*$", "maxLength": CODE_BYTES_MAX })
+        json!({ "type": "string", "pattern": "^[a-z0-9]+([-._][a-z0-9]+)*$", "maxLength": NAME_BYTES_MAX })
     }
 }
 
-/// Says whether a text is a [`Code`].
-pub fn is_code(text: &str) -> bool {
-    let is_part =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    text.len() <= CODE_BYTES_MAX && text.split(['-', '.', '_']).all(is_part)
+/// Returns a text as it was written, blanks around it included.
+fn raw<'n>(node: &'n Node, cx: &mut Context<'_>) -> Option<&'n str> {
+    // Says what is wrong with anything but a text, and with an empty one.
+    Words::decode(node, cx)?;
+    if let Value::Text(text) = &node.value { Some(text) } else { None }
 }
 
-/// A name that an operator or an authority chose: no blanks at its ends, no control characters.
+/// A name that an operator or an authority chose: see [`crate::domain::names`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(pub Box<str>);
 
 impl Decode for Name {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let Words(text) = Words::decode(node, cx)?;
-        if text.len() <= CODE_BYTES_MAX && !text.chars().any(char::is_control) {
-            return Some(Name(text));
-        }
-        let help = format!("a name has at most {CODE_BYTES_MAX} bytes and no control characters");
-        cx.error("P006", node.span, format!("`{}` is not a name", clip(&text)), help);
+        let text = raw(node, cx)?;
+        let Err(fault) = check_name(text) else { return Some(Name(text.into())) };
+        cx.error("P006", node.span, format!("`{}` is not a name", clip(text)), fault.to_string());
         None
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {
-        json!({ "type": "string", "minLength": 1, "maxLength": CODE_BYTES_MAX })
+        json!({ "type": "string", "minLength": 1, "maxLength": NAME_BYTES_MAX })
     }
 }
 

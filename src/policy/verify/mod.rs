@@ -11,7 +11,8 @@ use super::source::Document;
 use super::source::cases::{Case, CaseItem, CasePersons, CaseTransfer, TestFile, WantOutcome};
 use super::source::closing::Complete;
 use super::source::registry::RegistryFile;
-use super::source::scalar::{Class, Modality, Words, YesNo};
+use super::source::request::Raw;
+use super::source::scalar::{Class, Modality, YesNo};
 use super::source::{Format, Kind};
 use super::{Limits, SourceFile};
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, Problem, Violation};
@@ -253,7 +254,8 @@ fn in_short(violation: &Violation) -> String {
         Problem::NearMiss { code, nearest } => format!("`{code}` resembles the stricter `{nearest}`"),
         Problem::NotACountry { code, .. } => format!("`{code}` is not a country code"),
         Problem::TooLong { bytes } => format!("{bytes} bytes are too many"),
-        Problem::ZeroByte => "a zero byte is in it".to_owned(),
+        Problem::NotAName(fault) => format!("not a name: {fault}"),
+        Problem::NotACode(fault) => format!("not a code: {fault}"),
         Problem::TooMany { count, max } => format!("{count} entries, and at most {max} are allowed"),
         Problem::TooManyPersons { count } => format!("{count} persons are too many"),
         Problem::PersonsWithoutPersonalInformation => "persons, and no personal information is sent".to_owned(),
@@ -352,8 +354,9 @@ pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
     }
 }
 
-fn text(words: Option<&Words>) -> Option<&str> {
-    words.map(|words| words.0.as_ref())
+/// Absent and empty are the same in the API.
+fn text(text: Option<&Raw>) -> Option<&str> {
+    text.map(|text| text.0.as_ref()).filter(|text| !text.is_empty())
 }
 
 fn item(item: &CaseItem) -> AskedItem<'_> {

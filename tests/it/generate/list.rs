@@ -161,6 +161,9 @@ impl Policy {
         if dice.percent(30) {
             let _ = write!(text, ", next_step: {{procedure: step-{id}, text: {TEXT}}}");
         }
+        if dice.percent(30) {
+            let _ = write!(text, ", example_fields: [field_{}, Field {}]", dice.below(3), dice.below(3));
+        }
         let _ = write!(text, ", {EVIDENCE}}}");
         text
     }

@@ -165,7 +165,7 @@ impl Policy {
         self.kinds = words("kind-", dice.below(3));
         self.attributes = words("attribute-", dice.below(4));
         self.items = words("data.item-", 2 + dice.below(8));
-        self.recipients = words("recipient-", 1 + dice.below(3));
+        self.recipients = (0..=dice.below(3)).map(|number| name(dice, "recipient", number)).collect();
         for (number, zone) in self.zones.iter().enumerate() {
             let parent = if 0 < number && dice.percent(50) { Some(dice.below(number)) } else { None };
             let within = parent.map_or(String::new(), |parent| format!(", within: {}", self.zones[parent]));
@@ -282,7 +282,7 @@ impl Policy {
 
     fn draw_registry(&mut self, dice: &mut Dice<'_>) {
         for number in 0..dice.below(4) {
-            let id = format!("exporter-{number}");
+            let id = name(dice, "exporter", number);
             let zones = dice.some_of(&self.zones, 60).join(", ");
             let kinds = dice.some_of(&self.kinds, 25).join(", ");
             let cities = dice.some_of(&self.cities, 60).join(", ");
@@ -432,6 +432,16 @@ impl Policy {
             text.push_str(", persons_per_year_max: none}");
         }
         text
+    }
+}
+
+/// Draws a name; no two numbers have names one slip apart that the other kind could have.
+fn name(dice: &mut Dice<'_>, noun: &str, number: usize) -> String {
+    match dice.below(5) {
+        0 => format!("北京{noun}有限公司{number}号"),
+        1 => format!("Société {noun} № {number}"),
+        2 => format!("９１{noun}ＡＢ{number}"),
+        _ => format!("{noun}-{number}"),
     }
 }
 

@@ -135,7 +135,8 @@ pub(crate) fn query(dice: &mut Dice<'_>, policy: &Policy) -> Query {
     }
     if says(dice, &query) && dice.percent(80) {
         let strange = dice.percent(5);
-        query.recipient = Some(if strange { "somebody".to_owned() } else { dice.pick(&policy.recipients).clone() });
+        let known = dice.pick(&policy.recipients).clone();
+        query.recipient = Some(if strange { changed(dice, "somebody") } else { known });
     }
     if says(dice, &query) && !dice.percent(1) {
         query.destination = Some(
@@ -176,6 +177,9 @@ fn exporter(dice: &mut Dice<'_>, policy: &Policy, query: &mut Query) {
     let registered = dice.pick_any(&policy.exporters).cloned();
     query.exporter = match registered {
         Some(exporter) if dice.percent(55) => Some(exporter),
+        // A name that resembles a registered one, in one way or another, or breaks the rule for names.
+        Some(exporter) if dice.percent(15) => Some(changed(dice, &exporter)),
+        _ if dice.percent(20) => Some("未登记的公司".to_owned()),
         _ => Some("unregistered".to_owned()),
     };
     let is_registered = query.exporter.as_ref().is_some_and(|exporter| policy.exporters.contains(exporter));
@@ -196,12 +200,42 @@ pub(crate) fn facts(dice: &mut Dice<'_>, policy: &Policy) -> QueryFacts {
     }
 }
 
+/// What a name or code may be changed by: what is not seen, what looks alike, and slips.
+const CHANGES: [&str; 12] =
+    ["\u{200b}", "\u{feff}", "\u{ad}", "\u{2060}", " ", "\u{3000}", "\n", "\u{308}", "1", "x", "-", "乙"];
+
+/// Changes a name or a code in a place or two, or in none.
+fn changed(dice: &mut Dice<'_>, word: &str) -> String {
+    let mut characters: Vec<char> = word.chars().collect();
+    for _ in 0..dice.below(3) {
+        let place = dice.below(characters.len() + 1);
+        let change = dice.pick::<&str>(&CHANGES).chars();
+        match dice.below(5) {
+            0 if place < characters.len() => drop(characters.remove(place)),
+            1 if place < characters.len() => drop(characters.splice(place..=place, change)),
+            2 if place + 1 < characters.len() => characters.swap(place, place + 1),
+            3 => characters = characters.into_iter().flat_map(char::to_uppercase).collect(),
+            _ => drop(characters.splice(place..place, change)),
+        }
+    }
+    characters.into_iter().collect()
+}
+
 fn item(dice: &mut Dice<'_>, policy: &Policy) -> QueryItem {
     let own = dice.percent(6);
     let class = if own || dice.percent(8) { Some(*dice.pick(&CLASSES)) } else { None };
+    let known = dice.pick(&policy.items).clone();
     QueryItem {
-        // Far from every code of the catalogue: a near one is taken for a slip.
-        code: if own { "callers.own.code".to_owned() } else { dice.pick(&policy.items).clone() },
+        // Far from every code of the catalogue, or near one, which is taken for a slip.
+        code: match if own { dice.below(5) } else { 5 } {
+            0 => changed(dice, &known),
+            1 => {
+                let field = format!("field_{}", dice.below(3));
+                changed(dice, &field)
+            }
+            2..=4 => "callers.own.code".to_owned(),
+            _ => known,
+        },
         class,
         modality: if dice.percent(80) { Some(*dice.pick(&Modality::ALL)) } else { None },
         attributes: dice.some_of(&policy.attributes, 35),

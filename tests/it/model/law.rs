@@ -11,7 +11,7 @@ use neglist::domain::units::Moment;
 use neglist::policy::SourceFile;
 use neglist::policy::source::Document;
 use neglist::policy::source::catalogue::{Catalogue, Item, Word, Zone};
-use neglist::policy::source::list::{NationalList, ZoneList};
+use neglist::policy::source::list::{Entry, NationalList, ZoneList};
 use neglist::policy::source::registry::{Clearance, ClearanceKind, Exporter, Flow};
 use neglist::policy::source::scalar::{At, Day, YesNo};
 
@@ -92,6 +92,18 @@ impl<'p> Law<'p> {
             let Document::Catalogue(file) = document else { return None };
             file.items.iter().find(|item| &*item.code.value.0 == code)
         })
+    }
+
+    /// Returns the entries of all lists that name a kind of data.
+    pub(crate) fn entries_of(&self, code: &str) -> impl Iterator<Item = &'p Entry> {
+        let mut entries = Vec::new();
+        for document in self.documents() {
+            if let Document::Zone(list) = document {
+                let names = |entry: &&Entry| entry.items.iter().any(|item| &*item.value.0 == code);
+                entries.extend(list.entries.iter().filter(names));
+            }
+        }
+        entries.into_iter()
     }
 
     fn zone(&self, code: &str) -> Option<&'p Zone> {

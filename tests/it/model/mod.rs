@@ -8,5 +8,6 @@
 pub(crate) mod judge;
 pub(crate) mod labels;
 pub(crate) mod law;
+pub(crate) mod names;
 pub(crate) mod said;
 pub(crate) mod steps;

@@ -8,6 +8,7 @@ use neglist::policy::source::registry::Flow;
 use neglist::policy::source::scalar::{self, YesNo};
 
 use super::law::Law;
+use super::names::{is_code, is_name, resembles_a_stricter_code, resembles_an_exporter};
 
 /// What is known of an exporter.
 #[derive(Debug, Clone, Default)]
@@ -111,6 +112,9 @@ pub(crate) fn said<'a>(law: &Law<'a>, asked: &'a Asked<'a>) -> Option<Said<'a>> 
     Country::parse(destination)?;
     let sector = asked.sector.or(flow.map(|flow| &*flow.sector.value.0));
     let scenario = asked.scenario.or(flow.map(|flow| &*flow.scenario.value.0));
+    if !asked.recipient.is_none_or(is_name) {
+        return None;
+    }
     let recipient = asked.recipient.or(flow.map(|flow| &*flow.recipient.value.0));
     let is_known = sector.is_none_or(|sector| law.knows_sector(sector))
         && scenario.is_none_or(|scenario| law.knows_scenario(scenario));
@@ -178,7 +182,10 @@ fn exporter<'a>(law: &Law<'a>, asked: &'a Asked<'a>, flow: Option<&'a Flow>) -> 
     if flow.is_some_and(|flow| &*flow.exporter.value.0 != id) {
         return None;
     }
-    let Some(registered) = law.exporter(id) else { return Some((None, stated?, None)) };
+    let Some(registered) = law.exporter(id) else {
+        let is_new = is_name(id) && !resembles_an_exporter(law, id);
+        return if is_new { Some((None, stated?, None)) } else { None };
+    };
     let mut facts = Facts {
         ciio: registered.ciio == YesNo::Yes,
         zones: BTreeSet::new(),
@@ -222,7 +229,8 @@ fn stated<'a>(law: &Law<'a>, facts: &AskedFacts<'_>) -> Option<Facts<'a>> {
 
 fn of_caller<'a>(law: &Law<'_>, items: &'a [AskedItem<'a>]) -> Option<Vec<Sent<'a>>> {
     let sent = |item: &'a AskedItem<'a>| {
-        let can_be_classed = item.class.is_some() || law.item(item.code).is_some();
+        let is_own = |class| is_code(item.code) && !resembles_a_stricter_code(law, item.code, class);
+        let can_be_classed = law.item(item.code).is_some() || item.class.is_some_and(is_own);
         let attributes_known = item.attributes.iter().all(|attribute| law.knows_attribute(attribute));
         (can_be_classed && attributes_known).then(|| Sent {
             code: item.code,

@@ -1,0 +1,268 @@
+//! A word without the differences that are not seen or not meant.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::domain::names::{NAME_BYTES_MAX, is_seen};
+
+/// Long words are compared by their look: words of so many characters.
+const LOOK_CHARACTERS_MIN: usize = 12;
+/// A look of fewer letters and digits says too little.
+const LOOK_BYTES_MIN: usize = 6;
+
+/// Room for a folded word.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: [u8; NAME_BYTES_MAX],
+    /// A word that is not ASCII.
+    text: String,
+    /// Where the characters of such a word begin, and its end.
+    bounds: Vec<usize>,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { bytes: [0; NAME_BYTES_MAX], text: String::new(), bounds: Vec::new() }
+    }
+}
+
+impl Buffer {
+    /// Makes room for another word.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.bounds.clear();
+    }
+}
+
+/// A word in small letters and in compatibility form, without what cannot be seen and without blanks around it; blanks and
+/// `_` within it are `-`.
+#[derive(Debug)]
+pub(super) struct Folded<'b> {
+    bytes: &'b [u8],
+    /// Where characters begin, and the end; `None`: each has one byte.
+    bounds: Option<&'b [usize]>,
+}
+
+impl<'b> Folded<'b> {
+    /// Folds a word; `None` for one that is longer than a name may be.
+    pub(super) fn new(word: &str, buffer: &'b mut Buffer) -> Option<Self> {
+        if word.is_ascii() {
+            let word = word.trim_ascii().as_bytes();
+            let bytes = buffer.bytes.get_mut(..word.len())?;
+            for (to, from) in bytes.iter_mut().zip(word) {
+                let is_joint = *from == b' ' || *from == b'_';
+                *to = if is_joint { b'-' } else { from.to_ascii_lowercase() };
+            }
+            return Some(Self { bytes, bounds: None });
+        }
+        if NAME_BYTES_MAX < word.len() {
+            return None;
+        }
+        let joined = |character: char| if matches!(character, ' ' | '_') { '-' } else { character };
+        let seen = word.chars().filter(|character| is_seen(*character));
+        let plain: String = seen.nfkc().flat_map(char::to_lowercase).collect();
+        // Small letters may be written in another way than capitals: once more.
+        buffer.text.extend(plain.trim().nfkc().map(joined));
+        buffer.bounds.extend(buffer.text.char_indices().map(|(byte, _)| byte));
+        buffer.bounds.push(buffer.text.len());
+        Some(Self { bytes: buffer.text.as_bytes(), bounds: Some(&buffer.bounds) })
+    }
+
+    /// Returns the number of its characters.
+    pub(super) const fn len(&self) -> usize {
+        match self.bounds {
+            None => self.bytes.len(),
+            Some(bounds) => bounds.len() - 1,
+        }
+    }
+
+    pub(super) const fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        self.bounds.map_or(character, |bounds| bounds.get(character).copied().unwrap_or(self.bytes.len()))
+    }
+
+    /// Returns the first characters.
+    pub(super) fn front(&self, characters: usize) -> &'b [u8] {
+        self.bytes.get(..self.byte(characters)).unwrap_or(self.bytes)
+    }
+
+    /// Returns the last characters.
+    pub(super) fn back(&self, characters: usize) -> &'b [u8] {
+        self.bytes.get(self.byte(self.len().saturating_sub(characters))..).unwrap_or(self.bytes)
+    }
+
+    /// Returns what is between the first characters and the last ones.
+    pub(super) fn between(&self, front: usize, back: usize) -> &'b [u8] {
+        self.bytes.get(self.byte(front)..self.byte(self.len().saturating_sub(back))).unwrap_or_default()
+    }
+
+    /// Returns how many characters the two share at the front.
+    pub(super) fn shares_front(&self, other: &Folded<'_>) -> usize {
+        let bytes = self.bytes.iter().zip(other.bytes).take_while(|(a, b)| a == b).count();
+        self.bounds.map_or(bytes, |bounds| bounds.iter().skip(1).filter(|end| **end <= bytes).count())
+    }
+
+    /// Returns how many characters the two share at the back.
+    pub(super) fn shares_back(&self, other: &Folded<'_>) -> usize {
+        let bytes = self.bytes.iter().rev().zip(other.bytes.iter().rev()).take_while(|(a, b)| a == b).count();
+        let first = self.bytes.len() - bytes;
+        self.bounds.map_or(bytes, |bounds| bounds.iter().take(self.len()).filter(|start| first <= **start).count())
+    }
+
+    /// Calls a function with the word without one of its characters.
+    pub(super) fn with_one_less<T>(&self, character: usize, then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        joined([self.front(character), &[], &[], self.back(self.len().saturating_sub(character + 1))], then)
+    }
+
+    /// Calls a function with the word with a character and the next one swapped.
+    pub(super) fn with_swapped<T>(&self, character: usize, then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let part = |from: usize, to: usize| self.bytes.get(self.byte(from)..self.byte(to)).unwrap_or_default();
+        let (first, second) = (part(character, character + 1), part(character + 1, character + 2));
+        joined([self.front(character), second, first, self.back(self.len().saturating_sub(character + 2))], then)
+    }
+
+    /// Says whether another word is the same or one slip away.
+    pub(super) fn is_slip_of(&self, other: &Folded<'_>) -> bool {
+        if self.bounds.is_none() && other.bounds.is_none() {
+            return is_slip(self.bytes, other.bytes);
+        }
+        let characters = |folded: &Folded<'_>| {
+            std::str::from_utf8(folded.bytes).map(|text| text.chars().collect::<Vec<_>>()).unwrap_or_default()
+        };
+        is_slip(&characters(self), &characters(other))
+    }
+}
+
+/// Calls a function with parts in one piece; without an allocation, where a name has room for them.
+fn joined<T>(parts: [&[u8]; 4], then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    let mut room = [0; NAME_BYTES_MAX];
+    let mut end = 0;
+    for part in parts {
+        let Some(place) = room.get_mut(end..end + part.len()) else { return then(&parts.concat()) };
+        place.copy_from_slice(part);
+        end += part.len();
+    }
+    then(room.get(..end)?)
+}
+
+/// Says whether two words are the same or one slip apart: what is left between what they share at the front and at the back.
+fn is_slip<C: PartialEq>(a: &[C], b: &[C]) -> bool {
+    if 1 < a.len().abs_diff(b.len()) {
+        return false;
+    }
+    let front = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (a.get(front..).unwrap_or_default(), b.get(front..).unwrap_or_default());
+    let back = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (a.get(..a.len() - back).unwrap_or_default(), b.get(..b.len() - back).unwrap_or_default());
+    match (a, b) {
+        ([] | [_], [] | [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
+}
+
+/// Room for a look.
+pub(super) struct Room([u8; NAME_BYTES_MAX]);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self([0; NAME_BYTES_MAX])
+    }
+}
+
+/// Returns how a long word looks to a reader: its letters without vowels, each run of one letter once, and its digits. `None`
+/// for a short word, and for one of which too little is left.
+pub(super) fn look<'r>(folded: &Folded<'_>, room: &'r mut Room) -> Option<&'r [u8]> {
+    if folded.len() < LOOK_CHARACTERS_MIN {
+        return None;
+    }
+    let (mut count, mut last) = (0, 0);
+    for byte in folded.bytes {
+        let said = SAID.get(usize::from(*byte)).copied().unwrap_or(Said::Always);
+        // What does not fit is longer than a code.
+        *room.0.get_mut(count)? = *byte;
+        let is_kept = said == Said::Always || said == Said::Once && last != *byte;
+        count += usize::from(is_kept);
+        last = if is_kept { *byte } else { last };
+    }
+    room.0.get(..count).filter(|look| LOOK_BYTES_MIN <= look.len())
+}
+
+/// Whether a byte of a word is part of its look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// A vowel, and what joins parts.
+    Never,
+    /// A letter: of several in a row the first.
+    Once,
+    /// A digit, and what is beyond ASCII.
+    Always,
+}
+
+const SAID: [Said; 128] = {
+    let mut said = [Said::Never; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+        let character = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "below the length")]
+        if character.is_ascii_digit() {
+            said[byte] = Said::Always;
+        } else if character.is_ascii_alphabetic() && !matches!(character, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
+            said[byte] = Said::Once;
+        }
+        byte += 1;
+    }
+    said
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(word: &str) -> String {
+        let mut buffer = Buffer::default();
+        String::from_utf8(Folded::new(word, &mut buffer).unwrap().bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_seen_makes_no_difference() {
+        for word in ["Acme", " acme", "\u{feff}acme", "ac\u{ad}me", "ａｃｍｅ", "acme\u{3000}", "ac\u{2060}ME"] {
+            assert_eq!(folded(word), "acme", "{word:?}");
+        }
+        assert_eq!(folded("OTA_type.x y"), "ota-type.x-y");
+        assert_eq!(folded("Zu\u{308}rich"), folded("ZÜRICH"));
+        assert_eq!(folded("９１"), "91");
+    }
+
+    #[test]
+    fn what_two_words_leave_between_what_they_share_is_a_slip_or_none() {
+        for (a, b) in
+            [("", ""), ("a", ""), ("ab", "ba"), ("ab", "a"), ("aab", "ab"), ("abc", "axc"), ("甲乙丙", "甲丙乙")]
+        {
+            let (mut one, mut other) = (Buffer::default(), Buffer::default());
+            let (a, b) = (Folded::new(a, &mut one).unwrap(), Folded::new(b, &mut other).unwrap());
+            assert!(a.is_slip_of(&b) && b.is_slip_of(&a));
+        }
+        for (a, b) in [("ab", ""), ("abc", "cba"), ("abcd", "badc"), ("abc", "cab"), ("甲乙", "丙丁")] {
+            let (mut one, mut other) = (Buffer::default(), Buffer::default());
+            let (a, b) = (Folded::new(a, &mut one).unwrap(), Folded::new(b, &mut other).unwrap());
+            assert!(!a.is_slip_of(&b) && !b.is_slip_of(&a));
+        }
+    }
+
+    #[test]
+    fn a_long_word_looks_like_one_with_other_vowels() {
+        let look = |word: &str| {
+            let mut buffer = Buffer::default();
+            let look = look(&Folded::new(word, &mut buffer).unwrap(), &mut Room::default()).map(<[u8]>::to_vec);
+            look.map(|look| String::from_utf8(look).unwrap())
+        };
+        assert_eq!(look("health.diagnosis").as_deref(), Some("hlthdgns"));
+        assert_eq!(look("helth-diagnossys").as_deref(), Some("hlthdgns"));
+        assert_eq!(look("invented.record-0011").as_deref(), Some("nvntdrcrd0011"));
+        assert_eq!((look("auto.ota-type"), look("health.x")), (None, None));
+    }
+}

@@ -1,0 +1,93 @@
+//! Which part of a word is known, and how the rest is divided.
+
+/// Marks have room for where a node is cut. No vocabulary has so many words.
+pub(super) const HEAVY: u32 = u32::MAX - 4 * CUT_MAX;
+/// Words that share fewer characters more than their node says are divided in the middle.
+pub(super) const CUT_MIN: usize = 2;
+/// Most characters of a cut.
+pub(super) const CUT_MAX: u32 = 1_024;
+
+/// How many characters of a word agree at its front and at its back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) front: u16,
+    pub(super) back: u16,
+}
+
+pub(super) const ROOT: Node = Node { front: 0, back: 0 };
+
+impl Node {
+    /// Returns how many characters of a word of `length` characters are between front and back.
+    pub(super) const fn region(self, length: usize) -> usize {
+        length.saturating_sub(self.front as usize + self.back as usize)
+    }
+
+    /// Divides the region of a word of `length` characters; `None` where it has one character or none.
+    #[expect(clippy::cast_possible_truncation, reason = "a folded word has some hundreds of characters at most")]
+    pub(super) const fn divide(self, length: usize, cut: Cut) -> Option<Division> {
+        let Node { front, back } = self;
+        let region = self.region(length);
+        if region <= 1 {
+            return None;
+        }
+        if front + back == 0 && 2 < region {
+            let half = (region - 1) / 2;
+            // Coarse, so that words of similar lengths mostly have the same children, and a search fewer of them to look at.
+            let half = (if half < 4 { half } else { half & !1 }) as u16;
+            return Some(Division {
+                children: [Node { front: half, back: 0 }, Node { front: 0, back: half }],
+                seam: None,
+            });
+        }
+        let (first, end) = (front as usize, length - back as usize);
+        let at = match cut {
+            Cut::Front(shared) => shared as usize,
+            Cut::Back(shared) => length.saturating_sub(shared as usize),
+            Cut::Middle => 0,
+        };
+        let at = if first < at && at < end { at } else { first + region / 2 };
+        let children = [Node { front: at as u16, back }, Node { front, back: (length - at) as u16 }];
+        Some(Division { children, seam: Some(at - 1) })
+    }
+}
+
+/// How the region of a word is divided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Division {
+    pub(super) children: [Node; 2],
+    /// The character before the seam, where there is one.
+    pub(super) seam: Option<usize>,
+}
+
+/// Where the words of a heavy node are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// In the middle.
+    Middle,
+    /// Behind the first characters, which they share.
+    Front(u16),
+    /// Before the last characters, which they share.
+    Back(u16),
+}
+
+impl Cut {
+    /// Returns the mark of a heavy node.
+    pub(super) const fn mark(self) -> u32 {
+        match self {
+            Cut::Middle => HEAVY,
+            Cut::Front(shared) => HEAVY + shared as u32,
+            Cut::Back(shared) => HEAVY + CUT_MAX + shared as u32,
+        }
+    }
+
+    /// Reads a mark; `None` for the number of a word.
+    #[expect(clippy::cast_possible_truncation, reason = "below `CUT_MAX`")]
+    pub(super) const fn of_mark(number: u32) -> Option<Self> {
+        match number.checked_sub(HEAVY) {
+            None => None,
+            Some(0) => Some(Cut::Middle),
+            Some(shared @ 1..CUT_MAX) => Some(Cut::Front(shared as u16)),
+            Some(shared) => Some(Cut::Back((shared - CUT_MAX) as u16)),
+        }
+    }
+}

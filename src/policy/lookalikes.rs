@@ -59,7 +59,7 @@ impl Lookalike {
                 Some(Self { character, en: "a blank that is no space", zh: "特殊空格", instead: Some(' ') })
             }
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
-                Some(Self { character, en: "a character that nobody sees", zh: "不可见字符", instead: None })
+                Some(Self { character, en: "an invisible character", zh: "不可见字符", instead: None })
             }
             _ => None,
         }
@@ -118,7 +118,7 @@ fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) 
         (None, Some(':')) => ("type `:` and a space".to_owned(), "请改用半角 `:` 加空格".to_owned()),
         (None, Some(instead)) => (format!("type `{instead}`"), format!("请改用半角 `{instead}`")),
     };
-    diagnostic.help = Some(format!("{en} ({shown_en}) stands here: {write_en} / 此处是{zh}（{shown_zh}）：{write_zh}"));
+    diagnostic.help = Some(format!("{en} ({shown_en}) is written here: {write_en} / 此处是{zh}（{shown_zh}）：{write_zh}"));
     diagnostic.span = Some(span_of(text, scalar, place, character));
 }
 
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!((span.line, span.column, span.length), (3, 24, 3));
         assert_eq!(span.offset as usize, text.find('，').unwrap());
         assert!(
-            help.starts_with("a full-width comma (`，`, U+FF0C) stands here: write `ab, cd` / 此处是全角逗号"),
+            help.starts_with("a full-width comma (`，`, U+FF0C) is written here: write `ab, cd` / 此处是全角逗号"),
             "{help}"
         );
         // Before the place where YAML stumbles, in the line above.

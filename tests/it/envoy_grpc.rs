@@ -115,6 +115,7 @@ kind: gateway
 rules:
   - {id: strict, match: {host: t.example, methods: [POST]}, flow: uncovered, sensitive_persons: 60000}
   - {id: lenient, match: {host: t.example, headers: {x-a: '1', x-b: '1'}}, flow: trial, sensitive_persons: 1}
+complete: yes
 ";
     let mut files = flows::files();
     files.push(PolicyFile { path: "gateways/rules.yaml".to_owned(), text: rules.to_owned() });

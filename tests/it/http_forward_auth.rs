@@ -304,7 +304,7 @@ async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
 fn ruled(rules: &str) -> Directory {
     let mut small = Small::new().with(OWN, "clearances:\n", MAPS);
     let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
-    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}");
+    file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}\ncomplete: yes\n");
     Directory::of(&small.files)
 }
 

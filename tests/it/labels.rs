@@ -211,7 +211,7 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
         let text = format!(
             "format: 1\nkind: test\ncases:\n  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: trials.example, \
              path: /subjects, method: POST, {body}}}\n    totals: {{year_to_date: {{general: 0, sensitive: 0}}, \
-             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{outcome: allow}}\n"
+             scenario_year_to_date: {{general: 0, sensitive: 0}}}}\n    want: {{outcome: allow}}\ncomplete: yes\n"
         );
         let mut diagnostics = Vec::new();
         let tests = [PolicyFile { path: "tests/c_test.yaml".into(), text }];

@@ -118,7 +118,8 @@ fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) 
         (None, Some(':')) => ("type `:` and a space".to_owned(), "请改用半角 `:` 加空格".to_owned()),
         (None, Some(instead)) => (format!("type `{instead}`"), format!("请改用半角 `{instead}`")),
     };
-    diagnostic.help = Some(format!("{en} ({shown_en}) is written here: {write_en} / 此处是{zh}（{shown_zh}）：{write_zh}"));
+    diagnostic.help =
+        Some(format!("{en} ({shown_en}) is written here: {write_en} / 此处是{zh}（{shown_zh}）：{write_zh}"));
     diagnostic.span = Some(span_of(text, scalar, place, character));
 }
 

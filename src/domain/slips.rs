@@ -19,7 +19,8 @@
 //! there one word is kept for all that agree in the rest. Where the words of a heavy node share more than the node says, they
 //! are divided there ([`Cut`]), which saves entries. A search follows the heavy nodes of the word that it looks for and
 //! compares what it finds. It meets at most [`LIGHT`] words a node, and as many nodes as the word has characters at worst,
-//! and never all that share a prefix.
+//! and never all that share a prefix. Two filters come before: of the nodes, and of what is left of the words without one
+//! character ([`Near`]).
 //!
 //! In long words a slip is seldom alone. Exact search for two slips would have to keep pairs of places, which takes hundreds
 //! of entries for each word. Instead of it long words are compared by their [`look`] as well: letters that are no vowels, and
@@ -28,19 +29,23 @@
 //!
 //! The hash is not keyed, and a caller cannot add words. One who chose a word by its hash would meet one long run of slots.
 
+use std::cell::OnceCell;
+
 use super::vocabulary::{Vocabulary, hash64};
 use edges::{Edges, Wanted};
 use fold::{Buffer, Folded, Room, look};
+use near::Near;
 use node::{CUT_MAX, CUT_MIN, Cut, Division, Node, ROOT};
 
 mod edges;
 mod fold;
+mod near;
 mod node;
 
 /// So many words may share a node before it is heavy.
 const LIGHT: usize = 6;
-/// Bits of the filter for each entry: of other keys one in nine has a bit that is set.
-const FILTER_BITS: usize = 8;
+/// Bits of the filter for each entry, of which two are set: of other keys one in fifty has both.
+const FILTER_BITS: usize = 16;
 /// Slots for three entries.
 const SLOTS_FOR_THREE: usize = 4;
 
@@ -49,9 +54,11 @@ const SLOTS_FOR_THREE: usize = 4;
 pub(super) struct Slips {
     /// INVARIANT (slots): more than there are entries, and an entry is reached from its key's place without meeting `EMPTY`.
     slots: Vec<Slot>,
-    /// A bit for each key that something is kept under, and for few others: most searches end here, and it is small enough
+    /// Bits for each key that something is kept under, and for few others: most searches end here, and it is small enough
     /// for the processor's caches where the slots are not.
     filter: Vec<u64>,
+    /// What is left of the words without one character: most searches that do not end at the filter end here.
+    near: Near,
     /// Bit `n`: there is a word of `n` characters; the last bit: of so many or more.
     lengths: u128,
     /// Whether long words are compared by their look too.
@@ -118,8 +125,9 @@ impl Slips {
         while !making.next.is_empty() {
             making.level();
         }
+        let near = making.near();
         let Making { lengths, has_wholes, .. } = making;
-        let mut slips = Slips { lengths, looks, has_wholes, ..Slips::default() };
+        let mut slips = Slips { lengths, looks, has_wholes, near, ..Slips::default() };
         slips.fill(making.entries);
         slips
     }
@@ -139,9 +147,9 @@ impl Slips {
         ];
         self.filter = vec![0; (entries.len() * FILTER_BITS).div_ceil(64) + 1];
         for (key, number, edges) in entries {
-            let (word, bit) = self.filter_bit(key);
+            let (word, bits) = self.filter_bits(key);
             if let Some(word) = self.filter.get_mut(word) {
-                *word |= bit;
+                *word |= bits;
             }
             let mut place = self.place(key);
             while let Some(slot) = self.slots.get_mut(place) {
@@ -159,16 +167,15 @@ impl Slips {
         (((key >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// Returns where in the filter the bit of a key is. Lower bits choose it.
-    const fn filter_bit(&self, key: u64) -> (usize, u64) {
-        let bit = ((key & 0xFFFF_FFFF) * (self.filter.len() as u64 * 64)) >> 32;
-        let word = (bit / 64) as usize;
-        (word, 1 << (bit % 64))
+    /// Returns where in the filter the bits of a key are. Lower bits of it choose the word, upper ones the bits within.
+    const fn filter_bits(&self, key: u64) -> (usize, u64) {
+        let word = ((key & 0xFFFF_FFFF) * self.filter.len() as u64) >> 32;
+        (word as usize, 1 << (key >> 58) | 1 << (key >> 52 & 63))
     }
 
     fn may_have(&self, key: u64) -> bool {
-        let (word, bit) = self.filter_bit(key);
-        self.filter.get(word).is_some_and(|word| word & bit != 0)
+        let (word, bits) = self.filter_bits(key);
+        self.filter.get(word).is_some_and(|word| word & bits == bits)
     }
 
     const fn after(&self, place: usize) -> usize {
@@ -181,7 +188,7 @@ impl Slips {
     pub(super) fn find(&self, words: &Vocabulary, word: &str, accepts: impl Fn(u32) -> bool) -> Option<u32> {
         let mut buffer = Buffer::default();
         let folded = Folded::new(word, &mut buffer)?;
-        let search = Search { slips: self, words, folded: &folded, accepts };
+        let search = Search { slips: self, words, folded: &folded, accepts, is_near: OnceCell::new() };
         search.by_look().or_else(|| search.by_slip())
     }
 }
@@ -243,6 +250,19 @@ impl Making<'_> {
         }
         self.keep_first(by_look);
         self.keep_first(singles);
+    }
+
+    /// Returns the filter of what is left of the words.
+    fn near(&self) -> Near {
+        let words = || self.ordered.iter().map(|number| self.words.word(*number));
+        let characters = words().map(str::len).sum();
+        let mut near = Near::with_room(characters, self.ordered.len());
+        for word in words() {
+            if let Some(folded) = Folded::new(word, &mut Buffer::default()) {
+                near.add(&folded);
+            }
+        }
+        near
     }
 
     /// Keeps the words of light nodes, marks heavy ones, and divides the words of these once more.
@@ -344,6 +364,8 @@ struct Search<'s, A> {
     words: &'s Vocabulary,
     folded: &'s Folded<'s>,
     accepts: A,
+    /// Whether some word may be one slip away: looked at once, and only where the filter of nodes lets the word pass.
+    is_near: OnceCell<bool>,
 }
 
 impl<A: Fn(u32) -> bool> Search<'_, A> {
@@ -403,7 +425,7 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
                 }
                 *before = Some(child);
                 let key = node_key(Kind::Node, self.folded, child);
-                if !self.slips.may_have(key) {
+                if !self.slips.may_have(key) || !self.may_be_near() {
                     continue;
                 }
                 let wanted = Wanted::of(self.folded, child);
@@ -418,6 +440,10 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
             }
         }
         None
+    }
+
+    fn may_be_near(&self) -> bool {
+        *self.is_near.get_or_init(|| self.slips.near.may_be_near(self.folded))
     }
 
     fn is_slip(&self, known: &Folded<'_>) -> bool {

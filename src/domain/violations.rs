@@ -161,7 +161,7 @@ impl Violations {
         match (id, asked.class) {
             (Some(_), _) => {}
             (None, None) => self.unknown(&field("code"), CodeKind::Item, vocabulary, asked.code),
-            (None, Some(class)) => self.own_code(snapshot, &field("code"), asked.code, class),
+            (None, Some(class)) => self.own_code(snapshot, || field("code"), asked.code, class),
         }
         let mut item = Item { id, declared: asked.class, modality: asked.modality, ..EMPTY_ITEM };
         if ATTRIBUTES_MAX < asked.attributes.len() {
@@ -181,16 +181,16 @@ impl Violations {
 
     /// A code of the caller's own is fine where the caller classifies it, unless it resembles a code that the catalogue
     /// or a list classes more strictly: that would pass by the lists.
-    pub(super) fn own_code(&mut self, snapshot: &Snapshot, field: &str, code: &str, class: Class) {
+    fn own_code(&mut self, snapshot: &Snapshot, field: impl FnOnce() -> String, code: &str, class: Class) {
         // A request with that many violations is refused whatever is found here.
         if !self.is_worth_a_hint() {
             return;
         }
         if let Some(stricter) = snapshot.stricter_code_like(code, class) {
             let nearest = snapshot.codes.items.word(stricter.0).to_owned();
-            self.add(field, Problem::NearMiss { code: code.to_owned(), nearest });
+            self.add(&field(), Problem::NearMiss { code: code.to_owned(), nearest });
         } else if let Err(fault) = check_code(code) {
-            self.add(field, Problem::NotACode(fault));
+            self.add(&field(), Problem::NotACode(fault));
         }
     }
 }

@@ -75,6 +75,11 @@ impl<'b> Folded<'b> {
         }
     }
 
+    /// Says whether each character is a byte.
+    pub(super) const fn is_ascii(&self) -> bool {
+        self.bounds.is_none()
+    }
+
     pub(super) const fn bytes(&self) -> &'b [u8] {
         self.bytes
     }

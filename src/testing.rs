@@ -108,6 +108,7 @@ pub(crate) fn snapshot() -> Snapshot {
         rules: rules(),
         gateway: Gateway::default(),
     };
+    snapshot.sum_up_alone();
     let statement = flow_statement();
     let worked_out = route(&snapshot, &statement, &snapshot.lists.segments[0]);
     snapshot.registry.routes.push(worked_out);
@@ -231,6 +232,7 @@ fn lists() -> Lists {
         scenarios: vec![((listed.0, listed.1, ScenarioId(1)), scenario)],
         alone: vec![(own_counter, lines.alone_max())],
         alone_unwritten: Vec::new(),
+        alone_of_zone: Vec::new(),
     }
 }
 

@@ -284,6 +284,13 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
+/// Returns a text as it may be printed that is no address of a ledger, but may be one that was put in the wrong place: a
+/// part of a URL, or a password in another form, is left out.
+pub(super) fn shown_elsewhere(text: &str) -> &str {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("://") || lower.contains('@') || lower.contains("password") { "…" } else { text }
+}
+
 #[cfg(test)]
 #[path = "ledger_place_tests.rs"]
 mod tests;

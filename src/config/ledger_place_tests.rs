@@ -177,3 +177,13 @@ fn a9_what_is_dumped_names_the_ledger_and_can_be_read_back_where_it_has_no_secre
         assert!(dump.contains(expected), "{address}: {dump}");
     }
 }
+
+#[test]
+fn a9_a_key_or_a_public_url_with_a_password_is_not_repeated() {
+    for text in ["cret@h/d", "postgres://u:s3cret@h/d", "ledger:postgres://u:s3cret@h/d", "host=h PASSWORD=s3cret"] {
+        assert_eq!(shown_elsewhere(text), "…");
+    }
+    assert_eq!(shown_elsewhere("drain_second"), "drain_second");
+    let refused = crate::config::public_url::PublicUrl::parse("https://u:s3cret@h/").unwrap_err();
+    assert!(!refused.contains("s3cret") && refused.contains("no user"), "{refused}");
+}

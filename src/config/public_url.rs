@@ -20,7 +20,9 @@ impl PublicUrl {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let malformed = |why: &str| Err(format!("`{text}` is not such a URL: {why}; write `https://host`"));
+        // One with a user may have a password.
+        let shown = if text.contains('@') { "…" } else { text };
+        let malformed = |why: &str| Err(format!("`{shown}` is not such a URL: {why}; write `https://host`"));
         let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
             return malformed("it begins with neither `https://` nor `http://`");
         };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Written};
 use super::keys::{KEYS, Key};
+use super::ledger_place::shown_elsewhere;
 use super::parse::Parse;
 use super::{Flags, Problem, nearest};
 
@@ -157,7 +158,7 @@ impl RawConfig {
                 },
                 None => problems.push(unknown(
                     origin.to_string(),
-                    &format!("unknown key `{key}`"),
+                    &format!("unknown key `{}`", shown_elsewhere(&key)),
                     nearest(&key, KEYS.iter().map(|known| known.name)),
                 )),
             }

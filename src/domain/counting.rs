@@ -124,9 +124,9 @@ pub fn counters(transfer: &Transfer<'_>, decision: &Decision) -> Vec<CounterKey>
 
 /// Returns the counters that the answer may depend on, whatever the caller states: those to read
 /// before deciding and adding.
-pub fn counters_to_read(transfer: &Transfer<'_>) -> Vec<CounterKey> {
+pub fn counters_to_read(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
     let counted = std::iter::once(Counted::National).chain(own_counters(transfer)).chain(clearances(transfer));
-    both_classes(counted.collect())
+    both_classes(counted.chain(elsewhere(snapshot, transfer)).collect())
 }
 
 /// Returns the counters to read before deciding without adding: those that the answer depends on
@@ -147,6 +147,9 @@ pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Coun
         };
         counted.extend(transfer.clearances.iter().filter(is_capped).map(|id| Counted::Clearance(*id)));
     }
+    if !stated.is_stated() {
+        counted.extend(elsewhere(snapshot, transfer));
+    }
     if needs.national && stated.national.is_none() {
         counted.push(Counted::National);
     }
@@ -158,6 +161,12 @@ pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Coun
 
 fn own_counters(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
     transfer.routes().flat_map(|route| route.apart().map(|apart| Counted::Scenario(apart.own)))
+}
+
+/// Counters of other scenarios, whose persons belong to a group too.
+fn elsewhere(snapshot: &Snapshot, transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
+    let sized = transfer.routes().filter(|route| route.is_sized());
+    sized.flat_map(|route| snapshot.counted_elsewhere(route)).map(Counted::Scenario)
 }
 
 fn clearances(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
@@ -277,8 +286,10 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: 
     let scenario = |own| CountedClass::ALL.map(|class| CounterKey { counted: Counted::Scenario(own), class });
     if route.tracks.is_empty() {
         // A ground, or nothing personal: free and not counted. What is free only by a clearance is
-        // counted, a ground that important data took away included; in its scenario like any other export of it.
-        if has_persons(route, transfer) && decision.required != Outcome::Allow {
+        // counted, a ground that important data took away included; in its scenario like any other export of it. Data that
+        // is not personal, and becomes important with so many persons, is counted for that.
+        let is_sized = route.is_sized() && !route.content.is_personal();
+        if has_persons(route, transfer) && (decision.required != Outcome::Allow || is_sized) {
             found.extend(CountedClass::ALL.map(national));
             found.extend(route.apart().flat_map(|apart| scenario(apart.own)));
         }

@@ -8,16 +8,16 @@ use super::clearance::{Clearance, ClearanceKind, ImportantData};
 use super::counting::{Counted, CounterKey};
 use super::decision::{Decision, Headroom};
 use super::reason::{Measured, Outcome, PersonsOf, Reason, ReasonCode};
-use super::route::{Content, Counter, Group, Over, Route, Track, TrackLine};
+use super::route::{Content, Counter, Over, Route, Track, TrackLine};
 use super::snapshot::Snapshot;
 use super::transfer::{BEYOND, Totals, Transfer};
 use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
 
 /// Decides a transfer against the year's totals.
 pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
-    let mut verdict = settle(&transfer.route, transfer.persons, totals);
+    let mut verdict = settle(snapshot, &transfer.route, transfer.persons, totals);
     if let Some(claimed) = &transfer.claimed {
-        verdict = verdict.and(settle(claimed, transfer.persons, totals));
+        verdict = verdict.and(settle(snapshot, claimed, transfer.persons, totals));
     }
     let mut valid_until = transfer.stable_until;
     let mut cover = Cover::None;
@@ -101,8 +101,6 @@ pub(super) struct Counts<'t> {
     totals: &'t Totals,
     national: Headcount,
     pub(super) sent: Headcount,
-    /// Persons concerned by the year's exports, as far as any counter knows of them.
-    group: Headcount,
     content: Content,
 }
 
@@ -117,8 +115,7 @@ impl<'t> Counts<'t> {
             important: route.content.important,
         };
         let national = totals.national.unwrap_or(BEYOND);
-        let group = if route.groups.is_empty() { national } else { group(route, national, totals) };
-        Counts { totals, national: national + sent, sent, group: group + sent, content }
+        Counts { totals, national: national + sent, sent, content }
     }
 
     /// The projected total of one of the counters that a track is held against.
@@ -131,27 +128,25 @@ impl<'t> Counts<'t> {
             }
         }
     }
-
-    /// Persons concerned, for rules about the size of a group.
-    fn group(&self, group: &Group) -> Persons {
-        group.of.among(match group.over {
-            Over::Year => self.group,
-            Over::Transfer => self.sent,
-        })
-    }
 }
 
-/// The most persons concerned by the exports of the year. An export in a listed scenario that stays below the list's own
-/// lower line is in the scenario's counters alone.
-fn group(route: &Route, national: Headcount, totals: &Totals) -> Headcount {
-    let (mut sum, mut largest) = (national, Headcount::ZERO);
-    for (index, apart) in route.apart().enumerate() {
-        let is_repeated = route.apart().take(index).any(|earlier| earlier.own == apart.own);
-        if is_repeated || apart.alone_max == Headcount::ZERO {
-            continue;
-        }
+/// The most persons concerned by the exports of the year, in whatever scenario. An export in a listed scenario that stays
+/// below the list's own lower line is in the scenario's counters alone. Of another scenario than the transfer's a caller
+/// states no total: where no ledger knows it, the most counts that may be in its counters alone.
+fn group_of_year(snapshot: &Snapshot, route: &Route, totals: &Totals) -> Headcount {
+    let (mut sum, mut largest) = (totals.national.unwrap_or(BEYOND), Headcount::ZERO);
+    for apart in route.apart_once().filter(|apart| apart.alone_max != Headcount::ZERO) {
         let total = totals.of_scenario(apart.own).unwrap_or(BEYOND);
         sum = sum + total.min(apart.alone_max);
+        largest = largest.max(total);
+    }
+    if totals.scenarios.is_empty() {
+        return (sum + route.elsewhere_alone_max).max(largest);
+    }
+    for own in snapshot.counted_elsewhere(route) {
+        let alone_max = snapshot.alone_max(own);
+        let total = totals.read_of_scenario(own).unwrap_or(alone_max);
+        sum = sum + total.min(alone_max);
         largest = largest.max(total);
     }
     sum.max(largest)
@@ -181,7 +176,7 @@ struct Verdict {
 const REASONS_OF_COUNTS: usize = 2;
 
 /// Holds the counts against the lines of a route.
-fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
+fn settle(snapshot: &Snapshot, route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
     let counts = Counts::project(route, persons, totals);
     let mut verdict = Verdict {
         required: route.required,
@@ -196,8 +191,12 @@ fn settle(route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
         sent: counts.sent,
     };
     verdict.reasons.extend_from_slice(&route.reasons);
+    let of_year = if route.is_sized() { group_of_year(snapshot, route, totals) + counts.sent } else { counts.sent };
     for group in &route.groups {
-        let persons = counts.group(group);
+        let persons = group.of.among(match group.over {
+            Over::Year => of_year,
+            Over::Transfer => counts.sent,
+        });
         if group.from <= persons {
             let measured = Some(Measured { persons, line: group.from, of: Some(group.of) });
             verdict.require(Reason { code: group.code, rule: group.rule, requires: Outcome::Assess, measured });

@@ -38,6 +38,13 @@ pub struct Lines<L> {
 }
 
 impl Lines<ListLine> {
+    /// Says whether any of the lines is the list's own.
+    pub fn has_own(&self) -> bool {
+        let Lines { general, sensitive } = self;
+        let lines = [general.contract, general.assess, sensitive.contract, sensitive.assess];
+        lines.iter().any(|line| matches!(line, ListLine::Own(_)))
+    }
+
     /// Returns the most persons of each class that a list with these lines counts in the scenario's own counters alone:
     /// one fewer than its own lower line; zero where the lower line is a national one, whose counter counts everybody.
     pub fn alone_max(&self) -> Headcount {

@@ -211,8 +211,8 @@ reason_codes! {
         "已完成相应程序且在有效范围内", "a clearance in force covers the transfer";
     /// A clearance in force covers everything but the year's head-count, which exceeds its cap.
     ClearanceCapReached, "CLEARANCE_CAP_REACHED",
-        "已完成程序的范围涵盖本次传输，但年度人数超出其上限",
-        "a clearance in force covers the transfer, but the persons of the year exceed its cap";
+        "已完成程序的范围涵盖本次传输，但该程序项下（可能）已出境的年度人数超出其上限",
+        "a clearance in force covers the transfer, but the persons that went out under it this year, or may have, exceed its cap";
     /// A clearance in force covers everything, but how much of its cap is used is not known.
     ClearanceUseNotKnown, "CLEARANCE_USE_NOT_KNOWN",
         "已完成程序的范围涵盖本次传输，但其年度已用人数不明：由调用方自行计数时，须一并提供 clearance_year_to_date",

@@ -5,7 +5,9 @@
 
 use super::list::{Line, LinePair, Lines, National};
 use super::reason::{Outcome, PersonsOf, Reason, ReasonCode};
-use super::units::{CountedClass, EditionId, FamilyId, Headcount, Persons, RuleId, ScenarioId, SectorId, StepId};
+use super::units::{
+    CountedClass, EditionId, FamilyId, Headcount, Persons, RuleId, ScenarioId, SectorId, StepId, ZoneSet,
+};
 
 /// What follows from a statement in one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +27,11 @@ pub struct Route {
     /// Scenario counters of a route without tracks: important data and what an operator of critical information
     /// infrastructure sends are counted in their scenario too.
     pub without_track: Vec<Apart>,
+    /// Zones of the exporter, where the size of a group matters: persons whose data went out in another scenario of a list
+    /// of these zones belong to the group too.
+    pub group_zones: ZoneSet,
+    /// The most persons that counters of such other scenarios may hold alone.
+    pub elsewhere_alone_max: Headcount,
     /// What kinds of information the items are.
     pub content: Content,
     /// Next steps of the national procedures.
@@ -187,6 +194,8 @@ impl Route {
             groups: Vec::new(),
             tracks: Vec::new(),
             without_track: Vec::new(),
+            group_zones: ZoneSet::EMPTY,
+            elsewhere_alone_max: Headcount::ZERO,
             content: Content::default(),
             steps: NationalSteps {
                 contract: Some(national.contract_step),
@@ -276,7 +285,7 @@ impl Route {
     /// Says which of the year's totals the lines and the sizes of groups are held against.
     pub fn needs(&self) -> Needs {
         let lines = self.tracks.iter().flat_map(Track::all_lines);
-        let is_sized = self.groups.iter().any(|group| group.over == Over::Year);
+        let is_sized = self.is_sized();
         let national = lines.clone().any(|line| line.counter == Counter::National)
             || self.tracks.iter().any(|track| track.small_volume.is_some())
             || is_sized;
@@ -285,9 +294,20 @@ impl Route {
         Needs { national, scenario }
     }
 
+    /// Says whether the size of a group over the year matters.
+    pub fn is_sized(&self) -> bool {
+        self.groups.iter().any(|group| group.over == Over::Year)
+    }
+
     /// Returns the scenario counters to which the transfer belongs, whether lines are held against them or not.
     pub fn apart(&self) -> impl Iterator<Item = Apart> {
         self.tracks.iter().filter_map(|track| track.own).chain(self.without_track.iter().copied())
+    }
+
+    /// Returns the same counters, each once.
+    pub fn apart_once(&self) -> impl Iterator<Item = Apart> {
+        let is_first = |index: usize, apart: &Apart| !self.apart().take(index).any(|earlier| earlier.own == apart.own);
+        self.apart().enumerate().filter(move |(index, apart)| is_first(*index, apart)).map(|(_, apart)| apart)
     }
 
     /// Returns the persons whom the transfer is about: a sensitive item is about one person at least.

@@ -10,13 +10,23 @@ use super::reason::{Outcome, Reason, ReasonCode};
 use super::route::{Apart, Below, Content, Counter, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine};
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Ciio, Destination, Item, Statement};
-use super::units::{Class, Country, EditionId, RuleId, StepId, ZoneSet};
+use super::units::{Class, Country, EditionId, Headcount, RuleId, StepId, ZoneSet};
 
 /// Works out what follows from a statement in a segment of time.
 ///
 /// The order of the steps is the order of section 2 of the design; the first that settles the
 /// transfer ends it.
 pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route {
+    let mut route = steps(snapshot, statement, segment);
+    if route.is_sized() {
+        let zones = statement.facts.zones;
+        let own = route.apart_once().fold(Headcount::ZERO, |sum, apart| sum + apart.alone_max);
+        (route.group_zones, route.elsewhere_alone_max) = (zones, snapshot.alone_max_of_zones(zones).less(own));
+    }
+    route
+}
+
+fn steps(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route {
     let Some(national) = segment.national.and_then(|id| snapshot.national(id)) else {
         return without_rules(statement);
     };
@@ -89,6 +99,8 @@ fn without_rules(statement: &Statement) -> Route {
         groups: Vec::new(),
         tracks: Vec::new(),
         without_track: Vec::new(),
+        group_zones: ZoneSet::EMPTY,
+        elsewhere_alone_max: Headcount::ZERO,
         content: Content { general, sensitive: false, important: true },
         steps: NationalSteps::default(),
     }
@@ -142,9 +154,13 @@ fn listings<'s>(
     for id in in_force {
         let Some(edition) = snapshot.edition(*id) else { continue };
         let Some(listed) = snapshot.listed(*id, sector, scenario) else { continue };
-        let Some(applies) = eligible(statement, edition, listed.listing, route) else { continue };
+        let Some(mut applies) = eligible(statement, edition, listed.listing, route) else { continue };
         if !listed.is_written {
             route.note(ReasonCode::ScenarioNotKnownToBeListed, listed.rule);
+            if listed.lines.has_own() {
+                // It may as well not be listed, and lines of the sector's own may be milder than the national ones.
+                applies = Applies::Perhaps;
+            }
         }
         let own = OwnCounter { family: edition.family, sector, scenario };
         let apart = Apart { own, alone_max: snapshot.alone_max(own) };
@@ -183,6 +199,10 @@ fn eligible(statement: &Statement, edition: &Edition, listing: &SectorListing, r
 
 /// Step 3: no personal information. A filing that covers such data is the only thing asked for.
 fn non_personal(national: &National, listings: &[Listing<'_>], mut route: Route) -> Route {
+    if route.is_sized() {
+        // So many persons would make it important: they are counted.
+        route.without_track = counted_apart(listings);
+    }
     let rule = national.rules.no_personal_information;
     for listing in listings {
         let filing = listing.edition.filing;

@@ -132,6 +132,8 @@ pub struct Lists {
     pub alone: Vec<(OwnCounter, Headcount)>,
     /// The same for scenarios of a sector that are not written down.
     pub alone_unwritten: Vec<((FamilyId, SectorId), Headcount)>,
+    /// Families of the editions of each zone, each once, and the sum of what their counters may hold alone.
+    pub alone_of_zone: Vec<Vec<(FamilyId, Headcount)>>,
 }
 
 /// A stretch of time in which the same editions are in force.
@@ -322,6 +324,38 @@ impl Snapshot {
         written.max(unwritten)
     }
 
+    /// Returns the most persons of each class that all scenario counters of lists of these zones may hold alone.
+    pub fn alone_max_of_zones(&self, zones: ZoneSet) -> Headcount {
+        let of_zone = |zone: ZoneId| self.lists.alone_of_zone.get(zone.index()).map_or(&[][..], Vec::as_slice);
+        let mut sum = Headcount::ZERO;
+        for (index, zone) in zones.iter().enumerate() {
+            for (family, alone_max) in of_zone(zone) {
+                let mut earlier = zones.iter().take(index).flat_map(of_zone);
+                if !earlier.any(|(known, _)| known == family) {
+                    sum = sum + *alone_max;
+                }
+            }
+        }
+        sum
+    }
+
+    /// Works out [`Lists::alone_of_zone`]. The compiler does so when all lists and codes are known.
+    pub fn sum_up_alone(&mut self) {
+        let mut of_zone: Vec<Vec<(FamilyId, Headcount)>> = vec![Vec::new(); self.lists.zone_closure.len()];
+        for edition in &self.lists.editions {
+            let Some(families) = of_zone.get_mut(edition.zone.index()) else { continue };
+            if families.iter().any(|(family, _)| *family == edition.family) {
+                continue;
+            }
+            let mut zones = ZoneSet::EMPTY;
+            zones.insert(edition.zone);
+            let counters = self.counted_apart(zones, None, None).into_iter().filter(|own| own.family == edition.family);
+            let sum = counters.fold(Headcount::ZERO, |sum, own| sum + self.alone_max(own));
+            families.push((edition.family, sum));
+        }
+        self.lists.alone_of_zone = of_zone;
+    }
+
     /// Returns the scenario counters that may hold exports which the national counters do not, of exporters in these
     /// zones and within a scope, whatever the date; ascending, each once. `None` in the scope: any.
     ///
@@ -350,6 +384,12 @@ impl Snapshot {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Returns the scenario counters whose persons belong to a group beside those of a route's own scenarios.
+    pub fn counted_elsewhere(&self, route: &Route) -> impl Iterator<Item = OwnCounter> {
+        let counters = self.counted_apart(route.group_zones, None, None).into_iter();
+        counters.filter(|own| !route.apart().any(|apart| apart.own == *own))
     }
 
     /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.

@@ -87,7 +87,8 @@ impl Totals {
         bound + stated
     }
 
-    fn read_of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
+    /// Returns the totals of a scenario's own counters, where a ledger knows them.
+    pub fn read_of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
         self.scenarios.iter().find(|(counter, _)| *counter == own).map(|(_, persons)| *persons)
     }
 

@@ -77,6 +77,15 @@ impl Headcount {
         self.general + self.sensitive
     }
 
+    /// Returns what is left without the other, class by class.
+    #[must_use]
+    pub const fn less(self, other: Headcount) -> Headcount {
+        Headcount {
+            general: Persons(self.general.0.saturating_sub(other.general.0)),
+            sensitive: Persons(self.sensitive.0.saturating_sub(other.sensitive.0)),
+        }
+    }
+
     /// Returns the smaller of the two, class by class.
     #[must_use]
     pub fn min(self, other: Headcount) -> Headcount {

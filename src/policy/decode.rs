@@ -344,12 +344,13 @@ impl<T: Decode> Decode for Box<T> {
     }
 }
 
-/// A list; absent: empty. An element that cannot be read is reported and left out.
+/// A list; absent: empty. A key without a value is no list. An element that cannot be read is reported and left out.
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Seq(nodes) => Some(nodes.iter().filter_map(|node| T::decode(node, cx)).collect()),
-            Value::Null => Some(Vec::new()),
+            // A list that was taken out, or is still to be written, is not one without elements.
+            Value::Null => cx.wrong_kind(node, "a list", "write `[]` where there is none / 没有时请写 `[]`".to_owned()),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_) => {
                 let help = match &node.value {
                     Value::Map(_) => "begin each element with `- `".to_owned(),
@@ -366,6 +367,6 @@ impl<T: Decode> Decode for Vec<T> {
     }
 
     fn schema(defs: &mut Map<String, Json>) -> Json {
-        json!({ "type": ["array", "null"], "items": T::schema(defs) })
+        json!({ "type": "array", "items": T::schema(defs) })
     }
 }

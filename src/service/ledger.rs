@@ -177,7 +177,7 @@ impl LedgerApi {
                 People::Named { general: named.general, sensitive: named.sensitive }
             }
         };
-        let counters = NamedCounters::new(snapshot, counting::counters_to_read(&transfer));
+        let counters = NamedCounters::new(snapshot, counting::counters_to_read(snapshot, &transfer));
         let reservation = Reservation {
             transfer_id: transfer_id.to_owned(),
             fingerprint,

@@ -209,6 +209,29 @@ async fn a7_a_group_has_the_persons_of_the_classes_that_its_items_have() {
 }
 
 #[tokio::test]
+async fn a7_a_group_has_the_persons_of_other_scenarios_too() {
+    let uncapped = "
+  - {id: filed, kind: zone-filing, reference: x, exporter: 91110000EXAMPLE001, recipient: basel-two, sector: pharma,
+     scenario: clinical-trial, items: [health.trial-subject-record], covers_important_data: no, lists: [beijing-2025],
+     persons_per_year_max: {general: 0, sensitive: 9999}, first_day: 2026-06-01, last_day: 2027-05-31}
+  - {id: assessed, kind: assessment, reference: x, exporter: 91110000EXAMPLE001, recipient: basel-two, sector: any,
+     scenario: any, items: [health.adverse-event], covers_important_data: no, persons_per_year_max: none,
+     first_day: 2026-06-01, last_day: 2027-05-31}
+";
+    let books = Books::with(uncapped);
+    let events = |sensitive| pharma("basel-two", "pharmacovigilance", &["health.adverse-event"], sensitive);
+    assert_eq!(books.reserve(&trial("basel-two", 9_999)).await.decision.unwrap().outcome(), v1::Outcome::Allow);
+    check(&books.decide(&events(90_000)).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
+    check(&books.decide(&events(90_001)).await.unwrap(), v1::Outcome::Assess, "IMPORTANT_DATA_GROUP_SIZE");
+    assert_eq!(books.reserve(&events(90_001)).await.decision.unwrap().outcome(), v1::Outcome::Assess);
+    // A caller cannot state what went out in another scenario: the most counts that may be in its counters alone.
+    let stated = |year| stating(events(1), Some(year), Some(0));
+    check(&books.decide_without_ledger(&stated(89_999)).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
+    let decision = books.decide_without_ledger(&stated(90_000)).await.unwrap();
+    check(&decision, v1::Outcome::Assess, "IMPORTANT_DATA_GROUP_SIZE");
+}
+
+#[tokio::test]
 async fn a10_a_sensitive_item_counts_one_person_where_none_is_stated() {
     let books = Books::with(CLEARANCES);
     for count in 1..=3 {

@@ -198,6 +198,7 @@ mistakes! {
     c_destination_el: (OWN, "destination: CH", "destination: el");
     c_destination_that_is_no_code: (OWN, "destination: CH", "destination: XK");
     c_destination_by_name: (OWN, "destination: CH", "destination: Germany");
+    a_list_that_was_taken_out: (OWN, "zones: [port]", "zones:");
     a6_last_line_missing: (OWN, "complete: yes\n", "");
     a6_last_line_cut: (GATE, "complete: yes\n", "complete: ye");
     a6_last_line_is_not_last: (OWN, "complete: yes\n", "complete: yes\nnote: 后来补上的\n");

@@ -59,7 +59,8 @@ impl<'b> Folded<'b> {
         }
         let joined = |character: char| if matches!(character, ' ' | '_') { '-' } else { character };
         let seen = word.chars().filter(|character| is_seen(*character));
-        let plain: String = seen.nfkc().flat_map(char::to_lowercase).collect();
+        // By way of capitals: `ß` and `SS` are the same.
+        let plain: String = seen.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
         // Small letters may be written in another way than capitals: once more.
         buffer.text.extend(plain.trim().nfkc().map(joined));
         buffer.bounds.extend(buffer.text.char_indices().map(|(byte, _)| byte));

@@ -36,6 +36,7 @@ pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Di
     entries::compile(&mut builder, sources);
     builder.freeze();
     let mut snapshot = builder.snapshot();
+    snapshot.sum_up_alone();
     registry::compile(&mut builder, sources, &mut snapshot);
     gateway::compile(&mut builder, sources, &mut snapshot);
     let usable = !snapshot.lists.nationals.is_empty();

@@ -84,14 +84,16 @@ impl Policy {
             let kinds = dice.some_of(&self.kinds, 20);
             let modalities = if dice.percent(25) { dice.some_of(&MODALITIES, 40) } else { Vec::new() };
             let lines = self.list_lines(dice);
+            let scenarios = dice.some_of(&self.scenarios, 70);
+            let none = if scenarios.is_empty() { " []" } else { "" };
             let _ = writeln!(
                 head,
                 "  - sector: {sector}\n    scenarios_known: {known}\n    excluded_exporter_kinds: [{}]\n    \
-                 excluded_modalities: [{}]\n    lines: {lines}\n    source: s\n    confidence: unsure\n    scenarios:",
+                 excluded_modalities: [{}]\n    lines: {lines}\n    source: s\n    confidence: unsure\n    scenarios:{none}",
                 kinds.join(", "),
                 modalities.join(", ")
             );
-            for scenario in dice.some_of(&self.scenarios, 70) {
+            for scenario in scenarios {
                 self.listed.push((sector.clone(), scenario.clone()));
                 let lines =
                     if dice.percent(80) { format!(", lines: {}", self.list_lines(dice)) } else { String::new() };

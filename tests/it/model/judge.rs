@@ -12,7 +12,7 @@ use neglist::policy::source::scalar::{At, Code, OrAny, OrNone, YesNo};
 
 use super::law::{Answer, Law, day, is_between};
 use super::said::{Count, Said, Sent, said};
-use super::steps::{CLASSES, Verdict, alone_max, judge, listed};
+use super::steps::{CLASSES, Verdict, apart_of, judge, listed};
 
 /// Decides. `None`: the request has to be refused.
 pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<Answer> {
@@ -97,7 +97,9 @@ fn counted(
         let mut with_both_classes = verdict.counted_apart.clone();
         if verdict.no_lines {
             // Grounds are free and not counted; so is what concerns no person, and what stays at home.
-            if about_persons && required != Outcome::Allow {
+            // Data that becomes important with so many persons is counted for that.
+            let is_sized = verdict.asks_for_size && !verdict.general && !verdict.sensitive;
+            if about_persons && (required != Outcome::Allow || is_sized) {
                 national.extend(CLASSES);
             } else {
                 with_both_classes.clear();
@@ -179,21 +181,11 @@ fn counted_apart(law: &Law<'_>, clearance: &Clearance, said: &Said<'_>) -> BTree
         OrAny::Any => true,
         OrAny::Only(code) => is_code(code, word),
     };
-    let lists = law.zone_lists();
-    let of_exporter = lists.iter().filter(|list| said.facts.zones.contains(&*list.zone.value.0));
-    let families: BTreeSet<&str> = of_exporter.map(|list| &*list.family.value.0).collect();
-    let mut counters = BTreeSet::new();
-    for list in lists.iter().filter(|list| families.contains(&*list.family.value.0)) {
-        for sector in list.sectors.iter().map(|sector| &*sector.sector.value.0) {
-            for scenario in law.scenarios() {
-                let counter = format!("{}/{sector}/{scenario}", list.family.value.0);
-                let is_within = is_of(&clearance.sector, sector) && is_of(&clearance.scenario, scenario);
-                if is_within && alone_max(law, &counter) != Count::default() {
-                    counters.insert(counter);
-                }
-            }
-        }
-    }
+    let mut counters = apart_of(law, &said.facts.zones);
+    counters.retain(|counter| {
+        let mut words = counter.split('/').skip(1);
+        is_of(&clearance.sector, words.next().unwrap()) && is_of(&clearance.scenario, words.next().unwrap())
+    });
     counters
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn is_code(text: &str) -> bool {
 /// A word as it is compared.
 fn compared(word: &str) -> String {
     let seen: String = word.chars().filter(|character| character.is_whitespace() || shows(*character)).collect();
-    let small = seen.nfkc().collect::<String>().to_lowercase().nfkc().collect::<String>();
+    let small = seen.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect::<String>();
     small.trim().replace(['_', ' '], "-")
 }
 

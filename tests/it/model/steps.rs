@@ -139,7 +139,8 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         }
     }
     let counts = Counts::of(said, &mut verdict);
-    settle(national, &lists, said, facts, &counts, &mut verdict);
+    let is_sized = sizes.iter().any(|size| !size.alone);
+    settle(national, &lists, said, facts, &counts, is_sized, &mut verdict);
     // What is important anyway does not become so by its size.
     let important = verdict.important;
     for size in sizes.into_iter().filter(|_| !important) {
@@ -147,11 +148,16 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         verdict.asks_for_size |= !size.alone;
         // An export of a listed scenario that stays below the list's lower line is in the scenario's counters alone.
         let (mut sum, mut largest) = (counts.national, Count::default());
-        for alone in verdict.counted_apart.iter().map(|counter| alone_max(law, counter)) {
-            if alone != Count::default() {
+        for counter in verdict.counted_apart.union(&apart_of(law, &facts.zones)) {
+            let alone = alone_max(law, counter);
+            if alone != Count::default() && verdict.counted_apart.contains(counter) {
                 verdict.asks_for_scenario |= !size.alone;
                 sum = sum.plus(counts.stated_of_scenario.min(alone));
                 largest = largest.max(counts.scenario);
+            } else {
+                // Of another scenario no total is stated.
+                sum = sum.plus(alone);
+                largest = largest.max(alone.plus(counts.sent));
             }
         }
         let total = sum.max(largest);
@@ -170,6 +176,7 @@ fn settle(
     said: &Said<'_>,
     facts: &Facts<'_>,
     counts: &Counts,
+    is_sized: bool,
     verdict: &mut Verdict,
 ) {
     let personal = verdict.is_personal();
@@ -182,7 +189,7 @@ fn settle(
     } else {
         listings.extend(lists.iter().filter_map(|list| listing(list, said, facts, verdict)));
     }
-    if personal || verdict.important {
+    if personal || verdict.important || is_sized {
         verdict.counted_apart.extend(listings.iter().map(|listing| listing.counter.clone()));
     }
     if verdict.important {
@@ -256,6 +263,22 @@ impl Counts {
             sensitive: verdict.concerns_sensitive,
         }
     }
+}
+
+/// The names of all scenario counters of the families of lists, whatever their date, of exporters in some zones.
+pub(crate) fn apart_of(law: &Law<'_>, zones: &BTreeSet<&str>) -> BTreeSet<String> {
+    let lists = law.zone_lists();
+    let of_zones = lists.iter().filter(|list| zones.contains(&*list.zone.value.0));
+    let families: BTreeSet<&str> = of_zones.map(|list| &*list.family.value.0).collect();
+    let mut counters = BTreeSet::new();
+    for list in lists.iter().filter(|list| families.contains(&*list.family.value.0)) {
+        for sector in list.sectors.iter().map(|sector| &*sector.sector.value.0) {
+            let name = |scenario: &str| format!("{}/{sector}/{scenario}", list.family.value.0);
+            counters.extend(law.scenarios().into_iter().map(name));
+        }
+    }
+    counters.retain(|counter| alone_max(law, counter) != Count::default());
+    counters
 }
 
 /// The most persons that a scenario's counters may hold which the national ones do not: one fewer than the highest
@@ -455,8 +478,19 @@ fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: 
     Some(Listing {
         list,
         lines: lines.unwrap_or(&sector.lines),
-        covers_everything: left_out == 0 && !is_unclear,
+        covers_everything: left_out == 0 && !is_unclear && (lines.is_some() || !has_own_lines(&sector.lines)),
         counter: format!("{}/{}/{}", list.family.value.0, said.sector?, said.scenario?),
+    })
+}
+
+/// Says whether a list has lines of its own here. For a scenario that is not written they hold beside the national ones.
+fn has_own_lines(lines: &Lines) -> bool {
+    let Lines::Table(table) = lines else { return false };
+    [&table.general, &table.sensitive].into_iter().any(|lines| match lines {
+        ClassLines::Pair(pair) => {
+            [&pair.contract_from, &pair.assess_from].iter().any(|line| matches!(line, Line::Own(_)))
+        }
+        ClassLines::National | ClassLines::Unknown => false,
     })
 }
 

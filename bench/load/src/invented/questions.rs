@@ -4,7 +4,7 @@
 //!
 //! * items whose number is a multiple of 3 are sensitive, the others general;
 //! * list `n` is of zone `n` and names the items `n`, `n + 20`, …; those that are a multiple of 4 are important data
-//!   from 100,000 persons on;
+//!   from 100,000,000 persons on;
 //! * each list regulates scenarios 0 to 4 of sectors 0 to 4: CONTRACT from 500,000 general or 10,000 sensitive
 //!   persons on, ASSESS from 5,000,000 or 50,000 on, FILE below;
 //! * elsewhere the national lines: general CONTRACT from 100,000, ASSESS from 1,000,000; sensitive CONTRACT from 1,
@@ -48,7 +48,8 @@ pub struct Flow {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Clearance {
     None,
-    /// A filed contract for up to 999,999 general and 40,000 sensitive persons.
+    /// A filed contract for up to 1,999,999 general and 40,000 sensitive persons: a cap is held against both totals that a
+    /// question states, added up.
     Contract,
 }
 
@@ -71,7 +72,7 @@ pub fn flows(entries: usize) -> Vec<Question> {
         // Of list `zone`, spread over all of it; some sensitive and some not.
         let item = zone + LISTS * (entries / LISTS * zone / LISTS + zone % 3);
         let (sector, scenario) = (item % 5, zone % 5);
-        // Multiples of 4 stay below the 100,000 from which they are important.
+        // Multiples of 4 stay below the 100,000,000 from which they are important.
         let (general, sensitive, outcome, clearance) = match zone % 4 {
             0 => (50_000, 7_000, Outcome::Allow, Clearance::Contract),
             1 => (400_000, 9_000, Outcome::File, Clearance::None),

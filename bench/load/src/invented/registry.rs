@@ -25,7 +25,7 @@ pub fn text(questions: &[Question]) -> String {
             let _ = writeln!(
                 clearances,
                 "  - {{id: contract-{zone}, kind: contract, reference: invented-{zone}, {scope}, items: [{code}], \
-                 covers_important_data: no, persons_per_year_max: {{general: 999999, sensitive: 40000}}, \
+                 covers_important_data: no, persons_per_year_max: {{general: 1999999, sensitive: 40000}}, \
                  first_day: 2024-04-01, last_day: 2099-12-31}}"
             );
         }

@@ -389,6 +389,50 @@ fn a11_a_suffix_is_no_way_around_a_rule() {
 }
 
 #[test]
+fn a_suffix_alone_is_no_way_around_a_rule_and_a_number_is_no_suffix() {
+    let gateway = gateway(vec![
+        rule("api", "a.b", "/api/", &[]),
+        rule("export", "a.b", "/a/export/", &[]),
+        rule("root", "a.b", "/", &[]),
+        rule("plain", "a.b", "/plain", &[]),
+        rule("written", "a.b", "/w/.json", &[]),
+        rule("v1", "a.b", "/v1", &[]),
+        rule("v1.3", "a.b", "/v1.3", &[]),
+        rule("below", "a.b", "/below/**", &[]),
+        rule("rest", "a.b", "/**", &[]),
+        rule("hidden", "c.d", "/.json", &[]),
+        rule("all", "c.d", "/**", &[]),
+    ]);
+    for (target, written) in [
+        ("a.b/api/.json", "/api/"),
+        ("a.b/api/.json/", "/api/"),
+        ("a.b/api/.tar.gz", "/api/"),
+        ("a.b/a/export/.json", "/a/export/"),
+        ("a.b/.json", "/"),
+        ("a.b/plain/.json", "/plain"),
+        ("a.b/w", "/w/.json"),
+        ("a.b/w/", "/w/.json"),
+        ("a.b/w.xml", "/w/.json"),
+        ("a.b/v1.json", "/v1"),
+        ("a.b/v1.3.json", "/v1"),
+    ] {
+        let fault = Fault::Choice(ChoiceFault::SuffixAtEnd { written: written.into() });
+        assert_eq!(unclear(&gateway, &request("GET", target)), fault, "{target}");
+    }
+    for (target, expected) in [
+        ("a.b/v1.2", "rest"),
+        ("a.b/v1.2.3", "rest"),
+        ("a.b/v1.3", "v1.3"),
+        ("a.b/below/.json", "below"),
+        ("a.b/.well-known", "rest"),
+        ("a.b/.well-known/x", "rest"),
+        ("c.d/", "all"),
+    ] {
+        assert_eq!(chosen(&gateway, &request("GET", target)), expected, "{target}");
+    }
+}
+
+#[test]
 fn a11_a_header_that_overrides_the_method_is_refused_where_rules_go_by_the_method() {
     let with_methods = gateway(vec![
         rule("strict", "a.b", "", &["POST"]),
@@ -397,11 +441,11 @@ fn a11_a_header_that_overrides_the_method_is_refused_where_rules_go_by_the_metho
     ]);
     for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
         let get = |says| request("GET", "a.b/").header(header, says);
-        for says in ["POST", "post", "PUT", "", "GET, POST"] {
+        for says in ["POST", "post", "PUT", ",POST", "GET, POST"] {
             let fault = Fault::Choice(ChoiceFault::MethodOverridden { header, says: says.into() });
             assert_eq!(unclear(&with_methods, &get(says)), fault, "{header}: {says}");
         }
-        for says in ["GET", "get"] {
+        for says in ["GET", "get", ""] {
             assert_eq!(chosen(&with_methods, &get(says)), "lenient");
         }
         assert_eq!(unclear(&with_methods, &get("GET").header(header, "POST")), Fault::Repeated);
@@ -422,11 +466,34 @@ fn a11_a_header_that_overrides_the_path_is_refused_where_rules_go_by_the_path() 
     ]);
     for header in ["x-original-url", "x-rewrite-url"] {
         let get = |says| request("GET", "a.b/x%41?q").header(header, says);
-        for says in ["/patients", "https://a.b/patients", "/xA/", "/y/../xA", "xA", "https://a.b", ""] {
+        for says in [
+            "/patients",
+            "https://a.b/patients",
+            "/xA/",
+            "/y/../xA",
+            "xA",
+            "https://a.b",
+            "",
+            // Servers read another path, or none, in what is no URL of HTTP.
+            "patients?x=http://h/xA",
+            "patients#://h/xA",
+            "patients%2F?://x/xA",
+            "/patients?x=http://h/xA",
+            "evil://h/xA",
+            "://h/xA",
+            "//h/xA",
+            "http:/h/xA",
+            "http:///xA",
+            "http://h?/xA",
+            "http://h#/xA",
+            "http://h\\@x/xA",
+            "http://u@h/xA",
+            "http://h/xA#/../patients",
+        ] {
             let fault = Fault::Choice(ChoiceFault::PathOverridden { header, says: says.into() });
             assert_eq!(unclear(&gateway, &get(says)), fault, "{header}: {says}");
         }
-        for says in ["/xA", "/x%41?other", "http://a.b:80/xA?q", "/xA?u=http://e/"] {
+        for says in ["/xA", "/x%41?other", "http://a.b:80/xA?q", "HTTPS://a.b/x%41", "/xA?u=http://e/"] {
             assert_eq!(chosen(&gateway, &get(says)), "lenient", "{header}: {says}");
         }
         assert_eq!(unclear(&gateway, &get("/xA").header(header, "/xA")), Fault::Repeated);
@@ -484,7 +551,35 @@ fn a_server_name_that_is_not_seen_leaves_nothing_to_a_milder_rule() {
         assert_eq!(unclear(&of_any, &unseen), not_seen, "{unseen:?}");
     }
     assert_eq!(unclear(&of_any, &request("GET", "/")), Fault::Choice(ChoiceFault::HostNotSeen));
-    assert_eq!(chosen(&of_any, &request("GET", "a.b/")), "mild");
+    assert_eq!(chosen(&of_any, &request("GET", "a.b/").sni("")), "mild");
+}
+
+/// A client chooses the server name freely, whatever the host of its requests.
+#[test]
+fn a_rule_by_server_name_for_whatever_host_leaves_nothing_to_a_milder_rule() {
+    let not_seen = Fault::Choice(ChoiceFault::ServerNameNotSeen);
+    let inside = Fault::Choice(ChoiceFault::InsideTunnel);
+    for path in ["", "/x"] {
+        let strict = || with_sni("sni.example", rule("strict", "*", path, &[]));
+        let both = gateway(vec![strict(), rule("mild", "*", path, &[])]);
+        assert_eq!(unclear(&both, &request("GET", "z.example/x")), not_seen);
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("")), "mild");
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("other.example")), "mild");
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("sni.example")), "strict");
+    }
+    let strict = || with_sni("sni.example", rule("strict", "*", "", &[]));
+    let both = gateway(vec![strict(), rule("mild", "*", "", &[])]);
+    assert_eq!(unclear(&both, &request("CONNECT", "z.example:443")), not_seen);
+    for name in ["", "other.example"] {
+        assert_eq!(unclear(&both, &request("CONNECT", "z.example:443").sni(name)), inside, "{name}");
+    }
+    let named = gateway(vec![strict(), rule("mild", "*", "", &["CONNECT"])]);
+    assert_eq!(chosen(&named, &request("CONNECT", "z.example:443").sni("")), "mild");
+    // Evaluations of AuthZEN have no connection, and rules for a host go before those for whatever host.
+    assert_eq!(chosen(&both, &Request::default()), "mild");
+    let of_host = gateway(vec![strict(), rule("mild", "z.example", "", &[])]);
+    assert_eq!(chosen(&of_host, &request("GET", "z.example/")), "mild");
+    assert_eq!(chosen(&gateway(vec![strict()]), &request("GET", "z.example/")), "none");
 }
 
 #[test]

@@ -75,6 +75,18 @@ pub(crate) struct Sent {
     unseen_headers: Vec<String>,
 }
 
+impl Sent {
+    /// Returns a request for a path, and nothing else.
+    pub(crate) fn to(path: &str) -> Self {
+        Self {
+            host: Some("a.example".to_owned()),
+            method: Some("GET".to_owned()),
+            path: Some(path.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
 /// Returns a request, and what it means. Most are near one of the rules.
 pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
     let near = rules.get(dice.below(rules.len().max(1) + 1)).cloned().unwrap_or_default();

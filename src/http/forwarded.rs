@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::HeaderMap;
 
-use crate::domain::gateway::{Body, Context, Header, Seen};
+use crate::domain::gateway::{Body, Context, Header, Seen, host_and_path};
 use crate::wire::forwarded::{Part, Unforwarded};
 
 /// Headers with which a gateway speaks of the request.
@@ -65,15 +65,6 @@ impl Family {
     fn leaves_method_to_url(self, headers: &HeaderMap) -> bool {
         self == Self::Original && headers.contains_key(X_ORIGINAL_URL)
     }
-}
-
-/// Returns the host, with its port, and the path, with its query, of a URL of HTTP.
-fn host_and_path(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    // Whatever comes before the path: a `?` or a `#` in the host would end it for others.
-    let (host, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\'])?)?;
-    (is_http && path.starts_with('/')).then_some((host, path))
 }
 
 /// Which headers say what is asked for. The others may come from a client.

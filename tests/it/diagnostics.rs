@@ -137,6 +137,10 @@ mistakes! {
     gateway_path_with_a_dot_at_its_end: (GATE, "path_prefix: /subjects", "path: /subjects.");
     gateway_path_with_a_query: (GATE, "path_prefix: /subjects", "path: /subjects?all=yes");
     gateway_path_in_another_encoding: (GATE, "path_prefix: /subjects", "path: /%7esubjects");
+    gateway_path_with_a_glob: (GATE, "path_prefix: /subjects", "path: '/subjects/*'");
+    gateway_prefix_with_a_glob: (GATE, "path_prefix: /subjects", "path_prefix: '/v1/sub*'");
+    gateway_path_with_a_parameter: (GATE, "path_prefix: /subjects", "path: '/subjects/:id'");
+    gateway_path_with_braces: (GATE, "path_prefix: /subjects", "path: '/subjects/{id}/files'");
     gateway_prefix_with_a_slash: (GATE, "path_prefix: /subjects", "path_prefix: /subjects/");
     gateway_path_that_is_too_deep: (GATE, "path_prefix: /subjects", "path_prefix: /1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3");
     gateway_path_and_prefix: (GATE, "path_prefix: /subjects", "path: /subjects, path_prefix: /subjects");

@@ -149,6 +149,54 @@ complete: yes
 }
 
 #[tokio::test]
+async fn a_path_or_a_server_name_that_is_not_the_rules_own_leaves_nothing_to_a_milder_rule() {
+    let rules = "format: 1
+kind: gateway
+rules:
+  - {id: strict, match: {host: a.example, path: /export}, flow: uncovered, sensitive_persons: 60000}
+  - {id: mild, match: {host: a.example}, flow: trial, sensitive_persons: 1}
+  - {id: m-all, match: {}, flow: trial, sensitive_persons: 1}
+  - {id: s-sni, match: {sni: sni.example}, flow: uncovered, sensitive_persons: 60000}
+complete: yes
+";
+    let mut files = flows::files();
+    files.push(PolicyFile { path: "gateways/rules.yaml".to_owned(), text: rules.to_owned() });
+    let (_directory, server) = start_with(&files, &[]);
+    let channel = connect(server.grpc()[0]).await;
+    let asked = |method: &str, host: &str, path: &str, says: Option<&str>, sni: Option<&str>| {
+        let mut asked = request(ALLOW, "1");
+        let attributes = asked.attributes.as_mut().unwrap();
+        attributes.tls_session = sni.map(|sni| TlsSession { sni: sni.to_owned() });
+        let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
+        (http.method, http.host, http.path) = (method.to_owned(), host.to_owned(), path.to_owned());
+        let header = |says: &str| HeaderValue {
+            key: "x-original-url".to_owned(),
+            value: String::new(),
+            raw_value: says.as_bytes().to_vec(),
+        };
+        http.header_map = Some(HeaderMap { headers: says.map(header).into_iter().collect() });
+        asked
+    };
+    for says in ["export?x=http://h/mild", "export#://h/mild", "evil://h/mild", "http://h?/mild", "http://h\\@x/mild"] {
+        let response = check(&channel, asked("GET", "a.example", "/mild", Some(says), None)).await;
+        assert_eq!(verdict(&response), (3, 400), "{says}: {response:?}");
+    }
+    for (method, host, path, says, sni, expected) in [
+        ("GET", "a.example", "/mild", Some("http://h/mild"), None, (0, 200)),
+        ("GET", "zzz.example", "/", None, None, (3, 400)),
+        ("GET", "zzz.example", "/", None, Some("zzz.example"), (0, 200)),
+        ("GET", "zzz.example", "/", None, Some("sni.example"), (7, 403)),
+        ("CONNECT", "zzz.example:443", "", None, None, (3, 400)),
+        ("CONNECT", "zzz.example:443", "", None, Some("proxy.example"), (3, 400)),
+    ] {
+        let response = check(&channel, asked(method, host, path, says, sni)).await;
+        assert_eq!(verdict(&response), expected, "{method} {host} {says:?} {sni:?}: {response:?}");
+    }
+    drop(channel);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn connections_and_empty_messages_are_refused() {
     let (_directory, server) = start(&[]);
     let channel = connect(server.grpc()[0]).await;

@@ -62,6 +62,8 @@ findings! {
         (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [CONNECT]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
     a_gateway_rule_that_counts_under_a_clients_id on "2026-06-01":
         (GATE, "    sensitive_persons: {body: /count}\n", "    sensitive_persons: {body: /count}\n    transfer_id: {header: x-request-id}\n    record: yes\n");
+    a_gateway_rule_with_a_pattern_for_a_value on "2026-06-01":
+        (GATE, "methods: [POST]", "headers: {x-data: 'patients*'}");
     a_gateway_rule_for_what_authzen_maps_by_itself on "2026-06-01":
         (GATE, "match: {context: {route: maps}}", "match: {context: {resource.type: flow}}");
     a_gateway_rule_about_everything on "2026-06-01": (GATE, "match: {context: {route: maps}}", "match: {}");

@@ -415,3 +415,47 @@ async fn c_ingress_nginx_asks_with_a_whole_url() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_asks_for_another_path_is_refused_whatever_it_looks_like() {
+    let rules =
+        "  - {id: strict, match: {host: a.example, path: /export}, flow: trial, persons: 0, sensitive_persons: 60000}
+  - {id: mild, match: {host: a.example}, flow: maps}
+";
+    let directory = ruled(rules);
+    let (_server, address) = counting(&directory, &[("forward_auth_headers", "x-forwarded")]).await;
+    let asks =
+        [("X-Forwarded-Method", "GET"), ("X-Forwarded-Host", "a.example"), ("X-Forwarded-Uri", "/mild?secret=no")];
+    for header in ["X-Rewrite-URL", "X-Original-URL"] {
+        for says in ["/mild", "/mil%64?x", "https://a.example/mild?x", "HTTP://a.example:8080/mild"] {
+            assert_eq!(verdict(&ask(&address, &[&asks, &[(header, says)]])), (200, None), "{header}: {says}");
+        }
+        for says in [
+            "/export",
+            "export?x=http://h/mild",
+            "export#://h/mild",
+            "export%2F?://x/mild",
+            "evil://h/mild",
+            "://h/mild",
+            "//h/mild",
+            "http://h?/mild",
+            "http://h#/mild",
+            "http://h\\@x/mild",
+        ] {
+            let answer = ask(&address, &[&asks, &[(header, says)]]);
+            assert_eq!(verdict(&answer), (403, Some("PATH_OVERRIDDEN")), "{header}: {says}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_name_that_is_not_seen_leaves_nothing_to_a_milder_rule() {
+    let rules = "  - {id: m-all, match: {}, flow: maps}
+  - {id: s-sni, match: {sni: sni.example}, flow: trial, persons: 0, sensitive_persons: 60000}
+";
+    let directory = ruled(rules);
+    let (_server, address) = counting(&directory, &[]).await;
+    for asks in [nginx("GET", "zzz.example", "/"), nginx("CONNECT", "zzz.example:443", "/")] {
+        assert_eq!(verdict(&ask(&address, &[&asks])), (403, Some("SERVER_NAME_NOT_SEEN")), "{asks:?}");
+    }
+}

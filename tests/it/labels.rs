@@ -35,11 +35,22 @@ fn yaml(rules: &[Rule]) -> String {
 }
 
 /// The small directory with these lines as its rules.
-fn compiled(rules: &str) -> Snapshot {
+fn ruled(rules: &str) -> Small {
     let mut small = Small::new();
     let file = small.files.iter_mut().find(|file| file.path == GATE).unwrap();
     file.text = format!("format: 1\nkind: gateway\nrules:\n{rules}complete: yes\n");
-    let compiled = policy::compile(&small.split().0, &LIMITS);
+    small
+}
+
+/// What is found wrong with these rules: each code, with its help.
+fn faults(rules: &str) -> Vec<(&'static str, String)> {
+    let compiled = policy::compile(&ruled(rules).split().0, &LIMITS);
+    assert!(compiled.snapshot.is_none(), "{rules}");
+    compiled.diagnostics.into_iter().map(|found| (found.code, found.help.unwrap_or_default())).collect()
+}
+
+fn compiled(rules: &str) -> Snapshot {
+    let compiled = policy::compile(&ruled(rules).split().0, &LIMITS);
     compiled.snapshot.unwrap_or_else(|| panic!("{:#?}\n{rules}", compiled.diagnostics))
 }
 
@@ -75,6 +86,38 @@ fn the_compiled_rules_choose_as_the_naive_model_does() {
     let all: usize = seen.values().sum();
     assert!(seen.len() == 3 && seen.values().all(|count| all / 20 < *count), "{seen:?}");
     assert!(tunnels.len() == 3 && tunnels.values().all(|count| all / 500 < *count), "{tunnels:?}");
+}
+
+/// A pattern of another tool is no path, and its signs are written encoded where they are meant.
+#[test]
+fn patterns_are_no_paths_and_their_signs_are_written_encoded() {
+    let rule = |key: &str, path: &str| format!("  - {{id: r, match: {{{key}: '{path}'}}, flow: trial}}\n");
+    let patterns =
+        ["/patients/*", "/*", "/a*b", "/**/x", "/u/:id", "/:id/x", "/u/{id}", "/u{id}", "/u/<id>", "/u/[id]"];
+    for path in patterns {
+        for key in ["path", "path_prefix"] {
+            let found = faults(&rule(key, path));
+            assert!(
+                found.iter().any(|(code, help)| *code == "P006" && help.contains("patterns are not known")),
+                "{path}"
+            );
+            assert!(found.iter().any(|(_, help)| help.contains("不支持通配模式")), "{path}");
+        }
+    }
+    let literal = [
+        ("/a%2Ab", "/a*b"),
+        ("/u/%3Aid", "/u/:id"),
+        ("/u/%7Bid%7D", "/u/{id}"),
+        ("/records:export", "/records:export"),
+        ("/Patient/$export", "/Patient/%24export"),
+    ];
+    for (path, sent) in literal {
+        let snapshot = compiled(&rule("path", path));
+        for sent in [path, sent] {
+            let request = random::Sent::to(sent);
+            assert!(snapshot.gateway.choose(&request).0.unwrap().is_some(), "{path}: {sent}");
+        }
+    }
 }
 
 /// The order of rules and files is nobody's business.

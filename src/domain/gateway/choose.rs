@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::disguise::{check_method, check_path, stems};
+use super::disguise::{check_method, check_path, is_above, stems};
 use super::inside::{Kind, is_of_a_question, said};
 use super::labelled::{ChoiceFault, Fault, Origin};
 use super::place;
@@ -69,6 +69,11 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             Some((place, whose)) => self.holding(place, whose)?,
             None => None,
         };
+        // Rules for a host see to it where its place is looked up.
+        let goes_by_server_name = number.is_none() && of_path.is_some_and(|of_path| of_path.has_servers);
+        if found.is_some() && goes_by_server_name && self.kind != Kind::Question && self.seen.sni().is_none() {
+            return Err((Origin::Sni, Fault::Choice(ChoiceFault::ServerNameNotSeen)));
+        }
         if is_hidden && !self.kind.is_meant_by(found) {
             return Err((Origin::Path, Fault::Choice(ChoiceFault::PathNotSeen)));
         }
@@ -202,10 +207,15 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         let mut key = std::mem::take(&mut self.key);
         let whole = path.strip_suffix('/').unwrap_or(path);
         path_key(&mut key, host, '^', whole);
+        if whole.is_empty() {
+            key.push('/');
+        }
         let is_written = self.get(&gateway.paths, &key).is_some();
         let mut written = None;
         for stem in stems(path, gateway.path_bytes_max).filter(|_| !is_written) {
-            for (kind, end) in [('=', ""), ('=', "/"), ('^', "")] {
+            // What is below a prefix is the prefix's.
+            let ends = [('=', ""), ('=', "/"), ('^', "")].into_iter().take(if is_above(stem, path) { 2 } else { 3 });
+            for (kind, end) in ends {
                 path_key(&mut key, host, kind, stem);
                 key.push_str(end);
                 if written.is_none() && self.get(&gateway.paths, &key).is_some() {

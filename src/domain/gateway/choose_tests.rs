@@ -5,6 +5,9 @@ use super::super::table::{Gives, LabelHeaders};
 use super::*;
 use crate::testing::seen::{Request, connection, request};
 
+#[path = "disguise_tests.rs"]
+mod disguise;
+
 /// Returns a rule of a host, a path (`/a`, or `/a/**` for what is below too) and methods.
 fn rule(id: &str, host: &str, path: &str, methods: &[&str]) -> Rule {
     let path = match path.strip_suffix("/**") {
@@ -335,106 +338,6 @@ fn a5_a_connection_hides_the_paths_of_its_server_name() {
 }
 
 #[test]
-fn a11_dots_and_blanks_at_the_ends_of_a_segment_are_no_way_around_a_rule() {
-    let gateway = gateway(vec![
-        rule("strict", "a.b", "/patients/**", &[]),
-        rule("export", "a.b", "/export", &[]),
-        rule("lenient", "a.b", "/**", &[]),
-    ]);
-    let fault = Fault::Path(PathFault::DotOrBlankAtEnd);
-    for target in
-        ["a.b/patients.", "a.b/export%20", "a.b/patients./7", "a.b/%20export", "a.b/export%E3%80%80", "a.b/export.?x=1"]
-    {
-        assert_eq!(unclear(&gateway, &request("GET", target)), fault, "{target}");
-    }
-    assert_eq!(chosen(&gateway, &request("GET", "a.b/a%20b")), "lenient");
-}
-
-#[test]
-fn a11_a_suffix_is_no_way_around_a_rule() {
-    let gateway = gateway(vec![
-        rule("export", "a.b", "/export", &["POST"]),
-        rule("patients", "a.b", "/v1/patients/**", &[]),
-        rule("report", "a.b", "/report.json", &[]),
-        rule("slash", "a.b", "/list/", &[]),
-        rule("asset", "a.b", "/export.css", &[]),
-        rule("lenient", "a.b", "/**", &[]),
-        rule("elsewhere", "c.d", "", &[]),
-    ]);
-    for (target, written) in [
-        ("a.b/export.json", "/export"),
-        ("a.b/export.tar.gz", "/export"),
-        ("a.b/export.json?x=1", "/export"),
-        ("a.b/export.json/", "/export"),
-        ("a.b/v1/patients.xml", "/v1/patients"),
-        ("a.b/report", "/report.json"),
-        ("a.b/report.xml", "/report.json"),
-        ("a.b/list.json", "/list/"),
-    ] {
-        let fault = Fault::Choice(ChoiceFault::SuffixAtEnd { written: written.into() });
-        assert_eq!(unclear(&gateway, &request("POST", target)), fault, "{target}");
-    }
-    for (target, expected) in [
-        ("a.b/export", "export"),
-        ("a.b/export.css", "asset"),
-        ("a.b/report.json", "report"),
-        ("a.b/v1/patients/7.json", "patients"),
-        ("a.b/exports.json", "lenient"),
-        ("a.b/.well-known", "lenient"),
-        ("a.b/export.d/7", "lenient"),
-        ("c.d/export.json", "elsewhere"),
-    ] {
-        assert_eq!(chosen(&gateway, &request("POST", target)), expected, "{target}");
-    }
-}
-
-#[test]
-fn a11_a_header_that_overrides_the_method_is_refused_where_rules_go_by_the_method() {
-    let with_methods = gateway(vec![
-        rule("strict", "a.b", "", &["POST"]),
-        rule("lenient", "a.b", "", &[]),
-        rule("any", "c.d", "", &[]),
-    ]);
-    for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
-        let get = |says| request("GET", "a.b/").header(header, says);
-        for says in ["POST", "post", "PUT", "", "GET, POST"] {
-            let fault = Fault::Choice(ChoiceFault::MethodOverridden { header, says: says.into() });
-            assert_eq!(unclear(&with_methods, &get(says)), fault, "{header}: {says}");
-        }
-        for says in ["GET", "get"] {
-            assert_eq!(chosen(&with_methods, &get(says)), "lenient");
-        }
-        assert_eq!(unclear(&with_methods, &get("GET").header(header, "POST")), Fault::Repeated);
-        assert_eq!(chosen(&with_methods, &request("GET", "a.b/").without_sight_of(header)), "lenient");
-        assert_eq!(chosen(&with_methods, &request("GET", "c.d/").header(header, "POST")), "any");
-    }
-    // A rule that is another one's by its headers does not care.
-    let others = gateway(vec![with_header("x-a", "1", rule("strict", "*", "", &["POST"]))]);
-    assert_eq!(chosen(&others, &request("GET", "a.b/").header("x-http-method", "POST")), "none");
-}
-
-#[test]
-fn a11_a_header_that_overrides_the_path_is_refused_where_rules_go_by_the_path() {
-    let gateway = gateway(vec![
-        rule("strict", "a.b", "/patients", &[]),
-        rule("lenient", "a.b", "/**", &[]),
-        rule("any", "c.d", "", &[]),
-    ]);
-    for header in ["x-original-url", "x-rewrite-url"] {
-        let get = |says| request("GET", "a.b/x%41?q").header(header, says);
-        for says in ["/patients", "https://a.b/patients", "/xA/", "/y/../xA", "xA", "https://a.b", ""] {
-            let fault = Fault::Choice(ChoiceFault::PathOverridden { header, says: says.into() });
-            assert_eq!(unclear(&gateway, &get(says)), fault, "{header}: {says}");
-        }
-        for says in ["/xA", "/x%41?other", "http://a.b:80/xA?q", "/xA?u=http://e/"] {
-            assert_eq!(chosen(&gateway, &get(says)), "lenient", "{header}: {says}");
-        }
-        assert_eq!(unclear(&gateway, &get("/xA").header(header, "/xA")), Fault::Repeated);
-        assert_eq!(chosen(&gateway, &request("GET", "c.d/").header(header, "/patients")), "any");
-    }
-}
-
-#[test]
 fn a_host_of_which_only_the_server_name_is_seen_keeps_its_rules() {
     let only = Fault::Choice(ChoiceFault::OnlyServerName);
     let strict = || rule("strict", "bank.example", "", &[]);
@@ -484,7 +387,35 @@ fn a_server_name_that_is_not_seen_leaves_nothing_to_a_milder_rule() {
         assert_eq!(unclear(&of_any, &unseen), not_seen, "{unseen:?}");
     }
     assert_eq!(unclear(&of_any, &request("GET", "/")), Fault::Choice(ChoiceFault::HostNotSeen));
-    assert_eq!(chosen(&of_any, &request("GET", "a.b/")), "mild");
+    assert_eq!(chosen(&of_any, &request("GET", "a.b/").sni("")), "mild");
+}
+
+/// A client chooses the server name freely, whatever the host of its requests.
+#[test]
+fn a_rule_by_server_name_for_whatever_host_leaves_nothing_to_a_milder_rule() {
+    let not_seen = Fault::Choice(ChoiceFault::ServerNameNotSeen);
+    let inside = Fault::Choice(ChoiceFault::InsideTunnel);
+    for path in ["", "/x"] {
+        let strict = || with_sni("sni.example", rule("strict", "*", path, &[]));
+        let both = gateway(vec![strict(), rule("mild", "*", path, &[])]);
+        assert_eq!(unclear(&both, &request("GET", "z.example/x")), not_seen);
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("")), "mild");
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("other.example")), "mild");
+        assert_eq!(chosen(&both, &request("GET", "z.example/x").sni("sni.example")), "strict");
+    }
+    let strict = || with_sni("sni.example", rule("strict", "*", "", &[]));
+    let both = gateway(vec![strict(), rule("mild", "*", "", &[])]);
+    assert_eq!(unclear(&both, &request("CONNECT", "z.example:443")), not_seen);
+    for name in ["", "other.example"] {
+        assert_eq!(unclear(&both, &request("CONNECT", "z.example:443").sni(name)), inside, "{name}");
+    }
+    let named = gateway(vec![strict(), rule("mild", "*", "", &["CONNECT"])]);
+    assert_eq!(chosen(&named, &request("CONNECT", "z.example:443").sni("")), "mild");
+    // Evaluations of AuthZEN have no connection, and rules for a host go before those for whatever host.
+    assert_eq!(chosen(&both, &Request::default()), "mild");
+    let of_host = gateway(vec![strict(), rule("mild", "z.example", "", &[])]);
+    assert_eq!(chosen(&of_host, &request("GET", "z.example/")), "mild");
+    assert_eq!(chosen(&gateway(vec![strict()]), &request("GET", "z.example/")), "none");
 }
 
 #[test]

@@ -62,8 +62,7 @@ impl Kind {
             Self::Tunnel if names_connect(&rule.conditions) => return true,
             Self::Tunnel => {}
         }
-        let may_have_another_server_name =
-            rule.sni != HostPattern::Any || rule.host != HostPattern::Any && of_path.has_servers;
+        let may_have_another_server_name = rule.sni != HostPattern::Any || of_path.has_servers;
         let is_met_by_all = rule.conditions.count() == 0 && !may_have_another_server_name;
         is_met_by_all && place.all(|other| other.id == rule.id || !self.may_contain(&other.conditions))
     }

@@ -28,7 +28,7 @@ pub use labelled::{
     BodyFault, ChoiceFault, Fault, HostFault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, LabelledItem,
     NOTHING_MATCHES, Nothing, Origin, PathFault, Reading, Record, STREAM_ID_PREFIX, Unlabelled, Unmatched,
 };
-pub use place::{PATH_BYTES_MAX, host, path};
+pub use place::{PATH_BYTES_MAX, host, host_and_path, path};
 pub use seen::{Body, Context, Header, Seen};
 pub use table::{
     CONDITIONS_MAX, Conditions, Gateway, Given, GivenItem, Gives, HOST_PARTS_MAX, HostPattern, LabelHeaders,

@@ -107,6 +107,15 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
     Ok(Some(path))
 }
 
+/// Returns the host, with its port, and the path, with its query, of an absolute URL of HTTP. `None`: it is another text, or
+/// a `?`, `#` or `\` ends the host before the path, and others would end it elsewhere.
+pub fn host_and_path(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let (host, path) = rest.split_at_checked(rest.find(['/', '?', '#', '\\'])?)?;
+    (is_http && path.starts_with('/')).then_some((host, path))
+}
+
 /// How a byte of a path is compared.
 enum Form {
     /// As itself, however it was sent.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Finder;
 use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Record, Rule, Source, is_about_everything};
 use crate::policy::SourceFile;
+use crate::policy::decode::clip;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;
 
@@ -14,6 +15,8 @@ const NEVER: &str = "P035";
 const EVERYTHING: &str = "P036";
 /// A rule that counts under an id that a client may choose.
 const CLIENTS_ID: &str = "P037";
+/// A rule with a value that is written as a pattern.
+const PATTERN: &str = "P038";
 
 /// The method without a path.
 const CONNECT: &str = "CONNECT";
@@ -45,6 +48,13 @@ pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], gateway: &Ga
                 );
                 finder.add((CLIENTS_ID, Severity::Warning), place, (message, help));
             }
+            if let Some((key, value)) = pattern(rule) {
+                let (key, value) = (clip(key), clip(value));
+                let message = format!("the rule `{}` holds where `{key}` is `{value}`, with the `*`", rule.id);
+                let help = "patterns are not known: write the whole value, and a rule for each value / \
+                            不支持通配模式：请写出完整的值，每个值一条规则";
+                finder.add((PATTERN, Severity::Warning), place, (message, help.to_owned()));
+            }
             if is_about_everything(rule) {
                 let message = format!("the rule `{}` is about every request that no other rule is about", rule.id);
                 let help = "state a host or a path, if that is not meant: what nobody thought of is then refused";
@@ -61,6 +71,13 @@ fn clients_id<'r>(gateway: &Gateway, rule: &'r Rule) -> Option<&'r str> {
         (Some(Source::Header(name)), Record::Record) if *name != gateway.headers.transfer_id => Some(name),
         _ => None,
     }
+}
+
+/// Returns a header, or a key of the context, with a value that begins or ends with `*`.
+fn pattern(rule: &Rule) -> Option<(&str, &str)> {
+    let pairs = rule.conditions.headers.iter().chain(&rule.conditions.context);
+    let mut pairs = pairs.map(|(key, value)| (key.as_ref(), value.as_ref()));
+    pairs.find(|(_, value): &(&str, &str)| value.starts_with('*') || value.ends_with('*'))
 }
 
 /// Returns the rules that are about every path of their host.

@@ -16,6 +16,8 @@ const RULE_PATH_BYTES_MAX: usize = 1_024;
 const POINTER_BYTES_MAX: usize = 256;
 /// Most bytes of a method.
 const METHOD_BYTES_MAX: usize = 32;
+/// Characters of globs and of the patterns of routes. Those that a path can have are written encoded.
+const PATTERN_CHARACTERS: [char; 7] = ['*', '{', '}', '<', '>', '[', ']'];
 
 record! {
     /// A gateway file. Rules may be spread over any number of files.
@@ -329,14 +331,43 @@ fn path_help(text: &str) -> Option<String> {
     if text.contains(['?', '#']) {
         return Some("write the path without its query".to_owned());
     }
+    if let Some(help) = pattern_help(text) {
+        return Some(help);
+    }
     match gateway::path(text) {
-        Ok(Some(compared)) if compared == text => None,
-        Ok(Some(compared)) => Some(format!("write it as it is compared: `{compared}`")),
+        Ok(Some(compared)) if compared == text.replace("%2A", "*").replace("%3A", ":") => None,
+        Ok(Some(compared)) => {
+            let written = compared.replace('*', "%2A").replace("/:", "/%3A");
+            Some(format!("write it as it is compared: `{written}`"))
+        }
         Ok(None) | Err(_) => Some(
             "begin it with a slash, without `.`, `..` and empty segments, without dots at the end of a segment and \
              blanks at either end, and with other than plain characters percent-encoded, such as `/v1/patients`"
                 .to_owned(),
         ),
+    }
+}
+
+/// Says how to write a path that is written as a pattern of another tool: a glob or the pattern of a route.
+fn pattern_help(text: &str) -> Option<String> {
+    let is_pattern = |segment: &&str| segment.starts_with(':') || segment.contains(PATTERN_CHARACTERS);
+    let before = text.split('/').take_while(|segment| !is_pattern(segment)).collect::<Vec<_>>().join("/");
+    if !text.split('/').any(|segment| is_pattern(&segment)) {
+        return None;
+    }
+    let prefix = if before.starts_with('/') { before.as_str() } else { "/" };
+    Some(format!(
+        "patterns are not known: use `path_prefix: {prefix}`; a literal `*` is written `%2A`, a `:` that begins a segment \
+         `%3A`, `{{` and `}}` are written `%7B` and `%7D` / 不支持通配模式：请用 `path_prefix: {prefix}`；字面的 `*` 写作 `%2A`，\
+         段首的 `:` 写作 `%3A`，`{{` 和 `}}` 写作 `%7B` 和 `%7D`"
+    ))
+}
+
+/// Returns a path that was read, as it is compared.
+fn as_compared(text: Box<str>) -> Box<str> {
+    match gateway::path(&text) {
+        Ok(Some(compared)) if *compared != *text => compared.into(),
+        Ok(_) | Err(_) => text,
     }
 }
 
@@ -346,7 +377,7 @@ pub struct PathText(pub Box<str>);
 
 impl Decode for PathText {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        right(node, cx, "a path", path_help).map(PathText)
+        right(node, cx, "a path", path_help).map(as_compared).map(PathText)
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {
@@ -366,7 +397,7 @@ impl Decode for PrefixText {
             }
             Some(_) | None => path_help(text),
         };
-        right(node, cx, "the beginning of a path", help).map(PrefixText)
+        right(node, cx, "the beginning of a path", help).map(as_compared).map(PrefixText)
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {

@@ -7,7 +7,7 @@ use crate::model::labels::{Meant, Name, Path, Rule, written};
 
 const HOSTS: [&str; 5] = ["a.example", "b.example", "x.b.example", "y.x.b.example", "192.0.2.7"];
 const PATTERNS: [&str; 6] = ["a.example", "x.b.example", "192.0.2.7", "*.example", "*.b.example", "*.x.b.example"];
-const SEGMENTS: [&str; 4] = ["p", "q", "r-1", "q.x"];
+const SEGMENTS: [&str; 8] = ["p", "p", "q", "q", "r-1", "q.x", ".x", "q.1"];
 const METHODS: [&str; 3] = ["GET", "POST", "CONNECT"];
 const VALUES: [&str; 2] = ["one", "two"];
 const KEYS: [&str; 2] = ["k", "m"];
@@ -75,6 +75,18 @@ pub(crate) struct Sent {
     unseen_headers: Vec<String>,
 }
 
+impl Sent {
+    /// Returns a request for a path, and nothing else.
+    pub(crate) fn to(path: &str) -> Self {
+        Self {
+            host: Some("a.example".to_owned()),
+            method: Some("GET".to_owned()),
+            path: Some(path.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
 /// Returns a request, and what it means. Most are near one of the rules.
 pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
     let near = rules.get(dice.below(rules.len().max(1) + 1)).cloned().unwrap_or_default();
@@ -129,15 +141,22 @@ fn overrides(dice: &mut Dice<'_>, sent: &mut Sent, meant: &mut Meant) {
     if let Some(method) = sent.method.as_ref().filter(|_| dice.percent(6)) {
         let name = *dice.pick(&["x-http-method-override", "x-http-method", "x-method-override"]);
         let says = (*dice.pick(&["GET", "post", "CONNECT", ""])).to_owned();
-        meant.overrides_method = !says.eq_ignore_ascii_case(method);
+        meant.overrides_method = !says.is_empty() && !says.eq_ignore_ascii_case(method);
         sent.headers.push((name.to_owned(), vec![says]));
     }
     if let (Path::Is(segments, slash), true) = (&meant.path, dice.percent(6)) {
         let name = *dice.pick(&["x-original-url", "x-rewrite-url"]);
         meant.overrides_path = dice.percent(70);
         let path = if meant.overrides_path { "/elsewhere".to_owned() } else { written(segments, *slash) };
-        let before = *dice.pick(&["", "https://a.example:8443"]);
-        sent.headers.push((name.to_owned(), vec![format!("{before}{path}?x=/../")]));
+        let mut says = format!("{}{path}?x=/../", *dice.pick(&["", "https://a.example:8443", "HTTP://h"]));
+        if dice.percent(30) {
+            // What no one form of a path or of a URL has, and the path of the request behind it.
+            let before = ["export?x=http://h", "export#://h", "export%2F?://x", "evil://h", "://h", "http://h?"];
+            let more = ["http://h#", "http://h\\@x", "https://u@h", "//h", "http:/h", "export"];
+            let before = *dice.pick(&[before, more].concat());
+            (says, meant.overrides_path) = (format!("{before}{}", written(segments, *slash)), true);
+        }
+        sent.headers.push((name.to_owned(), vec![says]));
     }
 }
 
@@ -188,8 +207,11 @@ fn path(dice: &mut Dice<'_>, near: &Rule) -> (Option<String>, Path) {
         meant.extend(segments(dice));
     }
     if let Some(last) = meant.last_mut().filter(|_| dice.percent(8)) {
-        let suffix = *dice.pick(&[".json", ".x", ".tar.gz"]);
-        last.push_str(suffix);
+        let suffix = *dice.pick(&[".json", ".x", ".tar.gz", ".2", ".2.x", "/.json", "/.w-k"]);
+        match suffix.strip_prefix('/') {
+            None => last.push_str(suffix),
+            Some(segment) => meant.push(segment.to_owned()),
+        }
     }
     let slash = meant.is_empty() || dice.percent(20);
     let mut sent = written(&meant, slash);

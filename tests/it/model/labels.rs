@@ -185,10 +185,9 @@ fn is_answered_inside_a_tunnel(rules: &[Rule], meant: &Meant, verdict: &Verdict)
         }
         (context, _) => vec![context.clone()],
     };
-    let of_host = found(rules, verdict).is_some_and(|rule| rule.host.is_some());
     let names: Vec<Name> = match verdict {
         Verdict::Rule(_) => {
-            let of_rules = rules.iter().filter(|_| of_host).filter_map(|rule| rule.sni.as_ref());
+            let of_rules = rules.iter().filter_map(|rule| rule.sni.as_ref());
             let of_rules = of_rules.map(|name| Name::Is(name.replace('*', "z")));
             of_rules.chain([Name::IsNone, meant.host.clone()]).collect()
         }
@@ -337,16 +336,27 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
 /// Says whether the path of a rule is the same but for suffixes of its last segment.
 fn differs_by_a_suffix(rule: &Rule, segments: &[String]) -> bool {
     let written = rule.path.as_ref().map(|(written, _)| written).or(rule.prefix.as_ref());
-    let (Some((last, before)), Some((written, written_before))) =
-        (segments.split_last(), written.and_then(|written| written.split_last()))
-    else {
-        return false;
-    };
-    let without = |name: &String| -> BTreeSet<String> {
-        let dots = name.match_indices('.').map(|(dot, _)| dot).filter(|dot| *dot != 0);
-        dots.filter_map(|dot| name.get(..dot)).map(str::to_owned).chain([name.clone()]).collect()
-    };
-    before == written_before && last != written && !without(last).is_disjoint(&without(written))
+    let Some(written) = written.filter(|written| *written != segments) else { return false };
+    // What is below a prefix is the prefix's, though its last segment is a suffix alone.
+    let is_below = |whole: &[String]| rule.prefix.as_ref().is_some_and(|prefix| whole.len() == prefix.len() + 1);
+    let meet =
+        |first: Vec<String>| without_suffixes(written).contains(&first) && !(is_below(segments) && first == *written);
+    without_suffixes(segments).into_iter().any(meet)
+}
+
+/// Returns a path with and without suffixes of its last segment. A suffix alone is one of the path above it.
+fn without_suffixes(segments: &[String]) -> Vec<Vec<String>> {
+    let Some((last, before)) = segments.split_last() else { return vec![Vec::new()] };
+    let is_number = |end: &str| end.chars().all(|letter| letter == '.' || letter.is_ascii_digit());
+    let ends = last.match_indices('.').map(|(dot, _)| last.split_at(dot)).filter(|(_, end)| !is_number(end));
+    let mut all = vec![segments.to_vec()];
+    for (name, end) in ends {
+        let has_a_name = !name.is_empty();
+        if has_a_name || end.chars().all(|letter| letter == '.' || letter.is_ascii_alphanumeric()) {
+            all.push(before.iter().cloned().chain(has_a_name.then(|| name.to_owned())).collect());
+        }
+    }
+    all
 }
 
 /// Says which of the rules for a host and path holds.
@@ -375,7 +385,11 @@ fn of_place(rules: Vec<&Rule>, of_host: bool, meant: &Meant) -> Verdict {
     if rules.is_empty() {
         return if of_place { Verdict::Refused } else { Verdict::Nothing };
     }
-    among(&rules, meant)
+    match (among(&rules, meant), &meant.sni) {
+        // A rule by a server name could hold in its place.
+        (Verdict::Rule(_), Name::Unseen) if go_by_name && meant.kind() != Kind::Question => Verdict::Refused,
+        (verdict, _) => verdict,
+    }
 }
 
 /// How a request stands to the conditions of a rule.

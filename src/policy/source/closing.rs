@@ -6,6 +6,10 @@
 //! INVARIANT (whole): no proper beginning of a file that passes passes too, unless it lacks only blanks and comments
 //! after the last line. A beginning that passes ends with the last line, and the parser reads from left to right: what
 //! comes after that line in the whole file is blanks, comments, or makes the whole file fail here.
+//!
+//! It holds for beginnings. A file that is overwritten in place without being truncated has a new beginning and the old
+//! end, which brings its own last line: nothing within the file tells such a mix from a version. Writers of that kind are
+//! not fit; `policies/README.md` says so.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -136,6 +136,11 @@ mod tests {
         assert_eq!(found("general: 0, sensitive: 0", "general：40000").len(), 2);
         let [one] = found("zones:", "kinds: 无\n    zones:").try_into().unwrap();
         assert!(one.starts_with("P002 write `[]` in place of `无`"), "{one}");
+        let flow = "complete: yes\n".replace("complete", "flows:\n  - {id: f, ground: 无}\ncomplete");
+        let file = PolicyFile { path: "own.yaml".to_owned(), text: OWN.replace("complete: yes\n", &flow) };
+        let found = compile(&[file], &Limits { entries_max: 1_000, depth_max: 32 }).diagnostics;
+        let helps: Vec<String> = found.into_iter().filter_map(|found| found.help).collect();
+        assert!(helps.iter().any(|help| help.starts_with("write `none` in place of `无`")), "{helps:?}");
     }
 
     #[test]

@@ -205,12 +205,12 @@ struct Settling {
     /// by itself, so what it noticed needs no second look.
     found: Option<Found>,
     /// The path that changed last, where it is known.
-    last: Option<Arc<PathBuf>>,
+    last: Option<PathBuf>,
 }
 
 impl Settling {
     /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>, found: Option<Found>, last: Option<Arc<PathBuf>>) -> Self {
+    fn changed_again(before: Option<Settling>, found: Option<Found>, last: Option<PathBuf>) -> Self {
         let now = Stopwatch::start();
         let (since_first, reported, last_before) =
             before.map_or((now, false, None), |before| (before.since_first, before.reported, before.last));
@@ -295,11 +295,11 @@ impl Worker {
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
-                settling = Some(Settling::changed_again(settling, None, self.seen.load_full()));
+                settling = Some(Settling::changed_again(settling, None, self.seen.load_full().as_deref().cloned()));
             }
             if let Some(settling) = settling.as_mut().filter(|settling| settling.is_to_be_reported(&self.timing)) {
                 settling.reported = true;
-                let last = settling.last.as_ref().map(|last| last.as_path());
+                let last = settling.last.as_deref();
                 self.reloader.report_changing(self.timing.changing_max, self.timing.debounce, last);
             }
             let mut wait = match &settling {
@@ -338,7 +338,7 @@ impl Worker {
         // Watched first and read then, so that nothing falls between the two.
         self.watch_anew();
         let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
-        let last = settling.found.as_ref().and_then(|before| instead.changed_since(before)).map(Arc::new);
+        let last = settling.found.as_ref().and_then(|before| instead.changed_since(before));
         let found = settling.found.is_some().then_some(instead);
         Some(Settling::changed_again(Some(settling), found, last))
     }

@@ -77,16 +77,20 @@ pub(super) fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Diagnost
     }
 }
 
-/// Returns the error for policy files that change all the time.
-pub(super) fn never_quiet(since: Duration, quiet: Duration) -> Diagnostic {
+/// Returns the error for policy files that change all the time; `last` is the path that changed last, where it is known.
+pub(super) fn never_quiet(since: Duration, quiet: Duration, last: Option<&Path>) -> Diagnostic {
     let (since_ms, quiet_ms) = (since.as_millis(), quiet.as_millis());
+    let (last_en, last_zh) = last.map_or_else(Default::default, |last| {
+        let last = last.display();
+        (format!("; `{last}` changed last"), format!("；最后变动的是 `{last}`"))
+    });
     error(
         NEVER_QUIET,
         "",
         format!(
             "the policy files have been changing for {since_ms} ms without staying as they are for {quiet_ms} ms: \
-             they are not read, and the last good ones go on serving \
-             / 政策文件已连续变动 {since_ms} 毫秒，其间未能静止 {quiet_ms} 毫秒：不予读取，沿用最近一次有效的政策"
+             they are not read, and the last good ones go on serving{last_en} \
+             / 政策文件已连续变动 {since_ms} 毫秒，其间未能静止 {quiet_ms} 毫秒：不予读取，沿用最近一次有效的政策{last_zh}"
         ),
         "find out what writes there all the time; write files elsewhere and move them here in one step \
          (`policy_debounce_ms`, `policy_changing_max_ms`) / 请查明是什么在不断写入；请在别处写好文件后一次移入"

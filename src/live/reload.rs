@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::read::{Directory, ReadLimits, Selection, read};
 use super::status::{Counters, DatedEdition, State, Status};
 use super::stopwatch::Stopwatch;
-use super::survey::{Mark, survey};
+use super::survey::{Mark, difference, survey};
 use super::{Live, finding};
 use crate::domain::clock::Clock;
 use crate::domain::snapshot::Snapshot;
@@ -139,6 +139,13 @@ pub(super) struct Found {
     tried: Tried,
 }
 
+impl Found {
+    /// Returns the path of something that has changed since something else was found.
+    pub(super) fn changed_since(&self, before: &Found) -> Option<PathBuf> {
+        difference(&before.marks, &self.marks).map(Path::to_owned)
+    }
+}
+
 impl Tried {
     fn of(read: &Result<Directory, Vec<Diagnostic>>) -> Self {
         match read {
@@ -260,12 +267,17 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reports that the files keep changing, so that they cannot be read: what is in force goes on serving.
-    pub(super) fn report_changing(&mut self, since: Duration, quiet: Duration) {
+    /// Reports that the files keep changing, `last` the last of them, so that they cannot be read: what is in force goes on
+    /// serving.
+    pub(super) fn report_changing(&mut self, since: Duration, quiet: Duration, last: Option<&Path>) {
         let stopwatch = Stopwatch::start();
+        let directory = &self.source.directory;
+        // What is watched is watched by its real path.
+        let real = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+        let last = last.map(|last| last.strip_prefix(directory).or_else(|_| last.strip_prefix(&real)).unwrap_or(last));
         // Whatever they are when they settle is news, also where it is what is in force.
         self.tried = Tried::Changing;
-        self.refuse(vec![finding::never_quiet(since, quiet)], stopwatch);
+        self.refuse(vec![finding::never_quiet(since, quiet, last)], stopwatch);
     }
 
     fn take(&mut self, read: Result<Directory, Vec<Diagnostic>>, stopwatch: Stopwatch) {

@@ -88,6 +88,19 @@ impl Identity {
     }
 }
 
+/// Returns the path of an entry that looks otherwise in one fingerprint than in another, or is in one alone.
+pub(super) fn difference<'m>(before: &'m [Mark], now: &'m [Mark]) -> Option<&'m Path> {
+    let only_in = |marks: &'m [Mark], others: &[Mark]| {
+        // Both are in the order of the walk: the first place where they part is that of the change.
+        marks
+            .iter()
+            .zip(others.iter().map(Some).chain(std::iter::repeat(None)))
+            .find(|(mark, other)| Some(*mark) != *other)
+            .map(|(mark, _)| mark.path.as_path())
+    };
+    only_in(now, before).or_else(|| only_in(before, now))
+}
+
 /// Walks a policy directory.
 pub(super) fn survey(root: &Path, limits: &ReadLimits, selection: Selection) -> Survey {
     let entries_left = limits.files_max.saturating_mul(ENTRIES_PER_FILE_MAX);
@@ -120,16 +133,26 @@ fn purpose(name: &str) -> Option<Purpose> {
     Some(if stem.ends_with("_test") { Purpose::Test } else { Purpose::Policy })
 }
 
-/// Says whether an entry of a policy directory may be part of the policies, or about to become part of them. What else
-/// lies there may change as it likes.
+/// Says whether an entry of a policy directory is one that a server reads. What else lies there may change as it likes.
+/// Directories that are gone by now, and links to them, are known from the last survey.
 pub(super) fn may_matter(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return true };
-    let name = name.to_string_lossy().to_lowercase();
-    if name.starts_with('.') {
-        return false;
+    let name = name.to_string_lossy();
+    !name.starts_with('.') && is_read(&name, path.is_symlink(), &fs::metadata(path), Selection::Policies)
+}
+
+/// Says whether an entry is read, or would be if it could be: directories, and files of the purpose that is asked for.
+fn is_read(name: &str, is_link: bool, metadata: &io::Result<Metadata>, selection: Selection) -> bool {
+    let is_selected = match purpose(name) {
+        Some(Purpose::Policy) => true,
+        Some(Purpose::Test) => selection == Selection::PoliciesAndTests,
+        None => false,
+    };
+    match metadata {
+        Ok(metadata) => metadata.is_dir() || is_selected,
+        // A link without a dot in its name may have led to a directory; what is gone since it was listed has not.
+        Err(error) => is_selected || !name.contains('.') && (is_link || error.kind() != io::ErrorKind::NotFound),
     }
-    // A name without a dot may be that of a directory that is gone by now.
-    purpose(&name).is_some() || !name.contains('.') || path.is_dir()
 }
 
 struct Walk<'l> {
@@ -199,11 +222,11 @@ impl Walk<'_> {
         let relative = if parent.is_empty() { lossy.to_string() } else { format!("{parent}/{lossy}") };
         let leads_to = fs::read_link(&path).ok();
         let metadata = fs::metadata(&path);
-        let may_matter = metadata.as_ref().is_ok_and(Metadata::is_dir) || may_matter(&path);
-        if may_matter || leads_to.is_some() {
+        let is_read = is_read(&lossy, leads_to.is_some(), &metadata, self.selection);
+        if is_read {
             self.mark(&path, leads_to.clone(), metadata.as_ref().ok());
         }
-        if leads_to.is_some() {
+        if is_read && leads_to.is_some() {
             self.survey.links.push(path.clone());
         }
         match metadata {
@@ -213,7 +236,8 @@ impl Walk<'_> {
                 }
             }
             Ok(metadata) => self.file(path, relative, name, &metadata),
-            Err(error) => self.lost(&relative, &lossy, leads_to.as_deref(), &error),
+            Err(error) if is_read => self.lost(&relative, leads_to.as_deref(), &error),
+            Err(_) => {}
         }
     }
 
@@ -249,12 +273,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Reports an entry that cannot be looked at, where it may have been part of the policies.
-    fn lost(&mut self, relative: &str, name: &str, leads_to: Option<&Path>, error: &io::Error) {
-        let may_be_directory = !name.contains('.');
-        if purpose(name).is_none() && !may_be_directory {
-            return;
-        }
+    /// Reports an entry that cannot be looked at and may have been part of the policies.
+    fn lost(&mut self, relative: &str, leads_to: Option<&Path>, error: &io::Error) {
         let Some(leads_to) = leads_to else { return self.report(finding::unreadable(relative, error)) };
         let (code, message) = match error.kind() {
             io::ErrorKind::NotFound => {

@@ -42,15 +42,20 @@ impl WatchSet {
         set
     }
 
-    /// Says whether an event may concern the policies.
-    pub fn concerns(&self, event: &notify::Event) -> bool {
+    /// Returns what an event says of the policies: `None` where it does not concern them, and the path that changed where
+    /// it names one.
+    pub fn concerned(&self, event: &notify::Event) -> Option<Option<PathBuf>> {
         let by_reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
         let concerned = |path: &PathBuf| {
             self.names.contains(path)
                 || self.directories.contains(path)
                 || path.parent().is_some_and(|parent| self.directories.contains(parent)) && may_matter(path)
         };
-        !by_reading && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(concerned))
+        if by_reading {
+            return None;
+        }
+        let path = event.paths.iter().find(|path| concerned(path)).cloned();
+        (event.need_rescan() || event.paths.is_empty() || path.is_some()).then_some(path)
     }
 
     /// Adds a path, every link on the way there, and what those lead to.
@@ -89,17 +94,17 @@ pub struct FileWatch {
 }
 
 impl FileWatch {
-    /// Starts watching. `changed` is called on a thread of the watcher, and must be quick.
+    /// Starts watching. `changed` is called on a thread of the watcher, with the path where it is known, and must be quick.
     ///
     /// # Errors
     /// Where the operating system does not watch: no inotify, or its limits are used up. What is
     /// gone by now is no error; its parent tells when it comes back.
-    pub fn start(set: &WatchSet, changed: impl Fn() + Send + 'static) -> Result<Self, notify::Error> {
+    pub fn start(set: &WatchSet, changed: impl Fn(Option<PathBuf>) + Send + 'static) -> Result<Self, notify::Error> {
         let filter = set.clone();
         let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
             // An error means that something was missed: better look than trust.
-            if event.is_err() || event.is_ok_and(|event| filter.concerns(&event)) {
-                changed();
+            if let Some(path) = event.map_or(Some(None), |event| filter.concerned(&event)) {
+                changed(path);
             }
         })?;
         for directory in set.watched() {

@@ -6,12 +6,14 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
@@ -202,14 +204,17 @@ struct Settling {
     /// What a comparison found, which has to be the same a while later. A watch tells of changes
     /// by itself, so what it noticed needs no second look.
     found: Option<Found>,
+    /// The path that changed last, where it is known.
+    last: Option<PathBuf>,
 }
 
 impl Settling {
     /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>, found: Option<Found>) -> Self {
+    fn changed_again(before: Option<Settling>, found: Option<Found>, last: Option<PathBuf>) -> Self {
         let now = Stopwatch::start();
-        let (since_first, reported) = before.map_or((now, false), |before| (before.since_first, before.reported));
-        Self { since_first, since_last: now, reported, found }
+        let (since_first, reported, last_before) =
+            before.map_or((now, false, None), |before| (before.since_first, before.reported, before.last));
+        Self { since_first, since_last: now, reported, found, last: last.or(last_before) }
     }
 
     /// Returns the time until the files may be read.
@@ -240,6 +245,8 @@ struct Worker {
     stopped: Arc<AtomicBool>,
     /// Set by the watcher, cleared before the files are read.
     dirty: Arc<AtomicBool>,
+    /// The path that the watcher saw change last.
+    seen: Arc<ArcSwapOption<PathBuf>>,
     watch_set: WatchSet,
     watch: Option<FileWatch>,
     /// Whether the log has been told that nothing is watched.
@@ -265,6 +272,7 @@ impl Worker {
             received,
             stopped,
             dirty: Arc::new(AtomicBool::new(false)),
+            seen: Arc::default(),
             watch_set: WatchSet::default(),
             watch: None,
             warned: false,
@@ -287,11 +295,12 @@ impl Worker {
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
-                settling = Some(Settling::changed_again(settling, None));
+                settling = Some(Settling::changed_again(settling, None, self.seen.load_full().as_deref().cloned()));
             }
             if let Some(settling) = settling.as_mut().filter(|settling| settling.is_to_be_reported(&self.timing)) {
                 settling.reported = true;
-                self.reloader.report_changing(self.timing.changing_max, self.timing.debounce);
+                let last = settling.last.as_deref();
+                self.reloader.report_changing(self.timing.changing_max, self.timing.debounce, last);
             }
             let mut wait = match &settling {
                 Some(settling) => settling.wait(&self.timing),
@@ -329,14 +338,15 @@ impl Worker {
         // Watched first and read then, so that nothing falls between the two.
         self.watch_anew();
         let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
+        let last = settling.found.as_ref().and_then(|before| instead.changed_since(before));
         let found = settling.found.is_some().then_some(instead);
-        Some(Settling::changed_again(Some(settling), found))
+        Some(Settling::changed_again(Some(settling), found, last))
     }
 
     /// Looks whether the files are others than those that were tried.
     fn compare(&mut self) -> Option<Settling> {
         self.watch_if_changed();
-        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found)))
+        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found), None))
     }
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
@@ -384,8 +394,11 @@ impl Worker {
     }
 
     fn start_watch(&mut self) -> Option<FileWatch> {
-        let (dirty, commands) = (self.dirty.clone(), self.commands.clone());
-        let started = FileWatch::start(&self.watch_set, move || {
+        let (dirty, seen, commands) = (self.dirty.clone(), self.seen.clone(), self.commands.clone());
+        let started = FileWatch::start(&self.watch_set, move |path| {
+            if let Some(path) = path {
+                seen.store(Some(Arc::new(path)));
+            }
             // Only the first of many changes wakes the thread; a full queue wakes it anyhow.
             if !dirty.swap(true, Ordering::AcqRel) {
                 let _ = commands.try_send(Command::Changed);

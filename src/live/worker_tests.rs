@@ -307,6 +307,8 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
         eventually("reported", || policies.status().state == State::Stale);
         let status = policies.status();
         assert_eq!(status.diagnostics[0].code, super::super::finding::NEVER_QUIET, "{watching:?}: {status:?}");
+        let message = &status.diagnostics[0].message;
+        assert!(message.contains("`a.yaml` changed last") && message.contains("最后变动的是 `a.yaml`"), "{message}");
         assert_eq!((status.revision, texts(&policies)), (1, vec!["one".to_owned(), "b".to_owned()]));
         // Longer than another limit: it is said once, and nothing of it is read.
         thread::sleep(2 * changing_max);
@@ -323,16 +325,51 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
 
 #[test]
 fn a6_other_files_beside_the_policies_may_change_all_the_time() {
-    for path in ["server.log", ".a.yaml.swp", "a.yaml~", "notes/today.txt"] {
+    let others =
+        ["server.log", ".a.yaml.swp", "a.yaml~", "notes/today.txt", "access_log", "notes/draft_test.yaml", "A.YAML"];
+    for (path, watching) in others.into_iter().flat_map(|path| [(path, Watching::On), (path, Watching::Off)]) {
         let workspace = Workspace::with(&[("a.yaml", "one"), ("notes/b.yaml", "b"), (path, "")]);
         let (debounce, changing_max) = (Duration::from_millis(100), Duration::from_secs(9));
-        let timing = Timing { poll_interval: NEVER, debounce, changing_max, watching: Watching::On };
+        let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(20) };
+        let timing = Timing { poll_interval, debounce, changing_max, watching };
         let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
         futures_block(policies.validate()).unwrap();
         let (_restless, workspace) = Restless::writing(workspace, path, |number| format!("{number}"));
         workspace.write("a.yaml", "two");
         serves(&policies, &["two", "b"]);
     }
+}
+
+#[test]
+fn f8_a_directory_without_a_dot_is_noticed_as_it_comes_goes_and_is_linked() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let aside = Workspace::with(&[("b.yaml", "b")]);
+    let policies = watching(&workspace);
+    futures_block(policies.validate()).unwrap();
+    for _ in 0..2 {
+        fs::rename(aside.policies(), workspace.path("more")).unwrap();
+        serves(&policies, &["one", "b"]);
+        fs::rename(workspace.path("more"), aside.policies()).unwrap();
+        serves(&policies, &["one"]);
+        workspace.link(aside.policies(), "more");
+        serves(&policies, &["one", "b"]);
+        fs::remove_file(workspace.path("more")).unwrap();
+        serves(&policies, &["one"]);
+    }
+}
+
+#[test]
+fn f8_a_log_behind_a_link_may_grow_all_the_time() {
+    let workspace = Workspace::with(&[("a.yaml", "one")]);
+    let logs = Workspace::with(&[("access_log", "")]);
+    workspace.link(logs.path("access_log"), "access_log");
+    let (debounce, changing_max) = (Duration::from_millis(100), NEVER);
+    let timing = Timing { poll_interval: NEVER, debounce, changing_max, watching: Watching::On };
+    let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
+    futures_block(policies.validate()).unwrap();
+    let (_restless, _logs) = Restless::writing(logs, "access_log", |number| format!("{number}"));
+    workspace.write("a.yaml", "two");
+    serves(&policies, &["two"]);
 }
 
 #[test]

@@ -116,6 +116,34 @@ mod tests {
     }
 
     #[test]
+    fn f10_keys_behind_a_colon_that_is_none_are_not_missed_and_others_are() {
+        let found = |from: &str, to: &str| {
+            let file = PolicyFile { path: "own.yaml".to_owned(), text: OWN.replace(from, to) };
+            let found = compile(&[file], &Limits { entries_max: 1_000, depth_max: 32 }).diagnostics;
+            let shown = |found: Diagnostic| format!("{} {}", found.code, found.help.unwrap_or_default());
+            let of_keys = found.into_iter().filter(|found| ["P002", "P003", "P004"].contains(&found.code));
+            of_keys.map(shown).collect::<Vec<_>>()
+        };
+        let [one] = found("general: 0", "general：40000").try_into().unwrap();
+        assert!(one.starts_with("P003 a full-width colon") && one.contains("write `general: 40000`"), "{one}");
+        let [one] = found("general: 0, sensitive: 0", "general：40000，sensitive：1").try_into().unwrap();
+        assert!(one.starts_with("P003 a full-width"), "{one}");
+        let [one] = found("general: 0", "general:40000").try_into().unwrap();
+        assert!(one.starts_with("P003 a space is missing after `:`: write `general: 40000`"), "{one}");
+        let [one] = found("{general: 0, sensitive: 0, specially_sensitive: 0}", "general:40000").try_into().unwrap();
+        assert!(one.starts_with("P002 a space is missing after `:`"), "{one}");
+        // What is missing all the same is still said.
+        assert_eq!(found("general: 0, sensitive: 0", "general：40000").len(), 2);
+        let [one] = found("zones:", "kinds: 无\n    zones:").try_into().unwrap();
+        assert!(one.starts_with("P002 write `[]` in place of `无`"), "{one}");
+        let flow = "complete: yes\n".replace("complete", "flows:\n  - {id: f, ground: 无}\ncomplete");
+        let file = PolicyFile { path: "own.yaml".to_owned(), text: OWN.replace("complete: yes\n", &flow) };
+        let found = compile(&[file], &Limits { entries_max: 1_000, depth_max: 32 }).diagnostics;
+        let helps: Vec<String> = found.into_iter().filter_map(|found| found.help).collect();
+        assert!(helps.iter().any(|help| help.starts_with("write `none` in place of `无`")), "{helps:?}");
+    }
+
+    #[test]
     fn an_error_always_remains() {
         let file = PolicyFile { path: "own.yaml".to_owned(), text: OWN.to_owned() };
         let mut diagnostics = Vec::new();

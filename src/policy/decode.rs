@@ -99,24 +99,26 @@ pub struct Fields<'n> {
     node: &'n Node,
     entries: Vec<(&'n str, &'n Node)>,
     complete: bool,
+    /// Keys that stand within unknown ones: that they are missing only follows.
+    swallowed: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
     /// Opens a mapping and reports keys that are unknown or stand twice.
-    pub fn open(node: &'n Node, keys: &[&str], cx: &mut Context<'_>) -> Option<Self> {
+    pub fn open(node: &'n Node, keys: &[&'static str], cx: &mut Context<'_>) -> Option<Self> {
         let Value::Map(pairs) = &node.value else {
-            return cx.wrong_kind(
-                node,
-                "a mapping",
-                format!("write `key: value`; the keys here are: {}", keys.join(", ")),
-            );
+            let spaced = word(node).and_then(|text| suggest::missing_space(text, keys));
+            let help = spaced.unwrap_or_else(|| format!("write `key: value`; the keys here are: {}", keys.join(", ")));
+            return cx.wrong_kind(node, "a mapping", help);
         };
+        let mut swallowed = Vec::new();
         let mut entries: Vec<(&str, &Node)> = Vec::with_capacity(pairs.len());
         let mut complete = true;
         for (key, value) in pairs {
             let name = key.name.as_ref();
             if !keys.contains(&name) {
                 cx.error("P003", key.span, format!("unknown key `{}`", clip(name)), help_for_key(name, keys));
+                swallowed.extend(suggest::swallowed(name, keys));
                 complete = false;
             } else if entries.iter().any(|(known, _)| *known == name) {
                 let help = "keep one of the two".to_owned();
@@ -126,7 +128,7 @@ impl<'n> Fields<'n> {
                 entries.push((name, value));
             }
         }
-        Some(Self { node, entries, complete })
+        Some(Self { node, entries, complete, swallowed })
     }
 
     /// Reads the value of a key; reports a required one that is absent.
@@ -134,6 +136,9 @@ impl<'n> Fields<'n> {
         let found = match self.entries.iter().find(|(name, _)| *name == key) {
             Some((_, node)) => T::decode(node, cx),
             None => T::absent().or_else(|| {
+                if self.swallowed.contains(&key) {
+                    return None;
+                }
                 let message = format!("the key `{key}` is missing");
                 let help = "add it to this mapping; `policies/README.md` shows the format".to_owned();
                 cx.error("P004", self.node.span, message, help);
@@ -157,7 +162,8 @@ fn help_for_key(name: &str, keys: &[&str]) -> String {
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
         return "write numbers without separators: 1000000".to_owned();
     }
-    did_you_mean(name, keys.iter().copied()).unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")))
+    let near = suggest::missing_space(name, keys).or_else(|| did_you_mean(name, keys.iter().copied()));
+    near.unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")))
 }
 
 /// Declares a mapping of the file format: a struct, how it is read, and its JSON Schema.
@@ -302,7 +308,8 @@ pub fn unknown_word<T>(node: &Node, words: &[&str], cx: &mut Context<'_>) -> Opt
     let help = if is_yes_or_no {
         Some(suggest::yes_or_no(found, words))
     } else {
-        suggest::nearest(found, words).map(|nearest| format!("did you mean `{nearest}`?"))
+        let nothing = words.contains(&"none").then(|| suggest::nothing(found, "none")).flatten();
+        nothing.or_else(|| suggest::nearest(found, words).map(|nearest| format!("did you mean `{nearest}`?")))
     };
     cx.error("P006", node.span, format!("expected {choice}, found `{}`", clip(found)), help);
     None
@@ -354,7 +361,8 @@ impl<T: Decode> Decode for Vec<T> {
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_) => {
                 let help = match &node.value {
                     Value::Map(_) => "begin each element with `- `".to_owned(),
-                    Value::Text(text) => format!("put it in brackets: `[{}]`", clip(text)),
+                    Value::Text(text) => suggest::nothing(text, "[]")
+                        .unwrap_or_else(|| format!("put it in brackets: `[{}]`", clip(text))),
                     _ => "put it in brackets, or begin each element with `- `".to_owned(),
                 };
                 cx.wrong_kind(node, "a list", help)

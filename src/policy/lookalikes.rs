@@ -77,6 +77,13 @@ pub(super) fn corrected(text: &str) -> String {
         .collect()
 }
 
+/// Returns a word without the full stop of a sentence behind it: no word of the format ends with one.
+pub(super) fn without_full_stop(word: &str) -> &str {
+    word.trim_end_matches(|character| {
+        character == '。' || Lookalike::of(character).is_some_and(|found| found.is_blank())
+    })
+}
+
 /// Says of findings in a text where a character that looks like another is the reason.
 ///
 /// Once only: what is explained points at the character.
@@ -87,6 +94,8 @@ pub(super) fn explain(texts: &HashMap<&str, &str>, diagnostics: &mut [Diagnostic
         let place = match diagnostic.code {
             "P001" => in_lines(text, span),
             "P002" | "P003" | "P006" | "P007" | "P011" => in_scalar(text, span),
+            // The whole last line, which has nothing but the characters of the format.
+            "P050" => in_line(text, span),
             _ => None,
         };
         if let Some(place) = place {
@@ -125,13 +134,14 @@ fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) 
 
 /// Returns a word, a key or a number as the format has it.
 fn in_full(scalar: &str) -> String {
+    let scalar = without_full_stop(scalar);
     let plain = corrected(scalar);
     let digits: String = plain.chars().filter(|character| !matches!(character, ',' | ' ' | '_')).collect();
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return digits;
     }
     // YAML needs the space behind a colon, and people the one behind a comma.
-    corrected(&scalar.replace('：', ": ").replace(['，', '、'], ", ")).trim().to_owned()
+    corrected(&scalar.replace("： ", ": ").replace('：', ": ").replace(['，', '、'], ", ")).trim().to_owned()
 }
 
 /// Returns where a character stands that is found from a span on, or, once in a file, before it. What is looked at is no
@@ -160,6 +170,13 @@ fn in_scalar(text: &str, span: Span) -> Option<usize> {
         return None;
     }
     scalar.char_indices().find(|(_, character)| Lookalike::of(*character).is_some()).map(|(index, _)| start + index)
+}
+
+/// Looks in a line for a character of any place.
+fn in_line(text: &str, span: Span) -> Option<usize> {
+    let start = span.offset as usize;
+    let line = text.get(start..start.checked_add(span.length as usize)?)?;
+    line.char_indices().find(|(_, character)| Lookalike::of(*character).is_some()).map(|(index, _)| start + index)
 }
 
 /// Looks in the line where YAML stumbled and in the one before, for characters that are no part of a text there.

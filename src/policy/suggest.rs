@@ -12,7 +12,7 @@ const NO: &[&str] = &["n", "no", "nope", "false", "f", "off", "0", "否", "不",
 
 /// Returns what to write in place of a word where `yes` or `no` belongs, in the sense of the word.
 pub(super) fn yes_or_no(found: &str, words: &[&str]) -> String {
-    let plain = lookalikes::corrected(found).trim().to_lowercase();
+    let plain = lookalikes::corrected(lookalikes::without_full_stop(found)).trim().to_lowercase();
     let shown = clip(found);
     let meant = [("yes", YES), ("no", NO)].into_iter().find(|(_, same)| same.contains(&plain.as_str()));
     let (en, zh) = match meant {
@@ -23,6 +23,34 @@ pub(super) fn yes_or_no(found: &str, words: &[&str]) -> String {
         None => ("write `yes` or `no`".to_owned(), "请写 `yes` 或 `no`".to_owned()),
     };
     format!("{en}: `{shown}` is read as neither yes nor no / {zh}：`{shown}` 既不读作是，也不读作否")
+}
+
+/// Words that mean nothing at all, where a list or the word `none` belongs.
+const NOTHING: &[&str] = &["none", "nothing", "nil", "null", "n/a", "empty", "无", "没有", "空"];
+
+/// Returns how the format writes nothing, where a word means that.
+pub(super) fn nothing(found: &str, written: &str) -> Option<String> {
+    let plain = lookalikes::corrected(lookalikes::without_full_stop(found)).trim().to_lowercase();
+    let (is_meant, shown) = (NOTHING.contains(&plain.as_str()), clip(found));
+    is_meant.then(|| format!("write `{written}` in place of `{shown}` / 请写 `{written}`，而不是 `{shown}`"))
+}
+
+/// Returns a key and its value where a space is missing after the colon between them.
+pub(super) fn missing_space(found: &str, keys: &[&str]) -> Option<String> {
+    let (key, value) = found.split_once(':').filter(|(key, _)| keys.contains(key))?;
+    let whole = clip(&format!("{key}: {}", value.trim()));
+    Some(format!("a space is missing after `:`: write `{whole}` / `:` 之后缺少空格：请写 `{whole}`"))
+}
+
+/// Returns the keys that a key holds which swallowed others, because of a colon that is none: `general：1，sensitive：2`.
+pub(super) fn swallowed(found: &str, keys: &[&'static str]) -> Vec<&'static str> {
+    let plain = lookalikes::corrected(found);
+    let mut parts: Vec<&str> = plain.split(':').collect();
+    // What stands behind the last colon is a value.
+    parts.pop();
+    let last_word = |part: &str| part.rsplit([',', ' ', '{']).find(|word| !word.is_empty()).map(str::to_owned);
+    let words: Vec<String> = parts.into_iter().filter_map(last_word).collect();
+    keys.iter().copied().filter(|key| words.iter().any(|word| word == key)).collect()
 }
 
 /// What makes the opposite of a word when it begins with it.
@@ -53,17 +81,43 @@ mod tests {
     #[test]
     fn c_words_for_yes_and_no_keep_their_meaning() {
         let words = ["yes", "no"];
-        for found in ["y", "Y", "YES", "Yes", "true", "True", "on", "ON", "1", "是", "ｙｅｓ", "yes\u{a0}", " yes"]
+        for found in
+            ["y", "Y", "YES", "Yes", "true", "True", "on", "ON", "1", "是", "ｙｅｓ", "yes\u{a0}", " yes", "是。"]
         {
             assert!(yes_or_no(found, &words).starts_with("write `yes`: "), "{found}");
         }
-        for found in ["n", "N", "NO", "No", "false", "off", "0", "否", "不", "ｎｏ", "no\u{3000}"] {
+        for found in ["n", "N", "NO", "No", "false", "off", "0", "否", "不", "ｎｏ", "no\u{3000}", "no。", "否。"]
+        {
             assert!(yes_or_no(found, &words).starts_with("write `no`: "), "{found}");
         }
         for found in ["maybe", "ye", "yo", "none", "unknown", "", "oui"] {
             assert!(yes_or_no(found, &words).starts_with("write `yes` or `no`: "), "{found}");
             assert!(yes_or_no(found, &["yes", "no", "unknown"]).starts_with("write `yes`, `no` or `unknown`: "));
         }
+    }
+
+    #[test]
+    fn f10_nothing_is_written_as_the_format_has_it() {
+        for found in ["无", "没有", "无。", "None", "空"] {
+            assert!(nothing(found, "[]").unwrap().starts_with("write `[]` in place of"), "{found}");
+        }
+        for found in ["无限", "no", "nonet", "", "[]"] {
+            assert_eq!(nothing(found, "[]"), None, "{found}");
+        }
+    }
+
+    #[test]
+    fn f10_a_key_that_swallowed_others_says_which() {
+        let keys = ["general", "sensitive", "specially_sensitive"];
+        assert_eq!(swallowed("general：40000", &keys), ["general"]);
+        assert_eq!(swallowed("general：40000，sensitive：1", &keys), ["general", "sensitive"]);
+        assert_eq!(swallowed("general:40000", &keys), ["general"]);
+        assert_eq!(swallowed("specially_sensitive：1", &keys), ["specially_sensitive"]);
+        for found in ["generals：1", "x：general", "general", ""] {
+            assert_eq!(swallowed(found, &keys), [""; 0], "{found}");
+        }
+        assert!(missing_space("general:40000", &keys).unwrap().contains("write `general: 40000`"));
+        assert_eq!(missing_space("other:40000", &keys), None);
     }
 
     #[test]

@@ -6,10 +6,14 @@
 //! INVARIANT (whole): no proper beginning of a file that passes passes too, unless it lacks only blanks and comments
 //! after the last line. A beginning that passes ends with the last line, and the parser reads from left to right: what
 //! comes after that line in the whole file is blanks, comments, or makes the whole file fail here.
+//!
+//! It holds for beginnings. A file that is overwritten in place without being truncated has a new beginning and the old
+//! end, which brings its own last line: nothing within the file tells such a mix from a version. Writers of that kind are
+//! not fit; `policies/README.md` says so.
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::policy::decode::{Context, Decode};
+use crate::policy::decode::{Context, Decode, clip};
 use crate::policy::diagnostic::Span;
 use crate::policy::yaml::{Node, Value};
 
@@ -73,6 +77,22 @@ const ADD_IT: &str = "wait until it is written to its end; where it is whole, ad
 fn missing(text: &str, cx: &mut Context<'_>) {
     let message = "the file does not end with the line `complete: yes`: it is cut off, or still being written \
         / 文件末尾没有 `complete: yes` 一行：文件被截断，或尚未写完";
+    if let Some((span, value)) = nearly(text) {
+        let message =
+            "the last line is not written exactly so: `complete: yes` / 最后一行须写作 `complete: yes`，不得有异";
+        let help = if value == VALUE {
+            "write `complete: yes`: one space after `:`, and nothing after `yes` \
+                / 请写 `complete: yes`：`:` 之后一个空格，`yes` 之后没有其他字符"
+                .to_owned()
+        } else {
+            let value = clip(value);
+            format!(
+                "where the file is whole, write `complete: yes` in place of `{value}` \
+                / 如文件完整，请写 `complete: yes`，而不是 `{value}`"
+            )
+        };
+        return report(span, message, &help, cx);
+    }
     report(last_line(text), message, ADD_IT, cx);
 }
 
@@ -83,12 +103,40 @@ fn report(span: Span, message: &str, help: &str, cx: &mut Context<'_>) {
 /// Says whether the last line with anything but blanks and comments is [`LAST_LINE`]. A text of which that is not so is
 /// refused, whatever else it is.
 pub fn ends_with_it(text: &str) -> bool {
-    let says_something = |line: &&str| !line.trim_matches(is_blank).is_empty() && !line.trim_start().starts_with('#');
-    let last = text.rsplit('\n').find(says_something).unwrap_or("");
-    last.strip_prefix(LAST_LINE).is_some_and(|rest| {
+    last_that_says_something(text).1.strip_prefix(LAST_LINE).is_some_and(|rest| {
         let after_blanks = rest.trim_start_matches(is_blank);
         after_blanks.is_empty() || after_blanks.len() < rest.len() && after_blanks.starts_with('#')
     })
+}
+
+/// Returns the last line with anything but blanks and comments, and where it begins.
+fn last_that_says_something(text: &str) -> (usize, &str) {
+    let says_something = |line: &str| !line.trim_matches(is_blank).is_empty() && !line.trim_start().starts_with('#');
+    let mut end = text.len();
+    for line in text.rsplit('\n') {
+        let start = end.saturating_sub(line.len());
+        if says_something(line) {
+            return (start, line);
+        }
+        end = start.saturating_sub(1);
+    }
+    (0, "")
+}
+
+/// Returns where the last line stands, without its comment, and its value, where people take it for [`LAST_LINE`]. A
+/// beginning of that line is none: it is cut off.
+fn nearly(text: &str) -> Option<(Span, &str)> {
+    let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let (offset, whole) = last_that_says_something(text);
+    let line = whole.split(" #").next().unwrap_or(whole).trim_end_matches(is_blank);
+    let (key, value) = line.split_once([':', '：'])?;
+    let value = value.trim_matches(is_blank);
+    if key != KEY || value != VALUE && VALUE.starts_with(value) {
+        return None;
+    }
+    let before = text.get(..offset)?;
+    let number = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+    Some((Span { line: size(number), column: 1, offset: size(offset), length: size(line.len()) }, value))
 }
 
 const fn is_blank(character: char) -> bool {
@@ -107,7 +155,7 @@ fn last_line(text: &str) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::yaml;
+    use crate::policy::{Limits, PolicyFile, compile, yaml};
 
     const HEAD: &str = "format: 1\nkind: registry\n";
 
@@ -146,6 +194,40 @@ mod tests {
         // Indented, it may be a key of anything.
         assert_eq!(codes("  format: 1\n  complete: yes\n").len(), 1);
         assert_eq!(codes("{format: 1, complete: yes}").len(), 1);
+    }
+
+    #[test]
+    fn f10_a_last_line_that_is_nearly_right_is_said_to_be_so() {
+        let found = |end: &str| {
+            let file = PolicyFile { path: "a.yaml".to_owned(), text: format!("{HEAD}exporters: []\n{end}") };
+            let limits = Limits { entries_max: 10, depth_max: 32 };
+            let found = compile(&[file], &limits).diagnostics;
+            let found = found.into_iter().find(|found| found.code == "P050").unwrap();
+            (found.message, found.help.unwrap(), found.span.unwrap().line)
+        };
+        for (end, named) in [
+            ("complete: yes\u{a0}", "U+00A0"),
+            ("complete: yes\u{3000}\n\n", "U+3000"),
+            ("complete: yes\u{200b}\n# end\n", "U+200B"),
+            ("complete: yes。", "句号（`。`"),
+            ("complete:\u{a0}yes", "U+00A0"),
+            ("complete： yes", "全角冒号"),
+            ("complete: ｙｅｓ", "全角字符"),
+            ("complete: 是", "in place of `是`"),
+            ("complete: YES # all", "in place of `YES`"),
+            ("complete: true", "in place of `true`"),
+            ("complete: 'yes'", "in place of `'yes'`"),
+            ("complete:  yes\n", "one space after `:`"),
+            ("complete:yes\n", "one space after `:`"),
+        ] {
+            let (message, help, line) = found(end);
+            assert!(message.starts_with("the last line is not written exactly so"), "{end:?}: {message}");
+            assert!(help.contains(named) && help.contains("请写 `complete: yes`"), "{end:?}: {help}");
+            assert_eq!(line, 4, "{end:?}");
+        }
+        for end in ["complete: ye", "complete:", "complete", "", "note: x"] {
+            assert!(found(end).0.starts_with("the file does not end with"), "{end:?}");
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Slips {
         }
         let near = making.near();
         let Making { lengths, has_wholes, .. } = making;
-        let mut slips = Slips { lengths, looks, has_wholes, near, ..Slips::default() };
+        let mut slips = Slips { near, lengths, looks, has_wholes, ..Slips::default() };
         slips.fill(making.entries);
         slips
     }

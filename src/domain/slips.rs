@@ -186,6 +186,10 @@ impl Slips {
     ///
     /// A word that is accepted must have a rank, and not a lower one than any that is not accepted.
     pub(super) fn find(&self, words: &Vocabulary, word: &str, accepts: impl Fn(u32) -> bool) -> Option<u32> {
+        // No word has a length: none is known.
+        if self.lengths == 0 {
+            return None;
+        }
         let mut buffer = Buffer::default();
         let folded = Folded::new(word, &mut buffer)?;
         let search = Search { slips: self, words, folded: &folded, accepts, is_near: OnceCell::new() };

@@ -118,7 +118,7 @@ impl Transfer<'_> {
     /// its exports may be in counters of other scenarios.
     pub fn needs_for_caps(&self, snapshot: &Snapshot) -> Needs {
         let mut needs = Needs::NONE;
-        if self.stated.clearance.is_some() || !self.may_use_a_cap() {
+        if self.clearances.is_empty() || self.stated.clearance.is_some() || !self.may_use_a_cap() {
             return needs;
         }
         for clearance in self.capped_clearances(snapshot) {

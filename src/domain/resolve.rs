@@ -33,7 +33,10 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     let stated = Totals {
         national: violations.headcount("year_to_date", asked.year_to_date),
         scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
-        clearance: violations.headcount("clearance_year_to_date", asked.clearance_year_to_date),
+        // Stated seldom: most requests need no call for it.
+        clearance: asked
+            .clearance_year_to_date
+            .and_then(|persons| violations.headcount("clearance_year_to_date", Some(persons))),
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };

@@ -135,13 +135,7 @@ impl<'t> Counts<'t> {
 /// states no total: where no ledger knows it, the most counts that may be in its counters alone.
 fn group_of_year(snapshot: &Snapshot, route: &Route, totals: &Totals) -> Headcount {
     let (mut sum, mut largest) = (totals.national.unwrap_or(BEYOND), Headcount::ZERO);
-    // Nearly all belong to one scenario of one list.
-    let is_one = route.tracks.len() + route.without_track.len() <= 1;
-    for (index, apart) in route.apart().enumerate() {
-        let is_repeated = !is_one && route.apart().take(index).any(|earlier| earlier.own == apart.own);
-        if is_repeated || apart.alone_max == Headcount::ZERO {
-            continue;
-        }
+    for apart in route.apart_once().filter(|apart| apart.alone_max != Headcount::ZERO) {
         let total = totals.of_scenario(apart.own).unwrap_or(BEYOND);
         sum = sum + total.min(apart.alone_max);
         largest = largest.max(total);

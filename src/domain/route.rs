@@ -24,8 +24,8 @@ pub struct Route {
     pub groups: Vec<Group>,
     /// Lists whose lines the counts are held against; none where no count matters.
     pub tracks: Vec<Track>,
-    /// Scenario counters of a route without tracks: important data and what an operator of critical information
-    /// infrastructure sends are counted in their scenario too.
+    /// Scenario counters of a route without tracks: important data, what an operator of critical information infrastructure
+    /// sends and what goes out on a ground belong to a scenario too.
     pub without_track: Vec<Apart>,
     /// Zones of the exporter, where the size of a group matters: persons whose data went out in another scenario of a list
     /// of these zones belong to the group too.

@@ -28,7 +28,7 @@ pub struct Labelled<'a> {
     pub export_zone: Option<Cow<'a, str>>,
     /// Ground. Only a rule states one, never a request.
     pub ground: Option<Ground>,
-    /// What is sent.
+    /// Data that is sent.
     pub items: Vec<LabelledItem<'a>>,
     /// Persons that the transfer adds.
     pub persons: Option<AskedPersons>,

@@ -167,7 +167,7 @@ pub struct Gives {
     pub export_zone: Option<Given<Box<str>>>,
     /// Ground.
     pub ground: Option<Ground>,
-    /// What is sent.
+    /// Data that is sent.
     pub items: Vec<GivenItem>,
     /// Persons whose general information is sent.
     pub persons: Option<Given<u64>>,

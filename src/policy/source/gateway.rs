@@ -70,7 +70,7 @@ record! {
         pub export_zone: Option<Given<At<Code>>>,
         /// Ground. A request cannot state one.
         pub ground: Ground,
-        /// What is sent.
+        /// Data that is sent.
         pub items: Vec<GatewayItem>,
         /// Persons whose general information is sent.
         pub persons: Option<Given<PersonCount>>,

@@ -1,9 +1,9 @@
-//! Texts of JSON, read as they stand.
+//! JSON texts, read exactly.
 //!
-//! What is read here decides whether data may leave, so that nothing is taken for something near it: a number is the number
-//! that is written ([`Number`]), never the nearest one that a machine can hold; a key that stands twice is there twice.
-//! Every reader of JSON in requests and test cases reads through [`Reader`], bounded in depth and with work in proportion to
-//! the text. Knows nothing of the contract: `wire` says what a text means.
+//! The contents of these texts decide whether data may leave, so nothing is approximated: a number is the number as
+//! written ([`Number`]), never the nearest one that a machine can represent; a duplicate key stays a duplicate. Every
+//! reader of JSON in requests and test cases uses [`Reader`], with bounded depth and work proportional to the text.
+//! Knows nothing of the contract: `wire` gives a text its meaning.
 
 mod number;
 mod pointer;

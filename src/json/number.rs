@@ -1,14 +1,14 @@
-//! Numbers of JSON as whole numbers, exactly.
+//! JSON numbers as whole numbers, exactly.
 
 use super::tree::Tree;
 
-/// What a number is as a count: a whole number from 0 up, or why it is none.
+/// A number as a count: a whole number from 0 up, or the reason why it is not one.
 pub type Number = Result<u64, NotWhole>;
 
-/// Why a number is no count.
+/// Why a number is not a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotWhole {
-    /// It has a minus sign. `-0` too: a count has no sign, and some readers take that for 0 and some do not.
+    /// It has a minus sign. `-0` too: a count has no sign, and some readers accept `-0` as 0 and some do not.
     Minus,
     /// It lies between two whole numbers.
     Fraction,
@@ -17,7 +17,7 @@ pub enum NotWhole {
 }
 
 impl NotWhole {
-    /// Returns what is wrong and what to do, in English and Chinese.
+    /// Returns the fault and the fix, in English and Chinese.
     pub const fn texts(self) -> (&'static str, &'static str) {
         match self {
             NotWhole::Minus => (
@@ -37,12 +37,12 @@ impl NotWhole {
 
 /// Decimal digits of the largest number, 18,446,744,073,709,551,615.
 const DIGITS_MAX: usize = 20;
-/// Exponents are counted up to here. No text is as long as that, so that no digit can make up for more.
+/// Bound of exponents. No text has as many digits, so no digits can compensate for a larger exponent.
 const EXPONENT_MAX: i64 = 1 << 48;
 
-/// Returns the whole number that a number of JSON is, exactly: `1.0`, `1e3` and `1000e-3` are whole, `1e-400` is not.
+/// Returns the exact whole number that a JSON number stands for: `1.0`, `1e3` and `1000e-3` are whole, `1e-400` is not.
 ///
-/// `text` is a number by the grammar of JSON. The work is in proportion to its length, whatever its exponent.
+/// `text` must be a JSON number. The work is proportional to its length, whatever its exponent.
 pub(super) fn whole(text: &str) -> Number {
     if text.starts_with('-') {
         return Err(NotWhole::Minus);
@@ -52,7 +52,7 @@ pub(super) fn whole(text: &str) -> Number {
     let digits = || integer.bytes().chain(fraction.bytes());
     let Some(last) = digits().rposition_of_nonzero() else { return Ok(0) };
     let trailing_zeros = integer.len() + fraction.len() - 1 - last;
-    // The number is its digits up to the last that is not 0, times a power of ten.
+    // The number is its digits up to the last digit that is not 0, times a power of ten.
     let power = self::exponent(exponent) - length(fraction.len()) + length(trailing_zeros);
     let Ok(power) = usize::try_from(power) else { return Err(NotWhole::Fraction) };
     let significant = digits().take(last + 1).skip_while(|digit| *digit == b'0');
@@ -69,7 +69,7 @@ pub(super) fn whole(text: &str) -> Number {
 }
 
 trait Digits {
-    /// Returns the place of the last digit that is not 0.
+    /// Returns the position of the last digit that is not 0.
     fn rposition_of_nonzero(self) -> Option<usize>;
 }
 
@@ -79,7 +79,7 @@ impl<I: Iterator<Item = u8>> Digits for I {
     }
 }
 
-/// Returns the exponent that is written, or the bound that it is beyond.
+/// Returns the exponent, limited to the bound.
 fn exponent(text: &str) -> i64 {
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -97,7 +97,7 @@ fn length(bytes: usize) -> i64 {
 }
 
 impl Tree {
-    /// Returns the whole number that a value is; `None` for what is no number, or none that is whole.
+    /// Returns the value as a whole number; `None` for any other value.
     pub fn whole(&self) -> Option<u64> {
         match self {
             Tree::Number(number) => number.ok(),

@@ -1,10 +1,10 @@
-//! One member of a JSON text, by its RFC 6901 pointer, without a tree of the whole; or of a tree that is there already.
+//! One member of a JSON text, by its RFC 6901 pointer, without building a tree; or one member of an existing tree.
 //!
-//! A text comes from a client of a gateway, and what is read here decides whether data may leave:
-//! a key that stands twice in its object is reported, never resolved by picking one, because the
-//! server behind the gateway may pick the other. So is a key that differs from the wanted one in capitals
-//! only: some servers, such as those that read JSON with the standard library of Go, take it for the same. The whole text is read, so that what follows the
-//! member is JSON too; nothing but the member is kept.
+//! A text comes from a client of a gateway, and its contents decide whether data may leave. A duplicate key is
+//! reported, never resolved by picking one, because the server behind the gateway may pick the other. So is a key that
+//! differs from the wanted key only in capitals: some servers, such as those that read JSON with the standard library
+//! of Go, treat the two as the same. The whole text is read, so that the text after the member is JSON too; only the
+//! member is kept.
 
 use std::borrow::Cow;
 
@@ -18,22 +18,22 @@ const STEPS_MAX: usize = 32;
 
 /// Returns the member of `text` that `pointer` names.
 ///
-/// A pointer that is none, or has more than 32 steps, names nothing.
+/// A malformed pointer, or one with more than 32 steps, names nothing.
 pub fn member<'t>(text: &'t [u8], pointer: &str) -> Body<'t> {
     let Some(steps) = steps(pointer) else { return Body::Absent };
-    // The reader of JSON does not look into texts that it skips.
+    // The JSON reader does not look into strings that it skips.
     let Ok(text) = std::str::from_utf8(text) else { return Body::NotJson };
     let mut reader = Reader::new(text);
     let found = find(&mut reader, &steps);
     found.and_then(|found| reader.end().map(|()| found)).unwrap_or(Body::NotJson)
 }
 
-/// Returns the member of a tree that `pointer` names, read as a text is.
+/// Returns the member of a tree that `pointer` names, by the rules for a text.
 pub fn member_of<'t>(tree: &'t Tree, pointer: &str) -> Body<'t> {
     steps(pointer).map_or(Body::Absent, |steps| find_in(tree, &steps))
 }
 
-/// Takes a pointer apart: `/a~1b/0` is `a/b`, then `0`.
+/// Splits a pointer into steps: `/a~1b/0` is `a/b`, then `0`.
 fn steps(pointer: &str) -> Option<Vec<String>> {
     if pointer.is_empty() {
         return Some(Vec::new());
@@ -110,19 +110,19 @@ fn find_in<'t>(tree: &'t Tree, steps: &[String]) -> Body<'t> {
     }
 }
 
-/// The member of an object that is looked for, among all its keys.
+/// The search for one member of an object, among all its keys.
 struct Chosen<'s, 't> {
     step: &'s str,
     found: Option<Body<'t>>,
     is_in_other_capitals: bool,
 }
 
-/// What a key is.
+/// Whether a key is the wanted one.
 #[derive(PartialEq, Eq)]
 enum Looked {
-    /// The one that is looked for.
+    /// The wanted key.
     Wanted,
-    /// Another one.
+    /// Another key.
     Other,
 }
 
@@ -152,13 +152,12 @@ impl<'s, 't> Chosen<'s, 't> {
     }
 }
 
-/// Returns a key without the difference between capitals and small letters. By way of the capitals, because `ſ` has the same
-/// one as `s`.
+/// Folds the case of a key. The folding starts with capitals, because `ſ` has the same capital as `s`.
 fn folded(key: &str) -> impl Iterator<Item = char> {
     key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
-/// An index of RFC 6901: decimal digits without a leading zero.
+/// Parses an array index of RFC 6901: decimal digits without a leading zero.
 fn index(step: &str) -> Option<usize> {
     let is_index = step == "0" || (!step.starts_with('0') && step.bytes().all(|byte| byte.is_ascii_digit()));
     step.parse().ok().filter(|_| is_index)
@@ -171,7 +170,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, pointer: &str, expected: &Body<'_>) {
         assert_eq!(&member(text.as_bytes(), pointer), expected, "{pointer} of {text}");
-        // A tree says the same, where there can be one.
+        // A tree gives the same result, if the text has a tree.
         if let Ok(tree) = Tree::read(text) {
             assert_eq!(&member_of(&tree, pointer), expected, "{pointer} of the tree of {text}");
         }
@@ -212,7 +211,7 @@ mod tests {
         check(r#"{"a": 1, "\u0061": 2}"#, "/a", &Body::Repeated);
         check(r#"{"a": 1, "a": 2, "a": 3}"#, "/a", &Body::Repeated);
         check(r#"{"a": {"b": 1, "b": 2}}"#, "/a/b", &Body::Repeated);
-        // Apart from the way nobody reads it.
+        // A duplicate key off the path is not reported.
         check(r#"{"x": 1, "x": 2, "a": 1}"#, "/a", &Body::Number(1));
     }
 
@@ -222,7 +221,7 @@ mod tests {
         check(r#"{"SUBJECTS": [1], "subjects": []}"#, "/subjects", &Body::Repeated);
         check(r#"{"a": {"Subjects": [1]}}"#, "/a/subjects", &Body::InOtherCapitals);
         check(r#"{"A": {"subjects": [1]}}"#, "/a/subjects", &Body::InOtherCapitals);
-        // The long s and the sign of Kelvin have the same capital, or small letter, as s and k.
+        // The long s and the Kelvin sign share a capital, or a small letter, with s and k.
         check(r#"{"\u017fubjects": [1]}"#, "/subjects", &Body::InOtherCapitals);
         check(r#"{"\u212ay": [1]}"#, "/ky", &Body::InOtherCapitals);
         check(r#"{"subject": 1, "subjectss": 1}"#, "/subjects", &Body::Absent);

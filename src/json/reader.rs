@@ -1,24 +1,24 @@
-//! Reads a text of JSON value by value, without keeping any of it.
+//! Reads a JSON text value by value, without keeping any of it.
 //!
-//! The grammar is RFC 8259, to the letter. A value that is not wanted is passed over: its grammar is checked, its depth is
-//! not bounded, and nothing is kept of it but one byte for each open bracket.
+//! The grammar is exactly that of RFC 8259. A skipped value is checked against the grammar. Its depth is not bounded,
+//! and only one byte is kept for each open bracket.
 
 use std::borrow::Cow;
 
 use super::number::{self, Number};
 use super::syntax::{Problem, Syntax};
 
-/// Most brackets in one another of what is kept: each takes a step of the stack.
+/// Deepest nesting of values that are kept: each level takes a step of the stack.
 const DEPTH_MAX: usize = 127;
 
-/// A value, or where one with values of its own begins.
+/// A value, or the beginning of an object or a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head<'t> {
-    /// An object begins: [`Reader::members`] goes through it.
+    /// An object begins: [`Reader::members`] reads it.
     Object,
-    /// A list begins: [`Reader::elements`] goes through it.
+    /// A list begins: [`Reader::elements`] reads it.
     List,
-    /// A text, without its escapes.
+    /// A string, without its escapes.
     Text(Cow<'t, str>),
     /// A number.
     Number(Number),
@@ -45,7 +45,7 @@ impl<'t> Reader<'t> {
     /// Reads the next value, or the beginning of one.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub fn value(&mut self) -> Result<Head<'t>, Syntax> {
         match self.peek() {
             Some(b'{') => self.open().map(|()| Head::Object),
@@ -59,10 +59,10 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Goes through an object whose beginning was read: `member` reads or skips the one value of each key.
+    /// Reads an object after its beginning: `member` reads or skips the one value of each key.
     ///
     /// # Errors
-    /// Where it is not written as JSON has it; those of `member`.
+    /// If the object is malformed; the errors of `member`.
     pub fn members(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'t, str>) -> Result<(), Syntax>,
@@ -81,10 +81,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Goes through a list whose beginning was read: `element` reads or skips one value each time.
+    /// Reads a list after its beginning: `element` reads or skips one value each time.
     ///
     /// # Errors
-    /// As [`Reader::members`].
+    /// As for [`Reader::members`].
     pub fn elements(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), Syntax>) -> Result<(), Syntax> {
         let mut is_first = true;
         while self.goes_on(b']', is_first)? {
@@ -95,12 +95,12 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Passes over the next value.
+    /// Skips the next value.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub fn skip(&mut self) -> Result<(), Syntax> {
-        // The closing brackets that are still to come.
+        // The closing brackets that are still expected.
         let mut open: Vec<u8> = Vec::new();
         loop {
             let closing = match self.peek() {
@@ -124,7 +124,7 @@ impl<'t> Reader<'t> {
                 self.at += 1;
                 open.push(closing);
             }
-            // Leads to the next value inside, past all brackets that close before it.
+            // Advances to the next value inside, past all brackets that close before it.
             loop {
                 let Some(closing) = open.last().copied() else { return Ok(()) };
                 if self.goes_on(closing, is_first)? {
@@ -146,14 +146,14 @@ impl<'t> Reader<'t> {
     /// Reads to the end of the text.
     ///
     /// # Errors
-    /// Where anything but blanks follows.
+    /// If anything but blanks follows.
     pub fn end(&mut self) -> Result<(), Syntax> {
         if self.peek().is_some() { Err(self.fault(Problem::GoesOn)) } else { Ok(()) }
     }
 
-    /// Returns the error of a problem at the place that was read to.
+    /// Returns the error for a problem at the current place.
     fn fault(&self, problem: Problem) -> Syntax {
-        // Whatever is missing at the end, the text was cut.
+        // At the end of the text, the text was cut, whatever is missing.
         let problem = match problem {
             Problem::TooDeep | Problem::Empty => problem,
             _ if self.at < self.text.len() => problem,
@@ -262,7 +262,7 @@ impl<'t> Reader<'t> {
         self.at - start
     }
 
-    /// Goes on to the next byte of a text that is not like the others: its end, an escape.
+    /// Advances to the next special byte of a string: its end, or an escape.
     fn plain(&mut self) -> Result<(&'t str, u8), Syntax> {
         let start = self.at;
         let bytes = self.text.as_bytes();
@@ -297,7 +297,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Passes over a text. Halves of characters pass: the grammar allows them, and nothing is made of the text.
+    /// Skips a string. Lone surrogates are accepted: the grammar allows them, and the string is not used.
     fn skip_string(&mut self) -> Result<(), Syntax> {
         self.at += 1;
         while self.plain()?.1 != b'"' {
@@ -313,7 +313,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads what follows a backslash.
+    /// Reads an escape after its backslash.
     fn escape(&mut self) -> Result<char, Syntax> {
         let Some(byte) = self.text.as_bytes().get(self.at) else { return Err(self.fault(Problem::Cut)) };
         let character = match byte {
@@ -333,7 +333,7 @@ impl<'t> Reader<'t> {
         Ok(character)
     }
 
-    /// Reads the character of one `\u` escape, or of two that belong together.
+    /// Reads the character of one `\u` escape, or of a surrogate pair.
     fn unit(&mut self) -> Result<char, Syntax> {
         let first = self.hexadecimal()?;
         if !(0xd800..0xdc00).contains(&first) {
@@ -359,7 +359,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Says whether a character is blank to JSON.
+/// Says whether JSON treats a character as blank.
 const fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }

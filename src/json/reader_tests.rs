@@ -1,4 +1,4 @@
-//! Numbers against exact arithmetic, texts against another reader.
+//! Numbers against exact arithmetic, texts against another parser.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -79,12 +79,12 @@ fn a8_the_work_follows_the_length_and_not_the_exponent() {
     ] {
         assert_eq!(number(&text), expected, "{}…", text.chars().take(8).collect::<String>());
     }
-    // Many of the costliest: where the work followed the exponent, this would not end.
+    // Many of the costliest numbers: if the work grew with the exponent, this would not end.
     let many = format!("[{}0]", "1e1000000000, 1e-1000000000, ".repeat(30_000));
     assert!(Tree::read(&many).is_ok());
 }
 
-/// The same with decimal numbers of any length, written out. What is between two whole numbers is none, however large.
+/// The same with decimal numbers of any length, written out. A fraction is not a whole number, however large it is.
 fn oracle(is_negative: bool, integer: &str, fraction: &str, exponent: i32) -> Number {
     if is_negative {
         return Err(NotWhole::Minus);
@@ -110,7 +110,7 @@ fn oracle(is_negative: bool, integer: &str, fraction: &str, exponent: i32) -> Nu
     Ok(u64::try_from(number).unwrap())
 }
 
-/// Numbers, and those near the edges: many zeros, 2⁵³, 2⁶⁴, exponents that just make up for the fraction.
+/// Numbers, many of them at the edges: many zeros, 2⁵³, 2⁶⁴, exponents that exactly compensate for the fraction.
 fn numbers() -> impl Strategy<Value = (bool, String, String, Option<i32>)> {
     let integer = prop_oneof![
         3 => "0|[1-9][0-9]{0,4}",
@@ -139,7 +139,7 @@ fn a8_numbers_are_what_exact_arithmetic_makes_of_them() {
         let text = format!("{sign}{integer}{point}{power}");
         let expected = oracle(is_negative, &integer, &fraction, exponent.unwrap_or(0));
         prop_assert_eq!(number(&text), expected, "{}", text);
-        // Blanks and neighbours change nothing; a digit more does.
+        // Blanks and neighbours change nothing; another digit does.
         let list = format!("[7,\t{text}\r\n,{text}]");
         prop_assert_eq!(member(list.as_bytes(), "/1"), expected.map_or(Body::Other, Body::Number));
         let longer = format!("0{text}");
@@ -149,8 +149,8 @@ fn a8_numbers_are_what_exact_arithmetic_makes_of_them() {
     told.unwrap();
 }
 
-/// Says whether a tree is what another reader has, which keeps the last of two keys. Of numbers it knows those exactly that
-/// are written in digits; the others have a property of their own.
+/// Says whether a tree equals that of another parser, which keeps the last of two duplicate keys. Of numbers, only
+/// those written in digits are compared; the others have a property of their own.
 fn is_alike(tree: &Tree, other: &Value) -> bool {
     match (tree, other) {
         (Tree::Object(members), Value::Object(others)) => {
@@ -213,7 +213,7 @@ fn texts_are_json_where_another_reader_says_so() {
         prop_assert_eq!(skipped.is_ok(), serde_json::from_str::<IgnoredAny>(&text).is_ok(), "skipped: {:?}", text);
         match (Tree::read(&text), serde_json::from_str::<Value>(&text)) {
             (Ok(tree), Ok(other)) => prop_assert!(is_alike(&tree, &other), "{text:?}: {tree:?}"),
-            // The other one has no place for large numbers.
+            // The other parser cannot represent large numbers.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("out of range"), "{text:?}: {error}"),
             (Err(error), Ok(_)) => prop_assert!(false, "{text:?}: {error}"),
             (Err(error), Err(_)) => prop_assert!(1 <= error.line && 1 <= error.column, "{text:?}: {error}"),
@@ -265,6 +265,6 @@ fn depth_is_bounded_where_it_is_kept() {
     assert_eq!(reader, Ok(()));
     reader = Reader::new(&"[".repeat(1_000_000)).skip();
     assert!(reader.is_err());
-    // Beside one another they are not in one another.
+    // Siblings are not nested.
     assert!(Tree::read(&format!("[{}[]]", "[[]], ".repeat(1_000))).is_ok());
 }

@@ -1,35 +1,35 @@
-//! What keeps a text from being JSON, and where.
+//! JSON syntax errors, with their place.
 
 use std::fmt;
 
-/// What is wrong with a text.
+/// Kind of a syntax error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
-    /// Nothing but blanks.
+    /// The text has nothing but blanks.
     Empty,
     /// It begins with a byte order mark.
     ByteOrderMark,
     /// It ends in the middle of a value.
     Cut,
-    /// No value where one should be.
+    /// A value is missing.
     NoValue,
-    /// A comma with nothing behind it.
+    /// Nothing follows a comma.
     CommaAtTheEnd,
-    /// No key in quotation marks where one should be.
+    /// A key in quotation marks is missing.
     NoKey,
-    /// No colon behind a key.
+    /// The colon after a key is missing.
     NoColon,
-    /// No comma between two values, and no closing bracket.
+    /// Between two values, there is neither a comma nor a closing bracket.
     NoComma,
-    /// A number that is not written as JSON has it.
+    /// A malformed number.
     BadNumber,
-    /// A control character inside a text.
+    /// A control character inside a string.
     ControlCharacter,
-    /// An escape that is none.
+    /// An invalid escape.
     BadEscape,
-    /// Too many brackets in one another.
+    /// Nested too deeply.
     TooDeep,
-    /// Something behind the value.
+    /// Something follows the value.
     GoesOn,
 }
 
@@ -72,7 +72,7 @@ impl Problem {
 /// Why a text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syntax {
-    /// What is wrong.
+    /// Kind of the error.
     pub problem: Problem,
     /// The line, from 1.
     pub line: usize,
@@ -81,7 +81,7 @@ pub struct Syntax {
 }
 
 impl Syntax {
-    /// Returns the error at a byte of the text.
+    /// Returns the error at a byte offset of the text.
     pub(super) fn at(problem: Problem, text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |line_end| line_end + 1);
@@ -90,7 +90,7 @@ impl Syntax {
         Self { problem, line, column }
     }
 
-    /// Returns what is wrong, where, and what to do, in English and Chinese.
+    /// Returns the fault, its place and the fix, in English and Chinese.
     pub fn texts(self) -> (String, String) {
         let Self { problem, line, column } = self;
         let (en, zh) = problem.texts();

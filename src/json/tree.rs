@@ -1,17 +1,17 @@
-//! A text of JSON as a tree.
+//! A JSON text as a tree.
 
 use super::number::Number;
 use super::reader::{Head, Reader};
 use super::syntax::Syntax;
 
-/// A value, with its keys in order, those that stand twice included.
+/// A value. Keys are in the order of the text, duplicates included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// Keys, each with its value.
     Object(Vec<(String, Tree)>),
     /// Values.
     List(Vec<Tree>),
-    /// A text.
+    /// A string.
     Text(String),
     /// A number.
     Number(Number),
@@ -22,10 +22,10 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Reads a text, which is one value.
+    /// Reads a text, which must be one value.
     ///
     /// # Errors
-    /// What keeps it from being JSON, with its place.
+    /// The syntax error, with its place.
     pub fn read(text: &str) -> Result<Self, Syntax> {
         let mut reader = Reader::new(text);
         let tree = Self::next(&mut reader)?;
@@ -58,7 +58,7 @@ impl Tree {
         })
     }
 
-    /// Returns the first member of an object under a key; `None` for what is no object too.
+    /// Returns the first member of an object with a key; `None` also if the value is not an object.
     pub fn get(&self, key: &str) -> Option<&Tree> {
         match self {
             Tree::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
@@ -66,7 +66,7 @@ impl Tree {
         }
     }
 
-    /// Returns about how many bytes the value is as a text.
+    /// Returns the approximate length of the value as a text, in bytes.
     pub fn bytes(&self) -> usize {
         match self {
             Tree::Object(members) => {

@@ -2,7 +2,7 @@
 
 use crate::policy::PolicyFile;
 
-/// What a digest begins with.
+/// Prefix of a digest.
 pub const PREFIX: &str = "blake3:";
 
 /// Hexadecimal digits of a digest, after the prefix.
@@ -10,9 +10,9 @@ pub const HEX_DIGITS: usize = 64;
 
 /// Returns `blake3:<hex>` over the paths and texts of policy files.
 ///
-/// Hashed is, for each file in ascending order of the bytes of its path: the length of the path
-/// as 8 bytes, little-endian, the path, the length of the text, the text. Equal on all machines
-/// that read the same files under the same relative paths, and different wherever a byte is.
+/// For each file, in ascending order of the bytes of its path, the hash covers: the length of the path as 8 bytes,
+/// little-endian, the path, the length of the text, the text. Equal on all machines that read the same files under the
+/// same relative paths, and different if any byte differs.
 pub fn of_files(files: &[PolicyFile]) -> String {
     let mut order: Vec<&PolicyFile> = files.iter().collect();
     order.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));

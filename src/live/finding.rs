@@ -1,6 +1,6 @@
-//! What can be wrong with a policy directory before a single file is parsed.
+//! Diagnostics of a policy directory, before any file is parsed.
 //!
-//! Codes are stable; a number is never used again for something else.
+//! Codes are stable; a number is never reused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,16 +37,16 @@ pub const NOT_A_REGULAR_FILE: &str = "D013";
 pub const NAME_NOT_UTF8: &str = "D014";
 /// The directory kept changing while it was read.
 pub const KEEPS_CHANGING: &str = "D015";
-/// A file is ignored that somebody may have meant as a policy file.
+/// An ignored file that may have been meant as a policy file.
 pub const IGNORED_FILE: &str = "D016";
 /// There are too many directory entries of any kind.
 pub const TOO_MANY_ENTRIES: &str = "D017";
-/// The compiler failed, or said nothing of why there is no snapshot: a bug of ours.
+/// The compiler failed, or gave neither a snapshot nor a reason: a bug of ours.
 pub const COMPILER_FAILED: &str = "D018";
 /// A policy file is empty.
 pub const EMPTY_FILE: &str = "D019";
 
-/// The directory keeps changing, and is not read before it stays as it is.
+/// The directory keeps changing, and is not read until it stays unchanged.
 pub const NEVER_QUIET: &str = "D020";
 
 /// Returns an error that concerns a whole file, or the directory where `file` is empty.
@@ -77,7 +77,7 @@ pub(super) fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Diagnost
     }
 }
 
-/// Returns the error for policy files that change all the time; `last` is the path that changed last, where it is known.
+/// Returns the error for policy files that keep changing; `last` is the path that changed last, if it is known.
 pub(super) fn never_quiet(since: Duration, quiet: Duration, last: Option<&Path>) -> Diagnostic {
     let (since_ms, quiet_ms) = (since.as_millis(), quiet.as_millis());
     let (last_en, last_zh) = last.map_or_else(Default::default, |last| {
@@ -118,10 +118,10 @@ pub(super) fn unreadable(file: &str, error_of_system: &std::io::Error) -> Diagno
     )
 }
 
-/// Too many open files of the process, and of the machine: `ErrorKind` has no stable name for them.
+/// Error numbers for too many open files of the process, and of the machine: `ErrorKind` has no stable name for them.
 const OPEN_FILES: [i32; 2] = [24, 23];
 
-/// Returns what to do about an error of the operating system; `permitted` where it is one of permissions.
+/// Returns the fix for an error of the operating system; `permitted` is the fix for a missing permission.
 fn what_to_do(error: &std::io::Error, permitted: &str) -> String {
     if error.raw_os_error().is_some_and(|number| OPEN_FILES.contains(&number)) {
         return "too many files are open at once: raise the limit (`ulimit -n`, `LimitNOFILE`), or lower \

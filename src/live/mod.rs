@@ -1,9 +1,8 @@
 //! The snapshot in force, and how it is kept up to date with the policy directory.
 //!
-//! Reads the files, hands their texts to a compiler, and swaps the result in whole. Knows no
-//! protocol: who asks for the status maps it. Invariants: a snapshot in force has never changed;
-//! files that cannot be read or compiled change nothing but the status; nothing of this runs on
-//! a thread that answers requests.
+//! Reads the files, passes their texts to a compiler, and swaps in the result as a whole. Knows no protocol: the reader
+//! of the status maps it. Invariants: a snapshot in force never changes; files that cannot be read or compiled change
+//! only the status; none of this runs on a thread that answers requests.
 //!
 //! ```text
 //! watcher, SIGHUP, admin, timer ─► worker ─► Reloader ─► read ─► compile ─► Live ─► requests

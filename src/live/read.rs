@@ -1,9 +1,8 @@
 //! Reads the files of a policy directory, as they were at one moment.
 //!
-//! A directory may change while it is read: somebody copies files, or Kubernetes swaps a
-//! config map. So it is listed before and after; where the two differ everything is read again,
-//! a bounded number of times. Sizes are checked before a byte is read, and again while reading,
-//! because what is listed as empty may never end.
+//! A directory may change while it is read: files are copied, or Kubernetes swaps a config map. So it is listed before
+//! and after. If the two lists differ, everything is read again, a bounded number of times. Sizes are checked before a
+//! byte is read, and again while reading, because a file that is listed as empty may never end.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -54,18 +53,18 @@ pub enum Selection {
 pub struct Directory {
     /// The policies, by path.
     pub policies: Vec<PolicyFile>,
-    /// The tests, by path; empty unless they were asked for.
+    /// The tests, by path; empty unless the selection includes them.
     pub tests: Vec<PolicyFile>,
     /// Content digest of the policies, `blake3:<hex>`.
     pub digest: String,
-    /// Findings that are no errors.
+    /// Diagnostics that are not errors.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads a policy directory.
 ///
 /// # Errors
-/// Every finding, where one of them is an error: what is wrong, in which file, and what to do.
+/// Every diagnostic, if one of them is an error: the fault, the file, and the fix.
 pub fn read(root: &Path, limits: &ReadLimits, selection: Selection) -> Result<Directory, Vec<Diagnostic>> {
     read_unless_changing(root, limits, selection, &mut || ())
 }
@@ -135,7 +134,7 @@ fn read_file(found: &Found, limits: &ReadLimits, bytes_left: &mut u64) -> Result
     let size = bytes.len() as u64;
     within(found, size, limits, *bytes_left)?;
     *bytes_left = bytes_left.saturating_sub(size);
-    // What an interrupted or unfinished write leaves behind: without this a list would vanish in silence.
+    // An interrupted or unfinished write leaves an empty file. Without this check a list would vanish silently.
     if bytes.trim_ascii().is_empty() {
         return Err(finding::error(
             finding::EMPTY_FILE,
@@ -150,7 +149,7 @@ fn read_file(found: &Found, limits: &ReadLimits, bytes_left: &mut u64) -> Result
     })
 }
 
-/// Reads at most one byte more than `bytes_max`, which is how a file that is too large shows.
+/// Reads at most one byte more than `bytes_max`, to detect a file that is too large.
 fn read_bounded(path: &Path, size: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {

@@ -1,4 +1,4 @@
-//! Tests of reading a directory: every refusal, and what is passed over.
+//! Tests of reading a directory: every refusal, and every file that is skipped.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,7 +1,7 @@
-//! Loads the policy directory again and puts what it holds in force, or leaves things as they are.
+//! Reloads the policy directory: puts a new snapshot in force, or leaves the old one.
 //!
-//! A plain state machine on one thread: no timer, no watcher, no lock. Two loads never overlap,
-//! because whoever wants one goes through the thread that owns the [`Reloader`].
+//! A plain state machine on one thread: no timer, no watcher, no lock. Two loads never overlap, because every load goes
+//! through the thread that owns the [`Reloader`].
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +23,7 @@ use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity, shown};
 /// Diagnostics of one attempt that go to the log; the admin API has them all.
 const LOGGED_DIAGNOSTICS_MAX: usize = 20;
 
-/// Snapshots that wait for their last request at most; with more, the oldest is left to that request.
+/// Most snapshots that wait for their last request. Beyond that, the oldest is left to that request.
 const RETIRED_MAX: usize = 4;
 
 /// Compiles policy files; a parameter, so that reloading can be tested without real lists.
@@ -65,18 +65,18 @@ pub struct Source {
     pub directory: PathBuf,
     /// Limits on what is read.
     pub limits: ReadLimits,
-    /// What makes a snapshot of the files.
+    /// Compiles the files into a snapshot.
     pub compiler: Compiler,
 }
 
-/// What the files on disk would come to.
+/// Result of loading the files on disk.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The snapshot, with its digest and revision 0; `None` where a finding is an error.
+    /// The snapshot, with its digest and revision 0; `None` if a diagnostic is an error.
     pub snapshot: Option<Snapshot>,
-    /// Content digest of the files; `None` where they could not be read.
+    /// Content digest of the files; `None` if they could not be read.
     pub digest: Option<String>,
-    /// Every finding.
+    /// Every diagnostic.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -111,7 +111,7 @@ impl Source {
                 "this is a mistake in neglist: please report it with the files".into(),
             ));
         }
-        // On doubt the files are refused: a snapshot beside an error is not put in force.
+        // On doubt the files are refused: a snapshot that comes with an error is not put in force.
         let snapshot = snapshot
             .filter(|_| !has_errors)
             .map(|snapshot| Snapshot { digest: digest.clone().into_boxed_str(), ..snapshot });
@@ -119,20 +119,20 @@ impl Source {
     }
 }
 
-/// What the last attempt was made with.
+/// Input of the last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tried {
     /// Files with this digest.
     Files(String),
     /// Files that could not be read.
     Unreadable(Vec<Diagnostic>),
-    /// Files that did not stay as they are. Never the same twice.
+    /// Files that kept changing. They never equal a later input.
     Changing,
 }
 
-/// What was found on disk, which has to be the same a while later.
+/// State found on disk, which must be the same a while later.
 ///
-/// Its marks too: a file that is written anew again and again may be found with the same content twice, such as none.
+/// Includes the marks: a file that is rewritten again and again may be found twice with the same content, such as none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     marks: Vec<Mark>,
@@ -140,7 +140,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Returns the path of something that has changed since something else was found.
+    /// Returns the path of an entry that has changed since another state was found.
     pub(super) fn changed_since(&self, before: &Found) -> Option<PathBuf> {
         difference(&before.marks, &self.marks).map(Path::to_owned)
     }
@@ -167,10 +167,10 @@ pub struct Reloader {
     status: watch::Sender<Arc<Status>>,
     counters: Arc<Counters>,
     tried: Tried,
-    /// Findings of the snapshot in force: warnings, which are true again when its files are back.
+    /// Diagnostics of the snapshot in force: warnings, which apply again when its files are back.
     good_diagnostics: Arc<[Diagnostic]>,
-    /// Snapshots out of force that requests may still be using. They are freed here and not there,
-    /// because freeing a large one takes longer than a request may.
+    /// Snapshots out of force that requests may still be using. They are freed here and not by a request, because
+    /// freeing a large snapshot takes longer than a request may.
     retired: Vec<Arc<Snapshot>>,
 }
 
@@ -178,7 +178,7 @@ impl Reloader {
     /// Loads the policy directory for the first time.
     ///
     /// # Errors
-    /// Every finding, where the directory is refused.
+    /// Every diagnostic, if the directory is refused.
     pub fn start(source: Source, clock: Arc<dyn Clock>) -> Result<Self, Vec<Diagnostic>> {
         let stopwatch = Stopwatch::start();
         let Loaded { snapshot, digest, diagnostics } = source.load();
@@ -232,15 +232,15 @@ impl Reloader {
         &self.counters
     }
 
-    /// Returns what there is on disk that has not been tried yet.
+    /// Returns the state on disk, if it has not been tried yet.
     pub(super) fn untried(&self) -> Option<Found> {
         let marks = self.source.marks();
         let tried = Tried::of(&self.source.read());
         (tried != self.tried).then_some(Found { marks, tried })
     }
 
-    /// Reads the files as they are now and does what follows, also where they were tried before: a new snapshot, STALE, or
-    /// nothing but another status.
+    /// Reads the files as they are now, even if they were tried before, and acts on them: a new snapshot, STALE, or
+    /// only a new status.
     pub fn attempt(&mut self) -> Arc<Status> {
         let stopwatch = Stopwatch::start();
         let read = self.source.read();
@@ -248,11 +248,11 @@ impl Reloader {
         self.current()
     }
 
-    /// Does what [`Reloader::attempt`] does, but only with files that were not tried before and stay as they are: those
-    /// that were found before, where something was.
+    /// Does what [`Reloader::attempt`] does, but only with files that have not been tried and that stay unchanged:
+    /// equal to `found`, if it is given.
     ///
     /// # Errors
-    /// What was found instead, with which nothing was done.
+    /// The other state that was found; nothing was done with it.
     pub(super) fn attempt_settled(&mut self, found: Option<&Found>) -> Result<(), Found> {
         let stopwatch = Stopwatch::start();
         let marks = self.source.marks();
@@ -267,15 +267,15 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reports that the files keep changing, `last` the last of them, so that they cannot be read: what is in force goes on
-    /// serving.
+    /// Reports that the files keep changing and cannot be read; `last` is the path that changed last. The snapshot in
+    /// force goes on serving.
     pub(super) fn report_changing(&mut self, since: Duration, quiet: Duration, last: Option<&Path>) {
         let stopwatch = Stopwatch::start();
         let directory = &self.source.directory;
-        // What is watched is watched by its real path.
+        // The watcher reports real paths.
         let real = directory.canonicalize().unwrap_or_else(|_| directory.clone());
         let last = last.map(|last| last.strip_prefix(directory).or_else(|_| last.strip_prefix(&real)).unwrap_or(last));
-        // Whatever they are when they settle is news, also where it is what is in force.
+        // When the files settle they count as new, even if they equal the files in force.
         self.tried = Tried::Changing;
         self.refuse(vec![finding::never_quiet(since, quiet, last)], stopwatch);
     }

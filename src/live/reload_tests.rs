@@ -1,4 +1,4 @@
-//! Tests of loading: what comes into force, what is refused, and what changes nothing.
+//! Tests of loading: files that come into force, that are refused, and that change nothing.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn texts(reloader: &Reloader) -> Vec<String> {
     reloader.live().snapshot().codes.flows.iter().map(str::to_owned).collect()
 }
 
-/// What a comparison does with files that have settled.
+/// Does what a comparison does with settled files.
 fn compared(reloader: &mut Reloader) -> Arc<Status> {
     reloader.attempt_settled(None).unwrap();
     reloader.current()
@@ -63,7 +63,7 @@ fn bad_files_leave_the_last_good_snapshot_until_good_ones_are_back() {
     assert_eq!((stale.state, stale.revision, &stale.digest), (State::Stale, 1, &good.digest));
     assert_eq!(stale.diagnostics[0].message, "bad text");
     assert_eq!(texts(&reloader), ["one odd"]);
-    // The same bad files are not tried again, and not logged again, unless somebody asks.
+    // The same bad files are not tried or logged again, except on request.
     assert!(Arc::ptr_eq(&stale, &compared(&mut reloader)));
     assert_eq!(reloader.attempt().state, State::Stale);
     assert_eq!(reloader.counters().failures(), 2);

@@ -1,4 +1,4 @@
-//! What is in force, and what the last attempt to load came to.
+//! The snapshot in force, and the result of the last attempt to load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub enum State {
     Stale,
 }
 
-/// What is in force, and what the last attempt to load came to.
+/// The snapshot in force, and the result of the last attempt to load.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// Whether the files on disk are in force.
@@ -35,7 +35,7 @@ pub struct Status {
     pub load_time: Duration,
     /// Every edition of the snapshot in force, whatever its dates.
     pub editions: Arc<[DatedEdition]>,
-    /// Findings of the last attempt.
+    /// Diagnostics of the last attempt.
     pub diagnostics: Arc<[Diagnostic]>,
 }
 

@@ -1,9 +1,8 @@
-//! Lists a policy directory: what there is to read, and a fingerprint of it.
+//! Lists a policy directory: the files to read, and a fingerprint.
 //!
-//! Follows symbolic links, as the config maps of Kubernetes need: there every file is a link into
-//! `..data`, itself a link that is swapped. Hidden names are never entries but may be where a
-//! link leads. Every walk is bounded: in depth, in the number of entries, and by remembering the
-//! directories on the way, so that no link can lead in circles.
+//! Follows symbolic links, as Kubernetes config maps require: there every file is a link into `..data`, itself a link
+//! that is swapped. Hidden names are never entries, but a link may lead to one. Every walk is bounded: in depth, in the
+//! number of entries, and by remembering the directories on the way, so that no link can lead in circles.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -15,8 +14,8 @@ use super::finding;
 use super::read::{ReadLimits, Selection};
 use crate::policy::Diagnostic;
 
-/// Entries of any kind that are looked at for each policy file that is allowed: room for notes,
-/// directories and whatever else lies beside the lists.
+/// Entries of any kind that are allowed for each policy file: room for notes, directories and other files beside the
+/// lists.
 const ENTRIES_PER_FILE_MAX: usize = 16;
 
 /// What was found in a policy directory.
@@ -28,9 +27,9 @@ pub(super) struct Survey {
     pub(super) directories: Vec<PathBuf>,
     /// Symbolic links on the way to files and directories.
     pub(super) links: Vec<PathBuf>,
-    /// What is wrong.
+    /// The diagnostics.
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Equal for two surveys between which nothing has changed.
+    /// Equal for two surveys if nothing has changed between them.
     pub(super) fingerprint: Vec<Mark>,
 }
 
@@ -56,7 +55,7 @@ pub(super) enum Purpose {
     Test,
 }
 
-/// How one entry looked.
+/// Fingerprint of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
     path: PathBuf,
@@ -64,7 +63,7 @@ pub(super) struct Mark {
     identity: Option<Identity>,
 }
 
-/// What tells a file from every other, and from itself at another time.
+/// Distinguishes a file from every other file, and from itself at another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -88,10 +87,10 @@ impl Identity {
     }
 }
 
-/// Returns the path of an entry that looks otherwise in one fingerprint than in another, or is in one alone.
+/// Returns the path of an entry that differs between two fingerprints, or is in only one of them.
 pub(super) fn difference<'m>(before: &'m [Mark], now: &'m [Mark]) -> Option<&'m Path> {
     let only_in = |marks: &'m [Mark], others: &[Mark]| {
-        // Both are in the order of the walk: the first place where they part is that of the change.
+        // Both are in the order of the walk: the first difference is at the change.
         marks
             .iter()
             .zip(others.iter().map(Some).chain(std::iter::repeat(None)))
@@ -133,15 +132,15 @@ fn purpose(name: &str) -> Option<Purpose> {
     Some(if stem.ends_with("_test") { Purpose::Test } else { Purpose::Policy })
 }
 
-/// Says whether an entry of a policy directory is one that a server reads. What else lies there may change as it likes.
-/// Directories that are gone by now, and links to them, are known from the last survey.
+/// Says whether a server may read an entry of a policy directory. Any other entry may change freely. Directories that
+/// are gone by now, and links to them, are known from the last survey.
 pub(super) fn may_matter(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return true };
     let name = name.to_string_lossy();
     !name.starts_with('.') && is_read(&name, path.is_symlink(), &fs::metadata(path), Selection::Policies)
 }
 
-/// Says whether an entry is read, or would be if it could be: directories, and files of the purpose that is asked for.
+/// Says whether an entry is read, or would be if it were readable: directories, and files of the requested purpose.
 fn is_read(name: &str, is_link: bool, metadata: &io::Result<Metadata>, selection: Selection) -> bool {
     let is_selected = match purpose(name) {
         Some(Purpose::Policy) => true,
@@ -150,7 +149,8 @@ fn is_read(name: &str, is_link: bool, metadata: &io::Result<Metadata>, selection
     };
     match metadata {
         Ok(metadata) => metadata.is_dir() || is_selected,
-        // A link without a dot in its name may have led to a directory; what is gone since it was listed has not.
+        // A name without a dot may be that of a directory, unless it has been deleted since the listing. A link may
+        // have led to one.
         Err(error) => is_selected || !name.contains('.') && (is_link || error.kind() != io::ErrorKind::NotFound),
     }
 }
@@ -200,7 +200,7 @@ impl Walk<'_> {
         self.ancestors.pop();
     }
 
-    /// Returns the names in a directory, in ascending order, but for hidden ones.
+    /// Returns the names in a directory, in ascending order, without hidden names.
     fn names(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(path)? {
@@ -260,7 +260,7 @@ impl Walk<'_> {
         self.survey.files.push(Found { relative, path, size: metadata.len(), purpose });
     }
 
-    /// Warns of a file that is ignored although its name is nearly that of a policy file.
+    /// Warns about an ignored file whose name is nearly that of a policy file.
     fn ignored(&mut self, relative: &str) {
         let lower = relative.to_lowercase();
         if purpose(&lower).is_some() {
@@ -273,7 +273,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Reports an entry that cannot be looked at and may have been part of the policies.
+    /// Reports an entry that cannot be read and may have been part of the policies.
     fn lost(&mut self, relative: &str, leads_to: Option<&Path>, error: &io::Error) {
         let Some(leads_to) = leads_to else { return self.report(finding::unreadable(relative, error)) };
         let (code, message) = match error.kind() {
@@ -281,7 +281,7 @@ impl Walk<'_> {
                 (finding::DANGLING_LINK, format!("the link leads to `{}`, which does not exist", leads_to.display()))
             }
             io::ErrorKind::PermissionDenied => return self.report(finding::unreadable(relative, error)),
-            // What remains is a chain of links that never ends, for which `ErrorKind` has no stable name.
+            // The remaining case is an endless chain of links, for which `ErrorKind` has no stable name.
             _ => {
                 (finding::LINK_LOOP, format!("cannot follow the link to `{}`: it leads in circles", leads_to.display()))
             }
@@ -307,7 +307,7 @@ impl Walk<'_> {
         self.survey.fingerprint.push(Mark { path: path.to_owned(), leads_to, identity });
     }
 
-    /// Puts the files in order and holds the whole against the limits.
+    /// Sorts the files and checks the totals against the limits.
     fn finish(mut self) -> Survey {
         self.survey.files.sort_by(|a, b| a.relative.as_bytes().cmp(b.relative.as_bytes()));
         if self.entries_left == 0 {

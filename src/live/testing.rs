@@ -107,7 +107,7 @@ impl Workspace {
         fs::write(path, text).unwrap();
     }
 
-    /// Puts a file into the policy directory in one step, so that nobody sees half of it.
+    /// Puts a file into the policy directory in one step, so that a reader never sees half of it.
     pub(crate) fn replace(&self, relative: &str, text: &str) {
         let aside = self.root.path().join("aside");
         fs::write(&aside, text).unwrap();

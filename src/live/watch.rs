@@ -1,10 +1,9 @@
 //! Notices changes of a policy directory.
 //!
-//! Only makes reloading quick: what no watch can promise (network file systems, exhausted
-//! inotify limits, a parent of a parent that is replaced) the periodic comparison finds. Every
-//! directory is watched by its real path, so that each event has one name whatever links lead
-//! there; a change of directories is met by a whole new watcher, because a watch on a directory
-//! that was deleted and created again is silently dead.
+//! A watch only makes reloading fast. The periodic comparison finds the changes that a watch may miss (network file
+//! systems, exhausted inotify limits, a replaced parent of a parent). Every directory is watched by its real path, so
+//! that each event has one name whatever links lead there. A change of directories needs a new watcher, because a watch
+//! on a directory that was deleted and created again is silently dead.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,10 +15,10 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use super::read::{ReadLimits, Selection};
 use super::survey::{may_matter, survey};
 
-/// Links that are followed from one path on; the kernel follows no more than 40.
+/// Most links that are followed from one path; the kernel follows at most 40.
 const HOPS_MAX: usize = 40;
 
-/// What has to be watched to notice every change of a policy directory.
+/// Everything that must be watched to notice every change of a policy directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WatchSet {
     /// Directories of which every entry matters.
@@ -29,7 +28,7 @@ pub struct WatchSet {
 }
 
 impl WatchSet {
-    /// Returns what has to be watched for a policy directory as it is now.
+    /// Returns the watch set of a policy directory as it is now.
     pub fn of(root: &Path, limits: &ReadLimits) -> Self {
         let found = survey(root, limits, Selection::Policies);
         let mut set = WatchSet::default();
@@ -42,8 +41,8 @@ impl WatchSet {
         set
     }
 
-    /// Returns what an event says of the policies: `None` where it does not concern them, and the path that changed where
-    /// it names one.
+    /// Says whether an event concerns the policies: `None` if it does not, otherwise the path that changed, if the
+    /// event names one.
     pub fn concerned(&self, event: &notify::Event) -> Option<Option<PathBuf>> {
         let by_reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
         let concerned = |path: &PathBuf| {
@@ -58,7 +57,7 @@ impl WatchSet {
         (event.need_rescan() || event.paths.is_empty() || path.is_some()).then_some(path)
     }
 
-    /// Adds a path, every link on the way there, and what those lead to.
+    /// Adds a path, every link on the way there, and the targets of those links.
     fn add_path(&mut self, path: &Path) {
         let mut pending = vec![std::path::absolute(path).unwrap_or_else(|_| path.to_owned())];
         for _ in 0..HOPS_MAX {
@@ -75,7 +74,7 @@ impl WatchSet {
         }
     }
 
-    /// Returns every directory that a watch has to be put on.
+    /// Returns every directory that needs a watch.
     fn watched(&self) -> BTreeSet<&Path> {
         let parents = self.names.iter().filter_map(|name| name.parent());
         self.directories.iter().map(PathBuf::as_path).chain(parents).collect()
@@ -87,7 +86,7 @@ fn real(path: &Path) -> Option<PathBuf> {
     Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
 }
 
-/// Watches what has to be watched; stops when it is dropped.
+/// A running watch; stops when it is dropped.
 #[derive(Debug)]
 pub struct FileWatch {
     _watcher: RecommendedWatcher,
@@ -97,12 +96,12 @@ impl FileWatch {
     /// Starts watching. `changed` is called on a thread of the watcher, with the path where it is known, and must be quick.
     ///
     /// # Errors
-    /// Where the operating system does not watch: no inotify, or its limits are used up. What is
-    /// gone by now is no error; its parent tells when it comes back.
+    /// If the operating system does not watch: no inotify, or its limits are used up. A directory that is gone by now
+    /// is not an error; its parent reports when it comes back.
     pub fn start(set: &WatchSet, changed: impl Fn(Option<PathBuf>) + Send + 'static) -> Result<Self, notify::Error> {
         let filter = set.clone();
         let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
-            // An error means that something was missed: better look than trust.
+            // An error means that an event was missed: check rather than trust.
             if let Some(path) = event.map_or(Some(None), |event| filter.concerned(&event)) {
                 changed(path);
             }

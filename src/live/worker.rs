@@ -24,48 +24,48 @@ use super::watch::{FileWatch, WatchSet};
 use crate::domain::clock::Clock;
 use crate::policy::Diagnostic;
 
-/// Requests to the thread that may wait; more are refused.
+/// Most commands that wait for the thread; further ones are refused.
 const COMMANDS_MAX: usize = 64;
-/// Pause between two looks at snapshots out of force that requests still use.
+/// Pause between two checks of snapshots out of force that requests still use.
 const RETIRED_PAUSE: Duration = Duration::from_millis(20);
-/// Directories that appear while they are being watched are looked for so many times in a row.
+/// Most rounds of a search for directories that appear while watches are set up.
 const WATCH_ROUNDS_MAX: u32 = 8;
 /// The compiler may nest as deeply as the limit on YAML allows.
 const STACK_BYTES: usize = 16 << 20;
 
-/// When the policy directory is looked at.
+/// When the policy directory is checked.
 #[derive(Debug, Clone)]
 pub struct Timing {
     /// Time between two comparisons of the content.
     pub poll_interval: Duration,
-    /// Quiet time: how long files have to stay as they are before they are read.
+    /// Quiet time: how long files must stay unchanged before they are read.
     pub debounce: Duration,
-    /// How long files may go on changing before the policies in force are reported as stale. They are waited for all
-    /// the same.
+    /// How long files may keep changing before the policies in force are reported as stale. The wait goes on all the
+    /// same.
     pub changing_max: Duration,
-    /// Whether changes of files are watched for.
+    /// Whether file changes are watched.
     pub watching: Watching,
 }
 
-/// Whether changes of files are watched for.
+/// Whether file changes are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watching {
-    /// They are, where the operating system can.
+    /// They are, if the operating system can.
     On,
-    /// The comparison alone has to do.
+    /// They are not: only the periodic comparison notices changes.
     Off,
 }
 
-/// What the files on disk would come to.
+/// Result of loading the files on disk, without putting it in force.
 #[derive(Debug, Clone)]
 pub struct Validation {
-    /// Every finding.
+    /// Every diagnostic.
     pub diagnostics: Vec<Diagnostic>,
-    /// Digest that would be in force; `None` where a finding is an error.
+    /// Digest that would be in force; `None` if a diagnostic is an error.
     pub digest: Option<String>,
 }
 
-/// The reload thread does not answer: too much waits for it, or it has stopped.
+/// The reload thread does not answer: its queue is full, or it has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reload thread is busy or has stopped; try again later")]
 pub struct Unavailable;
@@ -75,7 +75,7 @@ pub struct Unavailable;
 pub enum StartError {
     /// The directory was refused.
     Refused(Vec<Diagnostic>),
-    /// The operating system gave no thread.
+    /// The operating system could not create a thread.
     Thread(io::Error),
 }
 
@@ -107,10 +107,10 @@ impl Policies {
     /// Loads the policy directory and begins to keep it up to date. Blocks while it loads.
     ///
     /// # Errors
-    /// Where the directory is refused, with every finding, or there is no thread to be had.
+    /// If the directory is refused, with every diagnostic, or if no thread can be created.
     pub fn start(source: Source, timing: Timing, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let (started, start) = sync_channel(1);
-        // The first load is made on the thread too: only there is the stack deep enough.
+        // The first load is made on the thread too: only its stack is deep enough.
         thread::Builder::new()
             .name("policy-reload".to_owned())
             .stack_size(STACK_BYTES)
@@ -154,7 +154,7 @@ impl Policies {
     /// Asks for a reload and does not wait for it: SIGHUP.
     ///
     /// # Errors
-    /// Where too much waits for the reload thread already.
+    /// If the queue of the reload thread is full, or it has stopped.
     pub fn request_reload(&self) -> Result<(), Unavailable> {
         self.send(Command::Reload(None))
     }
@@ -162,7 +162,7 @@ impl Policies {
     /// Reads the policy directory now; returns when the new snapshot serves or was refused.
     ///
     /// # Errors
-    /// Where the reload thread is busy or has stopped.
+    /// If the reload thread is busy or has stopped.
     pub async fn reload(&self) -> Result<Arc<Status>, Unavailable> {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Reload(Some(answer)))?;
@@ -172,7 +172,7 @@ impl Policies {
     /// Reads and compiles the policy directory without putting it in force.
     ///
     /// # Errors
-    /// Where the reload thread is busy or has stopped.
+    /// If the reload thread is busy or has stopped.
     pub async fn validate(&self) -> Result<Validation, Unavailable> {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Validate(answer))?;
@@ -192,17 +192,17 @@ impl Drop for Policies {
     }
 }
 
-/// Files that have changed and may go on changing: they are read only when they stay as they are for the quiet time,
-/// because half a directory may well be valid. However long that takes, half a directory is not read; past a limit the
-/// wait is reported.
+/// Files that have changed and may still be changing. They are read only after they have stayed unchanged for the quiet
+/// time, because half a directory may well be valid. Half a directory is never read, however long the wait; past a
+/// limit the wait is reported.
 #[derive(Debug)]
 struct Settling {
     since_first: Stopwatch,
     since_last: Stopwatch,
     /// Whether the wait has been reported.
     reported: bool,
-    /// What a comparison found, which has to be the same a while later. A watch tells of changes
-    /// by itself, so what it noticed needs no second look.
+    /// State found by a comparison, which must be the same a while later. A watch reports changes by itself, so a
+    /// change that it noticed needs no second look.
     found: Option<Found>,
     /// The path that changed last, where it is known.
     last: Option<PathBuf>,
@@ -222,7 +222,7 @@ impl Settling {
         timing.debounce.saturating_sub(self.since_last.elapsed())
     }
 
-    /// Returns the time until something has to be done: the files may be read, or the wait has to be reported.
+    /// Returns the time until the next action: reading the files, or reporting the wait.
     fn wait(&self, timing: &Timing) -> Duration {
         let settled_in = self.settled_in(timing);
         if self.reported {
@@ -231,7 +231,7 @@ impl Settling {
         settled_in.min(timing.changing_max.saturating_sub(self.since_first.elapsed()))
     }
 
-    /// Says whether the files have changed for so long without a quiet time that it has to be reported now.
+    /// Says whether the files have kept changing, without a quiet time, for so long that it must be reported now.
     fn is_to_be_reported(&self, timing: &Timing) -> bool {
         !self.reported && timing.changing_max <= self.since_first.elapsed() && !self.settled_in(timing).is_zero()
     }
@@ -280,7 +280,7 @@ impl Worker {
         (policies, worker)
     }
 
-    /// Runs; a panic ends the thread but not in silence. The snapshot in force goes on serving.
+    /// Runs; a panic ends the thread and is logged. The snapshot in force goes on serving.
     fn run_or_complain(self) {
         if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
             tracing::error!("the reload thread failed: policies are no longer read until the server is started again");
@@ -288,7 +288,7 @@ impl Worker {
     }
 
     fn run(mut self) {
-        // Whatever changed between the first load and the first watch is found here.
+        // Changes between the first load and the first watch are found here.
         self.watch_anew();
         let mut settling = self.compare();
         let mut since_comparison = Stopwatch::start();
@@ -313,7 +313,7 @@ impl Worker {
                 Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Reload(answer)) => {
                     self.reload(answer);
-                    // What changes from here on is a change of its own.
+                    // A change from here on is a new change.
                     settling = None;
                 }
                 Ok(Command::Validate(answer)) => self.validate(answer),
@@ -333,9 +333,9 @@ impl Worker {
         }
     }
 
-    /// Reads files that stay as they are; returns what goes on changing.
+    /// Reads files that stay unchanged; returns files that keep changing.
     fn settled(&mut self, settling: Settling) -> Option<Settling> {
-        // Watched first and read then, so that nothing falls between the two.
+        // Watches first and reads then, so that no change is missed between the two.
         self.watch_anew();
         let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
         let last = settling.found.as_ref().and_then(|before| instead.changed_since(before));
@@ -343,7 +343,7 @@ impl Worker {
         Some(Settling::changed_again(Some(settling), found, last))
     }
 
-    /// Looks whether the files are others than those that were tried.
+    /// Checks whether the files differ from those that were tried.
     fn compare(&mut self) -> Option<Settling> {
         self.watch_if_changed();
         self.reloader.untried().map(|found| Settling::changed_again(None, Some(found), None))
@@ -353,7 +353,7 @@ impl Worker {
         self.watch_if_changed();
         let status = self.reloader.attempt();
         if let Some(answer) = answer {
-            // Whoever asked may have gone; the reload stands.
+            // The caller may have gone; the reload stands.
             let _ = answer.send(status);
         }
     }
@@ -374,10 +374,10 @@ impl Worker {
         WatchSet::of(&source.directory, &source.limits)
     }
 
-    /// Watches what there is to watch now.
+    /// Sets the watches for the directory as it is now.
     ///
-    /// A directory that appears after the survey and before its parent is watched gives no event;
-    /// so there is a second survey, and only when both agree nothing can appear unnoticed.
+    /// A directory that appears after the survey and before its parent is watched gives no event. So there is a second
+    /// survey, and only if both agree can nothing appear unnoticed.
     fn watch_anew(&mut self) {
         if self.timing.watching == Watching::Off {
             return;
@@ -389,7 +389,7 @@ impl Worker {
                 return;
             }
         }
-        // Too much is going on to keep up with: once more when it has settled.
+        // Too many changes to keep up with: repeat when they have settled.
         self.dirty.store(true, Ordering::Release);
     }
 

@@ -1,4 +1,4 @@
-//! Tests of the reload thread: every style of changing files, and how old snapshots go.
+//! Tests of the reload thread: every way of changing files, and how old snapshots are freed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use crate::live::status::State;
 use crate::live::testing::{Workspace, clock, eventually, source};
 use crate::policy::PolicyFile;
 
-/// So long that a test which passes cannot have waited for it.
+/// So long that a passing test cannot have waited for it.
 const NEVER: Duration = Duration::from_hours(1);
 
 fn watching(workspace: &Workspace) -> Policies {
@@ -36,13 +36,13 @@ fn serves(policies: &Policies, expected: &[&str]) {
     });
 }
 
-/// Runs a change in every way of noticing it.
+/// Runs a change with every way of noticing it.
 #[track_caller]
 fn check(files: &[(&str, &str)], change: impl Fn(&Workspace), expected: &[&str]) {
     for start in [watching, polling] {
         let workspace = Workspace::with(files);
         let policies = start(&workspace);
-        // The watch stands once the thread has answered.
+        // The watch is in place once the thread has answered.
         futures_block(policies.validate()).unwrap();
         change(&workspace);
         serves(&policies, expected);
@@ -310,11 +310,11 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
         let message = &status.diagnostics[0].message;
         assert!(message.contains("`a.yaml` changed last") && message.contains("最后变动的是 `a.yaml`"), "{message}");
         assert_eq!((status.revision, texts(&policies)), (1, vec!["one".to_owned(), "b".to_owned()]));
-        // Longer than another limit: it is said once, and nothing of it is read.
+        // Longer than another limit: the wait is reported once, and nothing is read.
         thread::sleep(2 * changing_max);
         assert_eq!((policies.counters().failures(), policies.status().revision), (1, 1), "{watching:?}");
         drop(restless);
-        // What they are in the end may be what is in force.
+        // The final files may equal those in force.
         workspace.write("a.yaml", "one");
         eventually("current", || policies.status().state == State::Current);
         assert_eq!((policies.status().revision, policies.status().diagnostics.len()), (1, 0), "{watching:?}");

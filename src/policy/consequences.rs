@@ -1,10 +1,10 @@
-//! Leaves out findings that only follow from others, and says of the rest where a look-alike is the reason.
+//! Drops diagnostics that only follow from others, and explains the rest where a look-alike character is the cause.
 //!
-//! A file or a record that cannot be read takes its codes with it, and everything that refers
-//! to them would be reported too: one slip, thirty findings. What is left out here comes back,
-//! where it is real, as soon as the cause is mended; there is always an error that remains.
+//! A file or record that cannot be read takes its codes with it, and every reference to them would be reported too: one
+//! slip, thirty diagnostics. A diagnostic that is dropped here and is real comes back as soon as the cause is fixed; at
+//! least one error always remains.
 //!
-//! Runs on every reload, on whatever somebody wrote: each text is looked at once.
+//! Runs on every reload, on arbitrary input: each text is read once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,15 +12,15 @@ use super::diagnostic::{self, Diagnostic};
 use super::source::Document;
 use super::{PolicyFile, SourceFile, lookalikes};
 
-/// A reference that leads nowhere.
+/// A dangling reference.
 const DANGLING: &str = "P011";
 /// No national list.
 const NO_NATIONAL_LIST: &str = "P016";
 
-/// Removes findings that follow from files and records that could not be read, and explains what remains. To be called
-/// once, when everything has been found.
+/// Removes diagnostics that follow from unreadable files and records, and explains those that remain. Call it once,
+/// after every other diagnostic has been found.
 ///
-/// `files` are those that `sources` were read from.
+/// `files` are the files that `sources` were read from.
 pub fn remove(files: &[PolicyFile], sources: &[&[SourceFile]], diagnostics: &mut Vec<Diagnostic>) {
     if !diagnostic::has_errors(diagnostics) {
         return;
@@ -34,14 +34,14 @@ pub fn remove(files: &[PolicyFile], sources: &[&[SourceFile]], diagnostics: &mut
     };
     let (mut following, kept): (Vec<_>, Vec<_>) = std::mem::take(diagnostics).into_iter().partition(follows);
     *diagnostics = kept;
-    // Whatever the reasoning above is worth: policies with errors must not come out without one.
+    // Fallback for a mistake in the rules above: policies with errors must always keep an error.
     if !diagnostic::has_errors(diagnostics) {
         diagnostics.append(&mut following);
     }
     lookalikes::explain(&texts, diagnostics);
 }
 
-/// What is there and could not be read.
+/// Files and records that exist and could not be read.
 struct Lost<'s> {
     has_file: bool,
     codes: HashSet<&'s str>,
@@ -58,7 +58,7 @@ impl<'s> Lost<'s> {
         }
         for source in sources() {
             lost.codes.extend(source.lost.iter().map(AsRef::as_ref));
-            // A list that cannot be compiled, for instance because its zone is unknown, is there all the same.
+            // A list that does not compile, for instance because its zone is unknown, exists all the same.
             if let Document::Zone(list) = &source.document {
                 lost.codes.insert(&list.id.value.0);
             }
@@ -73,7 +73,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// Returns the word that a finding points at.
+/// Returns the word at the place of a diagnostic.
 fn referred<'f>(texts: &HashMap<&str, &'f str>, diagnostic: &Diagnostic) -> Option<&'f str> {
     let span = diagnostic.span?;
     let text = texts.get(diagnostic.file.as_str())?;
@@ -108,7 +108,7 @@ mod tests {
         // A record: its code is known, and the other reference is still reported.
         let record = CODES.replace("en: port", "xx: port");
         assert_eq!(messages(&record)[1..], ["the key `en` is missing", "unknown key `xx`", "unknown zone `haven`"]);
-        // A file: neither is a national list missed that may have stood in it.
+        // A file: no national list is reported as missing either, because the file may have contained it.
         let file = CODES.replace("}}", "}");
         assert_eq!(messages(&file), ["a bracket is opened here and never closed", "unknown zone `haven`"]);
         assert_eq!(messages(&format!("{file}# haven\n")).len(), 1);
@@ -132,7 +132,7 @@ mod tests {
         assert!(one.starts_with("P003 a space is missing after `:`: write `general: 40000`"), "{one}");
         let [one] = found("{general: 0, sensitive: 0, specially_sensitive: 0}", "general:40000").try_into().unwrap();
         assert!(one.starts_with("P002 a space is missing after `:`"), "{one}");
-        // What is missing all the same is still said.
+        // A key that is really missing is still reported.
         assert_eq!(found("general: 0, sensitive: 0", "general：40000").len(), 2);
         let [one] = found("zones:", "kinds: 无\n    zones:").try_into().unwrap();
         assert!(one.starts_with("P002 write `[]` in place of `无`"), "{one}");

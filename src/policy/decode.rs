@@ -1,8 +1,8 @@
-//! Typed reading of a tree of values, which goes on after each finding.
+//! Typed decoding of a tree of values, which continues after each diagnostic.
 //!
-//! A type of the file format says with [`Decode`] how it is read and, with the same
-//! declaration, what its JSON Schema is, so that the two cannot drift apart. The macros
-//! `record!` and `words!` write both for mappings and for enumerations of words.
+//! A type of the file format implements [`Decode`], which reads it and gives its JSON Schema from the same declaration,
+//! so that the two cannot drift apart. The macros `record!` and `words!` implement it for mappings and for enumerations
+//! of words.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,32 +10,32 @@ use super::diagnostic::{Diagnostic, Severity, Span};
 use super::suggest;
 use super::yaml::{Node, Value};
 
-/// Something that can be read from a policy file.
+/// A type that can be read from a policy file.
 pub trait Decode: Sized {
-    /// Reads a value; `None` where it was reported why it cannot be read.
+    /// Reads a value; `None` if a diagnostic says why it cannot be read.
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
 
-    /// Returns what an absent key stands for; `None`: the key is required.
+    /// Returns the value of an absent key; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Returns the JSON Schema; named types are put under `$defs` once.
+    /// Returns the JSON Schema. Named types are added to `$defs` once.
     fn schema(defs: &mut Map<String, Json>) -> Json;
 }
 
-/// The file that is being read, and what was found in it.
+/// The file being read, and the results so far.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The file, relative to the policy directory.
     pub file: &'a str,
-    /// What was found so far.
+    /// Diagnostics so far.
     pub diagnostics: &'a mut Vec<Diagnostic>,
-    /// Names of sources that the file refers to, and where.
+    /// Names of sources that the file refers to, and their places.
     pub sources: Vec<(Box<str>, Span)>,
-    /// Where the file says `unknown`.
+    /// Places where the file says `unknown`.
     pub unknown: Vec<Span>,
-    /// Codes and ids of records that could not be read. A reference to one is not wrong.
+    /// Codes and ids of records that could not be read. A reference to one of them is not an error.
     pub lost: Vec<Box<str>>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Context<'a> {
         Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new(), lost: Vec::new() }
     }
 
-    /// Reports something that somebody should look at.
+    /// Reports something that the author of the file should check.
     pub fn warning(&mut self, code: &'static str, span: Span, message: String, help: impl Into<Option<String>>) {
         let (file, help) = (self.file.to_owned(), help.into());
         let span = Some(span);
@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
         self.diagnostics.push(Diagnostic { code, severity: Severity::Error, file, span, message, help });
     }
 
-    /// Reports a value of the wrong kind.
+    /// Reports a value of the wrong type.
     pub fn wrong_kind<T>(&mut self, node: &Node, wanted: &str, help: impl Into<Option<String>>) -> Option<T> {
         let message = match &node.value {
             Value::Text(text) => format!("expected {wanted}, found `{}`", clip(text)),
@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Returns at most the first 60 characters of what a user wrote, on one line.
+/// Returns the first 60 characters of a user's text at most, on one line.
 pub fn clip(text: &str) -> String {
     let mut short: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if short.len() < text.len() {
@@ -86,25 +86,25 @@ pub fn clip(text: &str) -> String {
     short
 }
 
-/// Returns "did you mean" for the word among `known` that is nearest to `word`.
+/// Returns "did you mean" with the word of `known` that is nearest to `word`.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let slips_max = (word.chars().count() / 3).clamp(1, 4);
     let nearest = known.into_iter().map(|candidate| (strsim::osa_distance(candidate, word), candidate)).min()?;
     (nearest.0 <= slips_max).then(|| format!("did you mean `{}`?", nearest.1))
 }
 
-/// The entries of a mapping, handed out key by key.
+/// The entries of a mapping, taken key by key.
 #[derive(Debug)]
 pub struct Fields<'n> {
     node: &'n Node,
     entries: Vec<(&'n str, &'n Node)>,
     complete: bool,
-    /// Keys that stand within unknown ones: that they are missing only follows.
+    /// Keys that an unknown key contains. That they are missing is only a consequence.
     swallowed: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
-    /// Opens a mapping and reports keys that are unknown or stand twice.
+    /// Opens a mapping; reports unknown and duplicate keys.
     pub fn open(node: &'n Node, keys: &[&'static str], cx: &mut Context<'_>) -> Option<Self> {
         let Value::Map(pairs) = &node.value else {
             let spaced = word(node).and_then(|text| suggest::missing_space(text, keys));
@@ -131,7 +131,7 @@ impl<'n> Fields<'n> {
         Some(Self { node, entries, complete, swallowed })
     }
 
-    /// Reads the value of a key; reports a required one that is absent.
+    /// Reads the value of a key; reports a required key that is absent.
     pub fn take<T: Decode>(&mut self, key: &str, cx: &mut Context<'_>) -> Option<T> {
         let found = match self.entries.iter().find(|(name, _)| *name == key) {
             Some((_, node)) => T::decode(node, cx),
@@ -149,7 +149,7 @@ impl<'n> Fields<'n> {
         found
     }
 
-    /// Says whether every key was known, stood once, and could be read. Remembers the record otherwise.
+    /// Says whether every key was known, unique and readable. Remembers the record otherwise.
     pub fn is_complete(&self, cx: &mut Context<'_>) -> bool {
         if !self.complete {
             cx.lose(self.node);
@@ -166,10 +166,10 @@ fn help_for_key(name: &str, keys: &[&str]) -> String {
     near.unwrap_or_else(|| format!("the keys here are: {}", keys.join(", ")))
 }
 
-/// Declares a mapping of the file format: a struct, how it is read, and its JSON Schema.
+/// Declares a mapping of the file format: a struct, its decoder, and its JSON Schema.
 ///
-/// A key is named like its field, or as the text in brackets says. A field is required unless
-/// its type says what its absence stands for.
+/// A key is named like its field, or like the string in brackets. A field is required unless its type has a value for
+/// an absent key.
 macro_rules! record {
     ($(
         $(#[$doc:meta])*
@@ -229,7 +229,7 @@ macro_rules! record {
     )*};
 }
 
-/// The key of a field: its name, or the text in brackets.
+/// The key of a field: its name, or the string in brackets.
 macro_rules! key {
     ($field:ident) => {
         stringify!($field)
@@ -239,7 +239,7 @@ macro_rules! key {
     };
 }
 
-/// Declares an enumeration of words: an enum, how it is read, and its JSON Schema.
+/// Declares an enumeration of words: an enum, its decoder, and its JSON Schema.
 macro_rules! words {
     ($(
         $(#[$doc:meta])*
@@ -293,7 +293,7 @@ pub fn word(node: &Node) -> Option<&str> {
     }
 }
 
-/// Reports a word that is none of those that may stand here.
+/// Reports a word that is not among the words allowed here.
 pub fn unknown_word<T>(node: &Node, words: &[&str], cx: &mut Context<'_>) -> Option<T> {
     let choice = format!("one of {}", words.join(", "));
     let is_yes_or_no = words.contains(&"yes") && words.contains(&"no");
@@ -351,12 +351,12 @@ impl<T: Decode> Decode for Box<T> {
     }
 }
 
-/// A list; absent: empty. A key without a value is no list. An element that cannot be read is reported and left out.
+/// A list; absent: empty. A key without a value is not a list. An element that cannot be read is reported and left out.
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Seq(nodes) => Some(nodes.iter().filter_map(|node| T::decode(node, cx)).collect()),
-            // A list that was taken out, or is still to be written, is not one without elements.
+            // A list that was deleted, or is still to be written, is not an empty list.
             Value::Null => cx.wrong_kind(node, "a list", "write `[]` where there is none / 没有时请写 `[]`".to_owned()),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_) => {
                 let help = match &node.value {

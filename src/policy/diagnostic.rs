@@ -1,20 +1,20 @@
-//! Findings in policy files: a value, not an error, because there may be many in one run.
+//! Diagnostics of policy files. A diagnostic is a value, not an error, because one run may produce many.
 
 use std::borrow::Cow;
 
-/// How grave a finding is.
+/// How severe a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The policies are refused.
     Error,
-    /// The policies are in force, but somebody should look.
+    /// The policies are in force, but the operator should check them.
     Warning,
-    /// Worth knowing.
+    /// Information only.
     Note,
 }
 
 impl Severity {
-    /// Returns the word for the severity.
+    /// Returns the name of the severity.
     pub const fn name(self) -> &'static str {
         match self {
             Severity::Error => "error",
@@ -24,7 +24,7 @@ impl Severity {
     }
 }
 
-/// Where in a file a finding is.
+/// Place of a diagnostic in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// Line, from 1.
@@ -37,25 +37,25 @@ pub struct Span {
     pub length: u32,
 }
 
-/// One finding.
+/// One diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Stable code, such as `P012`.
     pub code: &'static str,
-    /// How grave it is.
+    /// How severe it is.
     pub severity: Severity,
-    /// File, relative to the policy directory; empty where it concerns the directory.
+    /// File, relative to the policy directory; empty if it concerns the directory.
     pub file: String,
-    /// Where in the file; `None` where it concerns the whole file.
+    /// Place in the file; `None` if it concerns the whole file.
     pub span: Option<Span>,
-    /// What is wrong: one line, lower case, no full stop.
+    /// The fault: one line, lower case, no full stop.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
-/// Returns a name or a text as it can be shown: characters that end a line, move a cursor or are not seen are escaped, so
-/// that the name of a file writes no line of its own.
+/// Returns a name or a text in a form that is safe to show. Characters that end a line, move the cursor or are not
+/// visible are escaped, so that the name of a file cannot write a line of its own.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -85,7 +85,7 @@ fn is_unseen(character: char) -> bool {
         )
 }
 
-/// Puts errors first, then orders by file and place.
+/// Sorts diagnostics: errors first, then by file and place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|a, b| {
         let key = |d: &Diagnostic| (d.severity, d.span, d.code);
@@ -93,7 +93,7 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
-/// Says whether any finding is an error.
+/// Says whether any diagnostic is an error.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }

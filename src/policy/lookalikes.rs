@@ -1,15 +1,15 @@
-//! Characters that look like those of the format and are others: what an input method types in Chinese mode, and blanks
-//! that nobody sees.
+//! Characters that look like characters of the format but are others: those that an input method types in Chinese mode,
+//! and blanks that are not visible.
 //!
-//! They are right within a text. Where something cannot be read because of one, this names the character, its place
-//! and what to type instead: an editor shows no difference.
+//! They are correct inside texts. If something cannot be read because of one, the diagnostic names the character, its
+//! place and the replacement, because an editor shows no difference.
 
 use std::collections::HashMap;
 
 use super::decode::clip;
 use super::diagnostic::{Diagnostic, Span};
 
-/// A character, what it is called, and what the format has in its place; nothing where it has to be deleted.
+/// A character, its name, and its replacement in the format; no replacement if it must be deleted.
 struct Lookalike {
     character: char,
     en: &'static str,
@@ -17,7 +17,7 @@ struct Lookalike {
     instead: Option<char>,
 }
 
-/// What is called by name. The other full-width forms of ASCII, and other blanks, follow from their numbers.
+/// Characters with a name of their own. Other full-width forms of ASCII, and other blanks, follow from their numbers.
 const NAMED: &[(char, &str, &str, char)] = &[
     ('：', "a full-width colon", "全角冒号", ':'),
     ('，', "a full-width comma", "全角逗号", ','),
@@ -50,7 +50,7 @@ impl Lookalike {
             return Some(Self { character, en, zh, instead: Some(*instead) });
         }
         match character {
-            // The full-width forms of `!` to `~` stand in the order of ASCII.
+            // The full-width forms of `!` to `~` have the order of ASCII.
             '\u{ff01}'..='\u{ff5e}' => {
                 let instead = char::from_u32(u32::from(character) - 0xfee0);
                 Some(Self { character, en: "a full-width character", zh: "全角字符", instead })
@@ -70,23 +70,23 @@ impl Lookalike {
     }
 }
 
-/// Returns a text with the characters of the format in place of those that look like them.
+/// Returns a text with each look-alike replaced by the character of the format.
 pub(super) fn corrected(text: &str) -> String {
     text.chars()
         .filter_map(|character| Lookalike::of(character).map_or(Some(character), |found| found.instead))
         .collect()
 }
 
-/// Returns a word without the full stop of a sentence behind it: no word of the format ends with one.
+/// Returns a word without a full stop at its end: no word of the format ends with one.
 pub(super) fn without_full_stop(word: &str) -> &str {
     word.trim_end_matches(|character| {
         character == '。' || Lookalike::of(character).is_some_and(|found| found.is_blank())
     })
 }
 
-/// Says of findings in a text where a character that looks like another is the reason.
+/// Adds an explanation to each diagnostic in a text whose cause is a look-alike.
 ///
-/// Once only: what is explained points at the character.
+/// Call it once: an explained diagnostic points at the character.
 pub(super) fn explain(texts: &HashMap<&str, &str>, diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics {
         let Some(text) = texts.get(diagnostic.file.as_str()) else { continue };
@@ -94,7 +94,7 @@ pub(super) fn explain(texts: &HashMap<&str, &str>, diagnostics: &mut [Diagnostic
         let place = match diagnostic.code {
             "P001" => in_lines(text, span),
             "P002" | "P003" | "P006" | "P007" | "P011" => in_scalar(text, span),
-            // The whole last line, which has nothing but the characters of the format.
+            // The whole last line, which contains only characters of the format.
             "P050" => in_line(text, span),
             _ => None,
         };
@@ -104,7 +104,7 @@ pub(super) fn explain(texts: &HashMap<&str, &str>, diagnostics: &mut [Diagnostic
     }
 }
 
-/// Names the character, and says what to type or, in a word or key, what to write as a whole.
+/// Names the character and its replacement or, for a word or key, the whole corrected form.
 fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) {
     let Some(found) = text.get(place..).and_then(|rest| Lookalike::of(rest.chars().next()?)) else { return };
     let Lookalike { character, en, zh, instead } = found;
@@ -132,7 +132,7 @@ fn name_it(text: &str, place: usize, scalar: Span, diagnostic: &mut Diagnostic) 
     diagnostic.span = Some(span_of(text, scalar, place, character));
 }
 
-/// Returns a word, a key or a number as the format has it.
+/// Returns the corrected form of a word, a key or a number.
 fn in_full(scalar: &str) -> String {
     let scalar = without_full_stop(scalar);
     let plain = corrected(scalar);
@@ -140,12 +140,12 @@ fn in_full(scalar: &str) -> String {
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return digits;
     }
-    // YAML needs the space behind a colon, and people the one behind a comma.
+    // YAML needs the space after a colon, and readers the one after a comma.
     corrected(&scalar.replace("： ", ": ").replace('：', ": ").replace(['，', '、'], ", ")).trim().to_owned()
 }
 
-/// Returns where a character stands that is found from a span on, or, once in a file, before it. What is looked at is no
-/// longer than the way from the one to the other, so that many findings in a large file cost no more than a few.
+/// Returns the span of a character that was found after a span or, once in a file, before it. Only the text between the
+/// two is read, so many diagnostics in a large file cost no more than a few.
 fn span_of(text: &str, from: Span, place: usize, character: char) -> Span {
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let start = from.offset as usize;
@@ -159,7 +159,8 @@ fn span_of(text: &str, from: Span, place: usize, character: char) -> Span {
     Span { line: line.saturating_add(lines), column, offset: size(place), length: size(character.len_utf8()) }
 }
 
-/// Looks in a word or key that cannot be read. A mapping or a list is none; of several lines, only what is no text counts.
+/// Searches a word or key that cannot be read, but not a mapping or a list. In several lines, only characters outside
+/// texts count.
 fn in_scalar(text: &str, span: Span) -> Option<usize> {
     let start = span.offset as usize;
     let scalar = text.get(start..start.checked_add(span.length as usize)?)?;
@@ -172,14 +173,14 @@ fn in_scalar(text: &str, span: Span) -> Option<usize> {
     scalar.char_indices().find(|(_, character)| Lookalike::of(*character).is_some()).map(|(index, _)| start + index)
 }
 
-/// Looks in a line for a character of any place.
+/// Searches a line, for a look-alike in any position.
 fn in_line(text: &str, span: Span) -> Option<usize> {
     let start = span.offset as usize;
     let line = text.get(start..start.checked_add(span.length as usize)?)?;
     line.char_indices().find(|(_, character)| Lookalike::of(*character).is_some()).map(|(index, _)| start + index)
 }
 
-/// Looks in the line where YAML stumbled and in the one before, for characters that are no part of a text there.
+/// Searches the line in which the parser failed and the one before it, for look-alikes outside texts.
 fn in_lines(text: &str, span: Span) -> Option<usize> {
     let offset = (span.offset as usize).min(text.len());
     let line_start = text.get(..offset)?.rfind('\n').map_or(0, |newline| newline + 1);
@@ -189,11 +190,11 @@ fn in_lines(text: &str, span: Span) -> Option<usize> {
     structural(text, from, line_end)
 }
 
-/// Returns the place of the first character between two places that stands where a text cannot be meant.
+/// Returns the place of the first look-alike in a range that cannot be part of a text.
 fn structural(text: &str, from: usize, to: usize) -> Option<usize> {
     let mut start = from;
     for line in text.get(from..to)?.split('\n') {
-        // What people type by hand is shorter; each character is held against the line that it stands in.
+        // Lines typed by hand are shorter; each character is checked against the whole line.
         if LINE_BYTES_MAX < line.len() {
             start += line.len() + 1;
             continue;
@@ -213,17 +214,17 @@ fn is_comment(line: &str, index: usize) -> bool {
     from.starts_with('#') && (before.is_empty() || before.ends_with([' ', '\t']))
 }
 
-/// Longest line in which a character is looked for that is no part of a text, in bytes.
+/// Longest line that is searched for look-alikes outside texts, in bytes.
 const LINE_BYTES_MAX: usize = 4_096;
 
-/// What a key, an element or a value begins after.
+/// Characters after which a key, an element or a value begins.
 const OPENS: [char; 10] = [':', '：', ',', '，', '[', '【', '［', '{', '｛', '-'];
 
 fn is_structural(line: &str, index: usize, character: char) -> bool {
     let Some(found) = Lookalike::of(character) else { return false };
     let before = line.get(..index).unwrap_or("");
     let after = line.get(index + character.len_utf8()..).unwrap_or("");
-    // In quotes everything is text.
+    // Everything in quotes is text.
     if before.matches('"').count() % 2 == 1 {
         return false;
     }
@@ -231,13 +232,13 @@ fn is_structural(line: &str, index: usize, character: char) -> bool {
     match found.instead {
         Some(':') => ends_key(before),
         Some(',') => begins_key(after),
-        // A closing quote or bracket is never the first that is wrong; round brackets are no part of YAML.
+        // A closing quote or bracket is never the first error; round brackets are not part of YAML.
         None | Some(' ' | '"' | '\'' | '[' | '{' | '-') => begins,
         Some(_) => false,
     }
 }
 
-/// Keys of the format are words in ASCII.
+/// Says whether a key ends here. Keys of the format are ASCII words.
 fn ends_key(before: &str) -> bool {
     let key = corrected(before);
     let key = key.rsplit(['{', ',']).next().unwrap_or("").trim().trim_start_matches("- ").trim();
@@ -289,7 +290,7 @@ mod tests {
             help.starts_with("a full-width comma (`，`, U+FF0C) is written here: write `ab, cd` / 此处是全角逗号"),
             "{help}"
         );
-        // Before the place where YAML stumbles, in the line above.
+        // Before the place where the parser fails, in the line above.
         let text = "a: 甲：乙\nciio：no\nb: c\n";
         let (span, help) = explained(text, "P001", "b: c").unwrap();
         assert_eq!((span.line, span.column), (2, 5), "{help}");

@@ -1,7 +1,7 @@
-//! From policy files to a snapshot: read, check, compile.
+//! Turns policy files into a snapshot: read, check, compile.
 //!
-//! Takes texts, not paths: [`crate::live`] reads the files. Reports every finding in one run;
-//! a snapshot comes out only where none of them is an error.
+//! Takes texts, not paths: [`crate::live`] reads the files. One run reports every diagnostic; a snapshot results only
+//! if none of them is an error.
 
 pub mod compile;
 pub mod consequences;
@@ -21,7 +21,7 @@ pub use diagnostic::{Diagnostic, Severity, Span, shown};
 
 use crate::domain::snapshot::Snapshot;
 
-/// A policy file, as read.
+/// A policy file.
 #[derive(Debug, Clone)]
 pub struct PolicyFile {
     /// Path relative to the policy directory, with `/` between its parts.
@@ -30,7 +30,7 @@ pub struct PolicyFile {
     pub text: String,
 }
 
-/// Limits that are checked before or while files are parsed.
+/// Limits that are checked before or during parsing.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Most entries (items, list entries, exporters, flows, clearances) of all files together.
@@ -39,29 +39,29 @@ pub struct Limits {
     pub depth_max: usize,
 }
 
-/// What a policy directory came to.
+/// Result of compiling a policy directory.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The snapshot, with revision 0; `None` where a finding is an error.
+    /// The snapshot, with revision 0; `None` if a diagnostic is an error.
     pub snapshot: Option<Snapshot>,
-    /// Everything that was found, errors first, then by file and position.
+    /// All diagnostics, errors first, then by file and position.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A file that could be read, with what the checks need to know of it.
+/// A file that could be read, with the data that the checks need.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Path relative to the policy directory.
     pub path: String,
-    /// What stands in it.
+    /// Its contents.
     pub document: source::Document,
-    /// Where it says `unknown`.
+    /// Places where it says `unknown`.
     pub unknown: Vec<Span>,
     /// Codes and ids of its records that could not be read.
     pub lost: Vec<Box<str>>,
 }
 
-/// Reads files into their types, and adds every finding to `diagnostics`.
+/// Reads files into their types. Adds its diagnostics to `diagnostics`.
 pub fn read(files: &[PolicyFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Vec<SourceFile> {
     files.iter().filter_map(|file| source::read(file, limits.depth_max, diagnostics)).collect()
 }

@@ -1,16 +1,16 @@
-//! What a closed set of words says to a word that is none of them.
+//! Suggestions for a word that is not in a closed set of words.
 //!
-//! A suggestion must not turn a meaning round: `on` resembles `no`, `unimportant` resembles `important`.
+//! A suggestion must not invert the meaning: `on` resembles `no`, `unimportant` resembles `important`.
 
 use super::decode::clip;
 use super::lookalikes;
 
-/// Words that mean yes where somebody does not know which one the format takes.
+/// Words that mean yes, from authors who do not know which word the format accepts.
 const YES: &[&str] = &["y", "yes", "yep", "true", "t", "on", "1", "是", "对", "真", "有", "开"];
 /// Words that mean no.
 const NO: &[&str] = &["n", "no", "nope", "false", "f", "off", "0", "否", "不", "不是", "非", "假", "无", "没有", "关"];
 
-/// Returns what to write in place of a word where `yes` or `no` belongs, in the sense of the word.
+/// Returns a suggestion for a word in place of `yes` or `no`, with the meaning of the word.
 pub(super) fn yes_or_no(found: &str, words: &[&str]) -> String {
     let plain = lookalikes::corrected(lookalikes::without_full_stop(found)).trim().to_lowercase();
     let shown = clip(found);
@@ -25,38 +25,38 @@ pub(super) fn yes_or_no(found: &str, words: &[&str]) -> String {
     format!("{en}: `{shown}` is read as neither yes nor no / {zh}：`{shown}` 既不读作是，也不读作否")
 }
 
-/// Words that mean nothing at all, where a list or the word `none` belongs.
+/// Words that mean nothing, in place of a list or the word `none`.
 const NOTHING: &[&str] = &["none", "nothing", "nil", "null", "n/a", "empty", "无", "没有", "空"];
 
-/// Returns how the format writes nothing, where a word means that.
+/// Returns how the format writes nothing, for a word that means it.
 pub(super) fn nothing(found: &str, written: &str) -> Option<String> {
     let plain = lookalikes::corrected(lookalikes::without_full_stop(found)).trim().to_lowercase();
     let (is_meant, shown) = (NOTHING.contains(&plain.as_str()), clip(found));
     is_meant.then(|| format!("write `{written}` in place of `{shown}` / 请写 `{written}`，而不是 `{shown}`"))
 }
 
-/// Returns a key and its value where a space is missing after the colon between them.
+/// Returns a key and its value if the space after the colon between them is missing.
 pub(super) fn missing_space(found: &str, keys: &[&str]) -> Option<String> {
     let (key, value) = found.split_once(':').filter(|(key, _)| keys.contains(key))?;
     let whole = clip(&format!("{key}: {}", value.trim()));
     Some(format!("a space is missing after `:`: write `{whole}` / `:` 之后缺少空格：请写 `{whole}`"))
 }
 
-/// Returns the keys that a key holds which swallowed others, because of a colon that is none: `general：1，sensitive：2`.
+/// Returns the keys that another key has swallowed because a colon is a look-alike: `general：1，sensitive：2`.
 pub(super) fn swallowed(found: &str, keys: &[&'static str]) -> Vec<&'static str> {
     let plain = lookalikes::corrected(found);
     let mut parts: Vec<&str> = plain.split(':').collect();
-    // What stands behind the last colon is a value.
+    // The text after the last colon is a value.
     parts.pop();
     let last_word = |part: &str| part.rsplit([',', ' ', '{']).find(|word| !word.is_empty()).map(str::to_owned);
     let words: Vec<String> = parts.into_iter().filter_map(last_word).collect();
     keys.iter().copied().filter(|key| words.iter().any(|word| word == key)).collect()
 }
 
-/// What makes the opposite of a word when it begins with it.
+/// Prefixes that turn a word into its opposite.
 const NEGATIONS: &[&str] = &["non", "not", "no", "un", "in", "dis", "never", "without", "不", "非", "未", "无"];
 
-/// Returns the word that is surely meant: the only one that is nearest, and no opposite.
+/// Returns the word that is certainly meant: the only nearest one, and not an opposite.
 pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
     let slips_max = (found.chars().count() / 3).clamp(1, 4);
     let mut by_slips: Vec<(usize, &str)> =
@@ -67,7 +67,7 @@ pub(super) fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
     (slips <= slips_max && is_only && !negates(found, nearest) && !negates(nearest, found)).then_some(nearest)
 }
 
-/// Says whether a word is another one, or nearly, behind a negation.
+/// Says whether a word is another word, or nearly, after a negation.
 fn negates(word: &str, other: &str) -> bool {
     let rests = NEGATIONS.iter().filter_map(|negation| word.strip_prefix(negation));
     let mut rests = rests.map(|rest| rest.trim_start_matches(['-', '_', ' '])).filter(|rest| !rest.is_empty());

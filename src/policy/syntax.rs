@@ -1,13 +1,13 @@
-//! Errors of YAML syntax in our words, at the place where they are.
+//! YAML syntax errors in our words, at their place.
 //!
-//! The parser's own texts speak of events, budgets and block mappings. Whoever writes a policy
-//! file needs to know what to change.
+//! The parser's own texts speak of events, budgets and block mappings. The author of a policy file needs to know what
+//! to change.
 
 use serde_saphyr::budget::BudgetBreach;
 
 use super::diagnostic::{Diagnostic, Severity, Span};
 
-/// Returns the finding for an error of the parser.
+/// Returns the diagnostic for an error of the parser.
 pub(super) fn diagnostic(file: &str, text: &str, depth_max: usize, error: &serde_saphyr::Error) -> Diagnostic {
     let location = error.location().filter(|location| location.line() != 0);
     let Wording { message, help } = wording(error, depth_max);
@@ -59,7 +59,7 @@ const ONE_DOCUMENT: &str = "remove the line `---`, or put what follows it into a
 const QUOTES: &str = "put a text with `: `, `, `, `#` or brackets in it in quotes; close every bracket";
 const INDENTATION: &str = "indent with two spaces a level; keys of one mapping begin in one column";
 
-/// What the scanner says, in part, what we say, and what to do. The first that fits counts.
+/// Part of the scanner's message, our message, and the fix. The first match counts.
 const WORDINGS: &[(&str, &str, &str)] = &[
     ("tabs disallowed", "a tab stands where spaces are needed", NO_TABS),
     ("tab cannot be used", "a tab stands where spaces are needed", NO_TABS),
@@ -95,10 +95,10 @@ const CLOSE_QUOTE: &str = "close the quote; a quote within a text in single quot
 const KEY_AND_VALUE: &str = "put `: ` between key and value, and a text over several lines in quotes";
 const ESCAPE: &str = "put the text in single quotes, or write the backslash twice";
 
-/// How a message begins that goes on in the scanner's words, which may quote the text.
+/// Beginning of a message that continues in the scanner's words, which may quote the file.
 pub const UNREADABLE: &str = "cannot be read as YAML";
 
-/// Puts into our words what the scanner says; it tells its errors apart by text only.
+/// Translates the scanner's message into our words; the scanner distinguishes its errors by text only.
 fn of_text(text: &str, too_deep: impl FnOnce() -> Wording) -> Wording {
     if text.contains("recursion limit") {
         return too_deep();
@@ -124,7 +124,7 @@ fn bare(error: &serde_saphyr::Error) -> String {
     line.strip_prefix(&format!("line {row} column {column}: ")).unwrap_or(line).to_owned()
 }
 
-/// Returns the span of the character at a line and column, both from 1. Errors come without an offset.
+/// Returns the span of the character at a line and column, both from 1. The parser's errors have no offset.
 fn place(text: &str, line: u64, column: u64) -> Span {
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

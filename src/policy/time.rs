@@ -8,14 +8,14 @@ use super::source::scalar::{FIRST_YEAR, LAST_YEAR};
 use crate::domain::calendar::Calendar;
 use crate::domain::units::{Interval, Moment, Year};
 
-/// Returns the moment at an hour of a day in Shanghai; `None` out of the range of time stamps.
+/// Returns the moment at an hour of a day in Shanghai; `None` outside the range of time stamps.
 pub fn moment(date: Date, hour: i8) -> Option<Moment> {
     let shanghai = TimeZone::get(SHANGHAI).ok()?;
     let timestamp = shanghai.to_timestamp(date.at(hour, 0, 0, 0)).ok()?;
     Some(Moment::from_seconds(timestamp.as_second()))
 }
 
-/// Returns the interval from the first moment of one day to the last of another, both included.
+/// Returns the interval from the first moment of one day to the last moment of another, both included.
 pub fn days(first: Date, last: Option<Date>) -> Option<Interval> {
     let until = match last {
         Some(last) => Some(moment(last.tomorrow().ok()?, 0)?),
@@ -24,7 +24,7 @@ pub fn days(first: Date, last: Option<Date>) -> Option<Interval> {
     Some(Interval { from: moment(first, 0)?, until })
 }
 
-/// Returns the day in Shanghai in which a moment falls.
+/// Returns the day in Shanghai that contains a moment.
 pub fn day(moment: Moment) -> Option<Date> {
     let shanghai = TimeZone::get(SHANGHAI).ok()?;
     let timestamp = jiff::Timestamp::from_second(moment.seconds()).ok()?;
@@ -34,7 +34,7 @@ pub fn day(moment: Moment) -> Option<Date> {
 /// Returns the years of Shanghai.
 ///
 /// # Panics
-/// Where the time-zone database has no Asia/Shanghai; it is compiled in.
+/// If the time-zone database has no Asia/Shanghai. The database is compiled in.
 pub fn calendar() -> Calendar {
     let starts: Option<Vec<Moment>> =
         (FIRST_YEAR..=LAST_YEAR + 1).map(|year| moment(Date::new(year, 1, 1).ok()?, 0)).collect();

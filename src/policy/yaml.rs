@@ -1,8 +1,7 @@
-//! YAML text as a tree of values, each with its place in the text.
+//! YAML text as a tree of values, each with its place.
 //!
-//! The parser stops at the first error of syntax. Everything beyond syntax is found on the tree,
-//! by [`super::decode`], which goes on after each finding; that is why files are not read into
-//! their types directly.
+//! The parser stops at the first syntax error. All other errors are found on the tree by [`super::decode`], which
+//! continues after each diagnostic; that is why files are not deserialised directly into their types.
 
 use std::fmt;
 
@@ -13,12 +12,12 @@ use super::diagnostic::{Diagnostic, Span};
 use super::syntax;
 pub use super::syntax::UNREADABLE;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// The value.
     pub value: Value,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
@@ -27,7 +26,7 @@ pub struct Node {
 pub enum Value {
     /// Nothing.
     Null,
-    /// `true` or `false`. Words such as `yes` stay texts.
+    /// `true` or `false`. Words such as `yes` are texts.
     Bool(bool),
     /// A whole number.
     Int(i128),
@@ -41,17 +40,17 @@ pub enum Value {
     Map(Vec<(Key, Node)>),
 }
 
-/// A key of a mapping and where it stands.
+/// A key of a mapping and its place.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// The key.
     pub name: Box<str>,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
 impl Value {
-    /// Returns what the value is, for messages.
+    /// Returns the type of the value, for messages.
     pub const fn noun(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
@@ -65,10 +64,10 @@ impl Value {
     }
 }
 
-/// Parses a text.
+/// Parses a YAML text.
 ///
 /// # Errors
-/// The first error of syntax, or the limit of depth, as a diagnostic of the file.
+/// The first syntax error, or the depth limit, as a diagnostic of the file.
 pub fn parse(file: &str, text: &str, depth_max: usize) -> Result<Node, Box<Diagnostic>> {
     let budget = serde_saphyr::budget! {
         max_depth: depth_max,

@@ -9,10 +9,10 @@ use super::{counted, json};
 use crate::policy::shown;
 use crate::policy::verify::CaseResult;
 
-/// Writes the cases that failed, each with its place, then a line that sums all up.
+/// Writes the failed cases, each with its place, then a summary line.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn text(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
     for CaseResult { file, id, title, span, outcome: _, got, failures } in failed(results) {
         let first = format!("{file}:{}: case `{id}` failed: {title}", span.line);
@@ -29,7 +29,7 @@ pub fn text(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
 /// Writes the same as JSON: `cases`, `passed`, `failed`, and the cases that failed as `failures`.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn json(results: &[CaseResult], out: &mut dyn Write) -> io::Result<()> {
     let failures: Vec<Value> = failed(results)
         .map(|result| {

@@ -1,4 +1,4 @@
-//! What changed between two policy directories, as text and as JSON.
+//! Changes between two policy directories, as text and as JSON.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use super::{counted, json};
 use crate::policy::diff::{CaseChange, Cases, Change, Direction, Extent, FieldChange, How};
 use crate::policy::shown;
 
-/// Writes the changes, then the cases that come out differently, then a line that sums them up.
+/// Writes the changes, then the cases with different results, then a summary line.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn text(changes: &[Change], cases: &Cases, out: &mut dyn Write) -> io::Result<()> {
     for change in changes {
         self::change(change, out)?;
@@ -89,7 +89,7 @@ fn case(case: &CaseChange, out: &mut dyn Write) -> io::Result<()> {
 /// Writes the same as JSON: `changes`, `cases` and `cases_run`.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn json(changes: &[Change], cases: &Cases, out: &mut dyn Write) -> io::Result<()> {
     let value = json!({
         "changes": changes.iter().map(change_value).collect::<Vec<_>>(),

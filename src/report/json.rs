@@ -1,4 +1,4 @@
-//! Findings as JSON, for editors and pipelines. Nothing is left out and nothing is shortened.
+//! Diagnostics as JSON, for editors and pipelines. Nothing is left out or shortened.
 
 use std::io::{self, Write};
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::Checked;
 use crate::policy::diagnostic::Diagnostic;
 
-/// Writes what a check came to: `findings`, `unknown`, `files`, and `digest` where the policies are valid.
+/// Writes the result of a check: `findings`, `unknown`, `files`, and `digest` if the policies are valid.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut value = json!({
         "findings": checked.diagnostics.iter().map(finding).collect::<Vec<_>>(),
@@ -23,7 +23,7 @@ pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
     write(&value, out)
 }
 
-/// Returns a finding. `file`, `line`, `column` and `help` are absent where there is none.
+/// Returns a diagnostic as JSON. `file`, `line`, `column` and `help` are absent if the diagnostic does not have them.
 pub fn finding(diagnostic: &Diagnostic) -> Value {
     let Diagnostic { code, severity, file, span, message, help } = diagnostic;
     let mut value = json!({ "code": code, "severity": severity.name(), "message": message });
@@ -45,7 +45,7 @@ pub fn finding(diagnostic: &Diagnostic) -> Value {
 /// Writes a value over several lines, with a line feed at the end.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn write(value: &Value, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)

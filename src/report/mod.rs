@@ -1,8 +1,7 @@
-//! Findings and results in the words and forms that people and programs read.
+//! Diagnostics and results, in forms for people and for programs.
 //!
-//! Takes values, writes text or JSON to whatever it is given; opens no file, knows no terminal,
-//! and decides nothing. What a user or a file wrote cannot break out of its line: control
-//! characters are shown, not sent.
+//! Takes values, and writes text or JSON to any writer; opens no file, knows no terminal, and decides nothing. Text
+//! from a user or a file cannot break out of its line: control characters are shown, not sent.
 
 pub mod cases;
 pub mod changes;
@@ -15,27 +14,27 @@ use crate::policy::{Diagnostic, PolicyFile};
 /// Whether text carries colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// None: a file, a pipe, or somebody who asked for none.
+    /// No colours: for a file, a pipe, or a user who disabled them.
     Plain,
-    /// Those of a terminal.
+    /// The colours of a terminal.
     Ansi,
 }
 
-/// What a check of a policy directory came to.
+/// Result of checking a policy directory.
 #[derive(Debug, Clone, Copy)]
 pub struct Checked<'a> {
-    /// Findings, errors first.
+    /// Diagnostics, errors first.
     pub diagnostics: &'a [Diagnostic],
-    /// The files, for the lines that findings point at.
+    /// The files, for the lines that diagnostics point at.
     pub files: &'a [PolicyFile],
-    /// How often the files say `unknown`.
+    /// Number of times that the files say `unknown`.
     pub unknown: usize,
-    /// Content digest; `None` where the policies are refused.
+    /// Content digest; `None` if the policies are refused.
     pub digest: Option<&'a str>,
 }
 
 impl Checked<'_> {
-    /// Returns how many findings are of a severity.
+    /// Returns the number of diagnostics of a severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }

@@ -1,4 +1,4 @@
-//! What people read, and what must not reach their terminal.
+//! Output for people, and text that must not reach their terminal.
 
 use super::{Checked, Colour, text};
 use crate::policy::diagnostic::Span;
@@ -8,7 +8,7 @@ fn file(text: &str) -> PolicyFile {
     PolicyFile { path: "lists/a.yaml".to_owned(), text: text.to_owned() }
 }
 
-/// A finding at a piece of the text.
+/// Returns a diagnostic at a piece of the text.
 fn finding(file: &PolicyFile, place: &str) -> Diagnostic {
     let offset = file.text.find(place).unwrap();
     let (before, _) = file.text.split_at(offset);

@@ -1,7 +1,7 @@
-//! Findings as text: file, line, column, the line itself, and what to do.
+//! Diagnostics as text: file, line, column, the line itself, and the fix.
 //!
-//! Only the line that a finding points at is looked at, and of a long line only what surrounds
-//! the place, so that a report costs the same whatever the size of the file.
+//! Only the line that a diagnostic points at is read, and of a long line only the surroundings of the place. So the
+//! cost of a report does not depend on the size of the file.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -11,20 +11,20 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normal
 use super::{Checked, Colour, counted};
 use crate::policy::diagnostic::{Diagnostic, Severity, Span, shown};
 
-/// Most findings that are shown with their line; how many more there are is said.
+/// Most diagnostics that are shown with their line; the number of further ones is stated.
 pub const SHOWN_MAX: usize = 100;
 
-/// Bytes of a line before the place of a finding up to which the line is kept whole.
+/// Bytes before the place of a diagnostic up to which a line is kept whole.
 const BEFORE_BYTES_MAX: usize = 4_096;
-/// Bytes that are kept after it, and before it where the line is longer: more than a terminal shows.
+/// Bytes that are kept after the place, and before it in a longer line: more than a terminal shows.
 const AFTER_BYTES_MAX: usize = 240;
-/// Bytes of the place itself that are underlined at most.
+/// Most bytes of the place that are underlined.
 const PLACE_BYTES_MAX: usize = 160;
 
-/// Writes the findings and a line that sums them up.
+/// Writes the diagnostics and a summary line.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
     findings(checked, colour, out)?;
     writeln!(
@@ -38,10 +38,10 @@ pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io
     checked.digest.map_or(Ok(()), |digest| writeln!(out, "digest {digest}"))
 }
 
-/// Writes the findings: errors and warnings with their line, notes on a line each.
+/// Writes the diagnostics: errors and warnings with their line, notes in one line each.
 ///
 /// # Errors
-/// Whatever the writer fails with.
+/// Errors of the writer.
 pub fn findings(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
     for diagnostic in checked.diagnostics.iter().take(SHOWN_MAX) {
         match diagnostic.severity {
@@ -76,7 +76,7 @@ fn on_a_line(diagnostic: &Diagnostic) -> String {
     format!("{}[{code}]: {line}{}", severity.name(), normalize_lines(&help))
 }
 
-/// Makes control characters visible but for the line feeds that we put there ourselves.
+/// Makes control characters visible, except our own line feeds.
 fn normalize_lines(text: &str) -> String {
     text.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
 }
@@ -96,7 +96,7 @@ fn with_its_line(diagnostic: &Diagnostic, text: Option<&str>, colour: Colour) ->
         (Some((span, Excerpt { line, place, is_whole })), _) => {
             let snippet = Snippet::source(line).line_start(span.line as usize);
             let snippet = snippet.annotation(AnnotationKind::Primary.span(place));
-            // The renderer counts the column in the line that it is given; a part of a line would give another one.
+            // The renderer counts the column in the line that it receives; a partial line would give another column.
             if is_whole {
                 group.element(snippet.path(path))
             } else {
@@ -121,16 +121,16 @@ fn origin<'a>(path: String, span: Span) -> Origin<'a> {
     Origin::path(path).line(span.line as usize).char_column(span.column as usize)
 }
 
-/// The line of a file that a finding points at, and the place within it in bytes.
+/// The line of a file that a diagnostic points at, and the place within it in bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Excerpt {
     line: String,
     place: Range<usize>,
-    /// Whether everything before the place is there.
+    /// Whether the line is complete before the place.
     is_whole: bool,
 }
 
-/// Returns the line in which a span begins; `None` where the span is not one of this text.
+/// Returns the line in which a span begins; `None` if the span is not in this text.
 fn excerpt(text: &str, span: Span) -> Option<Excerpt> {
     let (before, after) = text.split_at_checked(span.offset as usize)?;
     let lead = before.rsplit_once('\n').map_or(before, |(_, line)| line);
@@ -144,12 +144,12 @@ fn excerpt(text: &str, span: Span) -> Option<Excerpt> {
     Some(Excerpt { line: format!("{lead}{place}{rest}"), place: start..start + place.len(), is_whole })
 }
 
-/// Returns the first boundary between characters at or after a number of bytes.
+/// Returns the first character boundary at or after a number of bytes.
 fn boundary_after(text: &str, bytes: usize) -> usize {
     (bytes..text.len()).find(|index| text.is_char_boundary(*index)).unwrap_or(text.len())
 }
 
-/// Returns the end of what stands before the place, with a mark for what is left out.
+/// Returns the end of the text before the place, with a mark for the omitted part.
 fn tail(lead: &str) -> String {
     let from = boundary_after(lead, lead.len().saturating_sub(AFTER_BYTES_MAX));
     format!("…{}", lead.get(from..).unwrap_or(lead))

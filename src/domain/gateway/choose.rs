@@ -1,4 +1,4 @@
-//! Which rule is about a request: host, then path, then TLS server name, then what else has to hold.
+//! Chooses the rule that matches a request: by host, then path, then TLS server name, then the other conditions.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use super::table::{
 };
 use crate::domain::vocabulary::Vocabulary;
 
-/// Rules that a message names at most.
+/// Most rules that a message names.
 const NAMED_MAX: usize = 4;
 
-/// The work of a choice. Does not depend on the number of rules.
+/// Cost of a choice. Does not depend on the number of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Look-ups in tables of hosts, paths and server names.
@@ -24,14 +24,16 @@ pub struct Cost {
     pub compared: usize,
 }
 
-/// A rule, none that is about the request, or why it cannot be told, and what that concerns.
+/// The matching rule, `None` if no rule matches, or why the choice is undecidable and which part of the request is
+/// concerned.
 pub type Choice<'g> = Result<Option<&'g Rule>, (Origin, Fault)>;
 
 impl Gateway {
-    /// Returns the rule that is about a request, and what it cost to find it.
+    /// Returns the rule that matches a request, and the cost of finding it.
     ///
     /// # Errors
-    /// What a rule goes by is missing or not comparable, or no rule of the place holds, or several do.
+    /// Something that rules depend on is missing or not comparable, or the place does not decide: none of its rules
+    /// matches, or several do.
     pub fn choose<S: Seen + ?Sized>(&self, seen: &S) -> (Choice<'_>, Cost) {
         let kind = Kind::of(seen);
         let mut search = Search { gateway: self, seen, kind, cost: Cost::default(), key: String::new() };
@@ -45,15 +47,15 @@ struct Search<'g, 's, S: ?Sized> {
     seen: &'s S,
     kind: Kind,
     cost: Cost,
-    /// Keys are put together here.
+    /// Buffer in which keys are built.
     key: String,
 }
 
-/// What is written for a path.
+/// Result of the look-up of a path.
 struct Paths<'g> {
-    /// What was found.
+    /// The entry found.
     of_path: Option<&'g OfPath>,
-    /// Rules of the host go by the path, and none is seen.
+    /// Whether rules of the host depend on the path, and the path is not visible.
     is_hidden: bool,
 }
 
@@ -69,7 +71,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             Some((place, whose)) => self.holding(place, whose)?,
             None => None,
         };
-        // Rules for a host see to it where its place is looked up.
+        // Any host only: for a host with rules of its own, `place` has refused an unseen server name already.
         let goes_by_server_name = number.is_none() && of_path.is_some_and(|of_path| of_path.has_servers);
         if found.is_some() && goes_by_server_name && self.kind != Kind::Question && self.seen.sni().is_none() {
             return Err((Origin::Sni, Fault::Choice(ChoiceFault::ServerNameNotSeen)));
@@ -96,8 +98,8 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         Ok(found)
     }
 
-    /// Says whether rules are written for the host of a connection of which only the TLS server name is seen, and the rule
-    /// that was found does not go by that name, or by more of it, as they do.
+    /// Says whether a connection that shows only its TLS server name leads to a host with rules of its own, while the
+    /// rule found is less specific about the server name than those rules are about the host.
     fn is_of_a_host_by_its_server_name(&mut self, found: Option<&Rule>) -> Result<bool, (Origin, Fault)> {
         if self.kind != Kind::Connection || self.gateway.hosts.is_empty() || said(self.seen.host()).is_some() {
             return Ok(false);
@@ -108,13 +110,14 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         Ok(self.of_name(&name).is_some_and(|(_, key)| by_name < key.len()))
     }
 
-    /// Says whether rules that are as much about the server name of a connection as the one that was found go by the path.
+    /// Says whether any-host rules with a path match the server name of a connection at least as specifically as the
+    /// rule found does.
     fn has_a_path_by_its_server_name(&mut self, found: Option<&Rule>) -> Result<bool, (Origin, Fault)> {
         let gateway = self.gateway;
         if self.kind != Kind::Connection || gateway.servers_with_paths.is_empty() {
             return Ok(false);
         }
-        // Rules of a host are looked at for its own paths.
+        // A rule for a host is checked against the paths of that host, in `of_path`.
         let found = found.filter(|rule| rule.host == HostPattern::Any);
         let (Some(found), Some(name)) = (found, said(self.seen.sni())) else { return Ok(false) };
         let name = place::host(name).map_err(|fault| (Origin::Sni, Fault::Host(fault)))?;
@@ -123,7 +126,8 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         Ok(keys.any(|key| by_name <= key.len() && self.get(&gateway.servers_with_paths, key).is_some()))
     }
 
-    /// Returns the number of the most specific host that rules are written for, and its key: the longer, the more specific.
+    /// Returns the number of the most specific host with rules that covers this one, and its key. A longer key is more
+    /// specific.
     fn of_name<'n>(&mut self, host: &'n str) -> Option<(u32, &'n str)> {
         let gateway = self.gateway;
         let mut keys = std::iter::once(host).chain(suffixes(host, gateway.suffix_parts_max));
@@ -135,12 +139,12 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         vocabulary.get(key)
     }
 
-    /// Returns the host as it is compared; `None`: what the door is asked about has none.
+    /// Returns the host in normal form; `None` if the connection or the `AuthZEN` evaluation has no host.
     fn host(&self) -> Result<Option<Cow<'s, str>>, (Origin, Fault)> {
         match (said(self.seen.host()), self.kind) {
             (Some(host), _) => place::host(host).map(Some).map_err(|fault| (Origin::Host, Fault::Host(fault))),
             (None, Kind::Connection | Kind::Question) => Ok(None),
-            // One that hides its own could be for any of them.
+            // A request that hides its host could be for any host.
             (None, Kind::Request | Kind::Tunnel) => Err((Origin::Host, Fault::Choice(ChoiceFault::HostNotSeen))),
         }
     }
@@ -157,13 +161,13 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         Ok(found.map_or(any, |of_host| (number, of_host)))
     }
 
-    /// Returns what is written for the path within a host.
+    /// Returns the entry for the path within a host.
     fn of_path(&mut self, host: Option<u32>, of_host: &'g OfHost) -> Result<Paths<'g>, (Origin, Fault)> {
         let without_path = of_host.without_path.as_ref();
         if !of_host.has_paths {
             return Ok(Paths { of_path: without_path, is_hidden: false });
         }
-        // A path that a CONNECT has says nothing of what is inside.
+        // The path of a CONNECT says nothing about the requests inside the tunnel.
         let seen = self.seen.path().filter(|_| self.kind != Kind::Tunnel);
         let path = place::path(seen.unwrap_or_default());
         let Some(path) = path.map_err(|fault| (Origin::Path, Fault::Path(fault)))? else {
@@ -185,7 +189,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         path_key(&mut key, host, '=', path);
         let mut found = Ok(self.get(paths, &key));
         if found == Ok(None) {
-            // Many servers take the two for the same.
+            // Many servers treat the two as the same path.
             let other = match path.strip_suffix('/') {
                 Some(without) => Cow::Borrowed(without),
                 None => Cow::Owned(format!("{path}/")),
@@ -200,8 +204,8 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         found
     }
 
-    /// Checks that no rule is written for a path that differs only by a suffix of its last segment, such as `.json`. Many
-    /// frameworks take the two for the same.
+    /// Checks that no rule has a path that differs only by a suffix of its last segment, such as `.json`. Many
+    /// frameworks treat the two as the same path.
     fn check_suffix(&mut self, host: Option<u32>, path: &str) -> Result<(), (Origin, Fault)> {
         let gateway = self.gateway;
         let mut key = std::mem::take(&mut self.key);
@@ -213,7 +217,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         let is_written = self.get(&gateway.paths, &key).is_some();
         let mut written = None;
         for stem in stems(path, gateway.path_bytes_max).filter(|_| !is_written) {
-            // What is below a prefix is the prefix's.
+            // Paths below a prefix belong to the prefix.
             let ends = [('=', ""), ('=', "/"), ('^', "")].into_iter().take(if is_above(stem, path) { 2 } else { 3 });
             for (kind, end) in ends {
                 path_key(&mut key, host, kind, stem);
@@ -236,7 +240,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         Err((Origin::Path, Fault::Choice(ChoiceFault::SuffixAtEnd { written })))
     }
 
-    /// Returns the longest prefix of a path.
+    /// Returns the longest prefix that covers a path.
     fn prefix(&mut self, host: Option<u32>, path: &str) -> Option<u32> {
         let gateway = self.gateway;
         let mut key = std::mem::take(&mut self.key);
@@ -262,7 +266,8 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         found
     }
 
-    /// Returns the rules for the server name within a host and path; `None`: there are none, and need not be.
+    /// Returns the rules for the server name within a host and path; `None` if there are none and the request may stay
+    /// unmatched.
     fn place(&mut self, of_path: &'g OfPath, host: Option<u32>) -> Result<Option<(&'g Place, Whose)>, (Origin, Fault)> {
         if of_path.has_servers {
             let not_seen = Err((Origin::Sni, Fault::Choice(ChoiceFault::ServerNameNotSeen)));
@@ -276,7 +281,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
                     }
                 }
             }
-            // Rules for a server name, whatever the host, are about requests to the host of that name.
+            // An any-host rule for a server name also concerns requests to the host of that name.
             if host.is_none()
                 && let Some(host) = self.host()?
                 && self.of_server(of_path, &host).is_some()
@@ -292,7 +297,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         }
     }
 
-    /// Returns the rules for the most specific server name that fits.
+    /// Returns the rules for the most specific server name that matches.
     fn of_server(&mut self, of_path: &OfPath, name: &str) -> Option<&'g Place> {
         let gateway = self.gateway;
         let mut key = std::mem::take(&mut self.key);
@@ -307,9 +312,9 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         found.and_then(|number| gateway.of_server(number))
     }
 
-    /// Returns the rule of a place that holds; `None`: none, and none need be.
+    /// Returns the rule of a place that matches; `None` if none matches and none has to.
     ///
-    /// A rule of which it cannot be told whether it holds is in the way of those that do not go before it.
+    /// A rule that might match, because a condition cannot be checked, blocks every rule of equal or lower precedence.
     fn holding(&mut self, place: &Place, whose: Whose) -> Choice<'g> {
         let gateway = self.gateway;
         let mut holding: Vec<&Rule> = Vec::new();
@@ -329,7 +334,8 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
                 Meets::Not => {}
             }
         }
-        // Without a rule in its stead, one that is nobody's in particular is as if it were not there.
+        // Rules that bind no particular place are ignored while they cannot be checked, unless another rule would match
+        // in their stead.
         if let Some(unseen) = unseen
             && (holding.len() == 1 || whose == Whose::OfThePlace)
         {
@@ -350,21 +356,21 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
     }
 }
 
-/// Whose requests the rules of a place are about.
+/// Which requests the rules of a place bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// Those of a host, a path or a server name: each of these has to meet a rule.
+    /// All requests to a host, a path or a server name: each of them must match a rule.
     OfThePlace,
-    /// Those that meet the conditions, wherever they go.
+    /// Only requests that meet the conditions, wherever they go.
     Anybodys,
 }
 
-/// Returns the length of the key of a rule's server name: the longer, the more specific.
+/// Returns the key length of a rule's server name. A longer key is more specific.
 fn key_length(found: Option<&Rule>) -> usize {
     match found.map(|rule| &rule.sni) {
         None | Some(HostPattern::Any) => 0,
         Some(HostPattern::Exact(name)) => name.len(),
-        // With the dot before it.
+        // Includes the leading dot.
         Some(HostPattern::Below(suffix)) => 1 + suffix.len(),
     }
 }
@@ -373,11 +379,11 @@ fn named<'r>(rules: impl Iterator<Item = &'r Rule>) -> Vec<String> {
     rules.take(NAMED_MAX).map(|rule| rule.id.to_string()).collect()
 }
 
-/// Returns the ends of a host, each with the dot before it, the longest first, of so many parts at most.
+/// Returns the suffixes of a host that have at most `parts_max` parts, each with its leading dot, the longest first.
 fn suffixes(host: &str, parts_max: usize) -> impl Iterator<Item = &str> {
     let parts = host.split('.').count();
     let dots = host.char_indices().filter(|(_, character)| *character == '.');
-    // Counted as rules count theirs: the part before the dot is there, and empty.
+    // Rules count their parts the same way: the empty part before the leading dot counts.
     let suffixes = (0..parts).rev().zip(dots).filter(move |(left, _)| *left < parts_max);
     suffixes.filter_map(move |(_, (dot, _))| host.get(dot..))
 }
@@ -387,13 +393,13 @@ fn suffixes(host: &str, parts_max: usize) -> impl Iterator<Item = &str> {
 enum Meets {
     /// All of them.
     All,
-    /// It is what the rule is about, but for its method.
+    /// All but the method.
     AllButTheMethod,
-    /// Not by itself, but what goes through the connection may, and is not seen.
+    /// The request itself does not, but a request hidden in the connection might.
     PerhapsInside,
-    /// All that can be told, and this cannot.
+    /// All conditions that can be checked; this one cannot be.
     NotSeen((Origin, Fault)),
-    /// It is something else.
+    /// The request does not match.
     Not,
 }
 
@@ -434,7 +440,7 @@ fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S, kind: Kind) -> Res
     if methods.is_empty() {
         return Ok(met);
     }
-    // What is no HTTP has no method.
+    // Without HTTP there is no method.
     let Some(method) = said(seen.method()) else { return Ok(otherwise) };
     if method.bytes().any(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
         return Err((Origin::Method, Fault::Choice(ChoiceFault::MethodNotInCapitals)));
@@ -447,7 +453,7 @@ fn meets<S: Seen + ?Sized>(conditions: &Conditions, seen: &S, kind: Kind) -> Res
     })
 }
 
-/// Says whether a rule is about every request that no rule for a more specific place is about.
+/// Says whether a rule is a catch-all: it matches every request that no rule for a more specific place matches.
 pub fn is_about_everything(rule: &Rule) -> bool {
     rule.host == HostPattern::Any
         && rule.path == PathPattern::Any

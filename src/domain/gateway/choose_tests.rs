@@ -1,4 +1,4 @@
-//! Which rule is about a request, and which requests no rule may be chosen for.
+//! Which rule matches a request, and which requests are refused because the choice is undecidable.
 
 use super::super::labelled::{HostFault, PathFault, Record};
 use super::super::table::{Gives, LabelHeaders};
@@ -74,7 +74,7 @@ fn the_most_specific_host_has_the_say_and_no_other() {
     assert_eq!(chosen(&gateway, &request("GET", "eu.example.com/x")), "below");
     assert_eq!(chosen(&gateway, &request("GET", "API.example.com.:443/patients")), "exact");
     assert_eq!(chosen(&gateway, &request("GET", "notexample.com/x")), "any", "whole parts only");
-    // `below` would be about it, were there no rule for the host itself.
+    // `below` would match it if the host had no rule of its own.
     assert_eq!(chosen(&gateway, &request("GET", "api.example.com/other")), "none");
 }
 
@@ -103,7 +103,7 @@ fn the_longest_path_has_the_say_and_no_other() {
     ] {
         assert_eq!(chosen(&gateway, &request("POST", target)), expected, "{target}");
     }
-    // The rule for the prefix is about POST. No other rule catches what it does not.
+    // The rule for the prefix names POST only. No other rule catches the other methods.
     let fault = unclear(&gateway, &request("GET", "a.b/v1/patients/7"));
     assert_eq!(fault, Fault::Choice(ChoiceFault::ConditionsNotMet { rules: vec!["patients".into()] }));
 }
@@ -218,7 +218,7 @@ fn more_conditions_go_before_fewer_and_as_many_are_refused() {
     assert_eq!(unclear(&gateway, &twice), Fault::Repeated);
 }
 
-/// A rule for less must not catch what a stricter one is about, for that its path is not seen.
+/// A less specific rule must not catch requests of a stricter one just because the path is not visible.
 #[test]
 fn a_tunnel_to_a_host_with_paths_needs_a_rule_that_names_connect() {
     let strict = || vec![rule("strict", "a.b", "/patients/**", &[]), rule("mild", "a.b", "", &[])];
@@ -255,7 +255,7 @@ fn what_a_tunnel_hides_may_be_what_a_stricter_rule_is_about() {
     assert_eq!(chosen(&alone, &connect()), "mild");
 }
 
-/// What the CONNECT itself meets, a request inside need not meet.
+/// A condition that the CONNECT meets need not be met by a request inside.
 #[test]
 fn a5_a_tunnel_does_not_pass_by_way_of_what_its_connect_carries() {
     let inside = Fault::Choice(ChoiceFault::InsideTunnel);
@@ -274,7 +274,7 @@ fn a5_a_tunnel_does_not_pass_by_way_of_what_its_connect_carries() {
     assert_eq!(chosen(&plain, &request("GET", "t.example/").header("x-a", "1")), "lenient");
     // Alone too: a request inside without the header would be refused.
     assert_eq!(unclear(&gateway(vec![one]), &connect().header("x-a", "1")), inside);
-    // By way of the context of its route, of its own server name, and of a path that it has.
+    // Through the context of its route, through its own server name, and through the path that it has.
     let by_route = gateway(vec![host("strict", &[]), with_context("route", "tunnel", host("lenient", &[]))]);
     assert_eq!(unclear(&by_route, &connect().context("route", "tunnel")), inside);
     assert_eq!(unclear(&by_route, &connect().context("route", "other")), inside);
@@ -287,12 +287,12 @@ fn a5_a_tunnel_does_not_pass_by_way_of_what_its_connect_carries() {
         gateway(vec![rule("strict", "t.example", "/patients", &[]), rule("lenient", "t.example", "/**", &[])]);
     let with_path = request("CONNECT", "t.example:443/other");
     assert_eq!(unclear(&by_path, &with_path), Fault::Choice(ChoiceFault::PathNotSeen));
-    // A rule that names CONNECT is written for tunnels, whatever else it goes by.
+    // A rule that names CONNECT is written for tunnels, whatever its other conditions.
     let tunnels = with_header("x-a", "1", host("tunnels", &["CONNECT"]));
     let named = gateway(vec![host("strict", &["POST"]), tunnels.clone(), host("rest", &[])]);
     assert_eq!(chosen(&named, &connect().header("x-a", "1")), "tunnels");
     assert_eq!(unclear(&named, &connect()), inside);
-    // What only tunnels meet is met by no request inside; evaluations of AuthZEN have no host.
+    // No request inside meets a rule that only tunnels meet; evaluations of AuthZEN have no host.
     let question = with_context("resource.type", "dataset", host("question", &[]));
     assert_eq!(chosen(&gateway(vec![tunnels, host("rest", &[]), question]), &connect()), "rest");
 }
@@ -310,7 +310,7 @@ fn a5_rules_for_whatever_host_hold_inside_a_tunnel_too() {
         assert_eq!(chosen(&alone, &request("GET", "a.b/")), "none");
     }
     assert_eq!(chosen(&gateway(vec![strict(&["CONNECT"])]), &connect()), "none");
-    // The context is the gateway's word on the route, and binds no other.
+    // The context is the gateway's statement about the route; rules for another context do not bind the request.
     let by_route = gateway(vec![with_context("route", "patients", strict(&[]))]);
     assert_eq!(chosen(&by_route, &connect()), "none");
     assert_eq!(chosen(&by_route, &connect().context("route", "other")), "none");
@@ -326,13 +326,13 @@ fn a5_a_connection_hides_the_paths_of_its_server_name() {
         assert_eq!(unclear(&both, &connection("s.t")), not_seen);
         assert_eq!(chosen(&both, &request("GET", "s.t/other").sni("s.t")), "mild");
     }
-    // A rule for the name itself goes before one for less of it, as it does beside rules for a host.
+    // A rule for the exact name has precedence over one for a suffix of it, as it has beside rules for a host.
     let less = gateway(vec![with_sni("*.t", rule("strict", "*", "/patients", &[])), tcp("mild", "")]);
     assert_eq!(chosen(&less, &connection("s.t")), "mild");
     let more = gateway(vec![tcp("strict", "/patients"), with_sni("*.t", rule("mild", "*", "", &[]))]);
     assert_eq!(unclear(&more, &connection("s.t")), not_seen);
     assert_eq!(chosen(&more, &connection("u.t")), "mild");
-    // Headers that a door gives a connection are not those of what is inside.
+    // Headers that a door gives a connection are not headers of the requests inside.
     let headers = gateway(vec![tcp("strict", ""), with_header("x-a", "1", tcp("mild", ""))]);
     assert_eq!(unclear(&headers, &connection("s.t").header("x-a", "1")), Fault::Choice(ChoiceFault::InsideTunnel));
 }
@@ -354,7 +354,7 @@ fn a_host_of_which_only_the_server_name_is_seen_keeps_its_rules() {
     assert_eq!(chosen(&suffixes, &connection("a.c.example")), "mild");
 }
 
-/// A condition that cannot be looked at does not count as not met.
+/// A condition that cannot be checked does not count as unmet.
 #[test]
 fn what_a_door_does_not_see_leaves_nothing_to_a_milder_rule() {
     let mild = || rule("mild", "a.b", "", &[]);
@@ -369,7 +369,8 @@ fn what_a_door_does_not_see_leaves_nothing_to_a_milder_rule() {
         assert_eq!(chosen(&gateway, &request("POST", "a.b/").context("k", "v")), "mild", "{host}");
         assert_eq!(chosen(&gateway, &request("GET", "a.b/")), "mild", "another method is seen");
     }
-    // Nobody's in particular, and nothing in their stead; and what only evaluations of AuthZEN have.
+    // Rules that bind no particular place are ignored where no other rule matches; so are keys that only evaluations of
+    // AuthZEN have.
     assert_eq!(chosen(&gateway(vec![strict("*")]), &request("POST", "a.b/")), "none");
     let question = with_context("resource.type", "dataset", rule("question", "*", "", &[]));
     assert_eq!(chosen(&gateway(vec![question, rule("rest", "*", "", &[])]), &request("POST", "a.b/")), "rest");
@@ -390,7 +391,7 @@ fn a_server_name_that_is_not_seen_leaves_nothing_to_a_milder_rule() {
     assert_eq!(chosen(&of_any, &request("GET", "a.b/").sni("")), "mild");
 }
 
-/// A client chooses the server name freely, whatever the host of its requests.
+/// A client may choose any server name, whatever the host of its requests.
 #[test]
 fn a_rule_by_server_name_for_whatever_host_leaves_nothing_to_a_milder_rule() {
     let not_seen = Fault::Choice(ChoiceFault::ServerNameNotSeen);
@@ -411,7 +412,7 @@ fn a_rule_by_server_name_for_whatever_host_leaves_nothing_to_a_milder_rule() {
     }
     let named = gateway(vec![strict(), rule("mild", "*", "", &["CONNECT"])]);
     assert_eq!(chosen(&named, &request("CONNECT", "z.example:443").sni("")), "mild");
-    // Evaluations of AuthZEN have no connection, and rules for a host go before those for whatever host.
+    // Evaluations of AuthZEN have no connection, and rules for a host have precedence over any-host rules.
     assert_eq!(chosen(&both, &Request::default()), "mild");
     let of_host = gateway(vec![strict(), rule("mild", "z.example", "", &[])]);
     assert_eq!(chosen(&of_host, &request("GET", "z.example/")), "mild");

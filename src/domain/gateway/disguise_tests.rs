@@ -1,4 +1,5 @@
-//! What a server may read as another request: paths in disguise, suffixes, and headers that override method or path.
+//! Requests that a server may read as another request: disguised paths, suffixes, and headers that override method or
+//! path.
 
 use super::*;
 
@@ -120,7 +121,7 @@ fn a11_a_header_that_overrides_the_method_is_refused_where_rules_go_by_the_metho
         assert_eq!(chosen(&with_methods, &request("GET", "a.b/").without_sight_of(header)), "lenient");
         assert_eq!(chosen(&with_methods, &request("GET", "c.d/").header(header, "POST")), "any");
     }
-    // A rule that is another one's by its headers does not care.
+    // A rule whose headers the request does not meet is not affected.
     let others = gateway(vec![with_header("x-a", "1", rule("strict", "*", "", &["POST"]))]);
     assert_eq!(chosen(&others, &request("GET", "a.b/").header("x-http-method", "POST")), "none");
 }
@@ -142,7 +143,7 @@ fn a11_a_header_that_overrides_the_path_is_refused_where_rules_go_by_the_path() 
             "xA",
             "https://a.b",
             "",
-            // Servers read another path, or none, in what is no URL of HTTP.
+            // Servers read another path, or none, in a text that is not an HTTP URL.
             "patients?x=http://h/xA",
             "patients#://h/xA",
             "patients%2F?://x/xA",

@@ -1,12 +1,12 @@
-//! What a tunnel or a connection hides, and whether a rule may answer for all of it.
+//! What a tunnel or a connection hides, and whether one rule may answer for all of it.
 //!
-//! Of a tunnel its host is known to hold for what is inside, and nothing else: the method, the path, the headers, the
-//! context and the TLS server name of a CONNECT are those of the CONNECT alone. Of a connection of which only the TLS server
-//! name is seen, the name and the gateway's context hold for everything inside.
+//! Only the host of a tunnel holds for the requests inside. The method, path, headers, context and TLS server name of a
+//! CONNECT are those of the CONNECT alone. If a connection shows only its TLS server name, the name and the gateway's
+//! context hold for everything inside.
 //!
-//! INVARIANT (inside): a rule holds for a tunnel where it names CONNECT, or where each request that could be inside would
-//! come to that rule as well. A rule holds for a connection where no rule that is as much about its server name could be
-//! met inside.
+//! INVARIANT (inside): a rule matches a tunnel only if it names CONNECT, or if every request that could be inside would
+//! match that rule as well. A rule matches a connection only if no other rule that is at least as specific about its
+//! server name could match a request inside.
 
 use super::seen::{Context, Header, Seen};
 use super::table::{Conditions, HostPattern, OfPath, Rule};
@@ -14,14 +14,14 @@ use super::table::{Conditions, HostPattern, OfPath, Rule};
 /// The method that opens a tunnel.
 const CONNECT: &str = "CONNECT";
 
-/// What a door is asked about, by what it sees.
+/// What a door asks about, classified by what the door sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A request.
     Request,
-    /// `CONNECT`: what goes through the tunnel is not seen.
+    /// `CONNECT`: the requests inside the tunnel are not visible.
     Tunnel,
-    /// A connection: what goes through it is not seen.
+    /// A connection: the requests inside are not visible.
     Connection,
     /// An evaluation of `AuthZEN`, which has neither host, method, path, headers nor server name.
     Question,
@@ -37,7 +37,8 @@ impl Kind {
         }
     }
 
-    /// Says whether a rule is written for what has no path, though other rules of the host go by the path.
+    /// Says whether a rule is written for traffic without a visible path, although other rules of the host depend on
+    /// the path.
     pub(super) fn is_meant_by(self, found: Option<&Rule>) -> bool {
         match (self, found) {
             (Self::Question, _) => true,
@@ -47,8 +48,9 @@ impl Kind {
         }
     }
 
-    /// Says whether a rule that a CONNECT or a connection meets holds for all that it may hide. `place`: the rules beside it,
-    /// and itself. Those beside it that a connection hides are looked at where its rules are compared.
+    /// Says whether a rule that a CONNECT or a connection matches holds for everything that it may hide. `place`: the
+    /// rules of the same place, this one included. For a connection, the other rules of the place are checked where
+    /// their conditions are compared.
     pub(super) fn is_answered<'r>(
         self,
         rule: &Rule,
@@ -57,7 +59,7 @@ impl Kind {
     ) -> bool {
         match self {
             Self::Request | Self::Question => return true,
-            // Headers that a door gives a connection are not those of what is inside.
+            // Headers that a door gives a connection are not headers of the requests inside.
             Self::Connection => return rule.conditions.headers.is_empty(),
             Self::Tunnel if names_connect(&rule.conditions) => return true,
             Self::Tunnel => {}
@@ -67,9 +69,9 @@ impl Kind {
         is_met_by_all && place.all(|other| other.id == rule.id || !self.may_contain(&other.conditions))
     }
 
-    /// Says whether one of the rules that no request is bound to meet could be met by what is hidden, so that nothing else
-    /// may answer for it. The context has to be met already, and a door that never sees the header does not see it outside a
-    /// tunnel either.
+    /// Says whether a hidden request could match a rule that binds no particular place, in which case no other rule may
+    /// answer for it. The context must be met already. A rule with a header that the door never sees does not count: the
+    /// door does not see the header outside a tunnel either.
     pub(super) fn may_meet<S: Seen + ?Sized>(self, conditions: &Conditions, seen: &S) -> bool {
         let is_met = |(key, value): &(Box<str>, Box<str>)| seen.context(key) == Context::Text(value);
         let is_unseen = |(name, _): &(Box<str>, Box<str>)| seen.header(name) == Header::NotSeen;
@@ -77,11 +79,11 @@ impl Kind {
         self.may_contain(conditions) && context.iter().all(is_met) && !headers.iter().any(is_unseen)
     }
 
-    /// Says whether some request that meets these conditions could be inside.
+    /// Says whether a request that meets these conditions could be inside.
     fn may_contain(self, Conditions { methods, context, headers: _ }: &Conditions) -> bool {
         match self {
             Self::Request | Self::Question => false,
-            // A CONNECT inside is for a host of its own.
+            // A CONNECT inside the tunnel has a host of its own.
             Self::Tunnel => {
                 let is_request = methods.is_empty() || methods.iter().any(|method| method.as_ref() != CONNECT);
                 is_request && !context.iter().any(|(key, _)| is_of_a_question(key))
@@ -95,12 +97,12 @@ fn names_connect(conditions: &Conditions) -> bool {
     conditions.methods.iter().any(|method| method.as_ref() == CONNECT)
 }
 
-/// Absent and empty are the same.
+/// Treats an empty text as absent.
 pub(super) fn said(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Says whether a key is one that the evaluations of `AuthZEN` have, and no request at another door.
+/// Says whether a context key belongs to evaluations of `AuthZEN`. Requests at other doors never have it.
 pub(super) fn is_of_a_question(key: &str) -> bool {
     ["subject.", "action.", "resource."].iter().any(|entity| key.starts_with(entity))
 }

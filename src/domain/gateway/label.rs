@@ -1,4 +1,4 @@
-//! From what a gateway says to a transfer, or to everything that is wrong with its labels.
+//! Turns what a gateway says into a transfer, or reports every violation in its labels.
 
 use std::borrow::Cow;
 
@@ -15,11 +15,11 @@ use crate::domain::units::{Class, Country, FlowId, ItemId};
 
 /// Labels a request.
 ///
-/// Takes the snapshot whole, not its gateway table alone: which numbers of persons are needed
-/// depends on what a flow sends.
+/// Takes the whole snapshot, not only its gateway table: the numbers of persons that are required depend on the data
+/// that a flow sends.
 ///
 /// # Errors
-/// Nothing matches, or everything that is wrong with the labels.
+/// Nothing matches, or every violation in the labels.
 pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Result<Labelled<'a>, Unlabelled> {
     let headers = &snapshot.gateway.headers;
     let mut problems = Problems::default();
@@ -35,7 +35,7 @@ pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Resul
         return Err(Unlabelled::NothingMatches(nothing(headers, seen)));
     }
     if problems.has(Label::Rule) {
-        // What else a rule may ask for is not known.
+        // What else the rule requires is not known.
         return Err(Unlabelled::Wrong(problems.found));
     }
     problems.rule = rule.map(|rule| rule.id.to_string());
@@ -49,7 +49,7 @@ pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Resul
     if problems.found.is_empty() { Ok(labelled) } else { Err(Unlabelled::Wrong(problems.found)) }
 }
 
-/// Labels a request, and does what the operator says with one that nothing matches.
+/// Labels a request, and applies the operator's setting to a request that nothing matches.
 pub fn read<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S, unmatched: &'a Unmatched) -> Reading<'a> {
     match (label(snapshot, seen), unmatched) {
         (Ok(labelled), _) => Reading::Transfer(labelled),
@@ -70,7 +70,7 @@ fn by_default<'a>(snapshot: &Snapshot, flow: &'a str) -> Reading<'a> {
     }
 }
 
-/// What the label headers say.
+/// Contents of the label headers.
 #[derive(Debug, Default)]
 struct Sent<'a> {
     flow: Option<Cow<'a, str>>,
@@ -111,7 +111,7 @@ impl<'a> Sent<'a> {
 /// Numbers of persons, general and sensitive.
 type Counts = (Option<u64>, Option<u64>);
 
-/// Returns what a rule and the headers beside it say, and the numbers of persons.
+/// Returns the labels that a rule and the headers give together, and the numbers of persons.
 fn by_rule<'a, S: Seen + ?Sized>(
     headers: &LabelHeaders,
     rule: &'a Rule,
@@ -159,7 +159,7 @@ fn by_rule<'a, S: Seen + ?Sized>(
     (labelled, (general, sensitive))
 }
 
-/// Returns what a rule says, or else what a label header says. Where both do, they have to agree.
+/// Returns the value of the rule, or else that of the label header. If both give one, they must agree.
 fn agreed<T: PartialEq + ToString>(
     by_rule: Option<T>,
     sent: Option<T>,
@@ -176,7 +176,7 @@ fn agreed<T: PartialEq + ToString>(
     by_rule.or(sent)
 }
 
-/// Asks for the labels without which there is no transfer.
+/// Requires the labels without which there is no transfer.
 fn require(headers: &LabelHeaders, gives: Option<&Gives>, labelled: &Labelled<'_>, problems: &mut Problems) {
     let describes_itself = gives.is_some_and(Gives::has_fields);
     if labelled.flow.is_none() && !describes_itself && !problems.has(Label::Flow) {
@@ -184,8 +184,8 @@ fn require(headers: &LabelHeaders, gives: Option<&Gives>, labelled: &Labelled<'_
     }
 }
 
-/// Puts the numbers of persons together. A class that is sent has to have its own: a label that
-/// is left out must not count as nobody.
+/// Combines the numbers of persons. Each class that is sent needs its own number: a missing label must not count as
+/// zero persons.
 fn count(
     snapshot: &Snapshot,
     headers: &LabelHeaders,
@@ -208,8 +208,8 @@ fn count(
     }
 }
 
-/// Returns which classes of personal information a transfer is known to consist of. What is
-/// not known at all is refused when the transfer is resolved.
+/// Returns the classes of personal information that a transfer is known to contain. Resolving the transfer refuses
+/// unknown codes.
 fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     let flow = labelled.flow.as_deref().and_then(|flow| snapshot.codes.flows.get(flow));
     let flow = flow.and_then(|number| snapshot.flow(FlowId(number)));
@@ -224,7 +224,7 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     if labelled.items.is_empty() {
         let routes = flow.iter().flat_map(|flow| &flow.routes);
         let routes = routes.filter_map(|(_, route)| snapshot.route(*route));
-        // Before the first rules nothing passes, whatever the persons, and no class was looked at.
+        // Before the first national rules nothing passes, whatever the number of persons, and no class was evaluated.
         let is_ruled = |route: &&Route| route.reasons.iter().all(|reason| reason.code != ReasonCode::NoRulesInForce);
         for route in routes.filter(is_ruled) {
             content.general |= route.content.general;
@@ -240,7 +240,7 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     for item in &labelled.items {
         if let Some(known) = snapshot.codes.items.get(&item.code).map(ItemId) {
             add(snapshot.class_of(known));
-            // An entry of a list may make sensitive information of what the catalogue calls general.
+            // An entry of a list may make an item sensitive that is general in the catalogue.
             add(snapshot.strictest_class_of(known));
         }
         if let Some(class) = item.class {

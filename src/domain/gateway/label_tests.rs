@@ -1,4 +1,4 @@
-//! What labels come to, and everything that is wrong with them.
+//! The transfers that labels give, and every violation in labels.
 
 use super::super::labelled::{BodyFault, ChoiceFault, LabelProblem};
 use super::super::seen::Body;
@@ -15,7 +15,7 @@ const PERSONS: &str = "x-neglist-persons";
 const SENSITIVE: &str = "x-neglist-sensitive-persons";
 const TRANSFER_ID: &str = "x-neglist-transfer-id";
 
-/// Flow `trial` of the snapshot sends sensitive information, `contact.name` is general, `machine.log` neither.
+/// Flow `trial` of the snapshot sends sensitive information; `contact.name` is general, `machine.log` is not personal.
 fn with(rules: Vec<Rule>) -> Snapshot {
     Snapshot { gateway: Gateway::new(LabelHeaders::default(), rules), ..snapshot() }
 }
@@ -53,7 +53,7 @@ fn post() -> Request {
     request("POST", "a.b/x")
 }
 
-/// Returns what is wrong: label, place, code.
+/// Returns the violations: label, place, code.
 #[track_caller]
 fn wrong(snapshot: &Snapshot, request: &Request) -> Vec<(Label, String, &'static str)> {
     match label(snapshot, request) {
@@ -125,7 +125,7 @@ fn a_part_of_the_labels_is_wrong_and_not_nothing() {
 fn each_class_that_is_sent_needs_its_own_number_of_persons() {
     let snapshot = snapshot();
     let missing = [at(Label::SensitivePersons, SENSITIVE, "LABEL_MISSING")];
-    // 500 patients, of whom none would count as sensitive.
+    // 500 patients, none of whom would count as sensitive.
     assert_eq!(wrong(&snapshot, &post().header(FLOW, "trial").header(PERSONS, "500")), missing);
     assert_eq!(wrong(&snapshot, &post().header(FLOW, "trial")), missing);
     let item =
@@ -156,10 +156,10 @@ fn what_nothing_matches_is_treated_as_the_operator_says() {
     let by_default = Unmatched::Flow("logs".into());
     let Reading::Transfer(labelled) = read(&snapshot, &other, &by_default) else { panic!() };
     assert_eq!((labelled.rule, labelled.flow.as_deref()), (None, Some("logs")));
-    // The default cannot know how many persons there are.
+    // The default cannot know the number of persons.
     let by_default = Unmatched::Flow("trial".into());
     assert!(matches!(read(&snapshot, &other, &by_default), Reading::Refused(Unlabelled::Wrong(_))));
-    // A rule for that path is not met, or cannot be compared: `allow` is not for these.
+    // A rule for that path is not met, or cannot be compared: `allow` does not apply.
     for request in
         [request("GET", "a.b/x"), request("POST", "a.b/y/../x"), request("CONNECT", "a.b"), request("GET", "/x")]
     {
@@ -232,7 +232,7 @@ fn a_rule_gives_what_it_says_from_where_it_says() {
         record: Record::Record,
     };
     assert_eq!(labelled, expected);
-    // Everything that is missing, in one go.
+    // Every missing label at once.
     assert_eq!(wrong(&snapshot, &post()).len(), 7);
     let found = wrong(&snapshot, &post());
     assert!(found.contains(&(Label::Item(0), "context resource.type".to_owned(), "LABEL_NOT_SEEN")), "{found:?}");
@@ -283,7 +283,7 @@ fn a_flow_header_beside_a_rule_that_describes_the_transfer_is_refused() {
 fn a_rule_without_labels_leaves_them_to_the_headers() {
     let snapshot = with(vec![Rule { record: Record::Record, ..rule(Gives::default()) }]);
     let sent = post().header(FLOW, "trial").header(SENSITIVE, "1");
-    // An id may be the door's own.
+    // The door may supply an id of its own.
     let labelled = label(&snapshot, &sent).unwrap();
     assert_eq!((labelled.record, labelled.transfer_id), (Record::Record, None));
     let sent = sent.header(TRANSFER_ID, "t");

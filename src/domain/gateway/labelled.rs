@@ -1,4 +1,4 @@
-//! What labels come to: a transfer, or everything that is wrong with them.
+//! Result of labelling: a transfer, or every violation in the labels.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::domain::asked::{Asked, AskedItem, AskedPersons};
 use crate::domain::names::NameFault;
 use crate::domain::units::{Class, Ground, Modality};
 
-/// A transfer as labels give it. `None` and empty: not said.
+/// A transfer as labels give it. `None` or empty: not stated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labelled<'a> {
     /// The rule that matched; `None` where headers alone name the transfer.
@@ -28,17 +28,17 @@ pub struct Labelled<'a> {
     pub export_zone: Option<Cow<'a, str>>,
     /// Ground. Only a rule states one, never a request.
     pub ground: Option<Ground>,
-    /// What is sent.
+    /// Data that is sent.
     pub items: Vec<LabelledItem<'a>>,
     /// Persons that the transfer adds.
     pub persons: Option<AskedPersons>,
     /// The gateway's id of the transfer.
     pub transfer_id: Option<Cow<'a, str>>,
-    /// Whether the transfer is only asked about or counted too.
+    /// Whether the transfer is only asked about, or counted too.
     pub record: Record,
 }
 
-/// A kind of data, as labels give it.
+/// A kind of data as labels give it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledItem<'a> {
     /// Code.
@@ -51,19 +51,19 @@ pub struct LabelledItem<'a> {
     pub attributes: Vec<Cow<'a, str>>,
 }
 
-/// What the ledger's ids of transfers begin with whose id is a label. No caller of the ledger itself may use them.
+/// Prefix of ledger ids that come from a label. Callers of the ledger itself may not use it.
 pub const LABEL_ID_PREFIX: &str = "gateway:";
-/// What the ledger's ids of transfers begin with whose id Envoy drew. No caller of the ledger itself may use them.
+/// Prefix of ledger ids that Envoy generates. Callers of the ledger itself may not use it.
 pub const STREAM_ID_PREFIX: &str = "envoy:";
 
-/// What a door does with a transfer.
+/// How a door treats a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Record {
-    /// It asks. Nothing is counted.
+    /// It asks only. Nothing is counted.
     #[default]
     AskOnly,
-    /// It reserves and commits in one step, under the transfer's id. Where no label is one, the door may have an id of
-    /// its own that no client can choose; without any the request is refused.
+    /// It reserves and commits in one step, under the transfer's id. If no label gives an id, the door may use one of
+    /// its own that no client can choose; without any id the request is refused.
     Record,
 }
 
@@ -95,13 +95,13 @@ impl Labelled<'_> {
 /// Why a request cannot be turned into a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unlabelled {
-    /// No rule is about it and it carries no label at all.
+    /// No rule matches it, and it carries no label.
     NothingMatches(Nothing),
     /// Its labels are incomplete, contradictory or unreadable. Never empty.
     Wrong(Vec<LabelProblem>),
 }
 
-/// What is known of a request that nothing matches, shortened for a message.
+/// Description of an unmatched request, shortened for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nothing {
     /// Host, as sent.
@@ -112,27 +112,27 @@ pub struct Nothing {
     pub path: Option<String>,
     /// Server name, as sent.
     pub sni: Option<String>,
-    /// The header that would name a flow.
+    /// Name of the header that would name a flow.
     pub flow_header: String,
 }
 
-/// One thing that is wrong with the labels of a request.
+/// One violation in the labels of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelProblem {
     /// The rule that asks for the label; `None` where none matched.
     pub rule: Option<String>,
-    /// What it is about.
+    /// The label concerned.
     pub label: Label,
-    /// Where it comes from, or should come from.
+    /// Where the label comes from, or should come from.
     pub origin: Origin,
     /// What is wrong.
     pub fault: Fault,
 }
 
-/// What a label says.
+/// A label, by its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
-    /// Which rule holds.
+    /// The rule that matches.
     Rule,
     /// The flow.
     Flow,
@@ -148,7 +148,7 @@ pub enum Label {
     Scenario,
     /// The zone that the data leaves from.
     ExportZone,
-    /// The code of a kind of data, by its position among the rule's.
+    /// The code of a kind of data, by its position among the items of the rule.
     Item(usize),
     /// Persons whose general information is sent.
     Persons,
@@ -158,7 +158,7 @@ pub enum Label {
     TransferId,
 }
 
-/// Where a label comes from. Its text names the place in the request: `header x-neglist-flow`.
+/// Where a label comes from. Its `Display` form names the place in the request: `header x-neglist-flow`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A header of the request.
@@ -197,56 +197,56 @@ impl fmt::Display for Origin {
 /// What is wrong with a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is needed and not there.
+    /// Required and absent.
     Missing,
-    /// It is there and empty.
+    /// Present and empty.
     Empty,
-    /// It may be there, and the gateway does not hand it on.
+    /// Possibly present, but the gateway does not pass it on.
     NotSeen,
-    /// A header that was sent, or a key of the body that stands, several times.
+    /// A header sent several times, or a duplicate key in the body.
     Repeated,
-    /// A header that is no visible ASCII text.
+    /// A header whose value is not visible ASCII text.
     NotText,
     /// Not a whole number in decimal digits.
     NotANumber {
-        /// The text as it came, shortened.
+        /// The text as received, shortened.
         text: String,
     },
     /// A head-count above the population of the world.
     TooManyPersons {
-        /// The number as it came.
+        /// The number as received.
         count: u64,
     },
-    /// Longer than such a label may be.
+    /// Longer than the label may be.
     TooLong {
-        /// Bytes as they came.
+        /// Length in bytes.
         bytes: usize,
-        /// The most that are allowed.
+        /// Greatest length allowed, in bytes.
         max: usize,
     },
     /// It breaks the rule for names.
     NotAName(NameFault),
-    /// The body does not give it.
+    /// The body does not provide it.
     Body(BodyFault),
-    /// The request says one thing and the rule another.
+    /// The request contradicts the rule.
     Disagrees {
         /// What the request says, shortened.
         request: String,
         /// What the rule says, shortened.
         rule: String,
     },
-    /// The rule describes the transfer by itself, and the request names a flow.
+    /// The request names a flow although the rule describes the transfer itself.
     FlowBesideFields,
     /// A host that cannot be compared.
     Host(HostFault),
     /// A path that cannot be compared.
     Path(PathFault),
-    /// Which rule holds cannot be told.
+    /// The matching rule cannot be determined.
     Choice(ChoiceFault),
 }
 
 impl Unlabelled {
-    /// Returns the stable codes of what is wrong, each with its place in the request.
+    /// Returns the stable code of each violation, with its place in the request.
     pub fn codes(&self) -> Vec<(&'static str, String)> {
         match self {
             Unlabelled::NothingMatches(_) => vec![(NOTHING_MATCHES, Origin::Request.to_string())],
@@ -297,90 +297,92 @@ impl Fault {
     }
 }
 
-/// Why a body does not give a label.
+/// Why a body does not provide a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFault {
-    /// What stands there is of another kind than the label.
+    /// The value has another type than the label.
     WrongKind,
-    /// The key stands there with other capitals.
+    /// The body has the key in different capitals only.
     InOtherCapitals,
     /// The gateway sent no body.
     NotThere,
-    /// The gateway sent the beginning of the body only.
+    /// The gateway sent only the beginning of the body.
     Partial,
-    /// The body is no JSON.
+    /// The body is not JSON.
     NotJson,
 }
 
-/// Why it cannot be told which rule holds.
+/// Why the matching rule cannot be determined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChoiceFault {
-    /// Rules go by the host, and the gateway does not see one.
+    /// Rules depend on the host, and the gateway does not see it.
     HostNotSeen,
-    /// Rules for that host and path go by the TLS server name, and none is written for this one.
+    /// Rules for that host and path depend on the TLS server name, and none is written for this one.
     ServerNameNotMet,
-    /// Rules are written for that host, and of a connection to it only the TLS server name is seen.
+    /// Rules are written for that host, and the connection shows only its TLS server name.
     OnlyServerName,
-    /// Rules for that host go by the TLS server name, and the gateway does not see one.
+    /// Rules for that host depend on the TLS server name, and the gateway does not see it.
     ServerNameNotSeen,
-    /// Rules for that host go by the path, the gateway does not see one, and the rule found is not written for that.
+    /// Rules for that host depend on the path, the gateway does not see it, and the rule found is not written for that
+    /// case.
     PathNotSeen,
-    /// What goes through a tunnel or a connection may come to another rule than the one found, and is not seen.
+    /// The hidden requests of a tunnel or a connection may match another rule than the one found.
     InsideTunnel,
-    /// A method that is not written in capitals, where rules go by the method.
+    /// The method is not in capitals, and rules depend on the method.
     MethodNotInCapitals,
-    /// Rules are written for that host and path, and the request meets none of their conditions.
+    /// Rules are written for that host and path, and the request meets the conditions of none of them.
     ConditionsNotMet {
         /// Some of these rules.
         rules: Vec<String>,
     },
-    /// The request meets the conditions of rules of which none goes before the other.
+    /// The request meets the conditions of several rules of equal precedence.
     Ambiguous {
         /// Some of these rules.
         rules: Vec<String>,
     },
-    /// A rule is written for the same path with, or without, a slash at its end.
+    /// A rule is written for the same path with, or without, a final slash.
     SlashAtEnd {
-        /// The path that stands in the rule, shortened.
+        /// The path in the rule, shortened.
         written: String,
     },
-    /// A rule is written for the same path with another suffix of its last segment, or with or without one.
+    /// A rule is written for the same path with another suffix of its last segment. Either path may be without a
+    /// suffix.
     SuffixAtEnd {
-        /// The path that stands in the rule, shortened.
+        /// The path in the rule, shortened.
         written: String,
     },
-    /// Rules differ by method, and a header asks the server to act by another one.
+    /// Rules differ by method, and a header asks the server to act on another method.
     MethodOverridden {
         /// The header.
         header: &'static str,
-        /// What it says, shortened.
+        /// Value of the header, shortened.
         says: String,
     },
-    /// Rules differ by path, and a header asks the server to act on another one.
+    /// Rules differ by path, and a header asks the server to act on another path.
     PathOverridden {
         /// The header.
         header: &'static str,
-        /// What it says, shortened.
+        /// Value of the header, shortened.
         says: String,
     },
 }
 
-/// Why a host cannot be compared with those of rules.
+/// Why a host cannot be compared with the hosts of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostFault {
-    /// It has a name of a user, a blank, a slash or another character that no host has.
+    /// It contains user information, a blank, a slash or another character that hosts cannot have.
     Character,
-    /// It is not ASCII: a name in another script has to be in its `xn--` form.
+    /// It is not ASCII: an internationalised name must be in its `xn--` form.
     NotAscii,
-    /// It has an empty part, or too many or too long ones.
+    /// It has an empty part, or it is too long, or one of its parts is.
     Parts,
-    /// It looks like an address, and is not written like one.
+    /// It looks like an IP address but is not written like one.
     Address,
-    /// What stands behind the colon is no port.
+    /// The text after the colon is not a port.
     Port,
 }
 
-/// Why a path cannot be compared with those of rules.
+/// Why a path cannot be compared with the paths of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathFault {
     /// It does not begin with a slash.
@@ -391,40 +393,40 @@ pub enum PathFault {
     EmptySegment,
     /// It has an encoded slash, or a backslash, plain or encoded.
     HiddenSlash,
-    /// It has a `#`, plain or encoded, or an encoded `?`: servers may cut it off there.
+    /// It has a `#`, plain or encoded, or an encoded `?`: servers may cut the path off there.
     HiddenEnd,
-    /// It has a control character, plain or encoded, a blank, or what is not ASCII.
+    /// It has a control character, plain or encoded, a blank, or a character outside ASCII.
     Character,
-    /// It has a `%` without two hexadecimal digits, or what is encoded is no UTF-8.
+    /// It has a `%` without two hexadecimal digits, or its decoded bytes are not UTF-8.
     Encoding,
     /// It is encoded twice.
     EncodedTwice,
-    /// It has parameters (`;`), which servers count to the name or do not.
+    /// It has parameters (`;`), which some servers count as part of the name.
     Parameters,
-    /// A segment ends with a dot, or begins or ends with a blank, which some servers take off.
+    /// A segment ends with a dot, or begins or ends with a blank; some servers strip these.
     DotOrBlankAtEnd,
-    /// It is longer than any path that is compared.
+    /// It is longer than the longest path that is compared.
     TooLong,
 }
 
-/// What an operator lets a door do with a request that nothing matches.
+/// How a door treats a request that nothing matches. The operator chooses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Unmatched {
     /// Refuse it.
     #[default]
     Refuse,
-    /// Let it pass: what no rule is about and carries no label is no transfer.
+    /// Let it pass: a request that no rule matches and that carries no label is not a transfer.
     Allow,
-    /// Decide it as a transfer of that flow.
+    /// Decide it as a transfer of this flow.
     Flow(Box<str>),
 }
 
-/// What a door has to do with a request.
+/// What a door must do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading<'a> {
     /// Decide this transfer.
     Transfer(Labelled<'a>),
-    /// Let it pass undecided, because the operator says so: see [`Unmatched::Allow`].
+    /// Let it pass undecided, because the operator chose so: see [`Unmatched::Allow`].
     NoTransfer,
     /// Refuse it.
     Refused(Unlabelled),

@@ -1,15 +1,13 @@
-//! Labels: from what a gateway knows of a request to the transfer that it is.
+//! Labels: turn what a gateway knows about a request into a transfer.
 //!
-//! A gateway knows hosts, paths and headers; the lists know exporters, scenarios and persons.
-//! Every door hands what it has [`Seen`] to [`read`] and gets the transfer to ask about, or why
-//! there is none. Nothing is guessed: a label that is missing, repeated, unreadable or at odds
-//! with another is a [`LabelProblem`], and such a request is refused.
+//! A gateway knows hosts, paths and headers; the lists know exporters, scenarios and persons. Every door passes what it
+//! has [`Seen`] to [`read`] and gets back the transfer to ask about, or the reason why there is none. Nothing is
+//! guessed: a label that is missing, repeated, unreadable or contradicted by another is a [`LabelProblem`], and the
+//! request is refused.
 //!
-//! 1. `choose` finds the one rule that is about the request, by the tables of `table` and the
-//!    normal forms of `place`. `inside` says what a tunnel or a connection hides, `disguise` what servers may
-//!    read as another method or path.
-//! 2. `label` reads what the rule gives and what label headers say, with `value`, and holds the
-//!    one against the other.
+//! 1. `choose` finds the one rule that matches the request, with the tables of `table` and the normal forms of `place`.
+//!    `inside` says what a tunnel or a connection hides, `disguise` what servers may read as another method or path.
+//! 2. `label` reads the values that the rule gives and those of the label headers, with `value`, and compares the two.
 
 mod choose;
 mod disguise;

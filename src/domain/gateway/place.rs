@@ -1,22 +1,22 @@
-//! Hosts and paths in the one form in which they are compared.
+//! Normal forms in which hosts and paths are compared.
 //!
-//! What servers read differently is refused, not interpreted: a path that a rule does not see
-//! as its own, and the server behind the gateway does, would evade the rule.
+//! Ambiguous spellings are refused, not interpreted. A path would evade a rule if the server behind the gateway read it
+//! as the rule's path and the rule did not.
 
-// Texts of addresses; nothing here opens a connection.
+// Address parsing only; nothing here opens a connection.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::borrow::Cow;
 
 use super::labelled::{HostFault, PathFault};
 
-/// Most bytes of a path that is compared: more than the request line of common servers holds.
+/// Longest path that is compared, in bytes: more than the request line of common servers holds.
 pub const PATH_BYTES_MAX: usize = 8_192;
-/// Most bytes of a host name. RFC 1035, 2.3.4, as text.
+/// Longest host name as text, in bytes. RFC 1035, 2.3.4.
 const HOST_BYTES_MAX: usize = 253;
-/// Most bytes of a part of a host name. RFC 1035, 2.3.4.
+/// Longest part of a host name, in bytes. RFC 1035, 2.3.4.
 const HOST_PART_BYTES_MAX: usize = 63;
 
-/// Returns a host as it is compared: in lower case, without port, final dot and brackets.
+/// Returns a host in normal form: in lower case, without port, final dot and brackets.
 ///
 /// # Errors
 /// Why it cannot be compared.
@@ -44,7 +44,7 @@ pub fn host(text: &str) -> Result<Cow<'_, str>, HostFault> {
     self::name(name.strip_suffix('.').unwrap_or(name))
 }
 
-/// Returns the text of an address; one that only wraps an IPv4 address is that address.
+/// Returns the text of an address. An IPv4-mapped address becomes its IPv4 address.
 fn ip_text(address: Ipv6Addr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
@@ -66,7 +66,7 @@ fn name(name: &str) -> Result<Cow<'_, str>, HostFault> {
     if HOST_BYTES_MAX < name.len() || name.split('.').any(|part| part.is_empty() || HOST_PART_BYTES_MAX < part.len()) {
         return Err(HostFault::Parts);
     }
-    // What ends in a number is read as an address, in shorthands and with leading zeros too.
+    // Many parsers read a name that ends in a number as an IP address, shorthands and leading zeros included.
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")).is_some();
     if (is_hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit())) && name.parse::<Ipv4Addr>().is_err() {
@@ -76,8 +76,8 @@ fn name(name: &str) -> Result<Cow<'_, str>, HostFault> {
     Ok(if has_capitals { name.to_ascii_lowercase().into() } else { name.into() })
 }
 
-/// Returns a path as it is compared: without its query, and with each character written in one way. `None`: there is
-/// none, as with CONNECT.
+/// Returns a path in normal form: without its query, and with one spelling for each character. `None` if there is no
+/// path, as with CONNECT.
 ///
 /// # Errors
 /// Why it cannot be compared.
@@ -99,7 +99,7 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
         match segment {
             "." | ".." => return Err(PathFault::DotSegment),
             _ if segment.ends_with('.') => return Err(PathFault::DotOrBlankAtEnd),
-            // The last may be empty: a slash at the end.
+            // Only the last segment may be empty: a final slash.
             "" if segments.peek().is_some() => return Err(PathFault::EmptySegment),
             _ => {}
         }
@@ -107,8 +107,8 @@ pub fn path(text: &str) -> Result<Option<Cow<'_, str>>, PathFault> {
     Ok(Some(path))
 }
 
-/// Returns the host, with its port, and the path, with its query, of an absolute URL of HTTP. `None`: it is another text, or
-/// a `?`, `#` or `\` ends the host before the path, and others would end it elsewhere.
+/// Returns the host with its port, and the path with its query, of an absolute HTTP URL. `None` for any other text, and
+/// where a `?`, `#` or `\` ends the host before the path, because other parsers end it elsewhere.
 pub fn host_and_path(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -118,22 +118,22 @@ pub fn host_and_path(url: &str) -> Option<(&str, &str)> {
 
 /// How a byte of a path is compared.
 enum Form {
-    /// As itself, however it was sent.
+    /// As itself, whether it was sent plain or encoded.
     Written,
-    /// Encoded, however it was sent.
+    /// Encoded, whether it was sent plain or encoded.
     Encoded,
-    /// As itself where it was sent so. Encoded it is refused.
+    /// As itself if it was sent plain. Refused if it was sent encoded.
     Plain(PathFault),
-    /// As `%`. Standing alone it begins an encoded byte.
+    /// Encoded, as `%25`. Sent plain, it begins an encoded byte.
     Percent,
-    /// Encoded. It cannot be sent as itself.
+    /// Encoded. Refused if it was sent plain.
     NotPlain,
-    /// Not at all, however it was sent.
+    /// Refused, whether it was sent plain or encoded.
     Refused(PathFault),
 }
 
-/// Says how a byte of a path is compared. RFC 3986, 3.3 and 6.2.2; what it lets stand as itself, servers take for the same
-/// whether it is encoded or not, and what it does not, many take as itself.
+/// Returns how a byte of a path is compared. RFC 3986, 3.3 and 6.2.2: servers treat a character that may appear plain
+/// the same whether it is encoded or not, and many servers accept the other characters plain as well.
 const fn form(byte: u8) -> Form {
     match byte {
         b'0'..=b'9'
@@ -160,17 +160,17 @@ const fn form(byte: u8) -> Form {
         b'%' => Form::Percent,
         b'\\' => Form::Refused(PathFault::HiddenSlash),
         b';' => Form::Refused(PathFault::Parameters),
-        // A `?` that is not encoded is not in the path any more.
+        // A plain `?` has ended the path already.
         b'#' | b'?' => Form::Refused(PathFault::HiddenEnd),
         b' ' | 0x80..=0xff => Form::NotPlain,
         0..=0x1f | 0x7f => Form::Refused(PathFault::Character),
     }
 }
 
-/// Writes each character in its one way.
+/// Rewrites each character to its one spelling.
 fn rewritten(path: &str) -> Result<String, PathFault> {
     let mut text = String::with_capacity(path.len());
-    // What the bytes stand for has to be UTF-8, so that there is one way to write it.
+    // The decoded bytes must be UTF-8, so that each character has one spelling.
     let mut meaning: Vec<u8> = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -199,7 +199,7 @@ fn rewritten(path: &str) -> Result<String, PathFault> {
     if meaning.split('/').any(|segment| segment.trim_matches(is_blank) != segment) {
         return Err(PathFault::DotOrBlankAtEnd);
     }
-    // Looked at last: the digits behind an encoded `%` may have been encoded too.
+    // Checked last: the digits after an encoded `%` may have been encoded too.
     let is_code = |rest: &str| rest.bytes().take(2).filter_map(digit).count() == 2;
     if text.split("%25").skip(1).any(is_code) {
         return Err(PathFault::EncodedTwice);
@@ -207,7 +207,8 @@ fn rewritten(path: &str) -> Result<String, PathFault> {
     Ok(text)
 }
 
-/// Says whether servers may take a character off the ends of a name: white space of any script, and what has no width.
+/// Says whether servers may strip a character from the ends of a name: white space of any script, and characters
+/// without width.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
@@ -305,14 +306,14 @@ mod tests {
         assert_eq!(path(""), Ok(None));
     }
 
-    /// Whoever writes a character in its other way must not come to another rule.
+    /// Another spelling of a character must not lead to another rule.
     #[test]
     fn every_character_is_compared_in_one_way_or_refused_in_both() {
         for byte in 0..=0x7f_u8 {
             let (plain, encoded) = (format!("/a{}b", char::from(byte)), format!("/a%{byte:02x}b"));
             let (plain, encoded) = (path(&plain), path(&encoded));
             match byte {
-                // These mean something else when they are plain.
+                // These have another meaning when they are plain.
                 b'.' | b'/' | b'?' => assert!(plain.is_ok() && encoded.is_err(), "{byte}"),
                 b'%' | b' ' => assert!(plain.is_err() && encoded.is_ok(), "{byte}"),
                 b'#' | b';' | b'\\' | 0..=0x1f | 0x7f => assert!(plain.is_err() && encoded.is_err(), "{byte}"),

@@ -1,13 +1,13 @@
-//! What a gateway says of one request, as far as labels are made of it.
+//! What a gateway says about one request, as far as labels depend on it.
 
 use std::borrow::Cow;
 
-/// What a gateway says of one request. Every door implements it.
+/// What a gateway says about one request. Every door implements it.
 ///
-/// Texts are handed over as they were sent; what they mean is the business of [`super::label`].
-/// A text that a door cannot read is none of these: the door refuses such a request by itself.
-/// `Absent` says that the request has no such thing. What a door has no way to see is `NotSeen`, and a host, method, path or
-/// server name that is `None`: it may be there, and a rule that goes by it must not count as not meant.
+/// Texts are passed on as they were sent; [`super::label`] interprets them. A door that cannot read a text refuses the
+/// request by itself. `Absent` means that the request does not have the value. `NotSeen`, and `None` for the host,
+/// method, path or server name, means that the door cannot see it: the value may be there, so a rule that depends on it
+/// must not count as unmatched.
 pub trait Seen {
     /// Returns the authority of the request: name or address, with or without a port.
     fn host(&self) -> Option<&str>;
@@ -15,17 +15,18 @@ pub trait Seen {
     /// Returns the method.
     fn method(&self) -> Option<&str>;
 
-    /// Returns the path, with or without a query. Empty is the same as `None`: CONNECT has none.
+    /// Returns the path, with or without a query. Empty equals `None`: CONNECT has no path.
     fn path(&self) -> Option<&str>;
 
-    /// Returns the server name that the client asked for when it began TLS. Empty: the door sees that it asked for none.
+    /// Returns the server name that the client asked for when it began TLS. Empty: the door sees that the client asked
+    /// for none.
     fn sni(&self) -> Option<&str>;
 
-    /// Returns what the gateway's configuration or its protocol says under a key.
+    /// Returns the value that the gateway's configuration or its protocol gives for a key.
     ///
-    /// The keys of Envoy's `context_extensions`; of an `AuthZEN` request `subject.type`, `subject.id`,
-    /// `action.name`, `resource.type`, `resource.id`, and properties that are texts or truth values, such as
-    /// `subject.properties.role`.
+    /// The keys are those of Envoy's `context_extensions`; for an `AuthZEN` request they are `subject.type`,
+    /// `subject.id`, `action.name`, `resource.type`, `resource.id`, and properties that are strings or booleans, such
+    /// as `subject.properties.role`.
     fn context(&self, key: &str) -> Context<'_>;
 
     /// Returns a header of the request. `name` is in lower case.
@@ -38,11 +39,11 @@ pub trait Seen {
 /// A key of the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context<'a> {
-    /// The gateway says others, and not this one.
+    /// The gateway gives other keys, but not this one.
     Absent,
-    /// What it says under the key.
+    /// Value of the key.
     Text(&'a str),
-    /// The gateway says nothing under any key, because it cannot or was not told to.
+    /// The gateway gives no key at all, because it cannot or is not configured to.
     NotSeen,
 }
 
@@ -53,11 +54,11 @@ pub enum Header<'a> {
     Absent,
     /// It was sent once.
     Text(&'a str),
-    /// It was sent several times. Nobody picks one of them.
+    /// It was sent several times. None of the values is picked.
     Repeated,
-    /// Its value is no visible ASCII text.
+    /// Its value is not visible ASCII text.
     NotText,
-    /// The gateway does not hand it on, whether it was sent or not.
+    /// The gateway does not pass it on; it may or may not have been sent.
     NotSeen,
 }
 
@@ -66,22 +67,22 @@ pub enum Header<'a> {
 pub enum Body<'a> {
     /// The body has no such member.
     Absent,
-    /// A text.
+    /// A string.
     Text(Cow<'a, str>),
-    /// A whole number, written without fraction and exponent.
+    /// A whole number, however it is written: `5`, `5.0`, `5e0`.
     Number(u64),
     /// An array, by its length.
     Count(usize),
-    /// Anything else: an object, `true`, `false`, `null`, another number.
+    /// Anything else: an object, `true`, `false`, `null`, a number that is not whole.
     Other,
-    /// A key on the way to it stands twice in its object. Nobody picks one of them.
+    /// A key on the way to the member appears twice in its object. Neither is picked.
     Repeated,
-    /// A key on the way to it stands there with other capitals only. Some servers take it for the same.
+    /// A key on the way to the member appears in different capitals only. Some servers treat the two as the same key.
     InOtherCapitals,
     /// The gateway sent no body, or does not send bodies.
     NotThere,
-    /// The gateway sent the beginning of the body only.
+    /// The gateway sent only the beginning of the body.
     Partial,
-    /// The body is no JSON.
+    /// The body is not JSON.
     NotJson,
 }

@@ -1,14 +1,13 @@
-//! The rules of one snapshot by which requests are labelled, arranged so that the one that
-//! holds is found with a few look-ups, however many there are.
+//! The label rules of one snapshot, indexed so that a few look-ups find the matching rule, however many rules there
+//! are.
 //!
 //! ```text
 //! host (exact, longest suffix, any) ─► path (exact, longest prefix, none) ─► TLS server name ─► rules of one place
 //! ```
 //!
-//! Each step takes the most specific key that rules are written for and never goes back: where
-//! a place has rules and none of them holds, no less specific rule is looked at, no label header
-//! helps, and the request is refused. Otherwise a lenient rule, or none, would catch what the
-//! conditions of a strict one leave out.
+//! Each step takes the most specific key that has rules, and never goes back. If a place has rules and none of them
+//! matches, no less specific rule is tried, no label header helps, and the request is refused. Otherwise a lenient
+//! rule, or no rule, would catch the requests that the conditions of a strict rule leave out.
 
 use std::fmt::Write as _;
 
@@ -17,7 +16,7 @@ use super::labelled::Record;
 use crate::domain::units::{Class, Ground, Modality};
 use crate::domain::vocabulary::Vocabulary;
 
-/// Most rules of one place: of the same host, path and TLS server name. Each of them may be compared.
+/// Most rules of one place, that is, with the same host, path and TLS server name. Each of them may be compared.
 pub const PLACE_RULES_MAX: usize = 64;
 /// Most segments of a path in a rule. A request costs as many look-ups as the longest prefix has segments.
 pub const PATH_SEGMENTS_MAX: usize = 32;
@@ -26,39 +25,39 @@ pub const HOST_PARTS_MAX: usize = 32;
 /// Most methods, context keys and headers of one rule, each.
 pub const CONDITIONS_MAX: usize = 16;
 
-/// How requests are labelled.
+/// The rules that label requests.
 #[derive(Debug, Clone, Default)]
 pub struct Gateway {
     /// Names of the label headers.
     pub headers: LabelHeaders,
     /// Rules, in the order of the files.
     rules: Vec<Rule>,
-    /// Hosts that rules are written for; those for any host have none.
+    /// Hosts with rules of their own. Any-host rules have no key here.
     ///
-    /// INVARIANT (keys): a host stands as it is compared, a suffix with a dot before it. The same
-    /// in `servers`. Keys of `paths` and `servers` are made by [`path_key`] and [`server_key`].
+    /// INVARIANT (keys): a host is in normal form, a suffix has a leading dot. The same holds in `servers`.
+    /// [`path_key`] and [`server_key`] build the keys of `paths` and `servers`.
     pub(super) hosts: Vocabulary,
-    /// What is written for each host, by its number.
+    /// Entry of each host, by its number.
     of_host: Vec<OfHost>,
-    /// What is written for any host.
+    /// Entry for any host.
     pub(super) any_host: OfHost,
-    /// Paths, each within its host: a number of `places`.
+    /// Paths, each within its host: a number of `of_path`.
     pub(super) paths: Vocabulary,
-    /// What is written for each path, by its number.
+    /// Entry of each path, by its number.
     of_path: Vec<OfPath>,
     /// TLS server names, each within its host and path: a number of `of_server`.
     pub(super) servers: Vocabulary,
     /// Rules of each server name, by its number.
     of_server: Vec<Place>,
-    /// Server names, whatever the host, by which rules with a path go.
+    /// Server names of any-host rules that state a path too.
     pub(super) servers_with_paths: Vocabulary,
-    /// Paths without a suffix that they have in a rule, each within its host: a number of `written_with_suffix`.
+    /// Paths of rules without their suffix, each within its host: a number of `written_with_suffix`.
     pub(super) stems: Vocabulary,
     /// The path in the rule, with its suffix, by its number.
     written_with_suffix: Vec<Box<str>>,
-    /// Most bytes of a path in a rule.
+    /// Longest path in a rule, in bytes.
     pub(super) path_bytes_max: usize,
-    /// Most parts of a host that stands as a suffix.
+    /// Most parts of a host suffix in a rule.
     pub(super) suffix_parts_max: usize,
     /// Most segments of a prefix.
     pub(super) prefix_segments_max: usize,
@@ -88,7 +87,7 @@ impl Default for LabelHeaders {
     }
 }
 
-/// Which requests a rule is about, and what it says of them.
+/// A rule: the requests that it matches, and the transfer that it describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its id.
@@ -99,7 +98,7 @@ pub struct Rule {
     pub path: PathPattern,
     /// The TLS server name that its client asked for.
     pub sni: HostPattern,
-    /// What else has to hold.
+    /// All other conditions.
     pub conditions: Conditions,
     /// The transfer.
     pub gives: Gives,
@@ -107,43 +106,43 @@ pub struct Rule {
     pub record: Record,
 }
 
-/// Which hosts a rule is about. Hosts stand as [`super::host`] writes them.
+/// The hosts that a rule matches, in the normal form of [`super::host`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum HostPattern {
-    /// Whatever the host, and where none is known.
+    /// Every host, and requests whose host is not known.
     #[default]
     Any,
     /// This host.
     Exact(Box<str>),
-    /// Every host that has at least one part before this.
+    /// Every host below this one, with at least one part more.
     Below(Box<str>),
 }
 
-/// Which paths a rule is about. Paths stand as [`super::path`] writes them.
+/// The paths that a rule matches, in the normal form of [`super::path`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum PathPattern {
-    /// Whatever the path, and where there is none.
+    /// Every path, and requests without a path.
     #[default]
     Any,
     /// This path.
     Exact(Box<str>),
-    /// This path and every path below it. No slash at its end, but for `/`: every path.
+    /// This path and every path below it. Without a final slash, except for `/`: every path.
     Prefix(Box<str>),
 }
 
-/// What has to hold besides host, path and server name: all of it.
+/// Conditions besides host, path and server name. All of them must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conditions {
-    /// One of these methods, in capitals; empty: whatever the method. Ascending.
+    /// One of these methods, in capitals; empty: any method. Ascending.
     pub methods: Vec<Box<str>>,
-    /// Keys of the context, each with its value. Ascending.
+    /// Context keys, each with its value. Ascending.
     pub context: Vec<(Box<str>, Box<str>)>,
     /// Headers in lower case, each with its value. Ascending.
     pub headers: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Conditions {
-    /// Returns how many there are. More go before fewer.
+    /// Returns the number of conditions. A rule with more conditions has precedence.
     pub fn count(&self) -> usize {
         usize::from(!self.methods.is_empty()) + self.context.len() + self.headers.len()
     }
@@ -168,7 +167,7 @@ pub struct Gives {
     pub export_zone: Option<Given<Box<str>>>,
     /// Ground.
     pub ground: Option<Ground>,
-    /// What is sent.
+    /// Data that is sent.
     pub items: Vec<GivenItem>,
     /// Persons whose general information is sent.
     pub persons: Option<Given<u64>>,
@@ -179,7 +178,7 @@ pub struct Gives {
 }
 
 impl Gives {
-    /// Says whether the rule describes a transfer by itself, without a flow or beside it.
+    /// Says whether the rule describes a transfer by itself, with or without a flow.
     pub const fn has_fields(&self) -> bool {
         self.exporter.is_some()
             || self.recipient.is_some()
@@ -205,16 +204,16 @@ pub struct GivenItem {
     pub attributes: Vec<Box<str>>,
 }
 
-/// Something that a rule says, or says where to find.
+/// A value in a rule, or the place in the request to read it from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given<T> {
-    /// It stands in the rule.
+    /// The value, written in the rule.
     Literal(T),
-    /// It stands in the request.
+    /// The place in the request.
     From(Source),
 }
 
-/// Where in a request something stands.
+/// A place in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A header, by its name in lower case.
@@ -225,25 +224,25 @@ pub enum Source {
     Context(Box<str>),
 }
 
-/// What is written for one host.
+/// The rules for one host.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OfHost {
-    /// What is written without a path.
+    /// The rules without a path.
     pub(super) without_path: Option<OfPath>,
-    /// Whether anything is written with a path.
+    /// Whether there are rules with a path.
     pub(super) has_paths: bool,
 }
 
-/// What is written for one host and path.
+/// The rules for one host and path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OfPath {
-    /// Tells its server names from those of others.
+    /// Distinguishes its server names from those of other entries.
     pub(super) number: u32,
     /// Rules without a server name.
     pub(super) any_server: Place,
     /// Whether there are rules with a server name.
     pub(super) has_servers: bool,
-    /// Whether this is for any host and without a path: no request is bound to be one of these.
+    /// Whether this is the entry for any host and no path: no request has to match one of its rules.
     pub(super) is_anywhere: bool,
 }
 
@@ -255,8 +254,8 @@ pub fn segments(path: &str) -> usize {
     path.split('/').filter(|segment| !segment.is_empty()).count()
 }
 
-/// Returns the key of a path within a host: `=` for the path itself, `^` for what begins with it, `.` for what it is without
-/// a suffix.
+/// Writes the key of a path within a host. Kinds: `=` for the path itself, `^` for the path as a prefix, `.` for the
+/// path without a suffix.
 pub(super) fn path_key(key: &mut String, host: Option<u32>, kind: char, path: &str) {
     key.clear();
     number(key, host);
@@ -264,7 +263,7 @@ pub(super) fn path_key(key: &mut String, host: Option<u32>, kind: char, path: &s
     key.push_str(path);
 }
 
-/// Returns the key of a server name within a host and path; the second part begins behind the length that is returned.
+/// Writes the part of a server-name key that stands for the host and path, and returns its length. The name follows it.
 pub(super) fn server_key(key: &mut String, of_path: &OfPath) -> usize {
     key.clear();
     number(key, Some(of_path.number));
@@ -280,7 +279,7 @@ fn number(key: &mut String, number: Option<u32>) {
 }
 
 impl Gateway {
-    /// Arranges rules. The compiler sees to it that no place has more than [`PLACE_RULES_MAX`].
+    /// Indexes rules. The compiler ensures that no place has more than [`PLACE_RULES_MAX`].
     pub fn new(headers: LabelHeaders, rules: Vec<Rule>) -> Self {
         let mut gateway = Self { headers, ..Self::default() };
         let mut of_paths = 0;
@@ -299,7 +298,7 @@ impl Gateway {
         gateway
     }
 
-    /// Returns the place of a rule, which is made where it is the first there.
+    /// Returns the place of a rule, and creates it for the first rule there.
     fn place(&mut self, rule: &Rule, of_paths: &mut u32) -> &mut Place {
         let host = self.host_number(&rule.host);
         let of_host = match host {
@@ -349,7 +348,7 @@ impl Gateway {
             }
         }
         if let Some(name) = key.get(begin..).filter(|_| host.is_none() && rule.path != PathPattern::Any) {
-            // It stands there already, or does from now on.
+            // Present already, or inserted now.
             let (Ok(_) | Err(_)) = self.servers_with_paths.insert(name);
         }
         let (Ok(number) | Err(number)) = self.servers.insert(&key);
@@ -381,7 +380,7 @@ impl Gateway {
         self.of_host.get(number as usize)
     }
 
-    /// Returns a path that stands in a rule with a suffix, by the number of what it is without.
+    /// Returns the path of a rule with its suffix, by the number of the path without it.
     pub(super) fn written_with_suffix(&self, number: u32) -> Option<&str> {
         self.written_with_suffix.get(number as usize).map(AsRef::as_ref)
     }
@@ -400,7 +399,7 @@ fn next(of_paths: &mut u32) -> OfPath {
     OfPath { number: *of_paths, ..OfPath::default() }
 }
 
-/// Returns the entry with a number, which is the next where there is none.
+/// Returns the entry with a number, and creates it if it does not exist yet.
 fn entry<T: Default>(entries: &mut Vec<T>, number: u32) -> &mut T {
     let index = number as usize;
     if entries.len() <= index {

@@ -9,15 +9,15 @@ use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::names::check_name;
 use crate::domain::units::Persons;
 
-/// Most characters of what a request says that a message repeats.
+/// Most characters of request text that a message repeats.
 const SHOWN_CHARACTERS_MAX: usize = 64;
 
-/// Everything that is wrong with the labels of a request. Bounded: each label adds one problem at most.
+/// Every violation in the labels of a request. Bounded: each label adds one at most.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     /// The rule that matched.
     pub(super) rule: Option<String>,
-    /// What was found.
+    /// The violations found.
     pub(super) found: Vec<LabelProblem>,
 }
 
@@ -26,12 +26,12 @@ impl Problems {
         self.found.push(LabelProblem { rule: self.rule.clone(), label, origin, fault });
     }
 
-    /// Says whether a label was found to be wrong.
+    /// Says whether a label has a violation.
     pub(super) fn has(&self, label: Label) -> bool {
         self.found.iter().any(|problem| problem.label == label)
     }
 
-    /// Returns the text that a rule gives; `None` where it gives none, or where that is wrong.
+    /// Returns the text that a rule gives; `None` if it gives none, or if the value is wrong.
     pub(super) fn text<'a, S: Seen + ?Sized>(
         &mut self,
         seen: &'a S,
@@ -46,7 +46,7 @@ impl Problems {
         text.map_err(|fault| self.add(label, origin(source), fault)).ok()
     }
 
-    /// Returns the number of persons that a rule gives; `None` where it gives none, or where that is wrong.
+    /// Returns the number of persons that a rule gives; `None` if it gives none, or if the value is wrong.
     pub(super) fn persons<S: Seen + ?Sized>(
         &mut self,
         seen: &S,
@@ -65,7 +65,7 @@ impl Problems {
     }
 }
 
-/// Shortens what a request says, for a message.
+/// Shortens request text for a message.
 pub(super) fn shown(text: &str) -> String {
     let mut characters = text.chars();
     let mut short: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
@@ -75,7 +75,7 @@ pub(super) fn shown(text: &str) -> String {
     short
 }
 
-/// Returns the text of a header; `None` where it was not sent, or where the gateway does not hand it on.
+/// Returns the text of a header; `None` if it was not sent, or if the gateway does not pass it on.
 pub(super) fn header<'a, S: Seen + ?Sized>(
     seen: &'a S,
     name: &str,
@@ -90,7 +90,7 @@ pub(super) fn header<'a, S: Seen + ?Sized>(
     }
 }
 
-/// Returns where a source stands.
+/// Returns the place that a source names.
 pub(super) fn origin(source: &Source) -> Origin {
     match source {
         Source::Header(name) => Origin::Header(name.to_string()),
@@ -99,7 +99,7 @@ pub(super) fn origin(source: &Source) -> Origin {
     }
 }
 
-/// Returns the text at a place of the request, where a rule asks for one.
+/// Returns the text at the place where a rule looks for it.
 pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source, label: Label) -> Result<Cow<'a, str>, Fault> {
     match source {
         Source::Header(name) if seen.header(name) == Header::NotSeen => Err(Fault::NotSeen),
@@ -117,7 +117,7 @@ pub(super) fn text_at<'a, S: Seen + ?Sized>(seen: &'a S, source: &Source, label:
     }
 }
 
-/// Returns the number of persons that a body says: a number, or an array with one element for each.
+/// Returns the number of persons in a body: a number, or an array with one element for each person.
 fn persons_in_body(body: Body<'_>) -> Result<u64, Fault> {
     match body {
         Body::Number(count) => bounded(count),
@@ -127,7 +127,7 @@ fn persons_in_body(body: Body<'_>) -> Result<u64, Fault> {
     }
 }
 
-/// Returns why a body has no member to look at.
+/// Returns why a body does not have the member.
 const fn no_member(body: &Body<'_>) -> Fault {
     match body {
         Body::Absent => Fault::Missing,
@@ -136,14 +136,14 @@ const fn no_member(body: &Body<'_>) -> Fault {
         Body::NotThere => Fault::Body(BodyFault::NotThere),
         Body::Partial => Fault::Body(BodyFault::Partial),
         Body::NotJson => Fault::Body(BodyFault::NotJson),
-        // What is there was looked at before; whatever comes here gives no label.
+        // Callers handle these values before; here they give no label.
         Body::Text(_) | Body::Number(_) | Body::Count(_) | Body::Other => Fault::Body(BodyFault::WrongKind),
     }
 }
 
-/// Bounds a text that stands for a code or a name.
+/// Checks the length of a text that is a code or a name, and the form of a name.
 fn word(text: Cow<'_, str>, label: Label) -> Result<Cow<'_, str>, Fault> {
-    // The id is what the ledger knows the transfer by, with what tells it from the ids of others before it.
+    // The ledger knows the transfer by this id with a prefix, which distinguishes it from ids of other origin.
     let max = if label == Label::TransferId { CODE_BYTES_MAX - LABEL_ID_PREFIX.len() } else { CODE_BYTES_MAX };
     match text.len() {
         0 => Err(Fault::Empty),
@@ -157,15 +157,15 @@ fn word(text: Cow<'_, str>, label: Label) -> Result<Cow<'_, str>, Fault> {
     }
 }
 
-/// Returns the number of persons that a text writes: decimal digits and nothing else.
+/// Parses a number of persons: decimal digits and nothing else.
 pub(super) fn persons(text: &str) -> Result<u64, Fault> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    // `parse` takes a sign too, and nothing for an empty text.
+    // `parse` accepts a sign too, and rejects an empty text.
     let number = text.parse::<u64>().ok().filter(|_| is_plain);
     number.ok_or_else(|| Fault::NotANumber { text: shown(text) }).and_then(bounded)
 }
 
-/// Bounds a number of persons.
+/// Checks a number of persons against its bound.
 pub(super) fn bounded(count: u64) -> Result<u64, Fault> {
     Persons::new(count).map(Persons::get).ok_or(Fault::TooManyPersons { count })
 }

@@ -15,7 +15,7 @@ use crate::policy::source::Document;
 use crate::policy::source::list::{Entry, ZoneList};
 use crate::policy::source::scalar::{At, Class, Code, Known, Words};
 
-/// One edition may name one item in so many entries: they are looked at one after the other.
+/// Most entries of one edition that name the same item. They are checked one after the other.
 const ENTRIES_PER_ITEM_MAX: usize = 64;
 
 /// Compiles the entries of all lists.
@@ -67,12 +67,12 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     }
 }
 
-/// Notes what lists call kinds of data in their examples: a caller may use the same name for a code of its own.
+/// Records the example fields of lists: a caller may use the same name for a code of its own.
 fn fields(builder: &mut Builder<'_>, examples: &[(&Entry, Vec<ItemId>)]) {
     for (entry, items) in examples {
         let class = |item: &ItemId| builder.lists.items.get(item.index()).map(|facts| facts.strictest);
         for Words(field) in &entry.example_fields {
-            // The strictest item of the entry; where several are, the one of that name.
+            // The strictest item of the entry; among several of those, the one with that name.
             let is_meant = |item: &ItemId| {
                 let code = builder.codes.items.word(item.0);
                 code.rsplit('.').next().is_some_and(|last| last.replace('_', "-") == field.replace('_', "-"))
@@ -81,7 +81,7 @@ fn fields(builder: &mut Builder<'_>, examples: &[(&Entry, Vec<ItemId>)]) {
             match builder.codes.fields.insert(field) {
                 Ok(_) => builder.lists.fields.push(*item),
                 Err(known) => {
-                    // Several entries have the same example: what is stricter holds.
+                    // Several entries have the same example: the strictest item holds.
                     if let Some(before) = builder.lists.fields.get(known as usize).copied()
                         && class(&before) < class(item)
                         && let Some(place) = builder.lists.fields.get_mut(known as usize)
@@ -131,7 +131,7 @@ fn condition(builder: &mut Builder<'_>, path: &str, entry: &Entry) -> Condition 
     let step = step.map(|step| builder.step(&step.procedure.value.0, step.authority.as_ref(), &step.text));
     let persons_at_least = match entry.persons_at_least {
         Some(Known::Known(persons)) => Some(persons.0),
-        // A size that nobody could read is no reason to let data pass: the entry holds for any number.
+        // A size that could not be read must not let data pass: the entry holds for any number.
         Some(Known::Unknown) | None => None,
     };
     sectors.sort_unstable();
@@ -148,8 +148,9 @@ fn condition(builder: &mut Builder<'_>, path: &str, entry: &Entry) -> Condition 
     }
 }
 
-/// Says whose number the size of an entry's group is. Sensitive items concern no more persons than the sensitive ones; a
-/// general item is counted as sensitive where its caller classes it so, and an important one may be about either.
+/// Returns the persons that the size of an entry's group counts. If all items are sensitive in the catalogue, those
+/// with sensitive information. Otherwise those of both classes: a caller may class a general item as sensitive, and an
+/// important item may concern either class.
 fn persons_of(builder: &Builder<'_>, entry: &Entry) -> PersonsOf {
     let class_of = |item: &At<Code>| {
         let id = builder.codes.items.get(&item.value.0)?;

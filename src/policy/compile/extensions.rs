@@ -1,9 +1,8 @@
-//! Extensions of assessments: that they extend one, and that their caps have not grown too far.
+//! Extensions of assessments: each must extend an assessment, and its cap must not have grown too far.
 //!
-//! An assessment is extended without being repeated only where, among other things, the parties
-//! are the same and the persons of the next three years are at most 20 % more than those that were
-//! allowed for the past three. Source: CAC questions and answers on data export, July 2026,
-//! question 2.
+//! An assessment can be extended without a new assessment only if, among other conditions, the parties are the same and
+//! the persons of the next three years are at most 20 % more than those allowed for the past three. Source: CAC
+//! questions and answers on data export, July 2026, question 2.
 
 use super::Builder;
 use crate::domain::units::Persons;
@@ -11,10 +10,10 @@ use crate::policy::decode::{clip, did_you_mean};
 use crate::policy::source::registry::{Cap, Clearance, ClearanceKind, RegistryFile};
 use crate::policy::source::scalar::OrNone;
 
-/// Growth up to which an assessment can be extended, in percent of what was allowed.
+/// Growth up to which an assessment can be extended, in percent of the cap that was allowed.
 const GROWTH_MAX_PERCENT: u64 = 20;
 
-/// Checks every clearance that says which one it extends.
+/// Checks every clearance that extends another.
 pub(super) fn check(builder: &mut Builder<'_>, files: &[(&str, &RegistryFile)]) {
     let all: Vec<&Clearance> = files.iter().flat_map(|(_, file)| &file.clearances).collect();
     for (path, file) in files {
@@ -66,7 +65,7 @@ fn check_extension(builder: &mut Builder<'_>, path: &str, clearance: &Clearance,
     }
 }
 
-/// Returns the classes in which the cap has grown too far: with the cap before and after, `None` for no cap.
+/// Returns the classes in which the cap has grown too far, each with the cap before and after; `None` for no cap.
 fn growth(before: &OrNone<Cap>, after: &OrNone<Cap>) -> Vec<(&'static str, Persons, Option<Persons>)> {
     let OrNone::Some(before) = before else { return Vec::new() };
     let after = match after {
@@ -78,7 +77,7 @@ fn growth(before: &OrNone<Cap>, after: &OrNone<Cap>) -> Vec<(&'static str, Perso
         ("sensitive", before.sensitive.0, after.map(|after| after.sensitive.0)),
     ];
     let too_far = |(_, before, after): &(&str, Persons, Option<Persons>)| {
-        // Both are at most ten billion, so that the products stay far below the largest `u64`.
+        // Both are at most ten billion, so the products stay far below the largest `u64`.
         let allowed = before.get() * (100 + GROWTH_MAX_PERCENT);
         after.is_none_or(|after| allowed < after.get() * 100)
     };

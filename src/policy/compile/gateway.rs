@@ -1,7 +1,7 @@
-//! Compiles the rules by which requests of gateways are labelled.
+//! Compiles the gateway rules, which label requests.
 //!
-//! What a rule writes down has to exist, and two rules that hold for the same requests are
-//! refused: every such request would be.
+//! Every reference of a rule must exist. Two rules that match the same requests are an error, because every such
+//! request would be refused.
 
 use std::collections::HashMap;
 
@@ -22,9 +22,9 @@ use crate::policy::source::Document;
 use crate::policy::source::gateway::{self as file, GatewayFile, HEADER_NAME_HELP, Place, is_header_name};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Table, Words, YesNo};
 
-/// Two rules that hold for the same requests.
+/// Two rules that match the same requests.
 const SAME_REQUESTS: &str = "P033";
-/// More rules of one place than may be compared.
+/// More rules in one place than may be compared.
 const PLACE_FULL: &str = "P034";
 
 /// Compiles the gateway files into the snapshot.
@@ -68,7 +68,7 @@ struct Placed<'s> {
     conditions: Conditions,
 }
 
-/// Holds a rule against those of its place that came before.
+/// Compares a rule with the earlier rules of its place.
 fn check_place(cx: &mut Context<'_>, place: &[Placed<'_>], rule: &Rule, source: &file::GatewayRule) {
     if place.len() == PLACE_RULES_MAX {
         let message = format!("more than {PLACE_RULES_MAX} rules for the same host, path and server name");
@@ -209,7 +209,7 @@ fn source(place: &Place) -> Source {
     }
 }
 
-/// Returns a name; one of a vocabulary has to be in it.
+/// Returns a name. If it has a vocabulary, it must be in it.
 fn given_name(
     cx: &mut Context<'_>,
     given: Option<&file::Given<At<Name>>>,
@@ -260,7 +260,7 @@ fn item(cx: &mut Context<'_>, codes: &Codes, item: &file::GatewayItem) -> GivenI
     }
 }
 
-/// What a rule leaves out must not come out only when the first request is refused.
+/// Checks that a rule is complete, so that a gap shows now and not when the first request is refused.
 fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule, gives: &Gives) {
     let id = &source.id.value.0;
     if ITEMS_MAX < source.items.len() {
@@ -297,7 +297,7 @@ fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Gate
     }
 }
 
-/// Says whether a list is in force in one of the zones at some time.
+/// Says whether a list is ever in force in one of the zones.
 fn has_list(snapshot: &Snapshot, zones: ZoneSet) -> bool {
     let in_force = |segment: &crate::domain::snapshot::Segment| {
         zones.iter().any(|zone| segment.editions.get(zone.index()).is_some_and(Option::is_some))

@@ -23,7 +23,7 @@ use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUn
 use crate::policy::source::{Document, list as file};
 use crate::policy::time;
 
-/// An edition: its file, its place, when it is in force, and for a zone list whose it is.
+/// An edition: its file, its place in the file, when it is in force, and for a zone list its zone and family.
 type Dated<'f> = (&'f str, Span, Interval, Option<(ZoneId, FamilyId)>);
 
 /// Compiles all lists.
@@ -55,8 +55,8 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     alone(&mut builder.lists);
 }
 
-/// Works out what the counters of scenarios may hold alone. Editions of a family share their counters, so that of all
-/// their lines the highest counts: one that has ended may have drawn it earlier in the year.
+/// Computes the most persons that a scenario's counters may hold alone. Editions of a family share their counters, so
+/// the highest line counts: an edition that has ended may have drawn it earlier in the year.
 fn alone(lists: &mut DomainLists) {
     let mut written: BTreeMap<OwnCounter, Headcount> = BTreeMap::new();
     let mut unwritten: BTreeMap<(FamilyId, SectorId), Headcount> = BTreeMap::new();
@@ -77,7 +77,7 @@ fn alone(lists: &mut DomainLists) {
     lists.alone_unwritten = alone_unwritten.filter(|(_, most)| *most != Headcount::ZERO).collect();
 }
 
-/// Reports a list whose id another list has. The rest of it would only repeat the finding.
+/// Reports a list whose id another list already has. The rest of the list would only repeat the diagnostic.
 fn is_new(builder: &mut Builder<'_>, path: &str, id: &At<Code>) -> bool {
     let code = &id.value.0;
     let is_known =
@@ -197,7 +197,7 @@ fn zone_list(
         file::Requirement::Unknown => ExportFrom::Unknown,
     };
     let ciio = match list.eligibility.ciio {
-        // Personal information needs the assessment either way; what is not personal may need the filing.
+        // Personal information needs the assessment either way; data that is not personal may need the filing.
         file::Admission::Included | file::Admission::Unknown => CiioUse::Included,
         file::Admission::Excluded => CiioUse::Excluded,
     };
@@ -387,7 +387,7 @@ fn class_pair(
         contract: line(&pair.contract_from, "contract", national.map(|lines| lines.contract)),
         assess: line(&pair.assess_from, "assess", national.map(|lines| lines.assess)),
     };
-    // The national line stands in for one that the list does not draw itself.
+    // The national line replaces a line that the list does not draw itself.
     let drawn = |line: ListLine, national: Option<Line>| match line {
         ListLine::Own(line) => Some(line),
         ListLine::National | ListLine::Unknown => national,
@@ -400,7 +400,7 @@ fn class_pair(
     lines
 }
 
-/// The mechanism and its procedure go together.
+/// The mechanism and its procedure require each other.
 fn area_contract(builder: &mut Builder<'_>, path: &str, list: &NationalList) -> Option<AreaContract> {
     let (mechanism, procedure) = (list.mechanisms.gba_contract.as_ref(), list.procedures.gba_contract.as_ref());
     let (Some(mechanism), Some(procedure)) = (mechanism, procedure) else {
@@ -423,8 +423,8 @@ fn area_contract(builder: &mut Builder<'_>, path: &str, list: &NationalList) -> 
     })
 }
 
-/// The drafters of the first lists relaxed the national lines five to ten times. A number far
-/// from that is more likely a slip of the pen than a rule.
+/// The drafters of the first lists relaxed the national lines five to ten times. A number far outside that range is
+/// more likely a slip of the pen than a rule.
 fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number, national: Option<Line>) {
     // The national sensitive contract line is the first person: no multiple of it means anything.
     let Some(national) = national.map(|line| line.from.get()).filter(|from| 1 < *from) else { return };
@@ -436,7 +436,7 @@ fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number,
     }
 }
 
-/// Two editions for the same exporter at the same time would leave open which one applies.
+/// Reports two editions for the same exporter at the same time, which would leave open which one applies.
 fn overlaps(builder: &mut Builder<'_>, dated: &[Dated<'_>]) {
     for (index, (path, span, interval, zone)) in dated.iter().enumerate() {
         for (other_path, _, other, other_zone) in dated.iter().take(index) {
@@ -465,7 +465,7 @@ fn overlaps(builder: &mut Builder<'_>, dated: &[Dated<'_>]) {
     }
 }
 
-/// Cuts time where an edition begins or ends.
+/// Divides time into segments, at each begin and end of an edition.
 fn segments(builder: &mut Builder<'_>) {
     let lists = &mut builder.lists;
     let mut bounds = vec![Moment::from_seconds(i64::MIN)];

@@ -1,8 +1,7 @@
-//! Source to snapshot: the only constructor of [`Snapshot`].
+//! Compiles source files into a snapshot: the only constructor of [`Snapshot`].
 //!
-//! Codes become numbers, days become moments, `unknown` becomes the stricter of its
-//! possibilities, and every reference is followed. Goes on after each finding; what comes out
-//! is used only where none of them is an error.
+//! Codes become numbers, days become moments, `unknown` becomes the stricter of its possibilities, and every reference
+//! is resolved. Compiling continues after each diagnostic; the snapshot is used only if none of them is an error.
 
 mod entries;
 mod extensions;
@@ -25,8 +24,7 @@ use crate::domain::snapshot::{Codes, Lists, NextStep, Registry, Rules, Snapshot}
 use crate::domain::units::{RuleId, StepId};
 use crate::domain::vocabulary::Vocabulary;
 
-/// Compiles what was read. What is found is added to `diagnostics`; the snapshot is to be used
-/// only where none of it is an error.
+/// Compiles source files. Adds its diagnostics to `diagnostics`; use the snapshot only if none of them is an error.
 pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Option<Snapshot> {
     let mut builder = Builder::new(diagnostics);
     builder.check_size(sources, limits);
@@ -50,7 +48,7 @@ pub fn compile(sources: &[SourceFile], limits: &Limits, diagnostics: &mut Vec<Di
     usable.then_some(snapshot)
 }
 
-/// The snapshot in the making.
+/// The snapshot under construction.
 struct Builder<'d> {
     diagnostics: &'d mut Vec<Diagnostic>,
     codes: Codes,
@@ -60,9 +58,9 @@ struct Builder<'d> {
     steps: HashMap<NextStep, StepId>,
     /// Editions by id, for clearances.
     editions: Vocabulary,
-    /// Years that each kind of clearance lasts at most, where the law sets a number.
+    /// Longest validity of each kind of clearance in years, where the law sets a number.
     validity_years: registry::ValidityYears,
-    /// Days from which contracts of the Greater Bay Area are concluded; `None`: no national list knows them.
+    /// Days from which contracts of the Greater Bay Area can be concluded; `None` if no national list has them.
     area_contracts_from: Option<registry::AreaDays>,
 }
 
@@ -85,7 +83,7 @@ impl<'d> Builder<'d> {
         builder
     }
 
-    /// Returns a context that reports for a file.
+    /// Returns a context that reports diagnostics for a file.
     fn cx<'c>(&'c mut self, file: &'c str) -> Context<'c> {
         Context::new(file, self.diagnostics)
     }
@@ -101,7 +99,7 @@ impl<'d> Builder<'d> {
         });
     }
 
-    /// A server passes over files whose name says that they are tests, and runs no other.
+    /// Reports cases in a file that is not named like a test file: only files with such a name are run.
     fn check_kinds(&mut self, sources: &[SourceFile]) {
         for source in sources {
             if let Document::Test(file) = &source.document {
@@ -120,7 +118,7 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// Adds a rule; `None` where its id is there already.
+    /// Adds a rule; `None` if its id exists already.
     fn rule(&mut self, id: &str, citation: Text) -> Option<RuleId> {
         let number = self.rules.ids.insert(id).ok()?;
         let next = u32::try_from(self.rules.citations.len()).unwrap_or(u32::MAX);
@@ -132,7 +130,7 @@ impl<'d> Builder<'d> {
         Some(RuleId(number))
     }
 
-    /// Adds a rule that stands at a place in a file; reports an id that is there already.
+    /// Adds a rule at a place in a file; reports an id that exists already.
     fn rule_at(&mut self, file: &str, span: Span, id: &str, citation: &Bilingual) -> RuleId {
         self.rule(id, citation.to_text()).unwrap_or_else(|| {
             let help = "ids of rules, entries, sectors and lists must differ within a list".to_owned();
@@ -151,7 +149,7 @@ impl<'d> Builder<'d> {
         })
     }
 
-    /// Follows a reference to a code; reports one that leads nowhere.
+    /// Resolves a reference to a code; reports a dangling one.
     fn follow(&mut self, file: &str, code: &At<Code>, of: fn(&Codes) -> &Vocabulary, noun: &str) -> Option<u32> {
         let vocabulary = of(&self.codes);
         let known = vocabulary.get(&code.value.0);
@@ -164,7 +162,7 @@ impl<'d> Builder<'d> {
 
     fn freeze(&mut self) {
         let codes = &mut self.codes;
-        // First, because what is indexed needs no index of its own for hints.
+        // First, because codes in the slip index need no index of their own for hints.
         Snapshot::index_slips(codes, &self.lists);
         for vocabulary in [&mut codes.zones, &mut codes.sectors, &mut codes.scenarios, &mut codes.items] {
             vocabulary.freeze();
@@ -190,7 +188,7 @@ impl<'d> Builder<'d> {
     }
 }
 
-/// Reports a reference that leads nowhere.
+/// Reports a dangling reference.
 fn dangling(cx: &mut Context<'_>, span: Span, code: &str, noun: &str, nearest: Option<&str>) {
     let help = nearest.map_or_else(
         || "no policy file defines it: correct the word, or add it".to_owned(),

@@ -1,4 +1,4 @@
-//! Collects the codes of all files, so that references can be followed whatever the order of files.
+//! Collects the codes of all files, so that references resolve whatever the order of the files.
 
 use super::Builder;
 use crate::domain::snapshot::{Codes, Entries, ItemFacts};
@@ -44,8 +44,8 @@ pub(super) fn collect(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     closures(builder, &zones);
 }
 
-/// Collects zones in the order of their codes: where lists of several zones apply to an exporter, what is said
-/// first and what is next must not depend on the files.
+/// Collects zones in the order of their codes. Where the lists of several zones apply to an exporter, the first reason
+/// and the first next step must not depend on the order of the files.
 fn zones<'s>(builder: &mut Builder<'_>, sources: &'s [SourceFile]) -> Vec<(&'s str, &'s Zone)> {
     let mut zones: Vec<(&str, &Zone)> = Vec::new();
     for SourceFile { path, document, .. } in sources {
@@ -92,7 +92,7 @@ fn words(builder: &mut Builder<'_>, path: &str, words: &[Word], of: fn(&mut Code
     }
 }
 
-/// Adds a code; reports one that is there already. Says whether it was added.
+/// Adds a code; reports one that exists already. Says whether it was added.
 fn add(
     builder: &mut Builder<'_>,
     path: &str,
@@ -121,7 +121,7 @@ fn limit(builder: &mut Builder<'_>, noun: &str, count: usize) {
     }
 }
 
-/// Works out which zones lie within which, however many steps it takes.
+/// Computes which zones lie within which, at any depth.
 fn closures(builder: &mut Builder<'_>, zones: &[(&str, &Zone)]) {
     let mut parents: Vec<Option<u32>> = Vec::with_capacity(zones.len());
     for (path, zone) in zones {

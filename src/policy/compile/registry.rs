@@ -26,7 +26,7 @@ use crate::policy::source::registry::{self as file, RegistryFile};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};
 use crate::policy::time;
 
-/// Years that each kind of clearance lasts at most, where the law sets a number.
+/// Longest validity of each kind of clearance in years, where the law sets a number.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ValidityYears {
     pub(super) assessment: Option<u32>,
@@ -35,7 +35,7 @@ pub(super) struct ValidityYears {
     pub(super) area_contract: Option<u32>,
 }
 
-/// Days from which contracts of the Greater Bay Area are concluded.
+/// Days from which contracts of the Greater Bay Area can be concluded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AreaDays {
     pub(super) hong_kong: Date,
@@ -82,7 +82,8 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
     let mut ids = Vocabulary::default();
     let clearances = files.iter().flat_map(|(path, file)| file.clearances.iter().map(move |source| (*path, source)));
     let mut clearances: Vec<_> = clearances.collect();
-    // Where several cover a transfer, an answer names the first: the least that suffices, whatever the order of files.
+    // Where several clearances cover a transfer, an answer names the first: the least that suffices, whatever the order
+    // of the files.
     clearances.sort_by_key(|(_, source)| (kind(source.kind).rank(), &source.id.value.0));
     for (path, source) in clearances {
         clearance(builder, path, snapshot, source, &mut ids);
@@ -93,7 +94,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
     for (path, file) in &files {
         for source in &file.flows {
             let flow = flow(&mut builder.cx(path), snapshot, source, &mut routes);
-            // A flow that cannot be compiled was reported; its number must still be taken.
+            // A flow that does not compile has a diagnostic already; its number must still be taken.
             snapshot.registry.flows.push(flow.unwrap_or_else(unusable_flow));
         }
     }
@@ -140,7 +141,7 @@ fn facts(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Exporter) -> 
     facts
 }
 
-/// Follows a reference to a code; reports one that leads nowhere.
+/// Resolves a reference to a code; reports a dangling one.
 pub(super) fn follow(
     cx: &mut Context<'_>,
     vocabulary: &Vocabulary,
@@ -265,7 +266,7 @@ const fn country_of(place: file::AreaPlace) -> Country {
     }
 }
 
-/// A contract of the Greater Bay Area says of which of the two pairs it is, and that nothing is passed on.
+/// Checks that a contract of the Greater Bay Area names one of the two places, and excludes onward transfers.
 fn check_area_contract(cx: &mut Context<'_>, source: &file::Clearance, days: Option<AreaDays>) {
     let (place, onward) = (source.recipient_registered_in.as_ref(), source.no_onward_transfer.as_ref());
     if source.kind != file::ClearanceKind::GbaContract {
@@ -379,7 +380,7 @@ fn flow(
     Some(Flow { exporter, statement, routes: of_flow.into(), clearances: clearances.into() })
 }
 
-/// What of a segment can make a difference to an exporter.
+/// Returns everything in a segment that can make a difference to an exporter.
 fn what_it_sees(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, AreaSteps, Vec<Option<EditionId>>) {
     let editions = zones.iter().map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
     (segment.national, segment.area, editions)
@@ -415,7 +416,7 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
     })
 }
 
-/// Returns the country of a code; reports one that is none.
+/// Returns the country of a code; reports a code that is not a country.
 pub(super) fn country(cx: &mut Context<'_>, code: &At<Words>) -> Option<Country> {
     let word = &code.value.0;
     match parse_country(word) {

@@ -37,7 +37,7 @@ pub(super) fn catalogue(path: &str, file: &Catalogue, subjects: &mut Vec<Subject
         let code = item.code.value.0.to_string();
         let mut subject = Subject::new(Area::Item, code, Some(&item.name), path, item.code.span);
         subject.text("name", &item.name);
-        // Four classes, the later in the order the stricter.
+        // The four classes are declared from the loosest to the strictest.
         subject.ranked("class", item.class.word(), 3 - item.class.to_class() as u64);
         subject.ranked(
             "specially_sensitive",

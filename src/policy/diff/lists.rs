@@ -10,7 +10,7 @@ use crate::policy::source::list::{
 };
 use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown};
 
-/// The four national head-counts, in the order general, sensitive; contract, assessment.
+/// The four national head-counts: general before sensitive, and for each the contract before the assessment.
 pub(super) type FourLines = [u64; 4];
 
 /// The fields of the four lines.
@@ -21,7 +21,7 @@ const LINES: [&str; 4] = [
     "lines.sensitive.assess_from",
 ];
 
-/// Returns the lines that stand in for unknown ones: those of the last national list.
+/// Returns the lines that replace unknown ones: those of the last national list.
 pub(super) fn national_lines(sources: &[SourceFile]) -> FourLines {
     let lists = sources.iter().filter_map(|source| match &source.document {
         Document::National(list) => Some(list),
@@ -168,7 +168,7 @@ fn filing(subject: &mut Subject, filing: &Filing) {
     subject.optional("filing.text", filing.text.as_ref().map(both));
 }
 
-/// Settings that are left out are those of the conservative default: written out or not is no change.
+/// Settings that are left out have the conservative default: writing the default out is not a change.
 fn settings(subject: &mut Subject, settings: Option<&Settings>) {
     let boundary = settings.map_or(Boundary::Inclusive, |settings| settings.quantitative_boundary);
     let part = settings.map_or(PartOfHolding::Important, |settings| settings.part_of_large_holding);
@@ -220,7 +220,7 @@ fn scenario(path: &str, list: &str, sector: &Sector, source: &Scenario, national
     subject
 }
 
-/// Adds the four lines. One that is unknown or national ranks as the national one, which applies.
+/// Adds the four lines. An unknown or national line ranks as the national line, which applies.
 fn lines(subject: &mut Subject, lines: &Lines, national: FourLines) {
     let of_class = |class: &ClassLines| match class {
         ClassLines::Unknown => [None; 2].map(|_: Option<u64>| ("unknown".to_owned(), None)),
@@ -258,7 +258,7 @@ fn entry(path: &str, list: &str, source: &Entry) -> Subject {
     // An entry can only make a class stricter.
     subject.added = Some(Direction::Stricter);
     subject.text("name", &source.name);
-    // Of the three classes that an entry can give, the later in the order is the stricter.
+    // The three classes that an entry can give are declared from the loosest to the strictest.
     subject.ranked("class", source.class.word(), 3 - source.class.to_class() as u64);
     subject.set("items", codes(&source.items), Some(Direction::Stricter));
     let confined = |codes: &[At<Code>]| match codes {

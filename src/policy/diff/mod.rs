@@ -1,8 +1,8 @@
-//! What changed between two policy directories, rule by rule and case by case.
+//! Differences between two policy directories, rule by rule and case by case.
 //!
-//! Both sides are written down as subjects (an edition, an entry, a flow) with fields, and
-//! compared by id, so that moving an entry to another file or line is no change. Which way a
-//! change goes, stricter or looser, is said only where the field alone decides it.
+//! Both sides become subjects (an edition, an entry, a flow) with fields. Subjects are compared by id, so moving an
+//! entry to another file or line is not a change. The direction of a change, stricter or looser, is given only if the
+//! field alone decides it.
 
 mod catalogue;
 mod gateway;
@@ -18,7 +18,7 @@ use crate::domain::reason::Text;
 
 pub use outcomes::{CaseChange, Cases, cases};
 
-/// What a subject is.
+/// The kind of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Area {
     /// An edition of the national rules.
@@ -53,7 +53,7 @@ pub enum Area {
     Clearance,
     /// Names of the label headers.
     LabelHeaders,
-    /// A rule by which requests of gateways are labelled.
+    /// A gateway rule, which labels requests.
     GatewayRule,
 }
 
@@ -82,12 +82,12 @@ impl Area {
     }
 }
 
-/// Which way a change goes.
+/// The direction of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// More is asked for.
+    /// More is required.
     Stricter,
-    /// Less is asked for.
+    /// Less is required.
     Looser,
 }
 
@@ -111,11 +111,11 @@ impl Direction {
 /// How a subject changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
-    /// It is there now.
+    /// It is new.
     Added,
     /// It is gone.
     Removed,
-    /// Fields of it differ.
+    /// Some of its fields differ.
     Changed(Vec<FieldChange>),
 }
 
@@ -124,13 +124,13 @@ pub enum How {
 pub struct FieldChange {
     /// Its name, as in the file.
     pub field: String,
-    /// What it was; `None` where it was absent. Of a set: what is no longer in it.
+    /// Old value; `None` if the field was absent. Of a set: the members that it lost.
     pub old: Option<String>,
-    /// What it is; `None` where it is absent. Of a set: what is in it now.
+    /// New value; `None` if the field is absent. Of a set: the members that it gained.
     pub new: Option<String>,
-    /// Whether that is the whole value, or what a set lost and gained.
+    /// Whether the change shows whole values, or the members that a set lost and gained.
     pub extent: Extent,
-    /// Which way that goes, where the field alone decides it.
+    /// Direction of the change, if the field alone decides it.
     pub direction: Option<Direction>,
 }
 
@@ -146,23 +146,23 @@ pub enum Extent {
 /// A subject that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What it is.
+    /// Its kind.
     pub area: Area,
-    /// Its id; for parts of a list with the id of the list before it.
+    /// Its id. The id of a part of a list begins with the id of the list.
     pub id: String,
     /// Its name, where it has one.
     pub name: Option<Text>,
-    /// File that it stands in: the new one, or the old one where it was removed.
+    /// Its file: the new one, or the old one if it was removed.
     pub file: String,
     /// Line, from 1.
     pub line: u32,
     /// How it changed.
     pub how: How,
-    /// Which way adding or removing it goes, where that is certain.
+    /// Direction of adding or removing it, if that is certain.
     pub direction: Option<Direction>,
 }
 
-/// Compares two policy directories. The order is that of [`Area`], then of ids.
+/// Compares two policy directories. The changes are in the order of [`Area`], then of ids.
 pub fn changes(old: &[SourceFile], new: &[SourceFile]) -> Vec<Change> {
     let (old, new) = (subjects(old), subjects(new));
     let mut changes = Vec::new();
@@ -187,7 +187,7 @@ pub fn changes(old: &[SourceFile], new: &[SourceFile]) -> Vec<Change> {
     }
 }
 
-/// Writes down everything that can change an answer, or that an answer says.
+/// Collects everything that can change an answer, or that an answer quotes.
 fn subjects(sources: &[SourceFile]) -> Vec<Subject> {
     let national = lists::national_lines(sources);
     let mut subjects = Vec::new();
@@ -206,7 +206,7 @@ fn subjects(sources: &[SourceFile]) -> Vec<Subject> {
     subjects
 }
 
-/// Something with an id and fields.
+/// Something that has an id and fields.
 #[derive(Debug)]
 struct Subject {
     area: Area,
@@ -215,7 +215,7 @@ struct Subject {
     file: String,
     line: u32,
     fields: Vec<Field>,
-    /// Which way adding it goes.
+    /// The direction of adding it.
     added: Option<Direction>,
 }
 
@@ -259,7 +259,7 @@ impl Subject {
         self.word(name, both(text));
     }
 
-    /// Adds a field whose value has a rank: a greater one is looser.
+    /// Adds a field whose value has a rank. A higher rank is looser.
     fn ranked(&mut self, name: impl Into<String>, value: impl Into<String>, rank: u64) {
         self.push(name, Value::One(value.into()), Leniency::Rank(rank));
     }
@@ -286,14 +286,14 @@ enum Value {
     Set(Vec<String>),
 }
 
-/// How to tell which way a change of a field goes.
+/// How to determine the direction of a change.
 #[derive(Debug, Clone, Copy)]
 enum Leniency {
     /// The field alone does not decide it.
     Unsaid,
-    /// A greater rank is looser.
+    /// A higher rank is looser.
     Rank(u64),
-    /// More words in the set go this way.
+    /// More words in the set mean this direction.
     More(Option<Direction>),
 }
 

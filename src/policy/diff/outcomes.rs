@@ -1,6 +1,6 @@
-//! The test cases of both directories, run against both.
+//! Runs the test cases of both directories against both.
 //!
-//! What a case wants does not matter here, only what comes out before and after.
+//! The expectations of a case do not matter here, only its result before and after.
 
 use std::collections::HashMap;
 
@@ -9,31 +9,31 @@ use crate::domain::reason::Outcome;
 use crate::policy::verify::{self, CaseResult};
 use crate::policy::{Limits, SourceFile};
 
-/// A case that comes out differently.
+/// A case with different results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseChange {
-    /// File that it stands in.
+    /// File of the case.
     pub file: String,
     /// Line, from 1.
     pub line: u32,
     /// Its id.
     pub id: String,
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// What came out under the old policies, in a few words.
+    /// Result under the old policies, in a few words.
     pub old: String,
-    /// What comes out under the new ones.
+    /// Result under the new policies.
     pub new: String,
-    /// Which way that goes.
+    /// Direction of the change.
     pub direction: Option<Direction>,
 }
 
-/// What the cases came to.
+/// Results of all cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cases {
-    /// How many were run.
+    /// Number of cases that were run.
     pub run: usize,
-    /// Those that come out differently.
+    /// Cases with different results.
     pub changed: Vec<CaseChange>,
 }
 
@@ -42,7 +42,7 @@ type Side<'s> = (&'s [SourceFile], &'s [SourceFile]);
 
 /// Runs the cases of both sides against both policies.
 ///
-/// A case that both have is taken from the new side.
+/// A case that both sides have is taken from the new side.
 pub fn cases((old, old_tests): Side<'_>, (new, new_tests): Side<'_>, limits: &Limits) -> Cases {
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut cases = Cases { run: 0, changed: Vec::new() };
@@ -75,7 +75,7 @@ fn compare(before: Option<&CaseResult>, after: Option<&CaseResult>) -> Option<Ca
     let got = |result: Option<&CaseResult>| {
         result.map_or_else(|| "cannot be run under these policies".to_owned(), |result| result.got.clone())
     };
-    // A request that is refused lets nothing pass: stricter than every outcome.
+    // A refusal lets nothing pass: it is stricter than every outcome.
     let strictness = |result: &CaseResult| result.outcome.map_or(Outcome::ALL.len(), |outcome| outcome as usize);
     let direction = match (before.map(strictness), after.map(strictness)) {
         (Some(old), Some(new)) if old < new => Some(Direction::Stricter),

@@ -28,7 +28,7 @@ fn exporter(path: &str, source: &Exporter) -> Subject {
         ("held.specially_sensitive", source.held.specially_sensitive),
     ];
     for (name, persons) in held {
-        // The more a company holds, the sooner it is important data.
+        // The more persons' data a company holds, the sooner it is important data.
         subject.ranked(name, persons.0.to_string(), u64::MAX - persons.0.get());
     }
     subject
@@ -94,7 +94,7 @@ fn clearance(path: &str, source: &Clearance) -> Subject {
     subject
 }
 
-/// Returns a number that grows with the day. Days of the format lie between 2017 and 2199.
+/// Returns a number that increases with the day. The days of the format are between 2017 and 2199.
 fn days(day: Date) -> u64 {
     let (year, month, day) = (day.year().unsigned_abs(), day.month().unsigned_abs(), day.day().unsigned_abs());
     (u64::from(year) * 12 + u64::from(month)) * 31 + u64::from(day)

@@ -1,6 +1,6 @@
 //! Rounds of official answers that were not read, and the sources that are older than the newest of them.
 //!
-//! Answers of the regulator change how the rules are read. What the files say of a rule is as old as their sources are.
+//! Answers of the regulator change how the rules are read. A rule in the files is as old as its sources are.
 
 use jiff::civil::Date;
 
@@ -11,7 +11,7 @@ use crate::policy::source::Document;
 use crate::policy::source::list::OfficialAnswers;
 use crate::policy::source::scalar::{Source, Table, YesNo};
 
-/// Sources that are older than official answers which were not read.
+/// Sources that are older than official answers that were not read.
 const OLDER_SOURCES: &str = "P041";
 
 pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile]) {
@@ -47,7 +47,7 @@ fn not_read(finder: &mut Finder<'_>, path: &str, round: &OfficialAnswers) {
     finder.add((OLDER_SOURCES, Severity::Note), (path, round.date.span), (message, help));
 }
 
-/// Names the sources of a file that are older than a round; says how many carry no date.
+/// Names the sources of a file that are older than a round, and counts those without a date.
 fn older(finder: &mut Finder<'_>, path: &str, table: &Table<Source>, round: Date) {
     let dated = |source: &Source| source.published.as_ref().map(|day| day.value.0);
     let older: Vec<String> = table

@@ -1,4 +1,4 @@
-//! Contracts of the Greater Bay Area that cover nothing, whatever is sent.
+//! Contracts of the Greater Bay Area that cover nothing, whatever the data.
 
 use super::Finder;
 use crate::policy::SourceFile;

@@ -1,4 +1,4 @@
-//! Caps of clearances that are nearly used, where the year's totals are known.
+//! Caps of clearances that are nearly used, if the totals of the year are known.
 
 use super::{Finder, both};
 use crate::domain::counting::CounterKey;
@@ -14,18 +14,18 @@ use crate::policy::source::scalar::OrNone;
 /// A cap that is nearly used, or used up.
 const NEARLY_USED: &str = "P040";
 
-/// The totals of a year, as a ledger has them.
+/// The totals of a year in a ledger.
 #[derive(Debug)]
 pub struct Counted<'t> {
-    /// The moment that clearances have to be in force at.
+    /// The moment at which clearances must be in force.
     pub at: Moment,
     /// The year in which it falls.
     pub year: Year,
-    /// Persons by counter; of a clearance those of its exporter.
+    /// Persons by counter. For a clearance, the counters of its exporter.
     pub totals: &'t [(CounterKey, u64)],
 }
 
-/// Adds the caps that the totals have nearly used.
+/// Adds a diagnostic for each cap that the totals have nearly used.
 pub fn find(sources: &[SourceFile], snapshot: &Snapshot, counted: &Counted<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let mut finder = Finder { diagnostics };
     for cap in caps_nearly_used(snapshot, counted.at, counted.totals.iter().copied()) {

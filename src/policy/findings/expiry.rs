@@ -1,4 +1,4 @@
-//! What ends: editions of lists, clearances, and the use of a filing when its edition is gone.
+//! Expiry: editions of lists, clearances, and filings whose edition has ended.
 
 use jiff::civil::Date;
 
@@ -9,9 +9,9 @@ use crate::policy::source::Document;
 use crate::policy::source::registry::{Clearance, ClearanceKind};
 use crate::policy::source::scalar::Bilingual;
 
-/// Something that ends.
+/// Something that expires.
 const ENDS: &str = "P020";
-/// Days between two editions.
+/// Days without an edition, between two editions.
 const GAP: &str = "P026";
 /// A filing under editions that have ended.
 const FILING_WITHOUT_EDITION: &str = "P028";
@@ -19,7 +19,7 @@ const FILING_WITHOUT_EDITION: &str = "P028";
 /// The national rules succeed one another, like the editions of a family.
 const NATIONAL: &str = "national rules";
 
-/// An edition, as far as its dates go.
+/// The dates of an edition.
 struct Edition<'s> {
     path: &'s str,
     id: &'s str,
@@ -27,7 +27,7 @@ struct Edition<'s> {
     family: &'s str,
     first: Date,
     last: Option<Date>,
-    /// Where the last day stands, or else the id.
+    /// Place of the last day, or else of the id.
     span: Span,
 }
 
@@ -73,7 +73,7 @@ fn editions(sources: &[SourceFile]) -> Vec<Edition<'_>> {
     editions
 }
 
-/// Returns how many days are left until the end of a day, where it lies within the days looked at.
+/// Returns how many days are left until the end of a day, if it is within the period looked at.
 fn days_left(last: Date, look: Look) -> Option<i32> {
     let left = (last - look.day).get_days();
     (0..=i32::from(look.expires_within_days)).contains(&left).then_some(left)
@@ -133,7 +133,7 @@ fn clearance_ends(finder: &mut Finder<'_>, path: &str, clearance: &Clearance, lo
     }
 }
 
-/// A filing counts under the editions that it names, and under no other.
+/// Reports filings whose editions have ended. A filing counts only under the editions that it names.
 fn filing_without_edition(
     finder: &mut Finder<'_>,
     path: &str,

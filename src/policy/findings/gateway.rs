@@ -1,4 +1,5 @@
-//! Gateway rules that no request can meet, those that every request meets, and those that count under what a client may say.
+//! Gateway rules that no request can match, that every request matches, or that count under an id that a client may
+//! choose.
 
 use std::collections::HashMap;
 
@@ -9,22 +10,22 @@ use crate::policy::decode::clip;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;
 
-/// A rule that no request can meet.
+/// A rule that no request can match.
 const NEVER: &str = "P035";
-/// A rule that every request meets.
+/// A rule that every request matches.
 const EVERYTHING: &str = "P036";
 /// A rule that counts under an id that a client may choose.
 const CLIENTS_ID: &str = "P037";
 /// A rule with a value that is written as a pattern.
 const PATTERN: &str = "P038";
 
-/// The method without a path.
+/// The only method without a path.
 const CONNECT: &str = "CONNECT";
-/// Types of resources that AuthZEN evaluations ask about without any rule.
+/// Types of resources that the AuthZEN door maps without any rule.
 const MAPPED_BY_THE_DOOR: [&str; 2] = ["flow", "transfer"];
 
 pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], gateway: &Gateway) {
-    // Compiled in the order of the files.
+    // The snapshot keeps the order of the files.
     let mut rules = gateway.rules().iter();
     let every_path = every_path(gateway);
     for SourceFile { path, document, .. } in sources {
@@ -64,8 +65,8 @@ pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], gateway: &Ga
     }
 }
 
-/// Returns the header from which a rule that counts takes its id, unless that is the label header, which gateways take off
-/// what their clients send.
+/// Returns the header from which a rule that counts takes its id. `None` for the label header, which gateways strip
+/// from client requests.
 fn clients_id<'r>(gateway: &Gateway, rule: &'r Rule) -> Option<&'r str> {
     match (&rule.gives.transfer_id, rule.record) {
         (Some(Source::Header(name)), Record::Record) if *name != gateway.headers.transfer_id => Some(name),
@@ -73,21 +74,21 @@ fn clients_id<'r>(gateway: &Gateway, rule: &'r Rule) -> Option<&'r str> {
     }
 }
 
-/// Returns a header, or a key of the context, with a value that begins or ends with `*`.
+/// Returns a header or context key whose value begins or ends with `*`.
 fn pattern(rule: &Rule) -> Option<(&str, &str)> {
     let pairs = rule.conditions.headers.iter().chain(&rule.conditions.context);
     let mut pairs = pairs.map(|(key, value)| (key.as_ref(), value.as_ref()));
     pairs.find(|(_, value): &(&str, &str)| value.starts_with('*') || value.ends_with('*'))
 }
 
-/// Returns the rules that are about every path of their host.
+/// Returns the rules that match every path of their host.
 fn every_path(gateway: &Gateway) -> HashMap<&HostPattern, &str> {
     let root = PathPattern::Prefix("/".into());
     let of_root = gateway.rules().iter().filter(|rule| rule.path == root);
     of_root.map(|rule| (&rule.host, rule.id.as_ref())).collect()
 }
 
-/// Returns why no request can meet a rule.
+/// Returns the reason why no request can match a rule.
 fn why_never(every_path: &HashMap<&HostPattern, &str>, rule: &Rule) -> Option<String> {
     let methods = &rule.conditions.methods;
     let only_connect = !methods.is_empty() && methods.iter().all(|method| method.as_ref() == CONNECT);
@@ -102,7 +103,7 @@ fn why_never(every_path: &HashMap<&HostPattern, &str>, rule: &Rule) -> Option<St
     if let Some((key, value)) = mapped {
         return Some(format!("of an AuthZEN evaluation with `{key}` `{value}` the door makes a transfer by itself"));
     }
-    // Where every path of the host is another rule's, this one is left with what has none.
+    // If another rule matches every path of the host, only requests without a path are left for this one.
     let needs_path = !methods.is_empty() && !methods.iter().any(|method| method.as_ref() == CONNECT);
     let shadow = every_path.get(&rule.host).filter(|_| needs_path && rule.path == PathPattern::Any);
     shadow

@@ -1,7 +1,8 @@
-//! What `check` reports beyond mistakes: what ends soon, what no rule reaches, what nobody could read.
+//! Diagnostics of `check` beyond errors: policies that expire soon, flows that no rule reaches, texts that could not be
+//! read.
 //!
-//! Nothing here stops a server. A warning is something that will bite, a note something to know.
-//! Looks at one day, given by the caller, and at the year's totals where the caller has them.
+//! No diagnostic here stops a server. A warning needs attention, a note is information. All of them are for one day,
+//! given by the caller, and use the totals of the year if the caller has them.
 
 mod answers;
 mod area;
@@ -18,17 +19,17 @@ use super::source::scalar::Bilingual;
 use super::{SourceFile, time};
 use crate::domain::snapshot::Snapshot;
 
-/// For which day to look, and how far ahead.
+/// The day to look at, and how far ahead.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// The day, in Asia/Shanghai.
     pub day: Date,
-    /// What ends within so many days is reported.
+    /// Everything that expires within this many days is reported.
     pub expires_within_days: u16,
 }
 
-/// Adds what is worth knowing about policies. `snapshot` is what they compile to; without one,
-/// what needs it is left out.
+/// Adds diagnostics about policies. `snapshot` is the compiled form of the policies; without it, diagnostics that need
+/// it are left out.
 pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, diagnostics: &mut Vec<Diagnostic>) {
     let mut finder = Finder { diagnostics };
     unread(&mut finder, sources);
@@ -43,12 +44,12 @@ pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, dia
     }
 }
 
-/// Returns how often the files say `unknown`.
+/// Returns the number of times that the files say `unknown`.
 pub fn unknown(sources: &[SourceFile]) -> usize {
     sources.iter().map(|source| unread_places(source).len()).sum()
 }
 
-/// Returns where a file says that something is unknown: by the word, or in its table of what could not be read.
+/// Returns the places where a file says `unknown`: as a value, or in its table of unread matters.
 fn unread_places(source: &SourceFile) -> Vec<Span> {
     let table = match &source.document {
         Document::National(list) => list.unknown.as_slice(),
@@ -66,7 +67,7 @@ struct Finder<'d> {
 }
 
 impl Finder<'_> {
-    /// Adds a finding. An empty help is none.
+    /// Adds a diagnostic. An empty help text means no help.
     fn add(&mut self, (code, severity): (&'static str, Severity), (file, span): (&str, Span), text: (String, String)) {
         let (file, span, (message, help)) = (file.to_owned(), Some(span), text);
         let help = Some(help).filter(|help| !help.is_empty());
@@ -79,7 +80,7 @@ fn both(name: &Bilingual) -> String {
     format!("{} / {}", name.zh.0, name.en.0)
 }
 
-/// P024: how much of a file nobody could read.
+/// P024: how much of a file could not be read.
 fn unread(finder: &mut Finder<'_>, sources: &[SourceFile]) {
     for source in sources {
         let places = unread_places(source);

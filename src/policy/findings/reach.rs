@@ -1,7 +1,7 @@
-//! Flows that no rule of a zone list reaches, and holdings that do not fit what is sent.
+//! Flows that no rule of a zone list reaches, and holdings that do not match the data sent.
 //!
-//! A sector or scenario that is registered under the wrong one of two similar codes passes by
-//! the list without an error: the code exists. Such a likeness is a warning, all else a note.
+//! A sector or scenario registered under the wrong one of two similar codes bypasses the list without an error: the
+//! code exists. A flow with such a similar code gets a warning, every other flow a note.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::policy::source::scalar::Bilingual;
 
 /// A flow that no rule of a zone list reaches.
 const NOT_REACHED: &str = "P023";
-/// An exporter that sends what it is said not to hold.
+/// An exporter that sends data of which it declares no holdings.
 const NOTHING_HELD: &str = "P027";
 
 pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], snapshot: &Snapshot, at: Moment) {
@@ -69,7 +69,7 @@ fn named(names: &HashMap<&str, &Bilingual>, code: &str) -> String {
     names.get(code).map_or_else(|| format!("`{code}`"), |name| format!("`{code}` ({})", both(name)))
 }
 
-/// Returns the one of `listed` that a code could be mistaken for: one name is part of the other.
+/// Returns the code of `listed` that a code could be mistaken for: one name is part of the other.
 fn look_alike<'l>(code: &str, listed: &[&'l str], names: &HashMap<&str, &Bilingual>) -> Option<&'l str> {
     let own = names.get(code)?;
     let is_part = |a: &str, b: &str, characters_min: usize| {
@@ -126,7 +126,7 @@ impl Reach<'_> {
         self.flow.route_in(segment).and_then(|id| self.snapshot.route(id))
     }
 
-    /// Editions in force in the exporter's zones that list sectors at all.
+    /// Returns the editions in force in the exporter's zones that list any sectors.
     fn editions(&self) -> Vec<EditionId> {
         let (segment, _) = self.snapshot.segment(self.snapshot.segment_number(self.at));
         let Some(segment) = segment else { return Vec::new() };
@@ -188,7 +188,7 @@ impl Reach<'_> {
         }
     }
 
-    /// Says why a list that has the flow's scenario does not apply to it.
+    /// Reports why a list that has the flow's scenario does not apply to it.
     fn check_listed(&self, finder: &mut Finder<'_>, route: &Route) {
         let by_list = route.tracks.iter().any(|track| track.below.edition.is_some());
         if by_list || !route.content.is_personal() {
@@ -213,14 +213,14 @@ impl Reach<'_> {
     }
 }
 
-/// What an exporter sends, and a list that makes large holdings of it important data.
+/// Data that an exporter sends, and a list that makes large holdings of it important data.
 #[derive(Clone, Copy)]
 struct Sent<'s> {
     content: Content,
     list: &'s str,
 }
 
-/// Returns what exporters send abroad, where a list looks at what they hold.
+/// Returns the data that exporters send abroad, for lists that depend on holdings.
 fn sent(snapshot: &Snapshot, at: Moment) -> HashMap<ExporterId, Sent<'_>> {
     let counting =
         |edition: &&Edition| edition.quantities.is_some() && edition.interval.until.is_none_or(|until| at < until);
@@ -239,7 +239,7 @@ fn sent(snapshot: &Snapshot, at: Moment) -> HashMap<ExporterId, Sent<'_>> {
     sent
 }
 
-/// P027: a list that makes large holdings important data needs to know how large they are.
+/// P027: a list that makes large holdings important data depends on the size of the holdings.
 fn holdings(finder: &mut Finder<'_>, path: &str, exporter: &file::Exporter, sent: &Sent<'_>) {
     let classes = [
         ("general", sent.content.general, exporter.held.general.0),

@@ -26,7 +26,7 @@ record! {
         pub cases: Vec<Case>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
@@ -34,27 +34,27 @@ record! {
     pub struct Case {
         /// Its id, unique in the file.
         pub id: At<Words>,
-        /// What it is about.
+        /// Its title.
         pub title: Words,
-        /// Reason codes that it is about.
+        /// Reason codes that it covers.
         pub about: Vec<At<Words>>,
-        /// Where it comes from.
+        /// Its source.
         pub source: Option<SourceText>,
         /// Moment to decide for.
         pub at: CaseMoment,
-        /// What is asked; or a request, of which a gateway asks.
+        /// The transfer to decide; alternatively `request`.
         pub transfer: Option<CaseTransfer>,
-        /// What a gateway asks about.
+        /// The request that a gateway asks about.
         pub request: Option<CaseRequest>,
-        /// With a request: the totals that the answer depends on.
+        /// For a request: the totals that the answer depends on.
         pub totals: Option<CaseTotals>,
-        /// What must come out.
+        /// The expected result.
         pub want: Want,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// A transfer, as in the API: texts are sent exactly as they are written, and what is left out is not sent.
+    /// A transfer, as in the API. Texts are sent exactly as they are written; keys that are left out are not sent.
     pub struct CaseTransfer {
         /// Registered flow.
         pub flow: Option<Raw>,
@@ -70,7 +70,7 @@ record! {
         pub sector: Option<Raw>,
         /// Scenario.
         pub scenario: Option<Raw>,
-        /// What is sent.
+        /// Data that is sent.
         pub data: Vec<CaseItem>,
         /// Persons that the transfer adds.
         pub persons: Option<CasePersons>,
@@ -122,11 +122,11 @@ record! {
         pub attributes: Vec<Words>,
     }
 
-    /// What must come out.
+    /// The expected result.
     pub struct Want {
-        /// The outcome; absent where an error is wanted.
+        /// The outcome; absent where a refusal is expected.
         pub outcome: Option<WantOutcome>,
-        /// What is required before clearances; absent: not compared.
+        /// The outcome that is required before clearances; absent: not compared.
         pub required: Option<WantOutcome>,
         /// Reason codes that must be among those of the answer.
         pub reasons: Vec<At<Words>>,
@@ -134,11 +134,11 @@ record! {
         pub clearance: Option<Words>,
         /// Procedures that must be the answer's other next steps, in order; absent: not compared.
         pub alternatives: Option<Vec<Words>>,
-        /// With a request: the rule that must be about it; `none` where label headers alone name the transfer.
+        /// For a request: the rule that must match; `none` where label headers alone name the transfer.
         pub rule: Option<OrNone<Words>>,
-        /// With a request: the flow that it must come to.
+        /// For a request: the flow that results.
         pub flow: Option<Words>,
-        /// The field for which the request must be refused; with a request also the code, such as `LABEL_MISSING`.
+        /// The field for which the request must be refused. For a request also a code, such as `LABEL_MISSING`.
         pub error: Option<Words>,
     }
 }
@@ -157,7 +157,7 @@ words! {
     }
 }
 
-/// Where a case comes from: free text, or several.
+/// The source of a case: free text, or several texts.
 #[derive(Debug, Clone)]
 pub struct SourceText;
 

@@ -30,7 +30,7 @@ record! {
         pub items: Vec<Item>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
@@ -40,11 +40,11 @@ record! {
         pub code: At<Code>,
         /// Its name.
         pub name: Bilingual,
-        /// The zone that it lies within: registered here counts as registered there too.
+        /// The zone that contains this one: exporters registered here count as registered there too.
         pub within: Option<At<Code>>,
         /// Where it is named.
         pub source: Option<Sources>,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Option<Confidence>,
         /// Free text.
         pub note: Option<Note>,
@@ -60,7 +60,7 @@ record! {
         pub greater_bay_area: YesNo,
         /// Where it is named.
         pub source: Option<Sources>,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Option<Confidence>,
         /// Free text.
         pub note: Option<Note>,
@@ -74,7 +74,7 @@ record! {
         pub name: Bilingual,
         /// Where it is named.
         pub source: Option<Sources>,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Option<Confidence>,
         /// Free text.
         pub note: Option<Note>,
@@ -92,7 +92,7 @@ record! {
         pub specially_sensitive: YesNo,
         /// Where its class is said.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,

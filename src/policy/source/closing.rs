@@ -1,15 +1,15 @@
 //! The last line of every file: `complete: yes`.
 //!
-//! A file that is being written, or was cut off, may well be valid: rules that are missing, and a number that lost its
-//! last digits, show in nothing else. So each file says at its end that it is whole.
+//! A file that is still being written, or was truncated, may well be valid: nothing else shows a missing rule, or a
+//! number that lost its last digits. So each file states at its end that it is complete.
 //!
-//! INVARIANT (whole): no proper beginning of a file that passes passes too, unless it lacks only blanks and comments
-//! after the last line. A beginning that passes ends with the last line, and the parser reads from left to right: what
-//! comes after that line in the whole file is blanks, comments, or makes the whole file fail here.
+//! INVARIANT (whole): if a file is accepted, no proper prefix of it is accepted, unless the prefix lacks only blanks
+//! and comments after the last line. An accepted prefix ends with the last line, and the parser reads from left to
+//! right: after that line the whole file has only blanks and comments, or content that makes the whole file fail here.
 //!
-//! It holds for beginnings. A file that is overwritten in place without being truncated has a new beginning and the old
-//! end, which brings its own last line: nothing within the file tells such a mix from a version. Writers of that kind are
-//! not fit; `policies/README.md` says so.
+//! The invariant holds for prefixes. A file that is overwritten in place without truncation has a new beginning and the
+//! old end, which brings its own last line: nothing within the file distinguishes such a mix from a version. Programs
+//! that write in this way are not suitable; `policies/README.md` says so.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -24,7 +24,7 @@ const KEY: &str = "complete";
 /// Its value.
 const VALUE: &str = "yes";
 
-/// The value of the last key. What is wrong with it [`check`] reports, with the line to add.
+/// The value of the last key. [`check`] reports a wrong value, with the line to add.
 #[derive(Debug, Clone, Copy)]
 pub struct Complete;
 
@@ -42,9 +42,9 @@ impl Decode for Complete {
     }
 }
 
-/// Reports a file that does not end with [`LAST_LINE`], as its text and as its last key.
+/// Reports a file that does not end with [`LAST_LINE`], both as text and as the last key.
 pub(super) fn check(node: &Node, text: &str, cx: &mut Context<'_>) {
-    // An empty file has a finding of its own.
+    // An empty file has a diagnostic of its own.
     let keys = match &node.value {
         Value::Map(pairs) => pairs.as_slice(),
         Value::Null => return,
@@ -62,7 +62,7 @@ pub(super) fn check(node: &Node, text: &str, cx: &mut Context<'_>) {
     }
 }
 
-/// Reports a text that does not end with [`LAST_LINE`], whatever else it is.
+/// Reports a text that does not end with [`LAST_LINE`], even if it is not YAML.
 pub(super) fn check_text(text: &str, cx: &mut Context<'_>) {
     if !ends_with_it(text) {
         missing(text, cx);
@@ -100,8 +100,7 @@ fn report(span: Span, message: &str, help: &str, cx: &mut Context<'_>) {
     cx.error("P050", span, message.to_owned(), help.to_owned());
 }
 
-/// Says whether the last line with anything but blanks and comments is [`LAST_LINE`]. A text of which that is not so is
-/// refused, whatever else it is.
+/// Says whether [`LAST_LINE`] is the last line, apart from blanks and comments. A text without it is always refused.
 pub fn ends_with_it(text: &str) -> bool {
     last_that_says_something(text).1.strip_prefix(LAST_LINE).is_some_and(|rest| {
         let after_blanks = rest.trim_start_matches(is_blank);
@@ -109,7 +108,7 @@ pub fn ends_with_it(text: &str) -> bool {
     })
 }
 
-/// Returns the last line with anything but blanks and comments, and where it begins.
+/// Returns the last line that is not only blanks and comments, and its offset.
 fn last_that_says_something(text: &str) -> (usize, &str) {
     let says_something = |line: &str| !line.trim_matches(is_blank).is_empty() && !line.trim_start().starts_with('#');
     let mut end = text.len();
@@ -123,8 +122,8 @@ fn last_that_says_something(text: &str) -> (usize, &str) {
     (0, "")
 }
 
-/// Returns where the last line stands, without its comment, and its value, where people take it for [`LAST_LINE`]. A
-/// beginning of that line is none: it is cut off.
+/// Returns the place of the last line, without its comment, and its value, if a person could take it for [`LAST_LINE`].
+/// A prefix of that line does not count: it is truncated.
 fn nearly(text: &str) -> Option<(Span, &str)> {
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let (offset, whole) = last_that_says_something(text);
@@ -143,7 +142,7 @@ const fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\r')
 }
 
-/// Returns where the last line with anything on it stands.
+/// Returns the place of the last line that is not blank.
 fn last_line(text: &str) -> Span {
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let written = text.trim_end();
@@ -191,7 +190,7 @@ mod tests {
         ] {
             assert_eq!(codes(&format!("{HEAD}{end}")).len(), 1, "{end}");
         }
-        // Indented, it may be a key of anything.
+        // An indented line may be a key of any mapping.
         assert_eq!(codes("  format: 1\n  complete: yes\n").len(), 1);
         assert_eq!(codes("{format: 1, complete: yes}").len(), 1);
     }
@@ -234,7 +233,7 @@ mod tests {
     fn a6_the_place_is_the_last_line_or_the_key_that_is_not_last() {
         assert_eq!(codes(&format!("{HEAD}exporters: []\n\n")), [("P050", 3)]);
         assert_eq!(codes(&format!("{HEAD}complete: yes\nexporters: []\n")), [("P050", 3)]);
-        // Twice, the first is not the last; that it stands twice is said elsewhere.
+        // Of two such lines the first is not the last; the duplicate has a diagnostic of its own.
         assert_eq!(codes(&format!("{HEAD}complete: yes\ncomplete: yes\n")), [("P050", 3)]);
     }
 }

@@ -1,4 +1,4 @@
-//! `kind: gateway`: how requests that gateways ask about are labelled.
+//! `kind: gateway`: rules that label the requests of gateways.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,13 +10,13 @@ use crate::domain::gateway::{self, HOST_PARTS_MAX, HostPattern, PATH_SEGMENTS_MA
 use crate::policy::decode::{Context, Decode, Fields, clip, record};
 use crate::policy::yaml::{Node, Value};
 
-/// Most bytes of a path in a rule.
+/// Longest path in a rule, in bytes.
 const RULE_PATH_BYTES_MAX: usize = 1_024;
-/// Most bytes of a JSON pointer.
+/// Longest JSON pointer, in bytes.
 const POINTER_BYTES_MAX: usize = 256;
-/// Most bytes of a method.
+/// Longest method, in bytes.
 const METHOD_BYTES_MAX: usize = 32;
-/// Characters of globs and of the patterns of routes. Those that a path can have are written encoded.
+/// Characters of globs and route patterns. A path that contains one of them is written with the character encoded.
 const PATTERN_CHARACTERS: [char; 7] = ['*', '{', '}', '<', '>', '[', ']'];
 
 record! {
@@ -32,11 +32,11 @@ record! {
         pub rules: Rows<GatewayRule>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
-    /// Names of the label headers; one that is left out keeps its usual name.
+    /// Names of the label headers. A name that is left out keeps its default.
     pub struct LabelHeaderNames {
         /// Names the flow. Usually `x-neglist-flow`.
         pub flow: Option<At<HeaderName>>,
@@ -48,11 +48,11 @@ record! {
         pub transfer_id: Option<At<HeaderName>>,
     }
 
-    /// Which requests are one transfer, and which transfer.
+    /// A rule: the requests that it matches, and their transfer.
     pub struct GatewayRule {
-        /// Its id, which answers name.
+        /// Its id, which answers quote.
         pub id: At<Name>,
-        /// Which requests. `{}`: all that no rule for a more specific place is about.
+        /// The requests that it matches. `{}`: every request that no rule for a more specific place matches.
         pub matching ["match"]: GatewayMatch,
         /// Registered flow.
         pub flow: Option<Given<At<Name>>>,
@@ -70,29 +70,29 @@ record! {
         pub export_zone: Option<Given<At<Code>>>,
         /// Ground. A request cannot state one.
         pub ground: Ground,
-        /// What is sent.
+        /// Data that is sent.
         pub items: Vec<GatewayItem>,
         /// Persons whose general information is sent.
         pub persons: Option<Given<PersonCount>>,
         /// Persons whose sensitive information is sent.
         pub sensitive_persons: Option<Given<PersonCount>>,
-        /// Where the gateway's id of the transfer stands.
+        /// Where the request has the gateway's id of the transfer.
         pub transfer_id: Option<Place>,
-        /// Whether the door counts the transfer too, under its id.
+        /// Whether the door also counts the transfer, under its id.
         pub record: YesNo,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// Which requests a rule is about: all of what is stated has to hold.
+    /// The requests that a rule matches. All conditions must hold.
     pub struct GatewayMatch {
         /// Host: a name, or `*.` and a name for every host below it.
         pub host: Option<At<HostText>>,
-        /// Methods, in capitals: one of them.
+        /// Methods, in capitals; one of them must match.
         pub methods: Every<Method>,
         /// The path.
         pub path: Option<At<PathText>>,
-        /// What the path begins with, in whole segments.
+        /// Prefix of the path, in whole segments.
         pub path_prefix: Option<At<PrefixText>>,
         /// TLS server name, written like a host.
         pub sni: Option<At<HostText>>,
@@ -115,12 +115,12 @@ record! {
     }
 }
 
-/// Something that stands in the rule, or where in the request it stands.
+/// A value in the rule, or the place in the request to read it from.
 #[derive(Debug, Clone)]
 pub enum Given<T> {
-    /// It stands here.
+    /// The value.
     Literal(T),
-    /// It stands in the request.
+    /// The place in the request.
     From(Place),
 }
 
@@ -184,7 +184,7 @@ impl<T: Decode> Decode for Given<T> {
     }
 }
 
-/// A list of which each element could be read; absent: empty. With one left out it would be another list.
+/// A list whose elements must all be readable; absent: empty. With an element left out it would be another list.
 #[derive(Debug, Clone)]
 pub struct Every<T>(pub Vec<T>);
 
@@ -203,7 +203,7 @@ impl<T: Decode> Decode for Every<T> {
     }
 }
 
-/// Reads a text that is right, or says how to write it.
+/// Reads a well-formed text, or says how to write it.
 fn right(node: &Node, cx: &mut Context<'_>, noun: &str, help: impl Fn(&str) -> Option<String>) -> Option<Box<str>> {
     let Words(text) = Words::decode(node, cx)?;
     let Some(help) = help(&text) else { return Some(text) };
@@ -221,7 +221,7 @@ pub fn is_header_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= CODE_BYTES_MAX && text.bytes().all(is_part)
 }
 
-/// How the name of a header is written.
+/// Help text: how to write the name of a header.
 pub const HEADER_NAME_HELP: &str = "write it in lower case: letters, digits, `-`, `_` and `.`";
 
 impl Decode for HeaderName {
@@ -284,7 +284,7 @@ impl Decode for Method {
 pub struct HostText(pub HostPattern);
 
 impl HostText {
-    /// Returns it as it is written.
+    /// Returns the text in the form of the file.
     pub fn text(&self) -> String {
         match &self.0 {
             HostPattern::Any => "*".to_owned(),
@@ -323,7 +323,7 @@ impl Decode for HostText {
     }
 }
 
-/// Says how to write a path that is not written as it is compared.
+/// Returns how to write a path that is not in normal form.
 fn path_help(text: &str) -> Option<String> {
     if RULE_PATH_BYTES_MAX < text.len() || PATH_SEGMENTS_MAX < gateway::segments(text) {
         return Some(format!("at most {RULE_PATH_BYTES_MAX} bytes and {PATH_SEGMENTS_MAX} segments are allowed"));
@@ -348,7 +348,7 @@ fn path_help(text: &str) -> Option<String> {
     }
 }
 
-/// Says how to write a path that is written as a pattern of another tool: a glob or the pattern of a route.
+/// Returns how to write a path that uses the pattern syntax of another tool: a glob or a route pattern.
 fn pattern_help(text: &str) -> Option<String> {
     let is_pattern = |segment: &&str| segment.starts_with(':') || segment.contains(PATTERN_CHARACTERS);
     let before = text.split('/').take_while(|segment| !is_pattern(segment)).collect::<Vec<_>>().join("/");
@@ -363,7 +363,7 @@ fn pattern_help(text: &str) -> Option<String> {
     ))
 }
 
-/// Returns a path that was read, as it is compared.
+/// Returns a path in normal form.
 fn as_compared(text: Box<str>) -> Box<str> {
     match gateway::path(&text) {
         Ok(Some(compared)) if *compared != *text => compared.into(),
@@ -385,7 +385,7 @@ impl Decode for PathText {
     }
 }
 
-/// The beginning of a path, in whole segments.
+/// The prefix of a path, in whole segments.
 #[derive(Debug, Clone)]
 pub struct PrefixText(pub Box<str>);
 

@@ -1,4 +1,4 @@
-//! `kind: national-list` and `kind: zone-list`: the rules, one edition a file.
+//! `kind: national-list` and `kind: zone-list`: the rules, one edition in each file.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -21,7 +21,7 @@ record! {
         pub format: Format,
         /// `national-list`.
         pub kind: Kind,
-        /// Id of the edition; it begins the names of its rules.
+        /// Id of the edition; the names of its rules begin with it.
         pub id: At<Code>,
         /// Title of the instrument.
         pub title: Bilingual,
@@ -31,7 +31,7 @@ record! {
         pub last_day: Option<At<Day>>,
         /// Source of title and dates.
         pub source: Sources,
-        /// How far they can be relied on.
+        /// How reliable they are.
         pub confidence: Confidence,
         /// Sources that the file refers to.
         pub sources: Table<Source>,
@@ -47,13 +47,13 @@ record! {
         pub settings: Option<NationalSettings>,
         /// Rounds of official answers that are known, read or not.
         pub official_answers: Vec<OfficialAnswers>,
-        /// What could not be read.
+        /// Matters that could not be read.
         pub unknown: Vec<Unread>,
-        /// What is known and changes no answer.
+        /// Known facts that change no answer.
         pub facts: Vec<Fact>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
@@ -87,7 +87,7 @@ record! {
         pub citation: Bilingual,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -119,7 +119,7 @@ record! {
         pub citation: Bilingual,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -133,21 +133,21 @@ record! {
         pub contract: Mechanism,
         /// Certification.
         pub certification: Mechanism,
-        /// Standard contract of the Greater Bay Area; absent: the edition does not know it.
+        /// Standard contract of the Greater Bay Area; absent if the edition does not have it.
         pub gba_contract ["gba-contract"]: Option<AreaMechanism>,
     }
 
-    /// How long contracts of the Greater Bay Area last, and since when there are any.
+    /// How long contracts of the Greater Bay Area last, and from when they exist.
     pub struct AreaMechanism {
-        /// Years; `none`: the law sets no number; `unknown`: nobody could read it.
+        /// Years; `none`: the law sets no number; `unknown`: could not be read.
         pub validity_years: Known<OrNone<Small>>,
-        /// Day from which the guideline for Hong Kong is public: no such contract is older.
+        /// Day on which the guideline for Hong Kong was published: no such contract is older.
         pub hong_kong_from: At<Day>,
         /// The same for Macao.
         pub macao_from: At<Day>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -155,11 +155,11 @@ record! {
 
     /// How long a kind of clearance lasts.
     pub struct Mechanism {
-        /// Years; `none`: the law sets no number; `unknown`: nobody could read it.
+        /// Years; `none`: the law sets no number; `unknown`: could not be read.
         pub validity_years: Known<OrNone<Small>>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -171,7 +171,7 @@ record! {
         pub contract: Procedure,
         /// Security assessment.
         pub assess: Procedure,
-        /// Standard contract of the Greater Bay Area; goes with the mechanism of that name.
+        /// Standard contract of the Greater Bay Area; requires the mechanism of that name.
         pub gba_contract ["gba-contract"]: Option<Procedure>,
     }
 
@@ -185,7 +185,7 @@ record! {
         pub text: Bilingual,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -199,29 +199,29 @@ record! {
         pub title: Bilingual,
         /// Where it can be read.
         pub url: Option<Words>,
-        /// Whether it was read for these files. Where it was not, `check` names the sources that are older.
+        /// Whether it was read for these files. If not, `check` names the sources that are older.
         pub read: YesNo,
-        /// How far can be relied on that it exists, and on its date.
+        /// How reliable its existence and its date are.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// Something that could not be read.
+    /// A matter that could not be read.
     pub struct Unread {
-        /// What.
+        /// The matter.
         pub what: Bilingual,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// Something that is known and changes no answer.
+    /// A known fact that changes no answer.
     pub struct Fact {
-        /// What.
+        /// The fact.
         pub text: Bilingual,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -233,9 +233,9 @@ record! {
         pub format: Format,
         /// `zone-list`.
         pub kind: Kind,
-        /// Id of the edition; it begins the names of its rules.
+        /// Id of the edition; the names of its rules begin with it.
         pub id: At<Code>,
-        /// Exporters registered here come under the list.
+        /// Exporters registered in this zone come under the list.
         pub zone: At<Code>,
         /// Editions of one family share their counters over the year.
         pub family: At<Code>,
@@ -249,11 +249,11 @@ record! {
         pub last_day: Option<At<Day>>,
         /// Source of title and dates.
         pub source: Sources,
-        /// How far they can be relied on.
+        /// How reliable they are.
         pub confidence: Confidence,
         /// Sources that the file refers to.
         pub sources: Table<Source>,
-        /// What the publishers say of its size.
+        /// Size of the list, as published.
         pub size: Option<Size>,
         /// Whether the list has scenarios of its own.
         pub coverage: Coverage,
@@ -261,7 +261,7 @@ record! {
         pub eligibility: Eligibility,
         /// Whether the zone lets its exporters use other zones' lists.
         pub adopts_other_lists: Adoption,
-        /// What the zone asks for below the lines.
+        /// What the zone requires below the lines.
         pub filing: Filing,
         /// Contested readings.
         pub settings: Option<Settings>,
@@ -271,17 +271,17 @@ record! {
         pub sectors: Rows<Sector>,
         /// Data that the list names.
         pub entries: Rows<Entry>,
-        /// What could not be read.
+        /// Matters that could not be read.
         pub unknown: Rows<Unread>,
-        /// What is known and changes no answer.
+        /// Known facts that change no answer.
         pub facts: Rows<Fact>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
-    /// What the publishers say of the size of a list.
+    /// Size of a list, as published.
     pub struct Size {
         /// Sectors.
         pub sectors: Option<Known<Small>>,
@@ -297,7 +297,7 @@ record! {
         pub fields: Option<Known<Small>>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -311,7 +311,7 @@ record! {
         pub ciio: Admission,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -323,13 +323,13 @@ record! {
         pub value: YesNoUnknown,
         /// Where it is written.
         pub source: Option<Sources>,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Option<Confidence>,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// What a zone asks for below the lines.
+    /// What a zone requires below the lines.
     pub struct Filing {
         /// When; `unknown` is treated as before the export.
         pub mode: FilingMode,
@@ -345,13 +345,13 @@ record! {
         pub text: Option<Bilingual>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
     }
 
-    /// Holdings from which on personal information is important data.
+    /// Holdings from which personal information is important data.
     pub struct Quantities {
         /// Id within the list.
         pub id: At<Code>,
@@ -375,7 +375,7 @@ record! {
         pub persons: At<PersonCount>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -391,11 +391,11 @@ record! {
         pub excluded_exporter_kinds: Vec<At<Code>>,
         /// Modalities of data that come under the national rules.
         pub excluded_modalities: Vec<Modality>,
-        /// Lines of scenarios that have none of their own.
+        /// Lines of scenarios that have no lines of their own.
         pub lines: Lines,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Its scenarios.
         pub scenarios: Vec<Scenario>,
@@ -411,7 +411,7 @@ record! {
         pub lines: Option<Lines>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -443,27 +443,27 @@ record! {
         pub class: Class,
         /// Items that it names.
         pub items: Vec<At<Code>>,
-        /// Sectors that it is confined to; absent: none.
+        /// Sectors that it is limited to; absent: no limit.
         pub sectors: Vec<At<Code>>,
-        /// Scenarios that it is confined to; absent: none.
+        /// Scenarios that it is limited to; absent: no limit.
         pub scenarios: Vec<At<Code>>,
-        /// Modalities that it is confined to; absent: none.
+        /// Modalities that it is limited to; absent: no limit.
         pub modalities: Vec<Modality>,
-        /// Persons that must be concerned; absent, or `unknown`: any number.
+        /// Least number of persons concerned; absent, or `unknown`: any number.
         pub persons_at_least: Option<Known<PersonCount>>,
         /// Exceptions: met where the item carries every attribute of one line.
         pub unless: Vec<Vec<At<Code>>>,
-        /// Next step in place of the usual one.
+        /// Next step that replaces the usual one.
         pub next_step: Option<EntryStep>,
         /// Instrument and article; absent: the citation of the list.
         pub citation: Option<Bilingual>,
-        /// What makes data fall under the entry.
+        /// Criteria for data to fall under the entry.
         pub criteria: Option<Known<Bilingual>>,
         /// Examples of fields.
         pub example_fields: Vec<Words>,
         /// Where it is written.
         pub source: Sources,
-        /// How far that can be relied on.
+        /// How reliable that is.
         pub confidence: Confidence,
         /// Free text.
         pub note: Option<Note>,
@@ -485,7 +485,7 @@ words! {
     pub enum Coverage {
         /// Listed sectors and scenarios have rules of their own.
         Scenarios = "scenarios",
-        /// The list only names data; head-counts are the national ones.
+        /// The list only names data; the national head-counts apply.
         Catalogue = "catalogue",
     }
 
@@ -495,21 +495,21 @@ words! {
         Required = "required",
         /// It is not.
         NotRequired = "not-required",
-        /// Nobody could read it.
+        /// Could not be read.
         Unknown = "unknown",
     }
 
-    /// Whether somebody may use a list.
+    /// Whether operators of critical information infrastructure may use a list.
     pub enum Admission {
-        /// Not.
+        /// They may not.
         Excluded = "excluded",
-        /// May.
+        /// They may.
         Included = "included",
-        /// Nobody could read it.
+        /// Could not be read.
         Unknown = "unknown",
     }
 
-    /// When a zone wants to hear of an export below the lines.
+    /// When the filing or the report of an export below the lines is due.
     pub enum FilingMode {
         /// Before it.
         BeforeExport = "before-export",
@@ -517,9 +517,9 @@ words! {
         AfterExport = "after-export",
         /// The exporter judges first and reports afterwards.
         JudgeFirst = "judge-first",
-        /// Not at all.
+        /// Never.
         None = "none",
-        /// Nobody could read it.
+        /// Could not be read.
         Unknown = "unknown",
     }
 
@@ -537,7 +537,7 @@ words! {
 /// A line of a zone list.
 #[derive(Debug, Clone)]
 pub enum Line {
-    /// Nobody could read it.
+    /// Could not be read.
     Unknown,
     /// The list keeps the national line.
     National,
@@ -548,7 +548,7 @@ pub enum Line {
 /// Lines of one class.
 #[derive(Debug, Clone)]
 pub enum ClassLines {
-    /// Nobody could read them.
+    /// Could not be read.
     Unknown,
     /// The list keeps the national lines.
     National,
@@ -559,11 +559,11 @@ pub enum ClassLines {
 /// Lines of both classes.
 #[derive(Debug, Clone)]
 pub enum Lines {
-    /// Nobody could read them.
+    /// Could not be read.
     Unknown,
     /// The list keeps the national lines.
     National,
-    /// Each class by itself.
+    /// Lines for each class.
     Table(Box<LinesTable>),
 }
 

@@ -1,4 +1,4 @@
-//! The types of the files, one to one with what stands in them, each value with its place.
+//! The types of the files, one to one with their contents, each value with its place.
 
 pub mod cases;
 pub mod catalogue;
@@ -29,9 +29,9 @@ words! {
         NationalList = "national-list",
         /// A zone's list.
         ZoneList = "zone-list",
-        /// The operator's own.
+        /// The operator's own entries.
         Registry = "registry",
-        /// Rules by which requests of gateways are labelled.
+        /// Gateway rules, which label requests.
         Gateway = "gateway",
         /// Cases.
         Test = "test",
@@ -63,7 +63,7 @@ impl Decode for Format {
     }
 }
 
-/// A file, read.
+/// A file of one kind.
 #[derive(Debug, Clone)]
 pub enum Document {
     /// Codes.
@@ -72,21 +72,21 @@ pub enum Document {
     National(Box<list::NationalList>),
     /// A zone's list.
     Zone(Box<list::ZoneList>),
-    /// The operator's own.
+    /// The operator's own entries.
     Registry(Box<registry::RegistryFile>),
-    /// Rules by which requests of gateways are labelled.
+    /// Gateway rules, which label requests.
     Gateway(Box<gateway::GatewayFile>),
     /// Cases.
     Test(Box<cases::TestFile>),
 }
 
-/// Reads one file. What is found is added to `diagnostics`; `None` where nothing of it can be used.
+/// Reads one file. Adds its diagnostics to `diagnostics`; `None` if nothing in the file can be used.
 pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<SourceFile> {
     let node = match yaml::parse(&file.path, &file.text, depth_max) {
         Ok(node) => node,
         Err(diagnostic) => {
             diagnostics.push(*diagnostic);
-            // Why it is no YAML: somebody may still be writing it.
+            // A possible reason why it is not YAML: it is still being written.
             closing::check_text(&file.text, &mut Context::new(&file.path, diagnostics));
             return None;
         }
@@ -106,7 +106,7 @@ pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnosti
     Some(SourceFile { path: file.path.clone(), document, unknown, lost })
 }
 
-/// Every source that a number or an entry names has to stand in the file's own table.
+/// Checks that every source that a number or an entry names is in the file's own table.
 fn check_sources(document: &Document, cx: &mut Context<'_>) {
     let table = match document {
         Document::Catalogue(file) => &file.sources,
@@ -156,7 +156,7 @@ fn kind(node: &Node, cx: &mut Context<'_>) -> Option<Kind> {
     Kind::decode(value, cx)
 }
 
-/// Returns the JSON Schema of all kinds of file, for editors.
+/// Returns the JSON Schema of every kind of file, for editors.
 pub fn schema() -> Json {
     let mut defs = Map::new();
     let branch = |kind: Kind, schema: Json| {

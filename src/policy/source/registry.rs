@@ -22,7 +22,7 @@ record! {
         pub clearances: Vec<Clearance>,
         /// Free text.
         pub note: Option<Note>,
-        /// `yes`, as the last line of the file: what was cut off lacks it.
+        /// `yes`, as the last line of the file: a truncated file lacks it.
         pub complete: Complete,
     }
 
@@ -70,17 +70,17 @@ record! {
     pub struct Flow {
         /// Its id, as callers name it.
         pub id: At<Name>,
-        /// Who sends.
+        /// The exporter.
         pub exporter: At<Name>,
-        /// To whom.
+        /// The recipient.
         pub recipient: At<Name>,
-        /// Where to.
+        /// The destination.
         pub destination: At<Words>,
         /// Sector.
         pub sector: At<Code>,
         /// Scenario.
         pub scenario: At<Code>,
-        /// What is sent.
+        /// Data that is sent.
         pub items: Vec<FlowItem>,
         /// Ground.
         pub ground: Ground,
@@ -106,19 +106,19 @@ record! {
     pub struct Clearance {
         /// Its id.
         pub id: At<Name>,
-        /// Which mechanism was completed.
+        /// The mechanism that was completed.
         pub kind: ClearanceKind,
         /// The authority's number.
         pub reference: Option<Words>,
-        /// Who may send.
+        /// The exporter.
         pub exporter: At<Name>,
-        /// To whom.
+        /// The recipient.
         pub recipient: At<Name>,
-        /// In which sector.
+        /// The sector.
         pub sector: OrAny<At<Code>>,
-        /// In which scenario.
+        /// The scenario.
         pub scenario: OrAny<At<Code>>,
-        /// What may be sent.
+        /// Data that may be sent.
         pub items: Vec<At<Code>>,
         /// Whether important data was assessed too.
         pub covers_important_data: YesNo,
@@ -126,11 +126,11 @@ record! {
         pub lists: Vec<At<Code>>,
         /// For a contract of the Greater Bay Area: where the recipient is registered.
         pub recipient_registered_in: Option<At<AreaPlace>>,
-        /// For a contract of the Greater Bay Area: that nothing is passed on to outside the Area.
+        /// For a contract of the Greater Bay Area: that nothing is passed on outside the Area.
         pub no_onward_transfer: Option<At<YesNo>>,
         /// The assessment that this one extends.
         pub extends: Option<At<Name>>,
-        /// Cap of persons of a calendar year.
+        /// Cap: most persons in a calendar year.
         pub persons_per_year_max: OrNone<Cap>,
         /// First day in force.
         pub first_day: At<Day>,
@@ -158,7 +158,7 @@ words! {
         Macao = "MO",
     }
 
-    /// Which mechanism was completed.
+    /// The mechanism that was completed.
     pub enum ClearanceKind {
         /// Security assessment.
         Assessment = "assessment",

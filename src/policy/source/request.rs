@@ -1,4 +1,4 @@
-//! Requests in cases: what a gateway says of one, as [`Seen`] has it.
+//! Requests in cases: what a gateway says about a request, as [`Seen`] has it.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,7 +10,7 @@ use crate::policy::decode::{Context, Decode, record};
 use crate::policy::yaml::{Node, Value};
 
 record! {
-    /// A request of which a gateway asks; what is left out the gateway does not say.
+    /// A request that a gateway asks about. The gateway does not see keys that are left out.
     pub struct CaseRequest {
         /// Host, with or without a port.
         pub host: Option<Raw>,
@@ -22,11 +22,11 @@ record! {
         pub sni: Option<Raw>,
         /// Keys of the gateway's context.
         pub context: Table<Raw>,
-        /// Headers; a list where one is sent several times.
+        /// Headers; a list where a header is sent several times.
         pub headers: Table<Sent>,
         /// JSON body, written as YAML.
         pub body: Option<CaseBody>,
-        /// Body as text, in place of `body`.
+        /// Body as text, instead of `body`.
         pub body_text: Option<Raw>,
     }
 
@@ -41,7 +41,7 @@ record! {
     }
 }
 
-/// A text exactly as it was sent: blanks and emptiness included.
+/// A text exactly as it was sent, blanks and empty text included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw(pub Box<str>);
 
@@ -58,7 +58,7 @@ impl Decode for Raw {
     }
 }
 
-/// The values of a header: one, or several where it was sent several times.
+/// The values of a header: one, or several if it was sent several times.
 #[derive(Debug, Clone)]
 pub struct Sent(pub Vec<Raw>);
 
@@ -104,15 +104,16 @@ fn tree(node: &Node, cx: &mut Context<'_>) -> Option<Tree> {
     })
 }
 
-/// Reads a number as the doors do. What the reader of YAML has rounded, or read in its own way, is not taken: a case must
-/// not pass with another number than the one that it writes.
+/// Reads a number as the doors do. A number that the YAML parser has rounded, or reads in its own way, is not accepted:
+/// a case must not pass with another number than the one written in it.
 fn number(node: &Node, cx: &mut Context<'_>) -> Option<json::Number> {
     match node.value {
-        // One digit of its own, or `-0`, `+0`, `0x0`.
+        // One digit, or `-0`, `+0`, `0x0`.
         Value::Int(0) if 1 < node.span.length => {}
         Value::Int(value) if value < 0 => return Some(Err(NotWhole::Minus)),
         Value::Int(value) => return Some(u64::try_from(value).map_err(|_| NotWhole::TooLarge)),
-        // What is rounded to a fraction is none the less one. All whole numbers are rounded to whole numbers.
+        // A number that was rounded to a fraction is a fraction all the same: whole numbers are rounded to whole
+        // numbers.
         Value::Float(value) if 0.0 < value && value.fract() != 0.0 => return Some(Err(NotWhole::Fraction)),
         _ => {}
     }
@@ -145,7 +146,7 @@ impl Seen for CaseRequest {
         let found = self.context.0.iter().find(|(name, _)| name.value.as_ref() == key);
         match found {
             Some((_, value)) => gateway::Context::Text(&value.0),
-            // A gateway that says nothing under any key may not be able to.
+            // A gateway that gives no context key at all may not be able to.
             None if self.context.0.is_empty() => gateway::Context::NotSeen,
             None => gateway::Context::Absent,
         }

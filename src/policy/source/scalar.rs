@@ -9,12 +9,12 @@ use crate::policy::decode::{Context, Decode, clip, record, words};
 use crate::policy::diagnostic::Span;
 use crate::policy::yaml::{Node, Value};
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub struct At<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
@@ -70,9 +70,9 @@ impl Decode for Code {
     }
 }
 
-/// Returns a text as it was written, blanks around it included.
+/// Returns a text as it was written, surrounding blanks included.
 fn raw<'n>(node: &'n Node, cx: &mut Context<'_>) -> Option<&'n str> {
-    // Says what is wrong with anything but a text, and with an empty one.
+    // Reports anything but a text, and an empty text.
     Words::decode(node, cx)?;
     if let Value::Text(text) = &node.value { Some(text) } else { None }
 }
@@ -162,12 +162,12 @@ impl Decode for Small {
     }
 }
 
-/// Something that is known, or that nobody could read.
+/// A known value, or `unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known<T> {
-    /// Nobody could read it.
+    /// Could not be read.
     Unknown,
-    /// It is known.
+    /// The value.
     Known(T),
 }
 
@@ -187,12 +187,12 @@ impl<T: Decode> Decode for Known<T> {
     }
 }
 
-/// Something, or explicitly nothing: the word `none`.
+/// A value, or the word `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrNone<T> {
-    /// Explicitly nothing.
+    /// Explicitly none.
     None,
-    /// Something.
+    /// The value.
     Some(T),
 }
 
@@ -210,12 +210,12 @@ impl<T: Decode> Decode for OrNone<T> {
     }
 }
 
-/// Something, or the word `any`.
+/// A value, or the word `any`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrAny<T> {
-    /// Whatever it is.
+    /// Any value.
     Any,
-    /// This one.
+    /// This value.
     Only(T),
 }
 
@@ -234,7 +234,7 @@ impl<T: Decode> Decode for OrAny<T> {
 
 /// Names of sources: one, or a list.
 ///
-/// Which ones is only checked, while the file is read; an answer quotes citations.
+/// The names are checked while the file is read and not kept: an answer quotes citations.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources;
 
@@ -255,9 +255,9 @@ impl Decode for Sources {
     }
 }
 
-/// A list that has to be there: `[]` where it is empty.
+/// A list that must be present: `[]` if it is empty.
 ///
-/// A file that is cut off in the middle lacks one of them, and is refused.
+/// A file that is cut off in the middle lacks one of these lists, and is refused.
 #[derive(Debug, Clone)]
 pub struct Rows<T>(pub Vec<T>);
 
@@ -291,7 +291,7 @@ impl<T: Decode> Decode for Rows<T> {
     }
 }
 
-/// A table from names to values, in the order of the text.
+/// A table from names to values, in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Table<T>(pub Vec<(At<Box<str>>, T)>);
 
@@ -320,7 +320,7 @@ impl<T: Decode> Decode for Table<T> {
     }
 }
 
-/// A note: free text in one language, or in both.
+/// A note: free text in one language or both.
 #[derive(Debug, Clone)]
 pub struct Note;
 
@@ -349,7 +349,7 @@ record! {
 
     /// A source that numbers and entries refer to.
     pub struct Source {
-        /// What it is.
+        /// Its title.
         pub title: Bilingual,
         /// Where it can be read.
         pub url: Option<Words>,
@@ -368,7 +368,7 @@ impl Bilingual {
 }
 
 words! {
-    /// How far a number or a rule can be relied on.
+    /// How reliable a number or a rule is.
     pub enum Confidence {
         /// The text, or a regulator's words, were read.
         Official = "official",
@@ -387,13 +387,13 @@ words! {
     }
     absent = No;
 
-    /// Yes, no, or nobody could read it.
+    /// Yes, no, or `unknown`.
     pub enum YesNoUnknown {
         /// Yes.
         Yes = "yes",
         /// No.
         No = "no",
-        /// Nobody could read it.
+        /// Could not be read.
         Unknown = "unknown",
     }
 

@@ -1,7 +1,7 @@
 //! Runs the cases of test files against the policies, through the same steps as a request.
 //!
-//! Exporters, flows and clearances of a test file exist for its own cases only: the policies
-//! are compiled once more with them.
+//! Exporters, flows and clearances of a test file exist only for its own cases: the policies are compiled again with
+//! them.
 
 mod request;
 
@@ -23,28 +23,28 @@ use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Moment;
 
-/// What one case came to.
+/// Result of one case.
 #[derive(Debug, Clone)]
 pub struct CaseResult {
-    /// File that the case stands in.
+    /// File of the case.
     pub file: String,
     /// Its id.
     pub id: String,
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
-    /// The outcome; `None` where the request is refused.
+    /// The outcome; `None` for a refusal.
     pub outcome: Option<Outcome>,
-    /// What came out, in a few words.
+    /// The result, in a few words.
     pub got: String,
-    /// What differs from what is wanted; empty where the case holds.
+    /// Differences from the expected result; empty if the case passes.
     pub failures: Vec<String>,
 }
 
-/// Finds what is wrong with the policies and with the test files, without running a case.
+/// Finds the errors of the policies and of the test files, without running a case.
 ///
-/// Returns the snapshot of the policies, where they have no error.
+/// Returns the snapshot of the policies, if they have no error.
 pub fn check(
     policies: &[SourceFile],
     tests: &[SourceFile],
@@ -62,8 +62,8 @@ pub fn check(
     shared
 }
 
-/// A server passes over files whose name says that they are tests: a list of such a name would
-/// silently be in force no more.
+/// Reports files with the name of a test file and the contents of a policy file. A server skips test files, so such a
+/// list would silently no longer be in force.
 fn refuse_other_kinds(tests: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) {
     for source in tests {
         let span = match &source.document {
@@ -82,8 +82,8 @@ fn refuse_other_kinds(tests: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) {
 
 /// Runs all cases of `tests` against the policies in `policies`.
 ///
-/// What is wrong with the policies or the test files is added to `diagnostics`; where anything
-/// of it is an error, the cases that depend on it are not run.
+/// Adds the diagnostics of the policies and of the test files to `diagnostics`. If any of them is an error, the cases
+/// that depend on the file are not run.
 pub fn run(
     policies: &[SourceFile],
     tests: &[SourceFile],
@@ -115,7 +115,7 @@ fn compile_shared(policies: &[SourceFile], limits: &Limits, diagnostics: &mut Ve
     shared
 }
 
-/// The test files among the sources.
+/// Returns the test files among the sources.
 fn test_files(tests: &[SourceFile]) -> impl Iterator<Item = (&SourceFile, &TestFile)> {
     tests.iter().filter_map(|source| match &source.document {
         Document::Test(file) => Some((source, file.as_ref())),
@@ -166,7 +166,7 @@ fn with_registry(
     snapshot.filter(|_| !broken).map_or(Fixture::Broken, |snapshot| Fixture::Own(Box::new(snapshot)))
 }
 
-/// A case that names no reason code that exists, or stands twice, proves nothing.
+/// Checks that each case proves something: it is unique and names only reason codes that exist.
 fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagnostic>) {
     let mut cx = super::decode::Context::new(&source.path, diagnostics);
     let names: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
@@ -189,7 +189,7 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
     }
 }
 
-/// What came out of a case: the outcome, in a few words, and what differs from what is wanted.
+/// Result of a case: the outcome, the result in a few words, and the differences from the expected result.
 type Came = (Option<Outcome>, String, Vec<String>);
 
 /// Runs one case.
@@ -211,7 +211,7 @@ pub fn run_case(snapshot: &Snapshot, file: &str, case: &Case) -> CaseResult {
     }
 }
 
-/// Decides what a case asks, and compares.
+/// Decides the transfer of a case, and compares the result.
 fn judge(snapshot: &Snapshot, asked: &Asked<'_>, case: &Case) -> Came {
     match decide(snapshot, asked, case.at.0) {
         Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
@@ -224,7 +224,7 @@ fn judge(snapshot: &Snapshot, asked: &Asked<'_>, case: &Case) -> Came {
     }
 }
 
-/// A request that is refused, at some places and for some reasons.
+/// Compares a refusal with the expected one. `fields` are its places and reasons.
 fn refused(fields: &[String], problems: &[String], case: &Case) -> Came {
     let failures = match &case.want.error {
         Some(field) if fields.iter().any(|found| *found == *field.0) => Vec::new(),
@@ -240,7 +240,7 @@ fn decide(snapshot: &Snapshot, asked: &Asked<'_>, at: Moment) -> Result<Decision
     if missing.is_empty() { Ok(evaluate(snapshot, &transfer, &transfer.stated)) } else { Err(missing) }
 }
 
-/// Says what is wrong with a field, for the author of a case; the answer to a caller says more.
+/// Describes a violation briefly, for the author of a case; the answer to a caller says more.
 fn in_short(violation: &Violation) -> String {
     let problem = match &violation.problem {
         Problem::Missing(_) => "has to be stated".to_owned(),
@@ -266,7 +266,7 @@ fn in_short(violation: &Violation) -> String {
         Problem::WrongWireType { number } => format!("field {number} is of another type"),
         Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
         Problem::NotATimestamp => "not a time stamp".to_owned(),
-        // A case asks; only what counts is refused so.
+        // A case only asks; this violation occurs only when counting.
         Problem::Counting(_) => "cannot be counted".to_owned(),
     };
     format!("transfer.{}: {problem}", violation.field)
@@ -315,7 +315,7 @@ fn compare(snapshot: &Snapshot, decision: &Decision, case: &Case) -> Vec<String>
     failures
 }
 
-/// Returns the outcome that a case wants.
+/// Returns the outcome that a case expects.
 pub const fn outcome(wanted: WantOutcome) -> Outcome {
     match wanted {
         WantOutcome::Allow => Outcome::Allow,
@@ -325,7 +325,7 @@ pub const fn outcome(wanted: WantOutcome) -> Outcome {
     }
 }
 
-/// Returns what a case asks, in a caller's words.
+/// Returns the transfer of a case in the words of a caller.
 pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
     let facts = transfer.exporter_facts.as_ref().map(|facts| AskedFacts {
         ciio: facts.ciio == YesNo::Yes,
@@ -354,7 +354,7 @@ pub fn asked(transfer: &CaseTransfer) -> Asked<'_> {
     }
 }
 
-/// Absent and empty are the same in the API.
+/// In the API, absent and empty are the same.
 fn text(text: Option<&Raw>) -> Option<&str> {
     text.map(|text| text.0.as_ref()).filter(|text| !text.is_empty())
 }

@@ -8,7 +8,7 @@ use crate::policy::source::cases::Case;
 use crate::policy::source::request::CaseRequest;
 use crate::policy::source::scalar::OrNone;
 
-/// A case asks about a transfer or about a request, and wants of it what it can have.
+/// Checks that a case has either a transfer or a request, and expects only results that it can have.
 pub(super) fn check(cx: &mut Context<'_>, case: &Case) {
     if case.transfer.is_some() == case.request.is_some() {
         let help = "write one of `transfer: …` and `request: …`".to_owned();
@@ -37,7 +37,7 @@ pub(super) fn run(snapshot: &Snapshot, request: &CaseRequest, case: &Case) -> Ca
         Err(unlabelled) => {
             let codes = unlabelled.codes();
             let problems: Vec<String> = codes.iter().map(|(code, place)| format!("{code} at {place}")).collect();
-            // An error may be wanted by its code or by its place.
+            // A case may expect the code of a violation or its place.
             let fields: Vec<String> = codes.into_iter().flat_map(|(code, place)| [code.to_owned(), place]).collect();
             let (outcome, _, failures) = refused(&fields, &problems, case);
             return (outcome, format!("refused: {}", problems.join(", ")), failures);

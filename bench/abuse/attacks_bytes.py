@@ -8,7 +8,7 @@ from pathlib import Path
 
 import http2
 import messages
-from stage import (CLIENT_MESSAGE_BYTES_MAX, DECIDE, DECIDE_BATCH, REFLECTION, RESERVE, Stage, attack, pump)
+from stage import CLIENT_MESSAGE_BYTES_MAX, DECIDE, DECIDE_BATCH, REFLECTION, RESERVE, Stage, attack, pump
 
 MIB = 1 << 20
 MESSAGE_BYTES = 4 * MIB
@@ -34,7 +34,7 @@ def _unfinished(stage: Stage, count: int) -> None:
 
 @attack("unfinished-messages", "one connection with 125 messages of 4 MiB that each lack their last byte")
 def unfinished_messages(stage: Stage) -> None:
-    """Bounds: 500 MiB offered; what the server's windows let through is sent."""
+    """Bounds: 500 MiB offered; the server's windows bound the bytes sent."""
     _unfinished(stage, 1)
 
 
@@ -44,7 +44,7 @@ def unfinished_messages_20(stage: Stage) -> None:
     _unfinished(stage, 20)
 
 
-@attack("answers-untaken", "20 connections ask for batches of 1,000 with details and never take what they are answered")
+@attack("answers-untaken", "20 connections ask for batches of 1,000 with details and never take an answer")
 def answers_untaken(stage: Stage) -> None:
     """Bounds: 2,000 batches of some 36 KB each, so that up to 72 MiB are sent."""
     connections = stage.connect(20, window=0, takes=False)
@@ -63,8 +63,10 @@ def answers_untaken(stage: Stage) -> None:
     stage.settle(connections)
 
 
-@attack("reflection-flood", "10 connections ask the reflection service for large files without a pause; half of them take "
-        "no answer")
+@attack(
+    "reflection-flood",
+    "10 connections ask the reflection service for large files without a pause; half of them take no answer",
+)
 def reflection_flood(stage: Stage) -> None:
     """Bounds: 32 calls in flight on each of 5 connections, 1,000 calls with 20 questions each on each of 5 others."""
     taking, not_taking = stage.connect(5), stage.connect(5, window=0, takes=False)
@@ -83,8 +85,11 @@ def reflection_flood(stage: Stage) -> None:
     stage.settle(taking + not_taking)
 
 
-@attack("invented-exporters", "Reserve for one invented exporter after the other; afterwards the server is started again",
-        restarted=True)
+@attack(
+    "invented-exporters",
+    "Reserve for one invented exporter after the other; afterwards the server is started again",
+    restarted=True,
+)
 def invented_exporters(stage: Stage) -> None:
     """Bounds: 250,000 names, 1,024 calls in flight on 4 connections."""
     connections = stage.connect(4)
@@ -93,7 +98,12 @@ def invented_exporters(stage: Stage) -> None:
     stage.begun()
     while stage.goes_on():
         for connection in connections:
-            while len(connection.answers) < 256 and names < 250_000 and not connection.closed and connection.window > 4_096:
+            while (
+                len(connection.answers) < 256
+                and names < 250_000
+                and not connection.closed
+                and connection.window > 4_096
+            ):
                 names += 1
                 name = f"invented-exporter-{names:06}"
                 connection.call(header_block, messages.reserve(name, messages.transfer_unstated(name)))
@@ -114,7 +124,9 @@ def batch_largest(stage: Stage) -> None:
         for what, batch in batches.items():
             answer = connections[0].wait(connections[0].call(header_block, batch), 10.0)
             connections[0].answers.clear()
-            answers[what] = f"{len(batch):,} bytes asked, {answer.bytes_received:,} answered: {answer.said()} {answer.message}"
+            answers[what] = (
+                f"{len(batch):,} bytes, answer of {answer.bytes_received:,}: {answer.said()} {answer.message}"
+            )
             _look(stage, what, answer)
             until = time.monotonic() + 0.1
             while time.monotonic() < until:
@@ -126,19 +138,21 @@ def batch_largest(stage: Stage) -> None:
 
 
 def _largest(policies: str) -> dict[str, bytes]:
-    """Returns the batches: codes that the list of Beijing names, which have a reason each, and codes that do not exist."""
+    """Returns the batches: one of codes on Beijing's list, each with a reason of its own, and one of unknown codes."""
     catalogue = (Path(policies) / "catalogue" / "listed-data.yaml").read_text(encoding="utf-8")
     listed = re.findall(r"code: ([a-z]+(?:\.[a-z0-9-]+)+)", catalogue)[:31]
     unknown = [f"own.item-{index}-{'x' * 40}" for index in range(31)]
-    return {what: messages.batch(messages.transfer_in_words("an-exporter", codes), 1_000, full=True)
-            for what, codes in [("listed", listed), ("mistaken", unknown)]}
+    return {
+        what: messages.batch(messages.transfer_in_words("an-exporter", codes), 1_000, full=True)
+        for what, codes in [("listed", listed), ("mistaken", unknown)]
+    }
 
 
 def _look(stage: Stage, what: str, answer: http2.Answer) -> None:
-    """Notes an answer that clients do not take, none at all, and a refusal without a word."""
+    """Notes an answer too large for clients, a missing answer, and a refusal without a word."""
     size = answer.bytes_received - 5
     if CLIENT_MESSAGE_BYTES_MAX < size:
-        stage.problem(f"the answer to the {what} batch has {size / MIB:.2f} MiB, and clients take {CLIENT_MESSAGE_BYTES_MAX / MIB:.0f}")
+        stage.problem(f"the answer to the {what} batch has {size / MIB:.2f} MiB: too large for clients")
     if not answer.done or answer.reset is not None:
         stage.problem(f"the {what} batch had no answer: {answer.said()}")
     elif answer.status != "0" and not answer.message:

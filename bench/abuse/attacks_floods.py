@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 import struct
 import time
 from collections.abc import Callable
 
+import hpack
 import http2
 from stage import DECIDE, DECIDE_STREAM, Shared, Stage, attack, report
+
+
+class Reads(enum.Enum):
+    """The connections on which a flood reads the server's words."""
+
+    ALL = "all"
+    HALF = "half"
+
 
 # A pause between two bursts, so that the attacker does not starve those who measure.
 PAUSE_SECONDS = 0.0005
 
 
-def _flood(stage: Stage, count: int, burst: Callable[[http2.Connection], bytes], reads: bool) -> None:
-    """Sends bursts on so many connections as fast as the server takes them, and opens what it closes anew."""
+def _flood(stage: Stage, count: int, burst: Callable[[http2.Connection], bytes], reads: Reads) -> None:
+    """Sends bursts on so many connections as fast as the server takes them, and reopens closed ones."""
     connections = stage.connect(count)
     ended: dict[str, int] = {}
     bursts = 0
@@ -32,7 +42,7 @@ def _flood(stage: Stage, count: int, burst: Callable[[http2.Connection], bytes],
             if not connection.out:
                 connection.write(burst(connection))
                 bursts += 1
-            if reads:
+            if reads is Reads.ALL or index % 2:
                 connection.pump()
             else:
                 connection.push()
@@ -57,7 +67,7 @@ def _cancelled(connection: http2.Connection, header_block: bytes, count: int) ->
 def rapid_reset(stage: Stage) -> None:
     """Bounds: 4 connections, opened anew where the server closes them."""
     header_block = http2.head(DECIDE)
-    _flood(stage, 4, lambda connection: _cancelled(connection, header_block, 100), reads=True)
+    _flood(stage, 4, lambda connection: _cancelled(connection, header_block, 100), reads=Reads.ALL)
 
 
 @attack("continuation-flood", "4 connections whose headers never end: CONTINUATION frames without END_HEADERS")
@@ -72,25 +82,41 @@ def continuation_flood(stage: Stage) -> None:
             begin = http2.frame(http2.HEADERS, 0, 1, http2.head(DECIDE))
         return begin + more
 
-    _flood(stage, 4, burst, reads=True)
+    _flood(stage, 4, burst, reads=Reads.ALL)
 
 
-@attack("ping-flood", "4 connections that send pings without a pause and read no answer")
+@attack("hpack-bomb", "4 connections whose headers repeat one of 4,000 bytes 16,000 times, at a byte each")
+def hpack_bomb(stage: Stage) -> None:
+    """Bounds: 4 connections, opened anew where the server closes them; 20 KB a call, 64 MB when read."""
+    kept = b"\x40\x01x" + hpack.integer(4_000, 7) + bytes(b"a" * 4_000)
+
+    def burst(connection: http2.Connection) -> bytes:
+        stream = connection.next_id
+        connection.next_id += 2
+        first, more = http2.head(DECIDE) + kept, b"\xbe" * 16_000
+        return http2.frame(http2.HEADERS, http2.END_STREAM, stream, first) + http2.frame(
+            http2.CONTINUATION, http2.END_HEADERS, stream, more
+        )
+
+    _flood(stage, 4, burst, reads=Reads.ALL)
+
+
+@attack("ping-flood", "4 connections that send pings without a pause; half of them read no answer")
 def ping_flood(stage: Stage) -> None:
     """Bounds: 4 connections; 1,000 pings a burst."""
     pings = http2.frame(http2.PING, 0, 0, b"12345678") * 1_000
-    _flood(stage, 4, lambda _: pings, reads=False)
+    _flood(stage, 4, lambda _: pings, reads=Reads.HALF)
 
 
-@attack("settings-flood", "4 connections that send SETTINGS without a pause and read no answer")
+@attack("settings-flood", "4 connections that send SETTINGS without a pause; half of them read no answer")
 def settings_flood(stage: Stage) -> None:
     """Bounds: 4 connections; 1,000 frames a burst."""
     settings = http2.frame(http2.SETTINGS, 0, 0, struct.pack(">HI", http2.INITIAL_WINDOW_SIZE, 65_535)) * 1_000
-    _flood(stage, 4, lambda _: settings, reads=False)
+    _flood(stage, 4, lambda _: settings, reads=Reads.HALF)
 
 
 def _shared(stage: Stage, step: Callable[[http2.Connection], None], pause_seconds: float, steps_max: int) -> None:
-    """Does something again and again on a connection that a good caller shares; a gateway opens a new one if it must."""
+    """Repeats a step on a connection that a good caller shares; reopens it as a gateway does."""
     steps = 0
     ends: dict[str, int] = {}
     callers: list[Shared] = []
@@ -109,7 +135,7 @@ def _shared(stage: Stage, step: Callable[[http2.Connection], None], pause_second
                 due += pause_seconds
                 step(connection)
                 steps += 1
-                # What the caller asks lies between two bursts, as it does on a busy connection.
+                # The good call lies between two bursts, as on a busy connection.
                 good.ask()
             good.go_on()
             connection.pump(0.002)
@@ -117,22 +143,25 @@ def _shared(stage: Stage, step: Callable[[http2.Connection], None], pause_second
         if connection.closed:
             ends[connection.closed] = ends.get(connection.closed, 0) + 1
     for said, count in ends.items():
-        stage.problem(f"the shared connection was closed {count} times in {steps} bursts: {said}")
+        stage.problem(f"the shared connection was closed ({count} × {said}) in {steps} bursts")
     report(stage, callers)
     stage.facts["bursts"] = steps
     stage.settle(stage.connections)
 
 
-@attack("cancelled-bursts", "25 calls that are cancelled in the same write, every 20 ms, on a connection that a good caller "
-        "shares: clients of a gateway that go away")
+@attack(
+    "cancelled-bursts",
+    "25 calls that are cancelled in the same write, every 20 ms, on a connection that a "
+    "good caller shares: clients of a gateway that go away",
+)
 def cancelled_bursts(stage: Stage) -> None:
     """Bounds: 50 bursts a second, 1,250 cancelled calls."""
     header_block = http2.head(DECIDE)
     _shared(stage, lambda connection: connection.write(_cancelled(connection, header_block, 25)), 0.02, 1 << 30)
 
 
-# What is wrong with a message: not protobuf, compressed without saying how, a flag that does not exist, shorter than it says,
-# longer than it says, nothing at all.
+# Faults of a message: no protobuf, compressed without an encoding, an unknown flag, shorter than its length, longer
+# than its length, missing.
 MALFORMED = [
     http2.message(b"\x0f\xff\xff\xff"),
     b"\x01\0\0\0\x04abcd",

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import http2
+from attacks_held import connected
 from stage import DECIDE, Stage, attack
 
 HEAD = b"POST /v1/decide HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n"
@@ -14,8 +15,11 @@ HEAD = b"POST /v1/decide HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicatio
 SLOW_CONNECTIONS = 10_500
 
 
-@attack("slow-http1", "10,500 connections to the HTTP listener, half with a head and half with a body that never ends: a byte "
-        "a second", files=11_000)
+@attack(
+    "slow-http1",
+    "10,500 connections to the HTTP listener, half with a head and half with a body that never ends: a byte a second",
+    files=11_000,
+)
 def slow_http1(stage: Stage) -> None:
     """Bounds: 10,500 connections, some 1 MiB; the default of `connections_max` is 10,000."""
     host, port = stage.http.rsplit(":", 1)
@@ -29,8 +33,7 @@ def slow_http1(stage: Stage) -> None:
             sock.setblocking(False)
             sock.connect_ex((host, int(port)))
             fresh.append(sock)
-        # The kernel's queue of connections that wait is short: a pause lets the server accept.
-        time.sleep(0.005)
+        connected(fresh)
         for index, sock in enumerate(fresh):
             _send(stage, sock, HEAD + (b"\r\n{" if index % 2 else b"X-Slow: "))
         slow += fresh
@@ -57,9 +60,16 @@ def _send(stage: Stage, sock: socket.socket, data: bytes) -> bool:
     return True
 
 
-@attack("log-pipe", "stderr is a pipe that is full and not read, while connections with noise and spoilt policies cause lines",
-        settings={"NEGLIST_LOG_LEVEL": "debug", "NEGLIST_POLICY_DEBOUNCE_MS": "50", "NEGLIST_POLICY_POLL_INTERVAL_MS": "200"},
-        log_unread=True)
+@attack(
+    "log-pipe",
+    "stderr is a pipe that is full and not read, while connections with noise and spoilt policies cause lines",
+    settings={
+        "NEGLIST_LOG_LEVEL": "debug",
+        "NEGLIST_POLICY_DEBOUNCE_MS": "50",
+        "NEGLIST_POLICY_POLL_INTERVAL_MS": "200",
+    },
+    log_unread=True,
+)
 def log_pipe(stage: Stage) -> None:
     """Bounds: 50 connections a second that send 100 bytes, 5 edits of a policy file a second."""
     spoilt = Path(stage.policies) / "spoilt.yaml"
@@ -84,14 +94,24 @@ def log_pipe(stage: Stage) -> None:
         stage.facts["refused"] = refused
 
 
-# What clients and proxies send: Istio, Contour and Envoy Gateway name clusters so; Python and Java send the path of a socket.
-AUTHORITIES = ["outbound|50051||pdp.default.svc.cluster.local", "extension/ns/x", "/tmp/neglist.sock", "%2Ftmp%2Fneglist.sock",
-               "unix:/tmp/neglist.sock", "pdp_1.example", "", "localhost:50051"]
+# Values of clients in use: names of clusters (Istio, Contour, Envoy Gateway), paths of sockets (Python, Java).
+AUTHORITIES = [
+    "outbound|50051||pdp.default.svc.cluster.local",
+    "extension/ns/x",
+    "/tmp/neglist.sock",
+    "%2Ftmp%2Fneglist.sock",
+    "pdp_1.example",
+    "localhost:50051",
+]
 
 
-@attack("odd-authority", "callers whose `:authority` is no host: names of clusters, paths of sockets", authority="outbound|50051||x")
+@attack(
+    "odd-authority",
+    "callers whose `:authority` is no host: names of clusters, paths of sockets",
+    authority="outbound|50051||x",
+)
 def odd_authority(stage: Stage) -> None:
-    """Bounds: 8 authorities, a call of each every 100 ms."""
+    """Bounds: 6 authorities, a call of each every 100 ms."""
     refused: dict[str, str] = {}
     calls = 0
     stage.begun()

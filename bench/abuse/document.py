@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from verdict import table
+from verdict import number, table
 
 BEGIN = "<!-- figures under abuse: written by `bench/run abuse --document` -->"
 END = "<!-- end of the figures under abuse -->"
@@ -19,23 +20,30 @@ def rewrite(document: Path, result: Path) -> None:
         sys.exit(f"bench: {document} has to have each of these lines once, in this order: {BEGIN} and {END}")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    document.write_text(f"{before}{BEGIN}\n\n{figures(json.loads(result.read_text(encoding='utf-8')))}\n{END}{after}",
-                        encoding="utf-8")
+    document.write_text(
+        f"{before}{BEGIN}\n\n{figures(json.loads(result.read_text(encoding='utf-8')))}\n{END}{after}", encoding="utf-8"
+    )
 
 
-def figures(result: dict) -> str:
-    """Returns the table and what it was measured on."""
-    ms = lambda value: "–" if value is None else f"{value:,.2f}"
-    failures = lambda seen: sum(seen["failed"].values())
+def figures(result: dict[str, Any]) -> str:
+    """Returns the table, and the machine and settings of the measurement."""
     rows = []
     for one in result["results"]:
         if one["skipped"]:
             rows.append([f"`{one['name']}`", one["says"], "–", "–", "–", "–", "skipped"])
             continue
         good = [one["during"], *one["newcomers"].values()]
-        rows.append([f"`{one['name']}`", one["says"], ms(one["before"]["p99_ms"]), ms(one["during"]["p99_ms"]),
-                     f"{sum(map(failures, good)):,} of {sum(seen['calls'] for seen in good):,}",
-                     f"{max(one['resident_peak_mib'], one['resident_most_mib']):,.0f}", one["verdict"]])
-    heads = ["attack", "what it does", "p99 before, ms", "p99 during, ms", "good calls failed", "resident, MiB", "verdict"]
+        rows.append(
+            [
+                f"`{one['name']}`",
+                one["says"],
+                number(one["before"]["p99_ms"]),
+                number(one["during"]["p99_ms"]),
+                f"{sum(sum(seen['failed'].values()) for seen in good):,} of {sum(seen['calls'] for seen in good):,}",
+                f"{max(one['resident_peak_mib'], one['resident_most_mib']):,.0f}",
+                one["verdict"],
+            ]
+        )
+    heads = ["attack", "means", "p99 before, ms", "p99 during, ms", "good calls failed", "resident, MiB", "verdict"]
     notes = "\n".join(f"* {note}" for note in [f"measured {result['at']}", *result["notes"]])
     return f"{table(rows, heads, {0, 1, 6})}\n\n{notes}\n"

@@ -25,7 +25,7 @@ NEWCOMER_WAIT_SECONDS = 1.5
 
 @dataclass
 class Seen:
-    """What a good client saw."""
+    """Observations of a good client."""
 
     calls: int = 0
     failed: dict[str, int] = field(default_factory=dict)
@@ -51,9 +51,31 @@ class Steady:
     def __init__(self, load: str, target: str, questions: Path, rate: float, seconds: float, authority: str) -> None:
         self.rate = rate
         self.process = subprocess.Popen(
-            [load, "--target", target, "--path", DECIDE, "--payloads", str(questions), "--authority", authority,
-             "-c", str(STEADY_CONNECTIONS), "-m", "64", "--rate", str(rate), "--warmup", "0.2", "-d", str(seconds)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [
+                load,
+                "--target",
+                target,
+                "--path",
+                DECIDE,
+                "--payloads",
+                str(questions),
+                "--authority",
+                authority,
+                "-c",
+                str(STEADY_CONNECTIONS),
+                "-m",
+                "64",
+                "--rate",
+                str(rate),
+                "--warmup",
+                "0.2",
+                "-d",
+                str(seconds),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.seconds = seconds
 
     def finish(self) -> Seen:
@@ -69,8 +91,13 @@ class Steady:
         result = json.loads(lines[-1])
         latency = result["latency_us"] or {}
         in_ms: Callable[[str], float | None] = lambda key: latency[key] / 1000 if key in latency else None
-        return Seen(result["requests"], dict(result["errors"]), in_ms("p50"), in_ms("p99"),
-                    result["unfinished"] + result["unsent"])
+        return Seen(
+            result["requests"],
+            dict(result["errors"]),
+            in_ms("p50"),
+            in_ms("p99"),
+            result["unfinished"] + result["unsent"],
+        )
 
 
 class Newcomers(threading.Thread):
@@ -106,7 +133,7 @@ class Newcomers(threading.Thread):
             return str(error) or type(error).__name__
 
     def finish(self) -> Seen:
-        """Ends it; returns what it saw."""
+        """Ends it; returns its observations."""
         self.ended.set()
         self.join()
         values = sorted(self.milliseconds)

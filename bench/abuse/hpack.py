@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import string
-
 # The static table, from index 1 on: names, and values after a blank.
+STATIC_TEXT = (
+    ":authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https|:status 200|"
+    ":status 204|:status 206|:status 304|:status 400|:status 404|:status 500|accept-charset|"
+    "accept-encoding gzip, deflate|accept-language|accept-ranges|accept|access-control-allow-origin|age|allow|"
+    "authorization|cache-control|content-disposition|content-encoding|content-language|content-length|"
+    "content-location|content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match|"
+    "if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|max-forwards|"
+    "proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|set-cookie|"
+    "strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate"
+)
 STATIC: list[tuple[bytes, bytes]] = [
-    (name.encode(), value.encode()) for name, _, value in (entry.partition(" ") for entry in (
-        ":authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https|:status 200|:status 204|"
-        ":status 206|:status 304|:status 400|:status 404|:status 500|accept-charset|accept-encoding gzip, deflate|"
-        "accept-language|accept-ranges|accept|access-control-allow-origin|age|allow|authorization|cache-control|"
-        "content-disposition|content-encoding|content-language|content-length|content-location|content-range|content-type|"
-        "cookie|date|etag|expect|expires|from|host|if-match|if-modified-since|if-none-match|if-range|if-unmodified-since|"
-        "last-modified|link|location|max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|"
-        "server|set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate").split("|"))]
+    (name, value) for name, _, value in (entry.partition(b" ") for entry in STATIC_TEXT.encode().split(b"|"))
+]
 
-# Lengths of the Huffman codes of the 256 bytes, as digits to the base of 36. The code is canonical: the lengths say all.
+# Lengths of the Huffman codes of the 256 bytes, as digits to the base of 36. The code is canonical: lengths suffice.
 LENGTHS = (
     "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca"
     "d67777777777777777777777878djde6f56565666577666567655677777fbeds"
     "kmkkmmmnmnnnnnonoomnonnnnlmnmnnomlkmmnnlnmmolmnnllmlnmnnkmmmnmmn"
-    "qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq")
+    "qqkjmnmpqqqrrqopjlqrrqrollqqsrrrkoklmllnmmppooqnqrqqrrrrrsrrrrrq"
+)
 
 
 def _codes() -> dict[tuple[int, int], int]:
@@ -141,5 +144,5 @@ class Decoder:
     def _text(self, data: bytes, at: int) -> tuple[bytes, int]:
         coded = bool(data[at] & 0x80)
         length, at = self._integer(data, at, 7)
-        text = data[at:at + length]
+        text = data[at : at + length]
         return (huffman(text) if coded else text), at + length

@@ -1,7 +1,7 @@
-"""One HTTP/2 client connection over a plain socket that does not block, with nothing between an attacker and the frames.
+"""One HTTP/2 client connection over a plain socket that does not block: an attacker writes its frames itself.
 
-It keeps to the protocol where an attack is about what the protocol allows: it answers pings and settings, and sends no more than
-the server's windows let it. What it must not do an attack does by writing frames itself.
+By itself it keeps to the protocol: it answers pings and settings, and sends no more than the server's windows allow.
+An attack that breaks the protocol writes frames of its own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ END_STREAM = ACK = 1
 END_HEADERS = 4
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS = 4, 3
-# What a stream or a connection may send before the server says anything else.
+# Bytes that a stream or a connection may send before the server's first word on it.
 WINDOW_DEFAULT = 65_535
 FRAME_MAX = 16_384
 ZEROS = bytes(FRAME_MAX)
-# What waits in a line to be sent, before uploads add to it, and what one look at a socket sends or reads.
+# Most bytes that wait to be sent before uploads add to them, and most bytes of one read or write.
 OUT_BYTES_MAX = 1 << 18
 
 
@@ -45,8 +45,17 @@ def message(data: bytes) -> bytes:
 
 def head(path: str, authority: str = "localhost", more: list[tuple[str, str]] | None = None) -> bytes:
     """Returns the header block of a gRPC call."""
-    return hpack.block([(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
-                        ("content-type", "application/grpc"), ("te", "trailers"), *(more or [])])
+    return hpack.block(
+        [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", path),
+            (":authority", authority),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            *(more or []),
+        ]
+    )
 
 
 def connect(address: str, timeout_seconds: float = 2.0) -> socket.socket:
@@ -59,7 +68,7 @@ def connect(address: str, timeout_seconds: float = 2.0) -> socket.socket:
 
 @dataclass
 class Answer:
-    """What came of one call."""
+    """The answer to one call."""
 
     data: bytearray = field(default_factory=bytearray)
     bytes_received: int = 0
@@ -81,7 +90,7 @@ class Answer:
 
 @dataclass
 class Upload:
-    """What is left to send of one call: these bytes, or so many zeros."""
+    """The unsent rest of one call: these bytes, or so many zeros."""
 
     left: int
     end: bool
@@ -125,8 +134,11 @@ class Connection:
         self.decoder = hpack.Decoder()
         self.block = bytearray()
         self.said_settings = False
-        self.write(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, window))
-                   + (frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 28)) if takes else b""))
+        self.write(
+            PREFACE
+            + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, window))
+            + (frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 28)) if takes else b"")
+        )
 
     # --- writing
 
@@ -234,12 +246,12 @@ class Connection:
     def _read_frames(self) -> None:
         at = 0
         while len(self.unread) - at >= 9:
-            length = int.from_bytes(self.unread[at:at + 3], "big")
+            length = int.from_bytes(self.unread[at : at + 3], "big")
             if len(self.unread) - at < 9 + length:
                 break
             kind, flags = self.unread[at + 3], self.unread[at + 4]
-            stream = int.from_bytes(self.unread[at + 5:at + 9], "big") & 0x7FFF_FFFF
-            self._read_frame(kind, flags, stream, bytes(self.unread[at + 9:at + 9 + length]))
+            stream = int.from_bytes(self.unread[at + 5 : at + 9], "big") & 0x7FFF_FFFF
+            self._read_frame(kind, flags, stream, bytes(self.unread[at + 9 : at + 9 + length]))
             at += 9 + length
         del self.unread[:at]
 

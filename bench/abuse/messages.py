@@ -32,16 +32,36 @@ def persons(general: int, sensitive: int = 0) -> bytes:
 def transfer_in_words(exporter: str, codes: list[str]) -> bytes:
     """Returns a `Transfer` that says everything, of an exporter that is not registered."""
     facts = text(2, "beijing-ftz") + text(4, persons(40_000, 3_000))
-    return b"".join([text(2, exporter), text(3, facts), text(4, "a-recipient-abroad"), text(5, "DE"),
-                     text(6, "retail-services"), text(7, "member-management"), *(text(8, text(1, code)) for code in codes),
-                     text(9, persons(12, 12)), text(10, persons(50_000)), text(11, persons(50_000))])
+    return b"".join(
+        [
+            text(2, exporter),
+            text(3, facts),
+            text(4, "a-recipient-abroad"),
+            text(5, "DE"),
+            text(6, "retail-services"),
+            text(7, "member-management"),
+            *(text(8, text(1, code)) for code in codes),
+            text(9, persons(12, 12)),
+            text(10, persons(50_000)),
+            text(11, persons(50_000)),
+        ]
+    )
 
 
 def transfer_unstated(exporter: str) -> bytes:
     """Returns a `Transfer` of an exporter that is not registered, with totals left to the ledger."""
-    return b"".join([text(2, exporter), text(3, text(4, persons(40_000))), text(4, "a-recipient-abroad"), text(5, "DE"),
-                     text(6, "retail-services"), text(7, "member-management"), text(8, text(1, "contact.email")),
-                     text(9, persons(12))])
+    return b"".join(
+        [
+            text(2, exporter),
+            text(3, text(4, persons(40_000))),
+            text(4, "a-recipient-abroad"),
+            text(5, "DE"),
+            text(6, "retail-services"),
+            text(7, "member-management"),
+            text(8, text(1, "contact.email")),
+            text(9, persons(12)),
+        ]
+    )
 
 
 def batch(transfer: bytes, count: int, full: bool) -> bytes:
@@ -81,7 +101,7 @@ def fields(data: bytes) -> list[tuple[int, int | bytes]]:
             read.append((key >> 3, next_number()))
         elif key & 7 == 2:
             length = next_number()
-            read.append((key >> 3, data[at:at + length]))
+            read.append((key >> 3, data[at : at + length]))
             at += length
         else:
             break

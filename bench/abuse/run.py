@@ -17,17 +17,18 @@ from pathlib import Path
 import attacks
 import document
 from good import DOORS, Newcomers, Seen, Steady
-from server import LISTENERS, MemoryWatch, Server
+from server import LISTENERS, STOP_SECONDS, MemoryWatch, Server
 from stage import ATTACKS, Attack
 from verdict import Limits, Result, judge, markdown
 
 # The attack is ended where the server takes more: the machine is not to be put under pressure.
 RESIDENT_STOP_MIB = 1_536.0
-# Beyond its time, for setting up and for saying what it did.
+# Seconds beyond its time, for setting up and for the report.
 ATTACK_MORE_SECONDS = 20.0
 AFTER_SECONDS = 5.0
-QUESTION_IN_JSON = json.dumps({"transfer": {"flow": "shipping-papers-to-hamburg", "year_to_date": {},
-                                            "scenario_year_to_date": {}}})
+QUESTION_IN_JSON = json.dumps(
+    {"transfer": {"flow": "shipping-papers-to-hamburg", "year_to_date": {}, "scenario_year_to_date": {}}}
+)
 # Files besides connections.
 FILES_SPARE = 200
 
@@ -38,18 +39,33 @@ class Attacker:
     def __init__(self, attack: Attack, server: Server, arguments: argparse.Namespace) -> None:
         where = [word for listener in LISTENERS for word in (f"--{listener}", server.addresses[listener])]
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent), "attack", attack.name, *where, "--policies", str(server.policies),
-             "--seconds", str(arguments.seconds), "--sent-mib-max", str(arguments.sent_mib_max),
-             "--questions", str(arguments.questions)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(10) and None)
+            [
+                sys.executable,
+                str(Path(__file__).parent),
+                "attack",
+                attack.name,
+                *where,
+                "--policies",
+                str(server.policies),
+                "--seconds",
+                str(arguments.seconds),
+                "--sent-mib-max",
+                str(arguments.sent_mib_max),
+                "--questions",
+                str(arguments.questions),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def end(self) -> None:
-        """Tells it to end and to say what it did."""
+        """Tells it to end and to report."""
         if self.process.poll() is None:
             self.process.terminate()
 
     def finish(self, seconds: float) -> dict[str, object]:
-        """Waits for its end; returns what it says."""
+        """Waits for its end; returns its report."""
         try:
             out, err = self.process.communicate(timeout=seconds + ATTACK_MORE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -57,13 +73,14 @@ class Attacker:
             out, err = self.process.communicate()
         lines = out.strip().splitlines()
         if self.process.returncode != 0 or not lines:
-            raise RuntimeError(f"the attack failed: {err.strip()[-1_000:]}")
+            return {"problems": [f"the attack itself failed: {err.strip()[-1_000:]}"]}
         said: dict[str, object] = json.loads(lines[-1])
         return said
 
 
-def look(server: Server, arguments: argparse.Namespace, seconds: float, authority: str,
-         attack: Attack | None) -> tuple[Seen, dict[str, Seen], dict[str, object]]:
+def look(
+    server: Server, arguments: argparse.Namespace, seconds: float, authority: str, attack: Attack | None
+) -> tuple[Seen, dict[str, Seen], dict[str, object]]:
     """Lets the good clients ask for so long, with or without an attack."""
     steady = Steady(arguments.load, server.addresses["grpc"], arguments.questions, arguments.rate, seconds, authority)
     newcomers = {door: newcomer(server, door, arguments.decide) for door in DOORS}
@@ -82,6 +99,9 @@ def look(server: Server, arguments: argparse.Namespace, seconds: float, authorit
             finally:
                 attacker.end()
                 said["resident_peak_mib"] = watch.finish()
+    except BaseException:
+        steady.process.kill()
+        raise
     finally:
         seen_by_newcomers = {door: one.finish() for door, one in newcomers.items()}
         seen = steady.finish()
@@ -94,7 +114,7 @@ def newcomer(server: Server, door: str, decide: bytes) -> Newcomers:
 
 
 def recover(server: Server, decide: bytes) -> dict[str, str]:
-    """Asks at each door until it answers; returns the doors that do not in time, and what they say."""
+    """Asks at each door until it answers; returns the doors that stay silent, and the error of each."""
     begun = time.monotonic()
     silent: dict[str, str] = {}
     for door in DOORS:
@@ -115,41 +135,58 @@ def run_one(attack: Attack, arguments: argparse.Namespace) -> Result:
     if attack.files and hard < attack.files + FILES_SPARE:
         result.skipped = f"it needs {attack.files + FILES_SPARE:,} open files, and `ulimit -Hn` is {hard:,}"
         return result
-    server = Server(arguments.neglist, arguments.scratch / attack.name, arguments.policies, arguments.totals,
-                    arguments.server_cpus, attack.settings, attack.log_unread)
+    server = Server(
+        arguments.neglist,
+        arguments.scratch / attack.name,
+        arguments.policies,
+        arguments.totals,
+        arguments.server_cpus,
+        attack.settings,
+        attack.log_unread,
+    )
     try:
-        result.before, result.newcomers_before, _ = look(server, arguments, max(1.0, arguments.seconds / 2), "localhost", None)
-        for what, seen in [("steady", result.before), *result.newcomers_before.items()]:
+        result.before, result.newcomers_before, _ = look(
+            server, arguments, max(1.0, arguments.seconds / 2), "localhost", None
+        )
+        for who, seen in [("the steady client", result.before), *result.newcomers_before.items()]:
             if seen.failed or not seen.calls:
-                raise RuntimeError(f"before the attack `{attack.name}`: {what} fails: {seen.failed}; {server.words()}")
-        result.resident_before_mib = server.memory_mib() or 0.0
-        begun = time.monotonic()
-        # A second for setting up and for what is answered late.
-        result.during, result.newcomers, said = look(server, arguments, arguments.seconds + 1.0, attack.authority, attack)
-        result.seconds = time.monotonic() - begun
-        take_over(result, said)
-        died = server.process.poll()
-        result.resident_most_mib = server.memory_mib("VmHWM") or 0.0
-        if died is not None:
-            result.problems.append(f"the server ended with {died}: {server.words()[-300:]}")
-        else:
-            for door, said_last in recover(server, arguments.decide).items():
-                result.problems.append(f"{AFTER_SECONDS:.0f} s after the attack the door `{door}` does not answer: {said_last}")
-            result.stop_seconds = server.stop()
-            if result.stop_seconds is None:
-                result.problems.append("SIGTERM did not end the server after the attack")
-        if "panicked" in server.log.read_text(errors="replace"):
-            result.problems.append("a call panicked")
-        if attack.restarted:
-            server.start_again()
-            result.resident_again_mib = server.memory_mib("VmHWM")
+                result.problems.append(f"before the attack {who} failed: {seen.failed} {server.words()[-300:]}")
+        if not result.problems:
+            suffer(attack, server, arguments, result)
+    except BaseException:
+        server.process.kill()
+        raise
     finally:
         server.stop()
     return result
 
 
+def suffer(attack: Attack, server: Server, arguments: argparse.Namespace, result: Result) -> None:
+    """Attacks the server, and looks at it during the attack and afterwards."""
+    result.resident_before_mib = server.memory_mib() or 0.0
+    begun = time.monotonic()
+    # A second for setting up and for late answers.
+    result.during, result.newcomers, said = look(server, arguments, arguments.seconds + 1.0, attack.authority, attack)
+    result.seconds = time.monotonic() - begun
+    take_over(result, said)
+    result.resident_most_mib = server.memory_mib("VmHWM") or 0.0
+    if (code := server.process.poll()) is not None:
+        result.problems.append(f"the server ended with {code}: {server.words()[-300:]}")
+        return
+    for door, words in recover(server, arguments.decide).items():
+        result.problems.append(f"{AFTER_SECONDS:.0f} s after the attack the door `{door}` does not answer: {words}")
+    result.stop_seconds = server.stop()
+    if result.stop_seconds is None:
+        result.problems.append(f"SIGTERM did not end the server within {STOP_SECONDS:.0f} s")
+    if "panicked" in server.log.read_text(errors="replace"):
+        result.problems.append("a call panicked")
+    if attack.restarted:
+        server.start_again()
+        result.resident_again_mib = server.memory_mib("VmHWM")
+
+
 def take_over(result: Result, said: dict[str, object]) -> None:
-    """Takes over what the attack says."""
+    """Takes over the report of the attack."""
     facts, problems = said.get("facts"), said.get("problems")
     result.facts = facts if isinstance(facts, dict) else {}
     result.problems += [str(problem) for problem in problems] if isinstance(problems, list) else []
@@ -161,7 +198,7 @@ def take_over(result: Result, said: dict[str, object]) -> None:
 
 
 def machine() -> dict[str, object]:
-    """Says what the figures were measured on."""
+    """Returns the machine of the measurement."""
     model = "unknown"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -172,8 +209,11 @@ def machine() -> dict[str, object]:
 
 def commit() -> str:
     """Returns the commit of these scripts."""
-    ask = lambda *words: subprocess.run(["git", "-C", str(Path(__file__).parent), *words], capture_output=True, text=True,
-                                        check=True).stdout.strip()
+
+    def ask(*words: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
         return ask("rev-parse", "--short", "HEAD") + ("+changes" if ask("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -211,18 +251,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def notes_of(arguments: argparse.Namespace, limits: Limits) -> list[str]:
-    """Returns what is to be said under the table."""
+    """Returns the notes under the table."""
     of = machine()
-    settings = [f"`{attack.name}` with {', '.join(f'{key}={value}' for key, value in attack.settings.items())}"
-                for attack in ATTACKS.values() if attack.settings]
-    times = (f"p99 during an attack at most {limits.p99_ratio_max:g} times that before, of which at least "
-             f"{limits.p99_floor_ms:g} ms count, and at most {limits.p99_ms_max:g} ms") if arguments.times else "times are not held"
-    return [f"each attack lasts {arguments.seconds:g} s; the steady client asks {arguments.rate:g} times a second",
-            f"held: no good call fails, resident at most {limits.resident_mib_max:g} MiB, {times}",
-            "limits of the server are the defaults, apart from " + "; ".join(settings),
-            f"server on core {render(arguments.server_cpus)}, attackers and good clients on core {render(arguments.load_cpus)}: "
-            f"{of['cpu']}, {of['cores']} cores, Linux {of['kernel']}, commit {commit()}",
-            *arguments.note]
+    settings = "; ".join(
+        f"`{attack.name}` with {', '.join(f'{key}={value}' for key, value in attack.settings.items())}"
+        for attack in ATTACKS.values()
+        if attack.settings
+    )
+    times = (
+        f"p99 during an attack at most {limits.p99_ratio_max:g} times that before, of which at least "
+        f"{limits.p99_floor_ms:g} ms count, and at most {limits.p99_ms_max:g} ms"
+    )
+    answers = f"held: no good call fails, resident at most {limits.resident_mib_max:g} MiB"
+    cores = (
+        f"server on core {render(arguments.server_cpus)}, attackers and good clients on {render(arguments.load_cpus)}"
+    )
+    return [
+        f"each attack lasts {arguments.seconds:g} s; the steady client asks {arguments.rate:g} times a second",
+        f"{answers}, {times if arguments.times else 'times are not looked at'}",
+        f"limits of the server are the defaults, apart from {settings}",
+        f"{cores}: {of['cpu']}, {of['cores']} cores, Linux {of['kernel']}, commit {commit()}",
+        *arguments.note,
+    ]
 
 
 def render(cpus: set[int]) -> str:
@@ -235,10 +285,17 @@ def write(arguments: argparse.Namespace, results: list[Result], notes: list[str]
     now = datetime.datetime.now(datetime.timezone.utc)
     arguments.results.mkdir(parents=True, exist_ok=True)
     path = arguments.results / f"abuse-{now:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps({"kind": "abuse", "at": now.isoformat(timespec="seconds"), "commit": commit(),
-                                "machine": machine(), "notes": notes, "seconds": arguments.seconds, "rate": arguments.rate,
-                                "results": [result.plain() for result in results]}, indent=1, ensure_ascii=False) + "\n",
-                    encoding="utf-8")
+    everything = {
+        "kind": "abuse",
+        "at": now.isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": machine(),
+        "notes": notes,
+        "seconds": arguments.seconds,
+        "rate": arguments.rate,
+        "results": [result.plain() for result in results],
+    }
+    path.write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(f"everything is in {path}", file=sys.stderr)
     if arguments.document:

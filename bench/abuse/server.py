@@ -29,16 +29,28 @@ def clean_environment(more: dict[str, str] | None = None) -> dict[str, str]:
 class Server:
     """A running server."""
 
-    def __init__(self, program: str, place: Path, policies: Path, totals: Path, cpus: set[int],
-                 settings: dict[str, str], log_unread: bool) -> None:
+    def __init__(
+        self,
+        program: str,
+        place: Path,
+        policies: Path,
+        totals: Path,
+        cpus: set[int],
+        settings: dict[str, str],
+        log_unread: bool,
+    ) -> None:
         self.program, self.place, self.cpus, self.settings = program, place, cpus, settings
         self.log_unread = log_unread
         place.mkdir(parents=True)
         self.policies = place / "policies"
         shutil.copytree(policies, self.policies)
         self.ledger = place / "ledger"
-        subprocess.run([program, "ledger", "--ledger", str(self.ledger), "import", "--create", "--id", "totals", str(totals)],
-                       check=True, stdout=subprocess.DEVNULL, env=clean_environment())
+        subprocess.run(
+            [program, "ledger", "--ledger", str(self.ledger), "import", "--create", "--id", "totals", str(totals)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=clean_environment(),
+        )
         self.addresses: dict[str, str] = {}
         self.pipe: int | None = None
         self.process = self._start()
@@ -53,8 +65,15 @@ class Server:
             if self.log_unread:
                 self.pipe, stderr = os.pipe()
                 fcntl.fcntl(stderr, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            process = subprocess.Popen(command, stdout=out, stderr=stderr, stdin=subprocess.DEVNULL, cwd=self.place,
-                                       env=clean_environment(self.settings), start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                cwd=self.place,
+                env=clean_environment(self.settings),
+                start_new_session=True,
+            )
             os.sched_setaffinity(process.pid, self.cpus)
             if self.log_unread:
                 os.close(stderr)
@@ -106,7 +125,7 @@ class Server:
 
 
 class MemoryWatch(threading.Thread):
-    """Looks at the server's memory; says where it is beyond a limit, so that the attack ends before the machine does."""
+    """Looks at the server's memory, and ends the attack beyond a limit, to spare the machine."""
 
     def __init__(self, server: Server, stop_mib: float, too_much: Callable[[], None]) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""What an attack is, and what it is given: addresses, a time, a budget of bytes, and a place for what it finds."""
+"""Attacks, and the stage of each: addresses, time, a budget of bytes, and its findings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stage:
     until: float = 0.0
     sent: int = 0
     facts: dict[str, object] = field(default_factory=dict)
-    # What a client must never see; each makes the check fail.
+    # Sights that no client may have; each makes the check fail.
     problems: list[str] = field(default_factory=list)
     connections: list[http2.Connection] = field(default_factory=list)
 
@@ -56,8 +56,9 @@ class Stage:
         if text not in self.problems:
             self.problems.append(text)
 
-    def connect(self, count: int = 1, window: int = 1 << 20, takes: bool = True,
-                keeps: bool = False) -> list[http2.Connection]:
+    def connect(
+        self, count: int = 1, window: int = 1 << 20, takes: bool = True, keeps: bool = False
+    ) -> list[http2.Connection]:
         """Opens connections, as many as the server takes; waits for the settings of each, for half a second."""
         opened: list[http2.Connection] = []
         for _ in range(count):
@@ -105,7 +106,7 @@ def pump(connections: list[http2.Connection], pause_seconds: float = 0.0) -> Non
 
 
 class Shared:
-    """A good caller on a connection that an attack uses as well, as behind a gateway that has one for all its clients."""
+    """A good caller on the attacker's connection, as behind a gateway with one connection for all its clients."""
 
     def __init__(self, stage: Stage, connection: http2.Connection) -> None:
         self.stage, self.connection = stage, connection
@@ -142,7 +143,7 @@ class Shared:
 
 
 def report(stage: Stage, callers: list[Shared]) -> None:
-    """Says what the good callers of shared connections saw."""
+    """Reports the observations of good callers on shared connections."""
     calls = sum(caller.calls for caller in callers)
     failed: dict[str, int] = {}
     for caller in callers:
@@ -156,7 +157,7 @@ def report(stage: Stage, callers: list[Shared]) -> None:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack: its name, a sentence, its bounds, and what the server and the good clients need for it."""
+    """An attack: its name, a sentence, and its needs of the server and of the good clients."""
 
     name: str
     says: str
@@ -176,10 +177,20 @@ class Attack:
 ATTACKS: dict[str, Attack] = {}
 
 
-def attack(name: str, says: str, *, settings: dict[str, str] | None = None, authority: str = "localhost", files: int = 0,
-           log_unread: bool = False, restarted: bool = False) -> Callable[[Callable[[Stage], None]], Callable[[Stage], None]]:
+def attack(
+    name: str,
+    says: str,
+    *,
+    settings: dict[str, str] | None = None,
+    authority: str = "localhost",
+    files: int = 0,
+    log_unread: bool = False,
+    restarted: bool = False,
+) -> Callable[[Callable[[Stage], None]], Callable[[Stage], None]]:
     """Registers a function as an attack."""
+
     def register(run: Callable[[Stage], None]) -> Callable[[Stage], None]:
         ATTACKS[name] = Attack(name, says, run, settings or {}, authority, files, log_unread, restarted)
         return run
+
     return register

@@ -1,4 +1,4 @@
-"""What has to hold under an attack, and the table that shows it."""
+"""The check of each attack, and the table of the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from good import Seen
 
 @dataclass(frozen=True)
 class Limits:
-    """What must not be passed."""
+    """Limits of the check."""
 
     p99_ratio_max: float
     p99_floor_ms: float
@@ -19,7 +19,7 @@ class Limits:
 
 @dataclass
 class Result:
-    """What one attack did."""
+    """The result of one attack."""
 
     name: str
     says: str
@@ -33,14 +33,14 @@ class Result:
     resident_peak_mib: float = 0.0
     # `VmHWM`: between two looks it may have been more.
     resident_most_mib: float = 0.0
-    # After a start on what the attack left behind.
+    # After a new start on the same ledger.
     resident_again_mib: float | None = None
     sent_bytes: int = 0
     seconds: float = 0.0
     facts: dict[str, object] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     stop_seconds: float | None = None
-    # What did not hold, and which of it is a matter of time.
+    # Failures of the check: of answers and memory, and of times.
     missed: list[str] = field(default_factory=list)
     missed_times: list[str] = field(default_factory=list)
 
@@ -56,19 +56,21 @@ class Result:
 
 
 def judge(result: Result, limits: Limits, rate: float) -> None:
-    """Writes down what did not hold."""
+    """Adds the failures of the check to a result."""
     if result.skipped:
         return
     missed = result.missed
     steady = result.during
-    for what, seen in [("the steady client", steady), *((f"a newcomer ({door})", seen)
-                                                        for door, seen in result.newcomers.items())]:
+    for what, seen in [
+        ("the steady client", steady),
+        *((f"a newcomer ({door})", seen) for door, seen in result.newcomers.items()),
+    ]:
         if seen.failed:
             words = ", ".join(f"{count} × {said}" for said, count in sorted(seen.failed.items()))
             missed.append(f"{what}: {seen.failures()} of {max(seen.calls, seen.failures())} calls failed ({words})")
-    # What came within the last second may be unanswered still.
+    # Calls of the last second may be unanswered still.
     if rate < steady.unanswered:
-        missed.append(f"the steady client: {steady.unanswered} calls had no answer")
+        missed.append(f"the steady client: {steady.unanswered:,} calls had no answer")
     most = max(result.resident_peak_mib, result.resident_most_mib)
     if limits.resident_mib_max < most:
         missed.append(f"resident {most:,.0f} MiB, and at most {limits.resident_mib_max:,.0f} are allowed")
@@ -81,25 +83,46 @@ def judge(result: Result, limits: Limits, rate: float) -> None:
     elif during is not None:
         allowed = min(limits.p99_ms_max, limits.p99_ratio_max * max(before, limits.p99_floor_ms))
         if allowed < during:
-            result.missed_times.append(f"p99 {during:,.1f} ms during the attack, and at most {allowed:,.1f} ms are allowed")
+            result.missed_times.append(f"p99 {during:,.1f} ms during the attack, and at most {allowed:,.1f} ms allowed")
 
 
-HEADS = ["attack", "p50 ms", "p99 ms", "p50 ms during", "p99 ms during", "failed", "newcomers failed", "resident MiB",
-         "sent MiB", "verdict"]
+HEADS = [
+    "attack",
+    "p50 ms",
+    "p99 ms",
+    "p50 ms during",
+    "p99 ms during",
+    "failed",
+    "newcomers failed",
+    "resident MiB",
+    "sent MiB",
+    "verdict",
+]
+
+
+def number(value: float | None) -> str:
+    """Returns a number with two digits, or a dash."""
+    return "–" if value is None else f"{value:,.2f}"
 
 
 def row(result: Result) -> list[str]:
     """Returns the line of an attack."""
     if result.skipped:
         return [result.name, *["–"] * 8, "skipped"]
-    number = lambda value: "–" if value is None else f"{value:,.2f}"
     newcomers = result.newcomers.values()
     of = sum(seen.calls for seen in newcomers)
-    return [result.name, number(result.before.p50_ms), number(result.before.p99_ms), number(result.during.p50_ms),
-            number(result.during.p99_ms), f"{result.during.failures():,} of {result.during.calls:,}",
-            f"{sum(seen.failures() for seen in newcomers):,} of {of:,}",
-            f"{max(result.resident_peak_mib, result.resident_most_mib):,.0f}", f"{result.sent_bytes / (1 << 20):,.1f}",
-            result.verdict()]
+    return [
+        result.name,
+        number(result.before.p50_ms),
+        number(result.before.p99_ms),
+        number(result.during.p50_ms),
+        number(result.during.p99_ms),
+        f"{result.during.failures():,} of {max(result.during.calls, result.during.failures()):,}",
+        f"{sum(seen.failures() for seen in newcomers):,} of {of:,}",
+        f"{max(result.resident_peak_mib, result.resident_most_mib):,.0f}",
+        f"{result.sent_bytes / (1 << 20):,.1f}",
+        result.verdict(),
+    ]
 
 
 def table(rows: list[list[str]], heads: list[str], left: set[int]) -> str:
@@ -107,8 +130,10 @@ def table(rows: list[list[str]], heads: list[str], left: set[int]) -> str:
     widths = [max(len(line[column]) for line in [heads, *rows]) for column in range(len(heads))]
 
     def line(cells: list[str]) -> str:
-        aligned = [cell.ljust(width) if column in left else cell.rjust(width)
-                   for column, (cell, width) in enumerate(zip(cells, widths))]
+        aligned = [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths))
+        ]
         return "| " + " | ".join(aligned) + " |"
 
     rules = ["-" * width if column in left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
@@ -116,7 +141,7 @@ def table(rows: list[list[str]], heads: list[str], left: set[int]) -> str:
 
 
 def markdown(results: list[Result], notes: list[str]) -> str:
-    """Returns the table, what did not hold, and what is to be said besides."""
+    """Returns the table, the failures and the notes."""
     lines = [table([row(result) for result in results], HEADS, {0, len(HEADS) - 1}), ""]
     for result in results:
         lines += [f"* `{result.name}`: {text}" for text in result.missed + result.missed_times]

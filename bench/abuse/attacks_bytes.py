@@ -13,6 +13,8 @@ from stage import CLIENT_MESSAGE_BYTES_MAX, DECIDE, DECIDE_BATCH, REFLECTION, RE
 MIB = 1 << 20
 MESSAGE_BYTES = 4 * MIB
 OFFERED_BYTES = 500 * MIB
+# A server that takes nothing for so long takes no more.
+STALLED_SECONDS = 0.3
 
 
 def _unfinished(stage: Stage, count: int) -> None:
@@ -25,11 +27,14 @@ def _unfinished(stage: Stage, count: int) -> None:
         stream = connection.open(header_block)
         connection.data(stream, prefix)
         connection.upload(stream, http2.Upload(MESSAGE_BYTES - 1, end=False))
-    stage.begun()
-    while stage.goes_on():
+    # The time of the attack begins when everything is sent, or when the server takes no more.
+    sent, moved = stage.bytes_sent(), time.monotonic()
+    while stage.goes_on() and time.monotonic() < moved + STALLED_SECONDS:
         pump(connections, 0.0005)
+        if sent < stage.bytes_sent():
+            sent, moved = stage.bytes_sent(), time.monotonic()
     stage.facts["offered_mib"] = OFFERED_BYTES // MIB
-    stage.settle(connections)
+    stage.hold(connections)
 
 
 @attack("unfinished-messages", "one connection with 125 messages of 4 MiB that each lack their last byte")

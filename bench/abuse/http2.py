@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import time
+import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -296,7 +297,7 @@ class Connection:
         if answer := self.answers.get(stream):
             said = dict(headers)
             answer.status = said.get("grpc-status", answer.status)
-            answer.message = said.get("grpc-message", answer.message)
+            answer.message = urllib.parse.unquote(said.get("grpc-message", answer.message))
             if said.get(":status", "200") != "200":
                 answer.status = f"HTTP {said[':status']}"
 

@@ -69,12 +69,19 @@ PY
 clean_environment=(env)
 for variable in $(compgen -e NEGLIST_ || true); do clean_environment+=(-u "$variable"); done
 
-# Builds what is measured and what measures. `NEGLIST_BENCH_BINARY` names a server that is built already.
+# Builds what is measured and what measures. `NEGLIST_BENCH_BINARY` names a server that is built already,
+# `NEGLIST_BENCH_PROGRAMS` a directory with the programs of bench/load.
 build_load() {
-  say "building the load generator"
-  CARGO_TARGET_DIR=$built cargo build --quiet --locked --release --manifest-path "$bench/load/Cargo.toml"
-  load=$built/release/pdp-load
-  invented=$built/release/invented
+  local programs=$built/release
+  if [ -n "${NEGLIST_BENCH_PROGRAMS:-}" ]; then
+    programs=$(readlink -f "$NEGLIST_BENCH_PROGRAMS")
+    [ -x "$programs/pdp-load" ] && [ -x "$programs/invented" ] || die "NEGLIST_BENCH_PROGRAMS=$NEGLIST_BENCH_PROGRAMS has no pdp-load and invented"
+  else
+    say "building the load generator"
+    CARGO_TARGET_DIR=$built cargo build --quiet --locked --release --manifest-path "$bench/load/Cargo.toml"
+  fi
+  load=$programs/pdp-load
+  invented=$programs/invented
 }
 build_empty() {
   say "building the servers that do nothing"

@@ -13,6 +13,7 @@ use crate::ledger::embedded::{EmbeddedLedger, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
+use crate::repeated::Repeated;
 
 /// A ledger that was opened.
 #[derive(Debug)]
@@ -120,6 +121,7 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     answered: Arc<AtomicBool>,
 ) {
     let mut ticks = tokio::time::interval(interval);
+    let failing: Repeated = Repeated::new();
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -127,9 +129,18 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
             _ = draining.wait_for(|draining| *draining) => return,
         }
         let ticked = tick(clock.now()).await;
-        // Once for each change: a ledger that stays closed would fill the log.
-        if let (Err(error), true) = (&ticked, answered.swap(ticked.is_ok(), Ordering::Relaxed)) {
-            tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+        answered.store(ticked.is_ok(), Ordering::Relaxed);
+        match ticked {
+            Ok(_) => {
+                if let Some(others) = failing.ended() {
+                    tracing::info!(others, "the ledger is kept tidy again");
+                }
+            }
+            Err(error) => {
+                if let Some(others) = failing.happened() {
+                    tracing::error!(%error, others, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+                }
+            }
         }
     }
 }

@@ -204,6 +204,13 @@ keys! {
     log_format: LogFormat = "text", log_format;
     /// Least grave log lines that are written: error, warn, info, debug or trace.
     log_level: tracing::Level = "info", log_level;
+    /// Most log lines that wait to be written, where stderr is read slowly or not at all. More are dropped and counted in
+    /// `neglist_log_lines_dropped_total`; nothing waits for the reader.
+    log_queue_lines_max: usize = "1024", number(1, 1_000_000);
+    /// Longest log line, in bytes. A longer one is cut.
+    log_line_bytes_max: usize = "8192", number(256, MIB);
+    /// How long the end of the process waits for log lines, and for what it says on stdout and stderr, in milliseconds.
+    log_flush_max_ms: u64 = "1000", number(0, 60_000);
 }
 
 impl Config {

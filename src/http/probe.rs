@@ -10,7 +10,11 @@ use axum::response::Response;
 use super::{Doors, respond};
 use crate::metrics;
 use crate::metrics::standing::{Counting, Files, Serving};
+use crate::repeated::Repeated;
 use crate::wire::refused::Refused;
+
+/// Scrapes come every few seconds.
+static UNWRITABLE: Repeated = Repeated::new();
 
 /// Says whether the policy files on disk are in force.
 const POLICY_FILES: HeaderName = HeaderName::from_static("x-neglist-policy-files");
@@ -61,7 +65,9 @@ pub(super) async fn metrics(State(doors): State<Arc<Doors>>, request: Request) -
         }
         Ok(text) => respond::of_type(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
-            tracing::error!(%error, "the metrics cannot be written");
+            if let Some(others) = UNWRITABLE.happened() {
+                tracing::error!(%error, others, "the metrics cannot be written");
+            }
             respond::refused(Refused::broken())
         }
     }

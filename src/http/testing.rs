@@ -36,6 +36,7 @@ pub(super) fn standing(serving: Serving, counting: Counting) -> Standing {
         ledger_calls_waiting: 0,
         requests_in_flight: 0,
         connections_open: 0,
+        log_lines_dropped: 0,
     }
 }
 

@@ -189,6 +189,9 @@ impl Scrape {
         gauge(encoder, "requests_in_flight", help, None, self.standing.requests_in_flight)?;
         let help = "Open connections, the admin listener apart / 打开的连接（管理入口除外）";
         gauge(encoder, "connections_open", help, None, self.standing.connections_open)?;
+        let help = "Log lines dropped because the log was not read / 因日志无人读取而丢弃的日志行";
+        let mut family = encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, u64, f64>(&self.standing.log_lines_dropped, None)?;
         let is_ready = match self.standing.serving {
             Serving::Ready => 1_u64,
             Serving::Draining => 0,
@@ -243,6 +246,7 @@ mod tests {
             ledger_calls_waiting: 7,
             requests_in_flight: 2,
             connections_open: 5,
+            log_lines_dropped: 9,
         }
     }
 
@@ -309,6 +313,7 @@ mod tests {
             "neglist_ledger_open 0",
             "neglist_requests_in_flight 2",
             "neglist_connections_open 5",
+            "neglist_log_lines_dropped_total 9",
             "neglist_serving 1",
             concat!("neglist_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# TYPE neglist_decisions counter",

@@ -80,4 +80,6 @@ pub struct Standing {
     pub requests_in_flight: u64,
     /// Open connections of the same.
     pub connections_open: u64,
+    /// Log lines that were dropped since the start, because the log was not read.
+    pub log_lines_dropped: u64,
 }

@@ -420,15 +420,15 @@ impl DecisionApi {
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
     ) -> Result<v1::Decision, Refusal> {
-        let before = before.map_err(|error| self.unread(error))?;
+        let before = before.map_err(|_| self.unread())?;
         let totals = waiting.totals(before);
         Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
     }
 
     /// Refuses a transfer whose totals cannot be read, and counts it.
-    pub(super) fn unread(&self, error: &LedgerError) -> Refusal {
+    pub(super) fn unread(&self) -> Refusal {
         self.metrics.unanswered(self.door);
-        unread(error, self.inner.settings.retry_after_ms)
+        unread(self.inner.settings.retry_after_ms)
     }
 
     fn decide_with(
@@ -448,7 +448,7 @@ impl DecisionApi {
 }
 
 /// Nothing waits where there is no ledger. That cannot happen; if it does, nothing may pass.
-pub(super) fn no_ledger() -> LedgerError {
+fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 

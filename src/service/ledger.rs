@@ -33,6 +33,7 @@ use crate::ledger::{
 };
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
+use crate::repeated::Repeated;
 use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
@@ -274,6 +275,11 @@ impl LedgerApi {
     }
 }
 
+/// Caps that have become nearly used, by clearance and class.
+static CAPS: Repeated<(String, CountedClass)> = Repeated::new();
+/// An answer that cannot be read cannot be read at a retry either.
+static UNREADABLE: Repeated = Repeated::new();
+
 /// A reservation, ready to be judged.
 struct Prepared {
     reservation: Reservation,
@@ -317,14 +323,20 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
         let (Some(was), Some(is)) = (was, is) else { continue };
         if is.is_nearly_used() && !was.is_nearly_used() {
             let clearance = snapshot.clearance(is.clearance).map_or("", |clearance| &clearance.id);
-            tracing::warn!(clearance, class = is.class.name(), used = is.used, cap = is.cap, "cap nearly used");
+            // Reservations that are taken back and made anew cross the line again and again.
+            if let Some(others) = CAPS.happened_to(&(clearance.to_owned(), is.class)) {
+                let class = is.class.name();
+                tracing::warn!(clearance, class, used = is.used, cap = is.cap, others, "cap nearly used");
+            }
         }
     }
 }
 
 fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
     let unreadable = || {
-        tracing::error!("an answer that the ledger kept cannot be read");
+        if let Some(others) = UNREADABLE.happened() {
+            tracing::error!(others, "an answer that the ledger kept cannot be read");
+        }
         status::uncounted(Uncounted::Unreadable)
     };
     let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;

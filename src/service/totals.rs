@@ -135,13 +135,12 @@ fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Co
     Counter { name: counted.name(snapshot).into_owned(), class }
 }
 
-/// Returns the refusal of a transfer whose totals cannot be read, and logs why.
-pub(super) fn unread(error: &LedgerError, retry_after_ms: u32) -> Refusal {
-    tracing::error!(%error, "totals were not read");
+/// Returns the refusal of a transfer whose totals cannot be read. Who calls the ledger logs why.
+pub(super) fn unread(retry_after_ms: u32) -> Refusal {
     status::unanswered(Unavailable::Ledger, retry_after_ms)
 }
 
-/// Returns the refusal of a call of the ledger; logs what is not the caller's doing.
+/// Returns the refusal of a call of the ledger.
 pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
     let why = match error {
         LedgerError::OtherTransfer => Uncounted::OtherTransfer,
@@ -150,10 +149,7 @@ pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
         LedgerError::Settled(Settled::Released) => Uncounted::Released,
         LedgerError::Settled(Settled::Expired) => Uncounted::Expired,
         LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
-        LedgerError::Unavailable(_) => {
-            tracing::error!(%error, "a call of the ledger failed");
-            return status::unanswered(Unavailable::Ledger, retry_after_ms);
-        }
+        LedgerError::Unavailable(_) => return status::unanswered(Unavailable::Ledger, retry_after_ms),
     };
     status::uncounted(why)
 }

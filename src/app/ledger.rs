@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, LedgerPlace};
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
@@ -128,7 +128,12 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
             _ = ticks.tick() => {}
             _ = draining.wait_for(|draining| *draining) => return,
         }
-        let ticked = tick(clock.now()).await;
+        let now = clock.now();
+        // By a clock in doubt, reservations that stand would run out, and what is to be remembered be forgotten.
+        if clock.clocking(now) != Clocking::Sound {
+            continue;
+        }
+        let ticked = tick(now).await;
         answered.store(ticked.is_ok(), Ordering::Relaxed);
         match ticked {
             Ok(_) => {

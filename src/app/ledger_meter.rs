@@ -123,6 +123,11 @@ impl Ledger for MeteredLedger {
         self.ledger.read_at_hand(exporter, year, counters)
     }
 
+    /// Not counted: it is asked once, by the start.
+    async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
+        self.ledger.newest().await
+    }
+
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.count(LedgerCall::Usage, self.ledger.usage(account, now)).await
     }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
-use super::clock::SystemClock;
+use super::clock::{SinceBoot, SystemClock};
+use super::clock_watch::ClockWatch;
 use super::server::{self, Drained, Server, StartError};
 use super::signals::{self, Event};
 use super::{NOTICE_EN, NOTICE_ZH, descriptors};
 use crate::config::{Config, LogFormat};
+use crate::policy::time::calendar;
 use crate::policy::{Diagnostic, shown};
 use crate::telemetry::{self, Log, LogLimits, Stream, say};
 
@@ -60,7 +62,10 @@ async fn serve_until_stopped(
     events: &mut mpsc::Receiver<Event>,
     log: &Log,
 ) -> anyhow::Result<ExitCode> {
-    let starting = Server::start(config, server::compiler(config), Arc::new(SystemClock));
+    let jump_max = Duration::from_secs(config.clock_jump_max_seconds.into());
+    let (_, calendar_end) = calendar().range();
+    let clock = ClockWatch::over(Arc::new(SystemClock), Arc::new(SinceBoot), jump_max, calendar_end);
+    let starting = Server::start(config, server::compiler(config), Arc::new(clock));
     let started = tokio::select! {
         started = starting => started,
         exit_code = stop_requested(events, || ()) => return Ok(ExitCode::from(exit_code)),

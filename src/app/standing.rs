@@ -39,6 +39,7 @@ impl Observed {
             ledger_calls_waiting: self.ledger_calls.count(),
             requests_in_flight: self.requests.taken() as u64,
             connections_open: self.connections.open() as u64,
+            clock: self.clock.clocking(self.clock.now()),
             log_lines_dropped: telemetry::lines_dropped(),
         }
     }

@@ -137,6 +137,14 @@ keys! {
     ledger_at_age_max_seconds: u32 = "3600", number(0, 86_400);
     /// How far ahead of the server's clock it may be, in seconds.
     ledger_at_ahead_max_seconds: u32 = "60", number(0, 86_400);
+    /// How far the clock of this machine may be set while the server runs, in seconds. After a longer jump nothing is reserved
+    /// and no total is read until the clock is back or the server is started anew.
+    clock_jump_max_seconds: u32 = "30", number(1, 86_400);
+    /// How far the clock may be behind the newest entry of the ledger when a server starts, in seconds. Further behind it
+    /// does not start: what was counted would lie in the future.
+    ledger_start_behind_max_seconds: u32 = "300", number(0, 4_000_000_000);
+    /// How many days may lie between the newest entry of the ledger and a start without a warning.
+    ledger_start_gap_warn_days: u32 = "60", number(1, 3660);
     /// Longest time for which an answer says that it holds, in seconds.
     valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
     /// Largest request message, in bytes.

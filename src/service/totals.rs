@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::asked::Asked;
+use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::counting::{self, CounterKey};
 use crate::domain::resolve::exporter_name;
 use crate::domain::snapshot::Snapshot;
@@ -133,6 +133,18 @@ impl NamedCounters {
 
 fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Counter {
     Counter { name: counted.name(snapshot).into_owned(), class }
+}
+
+/// Refuses a request for what is wrong with it; or, where it is the clock and not the request, says so.
+pub(super) fn refuse(violations: &[Violation], retry_after_ms: u32) -> Refusal {
+    let clocking = violations.iter().find_map(|violation| match violation.problem {
+        Problem::Clock(clocking) => Some(clocking),
+        _ => None,
+    });
+    match clocking {
+        Some(clocking) => status::unanswered(Unavailable::Clock(clocking), retry_after_ms),
+        None => status::refuse(violations),
+    }
 }
 
 /// Returns the refusal of a transfer whose totals cannot be read. Who calls the ledger logs why.

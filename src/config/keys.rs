@@ -85,12 +85,13 @@ keys! {
     http_public_url: Option<PublicUrl> = "none", or_none(public_url);
     /// The policy directory.
     policies: PathBuf = "./policies", path;
-    /// Largest policy file, in bytes. Checked before a file is read.
-    policy_file_bytes_max: u64 = "67108864", number(1, 1024 * MIB);
+    /// Largest policy file, in bytes. Checked before a file is read. To read one takes up to 25 times its size in memory.
+    policy_file_bytes_max: u64 = "8388608", number(1, 1024 * MIB);
     /// Most policy files.
     policy_files_max: usize = "4096", number(1, 1_000_000);
-    /// Most bytes of all policy files together.
-    policy_total_bytes_max: u64 = "536870912", number(1, 4096 * MIB);
+    /// Most bytes of all policy files together. What is in force takes up to 12 times their size in memory, and a reload as much
+    /// again for a while.
+    policy_total_bytes_max: u64 = "25165824", number(1, 4096 * MIB);
     /// Deepest nesting of directories below the policy directory.
     policy_directory_depth_max: usize = "16", number(0, 64);
     /// Most entries of all policy files together: items, list entries, exporters, flows, clearances.

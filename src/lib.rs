@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod live;
 pub mod metrics;
 pub mod policy;
+pub mod repeated;
 pub mod report;
 pub mod service;
 pub mod telemetry;

@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Connection, Opening, Stream};
 use super::strangers::Peer;
+use crate::repeated::Repeated;
 
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -169,24 +170,22 @@ impl Accepting {
             Err(error) => return tracing::error!(%error, "cannot listen"),
         };
         let accepting = async {
-            let mut failures = 0_u64;
+            let failing: Repeated = Repeated::new();
             // First the connection and then its permit: a socket on which nobody knocks must not hold one.
             loop {
                 let accepted = match listener.accept().await {
                     Ok(accepted) => accepted,
                     Err(error) => {
-                        // Once: what is missing is missing for a while.
-                        if failures == 0 {
-                            tracing::warn!(%error, "cannot accept connections");
+                        // What is missing is missing for a while.
+                        if let Some(others) = failing.happened() {
+                            tracing::warn!(%error, others, "cannot accept connections");
                         }
-                        failures = failures.saturating_add(1);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
                     }
                 };
-                if failures != 0 {
+                if let Some(failures) = failing.ended() {
                     tracing::info!(failures, "connections are accepted again");
-                    failures = 0;
                 }
                 let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };
                 if !self.give(accepted, permit).await {

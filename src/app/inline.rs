@@ -11,6 +11,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::repeated::Repeated;
+
+/// A request that makes a call panic can be sent again and again.
+static PANICKED: Repeated = Repeated::new();
+
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How often in a row a connection reads and answers before others have their turn. One more than once, so that the
@@ -48,7 +53,11 @@ impl Calls {
                 Ok(true) => drop(tokio::spawn(call)),
                 // It ends without an answer, as a task would: what panics lets nothing pass, and the other calls of the
                 // connection go on.
-                Err(_) => tracing::error!("a call panicked"),
+                Err(_) => {
+                    if let Some(others) = PANICKED.happened() {
+                        tracing::error!(others, "a call panicked");
+                    }
+                }
             }
         }
         // What was kept meanwhile is kept on, in the room that is there already.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, LedgerPlace};
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
+use crate::repeated::Repeated;
 
 /// A ledger that was opened.
 #[derive(Debug)]
@@ -120,16 +121,31 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     answered: Arc<AtomicBool>,
 ) {
     let mut ticks = tokio::time::interval(interval);
+    let failing: Repeated = Repeated::new();
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = draining.wait_for(|draining| *draining) => return,
         }
-        let ticked = tick(clock.now()).await;
-        // Once for each change: a ledger that stays closed would fill the log.
-        if let (Err(error), true) = (&ticked, answered.swap(ticked.is_ok(), Ordering::Relaxed)) {
-            tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+        let now = clock.now();
+        // By a clock in doubt, reservations that stand would run out, and what is to be remembered be forgotten.
+        if clock.clocking(now) != Clocking::Sound {
+            continue;
+        }
+        let ticked = tick(now).await;
+        answered.store(ticked.is_ok(), Ordering::Relaxed);
+        match ticked {
+            Ok(_) => {
+                if let Some(others) = failing.ended() {
+                    tracing::info!(others, "the ledger is kept tidy again");
+                }
+            }
+            Err(error) => {
+                if let Some(others) = failing.happened() {
+                    tracing::error!(%error, others, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::ledger::{
     Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage,
 };
 use crate::metrics::{LedgerCall, LedgerResult, Metrics};
+use crate::repeated::Repeated;
 
 /// A ledger whose calls are counted.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct MeteredLedger {
     ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
     waiting: Waiting,
+    /// Whether calls fail: the ledger's doing, not the caller's.
+    failing: Repeated,
 }
 
 /// How many calls wait for a ledger.
@@ -45,7 +48,24 @@ impl Drop for Wait<'_> {
 
 impl MeteredLedger {
     pub(super) fn new(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>, waiting: Waiting) -> Self {
-        Self { ledger, metrics, waiting }
+        Self { ledger, metrics, waiting, failing: Repeated::new() }
+    }
+
+    /// Logs that calls fail, and that they no longer do.
+    fn note(&self, error: Option<&LedgerError>) {
+        match error {
+            Some(error @ LedgerError::Unavailable(_)) => {
+                if let Some(others) = self.failing.happened() {
+                    tracing::error!(%error, others, "a call of the ledger failed");
+                }
+            }
+            // What the caller got wrong was answered.
+            None | Some(LedgerError::OtherTransfer | LedgerError::NotFound | LedgerError::Settled(_)) => {
+                if let Some(others) = self.failing.ended() {
+                    tracing::info!(others, "the ledger answers again");
+                }
+            }
+        }
     }
 
     async fn count<T>(
@@ -56,6 +76,7 @@ impl MeteredLedger {
         let wait = self.waiting.begin();
         let answer = answer.await;
         drop(wait);
+        self.note(answer.as_ref().err());
         self.metrics.ledger(
             call,
             match &answer {
@@ -100,6 +121,11 @@ impl Ledger for MeteredLedger {
         counters: &[CounterName<'_>],
     ) -> Option<Result<Vec<u64>, LedgerError>> {
         self.ledger.read_at_hand(exporter, year, counters)
+    }
+
+    /// Not counted: it is asked once, by the start.
+    async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
+        self.ledger.newest().await
     }
 
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {

@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod clock;
+pub mod clock_watch;
 pub mod connection;
 pub mod cores;
 mod descriptors;
@@ -15,6 +16,7 @@ pub mod in_flight;
 mod inline;
 pub mod ledger;
 mod ledger_meter;
+mod ledger_start;
 pub mod listen;
 mod paced;
 pub mod serve;

@@ -1,19 +1,22 @@
 //! `neglist serve`: from a configuration to an exit code.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
-use super::clock::SystemClock;
+use super::clock::{SinceBoot, SystemClock};
+use super::clock_watch::ClockWatch;
 use super::server::{self, Drained, Server, StartError};
 use super::signals::{self, Event};
 use super::{NOTICE_EN, NOTICE_ZH, descriptors};
 use crate::config::{Config, LogFormat};
+use crate::policy::time::calendar;
 use crate::policy::{Diagnostic, shown};
-use crate::telemetry;
+use crate::telemetry::{self, Log, LogLimits, Stream, say};
 
 /// The exit code of a server that did not start because of its policies or the machine.
 pub const EXIT_FAILURE: u8 = 1;
@@ -29,7 +32,11 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
-    telemetry::start(format, config.log_level).context("cannot start the log")?;
+    let flush_max = Duration::from_millis(config.log_flush_max_ms);
+    let limits =
+        LogLimits { queue_lines_max: config.log_queue_lines_max, line_bytes_max: config.log_line_bytes_max, flush_max };
+    // Written out at the end of this function, whatever its end.
+    let log = telemetry::start(format, config.log_level, limits).context("cannot start the log")?;
     if !ignored_variables.is_empty() {
         let names = ignored_variables.join(" ");
         tracing::warn!(
@@ -43,7 +50,7 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
     let code = runtime.block_on(async {
         // Before anything else, so that a SIGHUP or SIGTERM while policies load does not kill the process.
         let mut events = signals::listen().context("cannot listen to signals")?;
-        serve_until_stopped(config, &mut events, &mut io::stdout(), &mut io::stderr()).await
+        serve_until_stopped(config, &mut events, &log).await
     });
     // What is in flight after the time to drain is not waited for.
     runtime.shutdown_background();
@@ -53,46 +60,60 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
 async fn serve_until_stopped(
     config: &Config,
     events: &mut mpsc::Receiver<Event>,
-    output: &mut impl Write,
-    findings: &mut impl Write,
+    log: &Log,
 ) -> anyhow::Result<ExitCode> {
-    let starting = Server::start(config, server::compiler(config), Arc::new(SystemClock));
+    let jump_max = Duration::from_secs(config.clock_jump_max_seconds.into());
+    let (_, calendar_end) = calendar().range();
+    let clock = ClockWatch::over(Arc::new(SystemClock), Arc::new(SinceBoot), jump_max, calendar_end);
+    let starting = Server::start(config, server::compiler(config), Arc::new(clock));
     let started = tokio::select! {
         started = starting => started,
         exit_code = stop_requested(events, || ()) => return Ok(ExitCode::from(exit_code)),
     };
+    let time_max = Duration::from_millis(config.log_flush_max_ms);
+    let refuse = |findings: Vec<u8>, exit_code| {
+        // What was logged was said before.
+        log.flush();
+        // A reader that takes nothing is not waited for: the exit code says that nothing is served.
+        let _ = say(Stream::Err, findings, time_max);
+        Ok(ExitCode::from(exit_code))
+    };
     match started {
-        Ok(server) => run(server, events, output).await,
+        Ok(server) => run(server, events, move |text| say(Stream::Out, text, time_max)).await,
         Err(StartError::Policies(diagnostics)) => {
-            print_diagnostics(findings, &diagnostics)?;
+            let mut findings = Vec::new();
+            print_diagnostics(&mut findings, &diagnostics)?;
             let directory = config.policies.display().to_string();
             writeln!(findings, "the policies in `{}` are refused; nothing is served", shown(&directory))?;
-            Ok(ExitCode::from(EXIT_FAILURE))
+            refuse(findings, EXIT_FAILURE)
         }
         Err(error @ StartError::Listen(super::listen::ListenError::Remote { .. })) => {
-            writeln!(findings, "error: {error}")?;
-            Ok(ExitCode::from(EXIT_USAGE))
+            refuse(format!("error: {error}\n").into_bytes(), EXIT_USAGE)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Runs a server until a signal stops it, and drains it.
+/// Runs a server until a signal stops it, and drains it. `say`: writes to stdout, and does not wait for ever.
 ///
 /// # Errors
 /// Where the lines that say what listens cannot be written.
 pub(super) async fn run(
     server: Server,
     events: &mut mpsc::Receiver<Event>,
-    output: &mut impl Write,
+    say: impl FnOnce(Vec<u8>) -> io::Result<()> + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     tracing::info!(zh = NOTICE_ZH, "{NOTICE_EN}");
     let status = server.policies().status();
     tracing::info!(revision = status.revision, digest = %status.digest, "policies in force");
-    for (door, address) in server.listening() {
-        writeln!(output, "listening {door} {address}").context("cannot write to stdout")?;
+    let lines = server.listening().iter().map(|(door, address)| format!("listening {door} {address}\n"));
+    let lines: String = lines.collect();
+    match tokio::task::spawn_blocking(move || say(lines.into_bytes())).await.map_err(io::Error::other).flatten() {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            tracing::warn!("stdout is not read: who waits there for the addresses gets them when it is");
+        }
+        written => written.context("cannot write to stdout")?,
     }
-    output.flush().context("cannot write to stdout")?;
     let reload = || {
         tracing::info!("SIGHUP: reading the policies again");
         if let Err(error) = server.policies().request_reload() {

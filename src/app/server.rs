@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tonic::service::{Routes, RoutesBuilder};
 
 use super::accept::{self, ConnectionLimit, Incoming};
+use super::clock_watch::LOOK_INTERVAL;
 use super::connection::{Opening, Patience};
 use super::cores::Cores;
 use super::grpc::{self, Http2};
@@ -20,6 +21,7 @@ use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
 use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
+use super::ledger_start;
 use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
 use super::short::{Services, ShortWay};
 use super::standing::Observed;
@@ -146,6 +148,10 @@ impl Server {
         let (leaving, leaves) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let opened = super::ledger::open(config, &clock, drains.clone()).await?;
+        if let Some(OpenLedger { ledger, .. }) = &opened {
+            ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
+        }
+        tokio::spawn(watch_clock(Arc::clone(&clock), drains.clone()));
         let waiting = Waiting::default();
         let (ledger, ledger_health) = metered(opened, &metrics, &waiting);
         let live = policies.live();
@@ -296,6 +302,18 @@ impl BoundAll {
             admin.push(listen::bind(address, Reach::ThisMachine, Spread::Fewest, mode).await?);
         }
         Ok(Self { grpc, http, admin })
+    }
+}
+
+/// Looks at the clock until the server stops, so that a jump is seen while nobody asks.
+async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>) {
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => clock.look(),
+            _ = draining.wait_for(|draining| *draining) => return,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio_stream::StreamExt as _;
 
 use super::accept::Incoming;
 use super::connection::Connection;
+use crate::repeated::Repeated;
 
 /// Serves connections until `draining` turns true, and then until each has come to its end. Dropping it closes them.
 pub(super) async fn serve_each<F>(
@@ -17,14 +18,18 @@ pub(super) async fn serve_each<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut open = JoinSet::new();
+    let (mut open, failing) = (JoinSet::new(), Repeated::<()>::new());
     loop {
         tokio::select! {
             () = stopping(&mut draining) => break,
             Some(_) = open.join_next(), if !open.is_empty() => {}
             connection = incoming.next() => match connection {
                 Some(Ok(connection)) => drop(open.spawn(serve_one(connection))),
-                Some(Err(error)) => tracing::warn!(%error, "cannot accept a connection"),
+                Some(Err(error)) => {
+                    if let Some(others) = failing.happened() {
+                        tracing::warn!(%error, others, "cannot accept a connection");
+                    }
+                }
                 None => break,
             },
         }

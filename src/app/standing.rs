@@ -13,6 +13,7 @@ use crate::domain::units::Moment;
 use crate::live::status::State;
 use crate::live::worker::Policies;
 use crate::metrics::standing::{Files, PoliciesStanding, Serving, Standing};
+use crate::telemetry;
 
 /// The parts that are looked at.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ impl Observed {
             ledger_calls_waiting: self.ledger_calls.count(),
             requests_in_flight: self.requests.taken() as u64,
             connections_open: self.connections.open() as u64,
+            clock: self.clock.clocking(self.clock.now()),
+            log_lines_dropped: telemetry::lines_dropped(),
         }
     }
 

@@ -4,13 +4,9 @@
 //! to set. One line for each kind of stranger, and then a count: a probe that is set up wrongly comes every few seconds.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::time::Instant;
-
-/// Time between two lines about the same kind of stranger.
-const SILENCE: Duration = Duration::from_mins(1);
+use crate::repeated::Repeated;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +27,7 @@ impl std::fmt::Display for Peer {
 }
 
 /// What is spoken in place of HTTP/2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stranger {
     /// TLS.
     Tls,
@@ -84,41 +80,24 @@ impl Stranger {
 
 /// What was told of strangers. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Strangers(Arc<Mutex<[Told; 3]>>);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Told {
-    last: Option<Instant>,
-    /// Those who came since.
-    untold: u64,
-}
+pub struct Strangers(Arc<Repeated<Stranger>>);
 
 impl Strangers {
     /// Writes a line about a stranger, or counts it for the next one.
     pub(super) fn tell(&self, stranger: Stranger, peer: Peer) {
-        if let Some(others) = self.count(stranger, Instant::now()) {
+        if let Some(others) = self.0.happened_to(&stranger) {
             let (en, zh) = stranger.texts();
             tracing::warn!(%peer, others, zh, "{en}");
         }
-    }
-
-    /// Returns how many came since the last line, where there has to be one.
-    fn count(&self, stranger: Stranger, now: Instant) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = match (stranger, &mut *told) {
-            (Stranger::Tls, [told, _, _]) | (Stranger::Http1, [_, told, _]) | (Stranger::Proxy, [_, _, told]) => told,
-        };
-        if told.last.is_some_and(|last| now.duration_since(last) < SILENCE) {
-            told.untold = told.untold.saturating_add(1);
-            return None;
-        }
-        told.last = Some(now);
-        Some(std::mem::take(&mut told.untold))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]
@@ -143,13 +122,13 @@ mod tests {
 
     #[test]
     fn c_there_is_one_line_and_then_a_count() {
-        let (strangers, start) = (Strangers::default(), Instant::now());
-        assert_eq!(strangers.count(Stranger::Tls, start), Some(0));
+        let (strangers, start, minute) = (Strangers::default().0, Instant::now(), Duration::from_mins(1));
+        assert_eq!(strangers.happened_at(&Stranger::Tls, start), Some(0));
         for _ in 0..5 {
-            assert_eq!(strangers.count(Stranger::Tls, start + SILENCE / 2), None);
+            assert_eq!(strangers.happened_at(&Stranger::Tls, start + minute / 2), None);
         }
-        assert_eq!(strangers.count(Stranger::Http1, start + SILENCE / 2), Some(0));
-        assert_eq!(strangers.count(Stranger::Tls, start + SILENCE), Some(5));
-        assert_eq!(strangers.count(Stranger::Tls, start + SILENCE), None);
+        assert_eq!(strangers.happened_at(&Stranger::Http1, start + minute / 2), Some(0));
+        assert_eq!(strangers.happened_at(&Stranger::Tls, start + minute), Some(5));
+        assert_eq!(strangers.happened_at(&Stranger::Tls, start + minute), None);
     }
 }

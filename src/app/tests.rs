@@ -252,10 +252,11 @@ async fn signals_reload_and_stop() {
     let mut client = PolicyServiceClient::new(connect(&server, Door::Admin).await);
     let address = server.listening()[0].1.to_string();
     let (events, mut received) = mpsc::channel(8);
+    let (say, said) = std::sync::mpsc::channel();
     let running = tokio::spawn(async move {
-        let mut output = Vec::new();
-        let code = run(server, &mut received, &mut output).await.unwrap();
-        (code, String::from_utf8(output).unwrap())
+        let say = move |text| say.send(text).map_err(std::io::Error::other);
+        let code = run(server, &mut received, say).await.unwrap();
+        (code, String::from_utf8(said.recv().unwrap()).unwrap())
     });
     workspace.write("a.yaml", "two");
     events.send(Event::Reload).await.unwrap();
@@ -280,7 +281,7 @@ async fn a_second_signal_stops_at_once() {
     let (events, mut received) = mpsc::channel(8);
     events.send(Event::Stop { exit_code: 143 }).await.unwrap();
     events.send(Event::Stop { exit_code: 130 }).await.unwrap();
-    let code = timeout(DEADLINE, run(server, &mut received, &mut Vec::new())).await.unwrap().unwrap();
+    let code = timeout(DEADLINE, run(server, &mut received, |_| Ok(()))).await.unwrap().unwrap();
     assert_eq!(code, ExitCode::from(130));
 }
 

@@ -15,13 +15,15 @@ mod squid_helper;
 mod stop;
 pub mod test;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use self::console::{Console, Exit};
 pub use crate::app::serve::{EXIT_FAILURE, EXIT_USAGE};
+use crate::telemetry::{Stream, say};
 
 /// Policy decision point for data leaving mainland China: allow, file, contract or assess.
 #[derive(Debug, Parser)]
@@ -90,9 +92,12 @@ fn on_console(command: impl FnOnce(&mut Console<'_>) -> io::Result<Exit>) -> any
     })
 }
 
-/// Writes a line to stderr; where that is closed there is nobody left to tell.
+/// How long the end of a command waits for the reader of its last words.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Writes a line to stderr. Where that is closed, or is not read in time, the exit code has to do.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = say(Stream::Err, format!("{text}\n").into_bytes(), LAST_WORDS_TIME_MAX);
 }
 
 /// Says whether an argument may hold a password, as the address of a ledger does.

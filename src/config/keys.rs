@@ -85,12 +85,13 @@ keys! {
     http_public_url: Option<PublicUrl> = "none", or_none(public_url);
     /// The policy directory.
     policies: PathBuf = "./policies", path;
-    /// Largest policy file, in bytes. Checked before a file is read.
-    policy_file_bytes_max: u64 = "67108864", number(1, 1024 * MIB);
+    /// Largest policy file, in bytes. Checked before a file is read. To read one takes up to 25 times its size in memory.
+    policy_file_bytes_max: u64 = "8388608", number(1, 1024 * MIB);
     /// Most policy files.
     policy_files_max: usize = "4096", number(1, 1_000_000);
-    /// Most bytes of all policy files together.
-    policy_total_bytes_max: u64 = "536870912", number(1, 4096 * MIB);
+    /// Most bytes of all policy files together. What is in force takes up to 12 times their size in memory, and a reload as much
+    /// again for a while.
+    policy_total_bytes_max: u64 = "25165824", number(1, 4096 * MIB);
     /// Deepest nesting of directories below the policy directory.
     policy_directory_depth_max: usize = "16", number(0, 64);
     /// Most entries of all policy files together: items, list entries, exporters, flows, clearances.
@@ -137,6 +138,14 @@ keys! {
     ledger_at_age_max_seconds: u32 = "3600", number(0, 86_400);
     /// How far ahead of the server's clock it may be, in seconds.
     ledger_at_ahead_max_seconds: u32 = "60", number(0, 86_400);
+    /// How far the clock of this machine may be set while the server runs, in seconds. After a longer jump nothing is reserved
+    /// and no total is read until the clock is back or the server is started anew.
+    clock_jump_max_seconds: u32 = "30", number(1, 86_400);
+    /// How far the clock may be behind the newest entry of the ledger when a server starts, in seconds. Further behind it
+    /// does not start: what was counted would lie in the future.
+    ledger_start_behind_max_seconds: u32 = "300", number(0, 4_000_000_000);
+    /// How many days may lie between the newest entry of the ledger and a start without a warning.
+    ledger_start_gap_warn_days: u32 = "60", number(1, 3660);
     /// Longest time for which an answer says that it holds, in seconds.
     valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
     /// Largest request message, in bytes.
@@ -204,6 +213,13 @@ keys! {
     log_format: LogFormat = "text", log_format;
     /// Least grave log lines that are written: error, warn, info, debug or trace.
     log_level: tracing::Level = "info", log_level;
+    /// Most log lines that wait to be written, where stderr is read slowly or not at all. More are dropped and counted in
+    /// `neglist_log_lines_dropped_total`; nothing waits for the reader.
+    log_queue_lines_max: usize = "1024", number(1, 1_000_000);
+    /// Longest log line, in bytes. A longer one is cut.
+    log_line_bytes_max: usize = "8192", number(256, MIB);
+    /// How long the end of the process waits for log lines, and for what it says on stdout and stderr, in milliseconds.
+    log_flush_max_ms: u64 = "1000", number(0, 60_000);
 }
 
 impl Config {

@@ -3,6 +3,7 @@
 //! Every door makes one of these; [`super::resolve`] turns it into a
 //! [`Transfer`](super::transfer::Transfer) or says what is wrong with it, field by field.
 
+use super::clock::Clocking;
 use super::names::{NAME_BYTES_MAX, NameFault};
 use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
@@ -214,6 +215,8 @@ pub enum Problem {
     },
     /// No calendar or rules for that moment.
     OutOfCalendar,
+    /// The caller states no moment, and the clock that tells one cannot be relied on. Not the caller's fault.
+    Clock(Clocking),
     /// A field that the contract does not have.
     UnknownField {
         /// Its number.
@@ -270,6 +273,10 @@ pub enum CountingProblem {
         age_max_s: u32,
         /// How far ahead it may be, in seconds.
         ahead_max_s: u32,
+        /// The moment as stated.
+        at: Moment,
+        /// The moment by the clock of the server.
+        now: Moment,
     },
     /// A number that is no calendar year.
     NotAYear,

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::asked::{Asked, CodeKind, ITEMS_MAX, Need, Problem, Violation};
 use super::clearance::Sought;
+use super::clock::Clocking;
 use super::registry::Flow;
 use super::route::Route;
 use super::routing::route;
@@ -27,7 +28,7 @@ use super::violations::Violations;
 /// Everything that is wrong with the request, in the order of its fields.
 pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Result<Transfer<'s>, Vec<Violation>> {
     let mut violations = Violations::default();
-    let time = resolve_time(snapshot, asked.at.unwrap_or(now), &mut violations);
+    let time = resolve_time(snapshot, asked.at, now, &mut violations);
     let flow = resolve_flow(snapshot, asked, &mut violations);
     let persons = violations.headcount("persons", asked.persons);
     let stated = Totals {
@@ -93,11 +94,17 @@ struct Time<'s> {
     segment: &'s Segment,
 }
 
-fn resolve_time<'s>(snapshot: &'s Snapshot, at: Moment, violations: &mut Violations) -> Option<Time<'s>> {
+fn resolve_time<'s>(
+    snapshot: &'s Snapshot,
+    stated: Option<Moment>,
+    now: Moment,
+    violations: &mut Violations,
+) -> Option<Time<'s>> {
+    let at = stated.unwrap_or(now);
     let segment_number = snapshot.segment_number(at);
     let (segment, next) = snapshot.segment(segment_number);
     let (Some((year, year_end)), Some(segment)) = (snapshot.calendar.year(at), segment) else {
-        violations.add("at", Problem::OutOfCalendar);
+        violations.add("at", stated.map_or(Problem::Clock(Clocking::Unusable), |_| Problem::OutOfCalendar));
         return None;
     };
     let next = next.filter(|next| at < *next);

@@ -8,8 +8,12 @@ use axum::response::Response;
 
 use super::{Doors, respond};
 use crate::metrics::Door;
+use crate::repeated::Repeated;
 use crate::wire::json;
 use crate::wire::refused::{Misread, Refused, refused};
+
+/// The same request has the same decision again.
+static UNWRITABLE: Repeated = Repeated::new();
 
 /// Decides one transfer.
 pub(super) async fn decide(State(doors): State<Arc<Doors>>, request: Request) -> Response {
@@ -39,6 +43,8 @@ fn misread_here(doors: &Doors, misread: &Misread<'_>) -> Response {
 
 /// An answer that cannot be written permits nothing.
 fn unwritable(error: &json::JsonError) -> Response {
-    tracing::error!(%error, "a decision cannot be written as JSON");
+    if let Some(others) = UNWRITABLE.happened() {
+        tracing::error!(%error, others, "a decision cannot be written as JSON");
+    }
     respond::refused(Refused::broken())
 }

@@ -8,9 +8,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::{Doors, respond};
+use crate::domain::clock::Clocking;
 use crate::metrics;
 use crate::metrics::standing::{Counting, Files, Serving};
+use crate::repeated::Repeated;
 use crate::wire::refused::Refused;
+
+/// Scrapes come every few seconds.
+static UNWRITABLE: Repeated = Repeated::new();
 
 /// Says whether the policy files on disk are in force.
 const POLICY_FILES: HeaderName = HeaderName::from_static("x-neglist-policy-files");
@@ -23,17 +28,29 @@ pub(super) async fn livez() -> Response {
 /// Says whether requests may be sent here.
 pub(super) async fn readyz(State(doors): State<Arc<Doors>>) -> Response {
     let standing = doors.standing.standing();
-    let (code, status, en, zh) = match (standing.serving, standing.counting) {
-        (Serving::Draining, _) => {
+    let (code, status, en, zh) = match (standing.serving, standing.clock, standing.counting) {
+        (Serving::Draining, _, _) => {
             (StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping", "服务器正在停止")
         }
-        (Serving::Ready, Counting::Closed) => (
+        (Serving::Ready, Clocking::Unusable, _) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "clock-unusable",
+            "the clock of the server is wrong: what rests on it is refused",
+            "服务器时钟有误：凡以其为据者一律拒绝",
+        ),
+        (Serving::Ready, Clocking::Jumped, _) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "clock-jumped",
+            "the clock of the server was set while it ran: what needs totals is refused",
+            "服务器运行期间时钟被改动：凡须计数者一律拒绝",
+        ),
+        (Serving::Ready, Clocking::Sound, Counting::Closed) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "not-counting",
             "the ledger does not answer: what needs totals is refused",
             "台账无应答：凡须计数者一律拒绝",
         ),
-        (Serving::Ready, Counting::None | Counting::Open) => match standing.policies.files {
+        (Serving::Ready, Clocking::Sound, Counting::None | Counting::Open) => match standing.policies.files {
             Files::Current => (StatusCode::OK, "ready", "policies are in force", "政策已生效"),
             Files::Stale => (
                 StatusCode::OK,
@@ -61,7 +78,9 @@ pub(super) async fn metrics(State(doors): State<Arc<Doors>>, request: Request) -
         }
         Ok(text) => respond::of_type(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
-            tracing::error!(%error, "the metrics cannot be written");
+            if let Some(others) = UNWRITABLE.happened() {
+                tracing::error!(%error, others, "the metrics cannot be written");
+            }
             respond::refused(Refused::broken())
         }
     }
@@ -106,6 +125,7 @@ mod tests {
 
     use super::super::testing::{ask, router, standing};
     use super::*;
+    use crate::metrics::standing::Standing;
 
     #[tokio::test]
     async fn a_server_is_ready_while_it_serves_and_can_count() {
@@ -117,6 +137,18 @@ mod tests {
         ] {
             let router = router(&Arc::default(), standing(serving, counting));
             for (path, code, status) in [("/readyz", code, status), ("/livez", 200, "live")] {
+                let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
+                assert_eq!((found, body["status"].as_str()), (code, Some(status)));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn b10_a_server_whose_clock_is_in_doubt_is_not_ready_and_lives() {
+        for (clock, status) in [(Clocking::Jumped, "clock-jumped"), (Clocking::Unusable, "clock-unusable")] {
+            let standing = Standing { clock, ..standing(Serving::Ready, Counting::Closed) };
+            let router = router(&Arc::default(), standing);
+            for (path, code, status) in [("/readyz", 503, status), ("/livez", 200, "live")] {
                 let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
                 assert_eq!((found, body["status"].as_str()), (code, Some(status)));
             }

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use super::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, complete, decisions, probes};
+use crate::domain::clock::Clocking;
 use crate::domain::gateway::Unmatched;
 use crate::live::Live;
 use crate::metrics::Door;
@@ -36,6 +37,8 @@ pub(super) fn standing(serving: Serving, counting: Counting) -> Standing {
         ledger_calls_waiting: 0,
         requests_in_flight: 0,
         connections_open: 0,
+        clock: Clocking::Sound,
+        log_lines_dropped: 0,
     }
 }
 

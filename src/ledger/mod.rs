@@ -291,6 +291,12 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Returns the newest moment at which a transfer was settled, of those that are remembered; `None` where none is.
+    /// By it the start of a server finds a clock that is wrong.
+    async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
+        Ok(None)
+    }
+
     /// Returns all counters of an account.
     async fn usage(&self, account: &Account, now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError>;
 }

@@ -34,8 +34,9 @@ pub struct ReadLimits {
 impl Default for ReadLimits {
     /// Returns limits with ample room for every published list.
     fn default() -> Self {
-        // The largest published list is below 1 MiB; a registry with a million entries is some 200 MiB.
-        Self { file_bytes_max: 64 << 20, files_max: 4_096, total_bytes_max: 512 << 20, directory_depth_max: 16 }
+        // The largest published list is below 1 MiB; 8 MiB are a registry of 40,000 flows. A reload takes at most some
+        // 256 MiB for it: 25 times one file, 12 times all together.
+        Self { file_bytes_max: 8 << 20, files_max: 4_096, total_bytes_max: 24 << 20, directory_depth_max: 16 }
     }
 }
 
@@ -160,21 +161,38 @@ fn read_bounded(path: &Path, size: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Memory that it takes to read a file, in its size: the text, its values with their places, and what is made of them.
+pub const FILE_MEMORY_FACTOR: u64 = 25;
+/// Memory that all files together take once they are in force, in their size.
+pub const TOTAL_MEMORY_FACTOR: u64 = 12;
+
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 fn within(found: &Found, size: u64, limits: &ReadLimits, bytes_left: u64) -> Result<(), Diagnostic> {
     if limits.file_bytes_max < size {
         return Err(finding::error(
             finding::FILE_TOO_LARGE,
             &found.relative,
-            format!("the file has more than {} bytes", limits.file_bytes_max),
-            "split it, or raise `policy_file_bytes_max`".into(),
+            format!("the file has {size} bytes, and `policy_file_bytes_max` is {}", limits.file_bytes_max),
+            format!(
+                "split it, or raise the limit: to read a file of that size takes up to {} MiB of memory",
+                mebibytes(size.saturating_mul(FILE_MEMORY_FACTOR))
+            ),
         ));
     }
     if bytes_left < size {
         return Err(finding::error(
             finding::TOO_MANY_BYTES,
             &found.relative,
-            format!("with this file all policy files together have more than {} bytes", limits.total_bytes_max),
-            "remove files that are not needed, or raise `policy_total_bytes_max`".into(),
+            format!(
+                "with this file all policy files together have more than {} bytes, which is `policy_total_bytes_max`",
+                limits.total_bytes_max
+            ),
+            format!(
+                "remove files that are not needed, or raise the limit: each MiB takes up to {TOTAL_MEMORY_FACTOR} MiB of memory, and as much again while it is reloaded"
+            ),
         ));
     }
     Ok(())

@@ -19,6 +19,7 @@ use super::{Live, finding};
 use crate::domain::clock::Clock;
 use crate::domain::snapshot::Snapshot;
 use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity, shown};
+use crate::repeated::Repeated;
 
 /// Diagnostics of one attempt that go to the log; the admin API has them all.
 const LOGGED_DIAGNOSTICS_MAX: usize = 20;
@@ -172,6 +173,8 @@ pub struct Reloader {
     /// Snapshots out of force that requests may still be using. They are freed here and not by a request, because
     /// freeing a large snapshot takes longer than a request may.
     retired: Vec<Arc<Snapshot>>,
+    /// Attempts with files that were refused before.
+    refused_again: Repeated,
 }
 
 impl Reloader {
@@ -209,6 +212,7 @@ impl Reloader {
             tried: Tried::Files(digest),
             good_diagnostics,
             retired: Vec::new(),
+            refused_again: Repeated::new(),
         })
     }
 
@@ -356,13 +360,21 @@ impl Reloader {
     fn refuse(&mut self, diagnostics: Vec<Diagnostic>, stopwatch: Stopwatch) {
         let before = self.current();
         self.counters.count_failure();
-        tracing::warn!(
-            revision = before.revision,
-            digest = %before.digest,
-            findings = diagnostics.len(),
-            "the policies on disk were refused; the last good ones go on serving"
-        );
-        log_diagnostics(&diagnostics);
+        // Who asks again for files that were refused learns what is in the log already.
+        let is_known = before.state == State::Stale && *before.diagnostics == *diagnostics;
+        let others = if is_known { self.refused_again.happened() } else { Some(0) };
+        if let Some(others) = others {
+            tracing::warn!(
+                revision = before.revision,
+                digest = %before.digest,
+                findings = diagnostics.len(),
+                others,
+                "the policies on disk were refused; the last good ones go on serving"
+            );
+        }
+        if !is_known {
+            log_diagnostics(&diagnostics);
+        }
         self.publish(Status {
             state: State::Stale,
             attempted_at: self.clock.now(),

@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::cells::{BOUNDS_NANOSECONDS, BUCKETS, Cell};
 use super::standing::{Counting, Files, Serving, Standing};
 use super::{Answer, Door, LedgerCall, LedgerResult, Limit, Metrics};
+use crate::domain::clock::Clocking;
 use crate::domain::reason::ReasonCode;
 
 /// The media type of what [`render`] returns.
@@ -189,6 +190,15 @@ impl Scrape {
         gauge(encoder, "requests_in_flight", help, None, self.standing.requests_in_flight)?;
         let help = "Open connections, the admin listener apart / 打开的连接（管理入口除外）";
         gauge(encoder, "connections_open", help, None, self.standing.connections_open)?;
+        let help = "1 for the state of the clock: sound, jumped, or unusable / 时钟状态：可靠、被改动或不可用";
+        let mut family = encoder.encode_descriptor("clock", help, None, MetricType::Gauge)?;
+        for clocking in Clocking::ALL {
+            let is_so = u64::from(clocking == self.standing.clock);
+            family.encode_family(&[("state", clocking.name())])?.encode_gauge(&is_so)?;
+        }
+        let help = "Log lines dropped because the log was not read / 因日志无人读取而丢弃的日志行";
+        let mut family = encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, u64, f64>(&self.standing.log_lines_dropped, None)?;
         let is_ready = match self.standing.serving {
             Serving::Ready => 1_u64,
             Serving::Draining => 0,
@@ -243,6 +253,8 @@ mod tests {
             ledger_calls_waiting: 7,
             requests_in_flight: 2,
             connections_open: 5,
+            clock: Clocking::Jumped,
+            log_lines_dropped: 9,
         }
     }
 
@@ -309,6 +321,9 @@ mod tests {
             "neglist_ledger_open 0",
             "neglist_requests_in_flight 2",
             "neglist_connections_open 5",
+            r#"neglist_clock{state="sound"} 0"#,
+            r#"neglist_clock{state="jumped"} 1"#,
+            "neglist_log_lines_dropped_total 9",
             "neglist_serving 1",
             concat!("neglist_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# TYPE neglist_decisions counter",

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::domain::clock::Clocking;
+
 /// Whether a server takes new requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serving {
@@ -80,4 +82,8 @@ pub struct Standing {
     pub requests_in_flight: u64,
     /// Open connections of the same.
     pub connections_open: u64,
+    /// Whether its clock can be relied on.
+    pub clock: Clocking,
+    /// Log lines that were dropped since the start, because the log was not read.
+    pub log_lines_dropped: u64,
 }

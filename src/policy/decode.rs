@@ -37,26 +37,51 @@ pub struct Context<'a> {
     pub unknown: Vec<Span>,
     /// Codes and ids of records that could not be read. A reference to one of them is not an error.
     pub lost: Vec<Box<str>>,
+    /// Errors that were found, the listed ones and the rest.
+    errors: usize,
+    /// Warnings, likewise.
+    warnings: usize,
 }
+
+/// Most errors, and most warnings, that are listed of one file. A file that is wrong throughout would take a hundred times its
+/// size in memory for findings that nobody reads to the end.
+const FILE_FINDINGS_MAX: usize = 2_000;
 
 impl<'a> Context<'a> {
     /// Returns a context for a file.
     pub const fn new(file: &'a str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new(), lost: Vec::new() }
+        Self { file, diagnostics, sources: Vec::new(), unknown: Vec::new(), lost: Vec::new(), errors: 0, warnings: 0 }
+    }
+
+    /// Lists a finding, as long as there are not too many of its kind: the last says that there are more. An error is
+    /// never lost altogether.
+    fn report(&mut self, mut found: Diagnostic) {
+        let count = match found.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning | Severity::Note => &mut self.warnings,
+        };
+        *count = count.saturating_add(1);
+        if FILE_FINDINGS_MAX < *count {
+            return;
+        }
+        if *count == FILE_FINDINGS_MAX {
+            found.message.push_str("; what comes after it in this file is not listed");
+        }
+        self.diagnostics.push(found);
     }
 
     /// Reports something that the author of the file should check.
     pub fn warning(&mut self, code: &'static str, span: Span, message: String, help: impl Into<Option<String>>) {
         let (file, help) = (self.file.to_owned(), help.into());
         let span = Some(span);
-        self.diagnostics.push(Diagnostic { code, severity: Severity::Warning, file, span, message, help });
+        self.report(Diagnostic { code, severity: Severity::Warning, file, span, message, help });
     }
 
     /// Reports an error at a place.
     pub fn error(&mut self, code: &'static str, span: Span, message: String, help: impl Into<Option<String>>) {
         let (file, help) = (self.file.to_owned(), help.into());
         let span = Some(span);
-        self.diagnostics.push(Diagnostic { code, severity: Severity::Error, file, span, message, help });
+        self.report(Diagnostic { code, severity: Severity::Error, file, span, message, help });
     }
 
     /// Reports a value of the wrong type.

@@ -6,6 +6,7 @@
 use serde_saphyr::budget::BudgetBreach;
 
 use super::diagnostic::{Diagnostic, Severity, Span};
+use super::yaml::NODE_BYTES_MIN;
 
 /// Returns the diagnostic for an error of the parser.
 pub(super) fn diagnostic(file: &str, text: &str, depth_max: usize, error: &serde_saphyr::Error) -> Diagnostic {
@@ -38,6 +39,10 @@ fn wording(error: &serde_saphyr::Error, depth_max: usize) -> Wording {
             BudgetBreach::Anchors { .. } => fixed("anchors (`&name`) are not part of the format", WRITE_IT_OUT),
             BudgetBreach::Aliases { .. } => fixed("aliases (`*name`) are not part of the format", WRITE_IT_OUT),
             BudgetBreach::MergeKeys { .. } => fixed(MERGE_KEY, WRITE_IT_OUT),
+            BudgetBreach::Nodes { .. } => Wording {
+                message: format!("the file has more than one value for each {NODE_BYTES_MIN} bytes"),
+                help: "lists of lists and values of one letter are not part of the format: write what `policies/README.md` shows",
+            },
             BudgetBreach::Documents { .. } => fixed("the file has more than one document", ONE_DOCUMENT),
             _ => fixed("the file exceeds a limit of the YAML parser", "split it into several files"),
         },

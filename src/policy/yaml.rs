@@ -64,14 +64,20 @@ impl Value {
     }
 }
 
+/// Bytes of text for each value or key: files of the format have ten and more. A value takes a hundred bytes of memory, so
+/// that a text of nothing but commas would take fifty times its size.
+pub(super) const NODE_BYTES_MIN: usize = 4;
+/// Values and keys that every text may have: the average of a small one says little.
+const NODES_SPARE: usize = 10_000;
+
 /// Parses a YAML text.
 ///
 /// # Errors
-/// The first syntax error, or the depth limit, as a diagnostic of the file.
+/// The first syntax error, or a limit of depth or density, as a diagnostic of the file.
 pub fn parse(file: &str, text: &str, depth_max: usize) -> Result<Node, Box<Diagnostic>> {
     let budget = serde_saphyr::budget! {
         max_depth: depth_max,
-        max_nodes: usize::MAX,
+        max_nodes: NODES_SPARE.saturating_add(text.len() / NODE_BYTES_MIN),
         max_events: usize::MAX,
         max_total_scalar_bytes: usize::MAX,
         max_documents: 1,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tonic::Status;
 use tonic::codegen::Bytes;
 
-use super::decide::{Answered, DecisionApi, Look, Step, no_ledger};
+use super::decide::{Answered, DecisionApi, Look, Step};
 use super::totals::read_all;
 use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
@@ -121,7 +121,7 @@ impl DecisionApi {
                 Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
                 Ok(Step::Waits(waiting)) => match before.get(&waiting.account) {
                     Some(before) => self.decide_waiting(&waiting, before.as_ref()).map_err(Refusal::into_status),
-                    None => Err(self.unread(&no_ledger()).into_status()),
+                    None => Err(self.unread().into_status()),
                 },
                 Err(refusal) => Err(refusal.into_status()),
             });

@@ -16,9 +16,9 @@ use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answers::Answers;
-use super::totals::{Waiting, at_hand, unread};
-use crate::domain::asked::{Asked, Violation};
-use crate::domain::clock::Clock;
+use super::totals::{Waiting, at_hand, refuse, unread};
+use crate::domain::asked::{Asked, Problem, Violation};
+use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counting::{CounterKey, counters_to_ask};
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
@@ -35,7 +35,7 @@ use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
 use crate::wire::plain;
 use crate::wire::raw::{Received, Reply, Undecoded};
-use crate::wire::refusal::Refusal;
+use crate::wire::refusal::{Blame, Refusal};
 use crate::wire::status::{self, Exhausted, Unavailable};
 use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 
@@ -245,6 +245,10 @@ impl DecisionApi {
         now: Moment,
         look: Look,
     ) -> Option<Plain<'s>> {
+        // What the clock leaves in doubt is looked at on the ordinary way.
+        if self.inner.clock.clocking(now) != Clocking::Sound {
+            return None;
+        }
         let transfer = resolve(snapshot, asked, now).ok()?;
         let at_hand = match self.known(snapshot, asked, &transfer, look) {
             Known::Stated => None,
@@ -300,10 +304,14 @@ impl DecisionApi {
         self.inner.clock.now()
     }
 
-    /// Refuses a request that is malformed, and counts it.
+    /// Refuses a request that is malformed, or that rests on a clock in doubt, and counts it.
     pub(super) fn invalid(&self, violations: &[Violation]) -> Refusal {
-        self.metrics.refused(self.door);
-        status::refuse(violations)
+        let refusal = refuse(violations, self.inner.settings.retry_after_ms);
+        match refusal.blame() {
+            Blame::Caller => self.metrics.refused(self.door),
+            Blame::Server => self.metrics.unanswered(self.door),
+        }
+        refusal
     }
 
     /// Refuses a request that cannot be read.
@@ -374,7 +382,11 @@ impl DecisionApi {
         look: Look,
     ) -> Result<Step, Vec<Violation>> {
         let Question { asked, detail, place } = question?;
+        let clocking = self.inner.clock.clocking(now);
         let transfer = resolve(snapshot, &asked, now).map_err(|found| place.locate(found))?;
+        if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, &asked, &transfer) {
+            return Err(place.locate(vec![Violation::new("at", Problem::Clock(clocking))]));
+        }
         let at_hand = match self.known(snapshot, &asked, &transfer, look) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
@@ -387,6 +399,29 @@ impl DecisionApi {
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
         let decision = self.decide_with(snapshot, &transfer, totals, detail);
         Ok(Step::Decided(Answered { decision, rests }))
+    }
+
+    /// Says whether a decision is the same whatever the clock tells, which cannot be relied on: it reads no total, and rests
+    /// on the caller's moment, or comes out the same at the moment that the clock would tell had it not been set.
+    fn stands_without(
+        &self,
+        clocking: Clocking,
+        snapshot: &Snapshot,
+        asked: &Asked<'_>,
+        transfer: &Transfer<'_>,
+    ) -> bool {
+        if self.inner.ledger.is_some() && !counters_to_ask(snapshot, transfer).is_empty() {
+            return false;
+        }
+        if asked.at.is_some() {
+            return true;
+        }
+        let Ok(undisturbed) = resolve(snapshot, asked, self.inner.clock.undisturbed()) else { return false };
+        let outcome = |transfer: &Transfer<'_>| evaluate(snapshot, transfer, &transfer.stated).outcome;
+        clocking == Clocking::Jumped
+            && (self.inner.ledger.is_none() || counters_to_ask(snapshot, &undisturbed).is_empty())
+            && missing_totals(snapshot, &undisturbed).is_empty()
+            && outcome(&undisturbed) == outcome(transfer)
     }
 
     /// Returns what is known of the totals that the answer depends on.
@@ -420,15 +455,15 @@ impl DecisionApi {
         waiting: &Waiting,
         before: Result<&Before, &LedgerError>,
     ) -> Result<v1::Decision, Refusal> {
-        let before = before.map_err(|error| self.unread(error))?;
+        let before = before.map_err(|_| self.unread())?;
         let totals = waiting.totals(before);
         Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
     }
 
     /// Refuses a transfer whose totals cannot be read, and counts it.
-    pub(super) fn unread(&self, error: &LedgerError) -> Refusal {
+    pub(super) fn unread(&self) -> Refusal {
         self.metrics.unanswered(self.door);
-        unread(error, self.inner.settings.retry_after_ms)
+        unread(self.inner.settings.retry_after_ms)
     }
 
     fn decide_with(
@@ -448,7 +483,7 @@ impl DecisionApi {
 }
 
 /// Nothing waits where there is no ledger. That cannot happen; if it does, nothing may pass.
-pub(super) fn no_ledger() -> LedgerError {
+fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::totals::{NamedCounters, account, refusal};
+use super::totals::{NamedCounters, account, refusal, refuse};
 use crate::domain::asked::{CountingProblem, Problem, Violation};
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counting::{self, Counted, CounterKey};
 use crate::domain::evaluate::evaluate;
 use crate::domain::reason::Outcome;
@@ -33,12 +33,13 @@ use crate::ledger::{
 };
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
+use crate::repeated::Repeated;
 use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::status::{self, Uncounted};
+use crate::wire::status::{self, Unavailable, Uncounted};
 use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
 /// Limits of the ledger service.
@@ -147,6 +148,22 @@ impl LedgerApi {
         self.inner.ledger.as_deref().ok_or_else(|| status::uncounted(Uncounted::NoLedger))
     }
 
+    /// Returns the moment; refuses where the clock cannot be relied on. A reservation that has not run out would be
+    /// released, and another year's totals would be counted.
+    fn now(&self) -> Result<Moment, Refusal> {
+        let now = self.inner.clock.now();
+        match self.inner.clock.clocking(now) {
+            Clocking::Sound => Ok(now),
+            clocking @ (Clocking::Jumped | Clocking::Unusable) => {
+                Err(status::unanswered(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
+            }
+        }
+    }
+
+    fn invalid(&self, violations: &[Violation]) -> Refusal {
+        refuse(violations, self.inner.settings.retry_after_ms)
+    }
+
     fn refusal(&self, error: &LedgerError) -> Refusal {
         refusal(error, self.inner.settings.retry_after_ms)
     }
@@ -199,7 +216,7 @@ impl LedgerApi {
         if first <= at && at <= last {
             return Ok(());
         }
-        let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s });
+        let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s, at, now });
         Err(Place::Transfer.locate(vec![Violation::new("at", problem)]))
     }
 
@@ -231,10 +248,10 @@ impl LedgerApi {
         request: &v1::ReserveRequest,
     ) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
         let ledger = self.ledger()?;
-        let now = self.inner.clock.now();
         let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
         let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request, limits).map_err(|violations| invalid(&violations))?;
+        let request = wire::reserve(request, limits).map_err(|violations| self.invalid(&violations))?;
+        let now = self.now()?;
         let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
         let prepared = match self.prepare(snapshot, request, now) {
             Ok(prepared) => prepared,
@@ -242,7 +259,7 @@ impl LedgerApi {
             Err(violations) => {
                 let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
                 let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
-                return response(snapshot, &found.ok_or_else(|| invalid(&violations))?);
+                return response(snapshot, &found.ok_or_else(|| self.invalid(&violations))?);
             }
         };
         let Prepared { reservation, judge, counters } = prepared;
@@ -273,6 +290,11 @@ impl LedgerApi {
         shown
     }
 }
+
+/// Caps that have become nearly used, by clearance and class.
+static CAPS: Repeated<(String, CountedClass)> = Repeated::new();
+/// An answer that cannot be read cannot be read at a retry either.
+static UNREADABLE: Repeated = Repeated::new();
 
 /// A reservation, ready to be judged.
 struct Prepared {
@@ -317,14 +339,20 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
         let (Some(was), Some(is)) = (was, is) else { continue };
         if is.is_nearly_used() && !was.is_nearly_used() {
             let clearance = snapshot.clearance(is.clearance).map_or("", |clearance| &clearance.id);
-            tracing::warn!(clearance, class = is.class.name(), used = is.used, cap = is.cap, "cap nearly used");
+            // Reservations that are taken back and made anew cross the line again and again.
+            if let Some(others) = CAPS.happened_to(&(clearance.to_owned(), is.class)) {
+                let class = is.class.name();
+                tracing::warn!(clearance, class, used = is.used, cap = is.cap, others, "cap nearly used");
+            }
         }
     }
 }
 
 fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
     let unreadable = || {
-        tracing::error!("an answer that the ledger kept cannot be read");
+        if let Some(others) = UNREADABLE.happened() {
+            tracing::error!(others, "an answer that the ledger kept cannot be read");
+        }
         status::uncounted(Uncounted::Unreadable)
     };
     let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;
@@ -344,17 +372,13 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
     Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
 }
 
-fn invalid(violations: &[Violation]) -> Refusal {
-    status::refuse(violations)
-}
-
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn reserve(&self, request: Request<v1::ReserveRequest>) -> Result<Response<v1::ReserveResponse>, Status> {
         let stopwatch = Stopwatch::start();
         if let Err(violations) = wire::callers_id(&request.get_ref().transfer_id) {
             self.metrics.refused(self.door);
-            return Err(invalid(&violations).to_status());
+            return Err(self.invalid(&violations).to_status());
         }
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
@@ -364,27 +388,27 @@ impl LedgerService for LedgerApi {
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| invalid(&violations))?;
-        let done = ledger.commit(transfer_id, self.inner.clock.now()).await;
+        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let done = ledger.commit(transfer_id, self.now()?).await;
         done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).to_status())
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::release(request.get_ref()).map_err(|violations| invalid(&violations))?;
-        let done = ledger.release(transfer_id, self.inner.clock.now()).await;
+        let transfer_id = wire::release(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let done = ledger.release(transfer_id, self.now()?).await;
         done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).to_status())
     }
 
     async fn get_usage(&self, request: Request<v1::GetUsageRequest>) -> Result<Response<v1::GetUsageResponse>, Status> {
         let ledger = self.ledger()?;
-        let now = self.inner.clock.now();
-        let question = wire::get_usage(request.get_ref()).map_err(|violations| invalid(&violations))?;
+        let question = wire::get_usage(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let now = self.now()?;
         let UsageQuestion { exporter, year } = question;
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let current = snapshot.calendar.year(now).map(|(year, _)| year);
         let Some(year) = year.or(current) else {
-            return Err(invalid(&[Violation::new("year", Problem::OutOfCalendar)]).to_status());
+            return Err(self.invalid(&[Violation::new("year", Problem::Clock(Clocking::Unusable))]).to_status());
         };
         let account = Account { exporter: exporter.to_owned(), year };
         let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::asked::Asked;
+use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::counting::{self, CounterKey};
 use crate::domain::resolve::exporter_name;
 use crate::domain::snapshot::Snapshot;
@@ -135,13 +135,24 @@ fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Co
     Counter { name: counted.name(snapshot).into_owned(), class }
 }
 
-/// Returns the refusal of a transfer whose totals cannot be read, and logs why.
-pub(super) fn unread(error: &LedgerError, retry_after_ms: u32) -> Refusal {
-    tracing::error!(%error, "totals were not read");
+/// Refuses a request for what is wrong with it; or, where it is the clock and not the request, says so.
+pub(super) fn refuse(violations: &[Violation], retry_after_ms: u32) -> Refusal {
+    let clocking = violations.iter().find_map(|violation| match violation.problem {
+        Problem::Clock(clocking) => Some(clocking),
+        _ => None,
+    });
+    match clocking {
+        Some(clocking) => status::unanswered(Unavailable::Clock(clocking), retry_after_ms),
+        None => status::refuse(violations),
+    }
+}
+
+/// Returns the refusal of a transfer whose totals cannot be read. Who calls the ledger logs why.
+pub(super) fn unread(retry_after_ms: u32) -> Refusal {
     status::unanswered(Unavailable::Ledger, retry_after_ms)
 }
 
-/// Returns the refusal of a call of the ledger; logs what is not the caller's doing.
+/// Returns the refusal of a call of the ledger.
 pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
     let why = match error {
         LedgerError::OtherTransfer => Uncounted::OtherTransfer,
@@ -150,10 +161,7 @@ pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
         LedgerError::Settled(Settled::Released) => Uncounted::Released,
         LedgerError::Settled(Settled::Expired) => Uncounted::Expired,
         LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
-        LedgerError::Unavailable(_) => {
-            tracing::error!(%error, "a call of the ledger failed");
-            return status::unanswered(Unavailable::Ledger, retry_after_ms);
-        }
+        LedgerError::Unavailable(_) => return status::unanswered(Unavailable::Ledger, retry_after_ms),
     };
     status::uncounted(why)
 }

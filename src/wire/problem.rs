@@ -6,7 +6,9 @@
 use crate::domain::asked::{
     CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
 };
+use crate::domain::clock::Clocking;
 use crate::domain::units::{CountedClass, Persons};
+use crate::wire::to_proto::timestamp;
 
 /// A problem in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,7 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::OtherExportersFlow { .. } => "OTHER_EXPORTERS_FLOW",
         Problem::GroundNotInherited { .. } => "GROUND_NOT_INHERITED",
         Problem::OutOfCalendar => "OUT_OF_CALENDAR",
+        Problem::Clock(_) => "CLOCK_IN_DOUBT",
         Problem::UnknownField { .. } => "UNKNOWN_FIELD",
         Problem::WrongWireType { .. } => "WRONG_WIRE_TYPE",
         Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
@@ -118,6 +121,7 @@ fn texts(problem: &Problem) -> (String, String) {
             "no calendar for that moment: choose one within the years that the policies cover",
             "该时点不在日历之内：请选择政策所涵盖年份内的时点",
         )),
+        Problem::Clock(clocking) => fixed(clock(*clocking)),
         Problem::UnknownField { number } => unknown_field(*number),
         Problem::WrongWireType { number } => wrong_wire_type(*number),
         Problem::UnknownNumber { number, name } => unknown_number(*number, name),
@@ -126,6 +130,21 @@ fn texts(problem: &Problem) -> (String, String) {
             "不是有效的时间戳：年份须为 1 至 9999，nanos 须为 0 至 999999999",
         )),
         Problem::Counting(problem) => counting(*problem),
+    }
+}
+
+/// A clock that tells no moment to rely on. Whoever asked did nothing wrong.
+pub(super) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
+    match clocking {
+        // A sound clock is no problem: where it comes to this, nothing may pass either.
+        Clocking::Sound | Clocking::Unusable => (
+            "the clock here is wrong, not the request: it tells a moment that cannot be the present one. Nothing may pass until the clock is set, but for a transfer that states its moment and needs no total from the ledger",
+            "此处的时钟有误，而非请求有误：其所示时点不可能是当前时点。时钟校正前不得放行；已填写时点且无须读取台账的传输除外",
+        ),
+        Clocking::Jumped => (
+            "the clock here was set while the server ran, so that the year and its totals are in doubt: nothing that rests on them may pass until the clock is back or the server is started anew",
+            "服务器运行期间时钟被改动，年度及其累计人数存疑：时钟恢复或服务器重启前，凡以此为据者不得放行",
+        ),
     }
 }
 
@@ -182,14 +201,17 @@ fn counting(problem: CountingProblem) -> (String, String) {
             format!("out of range: state more than 0 and at most {max_s} seconds, or leave it out"),
             format!("超出范围：须大于 0 且不超过 {max_s} 秒，或不填"),
         ),
-        CountingProblem::NotNow { age_max_s, ahead_max_s } => (
-            format!(
-                "what happens now is counted, so that no other day's lists, clearances or year can be chosen: leave the moment out, or state one at most {age_max_s} seconds ago and {ahead_max_s} seconds ahead"
-            ),
-            format!(
-                "计数以当下为准，不得选择其他日期的清单、许可或年度：请不填时点，或填写不早于 {age_max_s} 秒前、不晚于 {ahead_max_s} 秒后的时点"
-            ),
-        ),
+        CountingProblem::NotNow { age_max_s, ahead_max_s, at, now } => {
+            let (at, now) = (timestamp(at), timestamp(now));
+            (
+                format!(
+                    "what happens now is counted, so that no other day's lists, clearances or year can be chosen: {at} is stated, and it is {now} by the server's clock; leave the moment out, or state one at most {age_max_s} seconds ago and {ahead_max_s} seconds ahead"
+                ),
+                format!(
+                    "计数以当下为准，不得选择其他日期的清单、许可或年度：填写的时点为 {at}，服务器时钟为 {now}；请不填时点，或填写不早于 {age_max_s} 秒前、不晚于 {ahead_max_s} 秒后的时点"
+                ),
+            )
+        }
         CountingProblem::IdOfADoor { prefix } => (
             format!("ids that begin with `{prefix}` are those of requests at a gateway: choose another id"),
             format!("以 `{prefix}` 开头的编号专用于经网关的请求：请换用其他编号"),

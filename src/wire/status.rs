@@ -19,6 +19,7 @@ use super::labels::{self, Explained};
 use super::problem::{self, Wording};
 use super::refusal::{About, Refusal, Said};
 use crate::domain::asked::{Need, Problem, Violation};
+use crate::domain::clock::Clocking;
 use crate::domain::gateway::Unlabelled;
 
 /// Most bytes of violations that one status lists; the first is listed whatever its size.
@@ -173,6 +174,8 @@ pub enum Unavailable {
     Loading,
     /// The year's totals cannot be read or written now.
     Ledger,
+    /// The server's clock cannot be relied on.
+    Clock(Clocking),
 }
 
 /// Refuses a call that another server, or this one later, can answer.
@@ -196,6 +199,7 @@ pub fn unanswered(why: Unavailable, retry_after_ms: u32) -> Refusal {
             "the year's totals cannot be read or written now: nothing may pass, try again after the delay in RetryInfo",
             "目前无法读写累计人数：不得放行，请按 RetryInfo 所示时间后重试",
         ),
+        Unavailable::Clock(clocking) => problem::clock(clocking),
     };
     let status = rpc_status(Code::Unavailable, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]);
     whole(status, "", en, zh)

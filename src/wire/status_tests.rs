@@ -6,7 +6,7 @@ use tonic_types::StatusExt as _;
 use super::*;
 use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem};
 use crate::domain::names::NameFault;
-use crate::domain::units::CountedClass;
+use crate::domain::units::{CountedClass, Moment};
 use crate::wire::generated::v1;
 
 const KINDS: [CodeKind; 9] = [
@@ -72,7 +72,12 @@ fn problems() -> Vec<Problem> {
         CountingProblem::NobodyNamed { class: CountedClass::General },
         CountingProblem::NobodyNamed { class: CountedClass::Sensitive },
         CountingProblem::TimeToLive { max_s: 86_400 },
-        CountingProblem::NotNow { age_max_s: 3_600, ahead_max_s: 60 },
+        CountingProblem::NotNow {
+            age_max_s: 3_600,
+            ahead_max_s: 60,
+            at: Moment::from_seconds(1_780_186_400),
+            now: Moment::from_seconds(1_780_272_000),
+        },
         CountingProblem::NotAYear,
         CountingProblem::IdOfADoor { prefix: "gateway:" },
     ];

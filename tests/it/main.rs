@@ -154,3 +154,5 @@ mod python_client;
 mod squid_helper;
 /// Squid in front of servers, running the example.
 mod squid_real;
+/// A log that is not read, a clock that is wrong, policies of unusual size.
+mod sturdy_watch;

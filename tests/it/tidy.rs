@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("domain", &["domain"], &["std", "strsim", "unicode_normalization", "unicode_properties"]),
     (
         "ledger",
-        &["domain", "ledger"],
+        &["domain", "ledger", "repeated"],
         &[
             "std",
             "async_trait",
@@ -34,7 +34,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("json", &["domain", "json"], &["std"]),
     ("report", &["policy", "report"], &["std", "annotate_snippets", "serde_json"]),
-    ("live", &["domain", "live", "policy"], &["std", "arc_swap", "blake3", "notify", "thiserror", "tokio", "tracing"]),
+    (
+        "live",
+        &["domain", "live", "policy", "repeated"],
+        &["std", "arc_swap", "blake3", "notify", "thiserror", "tokio", "tracing"],
+    ),
     (
         "wire",
         &["domain", "json", "policy", "wire"],
@@ -55,15 +59,16 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "http",
-        &["domain", "http", "json", "metrics", "service", "wire"],
+        &["domain", "http", "json", "metrics", "repeated", "service", "wire"],
         &["std", "axum", "http_body_util", "serde_json", "tokio", "tracing"],
     ),
     ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
     (
         "service",
-        &["domain", "ledger", "live", "metrics", "service", "wire"],
+        &["domain", "ledger", "live", "metrics", "repeated", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
+    ("repeated", &["repeated"], &["std", "tokio"]),
     ("policy", &["domain", "json", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
 

@@ -18,6 +18,7 @@
 mod book;
 mod directory;
 mod holders;
+mod newest;
 mod operate;
 mod plan;
 mod storage;
@@ -359,6 +360,12 @@ impl Ledger for EmbeddedLedger {
     /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.shared.usage(account)
+    }
+
+    async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
+        let transaction = self.shared.with_database(redb::Database::begin_read)?;
+        let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        newest::newest(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 }
 

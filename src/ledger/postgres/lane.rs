@@ -20,6 +20,10 @@ use super::session::{Fault, Session};
 use super::store::Doubt;
 use super::turn::{self, Ask, Order, Reply, TurnLimits};
 use crate::ledger::{Account, LedgerError};
+use crate::repeated::Repeated;
+
+/// A database that is away fails each turn.
+static FAILED: Repeated = Repeated::new();
 
 /// Bounds of lanes and turns.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +203,9 @@ impl Lanes {
             Ok(Err(fault)) => fault,
             Err(_) => last,
         };
-        tracing::warn!(%fault, ?doubt, "the ledger could not do a turn");
+        if let Some(others) = FAILED.happened() {
+            tracing::warn!(%fault, ?doubt, others, "the ledger could not do a turn");
+        }
         Err(GaveUp { fault, doubt })
     }
 

@@ -16,6 +16,10 @@ use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
 
 const CLOCK: &str = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::INT8";
+/// One look-up in the index for each account.
+const NEWEST: &str = "SELECT MAX(newest.changed_s) FROM neglist_account AS account CROSS JOIN LATERAL \
+    (SELECT changed_s FROM neglist_transfer AS transfer WHERE transfer.account = account.id \
+    ORDER BY changed_s DESC LIMIT 1) AS newest";
 const ACCOUNT: &str = "SELECT exporter, year FROM neglist_account WHERE id = $1::INT8";
 const ACCOUNT_OF: &str = "SELECT exporter, year FROM neglist_account \
     WHERE id = (SELECT account FROM neglist_transfer WHERE id = $1::TEXT)";
@@ -35,6 +39,13 @@ pub(super) async fn clock(pool: &Pool) -> Result<Moment, Fault> {
     let rows = query(pool, CLOCK, &[]).await?;
     let row = rows.first().ok_or_else(|| unreadable("the clock"))?;
     Ok(Moment::from_seconds(row.try_get(0)?))
+}
+
+/// Returns when a transfer was changed last, of those that are remembered, by the clocks of the servers.
+pub(super) async fn newest(pool: &Pool) -> Result<Option<Moment>, Fault> {
+    let rows = query(pool, NEWEST, &[]).await?;
+    let row = rows.first().ok_or_else(|| unreadable("the newest moment"))?;
+    Ok(row.try_get::<_, Option<i64>>(0)?.map(Moment::from_seconds))
 }
 
 /// Returns the account with a number.

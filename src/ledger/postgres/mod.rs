@@ -390,6 +390,10 @@ impl Ledger for PostgresLedger {
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         repeat(self.settings.time(), || look::usage(self.lanes.pool(), account)).await
     }
+
+    async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
+        repeat(self.settings.time(), || look::newest(self.lanes.pool())).await
+    }
 }
 
 /// Puts pseudonyms in order, each once, should the caller not have done so: counting a person twice

@@ -261,7 +261,8 @@ fn in_short(violation: &Violation) -> String {
         Problem::PersonsWithoutPersonalInformation => "persons, and no personal information is sent".to_owned(),
         Problem::OtherExportersFlow { registered } => format!("the flow belongs to `{registered}`"),
         Problem::GroundNotInherited { flow } => format!("the ground of the flow `{flow}` is for other data"),
-        Problem::OutOfCalendar => "outside the calendar".to_owned(),
+        // A case states its moment.
+        Problem::OutOfCalendar | Problem::Clock(_) => "outside the calendar".to_owned(),
         Problem::UnknownField { number } => format!("the contract has no field {number}"),
         Problem::WrongWireType { number } => format!("field {number} is of another type"),
         Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),

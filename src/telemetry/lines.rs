@@ -1,0 +1,196 @@
+//! Lines on their way to the log: a bounded queue, and one thread that writes.
+//!
+//! Who logs puts a line into the queue and goes on, whatever becomes of the reader. A line that finds the queue full is
+//! dropped and counted. When a line is written again, the log says once how many were dropped, behind the lines that
+//! were in the queue before them.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{Format, LogLimits};
+
+/// Pause before a pipe that takes nothing is tried again, where it does not wait by itself.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// Whether this thread writes the log: what it says itself always finds room.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lines that wait to be written.
+#[derive(Debug)]
+pub(super) struct Lines {
+    format: Format,
+    limits: LogLimits,
+    queue: Mutex<Queue>,
+    /// A line came.
+    came: Condvar,
+    /// All lines are written.
+    emptied: Condvar,
+    /// Lines that were dropped, or could not be written, since the start.
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    lines: VecDeque<Vec<u8>>,
+    is_writing: bool,
+    /// Lines that were dropped, and the log has not said so yet.
+    untold: u64,
+}
+
+impl Lines {
+    pub(super) fn new(format: Format, limits: LogLimits) -> Self {
+        Self {
+            format,
+            limits,
+            queue: Mutex::default(),
+            came: Condvar::new(),
+            emptied: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts the thread that writes. `say_dropped` logs how many lines were dropped.
+    pub(super) fn write_to(
+        lines: &Arc<Self>,
+        mut output: impl Write + Send + 'static,
+        say_dropped: fn(u64),
+    ) -> io::Result<()> {
+        let lines = Arc::clone(lines);
+        // It ends with the process: a write that waits cannot be ended otherwise.
+        let writing = move || {
+            WRITES.set(true);
+            loop {
+                let line = lines.next();
+                let written = write_patiently(&mut output, &line);
+                let untold = lines.written(&written);
+                if 0 < untold {
+                    say_dropped(untold);
+                }
+            }
+        };
+        thread::Builder::new().name("log".to_owned()).spawn(writing).map(drop)
+    }
+
+    /// Returns how many lines were lost since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all lines are written, or the time is up.
+    pub(super) fn flush(&self, time_max: Duration) {
+        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.lines.is_empty();
+        // Whether the time was up or not, there is nothing else to do.
+        let _ = self.emptied.wait_timeout_while(self.queue(), time_max, is_busy);
+    }
+
+    /// Takes a line, or counts it as dropped. Never waits for the reader of the log.
+    fn push(&self, line: &[u8]) {
+        let mut queue = self.queue();
+        if self.limits.queue_lines_max <= queue.lines.len() && !WRITES.get() {
+            queue.untold = queue.untold.saturating_add(1);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        queue.lines.push_back(self.cut(line));
+        drop(queue);
+        self.came.notify_one();
+    }
+
+    /// Returns a line within the limit.
+    fn cut(&self, line: &[u8]) -> Vec<u8> {
+        let bytes_max = self.limits.line_bytes_max;
+        if line.len() <= bytes_max {
+            return line.to_vec();
+        }
+        match self.format {
+            Format::Text => {
+                let begin = String::from_utf8_lossy(line.get(..bytes_max).unwrap_or_default());
+                format!("{} … (cut: {} bytes)\n", begin.trim_end(), line.len()).into_bytes()
+            }
+            // The beginning of an object is none: it becomes a text, which may take twice as many bytes.
+            Format::Json => {
+                let begin = String::from_utf8_lossy(line.get(..bytes_max / 2).unwrap_or_default());
+                let what = "a log line was too long: this is its beginning";
+                let cut = serde_json::json!({"level": "WARN", "message": what, "bytes": line.len(), "begin": begin});
+                format!("{cut}\n").into_bytes()
+            }
+        }
+    }
+
+    /// Waits for a line.
+    fn next(&self) -> Vec<u8> {
+        let queue = self.came.wait_while(self.queue(), |queue| queue.lines.is_empty());
+        let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+        queue.is_writing = true;
+        queue.lines.pop_front().unwrap_or_default()
+    }
+
+    /// Notes what became of a line; returns how many dropped ones the log has to speak of.
+    fn written(&self, written: &io::Result<()>) -> u64 {
+        let mut queue = self.queue();
+        queue.is_writing = false;
+        if queue.lines.is_empty() && (queue.untold == 0 || written.is_err()) {
+            self.emptied.notify_all();
+        }
+        if written.is_err() {
+            // Nobody reads any more: to say so would be lost as well.
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return 0;
+        }
+        std::mem::take(&mut queue.untold)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes everything, however long that takes.
+fn write_patiently(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY_PAUSE),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What a subscriber writes its lines to. One write is one line.
+#[derive(Debug, Clone)]
+pub(super) struct Writer(pub(super) Arc<Lines>);
+
+impl Write for Writer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Writer {
+    type Writer = Writer;
+
+    fn make_writer(&'w self) -> Writer {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+//! Log lines, on stderr: stdout belongs to what a command answers.
+//!
+//! A reader of the log that stalls must stop nothing. So a line goes into a bounded queue ([`lines`]), and one thread
+//! writes; what the process says besides the log is written within a limit of time ([`say`]).
+
+mod lines;
+mod say;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+use self::lines::{Lines, Writer};
+pub use self::say::{Stream, say};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a log may take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Most lines that wait to be written; one more is dropped and counted.
+    pub queue_lines_max: usize,
+    /// Most bytes of a line; a longer one is cut.
+    pub line_bytes_max: usize,
+    /// How long the end of the process waits for lines that are not written yet.
+    pub flush_max: Duration,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Log lines are written already.
+    #[error(transparent)]
+    Started(#[from] TryInitError),
+    /// The system gives no thread.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The log of the process. Dropping it waits, for a limited time, until everything is written.
+#[derive(Debug)]
+pub struct Log {
+    lines: Arc<Lines>,
+    flush_max: Duration,
+}
+
+impl Log {
+    /// Waits until every line is written, or the time is up.
+    pub fn flush(&self) {
+        self.lines.flush(self.flush_max);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// The lines of this process, for whoever shows how many were dropped.
+static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// Returns how many log lines of this process were dropped.
+pub fn lines_dropped() -> u64 {
+    LINES.get().map_or(0, |lines| lines.dropped())
+}
+
+/// Starts to write log lines of this level and graver ones; messages of panics are log lines from then on.
+///
+/// Libraries write from `warn` on only: at `debug` a connection fills pages.
+///
+/// # Errors
+/// Where log lines are being written already, or there is no thread.
+pub fn start(format: Format, level: Level, limits: LogLimits) -> Result<Log, LogError> {
+    let libraries = level.min(Level::WARN);
+    let filter = EnvFilter::new(format!("{libraries},neglist={level}"));
+    let lines = Arc::new(Lines::new(format, limits));
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Writer(Arc::clone(&lines))).with_target(false);
+    match format {
+        Format::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).try_init()?,
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
+    }
+    // A handle of its own: who holds the lock of the standard one while a pipe is full would hold up all others.
+    let output: Box<dyn Write + Send> = match io::stderr().as_fd().try_clone_to_owned() {
+        Ok(handle) => Box::new(File::from(handle)),
+        Err(_) => Box::new(io::stderr()),
+    };
+    Lines::write_to(&lines, output, say_dropped)?;
+    // Another log of this process would not have come so far.
+    let _ = LINES.set(Arc::clone(&lines));
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(Log { lines, flush_max: limits.flush_max })
+}
+
+fn say_dropped(lines: u64) {
+    tracing::warn!(lines, "log lines were dropped while the log was not read");
+}
+
+/// Writes a panic to the log: the standard hook waits for stderr.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or_default();
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let what = panic.payload_as_str().unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(thread, location, %backtrace, "panicked: {what}");
+    } else {
+        tracing::error!(thread, location, "panicked: {what}");
+    }
+}

@@ -11,6 +11,7 @@
 pub mod embedded;
 mod parts;
 pub mod postgres;
+pub mod recent;
 pub mod rows;
 
 use std::borrow::Cow;

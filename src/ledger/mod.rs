@@ -12,6 +12,7 @@ pub mod embedded;
 mod parts;
 pub mod postgres;
 pub mod rows;
+pub mod witness;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
-use crate::ledger::embedded::{EmbeddedLedger, Settings};
+use crate::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
@@ -60,7 +60,7 @@ pub async fn open(
     match &config.ledger {
         LedgerPlace::None => Ok(None),
         LedgerPlace::File(path) => {
-            let (path, settings) = (path.clone(), embedded_settings(config));
+            let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
             let ticking = Arc::clone(&ledger);
@@ -88,6 +88,15 @@ pub async fn open(
     }
 }
 
+/// Returns what to do where there is no file: only the default one is made without being asked for, and only on a first start.
+fn missing(config: &Config) -> MissingFile {
+    match (config.ledger_create, config.ledger.is_default()) {
+        (true, _) => MissingFile::Create,
+        (false, true) => MissingFile::CreateFirst,
+        (false, false) => MissingFile::Refuse,
+    }
+}
+
 /// Returns how a ledger in a database is used.
 pub fn postgres_settings(config: &Config) -> postgres::Settings {
     postgres::Settings {
@@ -107,6 +116,7 @@ pub fn embedded_settings(config: &Config) -> Settings {
         time_max_ms: config.ledger_request_max_ms,
         retention_days: config.ledger_retention_days,
         cache_bytes: config.ledger_cache_bytes,
+        witness: config.ledger_witness_path(),
         ..Settings::default()
     }
 }

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::parse::{
     address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
-    path, public_url, unmatched,
+    path, public_url, unmatched, witness, yes_or_no,
 };
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig, WitnessPlace};
 use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
@@ -110,6 +110,14 @@ keys! {
     /// share them `postgres://user:password@host:5432/database`, with `@ : / ? # %` in the password percent-encoded; or
     /// `none` to keep none, and then callers state the totals. Anything else is refused, `host=… password=…` too.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
+    /// Whether a ledger is made where there is none, yes or no. Needed once, for the first start with a ledger that is not
+    /// the default `./neglist.ledger`; one that is there is opened, and one that was there and is gone is refused, with
+    /// yes as well.
+    ledger_create: bool = "no", yes_or_no;
+    /// Where the witness is: a small file that tells which ledger it is and how far it came, so that an older copy of the
+    /// ledger, or none, is noticed. `beside`: as `PATH.witness` beside a ledger in a file, as `./neglist.witness` for one in a
+    /// database; or a path, as `/var/lib/neglist/witness`. On another disk it notices more.
+    ledger_witness: WitnessPlace = "beside", witness;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.

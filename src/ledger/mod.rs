@@ -13,6 +13,7 @@ mod parts;
 pub mod postgres;
 pub mod recent;
 pub mod rows;
+pub mod witness;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -29,7 +29,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -47,6 +47,7 @@ use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
+use super::witness;
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
@@ -70,6 +71,8 @@ pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
 pub struct Settings {
     /// What to do where there is no file.
     pub missing: MissingFile,
+    /// Where the witness is; `None`: beside the file.
+    pub witness: Option<PathBuf>,
     /// When the whole file is checked on opening.
     pub check_on_open: CheckOnOpen,
     /// Requests that may wait for the writer. One more is refused at once.
@@ -99,6 +102,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             missing: MissingFile::Create,
+            witness: None,
             check_on_open: CheckOnOpen::Always,
             queue_requests_max: 4_096,
             time_max_ms: 5_000,
@@ -115,8 +119,11 @@ impl Default for Settings {
 /// What to do where there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingFile {
-    /// A new ledger is made; its totals begin at zero.
+    /// A new ledger is made; its totals begin at zero. Refused where a witness tells of one that is gone.
     Create,
+    /// The same, and refused as well where another file beside it bears its name, such as `ledger.old`: it may have
+    /// been moved away.
+    CreateFirst,
     /// Refuse to open.
     Refuse,
 }
@@ -154,7 +161,9 @@ impl EmbeddedLedger {
     /// Where the file is open elsewhere, is no ledger, is of another format, is damaged, or cannot
     /// be read or written.
     pub fn open(path: impl AsRef<Path>, settings: Settings) -> Result<Self, LedgerError> {
-        let storage = LedgerFile { path: path.as_ref().to_owned(), missing: settings.missing };
+        let path = path.as_ref().to_owned();
+        let witness = settings.witness.clone().unwrap_or_else(|| witness::beside(&path));
+        let storage = LedgerFile { path, missing: settings.missing, witness };
         Self::open_in(Box::new(storage), settings)
     }
 

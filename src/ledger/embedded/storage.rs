@@ -24,11 +24,15 @@ use redb::{
 use super::directory::Directory;
 use super::tables::{self, CounterOfFile, FORMAT, FORMAT_KEY, META, Stop, Tables};
 use super::{CheckOnOpen, MissingFile, Settings};
+use crate::ledger::witness::{self, Witness};
 
 /// Begins what is said of a file that another process has open.
 pub const HELD_ELSEWHERE: &str = "another process has it open";
 /// Bytes that are read and written at a time when a file is written once more.
 const REWRITE_BYTES: usize = 1 << 20;
+
+/// What is said of a link that leads nowhere.
+const LEADS_NOWHERE: &str = "it is a link that leads nowhere: mount what it leads to, or correct it";
 
 /// Where a ledger is kept. A file, except in tests that want storage to fail.
 pub trait Storage: fmt::Debug + Send + Sync {
@@ -48,15 +52,70 @@ pub trait Storage: fmt::Debug + Send + Sync {
 pub(super) struct LedgerFile {
     pub(super) path: PathBuf,
     pub(super) missing: MissingFile,
+    pub(super) witness: PathBuf,
+}
+
+impl LedgerFile {
+    /// Says what to do where there is no ledger.
+    fn missing(&self, error: &io::Error) -> io::Error {
+        let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
+            Ok((Some(seen), name)) => witness::gone(seen, &name),
+            _ if fs::symlink_metadata(&self.path).is_ok() => LEADS_NOWHERE.to_owned(),
+            _ => format!("{error}: correct the path, or make a new ledger there, once, with `--ledger-create`"),
+        };
+        io::Error::new(error.kind(), text)
+    }
+
+    /// Makes a new ledger, unless something tells of an earlier one.
+    fn begin(&self) -> io::Result<()> {
+        // A link that leads nowhere: what it should lead to may be a disk that is not there yet.
+        if fs::symlink_metadata(&self.path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, LEADS_NOWHERE));
+        }
+        let witness = Witness::open(&self.witness)?;
+        if let Some(seen) = witness.seen() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, witness::gone(seen, &witness.name())));
+        }
+        if self.missing == MissingFile::CreateFirst
+            && let Some(trace) = trace(&self.path)?
+        {
+            let text = format!(
+                "there is no ledger, but `{}` beside it may be an earlier one: restore it, or make a new one with                  `--ledger-create`",
+                trace.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        create(&self.path)
+    }
+}
+
+/// Returns a file beside a ledger whose name begins as that of the ledger does.
+fn trace(ledger: &Path) -> io::Result<Option<PathBuf>> {
+    let name = ledger.file_name().unwrap_or_default().as_encoded_bytes();
+    let unfinished = [name, b".new-"].concat();
+    for entry in fs::read_dir(directory_of(ledger))? {
+        let entry = entry?;
+        let other = entry.file_name();
+        let other = other.as_encoded_bytes();
+        if other.starts_with(name) && !other.starts_with(&unfinished) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Storage for LedgerFile {
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
         let file = match OpenOptions::new().read(true).write(true).open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing == MissingFile::Create => {
-                create(&self.path)?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing != MissingFile::Refuse => {
+                self.begin()?;
                 OpenOptions::new().read(true).write(true).open(&self.path)?
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.missing(&error)),
             opened => opened?,
         };
         if file.metadata()?.len() == 0 {
@@ -74,7 +133,7 @@ impl Storage for LedgerFile {
 /// Makes a new ledger in a file that does not exist. Where another process does so at the same
 /// time, the first one's stays.
 fn create(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".new-{}", std::process::id()));
     let unfinished = directory.join(name);
@@ -96,7 +155,8 @@ fn create(path: &Path) -> io::Result<()> {
     fs::remove_file(&unfinished)?;
     made?;
     File::open(directory)?.sync_all()?;
-    tracing::warn!(path = %path.display(), "there was no ledger: a new one was made, and its totals begin at zero");
+    let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    tracing::warn!(path = %whole.display(), "there was no ledger: a new one was made, and its totals begin at zero");
     Ok(())
 }
 

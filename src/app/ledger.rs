@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ledger_database::Database;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
@@ -30,8 +31,8 @@ pub enum LedgerHealth {
     None,
     /// One in a file knows by itself.
     File(Arc<EmbeddedLedger>),
-    /// Of one in a database it is known since the last look.
-    Database(Arc<AtomicBool>),
+    /// Of one in a database it is known since the last look; one that was found to be less than it was, at once.
+    Database(Arc<PostgresLedger>, Arc<AtomicBool>),
 }
 
 impl LedgerHealth {
@@ -40,7 +41,7 @@ impl LedgerHealth {
         let is_open = match self {
             LedgerHealth::None => return Counting::None,
             LedgerHealth::File(ledger) => ledger.check().is_ok(),
-            LedgerHealth::Database(answered) => answered.load(Ordering::Relaxed),
+            LedgerHealth::Database(ledger, answered) => answered.load(Ordering::Relaxed) && !ledger.is_closed(),
         };
         if is_open { Counting::Open } else { Counting::Closed }
     }
@@ -72,18 +73,14 @@ pub async fn open(
             Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
         }
         LedgerPlace::Postgres(url) => {
-            let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
-            ledger.compare_clocks(clock.as_ref()).await?;
-            let (ticking, compared) = (Arc::clone(&ledger), Arc::clone(clock));
+            let database = Database::open(&url.0, config, clock).await?;
+            let ledger = Arc::clone(&database.ledger);
             let tick = move |now| {
-                let (ledger, clock) = (Arc::clone(&ticking), Arc::clone(&compared));
-                async move {
-                    ledger.compare_clocks(clock.as_ref()).await?;
-                    ledger.tick(now).await
-                }
+                let database = database.clone();
+                async move { database.tick(now).await }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
-            Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger }))
         }
     }
 }
@@ -105,6 +102,7 @@ pub fn postgres_settings(config: &Config) -> postgres::Settings {
         queue_requests_max: config.ledger_queue_requests_max,
         retention_days: config.ledger_retention_days,
         clocks_apart_max_s: config.ledger_clocks_apart_max_seconds,
+        accounts_remembered_max: config.ledger_accounts_remembered_max,
         ..postgres::Settings::default()
     }
 }
@@ -161,5 +159,6 @@ mod tests {
         assert_eq!(configured.time_max_ms, own.time_max_ms);
         assert_eq!(configured.queue_requests_max, own.queue_requests_max);
         assert_eq!(configured.retention_days, own.retention_days);
+        assert_eq!(configured.accounts_remembered_max, own.accounts_remembered_max);
     }
 }

@@ -14,6 +14,7 @@ mod http;
 pub mod in_flight;
 mod inline;
 pub mod ledger;
+mod ledger_database;
 mod ledger_meter;
 pub mod listen;
 mod paced;

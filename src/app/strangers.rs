@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::service::caller::Caller;
+
 /// Time between two lines about the same kind of stranger.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -19,6 +21,16 @@ pub(super) enum Peer {
     Tcp(SocketAddr),
     /// A unix socket, which has no address.
     Unix,
+}
+
+impl Peer {
+    /// Returns who asks over the connection.
+    pub(super) fn caller(self) -> Caller {
+        match self {
+            Peer::Tcp(address) => Caller::at(address.ip()),
+            Peer::Unix => Caller::Here,
+        }
+    }
 }
 
 impl std::fmt::Display for Peer {

@@ -88,8 +88,8 @@ impl Place {
 
     async fn connect(&self, url: &str, access: Access) -> Result<PostgresLedger, Stop> {
         let (tables, help) = match access {
-            Access::Look => (Tables::Leave, "a server makes them when it starts"),
-            Access::Change => (Tables::Leave, "a server makes them when it starts, `--create` makes them here"),
+            Access::Look => (Tables::Leave, NAME_IT),
+            Access::Change => (Tables::Leave, NAME_IT_OR_CREATE),
             Access::Create => (Tables::Make, ""),
         };
         let settings = postgres::Settings { tables, ..postgres_settings(&self.config) };
@@ -97,6 +97,12 @@ impl Place {
         connected.map_err(|error| with_help(&error, NO_TABLES, help))
     }
 }
+
+/// What to do about a database without tables.
+const NAME_IT: &str =
+    "name the database that is meant; a server makes the tables where it is started once with `--ledger-create`";
+const NAME_IT_OR_CREATE: &str = "name the database that is meant; `ledger import --create` makes the tables, and so does a \
+    server that is started once with `--ledger-create`";
 
 /// Says whether a variable concerns the ledger. Where a server listens is no business of these commands.
 fn concerns_ledger(name: &OsString) -> bool {

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::parse::{
     address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
-    path, public_url, unmatched, witness, yes_or_no,
+    path, public_url, unmatched, unregistered, witness, yes_or_no,
 };
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig, WitnessPlace};
+use super::{
+    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig, Unregistered, WitnessPlace,
+};
 use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
@@ -115,8 +117,8 @@ keys! {
     /// yes as well.
     ledger_create: bool = "no", yes_or_no;
     /// Where the witness is: a small file that tells which ledger it is and how far it came, so that an older copy of the
-    /// ledger, or none, is noticed. `beside`: as `PATH.witness` beside a ledger in a file, as `./neglist.witness` for one in a
-    /// database; or a path, as `/var/lib/neglist/witness`. On another disk it notices more.
+    /// ledger, or none, is noticed. `beside`: as `PATH.witness` beside a ledger in a file, and none for one in a database; or a
+    /// path, as `/var/lib/neglist/witness`. On another disk it notices more.
     ledger_witness: WitnessPlace = "beside", witness;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
@@ -133,10 +135,21 @@ keys! {
     /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
     /// reserved: reservations would run out at the wrong time.
     ledger_clocks_apart_max_seconds: u32 = "30", number(1, 4_000_000_000);
+    /// Accounts (an exporter in a year) of the ledger's database whose revision a server remembers, to notice one that went
+    /// back in time. For all others there is the position of the whole ledger, which is looked at every tick.
+    ledger_accounts_remembered_max: usize = "16384", number(2, 10_000_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.
     ledger_subjects_max: usize = "10000", number(1, 1_000_000);
+    /// What becomes of reservations of exporters that no policy registers: `allow` decides and counts them by the facts that
+    /// callers state, under whatever name these give; `refuse` refuses them. Questions (`Decide`) are answered all the same.
+    unregistered_exporters: Unregistered = "allow", unregistered;
+    /// Most exporters that are not registered and new to the ledger, of one caller within an hour; 0 for none. One that
+    /// was counted in the year already is not new. More are refused with `RESOURCE_EXHAUSTED`.
+    unregistered_exporters_new_per_hour_max: u32 = "1000", number(0, 1_000_000);
+    /// The same of all callers together.
+    unregistered_exporters_new_in_all_per_hour_max: u32 = "10000", number(0, 1_000_000);
     /// How long a reservation stands where the caller does not say, in seconds.
     ledger_time_to_live_default_seconds: u32 = "600", number(1, 31_622_400);
     /// How long a reservation stands at most, in seconds.

@@ -41,6 +41,15 @@ pub enum ConnectionSpread {
     ReusePort,
 }
 
+/// What becomes of reservations of exporters that are not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unregistered {
+    /// They are decided and counted.
+    Allow,
+    /// They are refused.
+    Refuse,
+}
+
 /// Which headers say what a gateway asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedHeaders {
@@ -78,20 +87,20 @@ impl LedgerPlace {
 /// Where the witness of the ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WitnessPlace {
-    /// Beside a ledger in a file.
+    /// Beside a ledger in a file; none for one in a database.
     Beside,
     /// In this file.
     At(PathBuf),
 }
 
 impl Config {
-    /// Returns where the witness of the ledger is; `None` where there is no ledger.
+    /// Returns where the witness of the ledger is; `None` where there is no ledger, and for one in a database where no place
+    /// is named: servers of a database come and go, and have no place that is sure to be theirs.
     pub fn ledger_witness_path(&self) -> Option<PathBuf> {
         match (&self.ledger, &self.ledger_witness) {
-            (LedgerPlace::None, _) => None,
+            (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), WitnessPlace::Beside) => None,
             (LedgerPlace::File(_) | LedgerPlace::Postgres(_), WitnessPlace::At(path)) => Some(path.clone()),
             (LedgerPlace::File(ledger), WitnessPlace::Beside) => Some(witness::beside(ledger)),
-            (LedgerPlace::Postgres(_), WitnessPlace::Beside) => Some(PathBuf::from("./neglist.witness")),
         }
     }
 }

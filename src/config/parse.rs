@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, WitnessPlace, ledger_place};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace, ledger_place};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -135,6 +135,11 @@ pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
 /// How connections come to threads.
 pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
     word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
+}
+
+/// What becomes of exporters that are not registered.
+pub(super) fn unregistered(texts: &[String]) -> Result<Unregistered, String> {
+    word(one(texts)?, &[("allow", Unregistered::Allow), ("refuse", Unregistered::Refuse)])
 }
 
 /// The level of log lines.

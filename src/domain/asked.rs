@@ -271,6 +271,8 @@ pub enum CountingProblem {
         /// How far ahead it may be, in seconds.
         ahead_max_s: u32,
     },
+    /// An exporter that is not registered, where only those that are get counted.
+    ExporterNotRegistered,
     /// A number that is no calendar year.
     NotAYear,
     /// An id of a transfer that only the door for gateways gives.

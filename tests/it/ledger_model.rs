@@ -499,6 +499,7 @@ fn the_shared_ledger_does_what_a_plain_map_does() {
             time_max_ms: 30_000,
             retention_days: retention_days(),
             expiries_per_batch_max: 1_000,
+            tables: postgres::Tables::Make,
             ..postgres::Settings::default()
         };
         [

@@ -150,6 +150,11 @@ mod round_trip;
 /// The example client in Python.
 mod python_client;
 
+/// A database that is empty, or less than it was.
+mod sturdy_ledger_postgres;
+/// Exporters that nobody registered.
+mod sturdy_strangers;
+
 /// `neglist squid-helper` through pipes.
 mod squid_helper;
 /// Squid in front of servers, running the example.

@@ -1,9 +1,10 @@
-//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again.
+//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again, remove.
 //!
 //! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
 //! at any time. No pseudonym leaves either of them here.
 
 mod cell;
+mod forget;
 mod known;
 mod sheet;
 mod write;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::forget::Forget;
 use self::known::Known;
 use super::console::{Console, Exit, Format};
 use super::place::{Access, Opened, Place};
@@ -24,7 +26,7 @@ use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
-/// Show, export, import and verify the year's totals.
+/// Show, export, import, verify and forget the year's totals.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
@@ -43,6 +45,7 @@ enum Command {
     Export(Export),
     Import(Import),
     Verify(Verify),
+    Forget(Forget),
 }
 
 /// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
@@ -144,6 +147,7 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Import(import) => import.run(&place()?, console).await,
+        Command::Forget(forget) => forget.run(&place()?, console).await,
         Command::Verify(Verify {}) => {
             let ledger = place()?.open(Access::Look).await?;
             let findings = ledger.verify().await?;

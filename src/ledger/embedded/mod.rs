@@ -46,7 +46,7 @@ use self::storage::LedgerFile;
 use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::Shared;
 use self::writer::{OpenFile, Reply, Request, Work, Writer};
-use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
+use super::rows::{CounterRow, Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness;
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
@@ -258,6 +258,24 @@ impl EmbeddedLedger {
         self.operate(Work::DropYears(year)).await
     }
 
+    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that stand. All other
+    /// requests wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read or written.
+    pub async fn forget(&self, forget: Forget) -> Result<Forgotten, OperateError> {
+        match self.ask(Work::Forget(forget)).await? {
+            Reply::Forgotten(forgotten) => Ok(forgotten),
+            Reply::Reserved(_)
+            | Reply::Recalled(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Refused(_) => Err(no_answer().into()),
+        }
+    }
+
     /// Returns everything as it is now.
     ///
     /// # Errors
@@ -285,7 +303,7 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
         }
     }
 
@@ -327,9 +345,12 @@ impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
-                Err(no_answer())
-            }
+            Reply::Recalled(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Forgotten(_)
+            | Reply::Refused(_) => Err(no_answer()),
         }
     }
 
@@ -337,9 +358,12 @@ impl Ledger for EmbeddedLedger {
     async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
         match self.ask_in_time(Work::Recall(recall)).await? {
             Reply::Recalled(found) => Ok(found),
-            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
-                Err(no_answer())
-            }
+            Reply::Reserved(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Forgotten(_)
+            | Reply::Refused(_) => Err(no_answer()),
         }
     }
 

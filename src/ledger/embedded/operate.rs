@@ -9,12 +9,12 @@ use std::ops::Bound;
 use redb::{Range, ReadableTable};
 
 use super::book::Book;
-use super::tables::{Stop, Transfer, TransferValue, unreadable};
+use super::tables::{Stop, Transfer, TransferValue, counter_of, unreadable};
 use super::writer::Reply;
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;
-use crate::ledger::rows::{CounterRow, State, TransferRow, Wanted};
-use crate::ledger::{Change, Counter, LedgerError};
+use crate::ledger::rows::{CounterRow, Forget, Forgotten, State, TransferRow, Wanted};
+use crate::ledger::{Account, Change, Counter, LedgerError};
 
 /// Totals to bring in, under one id.
 #[derive(Debug)]
@@ -140,16 +140,66 @@ impl Book<'_, '_> {
         }
         let old = self.directory.entries().filter(|(_, entry)| entry.account.year < before);
         let old: BTreeSet<u32> = old.map(|(number, _)| number).collect();
-        self.tables.imports.retain(|(_, number), _| !old.contains(&number))?;
-        for number in &old {
+        self.remove_counters(&old)?;
+        self.tables.counters.retain(|(_, year, _, _), _| before <= Year(year))?;
+        self.wrote = true;
+        Ok(Reply::Dropped(old.len() as u64))
+    }
+
+    /// Removes accounts, as many of them as may go. In one step, while all others wait.
+    pub(super) fn forget_accounts(&mut self, forget: &Forget) -> Result<Reply, Stop> {
+        // What others of this batch added is in the totals, too.
+        self.directory.store(&mut self.tables.counters)?;
+        let mut asked: BTreeSet<&Account> = forget.accounts.iter().collect();
+        let (mut standing, mut counted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut transfers, mut numbers) = (Vec::new(), Vec::new());
+        for row in self.tables.transfers.iter()? {
+            let (id, value) = row?;
+            let Transfer { account, state, at, .. } =
+                Transfer::from_value(value.value()).ok_or_else(|| unreadable("a transfer"))?;
+            if asked.contains(&account) {
+                if state == State::Reserved {
+                    standing.insert(account.clone());
+                }
+                transfers.push((account, id.value().to_owned(), at));
+            }
+        }
+        for row in self.tables.counters.iter()? {
+            let (key, value) = row?;
+            let ((account, _), (number, parts)) =
+                (counter_of(key.value()).ok_or_else(|| unreadable("a counter"))?, value.value());
+            if asked.contains(&account) {
+                if Parts::from_value(parts).usage().total() != 0 && forget.keeps_totals_of(account.year) {
+                    counted.insert(account.clone());
+                }
+                numbers.push((account, number));
+            }
+        }
+        counted.retain(|account| !standing.contains(account));
+        asked.retain(|account| !standing.contains(*account) && !counted.contains(*account));
+        for (_, id, at) in transfers.iter().filter(|(account, ..)| asked.contains(account)) {
+            self.tables.transfers.remove(id.as_str())?;
+            self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
+        }
+        let numbers = numbers.into_iter().filter(|(account, _)| asked.contains(account)).map(|(_, number)| number);
+        self.remove_counters(&numbers.collect())?;
+        self.tables.counters.retain(|key, _| counter_of(key).is_none_or(|(account, _)| !asked.contains(&account)))?;
+        self.wrote = true;
+        let gone = asked.into_iter().cloned().collect();
+        let (standing, counted) = (standing.into_iter().collect(), counted.into_iter().collect());
+        Ok(Reply::Forgotten(Forgotten { gone, standing, counted }))
+    }
+
+    /// Removes what names counters: persons and imports; and the counters in memory.
+    fn remove_counters(&mut self, numbers: &BTreeSet<u32>) -> Result<(), Stop> {
+        self.tables.imports.retain(|(_, number), _| !numbers.contains(&number))?;
+        for number in numbers {
             let end = number.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded((next, [].as_slice())));
             let range = (Bound::Included((*number, [].as_slice())), end);
             self.tables.people.retain_in::<(u32, &[u8]), _>(range, |_, _| false)?;
             self.directory.remove(*number);
         }
-        self.tables.counters.retain(|(_, year, _, _), _| before <= Year(year))?;
-        self.wrote = true;
-        Ok(Reply::Dropped(old.len() as u64))
+        Ok(())
     }
 
     fn imported(&self, id: &str) -> Result<BTreeMap<u32, u64>, Stop> {

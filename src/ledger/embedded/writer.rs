@@ -20,6 +20,7 @@ use super::tables::Stop;
 use super::totals::{Shared, closed};
 use super::{SECONDS_PER_DAY, Settings};
 use crate::domain::units::{Moment, Year};
+use crate::ledger::rows::{Forget, Forgotten};
 use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
 
 /// What waits for the writer, and who waits for the answer.
@@ -38,6 +39,7 @@ pub(super) enum Work {
     Import(Import),
     Withdraw(String),
     DropYears(Year),
+    Forget(Forget),
     Reopen,
 }
 
@@ -52,6 +54,8 @@ pub(super) enum Reply {
     Count(u64),
     /// How many counters are gone.
     Dropped(u64),
+    /// What became of accounts that were to be removed.
+    Forgotten(Forgotten),
     /// An operator's request that cannot be done, and why.
     Refused(String),
 }
@@ -105,7 +109,7 @@ impl Writer {
         let done = done.unwrap_or_else(|_| Err(Stop::Broken("the writer panicked".to_owned())));
         match done {
             Ok(results) => {
-                if results.iter().any(|result| matches!(result, Ok(Reply::Dropped(_)))) {
+                if results.iter().any(|result| matches!(result, Ok(Reply::Dropped(_) | Reply::Forgotten(_)))) {
                     self.shared.show(&file.directory, Arc::clone(&file.database));
                 } else {
                     self.shared.publish(&file.directory);
@@ -223,6 +227,7 @@ impl Book<'_, '_> {
             Work::Import(import) => self.import(&import),
             Work::Withdraw(id) => self.withdraw(&id),
             Work::DropYears(before) => self.drop_years(before),
+            Work::Forget(forget) => self.forget_accounts(&forget),
             Work::Reopen => Ok(Reply::Done),
         }
     }
@@ -238,6 +243,6 @@ fn moment(work: &Work) -> Option<Moment> {
         Work::Reserve(reservation, _) => Some(reservation.now),
         Work::Recall(recall) => Some(recall.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
-        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Reopen => None,
+        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Forget(_) | Work::Reopen => None,
     }
 }

@@ -15,6 +15,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Tables;
 use super::session::Fault;
+use crate::ledger::witness::Identity;
 
 /// The migrations, in order.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql"), include_str!("migrations/0002_identity.sql")];
@@ -101,9 +102,9 @@ pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fa
         client.batch_execute(migration).await.map_err(or_again)?;
     }
     // Random, so that no two ledgers share it. Digits of ours, and so nothing to be quoted.
-    let identity = fastrand::u128(..);
+    let identity = Identity::draw();
     let identify = format!(
-        "INSERT INTO neglist_ledger (id, identity, removed, removals) VALUES (1, '{identity:032x}', 0, 0) \
+        "INSERT INTO neglist_ledger (id, identity, removed, removals) VALUES (1, '{identity}', 0, 0) \
         ON CONFLICT (id) DO NOTHING"
     );
     client.batch_execute(&identify).await?;

@@ -60,13 +60,13 @@ use tokio::time::Instant;
 
 pub use self::audit::Export;
 pub use self::migrate::NO_TABLES;
-pub use self::seen::Mark;
 
 use self::lane::{LaneLimits, Lanes, back_off};
 use self::seen::Seen;
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::witness::Mark;
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};

@@ -25,6 +25,7 @@ use deadpool_postgres::ClientWrapper;
 use super::load::unreadable;
 use super::session::Fault;
 use crate::ledger::recent::Recent;
+use crate::ledger::witness::{Compared, Identity, Mark, compare};
 use crate::ledger::{Account, LedgerError};
 
 /// One statement, so that all of it is of one moment.
@@ -32,15 +33,6 @@ const MARK: &str = "SELECT ledger.identity, ledger.removals, \
     (ledger.removed + COALESCE((SELECT SUM(revision) FROM neglist_account), 0))::INT8 \
     FROM neglist_ledger AS ledger WHERE ledger.id = 1";
 const REMOVALS: &str = "SELECT removals FROM neglist_ledger WHERE id = 1";
-
-/// Which ledger, and how far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Random, made with the tables.
-    pub identity: u128,
-    /// Rises with each change that is committed.
-    pub position: u64,
-}
 
 /// What was seen of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +64,7 @@ impl Look {
         let statement = client.prepare_cached(MARK).await?;
         let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
         let (identity, removals, position): (&str, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let mark = u128::from_str_radix(identity, 16).ok().zip(u64::try_from(position).ok());
+        let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
         Ok(mark.map(|(identity, position)| Self { mark: Mark { identity, position }, removals }))
     }
 }
@@ -128,10 +120,13 @@ impl Seen {
     /// before the look.
     pub(super) fn looked(&self, before: Option<Mark>, look: Look) -> Result<(), Fault> {
         let Look { mark: found, removals } = look;
-        if let Some(why) = before.and_then(|before| less(before, found)) {
+        let mut inner = self.lock();
+        // Which ledger it is never changes, whoever looks first.
+        let other = inner.mark.filter(|mark| mark.identity != found.identity);
+        if let Some(why) = less(other.or(before), found) {
+            drop(inner);
             return Err(self.close(why));
         }
-        let mut inner = self.lock();
         // A look that took longer than another one says nothing new.
         if inner.mark.is_none_or(|mark| mark.position < found.position) {
             inner.mark = Some(found);
@@ -215,20 +210,21 @@ impl Seen {
 
 /// What an operator does about a ledger that is less than it was.
 const WHAT_TO_DO: &str = "nothing is read from it or counted in it any more. Put the newer database back and start the \
-    server anew; or, to accept the loss, do as `docs/reliability.md` says under \"Ledger in PostgreSQL\"";
+    server anew; to accept the loss, bring in what is missing (`neglist ledger import`), remove the witness where there is \
+    one, and start the server anew";
 
 /// Says how what was found is less than what was seen.
-fn less(before: Mark, found: Mark) -> Option<String> {
-    if before.identity != found.identity {
-        return Some(format!(
-            "the database holds another ledger, {:032x}, than the one that was seen before, {:032x}; {WHAT_TO_DO}",
-            found.identity, before.identity
-        ));
+fn less(before: Option<Mark>, found: Mark) -> Option<String> {
+    match compare(found, before) {
+        Compared::Same | Compared::Missing => None,
+        Compared::Other { seen } => Some(format!(
+            "the database holds ledger {}, and this server saw another, {}; {WHAT_TO_DO}",
+            found.identity, seen.identity
+        )),
+        Compared::Older { seen } => Some(format!(
+            "the ledger went back in time: this server saw it at position {} and it is at {}, so that counts are missing; \
+            {WHAT_TO_DO}",
+            seen.position, found.position
+        )),
     }
-    (found.position < before.position).then(|| {
-        format!(
-            "the ledger went back in time: it was seen at position {} and is at {}, so that counts are missing; {WHAT_TO_DO}",
-            before.position, found.position
-        )
-    })
 }

@@ -73,6 +73,7 @@ fn problems() -> Vec<Problem> {
         CountingProblem::NobodyNamed { class: CountedClass::Sensitive },
         CountingProblem::TimeToLive { max_s: 86_400 },
         CountingProblem::NotNow { age_max_s: 3_600, ahead_max_s: 60 },
+        CountingProblem::ExporterNotRegistered,
         CountingProblem::NotAYear,
         CountingProblem::IdOfADoor { prefix: "gateway:" },
     ];
@@ -158,6 +159,9 @@ fn limits_and_unavailability_say_when_to_try_again() {
         let delay = status.get_error_details().retry_info().unwrap().retry_delay;
         assert_eq!(delay.unwrap().as_millis(), 1_250);
     }
+    let status = too_many_new_exporters(1_000, 3_600).to_status();
+    let delay = status.get_error_details().retry_info().unwrap().retry_delay;
+    assert_eq!((status.code(), delay.unwrap().as_secs()), (Code::ResourceExhausted, 3_600));
 }
 
 #[test]

@@ -170,7 +170,8 @@ fn a_ledger_in_a_database_is_no_different() {
         let done = check();
         assert_eq!(done.exit, Exit::Findings);
         let why = "error: the ledger is not available: the database has no tables of a ledger\n  \
-            help: a server makes them when it starts\n";
+            help: name the database that is meant; a server makes the tables where it is started once with \
+            `--ledger-create`\n";
         assert_eq!(done.err, why);
     }
     let sheet = place.path("sheet.csv");

@@ -20,7 +20,7 @@ use crate::commands::{Done, name, run, run_in, written};
 use crate::ledger_support::{START, account, allow, check_sound, counted, general, named, open, reservation, wait};
 use crate::postgres_server;
 use crate::server::{Directory, NEVER_MS, SetClock, address, connect, start};
-use crate::small::{OWN, Small};
+use crate::small::{GATE, OWN, Small};
 
 /// 2026-06-01T12:00:00+08:00.
 const NOON: i64 = 1_780_286_400;
@@ -82,7 +82,8 @@ fn of(exporter: &str) -> v1::Transfer {
 
 /// The same of one that is registered.
 fn registered() -> v1::Transfer {
-    v1::Transfer { exporter: "acme".into(), exporter_facts: None, recipient: "partner".into(), ..of("") }
+    let (sector, scenario) = ("other".into(), "other".into());
+    v1::Transfer { exporter: "acme".into(), exporter_facts: None, sector, scenario, ..of("") }
 }
 
 #[track_caller]
@@ -96,15 +97,12 @@ fn too_many(answer: Result<v1::ReserveResponse, Status>, seconds: u64) {
 }
 
 /// Where ledgers of tests are: a file, and a database where there is one.
-async fn ledgers(directories: usize) -> Vec<(Directory, String)> {
-    let mut found = Vec::new();
-    for _ in 0..directories {
-        let directory = Directory::small();
-        let path = directory.beside("ledger").to_str().unwrap().to_owned();
-        found.push((directory, path));
-        if let Some(server) = postgres_server::shared() {
-            found.push((Directory::small(), server.database().await));
-        }
+async fn ledgers(database: Option<&postgres_server::Server>) -> Vec<(Directory, String)> {
+    let directory = Directory::small();
+    let path = directory.beside("ledger").to_str().unwrap().to_owned();
+    let mut found = vec![(directory, path)];
+    if let Some(server) = database {
+        found.push((Directory::small(), server.database().await));
     }
     found
 }
@@ -132,7 +130,8 @@ async fn b12_where_they_are_refused_registered_ones_alone_are_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b12_so_many_may_begin_within_an_hour() {
-    for (directory, ledger) in ledgers(1).await {
+    let database = postgres_server::shared();
+    for (directory, ledger) in ledgers(database.as_deref()).await {
         let settings = [("unregistered_exporters_new_per_hour_max", "3")];
         let mut scene = Scene::at(directory, ledger, &settings).await;
         for number in 0..3 {
@@ -192,21 +191,22 @@ struct Books {
     url: Option<String>,
     policies: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
+    _database: Option<Arc<postgres_server::Server>>,
 }
 
 impl Books {
     /// Returns one in a file, and one in a database where there is one.
     fn all() -> Vec<Self> {
-        let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let books =
-            |url, runtime| Self { place: tempfile::tempdir().unwrap(), url, policies: written(&Small::new()), runtime };
-        let mut all = vec![books(None, runtime())];
-        if let Some(server) = postgres_server::shared() {
-            let runtime = runtime();
-            let url = runtime.block_on(server.database());
-            all.push(books(Some(url), runtime));
-        }
-        all
+        let database = postgres_server::shared();
+        let in_file = Self::new(None);
+        std::iter::once(in_file).chain(database.map(|database| Self::new(Some(database)))).collect()
+    }
+
+    fn new(database: Option<Arc<postgres_server::Server>>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let url = database.as_ref().map(|database| runtime.block_on(database.database()));
+        let (place, policies) = (tempfile::tempdir().unwrap(), written(&Small::new()));
+        Self { place, url, policies, runtime, _database: database }
     }
 
     fn path(&self) -> PathBuf {
@@ -371,12 +371,12 @@ fn b12_an_account_without_totals_is_forgotten_at_once() {
 fn b12_who_is_registered_is_looked_up_in_the_policies_that_are_named() {
     let books = Books::all().remove(0);
     books.count("acme", 2026, 7);
-    let renamed =
-        written(&Small::new().with(OWN, "id: acme", "id: other").with(OWN, "exporter: acme", "exporter: other").with(
-            OWN,
-            "exporter: acme",
-            "exporter: other",
-        ));
+    let renamed = Small::new()
+        .with(OWN, "id: acme", "id: other")
+        .with(OWN, "exporter: acme", "exporter: other")
+        .with(OWN, "exporter: acme", "exporter: other")
+        .with(GATE, "exporter: acme", "exporter: other");
+    let renamed = written(&renamed);
     let tests = renamed.path().join("tests");
     fs::remove_dir_all(Path::new(&tests)).unwrap();
     let done = books.forget(&["--exporter", "acme", "--policies", name(&renamed), "--dry-run", "--count-anew"]);

@@ -129,13 +129,13 @@ pub(super) async fn forget(pool: &Pool, forget: &Forget) -> Result<Result<Forgot
     let lock = client.prepare_cached(LOCK_THESE).await?;
     let mut accounts = BTreeMap::new();
     for row in client.query(&lock, &[&exporters, &years]).await? {
-        accounts.insert(row.try_get::<_, i64>(0)?, account_from(&row, 1)?);
+        accounts.insert(account_from(&row, 1)?, row.try_get::<_, i64>(0)?);
     }
-    let all: Vec<i64> = accounts.keys().copied().collect();
+    let all: Vec<i64> = accounts.values().copied().collect();
     let standing: BTreeSet<i64> = ids(client, STANDING_OF, &all).await?.into_iter().collect();
     let counted: BTreeSet<i64> = ids(client, COUNTED_OF, &all).await?.into_iter().collect();
     let (mut forgotten, mut gone) = (Forgotten::default(), Vec::new());
-    for (number, account) in accounts {
+    for (account, number) in accounts {
         if standing.contains(&number) {
             forgotten.standing.push(account);
         } else if counted.contains(&number) && forget.keeps_totals_of(account.year) {

@@ -32,7 +32,6 @@ use crate::ledger::{Account, LedgerError};
 const MARK: &str = "SELECT ledger.identity, ledger.removals, \
     (ledger.removed + COALESCE((SELECT SUM(revision) FROM neglist_account), 0))::INT8 \
     FROM neglist_ledger AS ledger WHERE ledger.id = 1";
-const REMOVALS: &str = "SELECT removals FROM neglist_ledger WHERE id = 1";
 
 /// What was seen of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +45,7 @@ struct Revision {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glance {
     revision: Option<Revision>,
+    mark: Option<Mark>,
     /// How often the whole ledger was looked at.
     looks: u64,
 }
@@ -113,7 +113,7 @@ impl Seen {
     /// Returns what was seen of an account. To be taken before the account is asked for.
     pub(super) fn glance(&self, account: &Account) -> Glance {
         let inner = self.lock();
-        Glance { revision: inner.revisions.get(account), looks: inner.looks }
+        Glance { revision: inner.revisions.get(account), mark: inner.mark, looks: inner.looks }
     }
 
     /// Takes in a look at the whole ledger; closes it where it is another one, or less than it was. `before`: as it was
@@ -151,12 +151,12 @@ impl Seen {
             self.remember(account, number, None);
             return self.go_on();
         };
-        // An operator may have removed it since. Read now, so that a removal that was noticed is in it.
-        let statement = client.prepare_cached(REMOVALS).await?;
-        let row = client.query_opt(&statement, &[]).await?.ok_or_else(unmarked)?;
-        let removals: i64 = row.try_get(0)?;
-        if before.removals < removals {
-            self.remember(account, number, Some(removals));
+        // An operator may have removed it since; the position does not fall by that. Read now, so that a removal that was
+        // noticed is in it.
+        let look = Look::take(client).await?.ok_or_else(unmarked)?;
+        self.looked(glance.mark, look)?;
+        if before.removals < look.removals {
+            self.remember(account, number, Some(look.removals));
             return self.go_on();
         }
         Err(self.close(format!(

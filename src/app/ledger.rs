@@ -66,7 +66,8 @@ pub async fn open(
             let ticking = Arc::clone(&ledger);
             let tick = move |now| {
                 let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
+                // What closes it, it says itself.
+                async move { Ok(ledger.tick(now).await.unwrap_or_default()) }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
             Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))

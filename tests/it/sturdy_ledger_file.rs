@@ -60,8 +60,7 @@ fn add(ledger: &EmbeddedLedger, id: &str, persons: u64) -> Result<(), LedgerErro
 }
 
 fn total(ledger: &EmbeddedLedger, exporter: &str) -> Result<u64, LedgerError> {
-    let counter = general("national");
-    wait(ledger.read(&account(exporter), std::slice::from_ref(&counter), START)).map(|before| before[&counter])
+    wait(ledger.read(&account(exporter), &[general("national")], START)).map(|before| before[&general("national")])
 }
 
 #[track_caller]
@@ -205,7 +204,8 @@ async fn b7_a_server_whose_file_is_gone_is_not_ready_until_it_is_back() {
     assert_eq!(get(&address, "/livez").status, 200);
     fs::rename(&hidden, &ledger).unwrap();
     until("it is ready again", || ready(200)(get(&address, "/readyz").status)).await;
-    let ended = server.stop().await;
+    server.signal("TERM");
+    let ended = server.ended().await;
     assert_eq!(ended.stderr.matches("its file was removed while it was open").count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.matches("cannot be opened again").count() <= 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("the ledger is open again"), "{}", ended.stderr);
@@ -304,8 +304,7 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
     assert!(verified.out.contains("it is an older copy"), "{}", verified.out);
     assert!(fs::read(&path).unwrap() == older, "nothing was written to it");
     // Not by mistake.
-    let refused_by_clap = std::panic::catch_unwind(|| run(&["ledger", "--ledger", &name, "accept"]));
-    assert!(refused_by_clap.is_err() || EmbeddedLedger::open(&path, quick()).is_err());
+    assert!(std::panic::catch_unwind(|| run(&["ledger", "--ledger", &name, "accept"])).is_err(), "a flag is missing");
     let accepted = run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
     assert!(accepted.out.contains("is taken as it is"), "{} {}", accepted.out, accepted.err);
     let ledger = open(&path);

@@ -67,7 +67,8 @@ pub async fn open(
             let ticking = Arc::clone(&ledger);
             let tick = move |now| {
                 let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
+                // What closes it, it says itself.
+                async move { Ok(ledger.tick(now).await.unwrap_or_default()) }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
             Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
@@ -115,6 +116,10 @@ pub fn embedded_settings(config: &Config) -> Settings {
         retention_days: config.ledger_retention_days,
         cache_bytes: config.ledger_cache_bytes,
         witness: config.ledger_witness_path(),
+        accounts_max: config.ledger_accounts_cached_max,
+        reserve_bytes: config.ledger_reserve_bytes,
+        reopen_wait_ms: config.ledger_reopen_wait_ms,
+        reopen_wait_max_ms: config.ledger_reopen_wait_max_ms,
         ..Settings::default()
     }
 }
@@ -137,7 +142,7 @@ async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
         let ticked = tick(clock.now()).await;
         // Once for each change: a ledger that stays closed would fill the log.
         if let (Err(error), true) = (&ticked, answered.swap(ticked.is_ok(), Ordering::Relaxed)) {
-            tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+            tracing::error!(%error, "the ledger failed; nothing is reserved until it answers again");
         }
     }
 }
@@ -154,6 +159,10 @@ mod tests {
         assert_eq!(configured.cache_bytes, own.cache_bytes);
         assert_eq!(configured.queue_requests_max, own.queue_requests_max);
         assert_eq!(configured.retention_days, own.retention_days);
+        assert_eq!(configured.accounts_max, own.accounts_max);
+        assert_eq!(configured.reserve_bytes, own.reserve_bytes);
+        assert_eq!(configured.reopen_wait_ms, own.reopen_wait_ms);
+        assert_eq!(configured.reopen_wait_max_ms, own.reopen_wait_max_ms);
         let (configured, own) = (postgres_settings(&config), postgres::Settings::default());
         assert_eq!(configured.connections_max, own.connections_max);
         assert_eq!(configured.time_max_ms, own.time_max_ms);

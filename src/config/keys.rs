@@ -127,6 +127,17 @@ keys! {
     /// Memory for pages of the ledger's file, in bytes. The default is enough for some three million persons known
     /// by name; a server takes it up when it opens a file of that size, and keeps it.
     ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
+    /// Accounts of a ledger in a file whose totals are kept in memory, an account being an exporter in a year. Others are read
+    /// from the file when they are asked for. One takes about a kilobyte.
+    ledger_accounts_cached_max: usize = "10000", number(1, 10_000_000);
+    /// Bytes that are kept free on the disk of a ledger in a file: with less, nothing more is reserved, and what is reserved can
+    /// still be committed and released. 0 for none.
+    ledger_reserve_bytes: u64 = "16777216", number(0, 1 << 40);
+    /// Time from a failure of a ledger in a file to the first try to open it again, in milliseconds; each try waits twice as
+    /// long as the one before.
+    ledger_reopen_wait_ms: u64 = "1000", number(10, 3_600_000);
+    /// Longest time between two such tries, in milliseconds.
+    ledger_reopen_wait_max_ms: u64 = "30000", number(10, 3_600_000);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
     /// Time for a request to the ledger, in milliseconds. At a database: with all its repetitions, and as long again in

@@ -276,6 +276,14 @@ impl Witness {
     }
 }
 
+/// Makes the witness in a file anew with a mark, whatever is there.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
+    Witness { store: Box::new(WitnessFile { path: path.into(), file: None }), seen: None }.renew(mark)
+}
+
 /// Removes the witness in a file, readable or not: what it saw is given up. Nothing happens where there is none.
 ///
 /// # Errors

@@ -159,3 +159,6 @@ mod sturdy_strangers;
 mod squid_helper;
 /// Squid in front of servers, running the example.
 mod squid_real;
+
+/// The ledger in a file: gone, older, damaged, full, larger than the memory.
+mod sturdy_ledger_file;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neglist::app::ledger::{OpenLedger, open};
+use neglist::cli::console::Exit;
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Year;
 use neglist::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
@@ -14,6 +15,7 @@ use neglist::ledger::{Account, Hold, Ledger, LedgerError, Reservation};
 use neglist::metrics::standing::Counting;
 use tokio::sync::watch;
 
+use crate::commands::run_in;
 use crate::ledger_contract::{self as contract, Crowd, account, at, counted, general, goes, reservation};
 use crate::postgres_server::{self as server, Server, execute, query_number};
 use crate::server::{Directory, SetClock, configuration, until};
@@ -430,7 +432,14 @@ async fn b14_the_witness_holds_across_a_restart_and_is_given_up_by_hand() {
     made(&empty).await;
     says(run(&elsewhere).await.map(|_| ()), OTHER);
     // The step that is documented.
-    std::fs::remove_file(&witness).unwrap();
+    let (of, at) = (url.clone(), witness.to_str().unwrap().to_owned());
+    let accept = move || {
+        let environment = [("NEGLIST_LEDGER", of.as_str()), ("NEGLIST_LEDGER_WITNESS", at.as_str())];
+        run_in(&environment, &["ledger", "accept", "--counts-may-be-missing"], b"")
+    };
+    let [first, again] = tokio::task::spawn_blocking(move || [accept(), accept()]).await.unwrap();
+    assert_eq!((first.exit, again.exit), (Exit::Success, Exit::Findings), "{}{}", first.err, again.err);
+    assert!(first.out.contains("takes the database as it is") && again.err.contains("there is no witness at"));
     let running = run(&settings).await.unwrap();
     assert_eq!(total(running.opened.ledger.as_ref(), "acme").await, Ok(5));
     until("the witness is made anew", || seen().filter(|mark| mark.position == 1)).await;

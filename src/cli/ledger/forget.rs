@@ -10,7 +10,7 @@ use clap::Args;
 use super::sheet::quoted;
 use super::{parse_year, write};
 use crate::cli::console::{Console, Exit};
-use crate::cli::place::{Access, Opened, Place};
+use crate::cli::place::{Access, Opened, Place, looked_at};
 use crate::cli::policies::{self, Settings};
 use crate::cli::stop::Stop;
 use crate::domain::snapshot::Snapshot;
@@ -159,7 +159,7 @@ impl Opened {
     async fn accounts(&self) -> Result<Vec<Account>, Stop> {
         match self {
             Opened::Database(ledger) => Ok(ledger.accounts().await?),
-            Opened::File(_) => {
+            Opened::Reader(_) | Opened::File(_) => {
                 let counters = self.counters().await?;
                 let mut accounts: BTreeSet<Account> = counters.into_iter().map(|row| row.account).collect();
                 self.each_transfer(|row| {
@@ -174,6 +174,7 @@ impl Opened {
 
     async fn forget(&self, forget: &rows::Forget) -> Result<Forgotten, Stop> {
         Ok(match self {
+            Opened::Reader(_) => return Err(Stop::from(looked_at())),
             Opened::File(ledger) => ledger.forget(forget.clone()).await?,
             Opened::Database(ledger) => ledger.forget(forget).await?,
         })

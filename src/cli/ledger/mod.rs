@@ -46,6 +46,7 @@ enum Command {
     Import(Import),
     Verify(Verify),
     Forget(Forget),
+    Accept(Accept),
 }
 
 /// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
@@ -115,6 +116,19 @@ struct Import {
 #[derive(Debug, Args)]
 struct Verify {}
 
+/// Go on with a ledger that is older than its witness, another, or gone: the last resort, after a restore that lacks counts.
+///
+/// A server refuses a ledger in a file that is less than its witness saw. This command takes the file as it is, under a new
+/// identity, so that the one that is given up is refused should it come back; where there is no file, it removes the
+/// witness. A server that has a witness of a ledger in a database refuses one that is less; then it removes that witness.
+/// Stop the server first.
+#[derive(Debug, Args)]
+struct Accept {
+    /// Say that totals may be too low from now on, and more may be allowed than the law lets pass.
+    #[arg(long, required = true)]
+    counts_may_be_missing: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -148,6 +162,10 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
         }
         Command::Import(import) => import.run(&place()?, console).await,
         Command::Forget(forget) => forget.run(&place()?, console).await,
+        Command::Accept(Accept { counts_may_be_missing: _ }) => {
+            writeln!(console.out, "{}", place()?.accept()?)?;
+            Ok(Exit::Success)
+        }
         Command::Verify(Verify {}) => {
             let ledger = place()?.open(Access::Look).await?;
             let findings = ledger.verify().await?;

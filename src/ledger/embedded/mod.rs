@@ -17,9 +17,12 @@
 
 mod book;
 mod directory;
+mod file;
 mod holders;
+mod look;
 mod operate;
 mod plan;
+mod ring;
 mod storage;
 mod tables;
 mod totals;
@@ -36,21 +39,25 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use redb::ReadableDatabase;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+pub use self::look::LedgerReader;
 pub use self::operate::Export;
-pub use self::storage::{HELD_ELSEWHERE, Storage};
+pub use self::storage::{HELD_ELSEWHERE, Opening, Storage, Watch};
 
+use self::file::LedgerFile;
 use self::operate::{Import, TransferRange};
-use self::storage::LedgerFile;
 use self::tables::{CounterOfFile, Stop, TRANSFERS};
-use self::totals::Shared;
-use self::writer::{OpenFile, Reply, Request, Work, Writer};
+use self::totals::{OfAccount, Shared};
+use self::writer::{Reply, Request, Work, Writer};
 use super::rows::{CounterRow, Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
-use super::witness;
+use super::witness::{self, Mark};
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
+/// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads. Each
+/// takes a few pages, most of which are in memory.
+const LOADS_MAX: usize = 4;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Memory for pages of the file, in bytes, where nobody says otherwise.
@@ -96,6 +103,15 @@ pub struct Settings {
     pub retention_days: u32,
     /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
+    /// Accounts whose totals are kept in memory, once for readers and once for the writer; at least one. An account is
+    /// an exporter in a year; others are read from the file when they are asked for.
+    pub accounts_max: usize,
+    /// Bytes of the disk that are kept free: with less, nothing more is reserved. 0 for none.
+    pub reserve_bytes: u64,
+    /// Time from a failure to the first try to open the ledger again, in milliseconds.
+    pub reopen_wait_ms: u64,
+    /// Longest time between two such tries, in milliseconds: each waits twice as long as the one before.
+    pub reopen_wait_max_ms: u64,
 }
 
 impl Default for Settings {
@@ -112,6 +128,10 @@ impl Default for Settings {
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
             cache_bytes: CACHE_BYTES_DEFAULT,
+            accounts_max: 10_000,
+            reserve_bytes: 16 << 20,
+            reopen_wait_ms: 1_000,
+            reopen_wait_max_ms: 30_000,
         }
     }
 }
@@ -144,6 +164,8 @@ pub struct EmbeddedLedger {
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
     time_max: Duration,
+    /// Places for accounts that are read from the file at a time.
+    loads: Semaphore,
 }
 
 impl fmt::Debug for EmbeddedLedger {
@@ -173,13 +195,11 @@ impl EmbeddedLedger {
     ///
     /// As [`EmbeddedLedger::open`].
     pub fn open_in(storage: Box<dyn Storage>, settings: Settings) -> Result<Self, LedgerError> {
-        let (database, directory) = storage::open(storage.as_ref(), &settings).map_err(LedgerError::Unavailable)?;
-        let database = Arc::new(database);
-        let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
+        let opened = storage::open(storage.as_ref(), &settings, None).map_err(LedgerError::Unavailable)?;
+        let shared = Arc::new(Shared::new(Arc::clone(&opened.database), settings.accounts_max));
         let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
         let time_max = Duration::from_millis(settings.time_max_ms);
-        let file = Some(OpenFile { database, directory });
-        let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
+        let writer = Writer::new(storage, settings, Arc::clone(&shared), opened);
         let writer = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn({
@@ -192,16 +212,31 @@ impl EmbeddedLedger {
                 }
             })
             .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max })
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max, loads: Semaphore::new(LOADS_MAX) })
     }
 
-    /// Says whether the ledger is open; where not, why.
+    /// Says whether persons can be counted: the ledger is open, and its disk has room; where not, why.
     ///
     /// # Errors
     ///
-    /// Where it is closed after a failure.
+    /// Where it is closed after a failure, or its disk is nearly full.
     pub fn check(&self) -> Result<(), LedgerError> {
-        self.shared.check()
+        self.shared.check_room()
+    }
+
+    /// Gives up what a newer or another ledger than the one in this file counted: it gets an identity of its own and a
+    /// witness that saw no other. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedLedger::open`], but for what the witness saw; or where the witness cannot be written.
+    pub fn accept(path: impl AsRef<Path>, settings: &Settings) -> Result<Mark, LedgerError> {
+        let path = path.as_ref().to_owned();
+        let place = settings.witness.clone().unwrap_or_else(|| witness::beside(&path));
+        let storage = LedgerFile { path, missing: MissingFile::Refuse, witness: place.clone() };
+        let mark = storage::accept(&storage, settings).map_err(LedgerError::Unavailable)?;
+        witness::renew(place, mark).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        Ok(mark)
     }
 
     /// Opens the ledger again after a failure closed it. Nothing happens where it is open.
@@ -307,6 +342,24 @@ impl EmbeddedLedger {
         }
     }
 
+    /// Looks at the totals of an account, which are read from the file where they are not in memory: on a thread that may
+    /// wait for a disk.
+    async fn look_at<T>(&self, account: &Account, look: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
+        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &look)? {
+            return Ok(found);
+        }
+        let (shared, account) = (Arc::clone(&self.shared), account.clone());
+        let load = async {
+            // Closed by nobody.
+            let _place = self.loads.acquire().await;
+            tokio::task::spawn_blocking(move || shared.load(&account)).await
+        };
+        let late = || LedgerError::Unavailable("it does not answer in time".to_owned());
+        let loaded = tokio::time::timeout(self.time_max, load).await.map_err(|_| late())?;
+        let names = loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
+        Ok(look(&names))
+    }
+
     /// Asks for a caller, who is not kept waiting by a disk that does not answer.
     async fn ask_in_time(&self, work: Work) -> Result<Reply, LedgerError> {
         self.shared.check()?;
@@ -343,6 +396,7 @@ impl Drop for EmbeddedLedger {
 #[async_trait::async_trait]
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
+        self.shared.check_room()?;
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
             Reply::Recalled(_)
@@ -375,9 +429,10 @@ impl Ledger for EmbeddedLedger {
         self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
-    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.shared.before(account, counters)
+        self.look_at(account, |names| totals::before(names, counters)).await
     }
 
     fn read_at_hand(
@@ -386,25 +441,14 @@ impl Ledger for EmbeddedLedger {
         year: Year,
         counters: &[CounterName<'_>],
     ) -> Option<Result<Vec<u64>, LedgerError>> {
-        Some(self.shared.at_hand(exporter, year, counters))
+        self.shared.at_hand(exporter, year, |names| totals::in_order(names, counters)).transpose()
     }
 
-    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.shared.usage(account)
+        self.look_at(account, totals::usage).await
     }
-}
-
-/// Returns the counters of a file that nobody writes to, by exporter, year and name, and changes
-/// nothing in it.
-///
-/// # Errors
-///
-/// Where a server has the file open, it was not closed as it should be, is no ledger, is of another
-/// format, or cannot be read.
-pub fn look(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Vec<CounterRow>, LedgerError> {
-    let counters = storage::look(path.as_ref(), cache_bytes).map_err(LedgerError::Unavailable)?;
-    Ok(counters.into_iter().map(row).collect())
 }
 
 fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {

@@ -210,8 +210,8 @@ impl Seen {
 
 /// What an operator does about a ledger that is less than it was.
 const WHAT_TO_DO: &str = "nothing is read from it or counted in it any more. Put the newer database back and start the \
-    server anew; to accept the loss, bring in what is missing (`neglist ledger import`), remove the witness where there is \
-    one, and start the server anew";
+    server anew; to accept the loss, stop all servers, bring in what is missing with `neglist ledger import`, give up the \
+    witness where there is one with `neglist ledger accept --counts-may-be-missing`, and start them";
 
 /// Says how what was found is less than what was seen.
 fn less(before: Option<Mark>, found: Mark) -> Option<String> {

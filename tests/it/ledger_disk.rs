@@ -215,10 +215,9 @@ impl State {
         let was_alive = !self.dead;
         let due = self.call(Call::Write);
         let length = match &due {
-            Ok(Some(Fault::Write)) => 0,
             Ok(Some(Fault::ShortWrite)) => bytes.len() / 2,
             Err(_) if was_alive => bytes.len() / 2,
-            Err(_) => 0,
+            Ok(Some(Fault::Write)) | Err(_) => 0,
             Ok(_) => bytes.len(),
         };
         let witness = self.witness.as_mut().ok_or(ErrorKind::NotFound)?;

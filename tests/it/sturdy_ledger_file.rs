@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use neglist::domain::units::Year;
 use neglist::ledger::embedded::{EmbeddedLedger, LedgerReader, MissingFile, Settings};
@@ -608,7 +608,7 @@ async fn b12_a_ledger_of_many_exporters_is_opened_soon_and_in_little_memory() {
     let ledger = tokio::task::block_in_place(|| open(&path));
     assert_eq!(ledger.import_totals("many", totals).await, Ok(accounts));
     tokio::task::block_in_place(|| drop(ledger));
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let server = Process::listening(&serve(&directory, &[]), &[("NEGLIST_ADMIN", "none")]);
     let took = began.elapsed();
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();

@@ -255,23 +255,34 @@ impl Shared {
 
     /// Reads an account from the file, and keeps it. Blocks.
     pub(super) fn load(&self, account: &Account) -> Result<OfAccount, LedgerError> {
-        // Before the reading begins: what is published from then on may not be in it.
+        let (published, transaction) = self.begin_load()?;
+        let names = names(&transaction, account).map_err(|stop| LedgerError::Unavailable(stop.to_string()))?;
+        self.end_load(account, &names, published)?;
+        Ok(names)
+    }
+
+    /// Begins to read, and says what was published until then: what is published later may not be in it.
+    fn begin_load(&self) -> Result<(u64, ReadTransaction), LedgerError> {
         let (published, transaction) = match &*self.read() {
             View::Open { totals, database } => (totals.published, database.begin_read()),
             View::Closed { why, .. } => return Err(closed(why)),
         };
-        let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        let names = names(&transaction, account).map_err(|stop| LedgerError::Unavailable(stop.to_string()))?;
+        Ok((published, transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?))
+    }
+
+    /// Keeps what was read, unless something of the account was published since.
+    fn end_load(&self, account: &Account, names: &OfAccount, published: u64) -> Result<(), LedgerError> {
         match &mut *self.write() {
-            View::Closed { why, .. } => return Err(closed(why)),
+            View::Closed { why, .. } => Err(closed(why)),
             View::Open { totals, .. } => {
+                // (never old)
                 let is_new = totals.stamp(account).is_some_and(|stamp| *stamp <= published);
                 if is_new && totals.account_mut(account).is_none() {
                     totals.keep(account, names.clone(), self.accounts_max);
                 }
+                Ok(())
             }
         }
-        Ok(names)
     }
 
     /// Does something with the file; the writer cannot close it in the meantime.
@@ -308,4 +319,65 @@ fn names(transaction: &ReadTransaction, account: &Account) -> Result<OfAccount, 
 /// The answer of a closed ledger.
 pub(super) fn closed(why: &str) -> LedgerError {
     LedgerError::Unavailable(format!("it is closed after a failure, until it is opened again: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::Builder;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::ledger::parts::Parts;
+
+    fn account(exporter: &str) -> Account {
+        Account { exporter: exporter.to_owned(), year: Year(2026) }
+    }
+
+    /// A batch that adds a person to the national counter of an account.
+    fn batch(shared: &Shared, database: &Database, directory: &mut Directory, exporter: &str) {
+        let (account, counter) =
+            (account(exporter), Counter { name: "national".to_owned(), class: CountedClass::General });
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(COUNTERS).unwrap();
+            directory.load(&account, &table).unwrap();
+            let number = directory.number_or_new(&account, &counter).unwrap();
+            let one_more = |parts: Parts| Some(Parts { imported: parts.imported + 1, ..parts });
+            directory.change(number, one_more).unwrap();
+            directory.store(&mut table).unwrap();
+        }
+        transaction.commit().unwrap();
+        shared.publish(directory);
+        directory.settle(1);
+    }
+
+    fn at_hand(shared: &Shared, exporter: &str) -> Option<u64> {
+        shared.at_hand(exporter, Year(2026), |names| total(names, "national", CountedClass::General)).unwrap()
+    }
+
+    #[test]
+    fn b12_what_was_read_before_a_publication_is_not_kept_after_it() {
+        let database = Arc::new(Builder::new().create_with_backend(InMemoryBackend::new()).unwrap());
+        let (shared, mut directory) = (Shared::new(Arc::clone(&database), 1), Directory::new(0));
+        batch(&shared, &database, &mut directory, "acme");
+        batch(&shared, &database, &mut directory, "globex");
+        assert_eq!((at_hand(&shared, "acme"), at_hand(&shared, "globex")), (None, Some(1)));
+        let (published, transaction) = shared.begin_load().unwrap();
+        let old = names(&transaction, &account("acme")).unwrap();
+        // Published, and let go again for another, before the reader comes to keep what it read.
+        batch(&shared, &database, &mut directory, "acme");
+        batch(&shared, &database, &mut directory, "globex");
+        shared.end_load(&account("acme"), &old, published).unwrap();
+        assert_eq!(at_hand(&shared, "acme"), None);
+        assert_eq!(total(&shared.load(&account("acme")).unwrap(), "national", CountedClass::General), 2);
+        assert_eq!(at_hand(&shared, "acme"), Some(2));
+        // Nor what was read before the ledger was opened again.
+        let (published, transaction) = shared.begin_load().unwrap();
+        let old = names(&transaction, &account("acme")).unwrap();
+        shared.close("a failure".to_owned());
+        assert!(shared.end_load(&account("acme"), &old, published).is_err());
+        shared.show(Arc::clone(&database));
+        shared.end_load(&account("acme"), &old, published).unwrap();
+        assert_eq!(at_hand(&shared, "acme"), None);
+    }
 }

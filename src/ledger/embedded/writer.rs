@@ -8,10 +8,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redb::{Database, Durability};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::book::Book;
 use super::directory::Directory;
@@ -154,13 +155,14 @@ impl Writer {
                 "its disk is nearly full: {free} bytes are left, and {reserve} (`ledger_reserve_bytes`) are kept free"
             )
         });
-        if self.shared.set_full(why.clone()) {
-            match why {
-                Some(why) => {
-                    tracing::error!(%why, ledger = %self.storage.name(), "nothing more is reserved until there is room")
-                }
-                None => tracing::info!(ledger = %self.storage.name(), "there is room again: reservations go on"),
-            }
+        if !self.shared.set_full(why.clone()) {
+            return;
+        }
+        let ledger = self.storage.name();
+        if let Some(why) = why {
+            tracing::error!(%why, %ledger, "nothing more is reserved until there is room");
+        } else {
+            tracing::info!(%ledger, "there is room again: reservations go on");
         }
     }
 

@@ -258,7 +258,7 @@ impl Books {
 }
 
 #[track_caller]
-fn ends(done: Done, exit: Exit, texts: &[&str]) -> String {
+fn ends(done: &Done, exit: Exit, texts: &[&str]) -> String {
     assert_eq!(done.exit, exit, "{}{}", done.out, done.err);
     let said = format!("{}{}", done.out, done.err);
     for text in texts {
@@ -275,17 +275,17 @@ fn b12_an_invented_exporter_is_forgotten_by_the_operators_word() {
         // First what would go; then not without the word, because it counts.
         let would =
             ["would be forgotten: 1 account; what these exporters send from now on is counted from zero", "95000"];
-        ends(books.forget(&["--exporter", "invented", "--dry-run", "--count-anew"]), Exit::Success, &would);
+        ends(&books.forget(&["--exporter", "invented", "--dry-run", "--count-anew"]), Exit::Success, &would);
         let left = ["left: `invented` in 2026: it counted somebody", "`--count-anew`", "nothing was forgotten"];
-        ends(books.forget(&["--exporter", "invented"]), Exit::Findings, &left);
+        ends(&books.forget(&["--exporter", "invented"]), Exit::Findings, &left);
         let left = ["left: `invented` in 2026: it counted somebody", "nothing would be forgotten"];
-        ends(books.forget(&["--exporter", "invented", "--dry-run"]), Exit::Findings, &left);
+        ends(&books.forget(&["--exporter", "invented", "--dry-run"]), Exit::Findings, &left);
         assert_eq!(books.total("invented"), 95_000);
         let gone = ["forgotten: 1 account; what these exporters send from now on is counted from zero", "95000"];
-        let said = ends(books.forget(&["--exporter", "invented", "--count-anew"]), Exit::Success, &gone);
+        let said = ends(&books.forget(&["--exporter", "invented", "--count-anew"]), Exit::Success, &gone);
         assert!(!said.contains("acme"), "{said}");
         assert_eq!((books.total("invented"), books.total("acme")), (0, 7));
-        ends(books.forget(&["--exporter", "invented", "--count-anew"]), Exit::Success, &["nothing was forgotten"]);
+        ends(&books.forget(&["--exporter", "invented", "--count-anew"]), Exit::Success, &["nothing was forgotten"]);
         books.is_sound();
         // It may come again, and its transfers with it.
         books.count("invented", 2026, 5);
@@ -300,7 +300,7 @@ fn b12_a_registered_exporter_is_not_forgotten_by_mistake() {
         books.count("acme", 2026, 7);
         for flags in [&["--dry-run"][..], &["--count-anew"]] {
             let done = books.forget(&[&["--exporter", "acme"], flags].concat());
-            ends(done, Exit::Findings, &["`acme` is registered", "`--even-registered`"]);
+            ends(&done, Exit::Findings, &["`acme` is registered", "`--even-registered`"]);
         }
         assert_eq!(books.total("acme"), 7);
         // Policies that cannot be read say nothing of who is registered.
@@ -309,7 +309,7 @@ fn b12_a_registered_exporter_is_not_forgotten_by_mistake() {
         let done = books.forget(&["--exporter", "other", "--policies", nowhere, "--count-anew"]);
         assert_eq!(done.exit, Exit::Findings, "{}", done.err);
         let anew = ["--exporter", "acme", "--even-registered", "--count-anew"];
-        ends(books.forget(&anew), Exit::Success, &["forgotten: 1 account"]);
+        ends(&books.forget(&anew), Exit::Success, &["forgotten: 1 account"]);
         assert_eq!(books.total("acme"), 0);
     }
 }
@@ -331,16 +331,16 @@ fn b12_all_that_nobody_registered_are_forgotten_together() {
         });
         // Of a year that is over nothing is asked any more.
         let done = books.forget(&["--unregistered", "--year", "2025"]);
-        ends(done, Exit::Success, &["invented-b", "forgotten: 1 account;"]);
+        ends(&done, Exit::Success, &["invented-b", "forgotten: 1 account;"]);
         let done = books.forget(&["--unregistered", "--count-anew"]);
         let texts = ["left: `invented-c` in 2026: reservations of it stand", "forgotten: 2 accounts;"];
-        let said = ends(done, Exit::Findings, &texts);
+        let said = ends(&done, Exit::Findings, &texts);
         assert!(!said.contains("acme"), "{said}");
         let totals = ["acme", "invented-a", "invented-b", "invented-c"].map(|exporter| books.total(exporter));
         assert_eq!(totals, [3, 0, 0, 10]);
         books.is_sound();
         books.with(async |ledger| ledger.commit("c/standing", START).await.unwrap());
-        ends(books.forget(&["--unregistered", "--count-anew"]), Exit::Success, &["forgotten: 1 account;"]);
+        ends(&books.forget(&["--unregistered", "--count-anew"]), Exit::Success, &["forgotten: 1 account;"]);
         assert_eq!(books.total("invented-c"), 0);
         books.is_sound();
         let exported = run(&["ledger", "--ledger", &books.named(), "export", "--transfers"]);
@@ -361,8 +361,8 @@ fn b12_an_account_without_totals_is_forgotten_at_once() {
             });
             ledger.reserve(refused, nowhere).await.unwrap();
         });
-        ends(books.forget(&["--exporter", "invented"]), Exit::Success, &["forgotten: 1 account;"]);
-        ends(books.forget(&["--exporter", "invented"]), Exit::Success, &["nothing was forgotten"]);
+        ends(&books.forget(&["--exporter", "invented"]), Exit::Success, &["forgotten: 1 account;"]);
+        ends(&books.forget(&["--exporter", "invented"]), Exit::Success, &["nothing was forgotten"]);
         books.is_sound();
     }
 }
@@ -380,6 +380,6 @@ fn b12_who_is_registered_is_looked_up_in_the_policies_that_are_named() {
     let tests = renamed.path().join("tests");
     fs::remove_dir_all(Path::new(&tests)).unwrap();
     let done = books.forget(&["--exporter", "acme", "--policies", name(&renamed), "--dry-run", "--count-anew"]);
-    ends(done, Exit::Success, &["would be forgotten: 1 account"]);
+    ends(&done, Exit::Success, &["would be forgotten: 1 account"]);
     check_sound(&open(&books.path()));
 }

@@ -20,9 +20,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[
             "std",
             "async_trait",
+            "blake3",
             "deadpool_postgres",
             "fastrand",
             "redb",
+            "rustix",
             "rustls",
             "rustls_native_certs",
             "thiserror",

@@ -23,6 +23,7 @@ use crate::report;
 ///
 /// What goes is not counted any more. Exit code 1 where an account was left.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct Forget {
     /// Those of this exporter.
     #[arg(long, value_name = "ID", conflicts_with = "unregistered", required_unless_present = "unregistered")]

@@ -103,11 +103,11 @@ pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fa
     }
     // Random, so that no two ledgers share it. Digits of ours, and so nothing to be quoted.
     let identity = Identity::draw();
-    let identify = format!(
+    let row = format!(
         "INSERT INTO neglist_ledger (id, identity, removed, removals) VALUES (1, '{identity}', 0, 0) \
         ON CONFLICT (id) DO NOTHING"
     );
-    client.batch_execute(&identify).await?;
+    client.batch_execute(&row).await?;
     let set = client.prepare("UPDATE neglist_schema SET version = $1::INT4 WHERE id = 1").await?;
     client.execute(&set, &[&latest()]).await?;
     client.batch_execute("COMMIT").await?;

@@ -20,10 +20,12 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[
             "std",
             "async_trait",
+            // The checksum of the witness.
             "blake3",
             "deadpool_postgres",
             "fastrand",
             "redb",
+            // How much room a disk has.
             "rustix",
             "rustls",
             "rustls_native_certs",

@@ -54,7 +54,8 @@ fn shared(runtime: &tokio::runtime::Runtime, url: &str, seconds: u64) {
     for servers in [1, 2] {
         for callers in [1, 16, 256] {
             let connect = || async {
-                let ledger = PostgresLedger::connect(url, postgres::Settings::default()).await.unwrap();
+                let settings = postgres::Settings { tables: postgres::Tables::Make, ..postgres::Settings::default() };
+                let ledger = PostgresLedger::connect(url, settings).await.unwrap();
                 Arc::new(ledger) as Arc<dyn Ledger>
             };
             let taken = runtime.block_on(async {

@@ -48,7 +48,8 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
     let serve_one = |connection: Connection| {
         let peer = connection.peer();
         let calls = Calls::default();
-        let serving = http2.builder(calls.clone()).serve_connection(TokioIo::new(connection), services.clone());
+        let serving =
+            http2.builder(calls.clone()).serve_connection(TokioIo::new(connection), services.of(peer.caller()));
         let serving = Inline::new(serving, calls);
         let finish = |serving: Pin<&mut Inline<_>>| http2::Connection::graceful_shutdown(serving.connection());
         let served = until_drained(serving, finish, drains.clone());

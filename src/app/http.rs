@@ -72,11 +72,12 @@ impl HttpServer {
     }
 
     async fn serve_one(self: Arc<Self>, connection: Connection) {
+        let caller = connection.peer().caller();
         let (connection, stage) = Paced::new(connection, self.pace.clone());
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let answering = stage.answering();
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let answer = caller.scope(router.clone().oneshot(request.map(Body::new)));
             async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
         });
         let serving = self.protocol.serve_connection(TokioIo::new(connection), service);

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ledger_database::Database;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
-use crate::ledger::embedded::{EmbeddedLedger, Settings};
+use crate::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
 use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
@@ -31,8 +32,8 @@ pub enum LedgerHealth {
     None,
     /// One in a file knows by itself.
     File(Arc<EmbeddedLedger>),
-    /// Of one in a database it is known since the last look.
-    Database(Arc<AtomicBool>),
+    /// Of one in a database it is known since the last look; one that was found to be less than it was, at once.
+    Database(Arc<PostgresLedger>, Arc<AtomicBool>),
 }
 
 impl LedgerHealth {
@@ -41,7 +42,7 @@ impl LedgerHealth {
         let is_open = match self {
             LedgerHealth::None => return Counting::None,
             LedgerHealth::File(ledger) => ledger.check().is_ok(),
-            LedgerHealth::Database(answered) => answered.load(Ordering::Relaxed),
+            LedgerHealth::Database(ledger, answered) => answered.load(Ordering::Relaxed) && !ledger.is_closed(),
         };
         if is_open { Counting::Open } else { Counting::Closed }
     }
@@ -61,31 +62,37 @@ pub async fn open(
     match &config.ledger {
         LedgerPlace::None => Ok(None),
         LedgerPlace::File(path) => {
-            let (path, settings) = (path.clone(), embedded_settings(config));
+            let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
             let ticking = Arc::clone(&ledger);
             let tick = move |now| {
                 let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
+                // What closes it, it says itself.
+                async move { Ok(ledger.tick(now).await.unwrap_or_default()) }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
             Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
         }
         LedgerPlace::Postgres(url) => {
-            let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
-            ledger.compare_clocks(clock.as_ref()).await?;
-            let (ticking, compared) = (Arc::clone(&ledger), Arc::clone(clock));
+            let database = Database::open(&url.0, config, clock).await?;
+            let ledger = Arc::clone(&database.ledger);
             let tick = move |now| {
-                let (ledger, clock) = (Arc::clone(&ticking), Arc::clone(&compared));
-                async move {
-                    ledger.compare_clocks(clock.as_ref()).await?;
-                    ledger.tick(now).await
-                }
+                let database = database.clone();
+                async move { database.tick(now).await }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
-            Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger }))
         }
+    }
+}
+
+/// Returns what to do where there is no file: only the default one is made without being asked for, and only on a first start.
+fn missing(config: &Config) -> MissingFile {
+    match (config.ledger_create, config.ledger.is_default()) {
+        (true, _) => MissingFile::Create,
+        (false, true) => MissingFile::CreateFirst,
+        (false, false) => MissingFile::Refuse,
     }
 }
 
@@ -97,6 +104,7 @@ pub fn postgres_settings(config: &Config) -> postgres::Settings {
         queue_requests_max: config.ledger_queue_requests_max,
         retention_days: config.ledger_retention_days,
         clocks_apart_max_s: config.ledger_clocks_apart_max_seconds,
+        accounts_remembered_max: config.ledger_accounts_remembered_max,
         ..postgres::Settings::default()
     }
 }
@@ -108,6 +116,11 @@ pub fn embedded_settings(config: &Config) -> Settings {
         time_max_ms: config.ledger_request_max_ms,
         retention_days: config.ledger_retention_days,
         cache_bytes: config.ledger_cache_bytes,
+        witness: config.ledger_witness_path(),
+        accounts_max: config.ledger_accounts_cached_max,
+        reserve_bytes: config.ledger_reserve_bytes,
+        reopen_wait_ms: config.ledger_reopen_wait_ms,
+        reopen_wait_max_ms: config.ledger_reopen_wait_max_ms,
         ..Settings::default()
     }
 }
@@ -162,10 +175,15 @@ mod tests {
         assert_eq!(configured.cache_bytes, own.cache_bytes);
         assert_eq!(configured.queue_requests_max, own.queue_requests_max);
         assert_eq!(configured.retention_days, own.retention_days);
+        assert_eq!(configured.accounts_max, own.accounts_max);
+        assert_eq!(configured.reserve_bytes, own.reserve_bytes);
+        assert_eq!(configured.reopen_wait_ms, own.reopen_wait_ms);
+        assert_eq!(configured.reopen_wait_max_ms, own.reopen_wait_max_ms);
         let (configured, own) = (postgres_settings(&config), postgres::Settings::default());
         assert_eq!(configured.connections_max, own.connections_max);
         assert_eq!(configured.time_max_ms, own.time_max_ms);
         assert_eq!(configured.queue_requests_max, own.queue_requests_max);
         assert_eq!(configured.retention_days, own.retention_days);
+        assert_eq!(configured.accounts_remembered_max, own.accounts_remembered_max);
     }
 }

@@ -15,6 +15,7 @@ mod http;
 pub mod in_flight;
 mod inline;
 pub mod ledger;
+mod ledger_database;
 mod ledger_meter;
 mod ledger_start;
 pub mod listen;

@@ -27,7 +27,7 @@ use super::short::{Services, ShortWay};
 use super::standing::Observed;
 use super::strangers::Strangers;
 use crate::config::address::Address;
-use crate::config::{Config, ConnectionSpread, ForwardedHeaders};
+use crate::config::{self, Config, ConnectionSpread, ForwardedHeaders};
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
 use crate::http::{Believed, BodyLimits, Doors, ForwardAuthSettings, Look, PublicUrl};
@@ -39,6 +39,7 @@ use crate::metrics::{self, Metrics};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
 use crate::service::labelled::LabelledDoor;
+use crate::service::newcomers::{NewcomerLimits, Unregistered};
 use crate::service::{DecideSettings, DecisionApi, EnvoyApi, LedgerApi, LedgerSettings};
 use crate::wire::generated::raw::decision_service_server::{self, DecisionServiceServer};
 use crate::wire::generated::v1::ledger_service_server::{self, LedgerServiceServer};
@@ -385,6 +386,14 @@ fn ledger_settings(config: &Config) -> LedgerSettings {
         at_ahead_max_s: config.ledger_at_ahead_max_seconds,
         valid_for_max_s: config.valid_until_ceiling_seconds,
         retry_after_ms: config.retry_after_ms,
+        newcomers: NewcomerLimits {
+            unregistered: match config.unregistered_exporters {
+                config::Unregistered::Allow => Unregistered::Allow,
+                config::Unregistered::Refuse => Unregistered::Refuse,
+            },
+            of_caller_per_hour_max: config.unregistered_exporters_new_per_hour_max,
+            in_all_per_hour_max: config.unregistered_exporters_new_in_all_per_hour_max,
+        },
     }
 }
 

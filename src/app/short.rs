@@ -24,6 +24,7 @@ use tonic::service::Routes;
 
 use super::in_flight::{InFlightLimit, Place};
 use crate::service::DecisionApi;
+use crate::service::caller::Caller;
 use crate::service::deadline::Deadline;
 use crate::wire::brief::unframed;
 use crate::wire::refused::{Misread, Refused};
@@ -46,7 +47,7 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 
 /// The services of a listener. Clones share everything.
 #[derive(Debug, Clone)]
-pub struct Services(Arc<Inner>);
+pub struct Services(Arc<Inner>, Caller);
 
 #[derive(Debug)]
 struct Inner {
@@ -91,7 +92,13 @@ impl Services {
     /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
     /// `names`: what the services behind are called.
     pub fn new(short: Option<ShortWay>, routes: Routes, names: &'static [&'static str]) -> Self {
-        Self(Arc::new(Inner { short, routes, names }))
+        Self(Arc::new(Inner { short, routes, names }), Caller::Unknown)
+    }
+
+    /// Returns the same services, for a connection of this caller.
+    #[must_use]
+    pub(super) fn of(&self, caller: Caller) -> Self {
+        Self(Arc::clone(&self.0), caller)
     }
 
     /// Leaves a call to the services behind.
@@ -103,7 +110,7 @@ impl Services {
             request.extensions_mut().insert(deadline);
         }
         let (names, uri) = (self.0.names, request.uri().clone());
-        let answer = self.0.routes.clone().call(request);
+        let answer = self.1.scope(self.0.routes.clone().call(request));
         Box::pin(async move {
             let answer = match deadline {
                 None => answer.await,

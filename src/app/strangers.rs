@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::repeated::Repeated;
+use crate::service::caller::Caller;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,16 @@ pub(super) enum Peer {
     Tcp(SocketAddr),
     /// A unix socket, which has no address.
     Unix,
+}
+
+impl Peer {
+    /// Returns who asks over the connection.
+    pub(super) fn caller(self) -> Caller {
+        match self {
+            Peer::Tcp(address) => Caller::at(address.ip()),
+            Peer::Unix => Caller::Here,
+        }
+    }
 }
 
 impl std::fmt::Display for Peer {

@@ -10,9 +10,10 @@ use super::stop::Stop;
 use crate::app::ledger::{embedded_settings, postgres_settings};
 use crate::config::{self, Config, Flags, LedgerPlace};
 use crate::ledger::LedgerError;
-use crate::ledger::embedded::{self, EmbeddedLedger, HELD_ELSEWHERE, MissingFile};
+use crate::ledger::embedded::{self, CheckOnOpen, EmbeddedLedger, HELD_ELSEWHERE, LedgerReader, MissingFile};
 use crate::ledger::postgres::{self, NO_TABLES, PostgresLedger, Tables};
 use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, OperateError, TransferRow};
+use crate::ledger::witness;
 
 /// What a command does with the ledger that it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,19 +55,21 @@ impl Place {
     pub(super) async fn open(&self, access: Access) -> Result<Opened, Stop> {
         match &self.config.ledger {
             LedgerPlace::File(path) => {
+                let named = "name the ledger with `--ledger` or `NEGLIST_LEDGER`";
+                let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
                 let missing = match access {
-                    Access::Look | Access::Change => MissingFile::Refuse,
+                    Access::Look => {
+                        must_exist(path, named)?;
+                        return self.reader(path, CheckOnOpen::Always, help).map(Opened::Reader);
+                    }
+                    Access::Change => {
+                        must_exist(path, &format!("{named}; to begin a new one there, add `--create`"))?;
+                        MissingFile::Refuse
+                    }
                     Access::Create => MissingFile::Create,
                 };
-                let named = "name the ledger with `--ledger` or `NEGLIST_LEDGER`";
-                match access {
-                    Access::Look => must_exist(path, named)?,
-                    Access::Change => must_exist(path, &format!("{named}; to begin a new one there, add `--create`"))?,
-                    Access::Create => {}
-                }
                 let settings = embedded::Settings { missing, ..embedded_settings(&self.config) };
                 let opened = EmbeddedLedger::open(path, settings);
-                let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
                 Ok(Opened::File(opened.map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?))
             }
             LedgerPlace::Postgres(url) => Ok(Opened::Database(self.connect(&url.0, access).await?)),
@@ -83,13 +86,65 @@ impl Place {
         must_exist(path, "name the ledger with `--ledger`")?;
         let help = "ask the running server with `LedgerService.GetUsage`, or name a copy of the file that was made \
             while the server was stopped";
-        embedded::look(path, self.config.ledger_cache_bytes).map_err(|error| with_help(&error, HELD_ELSEWHERE, help))
+        Ok(self.reader(path, CheckOnOpen::AfterCrash, help)?.ledger.counters()?)
+    }
+
+    fn reader(&self, path: &Path, check_on_open: CheckOnOpen, help: &str) -> Result<Reader, Stop> {
+        let settings = embedded::Settings { check_on_open, ..embedded_settings(&self.config) };
+        let ledger = LedgerReader::open(path, &settings).map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?;
+        Ok(Reader { ledger, witness: settings.witness.unwrap_or_else(|| witness::beside(path)) })
+    }
+
+    /// Gives up what a ledger that is gone or older than its witness counted, and says what was done.
+    pub(super) fn accept(&self) -> Result<String, Stop> {
+        let LedgerPlace::File(path) = &self.config.ledger else { return self.accept_database() };
+        let settings = embedded_settings(&self.config);
+        let place = settings.witness.clone().unwrap_or_else(|| witness::beside(path));
+        if path.try_exists().is_ok_and(|exists| !exists) {
+            if place.try_exists().is_ok_and(|exists| !exists) {
+                let message = format!("there is neither a ledger at `{}` nor a witness of one", path.display());
+                return Err(Stop::Refused(message, Some("name the ledger with `--ledger` or `NEGLIST_LEDGER`".into())));
+            }
+            witness::remove(&place).map_err(|error| Stop::Refused(error.to_string(), None))?;
+            return Ok(format!(
+                "the witness `{}` is removed: the next start with `--ledger-create` makes a new ledger, and its totals \
+                 begin at zero",
+                place.display()
+            ));
+        }
+        let help = "stop the server first";
+        let mark = EmbeddedLedger::accept(path, &settings).map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?;
+        Ok(format!(
+            "`{}` is taken as it is, as ledger {}: what is missing in it is not counted any more. Bring in what you know \
+             of with `neglist ledger import`",
+            path.display(),
+            mark.identity
+        ))
+    }
+
+    /// A database is taken as it is by a server that has no witness yet.
+    fn accept_database(&self) -> Result<String, Stop> {
+        let Some(place) = self.config.ledger_witness_path() else {
+            let message = "a ledger in a database has a witness only where `ledger_witness` names one".to_owned();
+            let help = "without one, stop all servers and start them anew: they take the database as it is";
+            return Err(Stop::Refused(message, Some(help.to_owned())));
+        };
+        let shown = place.display();
+        if place.try_exists().is_ok_and(|exists| !exists) {
+            let help = "name it with `ledger_witness`, as for the server";
+            return Err(Stop::Refused(format!("there is no witness at `{shown}`"), Some(help.to_owned())));
+        }
+        witness::remove(&place).map_err(|error| Stop::Refused(error.to_string(), None))?;
+        Ok(format!(
+            "the witness `{shown}` is removed: a server that is started now takes the database as it is, and what is \
+             missing in it is not counted any more. One that runs still writes its witness anew: stop it first"
+        ))
     }
 
     async fn connect(&self, url: &str, access: Access) -> Result<PostgresLedger, Stop> {
         let (tables, help) = match access {
-            Access::Look => (Tables::Leave, "a server makes them when it starts"),
-            Access::Change => (Tables::Leave, "a server makes them when it starts, `--create` makes them here"),
+            Access::Look => (Tables::Leave, NAME_IT),
+            Access::Change => (Tables::Leave, NAME_IT_OR_CREATE),
             Access::Create => (Tables::Make, ""),
         };
         let settings = postgres::Settings { tables, ..postgres_settings(&self.config) };
@@ -97,6 +152,12 @@ impl Place {
         connected.map_err(|error| with_help(&error, NO_TABLES, help))
     }
 }
+
+/// What to do about a database without tables.
+const NAME_IT: &str =
+    "name the database that is meant; a server makes the tables where it is started once with `--ledger-create`";
+const NAME_IT_OR_CREATE: &str = "name the database that is meant; `ledger import --create` makes the tables, and so does a \
+    server that is started once with `--ledger-create`";
 
 /// Says whether a variable concerns the ledger. Where a server listens is no business of these commands.
 fn concerns_ledger(name: &OsString) -> bool {
@@ -118,8 +179,15 @@ fn with_help(error: &LedgerError, reason: &str, help: &str) -> Stop {
     Stop::Refused(message, help)
 }
 
+/// A file that is only looked at, with its witness.
+pub(super) struct Reader {
+    ledger: LedgerReader,
+    witness: PathBuf,
+}
+
 /// A ledger that is open.
 pub(super) enum Opened {
+    Reader(Reader),
     File(EmbeddedLedger),
     Database(PostgresLedger),
 }
@@ -128,6 +196,7 @@ impl Opened {
     /// Returns all counters, by exporter, year, name and class.
     pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, LedgerError> {
         match self {
+            Opened::Reader(reader) => reader.ledger.counters(),
             Opened::File(ledger) => Ok(ledger.export()?.counters().to_vec()),
             Opened::Database(ledger) => Ok(ledger.export().await?.counters),
         }
@@ -139,6 +208,7 @@ impl Opened {
         mut with: impl FnMut(TransferRow) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         match self {
+            Opened::Reader(reader) => reader.ledger.export()?.transfers().try_for_each(|row| with(row?)),
             Opened::File(ledger) => ledger.export()?.transfers().try_for_each(|row| with(row?)),
             Opened::Database(ledger) => {
                 let mut export = ledger.export().await?;
@@ -155,6 +225,7 @@ impl Opened {
 
     pub(super) async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
         match self {
+            Opened::Reader(reader) => reader.ledger.verify(&reader.witness),
             Opened::File(ledger) => ledger.verify(),
             Opened::Database(ledger) => ledger.verify().await,
         }
@@ -162,6 +233,7 @@ impl Opened {
 
     pub(super) async fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         match self {
+            Opened::Reader(_) => Err(looked_at()),
             Opened::File(ledger) => ledger.import_totals(id, totals).await,
             Opened::Database(ledger) => ledger.import_totals(id, totals).await,
         }
@@ -169,8 +241,14 @@ impl Opened {
 
     pub(super) async fn withdraw(&self, id: &str) -> Result<u64, OperateError> {
         match self {
+            Opened::Reader(_) => Err(looked_at()),
             Opened::File(ledger) => ledger.withdraw_import(id).await,
             Opened::Database(ledger) => ledger.withdraw_import(id).await,
         }
     }
+}
+
+/// Refuses to change a ledger that was opened to look at it.
+pub(super) fn looked_at() -> OperateError {
+    OperateError::Refused("the ledger was opened to look at it alone".to_owned())
 }

@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// Where the year's totals are kept: a file, `postgres://…` or `none` [default: ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL|none")]
     ledger: Option<String>,
+    /// Make the ledger where there is none: needed once, for the first start with a ledger that `--ledger` names.
+    #[arg(long)]
+    ledger_create: bool,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -47,6 +50,7 @@ impl Arguments {
         values.extend(self.admin.map(|admin| ("admin", vec![admin])));
         values.extend(self.http.map(|http| ("http", vec![http])));
         values.extend(self.ledger.map(|ledger| ("ledger", vec![ledger])));
+        values.extend(self.ledger_create.then(|| ("ledger_create", vec!["yes".to_owned()])));
         Flags { config: self.config, values }
     }
 }

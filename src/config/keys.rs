@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::parse::{
     address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
-    path, public_url, unmatched,
+    path, public_url, unmatched, unregistered, witness, yes_or_no,
 };
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig};
+use super::{
+    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig, Unregistered, WitnessPlace,
+};
 use crate::domain::gateway::Unmatched;
 
 /// A key of the configuration.
@@ -111,6 +113,14 @@ keys! {
     /// share them `postgres://user:password@host:5432/database`, with `@ : / ? # %` in the password percent-encoded; or
     /// `none` to keep none, and then callers state the totals. Anything else is refused, `host=… password=…` too.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
+    /// Whether a ledger is made where there is none, yes or no. Needed once, for the first start with a ledger that is not
+    /// the default `./neglist.ledger`; one that is there is opened, and one that was there and is gone is refused, with
+    /// yes as well.
+    ledger_create: bool = "no", yes_or_no;
+    /// Where the witness is: a small file that tells which ledger it is and how far it came, so that an older copy of the
+    /// ledger, or none, is noticed. `beside`: as `PATH.witness` beside a ledger in a file, and none for one in a database; or a
+    /// path, as `/var/lib/neglist/witness`. On another disk it notices more.
+    ledger_witness: WitnessPlace = "beside", witness;
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
@@ -118,6 +128,17 @@ keys! {
     /// Memory for pages of the ledger's file, in bytes. The default is enough for some three million persons known
     /// by name; a server takes it up when it opens a file of that size, and keeps it.
     ledger_cache_bytes: usize = "8388608", number(1 << 20, 1 << 40);
+    /// Accounts of a ledger in a file whose totals are kept in memory, an account being an exporter in a year. Others are read
+    /// from the file when they are asked for. One takes about a kilobyte.
+    ledger_accounts_cached_max: usize = "10000", number(1, 10_000_000);
+    /// Bytes that are kept free on the disk of a ledger in a file: with less, nothing more is reserved, and what is reserved can
+    /// still be committed and released. 0 for none.
+    ledger_reserve_bytes: u64 = "16777216", number(0, 1 << 40);
+    /// Time from a failure of a ledger in a file to the first try to open it again, in milliseconds; each try waits twice as
+    /// long as the one before.
+    ledger_reopen_wait_ms: u64 = "1000", number(10, 3_600_000);
+    /// Longest time between two such tries, in milliseconds.
+    ledger_reopen_wait_max_ms: u64 = "30000", number(10, 3_600_000);
     /// Connections to the database of the ledger.
     ledger_connections_max: usize = "8", number(1, 1000);
     /// Time for a request to the ledger, in milliseconds. At a database: with all its repetitions, and as long again in
@@ -126,10 +147,21 @@ keys! {
     /// How far this server's clock may be from that of the ledger's database, in seconds. Further apart, nothing is
     /// reserved: reservations would run out at the wrong time.
     ledger_clocks_apart_max_seconds: u32 = "30", number(1, 4_000_000_000);
+    /// Accounts (an exporter in a year) of the ledger's database whose revision a server remembers, to notice one that went
+    /// back in time. For all others there is the position of the whole ledger, which is looked at every tick.
+    ledger_accounts_remembered_max: usize = "16384", number(2, 10_000_000);
     /// Time between two looks for reservations that have run out, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
     /// Most pseudonyms of one class in one reservation.
     ledger_subjects_max: usize = "10000", number(1, 1_000_000);
+    /// What becomes of reservations of exporters that no policy registers: `allow` decides and counts them by the facts that
+    /// callers state, under whatever name these give; `refuse` refuses them. Questions (`Decide`) are answered all the same.
+    unregistered_exporters: Unregistered = "allow", unregistered;
+    /// Most exporters that are not registered and new to the ledger, of one caller within an hour; 0 for none. One that
+    /// was counted in the year already is not new. More are refused with `RESOURCE_EXHAUSTED`.
+    unregistered_exporters_new_per_hour_max: u32 = "1000", number(0, 1_000_000);
+    /// The same of all callers together.
+    unregistered_exporters_new_in_all_per_hour_max: u32 = "10000", number(0, 1_000_000);
     /// How long a reservation stands where the caller does not say, in seconds.
     ledger_time_to_live_default_seconds: u32 = "600", number(1, 31_622_400);
     /// How long a reservation stands at most, in seconds.

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 pub use self::keys::Config;
 pub use self::raw::RawConfig;
+use crate::ledger::witness;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,15 @@ pub enum ConnectionSpread {
     Fewest,
     /// As the operating system shares them out.
     ReusePort,
+}
+
+/// What becomes of reservations of exporters that are not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unregistered {
+    /// They are decided and counted.
+    Allow,
+    /// They are refused.
+    Refuse,
 }
 
 /// Which headers say what a gateway asks about.
@@ -62,6 +72,37 @@ pub enum LedgerPlace {
     File(PathBuf),
     /// In a database that several servers share.
     Postgres(Secret),
+}
+
+impl LedgerPlace {
+    /// The file that is taken where no place is named: the only one that is made without being asked for.
+    pub const DEFAULT_FILE: &str = "./neglist.ledger";
+
+    /// Says whether it is the place that is taken where none is named.
+    pub fn is_default(&self) -> bool {
+        matches!(self, LedgerPlace::File(path) if path.as_os_str() == Self::DEFAULT_FILE)
+    }
+}
+
+/// Where the witness of the ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WitnessPlace {
+    /// Beside a ledger in a file; none for one in a database.
+    Beside,
+    /// In this file.
+    At(PathBuf),
+}
+
+impl Config {
+    /// Returns where the witness of the ledger is; `None` where there is no ledger, and for one in a database where no place
+    /// is named: servers of a database come and go, and have no place that is sure to be theirs.
+    pub fn ledger_witness_path(&self) -> Option<PathBuf> {
+        match (&self.ledger, &self.ledger_witness) {
+            (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), WitnessPlace::Beside) => None,
+            (LedgerPlace::File(_) | LedgerPlace::Postgres(_), WitnessPlace::At(path)) => Some(path.clone()),
+            (LedgerPlace::File(ledger), WitnessPlace::Beside) => Some(witness::beside(ledger)),
+        }
+    }
 }
 
 /// A text that no log and no message shows.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, ledger_place};
+use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace, ledger_place};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -80,6 +80,22 @@ pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
     ledger_place::parse(one(texts)?)
 }
 
+/// Where the witness of the ledger is: `beside`, or a path that looks like one.
+pub(super) fn witness(texts: &[String]) -> Result<WitnessPlace, String> {
+    match one(texts)? {
+        "beside" => Ok(WitnessPlace::Beside),
+        text => match ledger_place::parse(text) {
+            Ok(LedgerPlace::File(path)) => Ok(WitnessPlace::At(path)),
+            _ => Err("write `beside`, or a file as `/var/lib/neglist/witness`".to_owned()),
+        },
+    }
+}
+
+/// `yes` or `no`.
+pub(super) fn yes_or_no(texts: &[String]) -> Result<bool, String> {
+    word(one(texts)?, &[("yes", true), ("no", false)])
+}
+
 /// Says whether a text is one of those that people write for `none`.
 pub(super) fn is_like_none(text: &str) -> bool {
     let words = [
@@ -119,6 +135,11 @@ pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
 /// How connections come to threads.
 pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
     word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
+}
+
+/// What becomes of exporters that are not registered.
+pub(super) fn unregistered(texts: &[String]) -> Result<Unregistered, String> {
+    word(one(texts)?, &[("allow", Unregistered::Allow), ("refuse", Unregistered::Refuse)])
 }
 
 /// The level of log lines.

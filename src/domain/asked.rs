@@ -278,6 +278,8 @@ pub enum CountingProblem {
         /// The moment by the clock of the server.
         now: Moment,
     },
+    /// An exporter that is not registered, where only those that are get counted.
+    ExporterNotRegistered,
     /// A number that is no calendar year.
     NotAYear,
     /// An id of a transfer that only the door for gateways gives.

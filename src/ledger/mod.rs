@@ -11,7 +11,9 @@
 pub mod embedded;
 mod parts;
 pub mod postgres;
+pub mod recent;
 pub mod rows;
+pub mod witness;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Account, Change, Counter, LedgerError, Usage};
-use crate::domain::units::Moment;
+use crate::domain::units::{Moment, Year};
 
 /// Persons of one counter that were counted elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,45 @@ pub struct TransferRow {
     pub at: Moment,
     /// What it added when it was answered.
     pub changes: Vec<Change>,
+}
+
+/// Accounts that an operator removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forget {
+    /// Which.
+    pub accounts: Vec<Account>,
+    /// Accounts of this year and later are left where they counted anybody; `None`: they go as well.
+    ///
+    /// What is sent from then on would be counted from zero, and a line be reached too late.
+    pub totals_kept_from: Option<Year>,
+}
+
+impl Forget {
+    /// Says whether an account of a year is left where it counted anybody.
+    pub fn keeps_totals_of(&self, year: Year) -> bool {
+        self.totals_kept_from.is_some_and(|from| from <= year)
+    }
+}
+
+/// What became of accounts that were to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// They are gone.
+    pub gone: Vec<Account>,
+    /// Left, because reservations of theirs stand.
+    pub standing: Vec<Account>,
+    /// Left, because they counted somebody.
+    pub counted: Vec<Account>,
+}
+
+impl Forgotten {
+    /// Adds what became of others.
+    pub fn extend(&mut self, other: Forgotten) {
+        let Forgotten { gone, standing, counted } = other;
+        self.gone.extend(gone);
+        self.standing.extend(standing);
+        self.counted.extend(counted);
+    }
 }
 
 /// Why an operator's request was not done.

@@ -110,6 +110,8 @@ labels! {
         HttpHeadSeconds = "http-head-seconds",
         /// `http_send_seconds`.
         HttpSendSeconds = "http-send-seconds",
+        /// `unregistered_exporters_new_per_hour_max`, or that of all callers.
+        NewExporters = "new-exporters",
     }
 }
 

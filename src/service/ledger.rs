@@ -9,13 +9,16 @@
 //!
 //! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
 //! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
-//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges.
+//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges. The same goes for
+//! exporters that may not begin to be counted ([`super::newcomers`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::caller::Caller;
+use super::newcomers::{NewcomerLimits, Newcomers, Unregistered};
 use super::totals::{NamedCounters, account, refusal, refuse};
 use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
@@ -32,7 +35,7 @@ use crate::ledger::{
     Reserved, Usage,
 };
 use crate::live::Live;
-use crate::metrics::{Door, Metrics, Stopwatch};
+use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::repeated::Repeated;
 use crate::wire::from_proto::Place;
 use crate::wire::generated::v1;
@@ -59,6 +62,8 @@ pub struct LedgerSettings {
     pub valid_for_max_s: u32,
     /// When a caller may try again whom the ledger did not answer, in milliseconds.
     pub retry_after_ms: u32,
+    /// Limits on exporters that are not registered.
+    pub newcomers: NewcomerLimits,
 }
 
 impl Default for LedgerSettings {
@@ -76,6 +81,7 @@ impl Default for LedgerSettings {
             // A day, as for decisions.
             valid_for_max_s: 86_400,
             retry_after_ms: 1_000,
+            newcomers: NewcomerLimits::default(),
         }
     }
 }
@@ -96,6 +102,7 @@ struct Inner {
     settings: LedgerSettings,
     ledger: Option<Arc<dyn Ledger>>,
     ids: DecisionIds,
+    newcomers: Newcomers,
 }
 
 impl LedgerApi {
@@ -107,7 +114,9 @@ impl LedgerApi {
         settings: LedgerSettings,
         ledger: Option<Arc<dyn Ledger>>,
     ) -> Self {
-        let inner = Arc::new(Inner { live, clock, settings, ledger, ids: DecisionIds::random() });
+        let newcomers = Newcomers::new(settings.newcomers);
+        let inner = Inner { live, clock, settings, ledger, ids: DecisionIds::random(), newcomers };
+        let inner = Arc::new(inner);
         Self { inner, metrics: Arc::default(), door: Door::Reserve }
     }
 
@@ -183,6 +192,11 @@ impl LedgerApi {
         }
         let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
         let account = account(snapshot, &asked, &transfer);
+        let is_registered = transfer.exporter.is_some();
+        if !is_registered && self.inner.newcomers.unregistered() == Unregistered::Refuse {
+            let problem = Problem::Counting(CountingProblem::ExporterNotRegistered);
+            return Err(Place::Transfer.locate(vec![Violation::new("exporter", problem)]));
+        }
         let mut transfer = transfer.into_owned();
         let people = match named {
             None => People::Counted(counting::persons_counted(&transfer)),
@@ -205,7 +219,7 @@ impl LedgerApi {
             now,
         };
         let judge = self.judge(snapshot, transfer, counters.clone(), detail);
-        Ok(Prepared { reservation, judge, counters })
+        Ok(Prepared { reservation, judge, counters, is_registered })
     }
 
     /// Only what happens now is counted; clocks differ, and callers try again.
@@ -253,19 +267,42 @@ impl LedgerApi {
         let request = wire::reserve(request, limits).map_err(|violations| self.invalid(&violations))?;
         let now = self.now()?;
         let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
-        let prepared = match self.prepare(snapshot, request, now) {
+        let mut prepared = self.prepare(snapshot, request, now).map_err(|violations| self.invalid(&violations));
+        if let Ok(Prepared { reservation, is_registered: false, .. }) = &prepared
+            && let Err(refusal) = self.admit(ledger, &reservation.account, now).await
+        {
+            prepared = Err(refusal);
+        }
+        let prepared = match prepared {
             Ok(prepared) => prepared,
-            // What the policies no longer accept may have been answered when they did.
-            Err(violations) => {
+            // What is no longer accepted may have been answered when it was.
+            Err(refusal) => {
                 let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
                 let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
-                return response(snapshot, &found.ok_or_else(|| self.invalid(&violations))?);
+                return response(snapshot, &found.ok_or(refusal)?);
             }
         };
-        let Prepared { reservation, judge, counters } = prepared;
+        let Prepared { reservation, judge, counters, is_registered: _ } = prepared;
         let reserved = ledger.reserve(reservation, judge).await.map_err(|error| self.refusal(&error))?;
         warn_of_caps(snapshot, &counters, &reserved);
         response(snapshot, &reserved)
+    }
+
+    /// Lets an exporter begin to be counted that is not registered, or refuses it where too many did within the hour.
+    async fn admit(&self, ledger: &dyn Ledger, account: &Account, now: Moment) -> Result<(), Refusal> {
+        let newcomers = &self.inner.newcomers;
+        if newcomers.knows(account) {
+            return Ok(());
+        }
+        let counted = ledger.usage(account, now).await.map_err(|error| self.refusal(&error))?;
+        if !counted.is_empty() {
+            newcomers.remember(account);
+            return Ok(());
+        }
+        newcomers.admit(account, Caller::current(), now).map_err(|too_many| {
+            self.metrics.limited(Limit::NewExporters);
+            status::too_many_new_exporters(too_many.per_hour_max, too_many.seconds)
+        })
     }
 
     /// The counters to show of an exporter, with those that nothing was added to yet.
@@ -301,6 +338,7 @@ struct Prepared {
     reservation: Reservation,
     judge: Judge,
     counters: NamedCounters,
+    is_registered: bool,
 }
 
 fn hold(keep: Keep, now: Moment) -> Hold {

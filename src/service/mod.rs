@@ -4,11 +4,13 @@
 pub mod admin;
 mod answers;
 mod batch;
+pub mod caller;
 pub mod deadline;
 pub mod decide;
 pub mod envoy;
 pub mod labelled;
 pub mod ledger;
+pub mod newcomers;
 mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};

@@ -59,6 +59,7 @@ const fn counting_reason(problem: CountingProblem) -> &'static str {
         CountingProblem::NobodyNamed { .. } => "NOBODY_NAMED",
         CountingProblem::TimeToLive { .. } => "TIME_TO_LIVE_OUT_OF_RANGE",
         CountingProblem::NotNow { .. } => "NOT_NOW",
+        CountingProblem::ExporterNotRegistered => "EXPORTER_NOT_REGISTERED",
         CountingProblem::NotAYear => "NOT_A_YEAR",
         CountingProblem::IdOfADoor { .. } => "ID_OF_A_DOOR",
     }
@@ -216,6 +217,10 @@ fn counting(problem: CountingProblem) -> (String, String) {
             format!("ids that begin with `{prefix}` are those of requests at a gateway: choose another id"),
             format!("以 `{prefix}` 开头的编号专用于经网关的请求：请换用其他编号"),
         ),
+        CountingProblem::ExporterNotRegistered => fixed((
+            "this server counts registered exporters only, and this one is not registered: register it, or correct the name",
+            "本服务器仅为已登记的出口方计数，而该出口方未登记：请先登记，或更正名称",
+        )),
         CountingProblem::NotAYear => fixed((
             "not a calendar year: use one from 1 to 9999, or 0 for the current one",
             "不是有效年份：请填 1 至 9999，或填 0 表示当年",

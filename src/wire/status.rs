@@ -163,6 +163,21 @@ pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
     to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
 }
 
+/// Refuses a reservation of an exporter that is not registered and new to the ledger, where as many as may have begun
+/// within the hour. `seconds`: until the hour is over.
+pub fn too_many_new_exporters(per_hour_max: u32, seconds: u32) -> Refusal {
+    let en = format!(
+        "the exporter is not registered and new to the ledger, and {per_hour_max} such exporters may begin within an hour, \
+        as many as have: register the exporter, or try again after the delay in RetryInfo"
+    );
+    let zh = format!(
+        "该出口方未登记且台账中尚无其记录，一小时内可新增的此类出口方（{per_hour_max} 个）已满：请登记该出口方，或按 RetryInfo 所示时间后重试"
+    );
+    let reason = "TOO_MANY_NEW_EXPORTERS";
+    let details = vec![error_info(reason), retry(seconds.saturating_mul(1_000)), localized(&zh)];
+    whole(rpc_status(Code::ResourceExhausted, en.clone(), details), reason, &en, &zh)
+}
+
 /// Why a server does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {

@@ -78,6 +78,7 @@ fn problems() -> Vec<Problem> {
             at: Moment::from_seconds(1_780_186_400),
             now: Moment::from_seconds(1_780_272_000),
         },
+        CountingProblem::ExporterNotRegistered,
         CountingProblem::NotAYear,
         CountingProblem::IdOfADoor { prefix: "gateway:" },
     ];
@@ -163,6 +164,9 @@ fn limits_and_unavailability_say_when_to_try_again() {
         let delay = status.get_error_details().retry_info().unwrap().retry_delay;
         assert_eq!(delay.unwrap().as_millis(), 1_250);
     }
+    let status = too_many_new_exporters(1_000, 3_600).to_status();
+    let delay = status.get_error_details().retry_info().unwrap().retry_delay;
+    assert_eq!((status.code(), delay.unwrap().as_secs()), (Code::ResourceExhausted, 3_600));
 }
 
 #[test]

@@ -56,7 +56,9 @@ impl Books {
 
     fn of(live: Arc<Live>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = EmbeddedLedger::open(directory.path().join("ledger"), Settings::default()).unwrap();
+        // Most accounts are read from the file, as with more exporters than memory is given.
+        let settings = Settings { accounts_max: 2, ..Settings::default() };
+        let ledger = EmbeddedLedger::open(directory.path().join("ledger"), settings).unwrap();
         let ledger: Option<Arc<dyn Ledger>> = Some(Arc::new(ledger));
         let decide = |ledger| DecisionApi::new(Arc::clone(&live), Arc::new(Noon), DecideSettings::default(), ledger);
         Self {

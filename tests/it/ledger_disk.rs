@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use neglist::ledger::embedded::Storage;
+use neglist::ledger::embedded::{Opening, Storage};
+use neglist::ledger::witness::{Witness, WitnessStore};
 use redb::StorageBackend;
 
 use crate::ledger_support::Random;
@@ -54,6 +55,8 @@ struct State {
     planned: Option<(u64, Fault)>,
     full: bool,
     dead: bool,
+    /// A small file beside, each write of which is followed by a sync.
+    witness: Option<Vec<u8>>,
 }
 
 /// The disk; clones are the same disk.
@@ -192,13 +195,80 @@ impl State {
 }
 
 impl Storage for Disk {
-    fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
+    fn open(&self) -> io::Result<Opening> {
         self.with(|state| state.alive())?;
-        Ok(Box::new(self.clone()))
+        Ok(Opening { backend: Arc::new(self.clone()), watch: None })
+    }
+
+    fn witness(&self) -> io::Result<Option<Witness>> {
+        Witness::open_in(Box::new(self.clone())).map(Some)
     }
 
     fn name(&self) -> String {
         "the disk of the test".to_owned()
+    }
+}
+
+impl State {
+    /// Writes a part of the witness and syncs it. A write that is cut off by the power is torn.
+    fn write_witness(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let was_alive = !self.dead;
+        let due = self.call(Call::Write);
+        let length = match &due {
+            Ok(Some(Fault::ShortWrite)) => bytes.len() / 2,
+            Err(_) if was_alive => bytes.len() / 2,
+            Ok(Some(Fault::Write)) | Err(_) => 0,
+            Ok(_) => bytes.len(),
+        };
+        let witness = self.witness.as_mut().ok_or(ErrorKind::NotFound)?;
+        witness[offset..offset + length].copy_from_slice(&bytes[..length]);
+        if due?.is_some() && length < bytes.len() {
+            return Err(io::Error::other("the write failed"));
+        }
+        match self.call(Call::Sync)? {
+            Some(Fault::Sync | Fault::SyncForgets) => Err(io::Error::other("the sync failed")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl WitnessStore for Disk {
+    fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        self.with(|state| {
+            state.alive()?;
+            Ok(state.witness.as_ref().map(|bytes| bytes[..bytes_max.min(bytes.len())].to_vec()))
+        })
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.with(|state| {
+            let due = state.call(Call::Write)?;
+            if state.full {
+                return Err(io::Error::from(ErrorKind::StorageFull));
+            }
+            if due.is_some() {
+                return Err(io::Error::other("the write failed"));
+            }
+            state.witness = Some(bytes.to_vec());
+            Ok(())
+        })
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.with(|state| state.write_witness(usize::try_from(offset).unwrap(), bytes))
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        self.with(|state| state.witness = None);
+        Ok(())
+    }
+
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(self.with(|state| state.witness.is_some()))
+    }
+
+    fn name(&self) -> String {
+        "the witness of the test".to_owned()
     }
 }
 

@@ -84,7 +84,7 @@ fn what_is_no_ledger_is_refused() {
     drop(ledger);
     drop(open(&path("open")));
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 6, "{left:?}");
+    assert_eq!(left.len(), 7, "five files, a directory and a witness: {left:?}");
 }
 
 #[test]

@@ -468,12 +468,19 @@ fn retention_days() -> u32 {
     u32::try_from(RETENTION_SECONDS / 86_400).unwrap()
 }
 
+/// With all accounts in memory, and with so little that each is let go for the next.
 #[test]
 fn the_ledger_does_what_a_plain_map_does() {
+    for accounts_max in [Settings::default().accounts_max, 1] {
+        compare_with_a_plain_map(accounts_max);
+    }
+}
+
+fn compare_with_a_plain_map(accounts_max: usize) {
     let (mut walk, steps) = walk(2_500);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let settings = Settings { retention_days: retention_days(), ..Settings::default() };
+    let settings = Settings { retention_days: retention_days(), accounts_max, ..Settings::default() };
     let mut ledger = EmbeddedLedger::open(&path, settings.clone()).unwrap();
     for step in 0..steps {
         walk.step(&ledger);
@@ -499,6 +506,7 @@ fn the_shared_ledger_does_what_a_plain_map_does() {
             time_max_ms: 30_000,
             retention_days: retention_days(),
             expiries_per_batch_max: 1_000,
+            tables: postgres::Tables::Make,
             ..postgres::Settings::default()
         };
         [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neglist::domain::units::Year;
-use neglist::ledger::postgres::{PostgresLedger, Settings};
+use neglist::ledger::postgres::{PostgresLedger, Settings, Tables};
 use neglist::ledger::rows::{ImportedTotal, OperateError, State};
 use neglist::ledger::{Account, Hold, Ledger, LedgerError, Replayed, Reservation};
 
@@ -16,7 +16,7 @@ use crate::postgres_server::{self as server, Cut, Stricter};
 
 /// Long enough for a server to start again.
 fn patient() -> Settings {
-    Settings { time_max_ms: 30_000, ..Settings::default() }
+    Settings { time_max_ms: 30_000, tables: Tables::Make, ..Settings::default() }
 }
 
 async fn connect(url: &str) -> Arc<PostgresLedger> {
@@ -222,7 +222,7 @@ async fn a_commit_that_stays_unknown_is_not_called_undone() {
     let url = server.database().await;
     let direct = connect(&url).await;
     let behind = server.behind(&url, Cut::AfterCommitForGood, u32::MAX).await;
-    let hasty = Settings { time_max_ms: 500, ..Settings::default() };
+    let hasty = Settings { time_max_ms: 500, tables: Tables::Make, ..Settings::default() };
     let ledger = PostgresLedger::connect(&behind, hasty).await.unwrap();
     let error = ledger.reserve(reservation("unknown", "a", counted(1, 0)), goes()).await.unwrap_err();
     assert!(error.to_string().contains("whether it was done is not known: ask again with the same id"), "{error}");
@@ -273,7 +273,7 @@ async fn a_crash_of_the_database_loses_and_doubles_nothing() {
 async fn a_database_that_is_gone_is_unavailable_and_comes_back() {
     let Some(server) = server::own(&[]) else { return };
     let url = server.database().await;
-    let hasty = Settings { time_max_ms: 300, ..Settings::default() };
+    let hasty = Settings { time_max_ms: 300, tables: Tables::Make, ..Settings::default() };
     let ledger = PostgresLedger::connect(&url, hasty.clone()).await.unwrap();
     ledger.reserve(reservation("gone", "a", counted(1, 0)), goes()).await.unwrap();
     server.stop();
@@ -346,7 +346,7 @@ async fn a_database_that_forgets_is_refused() {
 async fn a_row_that_another_server_holds_is_waited_for_within_limits() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
-    let hasty = Settings { time_max_ms: 2_000, lock_time_max_ms: 50, ..Settings::default() };
+    let hasty = Settings { time_max_ms: 2_000, lock_time_max_ms: 50, tables: Tables::Make, ..Settings::default() };
     let ledger = PostgresLedger::connect(&url, hasty).await.unwrap();
     ledger.reserve(reservation("held", "a", counted(1, 0)), goes()).await.unwrap();
     let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
@@ -496,7 +496,7 @@ async fn tls_is_checked() {
     let checked = url("localhost", &format!("sslmode=verify-full&sslrootcert={authority}"));
     let ledger = connect(&checked).await;
     contract::holds(ledger.as_ref()).await;
-    let hasty = || Settings { time_max_ms: 1_000, ..Settings::default() };
+    let hasty = || Settings { time_max_ms: 1_000, tables: Tables::Make, ..Settings::default() };
     let other = tempfile::tempdir().unwrap();
     certificates(other.path());
     let wrong_authority = format!("sslmode=require&sslrootcert={}", other.path().join("ca.pem").to_str().unwrap());

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Moment;
-use neglist::ledger::postgres::{PostgresLedger, Settings};
+use neglist::ledger::postgres::{PostgresLedger, Settings, Tables};
 use neglist::ledger::rows::ImportedTotal;
 use neglist::ledger::{Counter, Hold, Ledger, LedgerError, Reservation};
 
@@ -19,7 +19,7 @@ async fn connect(url: &str, settings: Settings) -> PostgresLedger {
 
 /// Long enough for a machine that does other things.
 fn patient() -> Settings {
-    Settings { time_max_ms: 30_000, ..Settings::default() }
+    Settings { time_max_ms: 30_000, tables: Tables::Make, ..Settings::default() }
 }
 
 /// A statement that is out of time would end the wait for a standby, and the database would then
@@ -32,7 +32,8 @@ async fn what_no_standby_has_is_not_acknowledged() {
     connect(&url, patient()).await.reserve(reservation("standby", "a", counted(1, 0)), goes()).await.unwrap();
     let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
     server::execute(&url, &format!("ALTER DATABASE {name} SET synchronous_commit = on")).await;
-    let hasty = Settings { time_max_ms: 1_500, statement_time_max_ms: 100, ..Settings::default() };
+    let hasty =
+        Settings { time_max_ms: 1_500, statement_time_max_ms: 100, tables: Tables::Make, ..Settings::default() };
     let ledger = connect(&url, hasty).await;
     let answer = ledger.reserve(reservation("standby", "b", counted(1, 0)), goes()).await;
     let error = answer.unwrap_err().to_string();
@@ -134,7 +135,7 @@ async fn a_database_that_takes_no_writes_is_refused() {
     let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
     // As a standby does, whose totals may be old.
     server::execute(&url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
-    let hasty = Settings { time_max_ms: 500, ..Settings::default() };
+    let hasty = Settings { time_max_ms: 500, tables: Tables::Make, ..Settings::default() };
     let error = PostgresLedger::connect(&url, hasty).await.unwrap_err().to_string();
     assert!(error.contains("does not allow writes"), "{error}");
 }
@@ -165,7 +166,7 @@ async fn a_long_sheet_is_imported() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     connect(&url, patient()).await;
-    let hasty = connect(&url, Settings { time_max_ms: 500, ..Settings::default() }).await;
+    let hasty = connect(&url, Settings { time_max_ms: 500, tables: Tables::Make, ..Settings::default() }).await;
     let total = |number: u64| {
         let counter = Counter { name: format!("clearance/c-{number}"), ..general() };
         ImportedTotal { account: account("sheet"), counter, persons: number }

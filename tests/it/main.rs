@@ -150,9 +150,17 @@ mod round_trip;
 /// The example client in Python.
 mod python_client;
 
+/// A database that is empty, or less than it was.
+mod sturdy_ledger_postgres;
+/// Exporters that nobody registered.
+mod sturdy_strangers;
+
 /// `neglist squid-helper` through pipes.
 mod squid_helper;
 /// Squid in front of servers, running the example.
 mod squid_real;
 /// A log that is not read, a clock that is wrong, policies of unusual size.
 mod sturdy_watch;
+
+/// The ledger in a file: gone, older, damaged, full, larger than the memory.
+mod sturdy_ledger_file;

@@ -172,7 +172,7 @@ impl Process {
         // Variables of the tests themselves begin with `NEGLIST_` too, which a server refuses.
         command.args(arguments).env_clear();
         // The default port may be taken; a test that asks over HTTP names an address of its own.
-        command.env("NEGLIST_HTTP", "none").envs(settings.iter().copied());
+        command.env("NEGLIST_HTTP", "none").env("NEGLIST_LEDGER_CREATE", "yes").envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -322,6 +322,7 @@ pub(crate) fn configuration(policies: &Path, settings: &[(&'static str, &str)]) 
         ("listen", vec!["127.0.0.1:0".to_owned()]),
         ("admin", vec!["127.0.0.1:0".to_owned()]),
         ("ledger", vec!["none".to_owned()]),
+        ("ledger_create", vec!["yes".to_owned()]),
         ("http", vec!["none".to_owned()]),
     ];
     values.extend(settings.iter().map(|(key, value)| (*key, vec![(*value).to_owned()])));

@@ -20,9 +20,13 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[
             "std",
             "async_trait",
+            // The checksum of the witness.
+            "blake3",
             "deadpool_postgres",
             "fastrand",
             "redb",
+            // How much room a disk has.
+            "rustix",
             "rustls",
             "rustls_native_certs",
             "thiserror",

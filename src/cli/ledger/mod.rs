@@ -1,9 +1,10 @@
-//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again.
+//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again, remove.
 //!
 //! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
 //! at any time. No pseudonym leaves either of them here.
 
 mod cell;
+mod forget;
 mod known;
 mod sheet;
 mod write;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::forget::Forget;
 use self::known::Known;
 use super::console::{Console, Exit, Format};
 use super::place::{Access, Opened, Place};
@@ -24,7 +26,7 @@ use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
-/// Show, export, import and verify the year's totals.
+/// Show, export, import, verify and forget the year's totals.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
@@ -43,6 +45,8 @@ enum Command {
     Export(Export),
     Import(Import),
     Verify(Verify),
+    Forget(Forget),
+    Accept(Accept),
 }
 
 /// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
@@ -112,6 +116,19 @@ struct Import {
 #[derive(Debug, Args)]
 struct Verify {}
 
+/// Go on with a ledger that is older than its witness, another, or gone: the last resort, after a restore that lacks counts.
+///
+/// A server refuses a ledger in a file that is less than its witness saw. This command takes the file as it is, under a new
+/// identity, so that the one that is given up is refused should it come back; where there is no file, it removes the
+/// witness. A server that has a witness of a ledger in a database refuses one that is less; then it removes that witness.
+/// Stop the server first.
+#[derive(Debug, Args)]
+struct Accept {
+    /// Say that totals may be too low from now on, and more may be allowed than the law lets pass.
+    #[arg(long, required = true)]
+    counts_may_be_missing: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -144,6 +161,11 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Import(import) => import.run(&place()?, console).await,
+        Command::Forget(forget) => forget.run(&place()?, console).await,
+        Command::Accept(Accept { counts_may_be_missing: _ }) => {
+            writeln!(console.out, "{}", place()?.accept()?)?;
+            Ok(Exit::Success)
+        }
         Command::Verify(Verify {}) => {
             let ledger = place()?.open(Access::Look).await?;
             let findings = ledger.verify().await?;

@@ -56,6 +56,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
     /// Decides and adds.
     pub(super) fn reserve(&mut self, mut reservation: Reservation, judge: &mut Judge) -> Result<Reserved, Stop> {
         self.release_run_out(reservation.now)?;
+        self.directory.load(&reservation.account, &self.tables.counters)?;
         if let Some(transfer) = self.transfer(&reservation.transfer_id)? {
             return self.replay(&reservation.to_recall(), transfer);
         }
@@ -239,10 +240,13 @@ impl<'txn, 'd> Book<'txn, 'd> {
         Ok(forgotten)
     }
 
-    /// Returns a transfer by id.
-    fn transfer(&self, id: &str) -> Result<Option<Transfer>, Stop> {
+    /// Returns a transfer by id, and loads its account.
+    fn transfer(&mut self, id: &str) -> Result<Option<Transfer>, Stop> {
         let Some(row) = self.tables.transfers.get(id)? else { return Ok(None) };
-        Transfer::from_value(row.value()).map(Some).ok_or_else(|| unreadable("a transfer"))
+        let transfer = Transfer::from_value(row.value()).ok_or_else(|| unreadable("a transfer"))?;
+        drop(row);
+        self.directory.load(&transfer.account, &self.tables.counters)?;
+        Ok(Some(transfer))
     }
 
     /// Settles a reservation at the moment when it ran out.

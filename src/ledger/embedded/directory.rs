@@ -1,13 +1,18 @@
-//! The counters of the file, in the memory of the writer: numbers, names and what they are made of.
+//! The counters of the accounts that the writer works on: numbers, names and what they are made of.
 //!
 //! Belongs to the writer alone and is thrown away with everything else after a failed write. What
 //! readers see is [`super::totals`], which follows only once a change is durable.
+//!
+//! An account is loaded from the file, whole, before anything is asked of it, and given up between two batches where
+//! more are kept than may be. INVARIANT (never zero for want of a look): a counter of an account that is not loaded
+//! is an error and not a counter that was never added to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use redb::Table;
+use redb::{ReadableTable, Table};
 
-use super::tables::{CounterKey, CounterValue, Stop, counter_key, unreadable};
+use super::ring::Ring;
+use super::tables::{self, CounterKey, CounterValue, Stop, counter_key, unreadable};
 use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter};
 
@@ -19,46 +24,81 @@ pub(super) struct Entry {
     pub(super) parts: Parts,
 }
 
-/// All counters, by number and by name.
+/// An account that is loaded.
 #[derive(Debug, Default)]
+struct OfAccount {
+    numbers: BTreeMap<Counter, u32>,
+    /// Since it was last looked at whether it may go.
+    was_used: bool,
+}
+
+/// The counters of the loaded accounts, by number and by name.
+#[derive(Debug)]
 pub(super) struct Directory {
-    numbers: HashMap<Account, BTreeMap<Counter, u32>>,
-    entries: BTreeMap<u32, Entry>,
+    accounts: HashMap<Account, OfAccount>,
+    entries: HashMap<u32, Entry>,
     changed: BTreeSet<u32>,
+    ring: Ring<Account>,
+    /// The highest number that a counter of the file has, or had since the file was opened.
+    number_last: u32,
 }
 
 impl Directory {
-    /// Returns the directory of the counters of a file.
-    pub(super) fn from_rows(rows: Vec<(u32, Account, Counter, Parts)>) -> Result<Self, Stop> {
-        let mut directory = Self::default();
-        for (number, account, counter, parts) in rows {
-            directory.insert(number, &account, &counter, parts)?;
+    /// Returns a directory with nothing loaded. `number_last` is the highest number of a counter in the file, 0 for none.
+    pub(super) fn new(number_last: u32) -> Self {
+        Self {
+            accounts: HashMap::new(),
+            entries: HashMap::new(),
+            changed: BTreeSet::new(),
+            ring: Ring::default(),
+            number_last,
         }
-        Ok(directory)
     }
 
-    /// Returns the number of a counter, where it was ever added to.
-    pub(super) fn number(&self, account: &Account, counter: &Counter) -> Option<u32> {
-        self.numbers.get(account)?.get(counter).copied()
+    /// Loads the counters of an account, unless they are.
+    pub(super) fn load(
+        &mut self,
+        account: &Account,
+        table: &impl ReadableTable<CounterKey, CounterValue>,
+    ) -> Result<(), Stop> {
+        if let Some(loaded) = self.accounts.get_mut(account) {
+            loaded.was_used = true;
+            return Ok(());
+        }
+        self.accounts.insert(account.clone(), OfAccount { numbers: BTreeMap::new(), was_used: true });
+        self.ring.push(account.clone());
+        for (number, counter, parts) in tables::of_account(table, account)? {
+            self.insert(number, account, &counter, parts)?;
+        }
+        Ok(())
     }
 
-    /// Returns the counter with a number.
+    /// Returns the number of a counter of a loaded account, where it was ever added to.
+    pub(super) fn number(&self, account: &Account, counter: &Counter) -> Result<Option<u32>, Stop> {
+        // (never zero for want of a look)
+        let loaded = self.accounts.get(account).ok_or_else(not_loaded)?;
+        Ok(loaded.numbers.get(counter).copied())
+    }
+
+    /// Returns the counter of a loaded account with a number.
     pub(super) fn entry(&self, number: u32) -> Result<&Entry, Stop> {
         self.entries.get(&number).ok_or_else(|| unreadable("the number of a counter"))
     }
 
-    /// Returns all counters with their numbers.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        self.entries.iter().map(|(number, entry)| (*number, entry))
+    /// Returns all counters of a loaded account.
+    pub(super) fn of_account(&self, account: &Account) -> impl Iterator<Item = &Entry> {
+        let numbers = self.accounts.get(account).map(|loaded| loaded.numbers.values());
+        numbers.into_iter().flatten().filter_map(|number| self.entries.get(number))
     }
 
     /// Returns the number of a counter, a new one where it has none.
     pub(super) fn number_or_new(&mut self, account: &Account, counter: &Counter) -> Result<u32, Stop> {
-        if let Some(number) = self.number(account, counter) {
+        if let Some(number) = self.number(account, counter)? {
             return Ok(number);
         }
-        let last = self.entries.last_key_value().map_or(0, |(number, _)| *number);
-        let number = last.checked_add(1).ok_or_else(|| Stop::Broken("there are too many counters".to_owned()))?;
+        let number = self.number_last.checked_add(1);
+        let number = number.ok_or_else(|| Stop::Broken("there are too many counters".to_owned()))?;
+        self.number_last = number;
         self.insert(number, account, counter, Parts::default())?;
         self.changed.insert(number);
         Ok(number)
@@ -76,40 +116,75 @@ impl Directory {
         Ok(())
     }
 
-    /// Forgets a counter.
-    pub(super) fn remove(&mut self, number: u32) {
-        let Some(Entry { account, counter, .. }) = self.entries.remove(&number) else { return };
-        if let Some(of_account) = self.numbers.get_mut(&account) {
-            of_account.remove(&counter);
-            if of_account.is_empty() {
-                self.numbers.remove(&account);
+    /// Forgets some accounts, changes included.
+    pub(super) fn remove(&mut self, goes: impl Fn(&Account) -> bool) {
+        let Self { accounts, entries, changed, ring, .. } = self;
+        accounts.retain(|account, loaded| {
+            let stays = !goes(account);
+            if !stays {
+                for number in loaded.numbers.values() {
+                    entries.remove(number);
+                    changed.remove(number);
+                }
             }
-        }
-        self.changed.remove(&number);
+            stays
+        });
+        ring.retain(|account| !goes(account));
     }
 
     /// Writes the counters that changed.
     pub(super) fn store(&self, table: &mut Table<'_, CounterKey, CounterValue>) -> Result<(), Stop> {
-        for (number, entry) in self.changed() {
+        for entry in self.changed() {
+            let number = self.number(&entry.account, &entry.counter)?.ok_or_else(not_loaded)?;
             table.insert(counter_key(&entry.account, &entry.counter), (number, entry.parts.to_value()))?;
         }
         Ok(())
     }
 
     /// Returns the counters that changed since [`Directory::settle`].
-    pub(super) fn changed(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        self.changed.iter().filter_map(|number| Some((*number, self.entries.get(number)?)))
+    pub(super) fn changed(&self) -> impl Iterator<Item = &Entry> {
+        self.changed.iter().filter_map(|number| self.entries.get(number))
     }
 
-    /// Says that what changed is durable and published.
-    pub(super) fn settle(&mut self) {
+    /// Says that what changed is durable and published, and gives up accounts where there are more than may be kept.
+    pub(super) fn settle(&mut self, accounts_max: usize) {
         self.changed.clear();
+        let Self { accounts, entries, ring, .. } = self;
+        while accounts_max < ring.len() {
+            let was_used = |account: &Account| {
+                accounts.get_mut(account).is_some_and(|loaded| std::mem::take(&mut loaded.was_used))
+            };
+            let Some(account) = ring.pop(was_used) else { break };
+            for number in accounts.remove(&account).unwrap_or_default().numbers.values() {
+                entries.remove(number);
+            }
+        }
     }
 
     fn insert(&mut self, number: u32, account: &Account, counter: &Counter, parts: Parts) -> Result<(), Stop> {
         let entry = Entry { account: account.clone(), counter: counter.clone(), parts };
         let twice = self.entries.insert(number, entry).is_some();
-        let again = self.numbers.entry(account.clone()).or_default().insert(counter.clone(), number).is_some();
+        let loaded = self.accounts.get_mut(account).ok_or_else(not_loaded)?;
+        let again = loaded.numbers.insert(counter.clone(), number).is_some();
         if twice || again { Err(unreadable("the number of a counter")) } else { Ok(()) }
+    }
+}
+
+fn not_loaded() -> Stop {
+    Stop::Broken("an account was asked for that is not loaded".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::units::{CountedClass, Year};
+
+    #[test]
+    fn b12_an_account_that_is_not_loaded_is_no_account_at_zero() {
+        let account = Account { exporter: "acme".to_owned(), year: Year(2026) };
+        let counter = Counter { name: "national".to_owned(), class: CountedClass::General };
+        let mut directory = Directory::new(0);
+        assert!(directory.number(&account, &counter).is_err());
+        assert!(directory.number_or_new(&account, &counter).is_err());
     }
 }

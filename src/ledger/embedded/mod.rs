@@ -17,10 +17,13 @@
 
 mod book;
 mod directory;
+mod file;
 mod holders;
+mod look;
 mod newest;
 mod operate;
 mod plan;
+mod ring;
 mod storage;
 mod tables;
 mod totals;
@@ -30,27 +33,32 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use redb::ReadableDatabase;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+pub use self::look::LedgerReader;
 pub use self::operate::Export;
-pub use self::storage::{HELD_ELSEWHERE, Storage};
+pub use self::storage::{HELD_ELSEWHERE, Opening, Storage, Watch};
 
+use self::file::LedgerFile;
 use self::operate::{Import, TransferRange};
-use self::storage::LedgerFile;
 use self::tables::{CounterOfFile, Stop, TRANSFERS};
-use self::totals::Shared;
-use self::writer::{OpenFile, Reply, Request, Work, Writer};
-use super::rows::{CounterRow, Finding, ImportedTotal, OperateError, sorted};
+use self::totals::{OfAccount, Shared};
+use self::writer::{Reply, Request, Work, Writer};
+use super::rows::{CounterRow, Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::witness::{self, Mark};
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
+/// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads. Each
+/// takes a few pages, most of which are in memory.
+const LOADS_MAX: usize = 4;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Memory for pages of the file, in bytes, where nobody says otherwise.
@@ -71,6 +79,8 @@ pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
 pub struct Settings {
     /// What to do where there is no file.
     pub missing: MissingFile,
+    /// Where the witness is; `None`: beside the file.
+    pub witness: Option<PathBuf>,
     /// When the whole file is checked on opening.
     pub check_on_open: CheckOnOpen,
     /// Requests that may wait for the writer. One more is refused at once.
@@ -94,12 +104,22 @@ pub struct Settings {
     pub retention_days: u32,
     /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
+    /// Accounts whose totals are kept in memory, once for readers and once for the writer; at least one. An account is
+    /// an exporter in a year; others are read from the file when they are asked for.
+    pub accounts_max: usize,
+    /// Bytes of the disk that are kept free: with less, nothing more is reserved. 0 for none.
+    pub reserve_bytes: u64,
+    /// Time from a failure to the first try to open the ledger again, in milliseconds.
+    pub reopen_wait_ms: u64,
+    /// Longest time between two such tries, in milliseconds: each waits twice as long as the one before.
+    pub reopen_wait_max_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             missing: MissingFile::Create,
+            witness: None,
             check_on_open: CheckOnOpen::Always,
             queue_requests_max: 4_096,
             time_max_ms: 5_000,
@@ -109,6 +129,10 @@ impl Default for Settings {
             forgotten_per_batch_max: 1_024,
             retention_days: 7,
             cache_bytes: CACHE_BYTES_DEFAULT,
+            accounts_max: 10_000,
+            reserve_bytes: 16 << 20,
+            reopen_wait_ms: 1_000,
+            reopen_wait_max_ms: 30_000,
         }
     }
 }
@@ -116,8 +140,11 @@ impl Default for Settings {
 /// What to do where there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingFile {
-    /// A new ledger is made; its totals begin at zero.
+    /// A new ledger is made; its totals begin at zero. Refused where a witness tells of one that is gone.
     Create,
+    /// The same, and refused as well where another file beside it bears its name, such as `ledger.old`: it may have
+    /// been moved away.
+    CreateFirst,
     /// Refuse to open.
     Refuse,
 }
@@ -138,6 +165,8 @@ pub struct EmbeddedLedger {
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
     time_max: Duration,
+    /// Places for accounts that are read from the file at a time.
+    loads: Semaphore,
 }
 
 impl fmt::Debug for EmbeddedLedger {
@@ -155,7 +184,9 @@ impl EmbeddedLedger {
     /// Where the file is open elsewhere, is no ledger, is of another format, is damaged, or cannot
     /// be read or written.
     pub fn open(path: impl AsRef<Path>, settings: Settings) -> Result<Self, LedgerError> {
-        let storage = LedgerFile { path: path.as_ref().to_owned(), missing: settings.missing };
+        let path = path.as_ref().to_owned();
+        let witness = settings.witness.clone().unwrap_or_else(|| witness::beside(&path));
+        let storage = LedgerFile { path, missing: settings.missing, witness };
         Self::open_in(Box::new(storage), settings)
     }
 
@@ -165,13 +196,11 @@ impl EmbeddedLedger {
     ///
     /// As [`EmbeddedLedger::open`].
     pub fn open_in(storage: Box<dyn Storage>, settings: Settings) -> Result<Self, LedgerError> {
-        let (database, directory) = storage::open(storage.as_ref(), &settings).map_err(LedgerError::Unavailable)?;
-        let database = Arc::new(database);
-        let shared = Arc::new(Shared::new(&directory, Arc::clone(&database)));
+        let opened = storage::open(storage.as_ref(), &settings, None).map_err(LedgerError::Unavailable)?;
+        let shared = Arc::new(Shared::new(Arc::clone(&opened.database), settings.accounts_max));
         let (requests, waiting) = sync_channel(settings.queue_requests_max.max(1));
         let time_max = Duration::from_millis(settings.time_max_ms);
-        let file = Some(OpenFile { database, directory });
-        let writer = Writer { storage, settings, shared: Arc::clone(&shared), file };
+        let writer = Writer::new(storage, settings, Arc::clone(&shared), opened);
         let writer = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn({
@@ -184,16 +213,31 @@ impl EmbeddedLedger {
                 }
             })
             .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max })
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max, loads: Semaphore::new(LOADS_MAX) })
     }
 
-    /// Says whether the ledger is open; where not, why.
+    /// Says whether persons can be counted: the ledger is open, and its disk has room; where not, why.
     ///
     /// # Errors
     ///
-    /// Where it is closed after a failure.
+    /// Where it is closed after a failure, or its disk is nearly full.
     pub fn check(&self) -> Result<(), LedgerError> {
-        self.shared.check()
+        self.shared.check_room()
+    }
+
+    /// Gives up what a newer or another ledger than the one in this file counted: it gets an identity of its own and a
+    /// witness that saw no other. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedLedger::open`], but for what the witness saw; or where the witness cannot be written.
+    pub fn accept(path: impl AsRef<Path>, settings: &Settings) -> Result<Mark, LedgerError> {
+        let path = path.as_ref().to_owned();
+        let place = settings.witness.clone().unwrap_or_else(|| witness::beside(&path));
+        let storage = LedgerFile { path, missing: MissingFile::Refuse, witness: place.clone() };
+        let mark = storage::accept(&storage, settings).map_err(LedgerError::Unavailable)?;
+        witness::renew(place, mark).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        Ok(mark)
     }
 
     /// Opens the ledger again after a failure closed it. Nothing happens where it is open.
@@ -250,6 +294,24 @@ impl EmbeddedLedger {
         self.operate(Work::DropYears(year)).await
     }
 
+    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that stand. All other
+    /// requests wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read or written.
+    pub async fn forget(&self, forget: Forget) -> Result<Forgotten, OperateError> {
+        match self.ask(Work::Forget(forget)).await? {
+            Reply::Forgotten(forgotten) => Ok(forgotten),
+            Reply::Reserved(_)
+            | Reply::Recalled(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Refused(_) => Err(no_answer().into()),
+        }
+    }
+
     /// Returns everything as it is now.
     ///
     /// # Errors
@@ -277,8 +339,26 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
         }
+    }
+
+    /// Looks at the totals of an account, which are read from the file where they are not in memory: on a thread that may
+    /// wait for a disk.
+    async fn look_at<T>(&self, account: &Account, look: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
+        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &look)? {
+            return Ok(found);
+        }
+        let (shared, account) = (Arc::clone(&self.shared), account.clone());
+        let load = async {
+            // Closed by nobody.
+            let _place = self.loads.acquire().await;
+            tokio::task::spawn_blocking(move || shared.load(&account)).await
+        };
+        let late = || LedgerError::Unavailable("it does not answer in time".to_owned());
+        let loaded = tokio::time::timeout(self.time_max, load).await.map_err(|_| late())?;
+        let names = loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
+        Ok(look(&names))
     }
 
     /// Asks for a caller, who is not kept waiting by a disk that does not answer.
@@ -317,11 +397,15 @@ impl Drop for EmbeddedLedger {
 #[async_trait::async_trait]
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
+        self.shared.check_room()?;
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
-                Err(no_answer())
-            }
+            Reply::Recalled(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Forgotten(_)
+            | Reply::Refused(_) => Err(no_answer()),
         }
     }
 
@@ -329,9 +413,12 @@ impl Ledger for EmbeddedLedger {
     async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
         match self.ask_in_time(Work::Recall(recall)).await? {
             Reply::Recalled(found) => Ok(found),
-            Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Dropped(_) | Reply::Refused(_) => {
-                Err(no_answer())
-            }
+            Reply::Reserved(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Dropped(_)
+            | Reply::Forgotten(_)
+            | Reply::Refused(_) => Err(no_answer()),
         }
     }
 
@@ -343,9 +430,10 @@ impl Ledger for EmbeddedLedger {
         self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
-    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.shared.before(account, counters)
+        self.look_at(account, |names| totals::before(names, counters)).await
     }
 
     fn read_at_hand(
@@ -354,12 +442,13 @@ impl Ledger for EmbeddedLedger {
         year: Year,
         counters: &[CounterName<'_>],
     ) -> Option<Result<Vec<u64>, LedgerError>> {
-        Some(self.shared.at_hand(exporter, year, counters))
+        self.shared.at_hand(exporter, year, |names| totals::in_order(names, counters)).transpose()
     }
 
-    /// Returns the totals in memory. Reservations that ran out count until the next batch or tick.
+    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.shared.usage(account)
+        self.look_at(account, totals::usage).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
@@ -367,18 +456,6 @@ impl Ledger for EmbeddedLedger {
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         newest::newest(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
-}
-
-/// Returns the counters of a file that nobody writes to, by exporter, year and name, and changes
-/// nothing in it.
-///
-/// # Errors
-///
-/// Where a server has the file open, it was not closed as it should be, is no ledger, is of another
-/// format, or cannot be read.
-pub fn look(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Vec<CounterRow>, LedgerError> {
-    let counters = storage::look(path.as_ref(), cache_bytes).map_err(LedgerError::Unavailable)?;
-    Ok(counters.into_iter().map(row).collect())
 }
 
 fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {

@@ -9,12 +9,12 @@ use std::ops::Bound;
 use redb::{Range, ReadableTable};
 
 use super::book::Book;
-use super::tables::{Stop, Transfer, TransferValue, unreadable};
+use super::tables::{self, Stop, Transfer, TransferValue, counter_of, unreadable};
 use super::writer::Reply;
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;
-use crate::ledger::rows::{CounterRow, State, TransferRow, Wanted};
-use crate::ledger::{Change, Counter, LedgerError};
+use crate::ledger::rows::{CounterRow, Forget, Forgotten, State, TransferRow, Wanted};
+use crate::ledger::{Account, Change, Counter, LedgerError};
 
 /// Totals to bring in, under one id.
 #[derive(Debug)]
@@ -74,11 +74,15 @@ impl Book<'_, '_> {
         let id = import.id.as_str();
         let wanted = &import.wanted;
         let known = self.imported(id)?;
+        for (account, _) in wanted.keys() {
+            self.directory.load(account, &self.tables.counters)?;
+        }
         if !known.is_empty() {
-            let same = known.len() == wanted.len()
-                && wanted.iter().all(|((account, counter), persons)| {
-                    self.directory.number(account, counter).and_then(|number| known.get(&number)) == Some(persons)
-                });
+            let mut same = known.len() == wanted.len();
+            for ((account, counter), persons) in wanted {
+                let number = self.directory.number(account, counter)?;
+                same &= number.and_then(|number| known.get(&number)) == Some(persons);
+            }
             return if same {
                 Ok(Reply::Count(0))
             } else {
@@ -86,7 +90,7 @@ impl Book<'_, '_> {
             };
         }
         for ((account, counter), persons) in wanted {
-            let number = self.directory.number(account, counter);
+            let number = self.directory.number(account, counter)?;
             let parts = number.map(|number| self.directory.entry(number)).transpose()?.map(|entry| entry.parts);
             if parts.unwrap_or_default().usage().total().checked_add(*persons).is_none() {
                 return Ok(Reply::Refused(format!(
@@ -110,6 +114,18 @@ impl Book<'_, '_> {
         let known = self.imported(id)?;
         if known.is_empty() {
             return Ok(Reply::Refused(format!("there is no import `{id}`")));
+        }
+        // So that counters of this batch are in the table too.
+        self.directory.store(&mut self.tables.counters)?;
+        let mut accounts = BTreeSet::new();
+        for counter in tables::each_counter(&self.tables.counters)? {
+            let (number, account, ..) = counter?;
+            if known.contains_key(&number) {
+                accounts.insert(account);
+            }
+        }
+        for account in &accounts {
+            self.directory.load(account, &self.tables.counters)?;
         }
         for (number, persons) in &known {
             self.change_imported(*number, |imported| imported.checked_sub(*persons))?;
@@ -138,18 +154,74 @@ impl Book<'_, '_> {
             self.tables.transfers.remove(id.as_str())?;
             self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
         }
-        let old = self.directory.entries().filter(|(_, entry)| entry.account.year < before);
-        let old: BTreeSet<u32> = old.map(|(number, _)| number).collect();
-        self.tables.imports.retain(|(_, number), _| !old.contains(&number))?;
-        for number in &old {
-            let end = number.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded((next, [].as_slice())));
-            let range = (Bound::Included((*number, [].as_slice())), end);
-            self.tables.people.retain_in::<(u32, &[u8]), _>(range, |_, _| false)?;
-            self.directory.remove(*number);
+        // So that counters of this batch are in the table too.
+        self.directory.store(&mut self.tables.counters)?;
+        let mut old = BTreeSet::new();
+        for counter in tables::each_counter(&self.tables.counters)? {
+            let (number, account, ..) = counter?;
+            if account.year < before {
+                old.insert(number);
+            }
         }
+        self.remove_counters(&old)?;
+        self.directory.remove(|account| account.year < before);
         self.tables.counters.retain(|(_, year, _, _), _| before <= Year(year))?;
         self.wrote = true;
         Ok(Reply::Dropped(old.len() as u64))
+    }
+
+    /// Removes accounts, as many of them as may go. In one step, while all others wait.
+    pub(super) fn forget_accounts(&mut self, forget: &Forget) -> Result<Reply, Stop> {
+        // What others of this batch added is in the totals, too.
+        self.directory.store(&mut self.tables.counters)?;
+        let mut asked: BTreeSet<&Account> = forget.accounts.iter().collect();
+        let (mut standing, mut counted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut transfers, mut numbers) = (Vec::new(), Vec::new());
+        for row in self.tables.transfers.iter()? {
+            let (id, value) = row?;
+            let Transfer { account, state, at, .. } =
+                Transfer::from_value(value.value()).ok_or_else(|| unreadable("a transfer"))?;
+            if asked.contains(&account) {
+                if state == State::Reserved {
+                    standing.insert(account.clone());
+                }
+                transfers.push((account, id.value().to_owned(), at));
+            }
+        }
+        for counter in tables::each_counter(&self.tables.counters)? {
+            let (number, account, _, parts) = counter?;
+            if asked.contains(&account) {
+                if parts.usage().total() != 0 && forget.keeps_totals_of(account.year) {
+                    counted.insert(account.clone());
+                }
+                numbers.push((account, number));
+            }
+        }
+        counted.retain(|account| !standing.contains(account));
+        asked.retain(|account| !standing.contains(*account) && !counted.contains(*account));
+        for (_, id, at) in transfers.iter().filter(|(account, ..)| asked.contains(account)) {
+            self.tables.transfers.remove(id.as_str())?;
+            self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
+        }
+        let numbers = numbers.into_iter().filter(|(account, _)| asked.contains(account)).map(|(_, number)| number);
+        self.remove_counters(&numbers.collect())?;
+        self.directory.remove(|account| asked.contains(account));
+        self.tables.counters.retain(|key, _| counter_of(key).is_none_or(|(account, _)| !asked.contains(&account)))?;
+        self.wrote = true;
+        let gone = asked.into_iter().cloned().collect();
+        let (standing, counted) = (standing.into_iter().collect(), counted.into_iter().collect());
+        Ok(Reply::Forgotten(Forgotten { gone, standing, counted }))
+    }
+
+    /// Removes what names counters: persons and imports.
+    fn remove_counters(&mut self, numbers: &BTreeSet<u32>) -> Result<(), Stop> {
+        self.tables.imports.retain(|(_, number), _| !numbers.contains(&number))?;
+        for number in numbers {
+            let end = number.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded((next, [].as_slice())));
+            let range = (Bound::Included((*number, [].as_slice())), end);
+            self.tables.people.retain_in::<(u32, &[u8]), _>(range, |_, _| false)?;
+        }
+        Ok(())
     }
 
     fn imported(&self, id: &str) -> Result<BTreeMap<u32, u64>, Stop> {

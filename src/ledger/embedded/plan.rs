@@ -143,14 +143,14 @@ fn holders_in(
     people: &impl ReadableTable<PersonKey, u32>,
 ) -> Result<Vec<Holders>, Stop> {
     let pseudonyms = named(&reservation.people, counter.class);
-    match directory.number(&reservation.account, counter) {
+    match directory.number(&reservation.account, counter)? {
         None => Ok(vec![Holders::NONE; pseudonyms.len()]),
         Some(number) => pseudonyms.iter().map(|pseudonym| holders(people, number, pseudonym)).collect(),
     }
 }
 
 fn total(reservation: &Reservation, counter: &Counter, directory: &Directory) -> Result<u64, Stop> {
-    match directory.number(&reservation.account, counter) {
+    match directory.number(&reservation.account, counter)? {
         None => Ok(0),
         Some(number) => Ok(directory.entry(number)?.parts.usage().total()),
     }

@@ -1,29 +1,24 @@
-//! Where the bytes are: opening the file, refusing what is no ledger, and what a failed write needs.
-//!
-//! A new ledger is made beside its final name and put there complete, so that a process killed in
-//! the middle leaves no half-made file behind that would be refused for ever.
+//! Where the bytes are: opening them, refusing what is no ledger or less than it was, and what a failed write needs.
 //!
 //! After an unclean end the whole file is written once more, as it reads, and synced. An operating
 //! system may keep pages in memory whose write failed, and read them back as if they were on disk;
 //! nothing new is built on such pages before they are.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::backends::FileBackend;
 use redb::{
     BackendError, Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, StorageError,
 };
 
 use super::directory::Directory;
-use super::tables::{self, CounterOfFile, FORMAT, FORMAT_KEY, META, Stop, Tables};
-use super::{CheckOnOpen, MissingFile, Settings};
+use super::tables::{self, FORMAT, FORMAT_KEY, META, Stop, Tables};
+use super::{CheckOnOpen, Settings, look};
+use crate::ledger::witness::{self, Identity, Mark, Witness};
 
 /// Begins what is said of a file that another process has open.
 pub const HELD_ELSEWHERE: &str = "another process has it open";
@@ -37,87 +32,100 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Where it cannot be opened.
-    fn open(&self) -> io::Result<Box<dyn StorageBackend>>;
+    fn open(&self) -> io::Result<Opening>;
+
+    /// Reads the witness of the ledger; `None` where it has none and is believed.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    fn witness(&self) -> io::Result<Option<Witness>> {
+        Ok(None)
+    }
+
+    /// Returns how many bytes may still be written; `None` where nobody can tell.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be told just now.
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Says that a ledger was opened here: from now on none is made.
+    fn again(&mut self) {}
 
     /// Returns how messages call it.
     fn name(&self) -> String;
 }
 
-/// A file of this machine.
+/// Storage that was opened.
 #[derive(Debug)]
-pub(super) struct LedgerFile {
-    pub(super) path: PathBuf,
-    pub(super) missing: MissingFile,
+pub struct Opening {
+    /// Its bytes.
+    pub backend: Arc<dyn StorageBackend>,
+    /// Tells whether they are still what this process left; `None` where nobody else can change them.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
-impl Storage for LedgerFile {
-    fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
-        let file = match OpenOptions::new().read(true).write(true).open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing == MissingFile::Create => {
-                create(&self.path)?;
-                OpenOptions::new().read(true).write(true).open(&self.path)?
-            }
-            opened => opened?,
-        };
-        if file.metadata()?.len() == 0 {
-            let text = "the file is empty, which no ledger is: restore it, or remove it to begin a new one";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+/// Tells whether somebody else lays hands on the bytes of a ledger that is open.
+pub trait Watch: fmt::Debug + Send + Sync {
+    /// Looks.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger is not any more what this process left.
+    fn check(&self) -> Result<(), String>;
+}
+
+/// A ledger that was opened, and is not less than it was.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) database: Arc<Database>,
+    pub(super) directory: Directory,
+    /// Which ledger it is, and how far it came.
+    pub(super) mark: Mark,
+    pub(super) witness: Option<Witness>,
+    pub(super) watch: Option<Arc<dyn Watch>>,
+}
+
+/// Opens a ledger, or says why not. `known` is how far it is known to have come, besides what its witness saw.
+pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<Opened, String> {
+    guarded(storage, || {
+        peek(storage, settings, known)?;
+        let (database, watch) = open_database(storage, settings)?;
+        let (number_last, mark) = read(&database).map_err(|stop| stop.to_string())?;
+        // After the file is locked: until then another process may be at work.
+        let mut witness = storage.witness().map_err(|error| error.to_string())?;
+        let mark = believe(&database, mark, witness.as_ref(), known)?;
+        if let Some(witness) = &mut witness {
+            witness.record(mark).map_err(|error| error.to_string())?;
         }
-        Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
-    }
-
-    fn name(&self) -> String {
-        format!("`{}`", self.path.display())
-    }
+        Ok(Opened { database: Arc::new(database), directory: Directory::new(number_last), mark, witness, watch })
+    })
 }
 
-/// Makes a new ledger in a file that does not exist. Where another process does so at the same
-/// time, the first one's stays.
-fn create(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".new-{}", std::process::id()));
-    let unfinished = directory.join(name);
-    // Left behind by a process of the same number that was killed.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    // Pseudonyms are personal information.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&unfinished)?;
-    let made = fill(&file).and_then(|()| match fs::hard_link(&unfinished, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    fs::remove_file(&unfinished)?;
-    made?;
-    File::open(directory)?.sync_all()?;
-    tracing::warn!(path = %path.display(), "there was no ledger: a new one was made, and its totals begin at zero");
-    Ok(())
+/// Makes another ledger of the one that is there: with an identity of its own, and a witness that saw no other.
+pub(super) fn accept(storage: &dyn Storage, settings: &Settings) -> Result<Mark, String> {
+    guarded(storage, || {
+        let (database, _) = open_database(storage, settings)?;
+        let (_, mark) = read(&database).map_err(|stop| stop.to_string())?;
+        let position = mark.map_or(0, |mark| mark.position);
+        let mark = Mark { identity: Identity::draw(), position };
+        write_mark(&database, mark).map_err(|stop| stop.to_string())?;
+        database.close().map_err(|error| error.to_string())?;
+        Ok(mark)
+    })
 }
 
-fn fill(file: &File) -> io::Result<()> {
-    let backend = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
-    let database = Builder::new().create_with_backend(backend).map_err(io::Error::other)?;
-    initialise(&database).map_err(|stop| io::Error::other(stop.to_string()))?;
-    database.close().map_err(io::Error::other)?;
-    file.sync_all()
+/// A damaged file may make the library panic; it must not take the server along.
+fn guarded<T>(storage: &dyn Storage, open: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let opened = catch_unwind(AssertUnwindSafe(open));
+    opened.unwrap_or_else(|_| Err(damaged("it cannot be read"))).map_err(|why| format!("{}: {why}", storage.name()))
 }
 
-/// Opens the file and reads its counters, or says why not.
-pub(super) fn open(storage: &dyn Storage, settings: &Settings) -> Result<(Database, Directory), String> {
-    let name = storage.name();
-    // A damaged file may make the library panic; it must not take the server along.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_unguarded(storage, settings)));
-    opened.unwrap_or_else(|_| Err(damaged("it cannot be read"))).map_err(|why| format!("{name}: {why}"))
-}
-
-fn open_unguarded(storage: &dyn Storage, settings: &Settings) -> Result<(Database, Directory), String> {
-    let backend: Arc<dyn StorageBackend> = storage.open().map_err(|error| error.to_string())?.into();
+fn open_database(storage: &dyn Storage, settings: &Settings) -> Result<(Database, Option<Arc<dyn Watch>>), String> {
+    let Opening { backend, watch } = storage.open().map_err(|error| error.to_string())?;
     let unclean = Arc::new(AtomicBool::new(false));
     let database = {
         let unclean = Arc::clone(&unclean);
@@ -131,38 +139,79 @@ fn open_unguarded(storage: &dyn Storage, settings: &Settings) -> Result<(Databas
     if unclean.load(Ordering::Relaxed) {
         rewrite(backend.as_ref()).map_err(|error| error.to_string())?;
     }
-    let directory = read(&database).map_err(|stop| stop.to_string())?;
-    Ok((database, directory))
+    Ok((database, watch))
 }
 
-/// Reads the counters of a file without changing anything: it is not made, not repaired, and not
-/// kept from others who only read. Its sums are not checked.
-pub(super) fn look(path: &Path, cache_bytes: usize) -> Result<Vec<CounterOfFile>, String> {
-    let looked = catch_unwind(AssertUnwindSafe(|| look_unguarded(path, cache_bytes)));
-    let looked = looked.unwrap_or_else(|_| Err(damaged("it cannot be read")));
-    looked.map_err(|why| format!("`{}`: {why}", path.display()))
-}
-
-fn look_unguarded(path: &Path, cache_bytes: usize) -> Result<Vec<CounterOfFile>, String> {
-    let database = Builder::new().set_cache_size(cache_bytes).open_read_only(path).map_err(|error| refused(&error))?;
-    let transaction = database.begin_read().map_err(|error| error.to_string())?;
-    let counters = check_format(&transaction).and_then(|()| tables::counters(&transaction));
-    counters.map_err(|stop| stop.to_string())
-}
-
-/// Checks that the file is a ledger, makes it one where it is new, and reads its counters.
-fn read(database: &Database) -> Result<Directory, Stop> {
+/// Checks that the file is a ledger, makes it one where it is new, and looks through its counters.
+fn read(database: &Database) -> Result<(u32, Option<Mark>), Stop> {
     let transaction = database.begin_read()?;
     if transaction.list_tables()?.next().is_none() {
-        initialise(database)?;
-        return Ok(Directory::default());
+        drop(transaction);
+        return Ok((0, Some(initialise(database)?)));
     }
     check_format(&transaction)?;
-    Directory::from_rows(tables::counters(&transaction)?)
+    Ok((tables::number_last(&transaction)?, tables::mark(&transaction.open_table(META)?)?))
+}
+
+/// Refuses a ledger that is less than it was before anything is written to it, if only to repair it: it may be a copy that
+/// is needed as it is, or one that somebody is about to write.
+fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<(), String> {
+    let witness = storage.witness().map_err(|error| error.to_string())?;
+    if known.is_none() && witness.as_ref().is_none_or(|witness| witness.seen().is_none()) {
+        return Ok(());
+    }
+    let backend = storage.open().map_err(|error| error.to_string())?.backend;
+    if backend.len().map_err(|error| error.to_string())? == 0 {
+        return Ok(());
+    }
+    // At a start the check of the whole file follows; one that is opened again may be half a copy.
+    let check_on_open = if known.is_some() { settings.check_on_open } else { CheckOnOpen::AfterCrash };
+    let mark = look::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
+    distrust(mark, witness.as_ref(), known)
+}
+
+/// Refuses a ledger that is less than it is known to have been.
+fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) -> Result<(), String> {
+    let (seen, name) = witness.map_or((None, String::new()), |witness| (witness.seen(), witness.name()));
+    match mark {
+        None => match seen.or(known) {
+            Some(seen) => Err(format!("it is from before there were witnesses. {}", witness::gone(seen, &name))),
+            None => Ok(()),
+        },
+        Some(mark) => {
+            if known.is_some() {
+                refuse(mark, known, &name)?;
+            }
+            // One that is removed while the ledger is closed by a failure is not missed.
+            if witness.is_some() { refuse(mark, seen.or(known), &name) } else { Ok(()) }
+        }
+    }
+}
+
+/// Refuses a ledger that is less than it is known to have been, and returns which one it is. One from before there were
+/// marks gets one.
+fn believe(
+    database: &Database,
+    mark: Option<Mark>,
+    witness: Option<&Witness>,
+    known: Option<Mark>,
+) -> Result<Mark, String> {
+    distrust(mark, witness, known)?;
+    if let Some(mark) = mark {
+        return Ok(mark);
+    }
+    // At position 0: killed before the witness is made, it is still believed.
+    let mark = Mark { identity: Identity::draw(), position: 0 };
+    write_mark(database, mark).map_err(|stop| stop.to_string())?;
+    Ok(mark)
+}
+
+fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
+    witness::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
 /// Refuses what is no ledger, and one in a format that this program does not read.
-fn check_format(transaction: &ReadTransaction) -> Result<(), Stop> {
+pub(super) fn check_format(transaction: &ReadTransaction) -> Result<(), Stop> {
     let format = match transaction.open_table(META) {
         Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),
         Err(redb::TableError::TableDoesNotExist(_)) => None,
@@ -176,10 +225,22 @@ fn check_format(transaction: &ReadTransaction) -> Result<(), Stop> {
 }
 
 /// Writes what makes an empty file a ledger.
-fn initialise(database: &Database) -> Result<(), Stop> {
+pub(super) fn initialise(database: &Database) -> Result<Mark, Stop> {
     let transaction = database.begin_write()?;
-    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+    let mark = Mark { identity: Identity::draw(), position: 0 };
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(FORMAT_KEY, FORMAT)?;
+        tables::set_mark(&mut meta, mark)?;
+    }
     drop(Tables::open(&transaction)?);
+    transaction.commit()?;
+    Ok(mark)
+}
+
+fn write_mark(database: &Database, mark: Mark) -> Result<(), Stop> {
+    let transaction = database.begin_write()?;
+    tables::set_mark(&mut transaction.open_table(META)?, mark)?;
     Ok(transaction.commit()?)
 }
 
@@ -198,13 +259,10 @@ fn rewrite(backend: &dyn StorageBackend) -> io::Result<()> {
     backend.sync_data()
 }
 
-fn refused(error: &DatabaseError) -> String {
+pub(super) fn refused(error: &DatabaseError) -> String {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
             format!("{HELD_ELSEWHERE}: stop that one, or share totals through PostgreSQL")
-        }
-        DatabaseError::RepairAborted => {
-            "it was not closed as it should be: run `neglist ledger verify`, or start a server with it".to_owned()
         }
         DatabaseError::UpgradeRequired(_) => "its file format is too old for this program".to_owned(),
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
@@ -215,7 +273,7 @@ fn refused(error: &DatabaseError) -> String {
     }
 }
 
-fn damaged(why: &str) -> String {
+pub(super) fn damaged(why: &str) -> String {
     format!("the file is damaged, restore it from a backup: {why}")
 }
 

@@ -11,12 +11,17 @@ use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransact
 use crate::domain::units::{CountedClass, Moment, Year};
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
+use crate::ledger::witness::{Identity, Mark};
 use crate::ledger::{Account, Counter, LedgerError};
 
 /// What the file says it is, under [`FORMAT_KEY`].
 pub(super) const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
 /// Key of the format in [`META`].
 pub(super) const FORMAT_KEY: &str = "format";
+/// Key of the identity in [`META`]: 32 hexadecimal digits.
+const IDENTITY_KEY: &str = "identity";
+/// Key of the position in [`META`]: a number in decimal.
+const POSITION_KEY: &str = "position";
 /// The format that this program reads and writes.
 pub(super) const FORMAT: &str = "neglist ledger 1";
 
@@ -217,14 +222,78 @@ pub(super) type CounterOfFile = (u32, Account, Counter, Parts);
 
 /// Returns all counters with their numbers.
 pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<CounterOfFile>, Stop> {
-    let mut found = Vec::new();
-    for row in transaction.open_table(COUNTERS)?.iter()? {
+    let table = transaction.open_table(COUNTERS)?;
+    each_counter(&table)?.collect()
+}
+
+/// Goes through all counters.
+pub(super) fn each_counter(
+    table: &impl ReadableTable<CounterKey, CounterValue>,
+) -> Result<impl Iterator<Item = Result<CounterOfFile, Stop>>, Stop> {
+    Ok(table.iter()?.map(|row| {
         let (key, value) = row?;
         let (number, parts) = value.value();
         let (account, counter) = counter_of(key.value()).ok_or_else(|| unreadable("a counter"))?;
-        found.push((number, account, counter, Parts::from_value(parts)));
+        Ok((number, account, counter, Parts::from_value(parts)))
+    }))
+}
+
+/// Returns the counters of one account, with their numbers.
+pub(super) fn of_account(
+    table: &impl ReadableTable<CounterKey, CounterValue>,
+    account: &Account,
+) -> Result<Vec<(u32, Counter, Parts)>, Stop> {
+    let mut found = Vec::new();
+    for row in table.range((account.exporter.as_str(), account.year.0, "", 0)..)? {
+        let (key, value) = row?;
+        let (exporter, year, ..) = key.value();
+        if (exporter, year) != (account.exporter.as_str(), account.year.0) {
+            break;
+        }
+        let (number, parts) = value.value();
+        let (_, counter) = counter_of(key.value()).ok_or_else(|| unreadable("a counter"))?;
+        found.push((number, counter, Parts::from_value(parts)));
     }
     Ok(found)
+}
+
+/// Returns the highest number of a counter, 0 where there is none, once each row is found to be readable and each number
+/// to be there once.
+pub(super) fn number_last(transaction: &ReadTransaction) -> Result<u32, Stop> {
+    let mut numbers = Vec::new();
+    for counter in each_counter(&transaction.open_table(COUNTERS)?)? {
+        numbers.push(counter?.0);
+    }
+    numbers.sort_unstable();
+    if numbers.windows(2).any(|pair| matches!(pair, [one, next] if one == next)) {
+        return Err(unreadable("the number of a counter"));
+    }
+    Ok(numbers.last().copied().unwrap_or_default())
+}
+
+/// Returns the mark of a ledger; `None` for one that was made before there were marks.
+pub(super) fn mark(meta: &impl ReadableTable<&'static str, &'static str>) -> Result<Option<Mark>, Stop> {
+    let identity = meta.get(IDENTITY_KEY)?;
+    let position = meta.get(POSITION_KEY)?;
+    let (identity, position) = match (&identity, &position) {
+        (None, None) => return Ok(None),
+        (Some(identity), Some(position)) => (Identity::parse(identity.value()), position.value().parse().ok()),
+        (Some(_), None) | (None, Some(_)) => (None, None),
+    };
+    let mark = identity.zip(position).map(|(identity, position)| Mark { identity, position });
+    mark.map(Some).ok_or_else(|| unreadable("what the ledger is"))
+}
+
+/// Writes the mark of a ledger.
+pub(super) fn set_mark(meta: &mut Table<'_, &'static str, &'static str>, mark: Mark) -> Result<(), Stop> {
+    meta.insert(IDENTITY_KEY, mark.identity.to_string().as_str())?;
+    set_position(meta, mark)
+}
+
+/// Writes how far a ledger came.
+pub(super) fn set_position(meta: &mut Table<'_, &'static str, &'static str>, mark: Mark) -> Result<(), Stop> {
+    meta.insert(POSITION_KEY, mark.position.to_string().as_str())?;
+    Ok(())
 }
 
 /// A row that this program did not write.

@@ -2,24 +2,28 @@
 //!
 //! INVARIANT (durable first): an answer is sent only after everything it says is on disk, or was
 //! before. INVARIANT (closed after a failure): once a write, a sync or a check of the file's own
-//! sums failed, nothing is read from or written to the file any more until it is opened again,
-//! which reads everything anew.
+//! sums failed, or the file is not the one that was opened, nothing is read from or written to the file any more until
+//! it is opened again, which reads everything anew. Each tick tries that, less and less often.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use redb::{Database, Durability};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::book::Book;
 use super::directory::Directory;
 use super::operate::Import;
-use super::storage::{self, Storage};
-use super::tables::Stop;
+use super::storage::{self, Opened, Storage, Watch};
+use super::tables::{self, META, Stop};
 use super::totals::{Shared, closed};
 use super::{SECONDS_PER_DAY, Settings};
 use crate::domain::units::{Moment, Year};
+use crate::ledger::rows::{Forget, Forgotten};
+use crate::ledger::witness::{Mark, Witness};
 use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
 
 /// What waits for the writer, and who waits for the answer.
@@ -38,6 +42,7 @@ pub(super) enum Work {
     Import(Import),
     Withdraw(String),
     DropYears(Year),
+    Forget(Forget),
     Reopen,
 }
 
@@ -52,6 +57,8 @@ pub(super) enum Reply {
     Count(u64),
     /// How many counters are gone.
     Dropped(u64),
+    /// What became of accounts that were to be removed.
+    Forgotten(Forgotten),
     /// An operator's request that cannot be done, and why.
     Refused(String),
 }
@@ -59,17 +66,33 @@ pub(super) enum Reply {
 /// The writer's own state.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) storage: Box<dyn Storage>,
-    pub(super) settings: Settings,
-    pub(super) shared: Arc<Shared>,
-    pub(super) file: Option<OpenFile>,
+    storage: Box<dyn Storage>,
+    settings: Settings,
+    shared: Arc<Shared>,
+    file: Option<OpenFile>,
+    /// How far the ledger is known to have come.
+    known: Mark,
+    again: Again,
 }
 
 /// A file that is open and in order.
 #[derive(Debug)]
-pub(super) struct OpenFile {
-    pub(super) database: Arc<Database>,
-    pub(super) directory: Directory,
+struct OpenFile {
+    database: Arc<Database>,
+    directory: Directory,
+    mark: Mark,
+    witness: Option<Witness>,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+/// When a closed ledger is opened again without being asked for.
+#[derive(Debug)]
+struct Again {
+    /// Not before; `None` while it is open.
+    at: Option<Instant>,
+    wait: Duration,
+    /// Why it could not be opened last, so that the same is said once.
+    why: Option<String>,
 }
 
 /// The requests of one batch. Answers go to `replies` in the order in which they were taken.
@@ -80,16 +103,66 @@ struct Queue<'a> {
 }
 
 impl Writer {
+    /// Takes over a ledger that was opened.
+    pub(super) fn new(mut storage: Box<dyn Storage>, settings: Settings, shared: Arc<Shared>, opened: Opened) -> Self {
+        storage.again();
+        let known = opened.mark;
+        let file = Some(OpenFile::new(opened));
+        Self { storage, settings, shared, file, known, again: Again { at: None, wait: Duration::ZERO, why: None } }
+    }
+
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut next = None;
         while let Some(first) = next.take().or_else(|| requests.recv().ok()) {
-            if matches!(first.work, Work::Reopen) {
-                let reopened = self.reopen();
-                drop(first.reply.send(reopened.map(|()| Reply::Done)));
-                continue;
+            match first.work {
+                Work::Reopen => {
+                    let reopened = self.reopen();
+                    drop(first.reply.send(reopened.map(|()| Reply::Done)));
+                    continue;
+                }
+                Work::Tick(_) => self.look_around(),
+                _ => {}
             }
             next = self.answer(first, requests);
+        }
+    }
+
+    /// What a tick does besides its batch: a closed ledger is tried again, and the disk is asked how much room it has.
+    fn look_around(&mut self) {
+        if self.again.at.is_some_and(|at| at <= Instant::now()) {
+            // It says by itself what came of it.
+            drop(self.reopen());
+        }
+        let Some(file) = &mut self.file else { return };
+        match file.witness.as_mut().map(Witness::tend).transpose() {
+            Ok(Some(true)) => tracing::warn!("the witness of the ledger was gone or another: it was written anew"),
+            Ok(_) => {}
+            Err(error) => return self.close(error.to_string()),
+        }
+        self.ask_for_room();
+    }
+
+    /// Stops reservations where the disk is nearly full, so that what was reserved can still be settled.
+    fn ask_for_room(&mut self) {
+        let reserve = self.settings.reserve_bytes;
+        let free = match self.storage.free_bytes() {
+            Ok(free) => free,
+            Err(error) => return tracing::debug!(%error, "the disk does not say how much room it has"),
+        };
+        let why = free.filter(|free| *free < reserve).map(|free| {
+            format!(
+                "its disk is nearly full: {free} bytes are left, and {reserve} (`ledger_reserve_bytes`) are kept free"
+            )
+        });
+        if !self.shared.set_full(why.clone()) {
+            return;
+        }
+        let ledger = self.storage.name();
+        if let Some(why) = why {
+            tracing::error!(%why, %ledger, "nothing more is reserved until there is room");
+        } else {
+            tracing::info!(%ledger, "there is room again: reservations go on");
         }
     }
 
@@ -105,12 +178,13 @@ impl Writer {
         let done = done.unwrap_or_else(|_| Err(Stop::Broken("the writer panicked".to_owned())));
         match done {
             Ok(results) => {
-                if results.iter().any(|result| matches!(result, Ok(Reply::Dropped(_)))) {
-                    self.shared.show(&file.directory, Arc::clone(&file.database));
+                self.known = file.mark;
+                if results.iter().any(|result| matches!(result, Ok(Reply::Dropped(_) | Reply::Forgotten(_)))) {
+                    self.shared.show(Arc::clone(&file.database));
                 } else {
                     self.shared.publish(&file.directory);
                 }
-                file.directory.settle();
+                file.directory.settle(self.settings.accounts_max);
                 for (reply, result) in queue.replies.into_iter().zip(results) {
                     // Whoever gave up waiting may ask again.
                     drop(reply.send(result));
@@ -128,27 +202,37 @@ impl Writer {
     }
 
     fn close(&mut self, why: String) {
-        tracing::error!(%why, ledger = %self.storage.name(), "the ledger is closed until it is opened again");
+        tracing::error!(%why, ledger = %self.storage.name(), "the ledger is closed until it can be opened again");
         self.shared.close(why);
         let file = self.file.take();
         // What the library does when it lets go of a file that failed is not ours to rely on.
         drop(catch_unwind(AssertUnwindSafe(|| drop(file))));
+        self.again.wait = Duration::from_millis(self.settings.reopen_wait_ms);
+        self.again.at = Some(Instant::now() + self.again.wait);
     }
 
     fn reopen(&mut self) -> Result<(), LedgerError> {
         if self.file.is_some() {
             return Ok(());
         }
-        match storage::open(self.storage.as_ref(), &self.settings) {
-            Ok((database, directory)) => {
-                let database = Arc::new(database);
-                self.shared.show(&directory, Arc::clone(&database));
-                self.file = Some(OpenFile { database, directory });
+        match storage::open(self.storage.as_ref(), &self.settings, Some(self.known)) {
+            Ok(opened) => {
+                self.known = opened.mark;
+                self.shared.show(Arc::clone(&opened.database));
+                self.file = Some(OpenFile::new(opened));
+                (self.again.at, self.again.why) = (None, None);
                 tracing::info!(ledger = %self.storage.name(), "the ledger is open again");
                 Ok(())
             }
             Err(why) => {
-                tracing::error!(%why, "the ledger cannot be opened again");
+                // Once for each reason: a disk that stays full would fill the log, were it on another.
+                if self.again.why.as_ref() != Some(&why) {
+                    tracing::error!(%why, "the ledger cannot be opened again; it is tried until it can");
+                }
+                let wait_max = Duration::from_millis(self.settings.reopen_wait_max_ms);
+                self.again.wait = self.again.wait.saturating_mul(2).min(wait_max);
+                self.again.at = Some(Instant::now() + self.again.wait);
+                self.again.why = Some(why.clone());
                 self.shared.close(why.clone());
                 Err(LedgerError::Unavailable(why))
             }
@@ -157,8 +241,15 @@ impl Writer {
 }
 
 impl OpenFile {
+    fn new(opened: Opened) -> Self {
+        let Opened { database, directory, mark, witness, watch } = opened;
+        Self { database, directory, mark, witness, watch }
+    }
+
     /// Does a batch and makes it durable.
     fn write(&mut self, queue: &mut Queue<'_>, settings: &Settings) -> Result<Vec<Result<Reply, LedgerError>>, Stop> {
+        // Before anything is read from a file that may be another by now.
+        self.check()?;
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let mut results = Vec::new();
@@ -184,12 +275,29 @@ impl OpenFile {
         if let Some(now) = latest {
             book.forget(oldest_kept(now, settings), settings.forgotten_per_batch_max)?;
         }
-        if book.finish()? {
-            transaction.commit()?;
-        } else {
+        if !book.finish()? {
             transaction.abort()?;
+            return Ok(results);
         }
+        let mark = Mark { position: self.mark.position.saturating_add(1), ..self.mark };
+        tables::set_position(&mut transaction.open_table(META)?, mark)?;
+        transaction.commit()?;
+        self.witness_of(mark)?;
         Ok(results)
+    }
+
+    /// Keeps apart from the file how far it came, before anybody is told. Source of the order: [`crate::ledger::witness`].
+    fn witness_of(&mut self, mark: Mark) -> Result<(), Stop> {
+        self.check()?;
+        if let Some(witness) = &mut self.witness {
+            witness.record(mark).map_err(|error| Stop::Broken(error.to_string()))?;
+        }
+        self.mark = mark;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.check()).map_err(Stop::Broken)
     }
 }
 
@@ -223,6 +331,7 @@ impl Book<'_, '_> {
             Work::Import(import) => self.import(&import),
             Work::Withdraw(id) => self.withdraw(&id),
             Work::DropYears(before) => self.drop_years(before),
+            Work::Forget(forget) => self.forget_accounts(&forget),
             Work::Reopen => Ok(Reply::Done),
         }
     }
@@ -238,6 +347,6 @@ fn moment(work: &Work) -> Option<Moment> {
         Work::Reserve(reservation, _) => Some(reservation.now),
         Work::Recall(recall) => Some(recall.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
-        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Reopen => None,
+        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Forget(_) | Work::Reopen => None,
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct Book {
     account: i64,
+    /// How often the account was changed before.
+    revision: i64,
     counters: BTreeMap<Counter, (i32, Parts)>,
     names: BTreeMap<i32, Counter>,
     /// Counters that are in the database: only they can have persons there.
@@ -64,10 +66,11 @@ impl Changed {
 }
 
 impl Book {
-    /// Returns a book without rows of the account with a number.
-    pub(super) fn new(account: i64) -> Self {
+    /// Returns a book without rows of the account with a number, at a revision.
+    pub(super) fn new(account: i64, revision: i64) -> Self {
         Self {
             account,
+            revision,
             counters: BTreeMap::new(),
             names: BTreeMap::new(),
             stored: BTreeSet::new(),
@@ -98,6 +101,11 @@ impl Book {
     /// Returns the number of the account.
     pub(super) const fn account(&self) -> i64 {
         self.account
+    }
+
+    /// Returns the revision of the account once what changed is committed; `None` where nothing did.
+    pub(super) fn next_revision(&self) -> Option<i64> {
+        if self.changed.is_empty() { None } else { self.revision.checked_add(1) }
     }
 
     /// Returns the transfer with an id.

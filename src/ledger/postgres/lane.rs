@@ -16,6 +16,7 @@ use deadpool_postgres::Pool;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::seen::Seen;
 use super::session::{Fault, Session};
 use super::store::Doubt;
 use super::turn::{self, Ask, Order, Reply, TurnLimits};
@@ -63,17 +64,22 @@ enum Company {
 /// All lanes.
 pub(super) struct Lanes {
     pool: Pool,
+    seen: Arc<Seen>,
     limits: LaneLimits,
     waiting: Mutex<HashMap<Account, VecDeque<Waiting>>>,
 }
 
 impl Lanes {
-    pub(super) fn new(pool: Pool, limits: LaneLimits) -> Self {
-        Self { pool, limits, waiting: Mutex::default() }
+    pub(super) fn new(pool: Pool, seen: Arc<Seen>, limits: LaneLimits) -> Self {
+        Self { pool, seen, limits, waiting: Mutex::default() }
     }
 
     pub(super) const fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Lines up for an account and waits for the answer.
@@ -216,7 +222,7 @@ impl Lanes {
         doubt: &mut Doubt,
     ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
         let session = Session::open(&self.pool).await?;
-        let replies = turn::take(session.client()?, account, orders, self.limits.turn, doubt).await?;
+        let replies = turn::take(session.client()?, account, orders, self.limits.turn, (&self.seen, doubt)).await?;
         session.keep();
         Ok(replies)
     }
@@ -292,7 +298,8 @@ mod tests {
         let manager = deadpool_postgres::Manager::new(tokio_postgres::Config::new(), tokio_postgres::NoTls);
         let turn = TurnLimits { persons: 10, run_out: 1, forgotten: 1 };
         let limits = LaneLimits { queue_max: 9, batch_max: 9, time: TIME, turn };
-        let lanes = Lanes::new(Pool::builder(manager).build().unwrap(), limits);
+        let seen = Arc::new(Seen::new(2, None));
+        let lanes = Lanes::new(Pool::builder(manager).build().unwrap(), seen, limits);
         lanes.lock().insert(account(), waiting.into());
         lanes
     }

@@ -8,13 +8,14 @@ use tokio_postgres::Row;
 
 use super::book::{Book, PersonKey};
 use super::rows::{Person, State, Step, TransferRow};
+use super::seen::{Glance, Seen};
 use super::session::{Call, Fault, in_order};
 use crate::domain::units::{CountedClass, Headcount, Moment};
 use crate::ledger::parts::Parts;
 use crate::ledger::{Account, Counter, People, Pseudonym};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
+const LOCK: &str = "SELECT id, revision FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
 pub(super) const ADD_ACCOUNT: &str =
     "INSERT INTO neglist_account (id, exporter, year) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const COUNTERS: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
@@ -57,8 +58,13 @@ pub(super) struct Wanted {
 }
 
 /// Begins a transaction, waits for the lock of the account and reads its counters and the
-/// transfers that are wanted, in one round trip.
-pub(super) async fn begin(client: &ClientWrapper, account: &Account, wanted: &Wanted) -> Result<Book, Fault> {
+/// transfers that are wanted, in one round trip. The account is held against what was seen of it before.
+pub(super) async fn begin(
+    client: &ClientWrapper,
+    account: &Account,
+    wanted: &Wanted,
+    (seen, glance): (&Seen, Glance),
+) -> Result<Book, Fault> {
     let lock = client.prepare_cached(LOCK).await?;
     let counters = client.prepare_cached(COUNTERS).await?;
     let transfers = client.prepare_cached(TRANSFERS).await?;
@@ -79,10 +85,13 @@ pub(super) async fn begin(client: &ClientWrapper, account: &Account, wanted: &Wa
         begun?;
         let Some(row) = locked? else {
             client.batch_execute("ROLLBACK").await?;
+            seen.hold(client, account, glance, 0).await?;
             add_account(client, account).await?;
             continue;
         };
-        let mut book = Book::new(row.try_get(0)?);
+        let revision = row.try_get(1)?;
+        seen.hold(client, account, glance, revision).await?;
+        let mut book = Book::new(row.try_get(0)?, revision);
         for row in counters? {
             let (number, counter, parts) = counter_of(&row)?;
             book.load_counter(number, counter, parts);

@@ -2,15 +2,16 @@
 //!
 //! A statement sees one moment, so that the totals of several counters go together. Reservations
 //! that ran out and were not released yet still count: totals are too high for a while, never too
-//! low. Nothing is kept in memory, for the same reason.
+//! low. No total is kept in memory, for the same reason. The account is held against what was seen of it.
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{ClientWrapper, Pool};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::load::{class_of, counter_of, unreadable};
+use super::seen::{Look, Seen, unmarked};
 use super::session::{Fault, Session};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
@@ -25,14 +26,18 @@ const ACCOUNT_OF: &str = "SELECT exporter, year FROM neglist_account \
     WHERE id = (SELECT account FROM neglist_transfer WHERE id = $1::TEXT)";
 const WITH_WORK: &str = "SELECT exporter, year FROM neglist_account AS account WHERE EXISTS \
     (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.expires_s <= $1::INT8) OR EXISTS \
-    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2::INT8 AND old.state <> 2)";
-const READ: &str = "SELECT counter.name, counter.class, named_committed + named_reserved + counted_committed + \
-    counted_reserved + imported FROM neglist_account AS account JOIN neglist_counter AS counter \
-    ON counter.account = account.id WHERE account.exporter = $1::TEXT AND account.year = $2::INT4 \
-    AND counter.name = ANY($3::TEXT[])";
+    (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2::INT8 AND old.state <> 2) \
+    LIMIT $3::INT8";
+// One row at least where there is an account, with its revision.
+const READ: &str = "SELECT account.revision, counter.name, counter.class, named_committed + named_reserved + \
+    counted_committed + counted_reserved + imported FROM neglist_account AS account LEFT JOIN neglist_counter AS counter \
+    ON counter.account = account.id AND counter.name = ANY($3::TEXT[]) \
+    WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
 const USAGE: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
-    counted_reserved, imported, forgotten FROM neglist_counter \
-    WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4)";
+    counted_reserved, imported, forgotten, account.revision FROM neglist_account AS account \
+    LEFT JOIN neglist_counter AS counter ON counter.account = account.id \
+    WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
+const ACCOUNTS: &str = "SELECT exporter, year FROM neglist_account ORDER BY exporter, year";
 
 /// Returns the moment by the clock of the database, to the second.
 pub(super) async fn clock(pool: &Pool) -> Result<Moment, Fault> {
@@ -58,20 +63,42 @@ pub(super) async fn account_of(pool: &Pool, transfer_id: &str) -> Result<Option<
     query(pool, ACCOUNT_OF, &[&transfer_id]).await?.first().map(|row| account_from(row, 0)).transpose()
 }
 
-/// Returns the accounts with reservations that ran out, or transfers settled before a moment.
-pub(super) async fn with_work(pool: &Pool, now: Moment, settled_before: Moment) -> Result<Vec<Account>, Fault> {
-    let rows = query(pool, WITH_WORK, &[&now.seconds(), &settled_before.seconds()]).await?;
+/// Looks at the whole ledger, and holds it against what was seen of it.
+pub(super) async fn whole(pool: &Pool, seen: &Seen) -> Result<(), Fault> {
+    let session = Session::open(pool).await?;
+    let before = seen.mark();
+    let look = Look::take(session.client()?).await?.ok_or_else(unmarked)?;
+    session.keep();
+    seen.looked(before, look)
+}
+
+/// Returns all accounts.
+pub(super) async fn accounts(pool: &Pool) -> Result<Vec<Account>, Fault> {
+    query(pool, ACCOUNTS, &[]).await?.iter().map(|row| account_from(row, 0)).collect()
+}
+
+/// Returns accounts with reservations that ran out, or transfers settled before a moment, up to so many.
+pub(super) async fn with_work(
+    pool: &Pool,
+    now: Moment,
+    settled_before: Moment,
+    accounts_max: usize,
+) -> Result<Vec<Account>, Fault> {
+    let limit = i64::try_from(accounts_max).unwrap_or(i64::MAX);
+    let rows = query(pool, WITH_WORK, &[&now.seconds(), &settled_before.seconds(), &limit]).await?;
     rows.iter().map(|row| account_from(row, 0)).collect()
 }
 
 /// Returns the totals of some counters.
-pub(super) async fn read(pool: &Pool, account: &Account, counters: &[Counter]) -> Result<Before, Fault> {
+pub(super) async fn read(pool: &Pool, seen: &Seen, account: &Account, counters: &[Counter]) -> Result<Before, Fault> {
     let names: Vec<&str> = counters.iter().map(|counter| counter.name.as_str()).collect();
     let year = i32::from(account.year.0);
     let mut totals: Before = counters.iter().map(|counter| (counter.clone(), 0)).collect();
-    for row in query(pool, READ, &[&account.exporter, &year, &names]).await? {
-        let counter = Counter { name: row.try_get(0)?, class: class_of(row.try_get(1)?)? };
-        let total: i64 = row.try_get(2)?;
+    for row in of_account(pool, seen, account, (READ, 0), &[&account.exporter, &year, &names]).await? {
+        // The account is there, and none of these counters.
+        let Some(name) = row.try_get(1)? else { continue };
+        let counter = Counter { name, class: class_of(row.try_get(2)?)? };
+        let total: i64 = row.try_get(3)?;
         if let Some(kept) = totals.get_mut(&counter) {
             *kept = u64::try_from(total).map_err(|_| unreadable("a total"))?;
         }
@@ -80,20 +107,50 @@ pub(super) async fn read(pool: &Pool, account: &Account, counters: &[Counter]) -
 }
 
 /// Returns all counters of an account.
-pub(super) async fn usage(pool: &Pool, account: &Account) -> Result<BTreeMap<Counter, Usage>, Fault> {
+pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result<BTreeMap<Counter, Usage>, Fault> {
     let year = i32::from(account.year.0);
-    let rows = query(pool, USAGE, &[&account.exporter, &year]).await?;
-    let counter = |row: &Row| counter_of(row).map(|(_, counter, parts)| (counter, parts.usage()));
-    rows.iter().map(counter).collect()
+    let mut counters = BTreeMap::new();
+    for row in of_account(pool, seen, account, (USAGE, 9), &[&account.exporter, &year]).await? {
+        if row.try_get::<_, Option<i32>>(0)?.is_none() {
+            continue;
+        }
+        let (_, counter, parts) = counter_of(&row)?;
+        counters.insert(counter, parts.usage());
+    }
+    Ok(counters)
 }
 
-async fn query(pool: &Pool, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+type Parameters<'p> = [&'p (dyn ToSql + Sync)];
+
+/// Asks something of an account whose revision stands in a column, and holds it against what was seen before.
+async fn of_account(
+    pool: &Pool,
+    seen: &Seen,
+    account: &Account,
+    (sql, revision): (&str, usize),
+    parameters: &Parameters<'_>,
+) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
-    let statement = client.prepare_cached(sql).await?;
-    let rows = client.query(&statement, parameters).await?;
+    // (seen before) Not earlier: a new connection looks by itself, and what it finds is seen.
+    let glance = seen.glance(account);
+    let rows = ask(client, sql, parameters).await?;
+    let found = rows.first().map(|row| row.try_get(revision)).transpose()?;
+    seen.hold(client, account, glance, found.unwrap_or_default()).await?;
     session.keep();
     Ok(rows)
+}
+
+async fn query(pool: &Pool, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
+    let session = Session::open(pool).await?;
+    let rows = ask(session.client()?, sql, parameters).await?;
+    session.keep();
+    Ok(rows)
+}
+
+async fn ask(client: &ClientWrapper, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, parameters).await?)
 }
 
 /// Reads exporter and year, which stand in columns next to one another.

@@ -6,14 +6,23 @@
 //! `CockroachDB` and `YugabyteDB` may commit before or with each that changes a table, so that a migration
 //! that is cut off leaves some of them behind, and the version as it was. A program meets a database that is newer than itself with a refusal: it
 //! could not tell what its rows mean.
+//!
+//! INVARIANT (asked for): a database without tables is not made a ledger unless somebody said so. A ledger that is made
+//! begins with totals of zero, and a database that is empty by mistake, or another one than was meant, looks the same.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::error::SqlState;
 
+use super::Tables;
 use super::session::Fault;
+use crate::ledger::witness::Identity;
 
 /// The migrations, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql"), include_str!("migrations/0002_identity.sql")];
+
+/// Tables that are never there without the one that says their version.
+const TABLES: [&str; 6] =
+    ["neglist_account", "neglist_counter", "neglist_person", "neglist_transfer", "neglist_import", "neglist_ledger"];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     id INT4 NOT NULL PRIMARY KEY,
@@ -60,17 +69,22 @@ pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, tokio
     }
 }
 
-/// Brings the tables to the latest version, where they are older.
+/// Brings the tables to the latest version, where they are older; makes them where that was asked for.
 ///
 /// # Errors
 ///
-/// [`Fault::Again`] where another server is at it; [`Fault::Stop`] where the tables are newer.
-pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
+/// [`Fault::Again`] where another server is at it; [`Fault::Stop`] where the tables are newer, or missing and not to be made.
+pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fault> {
     let found = version(client).await?;
     if found == Some(latest()) {
         return Ok(());
     }
+    // With version 0 they were being made, and nothing was counted yet.
+    if tables != Tables::Make && found.is_none_or(|version| version == 0) {
+        return Err(Fault::Stop(NO_TABLES.to_owned()));
+    }
     if found.is_none() {
+        refuse_remains(client).await?;
         client.batch_execute(TABLE).await.map_err(or_again)?;
         let first = client
             .prepare("INSERT INTO neglist_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
@@ -87,9 +101,36 @@ pub(super) async fn run(client: &ClientWrapper) -> Result<(), Fault> {
     for migration in MIGRATIONS.iter().skip(done) {
         client.batch_execute(migration).await.map_err(or_again)?;
     }
+    // Random, so that no two ledgers share it. Digits of ours, and so nothing to be quoted.
+    let identity = Identity::draw();
+    let row = format!(
+        "INSERT INTO neglist_ledger (id, identity, removed, removals) VALUES (1, '{identity}', 0, 0) \
+        ON CONFLICT (id) DO NOTHING"
+    );
+    client.batch_execute(&row).await?;
     let set = client.prepare("UPDATE neglist_schema SET version = $1::INT4 WHERE id = 1").await?;
     client.execute(&set, &[&latest()]).await?;
     client.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+/// Refuses a database with some of the tables and without their version: to make the others would begin at zero what was
+/// counted before.
+async fn refuse_remains(client: &ClientWrapper) -> Result<(), Fault> {
+    for table in TABLES {
+        match client.prepare(&format!("SELECT 1 FROM {table}")).await {
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+            Err(error) => return Err(error.into()),
+            // Another server may have made it just now, and the version with it.
+            Ok(_) if version(client).await?.is_some() => return Ok(()),
+            Ok(_) => {
+                return Err(Fault::Stop(format!(
+                    "the database has `{table}` and not `neglist_schema`, so that a ledger was there and is damaged: \
+                    restore it from a backup, or name an empty database"
+                )));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 //! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`book`] changes
 //!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
 //!   three where persons are named.
+//! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
 //! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
 //!   to reach the database. [`migrate`]: its tables. [`look`]: reads. [`operate`] and [`audit`]: what
 //!   operators do.
@@ -42,6 +43,7 @@ mod look;
 mod migrate;
 mod operate;
 mod rows;
+mod seen;
 mod session;
 mod store;
 mod tls;
@@ -60,9 +62,11 @@ pub use self::audit::Export;
 pub use self::migrate::NO_TABLES;
 
 use self::lane::{LaneLimits, Lanes, back_off};
+use self::seen::Seen;
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
-use super::rows::{Finding, ImportedTotal, OperateError, sorted};
+use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::witness::Mark;
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
@@ -103,12 +107,19 @@ pub struct Settings {
     pub retention_days: u32,
     /// How far the clock of this server may be from that of the database, in seconds.
     pub clocks_apart_max_s: u32,
+    /// Accounts with something to tidy up that one tick takes on.
+    pub accounts_per_tick_max: usize,
+    /// Accounts whose revision is remembered, so that one that went back in time is noticed by itself. The position of
+    /// the whole ledger is remembered besides.
+    pub accounts_remembered_max: usize,
+    /// What was seen of the ledger before, where that is known: another ledger, and one that is not so far, is refused.
+    pub mark: Option<Mark>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            tables: Tables::Make,
+            tables: Tables::Update,
             connections_max: 8,
             time_max_ms: 5_000,
             statement_time_max_ms: 3_000,
@@ -120,6 +131,9 @@ impl Default for Settings {
             forgotten_per_tick_max: 1_024,
             retention_days: 7,
             clocks_apart_max_s: 30,
+            accounts_per_tick_max: 1_024,
+            accounts_remembered_max: 16_384,
+            mark: None,
         }
     }
 }
@@ -129,6 +143,8 @@ impl Default for Settings {
 pub enum Tables {
     /// They are made, or brought to the version of this program.
     Make,
+    /// Old ones are brought to the version of this program; without any, the ledger is not opened.
+    Update,
     /// They are left as they are, and the ledger is not opened.
     Leave,
 }
@@ -192,15 +208,19 @@ impl PostgresLedger {
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, LedgerError> {
         let address = url::parse(url).map_err(LedgerError::Unavailable)?;
         let bounds = settings.bounds();
-        if settings.tables == Tables::Make {
+        if settings.tables != Tables::Leave {
+            // What was seen once is not made again: it would begin at zero.
+            let tables = if settings.mark.is_some() { Tables::Update } else { settings.tables };
             let migrating =
                 Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
             let pool = session::pool(&address, migrating, Purpose::Migrate).map_err(LedgerError::Unavailable)?;
-            persist(settings.time(), || migrate_with(&pool)).await?;
+            persist(settings.time(), || migrate_with(&pool, tables)).await?;
             pool.close();
         }
-        let pool = session::pool(&address, bounds, Purpose::Count).map_err(LedgerError::Unavailable)?;
-        let lanes = Arc::new(Lanes::new(pool, settings.lanes()));
+        let seen = Arc::new(Seen::new(settings.accounts_remembered_max, settings.mark));
+        let counting = Purpose::Count(Arc::clone(&seen));
+        let pool = session::pool(&address, bounds, counting).map_err(LedgerError::Unavailable)?;
+        let lanes = Arc::new(Lanes::new(pool, seen, settings.lanes()));
         let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
         ledger.check().await?;
         Ok(ledger)
@@ -212,6 +232,7 @@ impl PostgresLedger {
     ///
     /// Where it does not.
     pub async fn check(&self) -> Result<(), LedgerError> {
+        self.lanes.seen().check()?;
         repeat(self.settings.time(), || async {
             let session = Session::open(self.lanes.pool()).await?;
             session.client()?.simple_query("SELECT 1").await?;
@@ -219,6 +240,23 @@ impl PostgresLedger {
             Ok(())
         })
         .await
+    }
+
+    /// Looks at the ledger as a whole, and holds it against what this server saw of it before. Where it is another one, or
+    /// less than it was, it is asked nothing more. To be called every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where it is so, now or since an earlier look, or the database does not answer.
+    pub async fn look(&self) -> Result<Mark, LedgerError> {
+        self.lanes.seen().check()?;
+        self.repeat(|| look::whole(self.lanes.pool(), self.lanes.seen())).await?;
+        self.lanes.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
+    }
+
+    /// Returns whether the ledger was found to be another one, or less than it was.
+    pub fn is_closed(&self) -> bool {
+        self.lanes.seen().check().is_err()
     }
 
     /// Compares the clock of this server with that of the database. Where they are too far apart,
@@ -258,10 +296,11 @@ impl PostgresLedger {
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
         self.check_clocks()?;
         let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
-        let accounts = repeat(self.settings.time(), || look::with_work(self.lanes.pool(), now, settled_before));
+        let most = self.settings.accounts_per_tick_max;
+        let accounts = self.repeat(|| look::with_work(self.lanes.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);
         for account in accounts.await? {
-            match self.lanes.ask(account, Ask::Tick { now, settled_before }).await {
+            match self.ask(account, Ask::Tick { now, settled_before }).await {
                 Ok((Reply::Count(more), _)) => count = count.map(|count| count.saturating_add(more)),
                 Ok(_) => {}
                 Err(error) => count = count.and(Err(error)),
@@ -303,6 +342,31 @@ impl PostgresLedger {
         done.await?.map_err(OperateError::Refused)
     }
 
+    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that stand. Some at a time: an
+    /// error leaves those that came before it removed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn forget(&self, forget: &Forget) -> Result<Forgotten, OperateError> {
+        let mut forgotten = Forgotten::default();
+        for accounts in forget.accounts.chunks(operate::ACCOUNTS_PER_REMOVAL) {
+            let some = Forget { accounts: accounts.to_vec(), ..*forget };
+            let done = persist(self.settings.time(), || operate::forget(self.lanes.pool(), &some));
+            forgotten.extend(done.await?.map_err(OperateError::Refused)?);
+        }
+        Ok(forgotten)
+    }
+
+    /// Returns all accounts, by exporter and year, those without a counter included.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
+        self.repeat(|| look::accounts(self.lanes.pool())).await
+    }
+
     /// Returns everything as it is now: counters and transfers of one moment.
     ///
     /// # Errors
@@ -321,14 +385,31 @@ impl PostgresLedger {
         persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
     }
 
+    /// Repeats what can be repeated; gives no answer of a ledger that was found to be less than it was.
+    async fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.lanes.seen().check()?;
+        let done = repeat(self.settings.time(), attempt).await?;
+        self.lanes.seen().check().map(|()| done)
+    }
+
+    /// Asks at an account.
+    async fn ask(&self, account: Account, ask: Ask) -> Result<(Reply, Ask), LedgerError> {
+        self.lanes.seen().check()?;
+        let answer = self.lanes.ask(account, ask).await?;
+        self.lanes.seen().check().map(|()| answer)
+    }
+
     /// Asks at the account of a transfer.
     async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
         self.check_clocks()?;
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
-        let account = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), transfer_id)).await?;
-        match self.lanes.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
+        let account = self.repeat(|| look::account_of(self.lanes.pool(), transfer_id)).await?;
+        match self.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
             (Reply::Done, _) => Ok(()),
             (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
@@ -344,11 +425,11 @@ impl Ledger for PostgresLedger {
         self.check_clocks()?;
         sort(&mut reservation.people);
         let account = reservation.account.clone();
-        let (reply, ask) = self.lanes.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
+        let (reply, ask) = self.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
         let reply = match reply {
             Reply::Elsewhere(number) => {
-                let account = repeat(self.settings.time(), || look::account(self.lanes.pool(), number)).await?;
-                self.lanes.ask(account.ok_or_else(astray)?, ask).await?.0
+                let account = self.repeat(|| look::account(self.lanes.pool(), number)).await?;
+                self.ask(account.ok_or_else(astray)?, ask).await?.0
             }
             other => other,
         };
@@ -365,9 +446,9 @@ impl Ledger for PostgresLedger {
             return Ok(None);
         }
         self.check_clocks()?;
-        let found = repeat(self.settings.time(), || look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let found = self.repeat(|| look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
-        match self.lanes.ask(account, Ask::Recall(recall)).await?.0 {
+        match self.ask(account, Ask::Recall(recall)).await?.0 {
             Reply::Recalled(found) => Ok(found),
             Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
@@ -383,12 +464,12 @@ impl Ledger for PostgresLedger {
 
     /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        repeat(self.settings.time(), || look::read(self.lanes.pool(), account, counters)).await
+        self.repeat(|| look::read(self.lanes.pool(), self.lanes.seen(), account, counters)).await
     }
 
     /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        repeat(self.settings.time(), || look::usage(self.lanes.pool(), account)).await
+        self.repeat(|| look::usage(self.lanes.pool(), self.lanes.seen(), account)).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
@@ -413,9 +494,9 @@ fn astray() -> LedgerError {
     LedgerError::Unavailable("the transfer moved while it was looked at: ask again with the same id".to_owned())
 }
 
-async fn migrate_with(pool: &deadpool_postgres::Pool) -> Result<(), Fault> {
+async fn migrate_with(pool: &deadpool_postgres::Pool, tables: Tables) -> Result<(), Fault> {
     let session = Session::open(pool).await?;
-    migrate::run(session.client()?).await?;
+    migrate::run(session.client()?, tables).await?;
     session.keep();
     Ok(())
 }

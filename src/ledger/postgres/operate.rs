@@ -4,7 +4,7 @@
 //! spreadsheet that is read twice counts once, and a wrong one can be replaced. Each of these is
 //! one transaction that holds the locks of all accounts it concerns, taken in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::{ClientWrapper, Pool};
 
@@ -13,13 +13,17 @@ use super::look::account_from;
 use super::session::{Fault, Session};
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;
-use crate::ledger::rows::Wanted;
+use crate::ledger::rows::{Forget, Forgotten, Wanted};
 use crate::ledger::{Account, Counter};
 
 const LOCK: &str = "SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
 const LOCK_IMPORTED: &str = "SELECT id FROM neglist_account WHERE id IN \
     (SELECT account FROM neglist_import WHERE name = $1::TEXT) ORDER BY exporter, year FOR UPDATE";
 const LOCK_OLD: &str = "SELECT id FROM neglist_account WHERE year < $1::INT4 ORDER BY exporter, year FOR UPDATE";
+const LOCK_THESE: &str = "SELECT account.id, account.exporter, account.year FROM neglist_account AS account \
+    WHERE EXISTS (SELECT 1 FROM UNNEST($1::TEXT[], $2::INT4[]) AS asked (exporter, year) \
+    WHERE asked.exporter = account.exporter AND asked.year = account.year) \
+    ORDER BY account.exporter, account.year FOR UPDATE";
 const BUMP: &str = "UPDATE neglist_account SET revision = revision + 1 WHERE id = ANY($1::INT8[])";
 const IMPORTED: &str = "SELECT account.exporter, account.year, counter.name, counter.class, import.persons, \
     account.id, counter.number FROM neglist_import AS import JOIN neglist_account AS account \
@@ -36,13 +40,23 @@ const CHANGE_IMPORTED: &str = "UPDATE neglist_counter SET imported = imported + 
 const ADD_IMPORT: &str = "INSERT INTO neglist_import (name, account, counter, persons) VALUES ($1, $2, $3, $4)";
 const DROP_IMPORT: &str = "DELETE FROM neglist_import WHERE name = $1::TEXT";
 const STANDING: &str = "SELECT COUNT(*) FROM neglist_transfer WHERE account = ANY($1::INT8[]) AND state = 2";
-const DROPS: [&str; 4] = [
+const STANDING_OF: &str = "SELECT DISTINCT account FROM neglist_transfer WHERE account = ANY($1::INT8[]) AND state = 2";
+const COUNTED_OF: &str = "SELECT DISTINCT account FROM neglist_counter WHERE account = ANY($1::INT8[]) \
+    AND 0 < named_committed + named_reserved + counted_committed + counted_reserved + imported";
+// What goes stays in the position of the ledger, which never falls.
+const REMOVE: &str = "UPDATE neglist_ledger SET removals = removals + 1, removed = removed + 1 + \
+    COALESCE((SELECT SUM(revision) FROM neglist_account WHERE id = ANY($1::INT8[])), 0)::INT8 WHERE id = 1";
+const DROPS: [&str; 5] = [
+    REMOVE,
     "DELETE FROM neglist_person WHERE account = ANY($1::INT8[])",
     "DELETE FROM neglist_transfer WHERE account = ANY($1::INT8[])",
     "DELETE FROM neglist_import WHERE account = ANY($1::INT8[])",
     "DELETE FROM neglist_account WHERE id = ANY($1::INT8[])",
 ];
 const DROP_COUNTERS: &str = "DELETE FROM neglist_counter WHERE account = ANY($1::INT8[])";
+
+/// Accounts that are removed in one transaction: their callers wait for it.
+pub(super) const ACCOUNTS_PER_REMOVAL: usize = 1_000;
 
 /// What an operator's transaction came to: how many counters, or why it was refused.
 type Done = Result<u64, String>;
@@ -101,13 +115,51 @@ pub(super) async fn drop_years(pool: &Pool, before: Year) -> Result<Done, Fault>
         let why = "reservations of those years still stand: try again when they ran out".to_owned();
         return finish(session, Err(why)).await;
     }
+    let count = remove(client, &accounts).await?;
+    finish(session, Ok(count)).await
+}
+
+/// Removes accounts: counters, persons, transfers and imports.
+pub(super) async fn forget(pool: &Pool, forget: &Forget) -> Result<Result<Forgotten, String>, Fault> {
+    let session = Session::open(pool).await?;
+    let client = session.client()?;
+    begin(client).await?;
+    let exporters: Vec<&str> = forget.accounts.iter().map(|account| account.exporter.as_str()).collect();
+    let years: Vec<i32> = forget.accounts.iter().map(|account| i32::from(account.year.0)).collect();
+    let lock = client.prepare_cached(LOCK_THESE).await?;
+    let mut accounts = BTreeMap::new();
+    for row in client.query(&lock, &[&exporters, &years]).await? {
+        accounts.insert(account_from(&row, 1)?, row.try_get::<_, i64>(0)?);
+    }
+    let all: Vec<i64> = accounts.values().copied().collect();
+    let standing: BTreeSet<i64> = ids(client, STANDING_OF, &all).await?.into_iter().collect();
+    let counted: BTreeSet<i64> = ids(client, COUNTED_OF, &all).await?.into_iter().collect();
+    let (mut forgotten, mut gone) = (Forgotten::default(), Vec::new());
+    for (account, number) in accounts {
+        if standing.contains(&number) {
+            forgotten.standing.push(account);
+        } else if counted.contains(&number) && forget.keeps_totals_of(account.year) {
+            forgotten.counted.push(account);
+        } else {
+            forgotten.gone.push(account);
+            gone.push(number);
+        }
+    }
+    if !gone.is_empty() {
+        remove(client, &gone).await?;
+    }
+    Ok(finish(session, Ok(gone.len() as u64)).await?.map(|_| forgotten))
+}
+
+/// Removes everything of accounts whose locks are held, and returns how many counters that were.
+async fn remove(client: &ClientWrapper, accounts: &[i64]) -> Result<u64, Fault> {
     let drop_counters = client.prepare_cached(DROP_COUNTERS).await?;
     let count = client.execute(&drop_counters, &[&accounts]).await?;
     for drop_rows in DROPS {
         let statement = client.prepare_cached(drop_rows).await?;
         client.execute(&statement, &[&accounts]).await?;
     }
-    finish(session, Ok(count)).await
+    Ok(count)
 }
 
 /// Begins a transaction that may take longer than those of callers.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::error::{DbError, Severity};
 
 use super::migrate;
+use super::seen::{Look, Seen, unmarked};
 use super::tls::Tls;
 use super::url::{Address, Channel};
 
@@ -114,12 +116,13 @@ pub(super) struct Bounds {
 }
 
 /// What connections are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Purpose {
     /// To bring the tables to the latest version.
     Migrate,
-    /// To count.
-    Count,
+    /// To count, in the ledger that was seen before: whatever takes the place of a database breaks its connections, so
+    /// that it is looked at before it is asked anything.
+    Count(Arc<Seen>),
 }
 
 /// Makes the pool. Connects to nothing yet.
@@ -130,7 +133,7 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
         Channel::Plain => Manager::from_config(config, NoTls, manager_config),
         Channel::Checked(roots) => Manager::from_config(config, Tls::new(roots)?, manager_config),
     };
-    let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| Box::pin(set_up(client, bounds, purpose)));
+    let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| Box::pin(set_up(client, bounds, purpose.clone())));
     Pool::builder(manager)
         .max_size(bounds.connections)
         .runtime(Runtime::Tokio1)
@@ -163,11 +166,13 @@ async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Res
             )));
         }
     }
-    if purpose == Purpose::Migrate {
-        return Ok(());
-    }
+    let Purpose::Count(seen) = purpose else { return Ok(()) };
     let version = migrate::version(client).await.map_err(HookError::Backend)?;
-    migrate::check(version).map_err(HookError::message)
+    migrate::check(version).map_err(HookError::message)?;
+    let before = seen.mark();
+    let look = Look::take(client).await.map_err(HookError::Backend)?;
+    let looked = look.ok_or_else(unmarked).and_then(|look| seen.looked(before, look));
+    looked.map_err(|fault| HookError::message(fault.to_string()))
 }
 
 /// A connection that is in use.

@@ -15,6 +15,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::book::{Book, PersonKey, Stop};
 use super::load::{self, Wanted};
+use super::seen::Seen;
 use super::session::Fault;
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
@@ -94,7 +95,7 @@ pub(super) async fn take(
     account: &Account,
     orders: &mut [Order],
     limits: TurnLimits,
-    doubt: &mut Doubt,
+    (seen, doubt): (&Seen, &mut Doubt),
 ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
     let ids: BTreeSet<&str> = orders.iter().filter_map(|order| order.ask.id()).collect();
     let Some(now) = orders.iter().map(|order| order.ask.now()).max() else { return Ok(Vec::new()) };
@@ -104,7 +105,8 @@ pub(super) async fn take(
         run_out_max: limits.run_out,
         run_out_persons_max: limits.persons,
     };
-    let mut book = load::begin(client, account, &wanted).await?;
+    let glance = seen.glance(account);
+    let mut book = load::begin(client, account, &wanted, (seen, glance)).await?;
     let mut keys: BTreeSet<_> = book.expired(now).iter().flat_map(|id| book.people_of(id)).collect();
     let count = with_room(&book, orders, limits.persons, &mut keys);
     load::people(client, &mut book, keys.into_iter().collect()).await?;
@@ -121,7 +123,12 @@ pub(super) async fn take(
         };
         replies.push(reply);
     }
+    // It may have been found to be less than it was in the meantime.
+    seen.go_on()?;
     store::commit(client, &book, doubt).await?;
+    if let Some(revision) = book.next_revision() {
+        seen.committed(account, glance, revision);
+    }
     Ok(replies)
 }
 

@@ -1,0 +1,103 @@
+//! A ledger in a database: opened, looked at every few seconds, and witnessed where a place for that is named.
+//!
+//! The witness is for the time between two servers: what the last one saw, the next one does not take less than.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::ledger::postgres_settings;
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::domain::units::Moment;
+use crate::ledger::LedgerError;
+use crate::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
+use crate::ledger::witness::{Mark, Witness, gone};
+
+/// What an operator does about a database without tables.
+const HOW_TO_BEGIN: &str = "is it the database that is meant? A ledger that is begun anew counts from zero: to begin one \
+    there, start once with `--ledger-create` (`ledger_create: yes`), or bring totals in with `neglist ledger import --create`";
+
+/// A ledger in a database, and what it is looked at with.
+#[derive(Debug, Clone)]
+pub(super) struct Database {
+    pub(super) ledger: Arc<PostgresLedger>,
+    clock: Arc<dyn Clock>,
+    witness: Option<Arc<Mutex<Witness>>>,
+}
+
+impl Database {
+    /// Opens a ledger.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, has no tables and is not to get any, or is less than its witness saw.
+    pub(super) async fn open(url: &str, config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        let witness = match config.ledger_witness_path() {
+            None => None,
+            Some(path) => Some(read_witness(&path)?),
+        };
+        let mark = witness.as_ref().and_then(Witness::seen);
+        let tables = if config.ledger_create { Tables::Make } else { Tables::Update };
+        let settings = Settings { tables, mark, ..postgres_settings(config) };
+        let connected = PostgresLedger::connect(url, settings).await;
+        let ledger = connected.map_err(|error| without_tables(error, witness.as_ref()))?;
+        let witness = witness.map(|witness| Arc::new(Mutex::new(witness)));
+        let database = Self { ledger: Arc::new(ledger), clock: Arc::clone(clock), witness };
+        let mark = database.look().await?;
+        database.ledger.compare_clocks(clock.as_ref()).await?;
+        tracing::info!(identity = %mark.identity, position = mark.position, "the ledger in the database is open");
+        Ok(database)
+    }
+
+    /// Looks at the ledger, and releases what has run out. Returns how many reservations and old transfers that were.
+    ///
+    /// # Errors
+    /// Where it does not answer, is less than it was, or its witness cannot be written.
+    pub(super) async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+        self.look().await?;
+        self.ledger.compare_clocks(self.clock.as_ref()).await?;
+        self.ledger.tick(now).await
+    }
+
+    async fn look(&self) -> Result<Mark, LedgerError> {
+        let mark = self.ledger.look().await?;
+        if let Some(witness) = &self.witness {
+            let witness = Arc::clone(witness);
+            let kept = tokio::task::spawn_blocking(move || keep(&witness, mark)).await;
+            kept.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
+        }
+        Ok(mark)
+    }
+}
+
+/// Keeps a mark in the witness, which is made anew where it was removed meanwhile.
+fn keep(witness: &Mutex<Witness>, mark: Mark) -> Result<(), LedgerError> {
+    let mut witness = witness.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = witness.record(mark).and_then(|()| witness.tend());
+    let made_anew = kept.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    if made_anew {
+        tracing::warn!(witness = %witness.name(), "the witness of the ledger was gone, and was made anew");
+    }
+    Ok(())
+}
+
+fn read_witness(path: &Path) -> Result<Witness, LedgerError> {
+    let witness = Witness::open(path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    if witness.seen().is_none() {
+        // Servers come and go: one on a new machine has seen nothing.
+        tracing::warn!(witness = %witness.name(), "the ledger has no witness yet; one is made of what the database holds now");
+    }
+    Ok(witness)
+}
+
+/// Says of a database without tables what to do.
+fn without_tables(error: LedgerError, witness: Option<&Witness>) -> LedgerError {
+    let LedgerError::Unavailable(why) = &error else { return error };
+    if !why.contains(NO_TABLES) {
+        return error;
+    }
+    let seen = witness.and_then(|witness| Some((witness.seen()?, witness.name())));
+    LedgerError::Unavailable(match seen {
+        Some((seen, name)) => format!("{why}: {}", gone(seen, &name)),
+        None => format!("{why}: {HOW_TO_BEGIN}"),
+    })
+}

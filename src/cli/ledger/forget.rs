@@ -1,0 +1,183 @@
+//! Removing accounts, such as those of exporters that somebody invented.
+//!
+//! What is removed is not counted any more, so that a line would be reached later. So each account goes by the operator's
+//! word: registered exporters by one flag, totals of this year by another, and reservations that stand by none.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use super::sheet::quoted;
+use super::{parse_year, write};
+use crate::cli::console::{Console, Exit};
+use crate::cli::place::{Access, Opened, Place, looked_at};
+use crate::cli::policies::{self, Settings};
+use crate::cli::stop::Stop;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::units::Year;
+use crate::ledger::Account;
+use crate::ledger::rows::{self, CounterRow, Forgotten};
+use crate::report;
+
+/// Remove the accounts of an exporter, or of all that no policy registers: totals, transfers and imports.
+///
+/// What goes is not counted any more. Exit code 1 where an account was left.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub(super) struct Forget {
+    /// Those of this exporter.
+    #[arg(long, value_name = "ID", conflicts_with = "unregistered", required_unless_present = "unregistered")]
+    exporter: Option<String>,
+    /// Those of all exporters that the policies do not register.
+    #[arg(long, conflicts_with = "even_registered")]
+    unregistered: bool,
+    /// Only those of this year.
+    #[arg(long, value_name = "YEAR", value_parser = parse_year)]
+    year: Option<Year>,
+    /// The policies that say who is registered [default: `NEGLIST_POLICIES`, else ./policies].
+    #[arg(long, value_name = "DIR", conflicts_with = "even_registered")]
+    policies: Option<String>,
+    /// Remove the accounts of an exporter that is registered, too.
+    #[arg(long)]
+    even_registered: bool,
+    /// Remove accounts of this year that counted somebody, too: what is sent from then on is counted from zero.
+    #[arg(long)]
+    count_anew: bool,
+    /// Show what would go, and leave the ledger alone.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Forget {
+    /// Runs the command.
+    pub(super) async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+        let snapshot = match self.snapshot(console)? {
+            Ok(snapshot) => snapshot,
+            Err(exit) => return Ok(exit),
+        };
+        let is_registered =
+            |exporter: &str| snapshot.as_ref().is_some_and(|snapshot| snapshot.codes.exporters.get(exporter).is_some());
+        if let Some(exporter) = self.exporter.as_deref().filter(|exporter| is_registered(exporter)) {
+            return Err(Stop::Refused(
+                format!("{} is registered, so that its totals have to be kept", quoted(exporter)),
+                Some("where they are to go all the same, say `--even-registered`".to_owned()),
+            ));
+        }
+        let ledger = place.open(if self.dry_run { Access::Look } else { Access::Change }).await?;
+        let mut accounts = ledger.accounts().await?;
+        accounts.retain(|account| self.is_meant(account) && !is_registered(&account.exporter));
+        let counters = ledger.counters().await?;
+        let forget = rows::Forget { accounts, totals_kept_from: self.totals_kept_from(console) };
+        let forgotten = if self.dry_run { foreseen(&forget, &counters) } else { ledger.forget(&forget).await? };
+        self.tell(&forgotten, counters, console)
+    }
+
+    fn is_meant(&self, account: &Account) -> bool {
+        self.exporter.as_ref().is_none_or(|exporter| *exporter == account.exporter)
+            && self.year.is_none_or(|year| year == account.year)
+    }
+
+    /// Totals of years that are over no line is held against.
+    fn totals_kept_from(&self, console: &Console<'_>) -> Option<Year> {
+        let this_year = u16::try_from(policies::today(console).year()).unwrap_or_default();
+        (!self.count_anew).then_some(Year(this_year))
+    }
+
+    /// Returns the policies that say who is registered; says on the console why they cannot be used.
+    fn snapshot(&self, console: &mut Console<'_>) -> Result<Result<Option<Snapshot>, Exit>, Stop> {
+        if self.even_registered {
+            return Ok(Ok(None));
+        }
+        let settings = match Settings::load(self.policies.as_deref(), console)? {
+            Ok(settings) => settings,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        let mut inspected = settings.inspect_policies();
+        if let Some(snapshot) = inspected.snapshot.take() {
+            return Ok(Ok(Some(snapshot)));
+        }
+        inspected.keep_errors();
+        Ok(Err(policies::refuse(&settings.directory, &inspected, console)?))
+    }
+
+    fn tell(
+        &self,
+        forgotten: &Forgotten,
+        mut counters: Vec<CounterRow>,
+        console: &mut Console<'_>,
+    ) -> Result<Exit, Stop> {
+        let Forgotten { gone, standing, counted } = forgotten;
+        let all: BTreeSet<&Account> = gone.iter().collect();
+        counters.retain(|row| all.contains(&row.account));
+        if !counters.is_empty() {
+            write::text(&counters, console.out)?;
+        }
+        let leave =
+            |account: &Account, why: &str| format!("left: {} in {}: {why}", quoted(&account.exporter), account.year);
+        for account in standing {
+            let why = "reservations of it stand: try again when they have run out";
+            writeln!(console.out, "{}", leave(account, why))?;
+        }
+        for account in counted {
+            let why = "it counted somebody, and what it sends from now on would be counted from zero: where that is \
+                meant, say `--count-anew`";
+            writeln!(console.out, "{}", leave(account, why))?;
+        }
+        let count = report::counted(gone.len(), "account");
+        let anew = "what these exporters send from now on is counted from zero";
+        match (gone.is_empty(), self.dry_run) {
+            (true, false) => writeln!(console.out, "nothing was forgotten")?,
+            (true, true) => writeln!(console.out, "nothing would be forgotten")?,
+            (false, false) => writeln!(console.out, "forgotten: {count}; {anew}")?,
+            (false, true) => writeln!(console.out, "would be forgotten: {count}; {anew}")?,
+        }
+        Ok(if standing.is_empty() && counted.is_empty() { Exit::Success } else { Exit::Findings })
+    }
+}
+
+/// Returns what would become of accounts.
+fn foreseen(forget: &rows::Forget, counters: &[CounterRow]) -> Forgotten {
+    let with = |is: fn(&CounterRow) -> bool| -> BTreeSet<&Account> {
+        counters.iter().filter(|row| is(row)).map(|row| &row.account).collect()
+    };
+    let (standing, counted) = (with(|row| 0 < row.usage.reserved), with(|row| 0 < row.usage.total()));
+    let mut forgotten = Forgotten::default();
+    for account in &forget.accounts {
+        let list = if standing.contains(account) {
+            &mut forgotten.standing
+        } else if counted.contains(account) && forget.keeps_totals_of(account.year) {
+            &mut forgotten.counted
+        } else {
+            &mut forgotten.gone
+        };
+        list.push(account.clone());
+    }
+    forgotten
+}
+
+impl Opened {
+    /// Returns all accounts, those without a counter included.
+    async fn accounts(&self) -> Result<Vec<Account>, Stop> {
+        match self {
+            Opened::Database(ledger) => Ok(ledger.accounts().await?),
+            Opened::Reader(_) | Opened::File(_) => {
+                let counters = self.counters().await?;
+                let mut accounts: BTreeSet<Account> = counters.into_iter().map(|row| row.account).collect();
+                self.each_transfer(|row| {
+                    accounts.insert(row.account);
+                    Ok(())
+                })
+                .await?;
+                Ok(accounts.into_iter().collect())
+            }
+        }
+    }
+
+    async fn forget(&self, forget: &rows::Forget) -> Result<Forgotten, Stop> {
+        Ok(match self {
+            Opened::Reader(_) => return Err(Stop::from(looked_at())),
+            Opened::File(ledger) => ledger.forget(forget.clone()).await?,
+            Opened::Database(ledger) => ledger.forget(forget).await?,
+        })
+    }
+}

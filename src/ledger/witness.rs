@@ -1,0 +1,512 @@
+//! What a ledger is and how far it came, kept apart from the ledger itself.
+//!
+//! A ledger cannot tell by itself that it is less than it was: an older copy agrees with itself, and so does a file
+//! whose last commit was damaged and taken back. So each ledger has an **identity**, drawn when it is made, and a
+//! **position**, which rises with every durable commit; both together are its [`Mark`]. A small file, the *witness*,
+//! keeps the highest mark that was acknowledged, and a ledger that is behind its witness is refused.
+//!
+//! INVARIANT (never ahead): a mark is recorded after its commit is durable and before anything of that commit is
+//! acknowledged. A process killed between the two leaves the ledger one position ahead of its witness, which is
+//! harmless: nothing is missing. A ledger behind its witness has lost what was acknowledged.
+//!
+//! The file has two slots, each with a checksum and in a block of its own. The older one is written over, so that a
+//! write that was cut off leaves the other. The blocks exist from the beginning: recording a mark is one write and one
+//! sync, and needs no more space on the disk.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Begins each slot.
+const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
+/// Bytes from one slot to the next: a block of the disk, so that a torn write concerns one slot.
+const SLOT_BYTES: usize = 4_096;
+const SLOTS: u64 = 2;
+/// Identity, position, number of the write.
+const BODY_BYTES: usize = MAGIC.len() + 16 + 8 + 8;
+/// Bytes of a slot that mean something: body and checksum.
+const RECORD_BYTES: usize = BODY_BYTES + blake3::OUT_LEN;
+
+/// The command that gives up what a lost or older ledger counted.
+pub const ACCEPT_COMMAND: &str = "neglist ledger accept --counts-may-be-missing";
+
+/// Which ledger it is: 16 bytes, drawn when it is made. Shown as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity([u8; 16]);
+
+impl Identity {
+    /// Draws a new one.
+    pub fn draw() -> Self {
+        Self(fastrand::u128(..).to_be_bytes())
+    }
+
+    /// Returns the identity with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns its bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Reads what [`fmt::Display`] writes; `None` where it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Which ledger, and how far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Which ledger.
+    pub identity: Identity,
+    /// Rises with every durable commit, from 0.
+    pub position: u64,
+}
+
+/// How a ledger compares with what its witness saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The same ledger, as far as the witness saw it or further: nothing is missing.
+    Same,
+    /// The same ledger, and less than the witness saw.
+    Older {
+        /// What the witness saw.
+        seen: Mark,
+    },
+    /// Another ledger.
+    Other {
+        /// What the witness saw.
+        seen: Mark,
+    },
+    /// There is no witness.
+    Missing,
+}
+
+/// Compares a ledger with what its witness saw.
+pub fn compare(ledger: Mark, seen: Option<Mark>) -> Compared {
+    match seen {
+        None => Compared::Missing,
+        Some(seen) if seen.identity != ledger.identity => Compared::Other { seen },
+        Some(seen) if ledger.position < seen.position => Compared::Older { seen },
+        Some(_) => Compared::Same,
+    }
+}
+
+impl Compared {
+    /// Says why a ledger with this mark is not to be trusted, and what to do; `None` where it is. Without a witness,
+    /// only a ledger in which nothing was ever committed is. `witness` is how messages call the witness.
+    pub fn refusal(self, ledger: Mark, witness: &str) -> Option<String> {
+        let Mark { identity, position } = ledger;
+        match self {
+            Compared::Same => None,
+            Compared::Missing if position == 0 => None,
+            Compared::Older { seen } => Some(format!(
+                "the ledger is at position {position}, and its witness {witness} saw it at {}: it is an older copy, or its \
+                 last commits were lost. Restore the newer ledger; to give up what was counted since, `{ACCEPT_COMMAND}`",
+                seen.position
+            )),
+            Compared::Other { seen } => Some(format!(
+                "this is ledger {identity}, and the witness {witness} saw another, {} up to position {}. Restore that one; \
+                 to give up what it counted, `{ACCEPT_COMMAND}`",
+                seen.identity, seen.position
+            )),
+            Compared::Missing => Some(format!(
+                "its witness {witness} is missing, so that nothing tells whether this is the newest copy of the ledger. Put \
+                 the witness back, or name its place with `ledger_witness`; if you know that nothing is missing, or give \
+                 up what is, `{ACCEPT_COMMAND}`"
+            )),
+        }
+    }
+}
+
+/// Says why a ledger that is not there is not made anew.
+pub fn gone(seen: Mark, witness: &str) -> String {
+    format!(
+        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up what \
+         it counted, `{ACCEPT_COMMAND}`",
+        seen.identity, seen.position
+    )
+}
+
+/// Where the bytes of a witness are. A file, except in tests that want storage to fail.
+pub trait WitnessStore: fmt::Debug + Send {
+    /// Returns the first bytes, at most so many; `None` where there is no witness.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>>;
+
+    /// Makes the witness anew with these bytes, all of them or none, durably.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes over some bytes, durably.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Removes the witness, durably. Nothing happens where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    fn remove(&mut self) -> io::Result<()>;
+
+    /// Says whether what is written reaches whoever reads the witness next.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    fn is_in_place(&self) -> io::Result<bool>;
+
+    /// Returns how messages call it.
+    fn name(&self) -> String;
+}
+
+/// The witness of a ledger.
+#[derive(Debug)]
+pub struct Witness {
+    store: Box<dyn WitnessStore>,
+    /// What it saw last, and the number of that write.
+    seen: Option<(Mark, u64)>,
+}
+
+impl Witness {
+    /// Reads the witness in a file; one that is not there has seen nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no witness.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::open_in(Box::new(WitnessFile { path: path.into(), file: None }))
+    }
+
+    /// Reads a witness in other storage than a file.
+    ///
+    /// # Errors
+    /// As [`Witness::open`].
+    pub fn open_in(mut store: Box<dyn WitnessStore>) -> io::Result<Self> {
+        let seen = match store.read(SLOT_BYTES + RECORD_BYTES)? {
+            None => None,
+            Some(bytes) => Some(newest(&bytes).ok_or_else(|| {
+                let text = format!(
+                    "the witness {} is damaged or no witness: restore it; if you know that no count of the ledger is \
+                     missing, or give up what is, `{ACCEPT_COMMAND}`",
+                    store.name()
+                );
+                io::Error::new(ErrorKind::InvalidData, text)
+            })?),
+        };
+        Ok(Self { store, seen })
+    }
+
+    /// Returns what it saw last; `None` where there is no witness.
+    pub fn seen(&self) -> Option<Mark> {
+        self.seen.map(|(mark, _)| mark)
+    }
+
+    /// Returns how messages call it.
+    pub fn name(&self) -> String {
+        self.store.name()
+    }
+
+    /// Keeps a mark, durably. Nothing is written where it is kept already.
+    ///
+    /// # Errors
+    /// Where it cannot be written; whether it is kept is then not known.
+    pub fn record(&mut self, mark: Mark) -> io::Result<()> {
+        let number = match self.seen {
+            Some((seen, _)) if seen == mark => return Ok(()),
+            Some((seen, number)) if seen.identity == mark.identity => number.wrapping_add(1),
+            // Another ledger: nothing of the old one may come back.
+            _ => return self.renew(mark),
+        };
+        let slot = number % SLOTS;
+        self.store.write(slot * SLOT_BYTES as u64, &record(mark, number))?;
+        self.seen = Some((mark, number));
+        Ok(())
+    }
+
+    /// Makes the witness anew with a mark, whatever it saw, durably.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn renew(&mut self, mark: Mark) -> io::Result<()> {
+        let mut bytes = record(mark, 0);
+        bytes.resize(SLOT_BYTES * 2, 0);
+        self.store.replace(&bytes)?;
+        self.seen = Some((mark, 0));
+        Ok(())
+    }
+
+    /// Makes the witness anew where it was removed or replaced since, and says whether it was.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn tend(&mut self) -> io::Result<bool> {
+        match self.seen {
+            Some((mark, _)) if !self.store.is_in_place()? => self.renew(mark).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Removes it: what it saw is given up.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub fn remove(mut self) -> io::Result<()> {
+        self.store.remove()
+    }
+}
+
+/// Makes the witness in a file anew with a mark, whatever is there.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
+    Witness { store: Box::new(WitnessFile { path: path.into(), file: None }), seen: None }.renew(mark)
+}
+
+/// Removes the witness in a file, readable or not: what it saw is given up. Nothing happens where there is none.
+///
+/// # Errors
+/// Where it cannot be removed.
+pub fn remove(path: impl Into<PathBuf>) -> io::Result<()> {
+    WitnessFile { path: path.into(), file: None }.remove()
+}
+
+/// Returns where the witness of a ledger in a file is, unless it has another place: beside it, `PATH.witness`.
+pub fn beside(ledger: &Path) -> PathBuf {
+    let mut path = ledger.as_os_str().to_owned();
+    path.push(".witness");
+    path.into()
+}
+
+/// Returns the bytes of a slot.
+fn record(mark: Mark, number: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&mark.identity.to_bytes());
+    bytes.extend_from_slice(&mark.position.to_be_bytes());
+    bytes.extend_from_slice(&number.to_be_bytes());
+    let sum = blake3::hash(&bytes);
+    bytes.extend_from_slice(sum.as_bytes());
+    bytes
+}
+
+/// Returns the mark of the slot that was written last, with the number of its write.
+fn newest(bytes: &[u8]) -> Option<(Mark, u64)> {
+    let slots = [bytes.get(..RECORD_BYTES), bytes.get(SLOT_BYTES..SLOT_BYTES + RECORD_BYTES)];
+    slots.into_iter().flatten().filter_map(read_record).max_by_key(|(_, number)| *number)
+}
+
+fn read_record(record: &[u8]) -> Option<(Mark, u64)> {
+    let (body, sum) = record.split_at_checked(BODY_BYTES)?;
+    let rest = body.strip_prefix(MAGIC.as_slice()).filter(|_| blake3::hash(body).as_bytes() == sum)?;
+    let (identity, rest) = rest.split_first_chunk()?;
+    let (position, rest) = rest.split_first_chunk()?;
+    let (number, _) = rest.split_first_chunk()?;
+    let mark = Mark { identity: Identity::from_bytes(*identity), position: u64::from_be_bytes(*position) };
+    Some((mark, u64::from_be_bytes(*number)))
+}
+
+/// A witness in a file of this machine.
+#[derive(Debug)]
+struct WitnessFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl WitnessFile {
+    fn directory(&self) -> &Path {
+        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Returns an error that names the witness.
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("the witness {}: {error}", self.name()))
+    }
+
+    fn open(&self) -> io::Result<Option<File>> {
+        match OpenOptions::new().read(true).write(true).open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // Whoever only looks needs to read it alone.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                File::open(&self.path).map(Some)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
+    fn make(&self, bytes: &[u8]) -> io::Result<File> {
+        let mut unfinished = self.path.as_os_str().to_owned();
+        unfinished.push(format!(".new-{}", std::process::id()));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&unfinished)?;
+        let written = io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
+        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &self.path)) {
+            drop(fs::remove_file(&unfinished));
+            return Err(error);
+        }
+        File::open(self.directory())?.sync_all()?;
+        Ok(file)
+    }
+}
+
+impl WitnessStore for WitnessFile {
+    fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open().map_err(|error| self.named(&error))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        (&file).take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| self.named(&error))?;
+        self.file = Some(file);
+        Ok(Some(bytes))
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file = Some(self.make(bytes).map_err(|error| self.named(&error))?);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let Some(file) = &self.file else {
+            return Err(self.named(&io::Error::from(ErrorKind::NotFound)));
+        };
+        write_at(file, bytes, offset).and_then(|()| file.sync_data()).map_err(|error| self.named(&error))
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(|error| self.named(&error))?,
+        }
+        File::open(self.directory())?.sync_all()
+    }
+
+    #[cfg(unix)]
+    fn is_in_place(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt as _;
+        let Some(file) = &self.file else { return Ok(false) };
+        let (own, there) = (file.metadata()?, fs::metadata(&self.path));
+        match there {
+            Ok(there) => Ok((own.dev(), own.ino()) == (there.dev(), there.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.named(&error)),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_in_place(&self) -> io::Result<bool> {
+        Ok(self.file.is_some() && self.path.try_exists()?)
+    }
+
+    fn name(&self) -> String {
+        format!("`{}`", self.path.display())
+    }
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(identity: u8, position: u64) -> Mark {
+        Mark { identity: Identity::from_bytes([identity; 16]), position }
+    }
+
+    #[test]
+    fn an_identity_reads_as_it_is_shown() {
+        let identity = Identity::draw();
+        assert_eq!(Identity::parse(&identity.to_string()), Some(identity));
+        assert_ne!(identity, Identity::draw());
+        for text in ["", "+0000000000000000000000000000001", "0A", "g0000000000000000000000000000000"] {
+            assert_eq!(Identity::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_less_than_was_seen_is_refused() {
+        let seen = Some(mark(1, 5));
+        assert_eq!(compare(mark(1, 5), seen), Compared::Same);
+        assert_eq!(compare(mark(1, 6), seen), Compared::Same);
+        assert_eq!(compare(mark(1, 4), seen), Compared::Older { seen: mark(1, 5) });
+        assert_eq!(compare(mark(2, 9), seen), Compared::Other { seen: mark(1, 5) });
+        assert_eq!(compare(mark(1, 0), None), Compared::Missing);
+        assert!(Compared::Missing.refusal(mark(1, 1), "`w`").is_some());
+        assert!(Compared::Missing.refusal(mark(1, 0), "`w`").is_none());
+    }
+
+    #[test]
+    fn what_was_recorded_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = beside(&directory.path().join("ledger"));
+        assert!(path.ends_with("ledger.witness"));
+        let mut witness = Witness::open(&path).unwrap();
+        assert_eq!(witness.seen(), None);
+        for position in [0, 1, 2, 7, 8] {
+            witness.record(mark(1, position)).unwrap();
+            assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, position)));
+        }
+        witness.record(mark(2, 3)).unwrap();
+        assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(2, 3)));
+        fs::remove_file(&path).unwrap();
+        assert!(witness.tend().unwrap() && !witness.tend().unwrap());
+        assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(2, 3)));
+        Witness::open(&path).unwrap().remove().unwrap();
+        assert_eq!(Witness::open(&path).unwrap().seen(), None);
+        remove(&path).unwrap();
+    }
+
+    #[test]
+    fn a_torn_slot_leaves_the_one_before_and_two_are_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("witness");
+        let mut witness = Witness::open(&path).unwrap();
+        for position in 0..4 {
+            witness.record(mark(1, position)).unwrap();
+        }
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(whole.len(), SLOT_BYTES * 2);
+        for at in 0..RECORD_BYTES {
+            let mut torn = whole.clone();
+            torn[SLOT_BYTES + at] ^= 1;
+            fs::write(&path, &torn).unwrap();
+            assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, 2)), "byte {at}");
+            torn[at] ^= 1;
+            fs::write(&path, &torn).unwrap();
+            assert_eq!(Witness::open(&path).unwrap_err().kind(), ErrorKind::InvalidData, "byte {at}");
+        }
+        fs::write(&path, b"").unwrap();
+        assert!(Witness::open(&path).unwrap_err().to_string().contains("is damaged or no witness"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Who asks, as far as the listener knows: the address of the other end.
+//!
+//! Known where a connection is served and wanted in one place, the limit on new exporters. So it goes with the task that
+//! answers and not through every door in between. Behind a gateway it is the gateway.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+tokio::task_local! {
+    static CALLER: Caller;
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// A machine. Of an IPv6 address the first half: the rest is the machine's own to choose.
+    At(IpAddr),
+    /// Somebody on this machine, by a unix socket.
+    Here,
+    /// It is not known.
+    Unknown,
+}
+
+impl Caller {
+    /// Returns the caller at an address.
+    pub fn at(address: IpAddr) -> Self {
+        let network = u128::MAX << 64;
+        Self::At(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & network)),
+        })
+    }
+
+    /// Returns a future that knows who asks.
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        CALLER.scope(self, future)
+    }
+
+    /// Returns who asks for what is answered now.
+    pub(super) fn current() -> Self {
+        CALLER.try_with(|caller| *caller).unwrap_or(Self::Unknown)
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::At(IpAddr::V4(address)) => write!(f, "{address}"),
+            Caller::At(IpAddr::V6(address)) => write!(f, "{address}/64"),
+            Caller::Here => f.write_str("a unix socket"),
+            Caller::Unknown => f.write_str("an unknown address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_one_caller_whatever_address_it_chooses() {
+        let at = |text: &str| Caller::at(text.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::7"));
+        assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
+        assert_eq!(at("::ffff:192.0.2.7"), at("192.0.2.7"));
+        assert_ne!(at("192.0.2.8"), at("192.0.2.7"));
+        assert_eq!(
+            [at("192.0.2.7"), at("2001:db8::5")].map(|caller| caller.to_string()),
+            ["192.0.2.7", "2001:db8::/64"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_caller_is_known_where_it_was_said() {
+        assert_eq!(Caller::current(), Caller::Unknown);
+        let inside = Caller::Here.scope(async { Caller::current() });
+        assert_eq!(inside.await, Caller::Here);
+    }
+}

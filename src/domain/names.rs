@@ -185,7 +185,7 @@ fn is_plain_code(code: &[u8]) -> bool {
     let (Some((first, behind)), Some(last)) = (code.split_first(), code.last()) else { return false };
     let all_known = code.iter().fold(true, |all, byte| all & is_known(*byte));
     let any_empty = code.iter().zip(behind).fold(false, |any, (a, b)| any | (is_joint(*a) & is_joint(*b)));
-    all_known & !any_empty & !is_joint(*first) & !is_joint(*last)
+    all_known && !any_empty && !is_joint(*first) && !is_joint(*last)
 }
 
 /// Says whether a text keeps the rule for codes.

@@ -101,8 +101,7 @@ impl Near {
             place = (place + 1) % self.large.len();
         }
         let (first, pages) = self.pages;
-        #[expect(clippy::cast_possible_truncation, reason = "less than there are pages")]
-        let page = (((half & 0xFFFF_FFFF) * pages as u64) >> 32) as u32;
+        let page = (((half & 0xFFFF_FFFF) * u64::from(pages)) >> 32) as u32;
         Span { first: first.saturating_add(page * PAGE_PAIRS), count: PAGE_PAIRS }
     }
 
@@ -135,11 +134,13 @@ impl Near {
 
     /// Says whether one of some keys is known: without a branch between them.
     fn has_any(&self, span: Span, keys: &[u64]) -> bool {
-        keys.iter().fold(false, |found, key| {
-            let (pair, bits) = span.place(*key);
+        // What the key that has most of its bits has not.
+        let missing = keys.iter().fold(u64::MAX, |least, key| {
+            let (pair, [of_first, of_second]) = span.place(*key);
             let [first, second] = self.pairs.get(pair).copied().unwrap_or_default();
-            found | ((first & bits[0] == bits[0]) & (second & bits[1] == bits[1]))
-        })
+            least.min(of_first & !first | of_second & !second)
+        });
+        missing == 0
     }
 }
 
@@ -316,7 +317,7 @@ mod tests {
             for (word, group) in words.iter().zip(&groups) {
                 near.add(&Folded::new(word, &mut buffer).unwrap(), *group, Places::Behind(0));
             }
-            let mut may_be = |word: &str, group: u64| {
+            let may_be = |word: &str, group: u64| {
                 near.may_be_near(&Folded::new(word, &mut Buffer::default()).unwrap(), group, Places::Behind(0))
             };
             assert!(words.iter().zip(&groups).all(|(word, group)| may_be(word, *group)));

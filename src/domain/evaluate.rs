@@ -68,7 +68,8 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
             for class in CountedClass::ALL {
                 let pair = track.lines_of(class);
                 let lines = [(pair.contract, Outcome::Contract), (pair.assess, Outcome::Assess)];
-                let next = lines.into_iter().find(|(line, _)| counts.of(track, line.counter, class) < line.line.from);
+                let projected = counts.on(track);
+                let next = lines.into_iter().find(|(line, _)| projected.of(line.counter, class) < line.line.from);
                 let Some((line, next)) = next else { continue };
                 let counted = match (line.counter, track.own) {
                     (Counter::National, _) => Counted::National,
@@ -77,7 +78,7 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                     (Counter::Scenario, None) => continue,
                 };
                 let key = CounterKey { counted, class };
-                let projected = counts.of(track, line.counter, class);
+                let projected = projected.of(line.counter, class);
                 let found_here = Headroom { counter: key, year: transfer.year, projected, line: line.line.from, next };
                 nearest(&mut found, found_here);
             }
@@ -118,14 +119,25 @@ impl<'t> Counts<'t> {
         Counts { totals, national: national + sent, sent, content }
     }
 
-    /// The projected total of one of the counters that a track is held against.
-    pub(super) fn of(&self, track: &Track, counter: Counter, class: CountedClass) -> Persons {
+    /// The projected totals of the counters that a track is held against.
+    pub(super) fn on(&self, track: &Track) -> Projected {
+        let before = track.own.as_ref().and_then(|apart| self.totals.of_scenario(apart.own));
+        Projected { national: self.national, scenario: before.unwrap_or(BEYOND) + self.sent }
+    }
+}
+
+/// The totals with the transfer that the lines of a track are held against.
+pub(super) struct Projected {
+    national: Headcount,
+    /// Of the track's own scenario.
+    scenario: Headcount,
+}
+
+impl Projected {
+    pub(super) const fn of(&self, counter: Counter, class: CountedClass) -> Persons {
         match counter {
             Counter::National => self.national.of(class),
-            Counter::Scenario => {
-                let before = track.own.and_then(|apart| self.totals.of_scenario(apart.own)).unwrap_or(BEYOND);
-                (before + self.sent).of(class)
-            }
+            Counter::Scenario => self.scenario.of(class),
         }
     }
 }
@@ -162,7 +174,7 @@ struct Verdict {
     /// The contract of the Greater Bay Area, where exporter and destination are such that it is open.
     area_contract: Option<StepId>,
     /// Editions that a zone filing has to name.
-    filings: Vec<EditionId>,
+    filings: Filings,
     /// Whether an assessment has to cover important data.
     is_important: bool,
     /// What is sent: caps of classes that are not sent are not looked at where the persons under a clearance are not
@@ -170,6 +182,30 @@ struct Verdict {
     content: Content,
     /// Persons that the transfer adds.
     sent: Headcount,
+}
+
+/// Editions of zone lists. Nearly always one at most: so that one needs no allocation.
+#[derive(Default)]
+struct Filings {
+    first: Option<EditionId>,
+    more: Vec<EditionId>,
+}
+
+impl Filings {
+    fn add(&mut self, edition: EditionId) {
+        match self.first {
+            None => self.first = Some(edition),
+            Some(_) => self.more.push(edition),
+        }
+    }
+
+    fn add_all(&mut self, editions: impl IntoIterator<Item = EditionId>) {
+        editions.into_iter().for_each(|edition| self.add(edition));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = EditionId> {
+        self.first.into_iter().chain(self.more.iter().copied())
+    }
 }
 
 /// Room for the reasons that counts usually add: one for each class.
@@ -185,12 +221,13 @@ fn settle(snapshot: &Snapshot, route: &Route, persons: Headcount, totals: &Total
         contract_step: route.steps.contract,
         assess_step: route.steps.assess,
         area_contract: route.steps.area_contract,
-        filings: route.filings.clone(),
+        filings: Filings::default(),
         is_important: route.content.important,
         content: counts.content,
         sent: counts.sent,
     };
     verdict.reasons.extend_from_slice(&route.reasons);
+    verdict.filings.add_all(route.filings.iter().copied());
     let of_year = if route.is_sized() { group_of_year(snapshot, route, totals) + counts.sent } else { counts.sent };
     for group in &route.groups {
         let persons = group.of.among(match group.over {
@@ -223,20 +260,24 @@ impl Verdict {
 
     /// Steps 6 and 7: the strictest line that is reached in each class, else what is below.
     fn follow(&mut self, track: &Track, counts: &Counts<'_>) {
+        let projected = counts.on(track);
         let mut reached = false;
         for class in CountedClass::ALL {
             let pair = track.lines_of(class);
             let (contract, assess) = line_codes(class);
-            let lines = [(pair.assess, Outcome::Assess, assess), (pair.contract, Outcome::Contract, contract)];
-            for (line, requires, code) in lines {
-                let persons = counts.of(track, line.counter, class);
-                if line.line.from <= persons && applies(track, line, counts) {
-                    let measured = Some(Measured { persons, line: line.line.from, of: None });
-                    self.require(Reason { code, rule: line.line.rule, requires, measured });
-                    reached = true;
-                    break;
-                }
-            }
+            let is_reached =
+                |line: &TrackLine| line.line.from <= projected.of(line.counter, class) && applies(track, line, counts);
+            let (line, requires, code) = if is_reached(&pair.assess) {
+                (&pair.assess, Outcome::Assess, assess)
+            } else if is_reached(&pair.contract) {
+                (&pair.contract, Outcome::Contract, contract)
+            } else {
+                continue;
+            };
+            let persons = projected.of(line.counter, class);
+            let measured = Some(Measured { persons, line: line.line.from, of: None });
+            self.require(Reason { code, rule: line.line.rule, requires, measured });
+            reached = true;
         }
         if !reached {
             self.stay_below(track, counts);
@@ -244,7 +285,7 @@ impl Verdict {
     }
 
     fn stay_below(&mut self, track: &Track, counts: &Counts<'_>) {
-        let below = track.below;
+        let below = &track.below;
         let frees =
             track.small_volume.filter(|small| !counts.content.sensitive && counts.national.general < small.line);
         if let Some(small) = frees {
@@ -256,7 +297,7 @@ impl Verdict {
             self.step = self.step.or(below.step);
         }
         if below.required == Outcome::File {
-            self.filings.extend(below.edition);
+            self.filings.add_all(below.edition);
         }
     }
 
@@ -273,7 +314,7 @@ impl Verdict {
             }
         }
         self.area_contract = self.area_contract.and(other.area_contract);
-        self.filings.extend(other.filings);
+        self.filings.add_all(other.filings.iter());
         self.is_important |= other.is_important;
         self.content.general |= other.content.general;
         self.content.sensitive |= other.content.sensitive;
@@ -286,7 +327,7 @@ impl Verdict {
         let is_open = clearance.kind != ClearanceKind::AreaContract || self.area_step().is_some();
         let suffices = self.required <= clearance.kind.satisfies() && is_open;
         let names_editions = clearance.kind != ClearanceKind::ZoneFiling
-            || self.filings.iter().all(|edition| clearance.editions.contains(edition));
+            || self.filings.iter().all(|edition| clearance.editions.contains(&edition));
         let covers_importance = !self.is_important || clearance.important_data == ImportantData::Covered;
         suffices && names_editions && covers_importance
     }
@@ -377,7 +418,7 @@ impl Verdict {
 ///
 /// National lines hold as the Provisions have them, beside lines of a list's own too: none of them where nothing
 /// sensitive is sent and the general total is below the national contract line, all of them otherwise.
-fn applies(track: &Track, line: TrackLine, counts: &Counts<'_>) -> bool {
+fn applies(track: &Track, line: &TrackLine, counts: &Counts<'_>) -> bool {
     match line.counter {
         Counter::Scenario => true,
         Counter::National => counts.content.sensitive || track.national_general_contract <= counts.national.general,

@@ -34,10 +34,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     let stated = Totals {
         national: violations.headcount("year_to_date", asked.year_to_date),
         scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
-        // Stated seldom: most requests need no call for it.
-        clearance: asked
-            .clearance_year_to_date
-            .and_then(|persons| violations.headcount("clearance_year_to_date", Some(persons))),
+        clearance: violations.headcount("clearance_year_to_date", asked.clearance_year_to_date),
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
@@ -403,16 +400,20 @@ fn check_persons(snapshot: &Snapshot, found: &Found<'_>, persons: Option<Headcou
     let routes = std::iter::once(&*found.route).chain(found.claimed.as_deref());
     let counts = |route: &Route| route.content.is_personal() || !route.groups.is_empty();
     let is_counted = routes.clone().any(counts);
-    let is_important = routes.into_iter().any(|route| route.content.important);
+    let is_important = || routes.clone().any(|route| route.content.important);
     // Important data of nobody is sent as such: where a clearance has a cap, that has to be said.
-    let is_capped = found.clearances.iter().filter_map(|id| snapshot.clearance(*id));
-    let is_capped = is_capped.into_iter().any(|clearance| clearance.persons_per_year_max.is_some());
-    if (is_counted || is_important && is_capped) && persons.is_none() {
-        violations.add("persons", Problem::Missing(Need::PersonalInformation));
-    }
-    let takes_persons = is_counted || is_important;
-    if !takes_persons && persons.is_some_and(|persons| persons != Headcount::ZERO) {
-        violations.add("persons", Problem::PersonsWithoutPersonalInformation);
+    let is_capped = || {
+        let mut clearances = found.clearances.iter().filter_map(|id| snapshot.clearance(*id));
+        clearances.any(|clearance| clearance.persons_per_year_max.is_some())
+    };
+    match persons {
+        None if is_counted || is_important() && is_capped() => {
+            violations.add("persons", Problem::Missing(Need::PersonalInformation));
+        }
+        Some(persons) if persons != Headcount::ZERO && !is_counted && !is_important() => {
+            violations.add("persons", Problem::PersonsWithoutPersonalInformation);
+        }
+        _ => {}
     }
 }
 

@@ -248,10 +248,10 @@ impl Track {
     }
 
     /// Returns the lines of one class.
-    pub const fn lines_of(&self, class: CountedClass) -> LinePair<TrackLine> {
+    pub const fn lines_of(&self, class: CountedClass) -> &LinePair<TrackLine> {
         match class {
-            CountedClass::General => self.lines.general,
-            CountedClass::Sensitive => self.lines.sensitive,
+            CountedClass::General => &self.lines.general,
+            CountedClass::Sensitive => &self.lines.sensitive,
         }
     }
 

@@ -14,13 +14,13 @@
 //!
 //! The children of a node halve its region, so that a slip lies wholly within the region of one of them; only a swap may lie
 //! across the *seam*, and that word is looked for whole. Of each word the children of its root are kept, hashed. (These
-//! overlap, and have no seam.) Where more than [`LIGHT`] words share a node, as all words with a common prefix do, the node
+//! overlap, and have no seam.) Where more than [`making::LIGHT`] words share a node, as all words with a common prefix do, the node
 //! is marked as *heavy* and its words are kept under their own children instead, and so on, down to regions of one character:
 //! there one word is kept for all that agree in the rest. Where the words of a heavy node share more than the node says, they
 //! are divided there ([`Cut`]), which saves entries. A search follows the heavy nodes of the word that it looks for and
-//! compares what it finds. It meets at most [`LIGHT`] words a node, and as many nodes as the word has characters at worst,
-//! and never all that share a prefix. Two filters come before: of the nodes, and of what is left of the words without one
-//! character ([`Near`]).
+//! compares what it finds. It meets at most [`making::LIGHT`] words a node, and as many nodes as the word has characters at worst,
+//! and never all that share a prefix. Two filters come before: of the root's children ([`Filter`]), and of what is left of the
+//! words that share one without a character of the rest ([`Near`]).
 //!
 //! In long words a slip is seldom alone. Exact search for two slips would have to keep pairs of places, which takes hundreds
 //! of entries for each word. Instead of it long words are compared by their [`look`] as well: letters that are no vowels, and
@@ -29,34 +29,40 @@
 //!
 //! The hash is not keyed, and a caller cannot add words. One who chose a word by its hash would meet one long run of slots.
 
-use std::cell::OnceCell;
-
 use super::vocabulary::{Vocabulary, hash64};
 use edges::{Edges, Wanted};
-use fold::{Buffer, Folded, Room, look};
-use near::Near;
-use node::{CUT_MAX, CUT_MIN, Cut, Division, Node, ROOT};
+use filter::Filter;
+use fold::{Folded, Room, look, look_sum};
+use making::{Made, Making};
+use near::{Near, Places};
+use node::{Cut, Division, Node, ROOT};
+
+pub(super) use fold::Buffer;
+pub(super) use sought::Sought;
 
 mod edges;
+mod filter;
 mod fold;
+mod making;
 mod near;
 mod node;
+mod sought;
 
-/// So many words may share a node before it is heavy.
-const LIGHT: usize = 6;
-/// Bits of the filter for each entry, of which two are set: of other keys one in fifty has both.
+/// Bits of the filter for each entry.
 const FILTER_BITS: usize = 16;
-/// Slots for three entries.
-const SLOTS_FOR_THREE: usize = 4;
+/// Slots for two entries.
+const SLOTS_FOR_TWO: usize = 3;
 
 /// An index over the words of one vocabulary.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slips {
     /// INVARIANT (slots): more than there are entries, and an entry is reached from its key's place without meeting `EMPTY`.
     slots: Vec<Slot>,
-    /// Bits for each key that something is kept under, and for few others: most searches end here, and it is small enough
-    /// for the processor's caches where the slots are not.
-    filter: Vec<u64>,
+    /// Halves and looks of the words: most searches end here, and it is small enough for the processor's caches where the
+    /// rest is not.
+    first: Filter,
+    /// All keys that something is kept under.
+    filter: Filter,
     /// What is left of the words without one character: most searches that do not end at the filter end here.
     near: Near,
     /// Bit `n`: there is a word of `n` characters; the last bit: of so many or more.
@@ -102,16 +108,6 @@ enum Kind {
     Look,
 }
 
-/// A word under a key, while the index is made.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    key: u64,
-    /// Place of the word in the order of importance.
-    order: u32,
-    node: Node,
-    edges: Edges,
-}
-
 impl Slips {
     /// Makes an index of the words that have a rank. Where one word is kept for several, it is one of the highest rank.
     pub(super) fn new(words: &Vocabulary, rank: impl Fn(u32) -> Option<u8>, looks: Looks) -> Self {
@@ -119,22 +115,16 @@ impl Slips {
         let mut ordered: Vec<(u8, u32)> = all.filter_map(|number| Some((rank(number)?, number))).collect();
         ordered.sort_by_key(|(rank, number)| (std::cmp::Reverse(*rank), *number));
         let ordered: Vec<u32> = ordered.into_iter().map(|(_, number)| number).collect();
-        let mut making =
-            Making { words, ordered, entries: Vec::new(), next: Vec::new(), lengths: 0, has_wholes: false };
-        making.roots(looks);
-        while !making.next.is_empty() {
-            making.level();
-        }
-        let near = making.near();
-        let Making { lengths, has_wholes, .. } = making;
-        let mut slips = Slips { near, lengths, looks, has_wholes, ..Slips::default() };
-        slips.fill(making.entries);
+        let Made { entries, first, near, lengths, has_wholes } = Making::new(words, ordered).make(looks);
+        let mut slips = Slips { first, near, lengths, looks, has_wholes, ..Slips::default() };
+        slips.fill(entries);
         slips
     }
 
     /// Says whether nothing was indexed.
     pub(super) const fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        // No word has a length.
+        self.lengths == 0
     }
 
     /// Puts entries into slots; of those that stand for others the first in the order alone.
@@ -143,14 +133,10 @@ impl Slips {
         entries.dedup();
         self.slots = vec![
             Slot { tag: 0, edges: Edges::default(), number: EMPTY };
-            (entries.len() * SLOTS_FOR_THREE).div_ceil(3) + 1
+            (entries.len() * SLOTS_FOR_TWO).div_ceil(2) + 1
         ];
-        self.filter = vec![0; (entries.len() * FILTER_BITS).div_ceil(64) + 1];
+        self.filter = Filter::of(entries.iter().map(|(key, ..)| *key), FILTER_BITS);
         for (key, number, edges) in entries {
-            let (word, bits) = self.filter_bits(key);
-            if let Some(word) = self.filter.get_mut(word) {
-                *word |= bits;
-            }
             let mut place = self.place(key);
             while let Some(slot) = self.slots.get_mut(place) {
                 if slot.number == EMPTY {
@@ -167,17 +153,6 @@ impl Slips {
         (((key >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// Returns where in the filter the bits of a key are. Lower bits of it choose the word, upper ones the bits within.
-    const fn filter_bits(&self, key: u64) -> (usize, u64) {
-        let word = ((key & 0xFFFF_FFFF) * self.filter.len() as u64) >> 32;
-        (word as usize, 1 << (key >> 58) | 1 << (key >> 52 & 63))
-    }
-
-    fn may_have(&self, key: u64) -> bool {
-        let (word, bits) = self.filter_bits(key);
-        self.filter.get(word).is_some_and(|word| word & bits == bits)
-    }
-
     const fn after(&self, place: usize) -> usize {
         if place + 1 == self.slots.len() { 0 } else { place + 1 }
     }
@@ -185,15 +160,43 @@ impl Slips {
     /// Returns a word within one slip of another, or that looks the same, among those that are accepted.
     ///
     /// A word that is accepted must have a rank, and not a lower one than any that is not accepted.
-    pub(super) fn find(&self, words: &Vocabulary, word: &str, accepts: impl Fn(u32) -> bool) -> Option<u32> {
-        // No word has a length: none is known.
-        if self.lengths == 0 {
+    pub(super) fn find(&self, words: &Vocabulary, sought: &Sought<'_>, accepts: impl Fn(u32) -> bool) -> Option<u32> {
+        if self.is_empty() {
             return None;
         }
-        let mut buffer = Buffer::default();
-        let folded = Folded::new(word, &mut buffer)?;
-        let search = Search { slips: self, words, folded: &folded, accepts, is_near: OnceCell::new() };
-        search.by_look().or_else(|| search.by_slip())
+        let looks_count = self.looks == Looks::Alike;
+        let look = looks_count.then(|| sought.look()).flatten().filter(|key| self.first.may_have(*key));
+        let may_be_near = self.may_be_near(sought);
+        let search = Search { slips: self, words, folded: sought.folded(), accepts };
+        if let Some(found) = look.and_then(|key| search.by_look(key)) {
+            return Some(found);
+        }
+        if may_be_near { search.by_slip() } else { None }
+    }
+
+    /// Says whether a word may be one slip away: by the filters.
+    fn may_be_near(&self, sought: &Sought<'_>) -> bool {
+        let folded = sought.folded();
+        let Some(halves) = sought.halves() else { return true };
+        let near_lengths = self.lengths_near(folded.len());
+        halves.filter(|half| half.lengths & near_lengths != 0).any(|half| {
+            let (has_front, has_back) = (self.first.may_have(half.front), self.first.may_have(half.back));
+            has_front && self.near.may_be_near(folded, half.front, Places::Behind(half.characters))
+                || has_back && self.near.may_be_near(folded, half.back, Places::Before(half.characters))
+        })
+    }
+
+    /// Says whether there are words with a character less, as many, and one more: a bit for each, lowest first.
+    #[expect(clippy::cast_possible_truncation, reason = "three bits")]
+    const fn lengths_near(&self, length: usize) -> u8 {
+        match length {
+            1..126 => (self.lengths >> (length - 1)) as u8 & 0b111,
+            _ => 0b111,
+        }
+    }
+
+    const fn has(&self, length: usize) -> bool {
+        self.lengths & length_bit(length) != 0
     }
 }
 
@@ -219,143 +222,9 @@ fn key(kind: Kind, front: &[u8], back: &[u8]) -> u64 {
     if back.is_empty() { of_front } else { hash64(back, of_front.wrapping_mul(TURN)) }
 }
 
-/// An index in the making.
-struct Making<'v> {
-    words: &'v Vocabulary,
-    /// Numbers in the order of their importance.
-    ordered: Vec<u32>,
-    /// What is kept.
-    entries: Vec<(u64, u32, Edges)>,
-    /// What is kept under a node, unless the node is heavy.
-    next: Vec<Entry>,
-    lengths: u128,
-    has_wholes: bool,
-}
-
-impl Making<'_> {
-    /// Divides every word once, and keeps its look.
-    fn roots(&mut self, looks: Looks) {
-        let mut by_look: Vec<(u64, u32)> = Vec::new();
-        let mut singles = Vec::new();
-        for (order, number) in (0..).zip(&self.ordered) {
-            let mut buffer = Buffer::default();
-            let Some(folded) = Folded::new(self.words.word(*number), &mut buffer) else { continue };
-            self.lengths |= length_bit(folded.len());
-            divide(&folded, order, (ROOT, Cut::Middle), &mut self.next, &mut singles);
-            if folded.bytes() != self.words.word_bytes(*number) {
-                self.has_wholes = true;
-                singles.push((key(Kind::Whole, folded.bytes(), &[]), order));
-            }
-            if looks == Looks::Alike
-                && let Some(look) = look(&folded, &mut Room::default())
-            {
-                by_look.push((key(Kind::Look, look, &[]), order));
-            }
-        }
-        self.keep_first(by_look);
-        self.keep_first(singles);
-    }
-
-    /// Returns the filter of what is left of the words.
-    fn near(&self) -> Near {
-        let words = || self.ordered.iter().map(|number| self.words.word(*number));
-        let characters = words().map(str::len).sum();
-        let mut near = Near::with_room(characters, self.ordered.len());
-        for word in words() {
-            if let Some(folded) = Folded::new(word, &mut Buffer::default()) {
-                near.add(&folded);
-            }
-        }
-        near
-    }
-
-    /// Keeps the words of light nodes, marks heavy ones, and divides the words of these once more.
-    fn level(&mut self) {
-        let mut level = std::mem::take(&mut self.next);
-        level.sort_unstable_by_key(|entry| (entry.key, entry.order));
-        // Two ways lead to some nodes.
-        level.dedup_by_key(|entry| (entry.key, entry.order));
-        let mut singles = Vec::new();
-        for shared in level.chunk_by(|a, b| a.key == b.key) {
-            let Some(first) = shared.first() else { continue };
-            if shared.len() <= LIGHT {
-                let ordered = &self.ordered;
-                let kept = |entry: &Entry| Some((entry.key, *ordered.get(entry.order as usize)?, entry.edges));
-                self.entries.extend(shared.iter().filter_map(kept));
-                continue;
-            }
-            let cut = self.cut(shared);
-            self.entries.push((first.key, cut.mark(), Edges::default()));
-            for entry in shared {
-                let mut buffer = Buffer::default();
-                let Some(folded) = folded(self.words, &self.ordered, entry.order, &mut buffer) else { continue };
-                divide(&folded, entry.order, (entry.node, cut), &mut self.next, &mut singles);
-            }
-        }
-        self.keep_first(singles);
-    }
-
-    /// Returns where to divide words that share a node: where what all of them share ends.
-    fn cut(&self, shared: &[Entry]) -> Cut {
-        let (mut of_first, mut of_other) = (Buffer::default(), Buffer::default());
-        let Some(Entry { node, order, .. }) = shared.first() else { return Cut::Middle };
-        let Some(first) = folded(self.words, &self.ordered, *order, &mut of_first) else { return Cut::Middle };
-        let (mut at_front, mut at_back) = (usize::MAX, usize::MAX);
-        for entry in shared {
-            of_other.clear();
-            let Some(other) = folded(self.words, &self.ordered, entry.order, &mut of_other) else {
-                return Cut::Middle;
-            };
-            // Within the region of each, so that none is divided outside of it.
-            at_front = at_front.min(first.shares_front(&other)).min(other.len().saturating_sub(node.back.into()));
-            at_back = at_back.min(first.shares_back(&other)).min(other.len().saturating_sub(node.front.into()));
-        }
-        let more = (at_front.saturating_sub(usize::from(node.front)), at_back.saturating_sub(usize::from(node.back)));
-        let of = |shared: usize| u16::try_from(shared).ok().filter(|shared| u32::from(*shared) < CUT_MAX);
-        let cut = match more {
-            (0..CUT_MIN, 0..CUT_MIN) => None,
-            (front, back) if back <= front => of(at_front).map(Cut::Front),
-            _ => of(at_back).map(Cut::Back),
-        };
-        cut.unwrap_or(Cut::Middle)
-    }
-
-    /// Keeps one word for each key: the first in the order.
-    fn keep_first(&mut self, mut found: Vec<(u64, u32)>) {
-        found.sort_unstable();
-        found.dedup_by_key(|(key, _)| *key);
-        let ordered = &self.ordered;
-        self.entries.extend(
-            found.iter().filter_map(|(key, order)| Some((*key, *ordered.get(*order as usize)?, Edges::default()))),
-        );
-    }
-}
-
-/// Returns a word by its place in the order.
-fn folded<'b>(words: &Vocabulary, ordered: &[u32], order: u32, buffer: &'b mut Buffer) -> Option<Folded<'b>> {
-    Folded::new(words.word(*ordered.get(order as usize)?), buffer)
-}
-
-/// Adds what a word is kept under within a node: its children, or at the end of all division one for all such words.
-fn divide(
-    folded: &Folded<'_>,
-    order: u32,
-    (node, cut): (Node, Cut),
-    next: &mut Vec<Entry>,
-    singles: &mut Vec<(u64, u32)>,
-) {
-    let Some(Division { children, .. }) = node.divide(folded.len(), cut) else {
-        singles.push((node_key(Kind::Single, folded, node), order));
-        return;
-    };
-    for node in children {
-        if node.region(folded.len()) <= 1 {
-            singles.push((node_key(Kind::Single, folded, node), order));
-        } else {
-            let key = node_key(Kind::Node, folded, node);
-            next.push(Entry { key, order, node, edges: Edges::of(folded, node) });
-        }
-    }
+/// Returns the key of words that look like a word; `None` where none does.
+fn look_key(folded: &Folded<'_>) -> Option<u64> {
+    look_sum(folded).map(|sum| key(Kind::Look, &sum.to_le_bytes(), &[]))
 }
 
 fn node_key(kind: Kind, folded: &Folded<'_>, Node { front, back }: Node) -> u64 {
@@ -368,19 +237,14 @@ struct Search<'s, A> {
     words: &'s Vocabulary,
     folded: &'s Folded<'s>,
     accepts: A,
-    /// Whether some word may be one slip away: looked at once, and only where the filter of nodes lets the word pass.
-    is_near: OnceCell<bool>,
 }
 
 impl<A: Fn(u32) -> bool> Search<'_, A> {
-    fn by_look(&self) -> Option<u32> {
-        if self.slips.looks == Looks::Apart {
-            return None;
-        }
+    fn by_look(&self, key: u64) -> Option<u32> {
         let mut room = Room::default();
         let wanted = look(self.folded, &mut room)?;
         let looks_the_same = |known: &Folded<'_>| look(known, &mut Room::default()) == Some(wanted);
-        self.probe(key(Kind::Look, wanted, &[]), None, looks_the_same).found
+        self.probe(key, None, looks_the_same).found
     }
 
     /// Follows the heavy nodes of the word.
@@ -401,7 +265,8 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         let length = self.folded.len();
         let mut before: [Option<Node>; 2] = [None; 2];
         // Words with a character less, as many, and one more.
-        for known in [length.saturating_sub(1), length, length + 1].into_iter().filter(|length| self.has(*length)) {
+        for known in [length.saturating_sub(1), length, length + 1].into_iter().filter(|length| self.slips.has(*length))
+        {
             let Some(Division { children, seam }) = node.divide(known, cut) else {
                 if let Some(found) = self.in_leaf(node, known) {
                     return Some(found);
@@ -429,7 +294,7 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
                 }
                 *before = Some(child);
                 let key = node_key(Kind::Node, self.folded, child);
-                if !self.slips.may_have(key) || !self.may_be_near() {
+                if !self.slips.filter.may_have(key) {
                     continue;
                 }
                 let wanted = Wanted::of(self.folded, child);
@@ -446,10 +311,6 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         None
     }
 
-    fn may_be_near(&self) -> bool {
-        *self.is_near.get_or_init(|| self.slips.near.may_be_near(self.folded))
-    }
-
     fn is_slip(&self, known: &Folded<'_>) -> bool {
         known.is_slip_of(self.folded)
     }
@@ -462,10 +323,6 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
             return None;
         }
         self.probe(key(Kind::Whole, word, &[]), None, |known| self.is_slip(known)).found
-    }
-
-    const fn has(&self, length: usize) -> bool {
-        self.slips.lengths & length_bit(length) != 0
     }
 
     /// Looks for words of `known` characters whose region has one character.
@@ -484,7 +341,7 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
     /// Looks at what is kept under a key; where edges are wanted, at words with such alone.
     fn probe(&self, key: u64, wanted: Option<Wanted>, is_near: impl Fn(&Folded<'_>) -> bool) -> Probed {
         let mut probed = Probed { found: None, heavy: None };
-        if !self.slips.may_have(key) {
+        if !self.slips.filter.may_have(key) {
             return probed;
         }
         let mut place = self.slips.place(key);

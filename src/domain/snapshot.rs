@@ -14,6 +14,7 @@ use super::list::{
 use super::reason::Text;
 use super::registry::{Exporter, Flow};
 use super::route::{OwnCounter, Route};
+use super::slips::{Buffer, Sought};
 use super::units::{
     CitySet, Class, ClearanceId, EditionId, ExporterId, FamilyId, FlowId, Headcount, ItemId, Moment, NationalId,
     RecipientId, RouteId, RuleId, ScenarioId, SectorId, StepId, ZoneId, ZoneSet,
@@ -255,9 +256,11 @@ impl Snapshot {
     /// strictly than the caller does: one slip away, the same to the eye, or named like that in the examples of a list.
     pub fn stricter_code_like(&self, own: &str, class: Class) -> Option<ItemId> {
         let is_stricter = |item: ItemId| class < self.strictest_class_of(item);
-        let near = self.codes.items.slip(own, |number| is_stricter(ItemId(number)));
+        let mut buffer = Buffer::default();
+        let sought = Sought::new(own, &mut buffer)?;
+        let near = self.codes.items.slip_of(&sought, |number| is_stricter(ItemId(number)));
         near.map(ItemId).or_else(|| {
-            let field = self.codes.fields.slip(own, |number| self.field(number).is_some_and(is_stricter))?;
+            let field = self.codes.fields.slip_of(&sought, |number| self.field(number).is_some_and(is_stricter))?;
             self.field(field)
         })
     }

@@ -249,7 +249,9 @@ impl Country {
     /// Source: ISO 3166-1, officially assigned alpha-2 codes.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 2] = code.as_bytes().try_into().ok()?;
-        Self::assigned().any(|assigned| assigned.as_bytes() == bytes).then_some(Self(bytes))
+        let [first, second] = bytes.map(|byte| byte.wrapping_sub(b'A'));
+        let row = ASSIGNED.get(usize::from(first))?;
+        (second < LETTERS && row >> second & 1 == 1).then_some(Self(bytes))
     }
 
     /// Returns the officially assigned codes, in alphabetical order.
@@ -267,6 +269,23 @@ KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF
 MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW \
 SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG \
 UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
+
+/// Capital letters.
+const LETTERS: u8 = 26;
+
+/// The same codes: for each first letter a bit for each second one.
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would stop at a wrong index")]
+const ASSIGNED: [u32; LETTERS as usize] = {
+    let codes = ASSIGNED_COUNTRIES.as_bytes();
+    let mut rows = [0; LETTERS as usize];
+    let mut place = 0;
+    // Two letters and what separates them from the next.
+    while place < codes.len() {
+        rows[(codes[place] - b'A') as usize] |= 1 << (codes[place + 1] - b'A');
+        place += 3;
+    }
+    rows
+};
 
 /// A point on the UTC time line, to the nanosecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -484,6 +503,12 @@ mod tests {
         assert_eq!(Country::parse("CN"), Some(Country::MAINLAND));
         for wrong in ["", "C", "cn", "XK", "CHN", "ZZ", "中"] {
             assert_eq!(Country::parse(wrong), None, "{wrong}");
+        }
+        // No two bytes of a text are taken for a code but those of one.
+        for (first, second) in (0..128_u8).flat_map(|first| (0..128_u8).map(move |second| (first, second))) {
+            let code: String = [first, second].map(char::from).into_iter().collect();
+            let is_assigned = Country::assigned().any(|assigned| assigned == code);
+            assert_eq!(Country::parse(&code).is_some(), is_assigned, "{code:?}");
         }
     }
 

@@ -1,4 +1,8 @@
 //! Reads the words of a request one by one, and keeps everything that is wrong with them.
+//!
+//! Fields are told by what displays them: the name of one in a list is written where something is wrong with it, and nowhere else.
+
+use std::fmt::Display;
 
 use super::asked::{
     ATTRIBUTES_MAX, AskedFacts, AskedItem, AskedPersons, CODE_BYTES_MAX, CodeKind, Need, Problem, Violation,
@@ -25,11 +29,11 @@ impl Violations {
     }
 
     /// Checks the length of a word before it is looked for.
-    pub(super) fn bounded<'a>(&mut self, field: &str, word: &'a str) -> Option<&'a str> {
+    pub(super) fn bounded<'a>(&mut self, field: impl Display, word: &'a str) -> Option<&'a str> {
         if word.len() <= CODE_BYTES_MAX {
             return Some(word);
         }
-        self.add(field, Problem::TooLong { bytes: word.len() });
+        self.add(&field.to_string(), Problem::TooLong { bytes: word.len() });
         None
     }
 
@@ -47,11 +51,17 @@ impl Violations {
         check_name(name).map_err(|fault| self.add(field, Problem::NotAName(fault))).ok()
     }
 
-    pub(super) fn code(&mut self, field: &str, kind: CodeKind, vocabulary: &Vocabulary, code: &str) -> Option<u32> {
-        let code = self.bounded(field, code)?;
+    pub(super) fn code(
+        &mut self,
+        field: impl Display,
+        kind: CodeKind,
+        vocabulary: &Vocabulary,
+        code: &str,
+    ) -> Option<u32> {
+        let code = self.bounded(&field, code)?;
         let known = vocabulary.get(code);
         if known.is_none() {
-            self.unknown(field, kind, vocabulary, code);
+            self.unknown(&field.to_string(), kind, vocabulary, code);
         }
         known
     }
@@ -89,17 +99,25 @@ impl Violations {
         })
     }
 
+    /// Reads head-counts. A request states up to four: so this is compiled into its callers.
+    #[inline]
     pub(super) fn headcount(&mut self, field: &str, asked: Option<AskedPersons>) -> Option<Headcount> {
         let AskedPersons { general, sensitive } = asked?;
-        if general <= Persons::MAX.get() && sensitive <= Persons::MAX.get() {
-            return Some(Headcount { general: Persons::new(general)?, sensitive: Persons::new(sensitive)? });
+        match (Persons::new(general), Persons::new(sensitive)) {
+            (Some(general), Some(sensitive)) => Some(Headcount { general, sensitive }),
+            _ => Some(self.too_many_persons(field, general, sensitive)),
         }
-        let general = self.persons(&format!("{field}.general"), general);
-        let sensitive = self.persons(&format!("{field}.sensitive"), sensitive);
-        Some(Headcount { general, sensitive })
     }
 
-    pub(super) fn zones(&mut self, snapshot: &Snapshot, field: &str, code: &str) -> Option<ZoneSet> {
+    #[cold]
+    fn too_many_persons(&mut self, field: &str, general: u64, sensitive: u64) -> Headcount {
+        Headcount {
+            general: self.persons(&format!("{field}.general"), general),
+            sensitive: self.persons(&format!("{field}.sensitive"), sensitive),
+        }
+    }
+
+    pub(super) fn zones(&mut self, snapshot: &Snapshot, field: impl Display, code: &str) -> Option<ZoneSet> {
         let number = self.code(field, CodeKind::Zone, &snapshot.codes.zones, code)?;
         u8::try_from(number).ok().map(|number| snapshot.zone_closure(ZoneId(number)))
     }
@@ -113,7 +131,7 @@ impl Violations {
             return facts;
         }
         for (index, code) in asked.zones.iter().enumerate() {
-            if let Some(zones) = self.zones(snapshot, &format!("exporter_facts.zones[{index}]"), code) {
+            if let Some(zones) = self.zones(snapshot, format_args!("exporter_facts.zones[{index}]"), code) {
                 facts.zones = facts.zones.union(zones);
             }
         }
@@ -123,8 +141,8 @@ impl Violations {
             return facts;
         }
         for (index, code) in asked.cities.iter().enumerate() {
-            let field = format!("exporter_facts.cities[{index}]");
-            let number = self.code(&field, CodeKind::City, &snapshot.codes.cities, code);
+            let field = format_args!("exporter_facts.cities[{index}]");
+            let number = self.code(field, CodeKind::City, &snapshot.codes.cities, code);
             let city = number.and_then(|number| u8::try_from(number).ok()).map(CityId);
             facts.in_greater_bay_area |= city.is_some_and(|city| snapshot.lists.greater_bay_area.contains(city));
         }
@@ -134,8 +152,8 @@ impl Violations {
             return facts;
         }
         for (index, code) in asked.kinds.iter().enumerate() {
-            let field = format!("exporter_facts.kinds[{index}]");
-            let number = self.code(&field, CodeKind::ExporterKind, &snapshot.codes.kinds, code);
+            let field = format_args!("exporter_facts.kinds[{index}]");
+            let number = self.code(field, CodeKind::ExporterKind, &snapshot.codes.kinds, code);
             if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
                 facts.kinds.insert(KindId(number));
             }
@@ -170,8 +188,8 @@ impl Violations {
             return None;
         }
         for (position, code) in asked.attributes.iter().enumerate() {
-            let field = format!("data[{index}].attributes[{position}]");
-            let number = self.code(&field, CodeKind::Attribute, &snapshot.codes.attributes, code);
+            let field = format_args!("data[{index}].attributes[{position}]");
+            let number = self.code(field, CodeKind::Attribute, &snapshot.codes.attributes, code);
             if let Some(number) = number.and_then(|number| u8::try_from(number).ok()) {
                 item.attributes.insert(AttributeId(number));
             }

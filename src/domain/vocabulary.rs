@@ -7,7 +7,7 @@
 //! files add words, a caller merely looks them up, so no caller can make words collide.
 
 pub use super::slips::Looks;
-use super::slips::Slips;
+use super::slips::{Buffer, Slips, Sought};
 
 /// Words numbered from zero in the order in which they were added.
 #[derive(Debug, Clone, Default)]
@@ -177,7 +177,15 @@ impl Vocabulary {
     ///
     /// A word that is accepted must have a rank, and not a lower one than any that is not accepted.
     pub fn slip(&self, word: &str, accepts: impl Fn(u32) -> bool) -> Option<u32> {
-        self.slips.find(self, word, accepts)
+        if self.slips.is_empty() {
+            return None;
+        }
+        self.slip_of(&Sought::new(word, &mut Buffer::default())?, accepts)
+    }
+
+    /// Does the same for a word that is prepared: for whoever asks several vocabularies.
+    pub(super) fn slip_of(&self, sought: &Sought<'_>, accepts: impl Fn(u32) -> bool) -> Option<u32> {
+        self.slips.find(self, sought, accepts)
     }
 
     fn grow(&mut self) {

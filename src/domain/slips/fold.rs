@@ -11,7 +11,7 @@ const LOOK_BYTES_MIN: usize = 6;
 
 /// Room for a folded word.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(in crate::domain) struct Buffer {
     bytes: [u8; NAME_BYTES_MAX],
     /// A word that is not ASCII.
     text: String,
@@ -44,7 +44,11 @@ pub(super) struct Folded<'b> {
 
 impl<'b> Folded<'b> {
     /// Folds a word; `None` for one that is longer than a name may be.
-    pub(super) fn new(word: &str, buffer: &'b mut Buffer) -> Option<Self> {
+    pub(super) fn new(word: &'b str, buffer: &'b mut Buffer) -> Option<Self> {
+        // Most codes are folded already.
+        if is_folded(word.as_bytes()) {
+            return (word.len() <= NAME_BYTES_MAX).then_some(Self { bytes: word.as_bytes(), bounds: None });
+        }
         if word.is_ascii() {
             let word = word.trim_ascii().as_bytes();
             let bytes = buffer.bytes.get_mut(..word.len())?;
@@ -141,6 +145,33 @@ impl<'b> Folded<'b> {
     }
 }
 
+/// Says whether a word is of visible ASCII characters other than capitals and `_`: eight at a time.
+fn is_folded(word: &[u8]) -> bool {
+    const ALL: u64 = u64::from_le_bytes([1; 8]);
+    const TOP: u64 = ALL << 7;
+    // The top bit of each byte that is none of these. With a byte below 128 no sum of them carries over.
+    let others = |eight: [u8; 8]| {
+        let eight = u64::from_le_bytes(eight);
+        let bytes = eight & !TOP;
+        let at_least = |least: u8| bytes + ALL * u64::from(128 - least);
+        let is_capital = at_least(b'A') & !at_least(b'Z' + 1);
+        let is_other_than_underscore = (bytes ^ (ALL * u64::from(b'_'))) + ALL * 127;
+        (eight | is_capital | !at_least(b'!') | !is_other_than_underscore) & TOP
+    };
+    let (chunks, rest) = word.as_chunks::<8>();
+    let of_chunks = chunks.iter().fold(0, |found, chunk| found | others(*chunk));
+    let of_rest = if rest.is_empty() {
+        0
+    } else if let Some(last) = word.last_chunk::<8>() {
+        others(*last)
+    } else {
+        let mut last = [b'-'; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        others(last)
+    };
+    of_chunks | of_rest == 0
+}
+
 /// Calls a function with parts in one piece; without an allocation, where a name has room for them.
 fn joined<T>(parts: [&[u8]; 4], then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let mut room = [0; NAME_BYTES_MAX];
@@ -186,40 +217,72 @@ pub(super) fn look<'r>(folded: &Folded<'_>, room: &'r mut Room) -> Option<&'r [u
     }
     let (mut count, mut last) = (0, 0);
     for byte in folded.bytes {
-        let said = SAID.get(usize::from(*byte)).copied().unwrap_or(Said::Always);
+        let said = said(*byte, &mut last);
         // What does not fit is longer than a code.
         *room.0.get_mut(count)? = *byte;
-        let is_kept = said == Said::Always || said == Said::Once && last != *byte;
-        count += usize::from(is_kept);
-        last = if is_kept { *byte } else { last };
+        count += usize::from(said != 0);
     }
     room.0.get(..count).filter(|look| LOOK_BYTES_MIN <= look.len())
 }
 
-/// Whether a byte of a word is part of its look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    /// A vowel, and what joins parts.
-    Never,
-    /// A letter: of several in a row the first.
-    Once,
-    /// A digit, and what is beyond ASCII.
-    Always,
+/// Returns a number that is the same for words that look the same, and mostly another one for others; `None` where none
+/// looks like the word.
+pub(super) fn look_sum(folded: &Folded<'_>) -> Option<u64> {
+    if folded.len() < LOOK_CHARACTERS_MIN {
+        return None;
+    }
+    let (mut sum, mut count, mut last) = (0_u64, 0_usize, 0);
+    for byte in folded.bytes {
+        let said = said(*byte, &mut last);
+        let power = POWERS.get(count % POWERS.len()).copied().unwrap_or_default();
+        sum = sum.wrapping_add(power.wrapping_mul(said));
+        count = count.wrapping_add(usize::from(said != 0));
+    }
+    (LOOK_BYTES_MIN <= count).then_some(sum)
 }
 
-const SAID: [Said; 128] = {
-    let mut said = [Said::Never; 128];
-    let mut byte = 0;
-    while byte < 128 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
-        let character = byte as u8;
+/// Powers of a large odd number: with them a sum depends on the order, and no step of it waits for another.
+const POWERS: [u64; NAME_BYTES_MAX] = {
+    let mut powers = [1_u64; NAME_BYTES_MAX];
+    let mut place = 1;
+    while place < NAME_BYTES_MAX {
         #[expect(clippy::indexing_slicing, reason = "below the length")]
-        if character.is_ascii_digit() {
-            said[byte] = Said::Always;
-        } else if character.is_ascii_alphabetic() && !matches!(character, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
-            said[byte] = Said::Once;
+        {
+            powers[place] = powers[place - 1].wrapping_mul(0xD6E8_FEB8_6659_FD93);
         }
-        byte += 1;
+        place += 1;
+    }
+    powers
+};
+
+/// Returns what a byte adds to a look behind `last`, the last that added something: zero where it adds nothing. Without a
+/// branch: which letters a word has cannot be foreseen.
+const fn said(byte: u8, last: &mut u64) -> u64 {
+    #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+    let said = SAID[byte as usize] as u64;
+    let is_new = (said != *last) as u64;
+    *last = if said == 0 { *last } else { said & !(ALWAYS as u64) };
+    said & is_new.wrapping_neg()
+}
+
+/// With this bit a byte adds to a look whatever is before it.
+const ALWAYS: u8 = 0x80;
+
+/// What each byte adds to a look: nothing, a vowel and what joins parts; of several in a row the first, a letter; always, a
+/// digit and what is beyond ASCII. Without [`ALWAYS`] the last two are no letters.
+const SAID: [u8; 256] = {
+    let mut said = [0; 256];
+    let mut number = 0;
+    while number < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let byte = number as u8;
+        #[expect(clippy::indexing_slicing, reason = "below the length")]
+        if byte.is_ascii_digit() || !byte.is_ascii() {
+            said[number] = byte & 0x3F | ALWAYS;
+        } else if byte.is_ascii_alphabetic() && !matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y') {
+            said[number] = byte;
+        }
+        number += 1;
     }
     said
 };
@@ -270,5 +333,51 @@ mod tests {
         assert_eq!(look("helth-diagnossys").as_deref(), Some("hlthdgns"));
         assert_eq!(look("invented.record-0011").as_deref(), Some("nvntdrcrd0011"));
         assert_eq!((look("auto.ota-type"), look("health.x")), (None, None));
+    }
+
+    #[test]
+    fn words_that_look_the_same_have_the_same_sum() {
+        let of = |word: &str| {
+            let mut buffer = Buffer::default();
+            let folded = Folded::new(word, &mut buffer).unwrap();
+            (look(&folded, &mut Room::default()).map(<[u8]>::to_vec), look_sum(&folded))
+        };
+        let words = [
+            "health.diagnosis",
+            "helth-diagnossys",
+            "health.diagnostics",
+            "invented.record-0011",
+            "invented.record-011",
+            "invanted.reccord-0011",
+            "Zürich.Rückversicherung",
+            "zürich-rückvarsichrung",
+            "zurich-ruckversicherung",
+            "acme.aabbccddeeff",
+            "acme.abcdef.abcdf",
+            "auto.ota-type",
+        ]
+        .map(of);
+        for (look, sum) in &words {
+            assert_eq!(look.is_some(), sum.is_some());
+            for (other_look, other_sum) in &words {
+                assert_eq!(look == other_look, sum == other_sum, "{look:?} {other_look:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_folded_already_is_taken_as_it_is() {
+        for word in ["a", "health.diagnosis", "12345678", "auto.ota-type-1", "~!", &"x".repeat(NAME_BYTES_MAX)] {
+            assert!(is_folded(word.as_bytes()) && folded(word) == word, "{word}");
+        }
+        // Each byte that is folded, at each place.
+        for other in ['A', 'Z', '_', ' ', '\t', '\u{7f}', 'é', '\u{a0}'] {
+            for (before, behind) in (0..20).flat_map(|before| (0..12).map(move |behind| (before, behind))) {
+                let word = format!("{}{other}{}", "x".repeat(before), "y".repeat(behind));
+                let is_left = other == '\u{7f}';
+                assert_eq!(is_folded(word.as_bytes()), is_left, "{word:?}");
+            }
+        }
+        assert!(Folded::new(&"x".repeat(NAME_BYTES_MAX + 1), &mut Buffer::default()).is_none());
     }
 }

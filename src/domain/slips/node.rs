@@ -16,6 +16,26 @@ pub(super) struct Node {
 
 pub(super) const ROOT: Node = Node { front: 0, back: 0 };
 
+/// Returns how many characters a child of the root has of a word of `length` characters: those at its front or as many at
+/// its back; `None` for a word that is too short for halves that overlap.
+#[expect(clippy::cast_possible_truncation, reason = "a folded word has some hundreds of characters at most")]
+pub(super) const fn half_of(length: usize) -> Option<u16> {
+    if length <= 2 {
+        return None;
+    }
+    let half = (length - 1) / 2;
+    // Coarse, so that words of similar lengths mostly have the same children, and a search fewer of them to look at.
+    Some(
+        (if half < 4 {
+            half
+        } else if half < 8 {
+            half & !1
+        } else {
+            half & !3
+        }) as u16,
+    )
+}
+
 impl Node {
     /// Returns how many characters of a word of `length` characters are between front and back.
     pub(super) const fn region(self, length: usize) -> usize {
@@ -30,10 +50,9 @@ impl Node {
         if region <= 1 {
             return None;
         }
-        if front + back == 0 && 2 < region {
-            let half = (region - 1) / 2;
-            // Coarse, so that words of similar lengths mostly have the same children, and a search fewer of them to look at.
-            let half = (if half < 4 { half } else { half & !1 }) as u16;
+        if front + back == 0
+            && let Some(half) = half_of(region)
+        {
             return Some(Division {
                 children: [Node { front: half, back: 0 }, Node { front: 0, back: half }],
                 seam: None,

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tonic::codegen::BoxFuture;
 
+use super::ledger_meter::Waiting;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
@@ -21,6 +23,8 @@ pub struct OpenLedger {
     pub ledger: Arc<dyn Ledger>,
     /// Tells how it is.
     pub health: LedgerHealth,
+    /// What waits for it: its upkeep, and the calls that are noted there.
+    pub(super) waiting: Waiting,
 }
 
 /// Tells whether a ledger answers.
@@ -55,7 +59,7 @@ pub async fn open(
     clock: &Arc<dyn Clock>,
     draining: watch::Receiver<bool>,
 ) -> Result<Option<OpenLedger>, LedgerError> {
-    let answered = Arc::new(AtomicBool::new(true));
+    let (answered, waiting) = (Arc::new(AtomicBool::new(true)), Waiting::default());
     let interval = Duration::from_millis(config.ledger_tick_interval_ms);
     match &config.ledger {
         LedgerPlace::None => Ok(None),
@@ -63,27 +67,26 @@ pub async fn open(
             let (path, settings) = (path.clone(), embedded_settings(config));
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
-            let ticking = Arc::clone(&ledger);
-            let tick = move |now| {
-                let ledger = Arc::clone(&ticking);
-                async move { ledger.tick(now).await }
-            };
+            let tick = file_upkeep(&ledger, &waiting);
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
-            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger, waiting }))
         }
         LedgerPlace::Postgres(url) => {
             let ledger = Arc::new(PostgresLedger::connect(&url.0, postgres_settings(config)).await?);
             ledger.compare_clocks(clock.as_ref()).await?;
-            let (ticking, compared) = (Arc::clone(&ledger), Arc::clone(clock));
+            let (ticking, compared, waits) = (Arc::clone(&ledger), Arc::clone(clock), waiting.clone());
             let tick = move |now| {
-                let (ledger, clock) = (Arc::clone(&ticking), Arc::clone(&compared));
+                let (ledger, clock, waiting) = (Arc::clone(&ticking), Arc::clone(&compared), waits.clone());
                 async move {
+                    // One round trip. The rest takes as long as there are accounts with work.
+                    let waits = waiting.upkeep();
                     ledger.compare_clocks(clock.as_ref()).await?;
+                    drop(waits);
                     ledger.tick(now).await
                 }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
-            Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::Database(answered), ledger, waiting }))
         }
     }
 }
@@ -111,8 +114,23 @@ pub fn embedded_settings(config: &Config) -> Settings {
     }
 }
 
+/// Returns the upkeep of a ledger in a file. It waits behind what others ask for, and shows where nothing is answered.
+pub(super) fn file_upkeep(
+    ledger: &Arc<EmbeddedLedger>,
+    waiting: &Waiting,
+) -> impl Fn(Moment) -> BoxFuture<u64, LedgerError> + use<> {
+    let (ledger, waiting) = (Arc::clone(ledger), waiting.clone());
+    move |now| {
+        let (ledger, waiting) = (Arc::clone(&ledger), waiting.clone());
+        Box::pin(async move {
+            let _waits = waiting.upkeep();
+            ledger.tick(now).await
+        })
+    }
+}
+
 /// Releases what has run out, so that the totals of a quiet ledger do not stay too high.
-async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
+pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     tick: impl Fn(Moment) -> F,
     clock: Arc<dyn Clock>,
     interval: Duration,

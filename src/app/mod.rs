@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod clock;
 pub mod connection;
+pub mod connections;
 pub mod cores;
 mod descriptors;
 pub mod grpc;
@@ -16,6 +17,7 @@ mod inline;
 pub mod ledger;
 mod ledger_meter;
 pub mod listen;
+mod message_size;
 mod paced;
 pub mod serve;
 pub mod server;
@@ -24,6 +26,7 @@ pub mod short;
 pub mod signals;
 mod standing;
 pub mod strangers;
+mod strict;
 #[cfg(test)]
 mod tests;
 

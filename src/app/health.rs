@@ -180,12 +180,11 @@ impl Stream for Watch {
         loop {
             let condition = ready!(Pin::new(&mut this.changes).poll_next(context)).flatten();
             let status = match (this.part, condition) {
-                (None, None) => return Poll::Ready(None),
                 (None, Some(_)) => ServingStatus::ServiceUnknown,
                 (Some(part), Some(condition)) => status_of(part, condition),
                 // Somebody who is slow must not miss the end.
                 (Some(_), None) if this.told != Some(ServingStatus::NotServing) => ServingStatus::NotServing,
-                (Some(_), None) => return Poll::Ready(None),
+                (None | Some(_), None) => return Poll::Ready(None),
             };
             if this.told.replace(status) != Some(status) {
                 if condition.is_none() {

@@ -186,7 +186,7 @@ mod tests {
         let until = async |expected| {
             let seen = async {
                 while counting(&health, &waiting, stalled) != expected {
-                    tokio::task::yield_now().await
+                    tokio::task::yield_now().await;
                 }
             };
             tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap_or_else(|_| panic!("never {expected:?}"));

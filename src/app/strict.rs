@@ -149,8 +149,8 @@ impl Strict {
             return Err(Ambiguity::ControlCharacter);
         }
         self.state = match line {
-            // Some clients end a body with an empty line too much: RFC 9112, section 2.2.
-            Line::Request if text.is_empty() => State::Line(Line::Request),
+            // The end of a body in chunks; and some clients end any body with an empty line: RFC 9112, section 2.2.
+            Line::Request | Line::Trailer if text.is_empty() => State::Line(Line::Request),
             Line::Request => {
                 self.head = Head::of(text)?;
                 State::Line(Line::Header)
@@ -166,7 +166,6 @@ impl Strict {
             },
             Line::ChunkEnd if text.is_empty() => State::Line(Line::ChunkSize),
             Line::ChunkEnd => return Err(Ambiguity::Chunk),
-            Line::Trailer if text.is_empty() => State::Line(Line::Request),
             Line::Trailer => {
                 let (name, _) = header(text)?;
                 if FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing)) {

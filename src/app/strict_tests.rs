@@ -123,8 +123,9 @@ fn b20_what_proxies_read_in_different_ways_does_not_pass() {
         assert_eq!(found, expected, "{request:?}");
         assert_eq!(request.as_bytes()[at], b'\n', "{request:?}");
         // hyper has no whole head then.
-        let passed = &request[..at];
-        assert!(!passed.contains("\r\n\r\n") && !passed.contains("\n\n"), "{request:?}");
+        let passed = &request.as_bytes()[..at];
+        let has_ended = passed.windows(4).any(|end| end == b"\r\n\r\n") || passed.windows(2).any(|end| end == b"\n\n");
+        assert!(!has_ended, "{request:?}");
     }
 }
 

@@ -108,10 +108,8 @@ pub const fn health(part: Part, condition: Condition) -> Health {
         },
     };
     match (part, without) {
-        // Neither counts.
-        (Part::Decisions | Part::Policies, _) => Health::Serving,
-        // Whoever turns counting off has the totals stated.
-        (Part::Server | Part::Gateways, Why::NoLedger) => Health::Serving,
+        // Neither of the first two counts, and whoever turns counting off has the totals stated.
+        (Part::Decisions | Part::Policies, _) | (Part::Server | Part::Gateways, Why::NoLedger) => Health::Serving,
         (Part::Server | Part::Gateways | Part::Ledger, why) => Health::NotServing(why),
     }
 }

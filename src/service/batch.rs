@@ -165,6 +165,7 @@ impl DecisionApi {
 }
 
 /// How far a transfer of a batch is.
+#[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
 enum Known {
     /// It is answered.
     Result(Result<v1::Decision, RpcStatus>),

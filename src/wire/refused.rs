@@ -94,14 +94,7 @@ impl Misread<'_> {
                     "该路径不存在：路径见 docs/doors.md",
                 ),
             ),
-            Misread::NoSuchService => (
-                404,
-                words(
-                    Code::NotFound,
-                    "there is no such service: name one as in docs/reliability.md, or leave `service` out",
-                    "没有该服务：服务名称见 docs/reliability.md，或不填 `service`",
-                ),
-            ),
+            Misread::NoSuchService => (404, no_such_service()),
             Misread::OtherMethod => (
                 405,
                 words(
@@ -169,6 +162,14 @@ impl Misread<'_> {
         let http_code = if refused.http_code == 415 { 400 } else { refused.http_code };
         Refused { http_code, ..refused }
     }
+}
+
+fn no_such_service() -> RpcStatus {
+    words(
+        Code::NotFound,
+        "there is no such service: name one as in docs/reliability.md, or leave `service` out",
+        "没有该服务：服务名称见 docs/reliability.md，或不填 `service`",
+    )
 }
 
 fn not_grpc() -> RpcStatus {

@@ -322,7 +322,8 @@ async fn b18_connections_that_answer_no_ping_are_closed_for_others_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b18_connections_do_not_lock_the_admin_out() {
     let directory = Directory::small();
-    let settings = [("connection_reclaim_idle_ms", "100")];
+    // They are not cut off by themselves.
+    let settings = [("connection_reclaim_idle_ms", "100"), ("http2_preface_seconds", "3600")];
     let (server, _) = start(&directory, &settings).await;
     let admin = server::address(&server, "admin");
     let silent: Vec<_> = (0..64).map(|_| TcpStream::connect(&admin).unwrap()).collect();

@@ -125,6 +125,15 @@ mod tests {
         }
     }
 
+    /// Ends what hangs where a test fails, so that the ledger can be dropped.
+    struct Ending(Disk);
+
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            self.0.hang(false);
+        }
+    }
+
     impl Storage for Disk {
         fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
             Ok(Box::new(OnDisk(InMemoryBackend::new(), self.clone())))
@@ -179,6 +188,7 @@ mod tests {
         let (disk, stalled) = (Disk::default(), Duration::from_millis(50));
         let settings = Settings { time_max_ms: 100, ..Settings::default() };
         let ledger = Arc::new(EmbeddedLedger::open_in(Box::new(disk.clone()), settings).unwrap());
+        let _ending = Ending(disk.clone());
         let (waiting, health) = (Waiting::default(), LedgerHealth::File(Arc::clone(&ledger)));
         let (_draining, draining) = watch::channel(false);
         let tick = file_upkeep(&ledger, &waiting);

@@ -12,17 +12,19 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Connection, Opening, Stream};
+pub use super::connections::ConnectionLimit;
+use super::connections::{self, Activity, Kind};
 use super::strangers::Peer;
 use crate::repeated::Repeated;
 
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The sockets of one listener: bound, listening, and not blocking.
+/// The sockets of one listener: bound, and not blocking.
 #[derive(Debug)]
 pub enum Sockets {
     /// One for each thread; the operating system shares the connections out.
@@ -33,31 +35,18 @@ pub enum Sockets {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// The connections that may be open on some listeners together. Clones share it.
-#[derive(Debug, Clone)]
-pub struct ConnectionLimit {
-    places: Arc<Semaphore>,
-    max: usize,
-}
-
-impl ConnectionLimit {
-    /// Returns a limit.
-    pub fn new(connections_max: usize) -> Self {
-        let max = connections_max.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(max)), max }
-    }
-
-    /// Returns how many are open.
-    pub fn open(&self) -> usize {
-        self.max.saturating_sub(self.places.available_permits())
-    }
-}
-
 /// The place of an open connection, in all together and on its thread.
 #[derive(Debug)]
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
+    among_all: connections::Place,
     on_thread: Arc<AtomicUsize>,
+}
+
+impl Place {
+    /// Returns what the calls of the connection are noted in.
+    pub(super) const fn activity(&self) -> &Activity {
+        self.among_all.activity()
+    }
 }
 
 impl Drop for Place {
@@ -80,7 +69,7 @@ struct Lane {
 
 /// Accepts connections until the streams are dropped, which closes the sockets. One stream for each runtime, in order.
 ///
-/// Beyond the limit the next connection waits. A socket for all threads is accepted on the runtime of the caller, so
+/// Beyond the limit the next connection takes the place of an idle one, or waits. A socket for all threads is accepted on the runtime of the caller, so
 /// that a thread that is busy keeps nobody from the others.
 pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, opening: &Opening) -> Vec<Incoming> {
     let (mut lanes, mut streams) = (Vec::new(), Vec::new());
@@ -90,7 +79,7 @@ pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, 
         streams.push(ReceiverStream::new(stream));
     }
     let accept = |socket, on: &Handle, lanes: Vec<Lane>| {
-        let accepting = Accepting { limit: Arc::clone(&limit.places), opening: opening.clone(), lanes };
+        let accepting = Accepting { limit: limit.clone(), opening: opening.clone(), lanes };
         on.spawn(accepting.run(socket));
     };
     let here = Handle::current();
@@ -157,7 +146,7 @@ impl Accepted {
 
 /// What accepts the connections of one socket.
 struct Accepting {
-    limit: Arc<Semaphore>,
+    limit: ConnectionLimit,
     opening: Opening,
     /// Never none.
     lanes: Vec<Lane>,
@@ -171,7 +160,7 @@ impl Accepting {
         };
         let accepting = async {
             let failing: Repeated = Repeated::new();
-            // First the connection and then its permit: a socket on which nobody knocks must not hold one.
+            // First the connection and then its place: a socket on which nobody knocks must not hold one.
             loop {
                 let accepted = match listener.accept().await {
                     Ok(accepted) => accepted,
@@ -187,8 +176,12 @@ impl Accepting {
                 if let Some(failures) = failing.ended() {
                     tracing::info!(failures, "connections are accepted again");
                 }
-                let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };
-                if !self.give(accepted, permit).await {
+                let kind = match self.opening {
+                    Opening::Http2(_) => Kind::Grpc,
+                    Opening::Any => Kind::Http1,
+                };
+                let place = self.limit.admit(kind).await;
+                if !self.give(accepted, place).await {
                     return;
                 }
             }
@@ -206,11 +199,11 @@ impl Accepting {
     }
 
     /// Gives a connection to the thread with the fewest; says whether there is still one that takes any.
-    async fn give(&self, accepted: Accepted, permit: OwnedSemaphorePermit) -> bool {
+    async fn give(&self, accepted: Accepted, among_all: connections::Place) -> bool {
         let fewest = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed));
         let Some(lane) = fewest else { return false };
         lane.open.fetch_add(1, Ordering::Relaxed);
-        let place = Place { _permit: permit, on_thread: Arc::clone(&lane.open) };
+        let place = Place { among_all, on_thread: Arc::clone(&lane.open) };
         let accepted = accepted.on(&lane.runtime);
         let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, place));
         lane.connections.send(connection).await.is_ok()

@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::accept::Place;
+use super::connections::Activity;
 use super::strangers::{Peer, Stranger, Strangers};
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
@@ -27,7 +28,7 @@ pub struct Connection {
     /// `None` once the preface has come.
     preface: Option<Preface>,
     peer: Peer,
-    _place: Place,
+    place: Place,
 }
 
 impl Connection {
@@ -37,7 +38,12 @@ impl Connection {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, peer, _place: place }
+        Self { stream, preface, peer, place }
+    }
+
+    /// Returns what its calls are noted in.
+    pub(super) fn activity(&self) -> Activity {
+        self.place.activity().clone()
     }
 
     /// Returns the other end.

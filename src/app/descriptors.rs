@@ -5,9 +5,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::connections::CLOSING_MAX;
+
 /// Descriptors besides those of connections: listeners, the runtimes of threads, the ledger and its connections, the files of
-/// a reload and their watches, the admin listener. Some 150 at most, doubled.
-const BESIDES: u64 = 300;
+/// a reload and their watches. Some 100 at most, doubled.
+const BESIDES: u64 = 208;
+/// Connections that close while others have their places already, on all listeners.
+const CLOSING: u64 = 2 * CLOSING_MAX as u64;
 
 /// What has to be done about descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +25,8 @@ enum Need {
 }
 
 /// Raises the limit of open files where that is needed and allowed, and logs where it stays too low.
-pub(super) fn provide(connections_max: usize) {
-    let needed = needed(connections_max);
+pub(super) fn provide(connections_max: usize, admin_connections_max: usize) {
+    let needed = needed(connections_max, admin_connections_max);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let available = match need(needed, current, maximum) {
         Need::Met => return,
@@ -41,8 +45,9 @@ pub(super) fn provide(connections_max: usize) {
     }
 }
 
-fn needed(connections_max: usize) -> u64 {
-    u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(BESIDES)
+fn needed(connections_max: usize, admin_connections_max: usize) -> u64 {
+    let count = |connections| u64::try_from(connections).unwrap_or(u64::MAX);
+    count(connections_max).saturating_add(count(admin_connections_max)).saturating_add(CLOSING + BESIDES)
 }
 
 /// `None` is no limit.
@@ -63,14 +68,14 @@ mod tests {
     fn the_limit_is_raised_as_far_as_is_needed_and_allowed() {
         for (current, maximum, expected) in [
             (None, None, Need::Met),
-            (Some(1_300), Some(1_300), Need::Met),
-            (Some(1_299), Some(1_300), Need::Raise(1_300)),
-            (Some(48), None, Need::Raise(1_300)),
-            (Some(48), Some(1_299), Need::Short(1_299)),
+            (Some(1_400), Some(1_400), Need::Met),
+            (Some(1_399), Some(1_400), Need::Raise(1_400)),
+            (Some(48), None, Need::Raise(1_400)),
+            (Some(48), Some(1_399), Need::Short(1_399)),
             (Some(48), Some(48), Need::Short(48)),
         ] {
-            assert_eq!(need(needed(1_000), current, maximum), expected, "{current:?} {maximum:?}");
+            assert_eq!(need(needed(1_000, 64), current, maximum), expected, "{current:?} {maximum:?}");
         }
-        assert_eq!(needed(usize::MAX), u64::MAX);
+        assert_eq!(needed(usize::MAX, 64), u64::MAX);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::accept::Incoming;
 use super::connection::Connection;
+use super::connections::Noted;
 use super::inline::{Calls, Inline};
 use super::serving::{serve_each, until_drained};
 use super::short::Services;
@@ -27,7 +28,7 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    fn builder(self, calls: Calls) -> http2::Builder<Calls> {
+    fn builder(self, calls: Noted<Calls>) -> http2::Builder<Noted<Calls>> {
         let mut builder = http2::Builder::new(calls);
         builder
             .timer(TokioTimer::new())
@@ -47,14 +48,14 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
     let drains = draining.clone();
     let serve_one = |connection: Connection| {
         let peer = connection.peer();
-        let calls = Calls::default();
-        let serving =
-            http2.builder(calls.clone()).serve_connection(TokioIo::new(connection), services.of(peer.caller()));
+        let (calls, activity) = (Calls::default(), connection.activity());
+        let noted = Noted::new(calls.clone(), activity.clone());
+        let serving = http2.builder(noted).serve_connection(TokioIo::new(connection), services.of(peer.caller()));
         let serving = Inline::new(serving, calls);
         let finish = |serving: Pin<&mut Inline<_>>| http2::Connection::graceful_shutdown(serving.connection());
-        let served = until_drained(serving, finish, drains.clone());
+        let served = until_drained(serving, finish, drains.clone(), activity);
         async move {
-            if let Err(error) = served.await {
+            if let Some(Err(error)) = served.await {
                 // The other side went away, or does not speak HTTP/2.
                 tracing::debug!(%peer, %error, "a connection ended");
             }

@@ -72,17 +72,21 @@ impl HttpServer {
     }
 
     async fn serve_one(self: Arc<Self>, connection: Connection) {
-        let caller = connection.peer().caller();
-        let (connection, stage) = Paced::new(connection, self.pace.clone());
+        let activity = connection.activity();
+        let noted = activity.clone();
+        let peer = connection.peer();
+        let caller = peer.caller();
+        let (connection, stage) = Paced::new(connection, peer, self.pace.clone());
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-            let answering = stage.answering();
+            let answering = (stage.answering(), noted.begin());
             let answer = caller.scope(router.clone().oneshot(request.map(Body::new)));
             async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
         });
         let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
-        let served = until_drained(serving, http1::Connection::graceful_shutdown, self.pace.draining.clone()).await;
-        if served.is_err_and(|error| error.is_parse_too_large()) {
+        let served =
+            until_drained(serving, http1::Connection::graceful_shutdown, self.pace.draining.clone(), activity).await;
+        if served.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
             self.metrics.limited(Limit::HttpHeadBytes);
         }
     }

@@ -122,7 +122,7 @@ pub(super) async fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{accept, connection, grpc, listen, short};
+    use crate::app::{accept, connection, connections, grpc, listen, short};
 
     #[derive(Clone)]
     struct Echo;
@@ -186,6 +186,7 @@ mod tests {
         routes.add_service(InFlightLimit::new(1, 1_000, Arc::default()).limit(health.service()));
         let address = crate::config::address::Address::parse("127.0.0.1:0").unwrap();
         let bound = listen::bind(&address, listen::Reach::Anyone, listen::Spread::Fewest, 0o660).await.unwrap();
+        bound.listen().unwrap();
         let uri = format!("http://{}", bound.address);
         let (_draining, draining) = tokio::sync::watch::channel(false);
         let preface_max = std::time::Duration::from_hours(1);
@@ -193,7 +194,9 @@ mod tests {
         let patience = connection::Patience { preface_max, draining: draining.clone(), strangers };
         let opening = connection::Opening::Http2(patience);
         let runtimes = [tokio::runtime::Handle::current()];
-        let mut incoming = accept::incoming(bound.sockets, &runtimes, &accept::ConnectionLimit::new(8), &opening);
+        let rules = connections::ConnectionRules { connections_max: 8, reclaim_idle: preface_max, grpc_idle: None };
+        let limit = accept::ConnectionLimit::new(rules, Arc::default());
+        let mut incoming = accept::incoming(bound.sockets, &runtimes, &limit, &opening);
         let keepalive_timeout = std::time::Duration::from_hours(1);
         let http2 = grpc::Http2 { streams_max: 100, keepalive_interval: None, keepalive_timeout };
         let services = short::Services::new(None, routes.routes(), &[]);

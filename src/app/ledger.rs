@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tonic::codegen::BoxFuture;
 
 use super::ledger_database::Database;
+use super::ledger_meter::Waiting;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
@@ -23,6 +25,8 @@ pub struct OpenLedger {
     pub ledger: Arc<dyn Ledger>,
     /// Tells how it is.
     pub health: LedgerHealth,
+    /// What waits for it: its upkeep, and the calls that are noted there.
+    pub(super) waiting: Waiting,
 }
 
 /// Tells whether a ledger answers.
@@ -57,7 +61,7 @@ pub async fn open(
     clock: &Arc<dyn Clock>,
     draining: watch::Receiver<bool>,
 ) -> Result<Option<OpenLedger>, LedgerError> {
-    let answered = Arc::new(AtomicBool::new(true));
+    let (answered, waiting) = (Arc::new(AtomicBool::new(true)), Waiting::default());
     let interval = Duration::from_millis(config.ledger_tick_interval_ms);
     match &config.ledger {
         LedgerPlace::None => Ok(None),
@@ -65,24 +69,20 @@ pub async fn open(
             let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
-            let ticking = Arc::clone(&ledger);
-            let tick = move |now| {
-                let ledger = Arc::clone(&ticking);
-                // What closes it, it says itself.
-                async move { Ok(ledger.tick(now).await.unwrap_or_default()) }
-            };
+            let tick = file_upkeep(&ledger, &waiting);
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
-            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger, waiting }))
         }
         LedgerPlace::Postgres(url) => {
             let database = Database::open(&url.0, config, clock).await?;
             let ledger = Arc::clone(&database.ledger);
+            let waits = waiting.clone();
             let tick = move |now| {
-                let database = database.clone();
-                async move { database.tick(now).await }
+                let (database, waiting) = (database.clone(), waits.clone());
+                async move { database.tick(now, &waiting).await }
             };
             tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
-            Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger }))
+            Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger, waiting }))
         }
     }
 }
@@ -125,8 +125,24 @@ pub fn embedded_settings(config: &Config) -> Settings {
     }
 }
 
+/// Returns the upkeep of a ledger in a file. It waits behind what others ask for, and shows where nothing is answered.
+pub(super) fn file_upkeep(
+    ledger: &Arc<EmbeddedLedger>,
+    waiting: &Waiting,
+) -> impl Fn(Moment) -> BoxFuture<u64, LedgerError> + use<> {
+    let (ledger, waiting) = (Arc::clone(ledger), waiting.clone());
+    move |now| {
+        let (ledger, waiting) = (Arc::clone(&ledger), waiting.clone());
+        Box::pin(async move {
+            let _waits = waiting.upkeep();
+            // What closes it, it says itself.
+            Ok(ledger.tick(now).await.unwrap_or_default())
+        })
+    }
+}
+
 /// Releases what has run out, so that the totals of a quiet ledger do not stay too high.
-async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
+pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     tick: impl Fn(Moment) -> F,
     clock: Arc<dyn Clock>,
     interval: Duration,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ledger::postgres_settings;
+use super::ledger_meter::Waiting;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
@@ -52,9 +53,12 @@ impl Database {
     ///
     /// # Errors
     /// Where it does not answer, is less than it was, or its witness cannot be written.
-    pub(super) async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
+    pub(super) async fn tick(&self, now: Moment, waiting: &Waiting) -> Result<u64, LedgerError> {
+        // Two round trips. The rest takes as long as there are accounts with work.
+        let waits = waiting.upkeep();
         self.look().await?;
         self.ledger.compare_clocks(self.clock.as_ref()).await?;
+        drop(waits);
         self.ledger.tick(now).await
     }
 

@@ -1,8 +1,10 @@
-//! Counts the calls of a ledger, whichever it is, and how many wait.
+//! Counts the calls of a ledger, whichever it is, how many wait, and for how long the oldest has waited.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
@@ -21,28 +23,78 @@ pub(super) struct MeteredLedger {
     failing: Repeated,
 }
 
-/// How many calls wait for a ledger.
+/// The calls that wait for a ledger, and since when. Clones share it.
+///
+/// Upkeep waits as calls do, so that a ledger which hangs shows where nobody calls it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicU64>);
+pub(super) struct Waiting(Arc<Mutex<Since>>);
+
+/// When each of them began.
+#[derive(Debug, Default)]
+struct Since {
+    /// With a number, because two may begin at one moment. The first is the oldest.
+    began: BTreeSet<(Instant, u64)>,
+    next: u64,
+    /// Those of `began` that somebody asked for.
+    calls: u64,
+}
+
+/// Who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// A caller.
+    Call,
+    /// The server itself.
+    Upkeep,
+}
 
 impl Waiting {
-    /// Returns how many do.
+    /// Returns how many calls wait.
     pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.with(|since| since.calls)
     }
 
-    fn begin(&self) -> Wait<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Wait(self)
+    /// Returns how long the oldest has waited, upkeep included; `None` where none waits.
+    pub(super) fn oldest(&self) -> Option<Duration> {
+        let began = self.with(|since| since.began.first().map(|(began, _)| *began))?;
+        Some(began.elapsed())
+    }
+
+    /// Notes that upkeep waits for the ledger, until the result is dropped.
+    pub(super) fn upkeep(&self) -> Wait<'_> {
+        self.begin(For::Upkeep)
+    }
+
+    fn begin(&self, who: For) -> Wait<'_> {
+        let began = self.with(|since| {
+            let began = (Instant::now(), since.next);
+            since.next = since.next.wrapping_add(1);
+            since.began.insert(began);
+            since.calls += u64::from(who == For::Call);
+            began
+        });
+        Wait { waiting: self, began, who }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Since) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// A call that waits, until it is answered or nobody wants the answer any more.
-struct Wait<'w>(&'w Waiting);
+#[derive(Debug)]
+pub(super) struct Wait<'w> {
+    waiting: &'w Waiting,
+    began: (Instant, u64),
+    who: For,
+}
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.with(|since| {
+            since.began.remove(&self.began);
+            since.calls = since.calls.saturating_sub(u64::from(self.who == For::Call));
+        });
     }
 }
 
@@ -73,7 +125,7 @@ impl MeteredLedger {
         call: LedgerCall,
         answer: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, LedgerError> {
-        let wait = self.waiting.begin();
+        let wait = self.waiting.begin(For::Call);
         let answer = answer.await;
         drop(wait);
         self.note(answer.as_ref().err());
@@ -155,6 +207,25 @@ mod tests {
         assert_eq!(count(LedgerCall::Read, LedgerResult::Failed), 1);
         assert_eq!(count(LedgerCall::Commit, LedgerResult::Refused), 1);
         assert_eq!(waiting.count(), 0);
+    }
+
+    #[test]
+    fn b18_the_oldest_that_waits_counts_whoever_waits() {
+        let waiting = Waiting::default();
+        assert_eq!((waiting.count(), waiting.oldest()), (0, None));
+        let upkeep = waiting.upkeep();
+        let long = Duration::from_millis(5);
+        while waiting.oldest().is_some_and(|waited| waited < long) {}
+        let (first, second) = (waiting.begin(For::Call), waiting.begin(For::Call));
+        assert!(long <= waiting.oldest().unwrap());
+        assert_eq!(waiting.count(), 2);
+        let before = waiting.oldest().unwrap();
+        drop((upkeep, first));
+        // The others have waited for less long.
+        assert!(waiting.oldest().unwrap() < before + long);
+        assert_eq!(waiting.with(|since| since.began.len()), 1);
+        drop(second);
+        assert_eq!((waiting.count(), waiting.oldest()), (0, None));
     }
 
     #[tokio::test]

@@ -1,11 +1,17 @@
 //! Binds listeners: TCP, and unix sockets that clean up after themselves.
+//!
+//! Binding and listening are two steps. An address that cannot be had is found early; but before a server can answer it
+//! does not listen, so that no handshake completes and whoever asks is refused by the system. A unix socket has its mode
+//! before it listens: nobody gets in who may not.
 
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::accept::Sockets;
 use crate::config::address::Address;
@@ -22,7 +28,7 @@ pub enum Reach {
     ThisMachine,
 }
 
-/// A listener that is bound.
+/// A listener that is bound, and does not listen yet.
 #[derive(Debug)]
 pub struct Bound {
     /// Its sockets.
@@ -31,6 +37,29 @@ pub struct Bound {
     pub address: Address,
     /// The file of a unix socket; removed when it is dropped.
     pub file: Option<SocketFile>,
+}
+
+impl Bound {
+    /// Begins to listen: from now on connections wait to be accepted.
+    ///
+    /// # Errors
+    /// Where another process has taken the address meanwhile.
+    pub fn listen(&self) -> Result<(), ListenError> {
+        let failed = |error| ListenError::System { address: self.address.clone(), error };
+        if self.file.as_ref().is_some_and(|file| !file.is_ours()) {
+            return Err(ListenError::Occupied(self.address.clone()));
+        }
+        match &self.sockets {
+            Sockets::Each(sockets) => {
+                let address = sockets.first().map(TcpListener::local_addr).transpose().map_err(failed)?;
+                // Where ports may be shared, the second of two servers that begin at once would not fail.
+                address.map(|address| bind_one(address, Port::Ours)).transpose().map_err(failed)?;
+                sockets.iter().try_for_each(|socket| SockRef::from(socket).listen(BACKLOG)).map_err(failed)
+            }
+            Sockets::Tcp(socket) => SockRef::from(socket).listen(BACKLOG).map_err(failed),
+            Sockets::Unix(socket) => SockRef::from(socket).listen(BACKLOG).map_err(failed),
+        }
+    }
 }
 
 /// Why a listener cannot be bound.
@@ -150,14 +179,13 @@ enum Port {
 }
 
 fn bind_one(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // A server that stopped a moment ago does not keep its port.
     socket.set_reuse_address(true)?;
     if port == Port::Shared {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
@@ -165,11 +193,12 @@ fn bind_one(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
 fn bind_unix(address: &Address, path: &Path, mode: u32) -> Result<Bound, ListenError> {
     let failed = |error| ListenError::System { address: address.clone(), error };
     remove_stale(address, path)?;
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    socket.bind(&SockAddr::unix(path).map_err(failed)?).map_err(failed)?;
     let file = SocketFile::of(path).map_err(failed)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(Bound { sockets: Sockets::Unix(listener), address: address.clone(), file: Some(file) })
+    Ok(Bound { sockets: Sockets::Unix(socket.into()), address: address.clone(), file: Some(file) })
 }
 
 /// Removes the socket of a server that ended without doing so; leaves everything else.
@@ -203,14 +232,18 @@ impl SocketFile {
         let metadata = fs::symlink_metadata(path)?;
         Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
     }
+
+    /// Says whether the file is there and not another server's.
+    fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
+    }
 }
 
 impl Drop for SocketFile {
     /// Removes the file, unless another server has put its own in its place.
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode));
-        if ours {
+        if self.is_ours() {
             // It may be gone by now, and that is all that was wanted.
             let _ = fs::remove_file(&self.path);
         }
@@ -232,6 +265,7 @@ mod tests {
         let Address::Tcp { host, port } = &bound.address else { panic!("{:?}", bound.address) };
         assert_eq!(host, "127.0.0.1");
         assert_ne!(*port, 0);
+        bound.listen().unwrap();
         let again = bind(&bound.address, Reach::Anyone, Spread::Fewest, 0o660).await.unwrap_err();
         assert!(again.to_string().contains("cannot listen on `127.0.0.1:"), "{again}");
     }
@@ -244,6 +278,7 @@ mod tests {
         let ports: Vec<u16> = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
         let Address::Tcp { port, .. } = &bound.address else { panic!("{:?}", bound.address) };
         assert_eq!(ports, [*port; 3]);
+        bound.listen().unwrap();
         let second = bind(&bound.address, Reach::Anyone, Spread::ReusePort(3), 0o660).await.unwrap_err();
         assert!(second.to_string().contains("in use"), "{second}");
     }
@@ -262,10 +297,47 @@ mod tests {
         let path = directory.path().join("a.sock");
         let bound = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o600).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        // It has its mode, and lets nobody in.
+        assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        bound.listen().unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
         let occupied = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o600).await.unwrap_err();
         assert!(matches!(occupied, ListenError::Occupied(_)), "{occupied}");
         drop(bound);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn b18_nobody_gets_in_before_a_listener_listens() {
+        for spread in [Spread::Fewest, Spread::ReusePort(2)] {
+            let address = Address::parse("127.0.0.1:0").unwrap();
+            let bound = bind(&address, Reach::Anyone, spread, 0o660).await.unwrap();
+            let connect = || std::net::TcpStream::connect(bound.address.to_string());
+            assert_eq!(connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused, "{spread:?}");
+            bound.listen().unwrap();
+            assert!(connect().is_ok(), "{spread:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn b18_of_two_that_begin_at_once_the_second_says_so() {
+        for spread in [Spread::Fewest, Spread::ReusePort(2)] {
+            let first = bind(&Address::parse("127.0.0.1:0").unwrap(), Reach::Anyone, spread, 0o660).await.unwrap();
+            let second = bind(&first.address, Reach::Anyone, spread, 0o660).await;
+            first.listen().unwrap();
+            let refused = second.and_then(|second| second.listen()).unwrap_err();
+            assert!(refused.to_string().contains("in use"), "{spread:?}: {refused}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        let address = unix(&path);
+        let bind = || bind(&address, Reach::Anyone, Spread::Fewest, 0o660);
+        // One that does not listen yet looks like one that somebody left behind.
+        let (first, second) = (bind().await.unwrap(), bind().await.unwrap());
+        assert!(matches!(first.listen().unwrap_err(), ListenError::Occupied(_)));
+        second.listen().unwrap();
+        drop(first);
+        assert!(UnixStream::connect(&path).is_ok());
     }
 
     #[tokio::test]

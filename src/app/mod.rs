@@ -6,6 +6,7 @@ pub mod accept;
 pub mod clock;
 pub mod clock_watch;
 pub mod connection;
+pub mod connections;
 pub mod cores;
 mod descriptors;
 pub mod grpc;
@@ -19,6 +20,7 @@ mod ledger_database;
 mod ledger_meter;
 mod ledger_start;
 pub mod listen;
+mod message_size;
 mod paced;
 pub mod serve;
 pub mod server;
@@ -27,6 +29,7 @@ pub mod short;
 pub mod signals;
 mod standing;
 pub mod strangers;
+mod strict;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,9 @@
 //! hyper parses, and bounds the time between two requests. What it does not see is bounded here: a head that has begun
 //! and does not go on, a new connection that says nothing, a client that does not take its answer. The time for a body
 //! is bounded where bodies are read.
+//!
+//! Here also bytes come first to which [`super::strict`] objects. In the place of the one that would complete what can be
+//! read in two ways hyper gets a NUL, which it refuses with 400 wherever it stands in a head, and then the end.
 
 use std::fmt;
 use std::io;
@@ -16,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::strangers::Peer;
+use super::strict::Strict;
 use crate::metrics::{Limit, Metrics};
 
 /// How long a connection may take for what.
@@ -84,6 +89,9 @@ enum Head {
 /// A connection under a pace.
 pub(super) struct Paced<C> {
     connection: C,
+    peer: Peer,
+    /// Follows what comes; `None` once nothing more is read.
+    strict: Option<Strict>,
     pace: Pace,
     stage: Stage,
     head: Head,
@@ -101,7 +109,7 @@ impl<C> fmt::Debug for Paced<C> {
 
 impl<C> Paced<C> {
     /// Returns a new connection under a pace, and its stage.
-    pub(super) fn new(connection: C, pace: Pace) -> (Self, Stage) {
+    pub(super) fn new(connection: C, peer: Peer, pace: Pace) -> (Self, Stage) {
         let stage = Stage::new();
         let mut draining = pace.draining.clone();
         let head_max = pace.head_max;
@@ -111,8 +119,23 @@ impl<C> Paced<C> {
         };
         let first_head_until = Instant::now() + head_max;
         let head = Head::Silent(Box::pin(silence));
-        let paced = Self { connection, pace, stage: stage.clone(), head, first_head_until, send: None };
+        let strict = Some(Strict::new());
+        let paced = Self { connection, peer, strict, pace, stage: stage.clone(), head, first_head_until, send: None };
         (paced, stage)
+    }
+
+    /// Looks at what has come; takes away what hyper must not see.
+    fn check(&mut self, buffer: &mut ReadBuf<'_>, filled_before: usize) {
+        let come = buffer.filled().get(filled_before..).unwrap_or_default();
+        let Some(Err((at, found))) = self.strict.as_mut().map(|strict| strict.look(come)) else { return };
+        tracing::debug!(peer = %self.peer, %found, "a request was refused that can be read in two ways");
+        self.pace.metrics.limited(Limit::HttpForm);
+        self.strict = None;
+        let end = filled_before + at;
+        if let Some(byte) = buffer.filled_mut().get_mut(end) {
+            *byte = 0;
+        }
+        buffer.set_filled(end + 1);
     }
 
     /// Notes that bytes have come.
@@ -164,10 +187,15 @@ impl<C: AsyncRead + Unpin> AsyncRead for Paced<C> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let filled_before = buffer.filled().len();
+        if this.strict.is_none() {
+            // The end.
+            return Poll::Ready(Ok(()));
+        }
         match Pin::new(&mut this.connection).poll_read(context, buffer) {
             Poll::Ready(read) => {
                 if filled_before < buffer.filled().len() {
                     this.heard();
+                    this.check(buffer, filled_before);
                 }
                 Poll::Ready(read)
             }

@@ -44,7 +44,7 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
             "environment variables that begin with NEGLIST_ and are no key of the configuration are ignored"
         );
     }
-    descriptors::provide(config.connections_max);
+    descriptors::provide(config.connections_max, config.admin_connections_max);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let code = runtime.block_on(async {

@@ -14,15 +14,17 @@ use tonic::service::{Routes, RoutesBuilder};
 use super::accept::{self, ConnectionLimit, Incoming};
 use super::clock_watch::LOOK_INTERVAL;
 use super::connection::{Opening, Patience};
+use super::connections::ConnectionRules;
 use super::cores::Cores;
 use super::grpc::{self, Http2};
-use super::health::Health;
+use super::health::{Health, Pulse, WatchLimits};
 use super::http::HttpServer;
 use super::in_flight::InFlightLimit;
 use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
 use super::ledger_start;
 use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
+use super::message_size::MessageSizes;
 use super::short::{Services, ShortWay};
 use super::standing::Observed;
 use super::strangers::Strangers;
@@ -35,6 +37,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::live::read::ReadLimits;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
+use crate::metrics::health::Part;
 use crate::metrics::{self, Metrics};
 use crate::policy::{self, Diagnostic};
 use crate::service::admin::AdminApi;
@@ -47,12 +50,10 @@ use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServe
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::{self, AuthorizationServer};
 use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 
-/// Connections to the admin listener: a few people and pipelines.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Requests in flight on one admin connection.
 const ADMIN_STREAMS_MAX: u32 = 64;
-/// Largest request to the admin API; a digest is the largest thing in any.
-const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Largest request to the admin API, of which a digest is the largest part, and to health and reflection, of which a name is.
+const SMALL_REQUEST_BYTES_MAX: usize = 64 << 10;
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,8 @@ pub enum Drained {
 pub struct Server {
     policies: Arc<Policies>,
     listening: Vec<(Door, Address)>,
-    health: Vec<Health>,
+    /// Tells those who watch how the server is.
+    pulse: Pulse,
     /// Turns true when the server says that it stops, and still takes requests.
     leaving: watch::Sender<bool>,
     draining: watch::Sender<bool>,
@@ -134,13 +136,17 @@ struct Parts<'p> {
     counting: &'p LedgerApi,
     /// Requests that may be in flight on all listeners together.
     limit: &'p InFlightLimit,
+    /// How large messages may be.
+    sizes: &'p MessageSizes,
+    pulse: &'p Pulse,
 }
 
 impl Server {
-    /// Loads the policies, binds every listener, and serves.
+    /// Loads the policies, binds every listener, opens the ledger, and only then listens and serves.
     ///
     /// # Errors
-    /// Where the policies are refused or a listener cannot be bound; nothing has been served then.
+    /// Where the policies are refused, a listener cannot be bound or the ledger cannot be opened; nothing has been served
+    /// then, and no connection was accepted.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
         let cores = Cores::start(NonZeroUsize::new(config.serve_threads)).map_err(StartError::Thread)?;
@@ -153,8 +159,7 @@ impl Server {
             ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
         }
         tokio::spawn(watch_clock(Arc::clone(&clock), drains.clone()));
-        let waiting = Waiting::default();
-        let (ledger, ledger_health) = metered(opened, &metrics, &waiting);
+        let (ledger, ledger_health, ledger_calls) = metered(opened, &metrics);
         let live = policies.live();
         let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
             .metered(Arc::clone(&metrics));
@@ -162,6 +167,19 @@ impl Server {
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
         let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
+        let connections = ConnectionLimit::new(connection_rules(config, config.connections_max), Arc::clone(&metrics));
+        let observed = Arc::new(Observed {
+            policies: policies.clone(),
+            clock: clock.clone(),
+            leaving: leaves,
+            ledger: ledger_health,
+            ledger_calls,
+            ledger_stalled: Duration::from_millis(config.ledger_stalled_ms),
+            requests: limit.clone(),
+            connections: connections.clone(),
+        });
+        let looked = Arc::clone(&observed);
+        let pulse = Pulse::new(move || looked.condition());
         let parts = Parts {
             config,
             policies: &policies,
@@ -170,24 +188,13 @@ impl Server {
             decisions: &decisions,
             counting: &counting,
             limit: &limit,
+            sizes: &message_sizes(config, &metrics),
+            pulse: &pulse,
         };
-        let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
-        let (admin_routes, admin_health) = admin_services(&parts).await?;
-        let connections = ConnectionLimit::new(config.connections_max);
-        let observed = Observed {
-            policies: policies.clone(),
-            clock: clock.clone(),
-            leaving: leaves,
-            ledger: ledger_health,
-            ledger_calls: waiting,
-            requests: limit.clone(),
-            connections: connections.clone(),
-        };
-        let doors = http_doors(&parts, observed);
-        let mut server = Self {
+        let server = Self {
             policies: policies.clone(),
             listening: Vec::new(),
-            health: vec![grpc_health, admin_health],
+            pulse: pulse.clone(),
             leaving,
             draining,
             decisions: decisions.clone(),
@@ -198,15 +205,35 @@ impl Server {
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
+        server.open(bound, &parts, observed, connections)
+    }
+
+    /// Listens, and begins to serve.
+    fn open(
+        mut self,
+        bound: BoundAll,
+        parts: &Parts<'_>,
+        observed: Arc<Observed>,
+        connections: ConnectionLimit,
+    ) -> Result<Self, StartError> {
+        let Parts { config, limit, .. } = *parts;
+        let (grpc_routes, admin_routes) = (grpc_services(parts)?, admin_services(parts)?);
+        let doors = http_doors(parts, observed);
         let request_bytes_max = config.request_bytes_max;
-        let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
+        let short = ShortWay { decisions: parts.decisions.clone(), limit: limit.clone(), request_bytes_max };
         let grpc = Services::new(Some(short), grpc_routes, &GRPC_SERVICES);
-        server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
-        server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, &limit, drains));
-        let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
         let admin = Services::new(None, admin_routes, &ADMIN_SERVICES);
-        server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
-        Ok(server)
+        let admin_rules = connection_rules(config, config.admin_connections_max);
+        let admin_connections = ConnectionLimit::new(admin_rules, Arc::clone(parts.decisions.metrics()));
+        let http = HttpServer::new(config, &doors, limit, parts.draining.clone());
+        bound.listen()?;
+        self.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
+        self.open_http(bound.http, &connections, &http);
+        self.open_grpc(Door::Admin, bound.admin, &admin_connections, http2(config, ADMIN_STREAMS_MAX), &admin);
+        tokio::spawn(connections.watch());
+        tokio::spawn(admin_connections.watch());
+        tokio::spawn(self.pulse.clone().run(Duration::from_millis(config.health_watch_interval_ms)));
+        Ok(self)
     }
 
     /// Returns the listeners that accept, each with the address that it got.
@@ -223,15 +250,11 @@ impl Server {
     /// more, and finishes what is in flight while there is time.
     pub async fn drain(mut self) -> Drained {
         self.leaving.send_replace(true);
-        for health in &self.health {
-            health.stop_serving().await;
-        }
+        self.pulse.beat();
         tokio::time::sleep(self.notice).await;
         self.draining.send_replace(true);
         self.decisions.drain();
-        for health in &mut self.health {
-            health.end_streams().await;
-        }
+        self.pulse.end();
         let serving = std::mem::take(&mut self.serving);
         // Dropping what still serves at the end of the time closes its connections.
         match tokio::time::timeout(self.drain, serving.join_all()).await {
@@ -278,7 +301,7 @@ impl Server {
     }
 }
 
-/// Listeners that are bound, and accept nothing yet.
+/// Listeners that are bound, and do not listen yet.
 struct BoundAll {
     grpc: Vec<Bound>,
     http: Vec<Bound>,
@@ -304,6 +327,10 @@ impl BoundAll {
         }
         Ok(Self { grpc, http, admin })
     }
+
+    fn listen(&self) -> Result<(), ListenError> {
+        [&self.grpc, &self.http, &self.admin].into_iter().flatten().try_for_each(Bound::listen)
+    }
 }
 
 /// Looks at the clock until the server stops, so that a jump is seen while nobody asks.
@@ -318,16 +345,12 @@ async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>)
     }
 }
 
-/// Returns the ledger with its calls counted, and how to tell how it is.
-fn metered(
-    opened: Option<OpenLedger>,
-    metrics: &Arc<Metrics>,
-    waiting: &Waiting,
-) -> (Option<Arc<dyn Ledger>>, LedgerHealth) {
+/// Returns the ledger with its calls counted, how to tell how it is, and what waits for it.
+fn metered(opened: Option<OpenLedger>, metrics: &Arc<Metrics>) -> (Option<Arc<dyn Ledger>>, LedgerHealth, Waiting) {
     match opened {
-        None => (None, LedgerHealth::None),
-        Some(OpenLedger { ledger, health }) => {
-            (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health)
+        None => (None, LedgerHealth::None, Waiting::default()),
+        Some(OpenLedger { ledger, health, waiting }) => {
+            (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health, waiting)
         }
     }
 }
@@ -370,6 +393,7 @@ pub fn compiler(config: &Config) -> Compiler {
 fn decide_settings(config: &Config) -> DecideSettings {
     DecideSettings {
         batch_transfers_max: config.batch_transfers_max,
+        answer_bytes_max: config.answer_bytes_max,
         streams_open_max: config.streams_open_max,
         stream_drain_transfers_max: config.stream_drain_transfers_max,
         valid_for_max_s: config.valid_until_ceiling_seconds,
@@ -418,8 +442,22 @@ fn http2(config: &Config, streams_max: u32) -> Http2 {
     }
 }
 
+fn connection_rules(config: &Config, connections_max: usize) -> ConnectionRules {
+    let seconds = config.grpc_idle_seconds;
+    ConnectionRules {
+        connections_max,
+        reclaim_idle: Duration::from_millis(config.connection_reclaim_idle_ms),
+        grpc_idle: (0 < seconds).then(|| Duration::from_secs(seconds)),
+    }
+}
+
+fn message_sizes(config: &Config, metrics: &Arc<Metrics>) -> MessageSizes {
+    let (request_bytes_max, answer_bytes_max) = (config.request_bytes_max, config.answer_bytes_max);
+    MessageSizes { request_bytes_max, answer_bytes_max, metrics: Arc::clone(metrics) }
+}
+
 /// Returns what the HTTP listeners answer with.
-fn http_doors(parts: &Parts<'_>, observed: Observed) -> Arc<Doors> {
+fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Doors> {
     let Parts { config, decisions, .. } = *parts;
     let public_url = config.http_public_url.as_ref();
     Arc::new(Doors {
@@ -442,28 +480,32 @@ fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> Labell
 }
 
 /// Returns the services of the gRPC listeners.
-async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
-    let (config, limit) = (parts.config, parts.limit);
+fn grpc_services(parts: &Parts<'_>) -> Result<Routes, StartError> {
+    let Parts { config, limit, sizes, .. } = *parts;
     let service =
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
-    routes.add_service(limit.limit(service));
+    routes.add_service(limit.limit(sizes.limit(service)));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(service));
+    routes.add_service(limit.limit(sizes.limit(service)));
     let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
     let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(service));
-    with_health_and_reflection(routes, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
+    routes.add_service(limit.limit(sizes.limit(service)));
+    with_health_and_reflection(parts, routes, &GRPC_PARTS, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS])
 }
 
 /// The services of the gRPC listeners, beside health and reflection.
 const GRPC_SERVICES: [&str; 3] =
     [authorization_server::SERVICE_NAME, decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME];
-/// Those of the admin listener.
+/// What health can be asked of there.
+const GRPC_PARTS: [Part; 4] = [Part::Server, Part::Gateways, Part::Decisions, Part::Ledger];
+/// The services of the admin listener.
 const ADMIN_SERVICES: [&str; 1] = [policy_service_server::SERVICE_NAME];
+/// What health can be asked of there.
+const ADMIN_PARTS: [Part; 2] = [Part::Server, Part::Policies];
 
 /// Returns the services of the admin listener.
-async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
+fn admin_services(parts: &Parts<'_>) -> Result<Routes, StartError> {
     let wait_for_digest_max = Duration::from_secs(parts.config.wait_for_digest_seconds_max);
     let api = AdminApi::new(
         parts.policies.clone(),
@@ -473,20 +515,26 @@ async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartErro
         parts.config.retry_after_ms,
     );
     let mut routes = RoutesBuilder::default();
-    routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
-    with_health_and_reflection(routes, &ADMIN_SERVICES, &[DESCRIPTORS]).await
+    let sizes = parts.sizes.with_requests(SMALL_REQUEST_BYTES_MAX);
+    routes.add_service(sizes.limit(PolicyServiceServer::new(api)));
+    with_health_and_reflection(parts, routes, &ADMIN_PARTS, &ADMIN_SERVICES, &[DESCRIPTORS])
 }
 
-async fn with_health_and_reflection(
+fn with_health_and_reflection(
+    parts: &Parts<'_>,
     mut routes: RoutesBuilder,
+    health: &'static [Part],
     services: &[&'static str],
     descriptors: &[&'static [u8]],
-) -> Result<(Routes, Health), StartError> {
-    let health = Health::serving(services).await;
-    routes.add_service(health.service());
-    routes.add_service(reflection(services, descriptors).build_v1()?);
-    routes.add_service(reflection(services, descriptors).build_v1alpha()?);
-    Ok((routes.routes(), health))
+) -> Result<Routes, StartError> {
+    let Parts { config, pulse, .. } = *parts;
+    let limits = WatchLimits { watches_max: config.health_watches_max, retry_after_ms: config.retry_after_ms };
+    let health = Health::new(pulse.clone(), health, limits, Arc::clone(parts.decisions.metrics()));
+    let sizes = parts.sizes.with_requests(SMALL_REQUEST_BYTES_MAX);
+    routes.add_service(sizes.limit(health.service()));
+    routes.add_service(sizes.limit(reflection(services, descriptors).build_v1()?));
+    routes.add_service(sizes.limit(reflection(services, descriptors).build_v1alpha()?));
+    Ok(routes.routes())
 }
 
 /// Describes the services of a listener to clients that have no protocol files.

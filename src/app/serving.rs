@@ -8,6 +8,7 @@ use tokio_stream::StreamExt as _;
 
 use super::accept::Incoming;
 use super::connection::Connection;
+use super::connections::Activity;
 use crate::repeated::Repeated;
 
 /// Serves connections until `draining` turns true, and then until each has come to its end. Dropping it closes them.
@@ -39,21 +40,30 @@ pub(super) async fn serve_each<F>(
     while open.join_next().await.is_some() {}
 }
 
-/// Drives a connection, and asks it to finish what is in flight when the server stops.
+/// Drives a connection, and asks it to finish what is in flight when the server stops, or its place is needed for another.
+/// `None` where it was cut off, because it did not come to its end in time with nothing in flight.
 pub(super) async fn until_drained<C: Future>(
     connection: C,
     finish: impl FnOnce(Pin<&mut C>),
     mut draining: watch::Receiver<bool>,
-) -> C::Output {
+    activity: Activity,
+) -> Option<C::Output> {
     let mut connection = pin!(connection);
     tokio::select! {
         // The end first: a request that comes whole at that moment is told that it is the last.
         biased;
         () = stopping(&mut draining) => {
             finish(connection.as_mut());
-            connection.await
+            Some(connection.await)
         }
-        served = connection.as_mut() => served,
+        () = activity.has_to_close() => {
+            finish(connection.as_mut());
+            tokio::select! {
+                served = connection => Some(served),
+                () = activity.closing_time_is_over() => None,
+            }
+        }
+        served = connection.as_mut() => Some(served),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `neglist health`: asks a server how it is, for the health checks of containers.
+//! `neglist health`: asks a server how it is, for the health checks of containers. What it says is what `/readyz` says.
 
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -19,13 +19,15 @@ use crate::config::{self, Flags};
 /// Time for the whole question: below the ten seconds after which container runtimes give up.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Ask a server whether it serves: exit code 0 if so, else 1.
+/// Ask a server whether it serves: exit code 0 if so, else 1. Says what `/readyz` says: not while it stops, and not while its
+/// ledger does not answer.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where to ask: `host:port` or `unix:/path` [default: the first address of `NEGLIST_LISTEN`, else 127.0.0.1:50051].
     #[arg(long, value_name = "ADDR")]
     target: Option<String>,
-    /// Ask about one service, such as `neglist.v1.DecisionService` [default: the whole server].
+    /// Ask about one service, such as `neglist.v1.DecisionService`, which answers callers who state their totals without a
+    /// ledger too [default: the whole server].
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
 }

@@ -121,6 +121,9 @@ keys! {
     /// ledger, or none, is noticed. `beside`: as `PATH.witness` beside a ledger in a file, and none for one in a database; or a
     /// path, as `/var/lib/neglist/witness`. On another disk it notices more.
     ledger_witness: WitnessPlace = "beside", witness;
+    /// How long a call may wait for the ledger before the server says at its doors that it cannot count, in milliseconds:
+    /// `/readyz`, `grpc.health.v1.Health`, `neglist health`. Longer than a disk or database takes that works.
+    ledger_stalled_ms: u64 = "3000", number(100, 3_600_000);
     /// Requests that may wait for the ledger. One more is refused at once.
     ledger_queue_requests_max: usize = "4096", number(1, 1_000_000);
     /// Days that the ledger remembers a settled transfer: a retry within them gets the first answer. Totals stay.
@@ -182,6 +185,9 @@ keys! {
     valid_until_ceiling_seconds: u32 = "86400", number(1, 366 * DAY_SECONDS);
     /// Largest request message, in bytes.
     request_bytes_max: usize = "4194304", number(1024, 64 * MIB);
+    /// Largest answer over gRPC, in bytes. Clients take no more than 4194304 unless they are told to: a batch whose answer
+    /// would be larger is refused.
+    answer_bytes_max: usize = "4194304", number(MIB, 64 * MIB);
     /// Most transfers of one batch. The contract allows no more than 1000.
     batch_transfers_max: usize = "1000", number(1, 1000);
     /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
@@ -198,8 +204,16 @@ keys! {
     /// gateways that keep a few connections open. `reuse-port`: as the operating system shares them out
     /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
     connection_spread: ConnectionSpread = "fewest", connection_spread;
-    /// Most connections to all listeners together, the admin listener apart. More wait to be accepted.
+    /// Most connections to all listeners together, the admin listener apart. For one more, the connection that has been
+    /// without a call for the longest time is closed; where none has been for `connection_reclaim_idle_ms`, it waits.
     connections_max: usize = "10000", number(1, 1_000_000);
+    /// Most connections to the admin listener, by the same rule.
+    admin_connections_max: usize = "64", number(1, 100_000);
+    /// How long a connection has to be without a call before it may be closed to admit another, in milliseconds.
+    connection_reclaim_idle_ms: u64 = "1000", number(100, 3_600_000);
+    /// Time after which a gRPC connection without a call is closed, in seconds; 0 for never. Clients connect again when
+    /// they next ask.
+    grpc_idle_seconds: u64 = "3600", number(0, DAY_SECONDS);
     /// Most requests in flight on one connection.
     http2_streams_max: u32 = "1000", number(1, 100_000);
     /// Time within which a new connection has to begin to speak HTTP/2, in seconds.
@@ -208,6 +222,11 @@ keys! {
     http2_keepalive_interval_seconds: u64 = "30", number(0, DAY_SECONDS);
     /// Time within which a keep-alive ping has to be answered, in seconds.
     http2_keepalive_timeout_seconds: u64 = "20", number(1, DAY_SECONDS);
+    /// Most `Watch` calls of `grpc.health.v1.Health` that are open at once, on the addresses of `listen` and on the admin
+    /// listener each. They hold no place of requests. More are refused with `RESOURCE_EXHAUSTED`.
+    health_watches_max: usize = "1000", number(1, 100_000);
+    /// Time between two looks at the health of the server for those who watch it, in milliseconds.
+    health_watch_interval_ms: u64 = "250", number(10, 60_000);
     /// Largest body of an HTTP request, in bytes.
     http_body_bytes_max: usize = "1048576", number(1024, 64 * MIB);
     /// Largest head of an HTTP request, which is its first line and its headers, in bytes.

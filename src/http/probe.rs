@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::{Doors, respond};
-use crate::domain::clock::Clocking;
 use crate::metrics;
-use crate::metrics::standing::{Counting, Files, Serving};
+use crate::metrics::health::{Condition, Health, Part, Why, health};
+use crate::metrics::standing::{Counting, Files};
 use crate::repeated::Repeated;
-use crate::wire::refused::Refused;
+use crate::wire::refused::{Misread, Refused};
 
 /// Scrapes come every few seconds.
 static UNWRITABLE: Repeated = Repeated::new();
@@ -25,49 +25,75 @@ pub(super) async fn livez() -> Response {
     respond::json(StatusCode::OK, "{\"status\":\"live\"}\n".to_owned())
 }
 
-/// Says whether requests may be sent here.
-pub(super) async fn readyz(State(doors): State<Arc<Doors>>) -> Response {
+/// Says whether requests may be sent here; with `?service=NAME` whether those of one service may. The same that
+/// `grpc.health.v1.Health` says.
+pub(super) async fn readyz(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let standing = doors.standing.standing();
-    let (code, status, en, zh) = match (standing.serving, standing.clock, standing.counting) {
-        (Serving::Draining, _, _) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping", "服务器正在停止")
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    let Some(part) = Part::named(pairs.find_map(|pair| pair.strip_prefix("service=")).unwrap_or_default()) else {
+        return respond::refused(Misread::NoSuchService.refused());
+    };
+    let condition = standing.condition();
+    let (code, status, en, zh) = match health(part, condition) {
+        Health::Serving => ready(condition),
+        Health::NotServing(why) => {
+            let (status, en, zh) = not_ready(why);
+            (StatusCode::SERVICE_UNAVAILABLE, status, en, zh)
         }
-        (Serving::Ready, Clocking::Unusable, _) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "clock-unusable",
-            "the clock of the server is wrong: what rests on it is refused",
-            "服务器时钟有误：凡以其为据者一律拒绝",
-        ),
-        (Serving::Ready, Clocking::Jumped, _) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "clock-jumped",
-            "the clock of the server was set while it ran: what needs totals is refused",
-            "服务器运行期间时钟被改动：凡须计数者一律拒绝",
-        ),
-        (Serving::Ready, Clocking::Sound, Counting::Closed) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not-counting",
-            "the ledger does not answer: what needs totals is refused",
-            "台账无应答：凡须计数者一律拒绝",
-        ),
-        (Serving::Ready, Clocking::Sound, Counting::None | Counting::Open) => match standing.policies.files {
-            Files::Current => (StatusCode::OK, "ready", "policies are in force", "政策已生效"),
-            Files::Stale => (
-                StatusCode::OK,
-                "ready",
-                "the policy files on disk are refused: the last good ones are in force",
-                "磁盘上的政策文件被拒绝：沿用最近一次有效的政策",
-            ),
-        },
     };
     let files = standing.policies.files.name();
     let body = serde_json::json!({
-        "status": status, "policy_files": files, "revision": standing.policies.revision,
-        "digest": standing.policies.digest.as_ref(), "text_en": en, "text_zh": zh,
+        "status": status, "service": part.name(), "policy_files": files, "ledger": condition.counting.name(),
+        "revision": standing.policies.revision, "digest": standing.policies.digest.as_ref(), "text_en": en, "text_zh": zh,
     });
     let mut response = respond::json(code, format!("{body}\n"));
     response.headers_mut().insert(POLICY_FILES, HeaderValue::from_static(files));
     response
+}
+
+/// A code, a word for programs, and a text in English and Chinese.
+type Said = (StatusCode, &'static str, &'static str, &'static str);
+
+const fn ready(condition: Condition) -> Said {
+    let (en, zh) = match (condition.files, condition.counting) {
+        (Files::Stale, _) => (
+            "the policy files on disk are refused: the last good ones are in force",
+            "磁盘上的政策文件被拒绝：沿用最近一次有效的政策",
+        ),
+        (Files::Current, Counting::Open | Counting::None) => ("policies are in force", "政策已生效"),
+        (Files::Current, Counting::Closed | Counting::Stalled) => (
+            "policies are in force; the ledger does not answer: what needs totals that are not stated is refused",
+            "政策已生效；台账无应答：未填写所需累计人数的请求一律拒绝",
+        ),
+    };
+    (StatusCode::OK, "ready", en, zh)
+}
+
+const fn not_ready(why: Why) -> (&'static str, &'static str, &'static str) {
+    match why {
+        Why::Stopping => ("stopping", "the server is stopping", "服务器正在停止"),
+        Why::ClockUnusable => (
+            "clock-unusable",
+            "the clock of the server is wrong: what rests on it is refused",
+            "服务器时钟有误：凡以其为据者一律拒绝",
+        ),
+        Why::ClockJumped => (
+            "clock-jumped",
+            "the clock of the server was set while it ran: what needs totals is refused",
+            "服务器运行期间时钟被改动：凡须计数者一律拒绝",
+        ),
+        Why::NoLedger => ("not-counting", "the server keeps no totals", "服务器不计累计人数"),
+        Why::LedgerClosed => (
+            "not-counting",
+            "the ledger does not answer: what needs totals is refused",
+            "台账无应答：凡须计数者一律拒绝",
+        ),
+        Why::LedgerStalled => (
+            "not-counting",
+            "a call has waited for the ledger longer than `ledger_stalled_ms`: what needs totals waits or is refused",
+            "等候台账的调用已超过 `ledger_stalled_ms`：凡须计数者须等候或被拒绝",
+        ),
+    }
 }
 
 /// Writes all counts for Prometheus.
@@ -125,7 +151,8 @@ mod tests {
 
     use super::super::testing::{ask, router, standing};
     use super::*;
-    use crate::metrics::standing::Standing;
+    use crate::domain::clock::Clocking;
+    use crate::metrics::standing::{Serving, Standing};
 
     #[tokio::test]
     async fn a_server_is_ready_while_it_serves_and_can_count() {
@@ -133,6 +160,7 @@ mod tests {
             (Serving::Ready, Counting::None, 200, "ready"),
             (Serving::Ready, Counting::Open, 200, "ready"),
             (Serving::Ready, Counting::Closed, 503, "not-counting"),
+            (Serving::Ready, Counting::Stalled, 503, "not-counting"),
             (Serving::Draining, Counting::Open, 503, "stopping"),
         ] {
             let router = router(&Arc::default(), standing(serving, counting));
@@ -152,6 +180,22 @@ mod tests {
                 let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
                 assert_eq!((found, body["status"].as_str()), (code, Some(status)));
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn b6_readiness_of_a_service_is_what_health_says_of_it() {
+        for counting in [Counting::None, Counting::Open, Counting::Closed, Counting::Stalled] {
+            let standing = standing(Serving::Ready, counting);
+            let router = router(&Arc::default(), standing.clone());
+            for part in Part::ALL {
+                let path = format!("/readyz?x=1&service={}", part.name());
+                let (code, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
+                let expected = if health(part, standing.condition()) == Health::Serving { 200 } else { 503 };
+                assert_eq!((code, body["service"].as_str()), (expected, Some(part.name())), "{counting:?} {body}");
+            }
+            let unknown = Request::get("/readyz?service=neglist.v1.Nothing").body(Body::empty()).unwrap();
+            assert_eq!(ask(&router, unknown).await.0, 404);
         }
     }
 

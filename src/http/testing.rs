@@ -35,6 +35,7 @@ pub(super) fn standing(serving: Serving, counting: Counting) -> Standing {
         },
         counting,
         ledger_calls_waiting: 0,
+        ledger_oldest_call_seconds: 0.0,
         requests_in_flight: 0,
         connections_open: 0,
         clock: Clocking::Sound,

@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::cells::{BOUNDS_NANOSECONDS, BUCKETS, Cell};
+use super::health::{Health, Part, health};
 use super::standing::{Counting, Files, Serving, Standing};
 use super::{Answer, Door, LedgerCall, LedgerResult, Limit, Metrics};
 use crate::domain::clock::Clocking;
@@ -149,11 +150,14 @@ impl Scrape {
         }
         let help = "Calls that wait for the ledger / 等候台账的调用";
         gauge(encoder, "ledger_calls_waiting", help, None, self.standing.ledger_calls_waiting)?;
+        let help = "Time for which the oldest call has waited for the ledger / 等候台账最久的调用已等时长";
+        let seconds = self.standing.ledger_oldest_call_seconds;
+        gauge(encoder, "ledger_oldest_call", help, Some(&Unit::Seconds), seconds)?;
         let is_open = match self.standing.counting {
             // No ledger, no series: an alert on a closed one must not go off.
             Counting::None => return Ok(()),
             Counting::Open => 1_u64,
-            Counting::Closed => 0,
+            Counting::Closed | Counting::Stalled => 0,
         };
         gauge(encoder, "ledger_open", "1 where persons can be counted / 可以计数时为1", None, is_open)
     }
@@ -204,6 +208,12 @@ impl Scrape {
             Serving::Draining => 0,
         };
         gauge(encoder, "serving", "1 until the server begins to stop / 服务器开始停止前为1", None, is_ready)?;
+        let help = "1 where a service is healthy, as health checks are told / 服务健康时为1（与健康检查一致）";
+        let mut family = encoder.encode_descriptor("health", help, None, MetricType::Gauge)?;
+        for part in Part::ALL {
+            let is_healthy = u64::from(health(part, self.standing.condition()) == Health::Serving);
+            family.encode_family(&[("service", part.label())])?.encode_gauge(&is_healthy)?;
+        }
         let mut family = encoder.encode_descriptor("build", "What runs / 运行的程序", None, MetricType::Info)?;
         family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
@@ -251,6 +261,7 @@ mod tests {
             },
             counting: Counting::Closed,
             ledger_calls_waiting: 7,
+            ledger_oldest_call_seconds: 0.5,
             requests_in_flight: 2,
             connections_open: 5,
             clock: Clocking::Jumped,
@@ -319,6 +330,10 @@ mod tests {
             r#"neglist_reloads_total{result="activated"} 2"#,
             "neglist_ledger_calls_waiting 7",
             "neglist_ledger_open 0",
+            "neglist_ledger_oldest_call_seconds 0.5",
+            r#"neglist_health{service="server"} 0"#,
+            r#"neglist_health{service="neglist.v1.DecisionService"} 1"#,
+            r#"neglist_health{service="neglist.v1.LedgerService"} 0"#,
             "neglist_requests_in_flight 2",
             "neglist_connections_open 5",
             r#"neglist_clock{state="sound"} 0"#,

@@ -9,6 +9,7 @@
 
 mod cells;
 mod exposition;
+pub mod health;
 pub mod standing;
 mod stopwatch;
 
@@ -100,6 +101,19 @@ labels! {
         RequestsInFlight = "requests-in-flight",
         /// `streams_open_max`.
         StreamsOpen = "streams-open",
+        /// `health_watches_max`.
+        HealthWatches = "health-watches",
+        /// `connections_max` or `admin_connections_max`: the connection that was without a call for the longest time was
+        /// closed to admit another.
+        Connections = "connections",
+        /// `grpc_idle_seconds`.
+        GrpcIdleSeconds = "grpc-idle-seconds",
+        /// `request_bytes_max`, over gRPC.
+        RequestBytes = "request-bytes",
+        /// `answer_bytes_max`.
+        AnswerBytes = "answer-bytes",
+        /// No setting: HTTP/1 that proxies read in different ways.
+        HttpForm = "http-form",
         /// `http_body_bytes_max`.
         HttpBodyBytes = "http-body-bytes",
         /// `http_body_seconds`.
@@ -161,14 +175,28 @@ impl Default for Tally {
 impl Tally {
     /// Adds a transfer that was decided, and the reasons for it.
     pub fn decided(&mut self, outcome: Outcome, reasons: impl Iterator<Item = ReasonCode>) {
-        // There is a place for each: both are numbered in the order of `ALL`.
-        if let Some(count) = self.answers.get_mut(Answer::of(outcome) as usize) {
-            *count += 1;
-        }
+        self.answer(Answer::of(outcome));
         for reason in reasons {
             if let Some(count) = self.reasons.get_mut(reason as usize) {
                 *count += 1;
             }
+        }
+    }
+
+    /// Adds a transfer that nobody could make sense of.
+    pub fn refused(&mut self) {
+        self.answer(Answer::Refused);
+    }
+
+    /// Adds a transfer that the server could not answer.
+    pub fn unanswered(&mut self) {
+        self.answer(Answer::Unanswered);
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        // There is a place for each: answers and reasons are numbered in the order of `ALL`.
+        if let Some(count) = self.answers.get_mut(answer as usize) {
+            *count += 1;
         }
     }
 }

@@ -44,6 +44,20 @@ pub enum Counting {
     Open,
     /// The ledger does not answer, or is closed after a failure.
     Closed,
+    /// A call has waited longer for the ledger than a ledger takes that works.
+    Stalled,
+}
+
+impl Counting {
+    /// Returns the word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Counting::None => "none",
+            Counting::Open => "open",
+            Counting::Closed => "closed",
+            Counting::Stalled => "stalled",
+        }
+    }
 }
 
 /// The policies in force.
@@ -78,6 +92,8 @@ pub struct Standing {
     pub counting: Counting,
     /// Calls that wait for the ledger.
     pub ledger_calls_waiting: u64,
+    /// How long the oldest call has waited for the ledger, upkeep included; 0 where none waits.
+    pub ledger_oldest_call_seconds: f64,
     /// Requests in flight on all listeners but the admin listener.
     pub requests_in_flight: u64,
     /// Open connections of the same.

@@ -44,6 +44,8 @@ use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 pub struct DecideSettings {
     /// Most transfers of one batch. The contract promises no more than 1,000.
     pub batch_transfers_max: usize,
+    /// Largest answer to a batch, in bytes: what clients take.
+    pub answer_bytes_max: usize,
     /// Most `DecideStream` calls that are open at once.
     pub streams_open_max: usize,
     /// Most transfers that one stream still answers after the server has begun to stop, of those
@@ -59,6 +61,8 @@ impl Default for DecideSettings {
     fn default() -> Self {
         Self {
             batch_transfers_max: 1_000,
+            // What clients of gRPC take where they are not told otherwise.
+            answer_bytes_max: 4 << 20,
             // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB
             // together in the worst case.
             streams_open_max: 256,
@@ -179,7 +183,8 @@ impl DecisionApi {
         if !missing.is_empty() {
             return Err(place.locate(missing));
         }
-        Ok(to_proto::decide(self.decide_with(&snapshot, &transfer, &transfer.stated, detail)))
+        let count = |decision: &Decision| self.count(decision);
+        Ok(to_proto::decide(self.decide_with(&snapshot, &transfer, &transfer.stated, detail, count)))
     }
 
     /// Decides one transfer; reads the ledger where the answer depends on totals that are not stated.
@@ -200,7 +205,7 @@ impl DecisionApi {
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, question, now, Look::AtHand)
+            self.begin(&snapshot, question, now, Look::AtHand, |decision| self.count(decision))
         };
         let answer = match step {
             Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
@@ -290,7 +295,8 @@ impl DecisionApi {
     /// As [`DecisionApi::decide_one`].
     pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Result<Answered, Refusal> {
         let now = self.inner.clock.now();
-        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand) {
+        let count = |decision: &Decision| self.count(decision);
+        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand, count) {
             Ok(Step::Decided(answered)) => Ok(answered),
             Ok(Step::Waits(waiting)) => {
                 self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
@@ -352,7 +358,8 @@ impl DecisionApi {
         stopwatch: Stopwatch,
     ) -> Streamed {
         let now = self.inner.clock.now();
-        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand) {
+        let count = |decision: &Decision| self.count(decision);
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand, count) {
             Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
             Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
@@ -373,13 +380,14 @@ impl DecisionApi {
         &self.inner.settings
     }
 
-    /// Decides a transfer, or says what it waits for.
+    /// Decides a transfer and has it counted, or says what it waits for.
     pub(super) fn begin(
         &self,
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
         look: Look,
+        count: impl FnOnce(&Decision),
     ) -> Result<Step, Vec<Violation>> {
         let Question { asked, detail, place } = question?;
         let clocking = self.inner.clock.clocking(now);
@@ -397,7 +405,7 @@ impl DecisionApi {
         };
         let rests = if at_hand.is_some() { Rests::OnTotals } else { Rests::OnFacts };
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
-        let decision = self.decide_with(snapshot, &transfer, totals, detail);
+        let decision = self.decide_with(snapshot, &transfer, totals, detail, count);
         Ok(Step::Decided(Answered { decision, rests }))
     }
 
@@ -447,21 +455,23 @@ impl DecisionApi {
             Some(ledger) => waiting.read(ledger.as_ref(), now).await,
             None => Err(no_ledger()),
         };
-        self.decide_waiting(&waiting, before.as_ref())
+        let before = before.map_err(|_| self.unread())?;
+        Ok(self.decide_waiting(&waiting, &before, |decision| self.count(decision)))
     }
 
+    /// Decides a transfer whose totals have been read, and has it counted.
     pub(super) fn decide_waiting(
         &self,
         waiting: &Waiting,
-        before: Result<&Before, &LedgerError>,
-    ) -> Result<v1::Decision, Refusal> {
-        let before = before.map_err(|_| self.unread())?;
+        before: &Before,
+        count: impl FnOnce(&Decision),
+    ) -> v1::Decision {
         let totals = waiting.totals(before);
-        Ok(self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail))
+        self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail, count)
     }
 
     /// Refuses a transfer whose totals cannot be read, and counts it.
-    pub(super) fn unread(&self) -> Refusal {
+    fn unread(&self) -> Refusal {
         self.metrics.unanswered(self.door);
         unread(self.inner.settings.retry_after_ms)
     }
@@ -472,9 +482,10 @@ impl DecisionApi {
         transfer: &Transfer<'_>,
         totals: &Totals,
         detail: Detail,
+        count: impl FnOnce(&Decision),
     ) -> v1::Decision {
         let write = |decided: &Decided<'_>, id: DecisionId| to_proto::decision(*decided, id.to_string(), detail);
-        self.settle(snapshot, transfer, totals, |decision| self.count(decision), write)
+        self.settle(snapshot, transfer, totals, count, write)
     }
 
     fn count(&self, decision: &Decision) {

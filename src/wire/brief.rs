@@ -63,6 +63,11 @@ impl Batch {
         put_decision(decided, id, &mut self.0);
     }
 
+    /// Returns how many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns its bytes.
     pub fn written(self) -> Bytes {
         self.0.into()

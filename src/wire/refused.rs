@@ -49,6 +49,8 @@ pub fn refused(status: &Status) -> Refused {
 pub enum Misread<'a> {
     /// There is nothing at that path.
     NoSuchPath,
+    /// Readiness is asked of a service that there is not.
+    NoSuchService,
     /// The path takes other methods; they stand in the header `Allow`.
     OtherMethod,
     /// The body is not said to be `application/json` in UTF-8.
@@ -92,6 +94,7 @@ impl Misread<'_> {
                     "该路径不存在：路径见 docs/doors.md",
                 ),
             ),
+            Misread::NoSuchService => (404, no_such_service()),
             Misread::OtherMethod => (
                 405,
                 words(
@@ -161,6 +164,14 @@ impl Misread<'_> {
     }
 }
 
+fn no_such_service() -> RpcStatus {
+    words(
+        Code::NotFound,
+        "there is no such service: name one as in docs/reliability.md, or leave `service` out",
+        "没有该服务：服务名称见 docs/reliability.md，或不填 `service`",
+    )
+}
+
 fn not_grpc() -> RpcStatus {
     words(
         Code::InvalidArgument,
@@ -213,6 +224,7 @@ mod tests {
         let error = json::decide_request(br#"{"transfer": {"persns": {}}}"#).unwrap_err();
         let misread = [
             Misread::NoSuchPath,
+            Misread::NoSuchService,
             Misread::OtherMethod,
             Misread::NotSaidToBeJson,
             Misread::NotGrpc,

@@ -146,6 +146,8 @@ pub enum Exhausted {
     RequestsInFlight,
     /// `DecideStream` calls that are open.
     OpenStreams,
+    /// `Watch` calls of health that are open.
+    HealthWatches,
 }
 
 /// Refuses a call because a limit of the server is reached, and says when to try again.
@@ -158,6 +160,10 @@ pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
         Exhausted::OpenStreams => (
             "too many open streams: close one, or try again after the delay in RetryInfo",
             "打开的流过多：请关闭其一，或按 RetryInfo 所示时间后重试",
+        ),
+        Exhausted::HealthWatches => (
+            "too many watches of health are open: close one, use `Check`, or try again after the delay in RetryInfo",
+            "打开的健康状态监听过多：请关闭其一、改用 `Check`，或按 RetryInfo 所示时间后重试",
         ),
     };
     to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
@@ -176,6 +182,64 @@ pub fn too_many_new_exporters(per_hour_max: u32, seconds: u32) -> Refusal {
     let reason = "TOO_MANY_NEW_EXPORTERS";
     let details = vec![error_info(reason), retry(seconds.saturating_mul(1_000)), localized(&zh)];
     whole(rpc_status(Code::ResourceExhausted, en.clone(), details), reason, &en, &zh)
+}
+
+/// A message that is too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooLarge {
+    /// A request of so many bytes, where so many are taken.
+    Request {
+        /// Its bytes.
+        bytes: usize,
+        /// Most bytes of one.
+        bytes_max: usize,
+    },
+    /// An answer of so many bytes, where clients take so many.
+    Answer {
+        /// Its bytes.
+        bytes: usize,
+        /// Most bytes of one.
+        bytes_max: usize,
+    },
+}
+
+/// Refuses what is too large.
+///
+/// Not with `RESOURCE_EXHAUSTED`: with that code other refusals of this server say that the same request may be tried again.
+pub fn too_large(what: TooLarge) -> Status {
+    match what {
+        TooLarge::Request { bytes, bytes_max } => {
+            let wording = Wording {
+                reason: "REQUEST_TOO_LARGE",
+                en: format!(
+                    "the message has {bytes} bytes, and may have {bytes_max}: send less in one, such as smaller batches"
+                ),
+                zh: format!("消息为 {bytes} 字节，上限为 {bytes_max} 字节：请减少单次发送的内容，如拆分批量"),
+            };
+            one("invalid request", "", wording).to_status()
+        }
+        TooLarge::Answer { bytes, bytes_max } => {
+            let en = format!(
+                "the answer has {bytes} bytes, and may have {bytes_max} (`answer_bytes_max`): ask for less at once"
+            );
+            let zh =
+                format!("答复为 {bytes} 字节，上限为 {bytes_max} 字节（`answer_bytes_max`）：请减少单次请求的内容");
+            let details = vec![error_info("ANSWER_TOO_LARGE"), localized(&zh)];
+            to_status(&rpc_status(Code::FailedPrecondition, en, details))
+        }
+    }
+}
+
+/// Refuses a batch whose answer would be too large, before all of it is made.
+pub fn large_answer(bytes_max: usize) -> Refusal {
+    let wording = Wording {
+        reason: "ANSWER_TOO_LARGE",
+        en: format!(
+            "the answer would have more than {bytes_max} bytes, which is the most that clients take: ask in smaller batches, or without details; nothing of this batch was answered"
+        ),
+        zh: format!("答复将超过客户端可接收的 {bytes_max} 字节：请拆分批量，或不要求详情；本批次未作任何答复"),
+    };
+    one("invalid request", "", wording)
 }
 
 /// Why a server does not answer.
@@ -352,6 +416,15 @@ pub fn no_such_method(path: &str, services: &[&str]) -> Status {
         "`{path}` 不是本地址提供的方法，本地址提供 `{names}`：方法可由服务器反射列出；其他服务可能在另一地址（`listen`、`admin`）"
     );
     to_status(&rpc_status(Code::Unimplemented, en, vec![localized(&zh)]))
+}
+
+/// Refuses a check of the health of a service that there is not at this address; `services` are.
+pub fn no_such_service(name: &str, services: &[&str]) -> Status {
+    let name = labels::shown(name);
+    let names = services.join("`, `");
+    let en = format!("`{name}` is no service of this address, which has `{names}`; the empty name is the whole server");
+    let zh = format!("`{name}` 不是本地址的服务，本地址有 `{names}`；空名称指整个服务器");
+    to_status(&rpc_status(Code::NotFound, en, vec![localized(&zh)]))
 }
 
 /// Refuses a call whose messages are compressed.

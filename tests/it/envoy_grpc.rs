@@ -336,7 +336,7 @@ async fn what_is_no_message_is_refused_and_the_connection_goes_on() {
     large.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap().raw_body = vec![0; 5 << 20];
     let mut client = AuthorizationClient::new(channel.clone());
     let status = within("an end", client.check(large)).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     assert_eq!(verdict(&check(&channel, request(ALLOW, "1")).await), (0, 200));
     drop((client, channel));
     server.stop().await;

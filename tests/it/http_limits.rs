@@ -230,10 +230,11 @@ async fn requests_in_flight_are_bounded_on_all_listeners_together() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_bounded_on_both_listeners_together() {
     let directory = Directory::small();
-    let (server, address) = start(&directory, &[("connections_max", "1")]).await;
+    let settings = [("connections_max", "1"), ("connection_reclaim_idle_ms", "3600000")];
+    let (server, address) = start(&directory, &settings).await;
     let mut first = Client::connect(&address);
     assert_eq!(first.ask("GET", "/livez", &[], "").status, 200);
-    // The system accepts it; the server does not, so long as the first is open.
+    // The system accepts it; the server does not, so long as the first has not been idle for long enough.
     let grpc = server::address(&server, "grpc");
     let waiting = tokio::spawn(async move {
         let mut client = decisions_on(connect(&grpc).await);

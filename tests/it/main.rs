@@ -124,6 +124,9 @@ mod server;
 /// The short way of `Decide` beside the generated services.
 mod short_way;
 
+/// Health, connections, the order of the start, HTTP/1, and messages that are too large.
+mod sturdy_doors;
+
 /// The rules that keep the code as the architecture says.
 mod tidy;
 /// Policies as parsed and as compiled, side by side.

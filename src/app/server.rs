@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tonic::service::{Routes, RoutesBuilder};
 
 use super::accept::{self, ConnectionLimit, Incoming};
+use super::budget::{BudgetSettings, Budgets, Patience as CallPatience};
 use super::connection::{Opening, Patience};
 use super::cores::Cores;
 use super::grpc::{self, Http2};
@@ -21,7 +22,7 @@ use super::in_flight::InFlightLimit;
 use super::ledger::{LedgerHealth, OpenLedger};
 use super::ledger_meter::{MeteredLedger, Waiting};
 use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
-use super::short::{Services, ShortWay};
+use super::short::Services;
 use super::standing::Observed;
 use super::strangers::Strangers;
 use crate::config::address::Address;
@@ -48,8 +49,11 @@ use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Requests in flight on one admin connection.
 const ADMIN_STREAMS_MAX: u32 = 64;
-/// Largest request to the admin API; a digest is the largest thing in any.
-const ADMIN_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Largest request to the admin API; a digest is the largest thing in any. The same for health and reflection, where it is a name.
+const SMALL_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Bytes that calls on the admin listener hold together: as many calls as its connections can have, and 4 MiB for
+/// messages. Apart from the other listeners, so that an admin is answered whatever is asked there.
+const ADMIN_HELD_BYTES_MAX: usize = 36 << 20;
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,8 +133,6 @@ struct Parts<'p> {
     draining: &'p watch::Receiver<bool>,
     decisions: &'p DecisionApi,
     counting: &'p LedgerApi,
-    /// Requests that may be in flight on all listeners together.
-    limit: &'p InFlightLimit,
 }
 
 impl Server {
@@ -154,7 +156,7 @@ impl Server {
         let counting =
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
-        let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
+        let limit = in_flight_limit(config, &metrics);
         let parts = Parts {
             config,
             policies: &policies,
@@ -162,7 +164,6 @@ impl Server {
             draining: &drains,
             decisions: &decisions,
             counting: &counting,
-            limit: &limit,
         };
         let (grpc_routes, grpc_health) = grpc_services(&parts).await?;
         let (admin_routes, admin_health) = admin_services(&parts).await?;
@@ -191,13 +192,18 @@ impl Server {
             preface_max: Duration::from_secs(config.http2_preface_seconds),
             files: Vec::new(),
         };
-        let request_bytes_max = config.request_bytes_max;
-        let short = ShortWay { decisions, limit: limit.clone(), request_bytes_max };
-        let grpc = Services::new(Some(short), grpc_routes, &GRPC_SERVICES);
+        let budgets = Budgets::new(budget_settings(config), limit.clone(), Arc::clone(&metrics));
+        let grpc = Services::new(Some(decisions), grpc_routes, &GRPC_SERVICES, config.request_bytes_max, budgets);
         server.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
         server.open_http(bound.http, &connections, &HttpServer::new(config, &doors, &limit, drains));
         let connections = ConnectionLimit::new(ADMIN_CONNECTIONS_MAX);
-        let admin = Services::new(None, admin_routes, &ADMIN_SERVICES);
+        let admin = Services::new(
+            None,
+            admin_routes,
+            &ADMIN_SERVICES,
+            SMALL_REQUEST_BYTES_MAX,
+            admin_budgets(config, &metrics),
+        );
         server.open_grpc(Door::Admin, bound.admin, &connections, http2(config, ADMIN_STREAMS_MAX), &admin);
         Ok(server)
     }
@@ -382,9 +388,50 @@ fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
     }
 }
 
+fn in_flight_limit(config: &Config, metrics: &Arc<Metrics>) -> InFlightLimit {
+    let (requests_max, percent) = (config.requests_in_flight_max, config.connection_share_percent);
+    InFlightLimit::new(requests_max, percent, config.retry_after_ms, Arc::clone(metrics))
+}
+
+fn budget_settings(config: &Config) -> BudgetSettings {
+    let idle = config.stream_idle_seconds;
+    BudgetSettings {
+        streams_max: config.streams_open_max,
+        bytes_max: config.grpc_held_bytes_max,
+        connection_bytes_min: config.grpc_connection_held_bytes_min,
+        share_percent: config.connection_share_percent,
+        patience: CallPatience {
+            receive: Duration::from_secs(config.grpc_receive_seconds),
+            send: Duration::from_secs(config.grpc_send_seconds),
+            idle: (0 < idle).then(|| Duration::from_secs(idle)),
+        },
+        retry_after_ms: config.retry_after_ms,
+    }
+}
+
+/// Returns the budgets of the admin listener: its own, so that an admin is answered whatever is asked on the others.
+fn admin_budgets(config: &Config, metrics: &Arc<Metrics>) -> Arc<Budgets> {
+    let streams_max = ADMIN_CONNECTIONS_MAX.saturating_mul(usize::try_from(ADMIN_STREAMS_MAX).unwrap_or(usize::MAX));
+    let limit =
+        InFlightLimit::new(streams_max, config.connection_share_percent, config.retry_after_ms, Arc::clone(metrics));
+    let settings = BudgetSettings { streams_max, bytes_max: ADMIN_HELD_BYTES_MAX, ..budget_settings(config) };
+    Budgets::new(settings, limit, Arc::clone(metrics))
+}
+
+/// Returns what a client may send on a stream before it is read: a part in 512 of the budget. Only streams leave anything
+/// unread, so that the 256 that may be open by default leave half of the budget, 64 MiB, unread at most.
+fn window_bytes(config: &Config) -> u32 {
+    const LEAST: u32 = 64 << 10;
+    const MOST: u32 = 1 << 20;
+    u32::try_from(config.grpc_held_bytes_max / 512).unwrap_or(MOST).clamp(LEAST, MOST)
+}
+
 fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
     Http2 {
+        window_bytes: window_bytes(config),
+        resets_pending_max: config.http2_pending_resets_max,
+        error_resets_max: config.http2_error_resets_max,
         streams_max,
         keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
         keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
@@ -416,16 +463,16 @@ fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> Labell
 
 /// Returns the services of the gRPC listeners.
 async fn grpc_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartError> {
-    let (config, limit) = (parts.config, parts.limit);
+    let config = parts.config;
     let service =
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
-    routes.add_service(limit.limit(service));
+    routes.add_service(service);
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(service));
+    routes.add_service(service);
     let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
     let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(service));
+    routes.add_service(service);
     with_health_and_reflection(routes, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS]).await
 }
 
@@ -446,7 +493,7 @@ async fn admin_services(parts: &Parts<'_>) -> Result<(Routes, Health), StartErro
         parts.config.retry_after_ms,
     );
     let mut routes = RoutesBuilder::default();
-    routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(ADMIN_REQUEST_BYTES_MAX));
+    routes.add_service(PolicyServiceServer::new(api).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX));
     with_health_and_reflection(routes, &ADMIN_SERVICES, &[DESCRIPTORS]).await
 }
 
@@ -456,9 +503,10 @@ async fn with_health_and_reflection(
     descriptors: &[&'static [u8]],
 ) -> Result<(Routes, Health), StartError> {
     let health = Health::serving(services).await;
-    routes.add_service(health.service());
-    routes.add_service(reflection(services, descriptors).build_v1()?);
-    routes.add_service(reflection(services, descriptors).build_v1alpha()?);
+    let max = SMALL_REQUEST_BYTES_MAX;
+    routes.add_service(health.service().max_decoding_message_size(max));
+    routes.add_service(reflection(services, descriptors).build_v1()?.max_decoding_message_size(max));
+    routes.add_service(reflection(services, descriptors).build_v1alpha()?.max_decoding_message_size(max));
     Ok((routes.routes(), health))
 }
 

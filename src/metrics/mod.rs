@@ -110,6 +110,14 @@ labels! {
         HttpHeadSeconds = "http-head-seconds",
         /// `http_send_seconds`.
         HttpSendSeconds = "http-send-seconds",
+        /// `grpc_receive_seconds`.
+        GrpcReceiveSeconds = "grpc-receive-seconds",
+        /// `grpc_send_seconds`.
+        GrpcSendSeconds = "grpc-send-seconds",
+        /// `stream_idle_seconds`.
+        StreamIdleSeconds = "stream-idle-seconds",
+        /// `grpc_held_bytes_max`.
+        GrpcHeldBytes = "grpc-held-bytes",
     }
 }
 

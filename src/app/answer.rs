@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::budget::{Charge, Outgoing, Progress, Share, StreamPlace, Unsent};
+use super::budget::{BatchTurn, Charge, Outgoing, Progress, Share, StreamPlace, Unsent};
 use super::in_flight::Place;
 use crate::wire::status::Exhausted;
 
@@ -64,6 +64,8 @@ struct Long {
 pub(super) struct Holds {
     /// Given back with the first part of an answer that has one message: what is left is to send it.
     pub(super) place: Option<Place>,
+    /// Of a batch; ends with its first part as well.
+    pub(super) turn: Option<BatchTurn>,
     /// Of a stream.
     pub(super) stream: Option<StreamPlace>,
     /// Of the request.
@@ -131,7 +133,7 @@ impl Long {
         };
         // A message that waits for the client is answered: it is no longer in flight.
         if self.holds.stream.is_none() {
-            self.holds.place = None;
+            (self.holds.place, self.holds.turn) = (None, None);
         }
         match self.share.unsent(data.len()) {
             Some(unsent) => {

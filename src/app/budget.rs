@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use super::in_flight::{InFlightLimit, Place};
@@ -128,6 +129,8 @@ pub struct Budgets {
     requests: InFlightLimit,
     streams: Pool,
     bytes: Pool,
+    batches: Arc<Semaphore>,
+    batches_max: usize,
     patience: Patience,
     retry_after_ms: u32,
     metrics: Arc<Metrics>,
@@ -142,6 +145,8 @@ pub struct BudgetSettings {
     pub bytes_max: usize,
     /// Bytes that each connection has for itself besides.
     pub connection_bytes_min: usize,
+    /// Most batches that are worked on; others wait. One connection has half of them at most.
+    pub batches_max: usize,
     /// What one connection may take when it is alone, in percent.
     pub share_percent: u32,
     /// How long calls are waited for.
@@ -153,12 +158,15 @@ pub struct BudgetSettings {
 impl Budgets {
     /// Returns budgets. `requests`: the requests that may be in flight, here and on other listeners together.
     pub fn new(settings: BudgetSettings, requests: InFlightLimit, metrics: Arc<Metrics>) -> Arc<Self> {
-        let BudgetSettings { streams_max, bytes_max, connection_bytes_min, share_percent, patience, retry_after_ms } =
-            settings;
+        let BudgetSettings { streams_max, bytes_max, connection_bytes_min, share_percent, .. } = settings;
+        let BudgetSettings { batches_max, patience, retry_after_ms, .. } = settings;
+        let batches_max = batches_max.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             requests,
             streams: Pool::new(streams_max, share_percent, 0),
             bytes: Pool::new(bytes_max, share_percent, connection_bytes_min),
+            batches: Arc::new(Semaphore::new(batches_max)),
+            batches_max,
             patience,
             retry_after_ms,
             metrics,
@@ -172,6 +180,7 @@ impl Budgets {
             requests: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            batches: Arc::new(Semaphore::new(self.batches_max.div_ceil(2))),
             unsent: [const { AtomicUsize::new(0) }; 2],
             turn: AtomicUsize::new(0),
             polled: Mutex::new(None),
@@ -205,6 +214,7 @@ pub(super) struct Share {
     requests: AtomicUsize,
     streams: AtomicUsize,
     bytes: AtomicUsize,
+    batches: Arc<Semaphore>,
     /// Bytes of answers that HTTP/2 has and has not sent, by the turn in which they were handed over.
     unsent: [AtomicUsize; 2],
     turn: AtomicUsize,
@@ -242,6 +252,14 @@ impl Share {
     /// Returns a place for a stream.
     pub(super) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
         self.budgets.streams.take(&self.streams, 1).then(|| StreamPlace(Arc::clone(self)))
+    }
+
+    /// Waits until a batch can be worked on.
+    pub(super) async fn batch(&self) -> Option<BatchTurn> {
+        // In this order: who waits for the others holds up nobody but itself.
+        let ours = Arc::clone(&self.batches).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.budgets.batches).acquire_owned().await.ok()?;
+        Some(BatchTurn { _ours: ours, _all: all })
     }
 
     /// Takes bytes.
@@ -288,6 +306,13 @@ impl Share {
         // One that nobody else has is of a call that has ended.
         polled.filter(|progress| 1 < Arc::strong_count(progress))
     }
+}
+
+/// The turn of a batch; it ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct BatchTurn {
+    _ours: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
 }
 
 /// The place of a stream that is open; given back when it is dropped.

@@ -13,6 +13,7 @@ pub(in crate::app) fn share(bytes_max: usize, connection_bytes_min: usize) -> Ar
         streams_max: 16,
         bytes_max,
         connection_bytes_min,
+        batches_max: 4,
         share_percent: 90,
         patience: Patience { receive: SEND, send: SEND, idle: None },
         retry_after_ms: 1_000,

@@ -399,6 +399,7 @@ fn budget_settings(config: &Config) -> BudgetSettings {
         streams_max: config.streams_open_max,
         bytes_max: config.grpc_held_bytes_max,
         connection_bytes_min: config.grpc_connection_held_bytes_min,
+        batches_max: config.batches_in_progress_max,
         share_percent: config.connection_share_percent,
         patience: CallPatience {
             receive: Duration::from_secs(config.grpc_receive_seconds),

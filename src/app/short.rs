@@ -47,6 +47,8 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The header that says which compression is taken.
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
+/// A call with many questions.
+const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
 /// Calls that take messages as they come.
 const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 const REFLECTION: [&str; 2] = [
@@ -65,6 +67,8 @@ enum Kind {
     Decide,
     /// A decision, a count, an administration: one message, and a place while it is answered.
     Request,
+    /// The same with a turn of its own: what it is worked out in is many times its message.
+    Batch,
     /// One message and no place.
     Probe,
     /// Messages as they come, on a place for streams and one for requests.
@@ -77,6 +81,7 @@ impl Kind {
     fn of(path: &str) -> Self {
         match path {
             DECIDE => Self::Decide,
+            DECIDE_BATCH => Self::Batch,
             DECIDE_STREAM => Self::Stream,
             _ if REFLECTION.contains(&path) => Self::Description,
             _ if path.starts_with(HEALTH) => Self::Probe,
@@ -193,7 +198,7 @@ impl Begun {
         let charged = share.charge(self.bytes().saturating_add(STREAM_BYTES));
         let Some(charge) = charged else { return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes)) };
         let body = Body::new(Inbound::new(body, charge, share, self.deadline));
-        self.go_on(body, Holds { place: None, stream: Some(stream), charge: None })
+        self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
     }
 
     /// Leaves a call to the services behind.
@@ -209,47 +214,47 @@ impl Begun {
                 return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
             }
         }
-        if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Stream) {
+        if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Batch | Kind::Stream) {
             holds.place = share.place();
             if holds.place.is_none() {
                 return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
             }
         }
         let progress = self.progress();
-        let Self { head, kind: _, deadline, on, progress: _ } = self;
+        let Self { head, kind, deadline, on, progress: _ } = self;
         let mut request = Request::from_parts(head, body);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let answering = on.services.answer(request, deadline);
         let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
-        let answer = Box::pin(async move { long(answering.await, holds, of_answer, of_share) });
+        let answer = Box::pin(async move {
+            let answering = async {
+                if kind == Kind::Batch {
+                    holds.turn = of_share.batch().await;
+                }
+                on.services.answer(request).await
+            };
+            let answer = match deadline {
+                None => answering.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answering).await {
+                    Ok(answer) => answer,
+                    Err(_) => status::late().into_http(),
+                },
+            };
+            long(answer, holds, of_answer, of_share)
+        });
         State::GoneOn { answer, progress, share }
     }
 }
 
 impl Services {
     /// Asks the services behind.
-    fn answer(
-        &self,
-        request: Request<Body>,
-        deadline: Option<Deadline>,
-    ) -> impl Future<Output = Response<Body>> + use<> {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (names, uri) = (self.0.names, request.uri().clone());
-        let answer = self.0.routes.clone().call(request);
-        async move {
-            let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => return status::late().into_http(),
-                },
-            };
-            match answer {
-                Ok(answer) if is_no_method(&answer) => status::no_such_method(uri.path(), names).into_http(),
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            }
+        match self.0.routes.clone().call(request).await {
+            Ok(answer) if is_no_method(&answer) => status::no_such_method(uri.path(), names).into_http(),
+            Ok(answer) => answer,
+            Err(never) => match never {},
         }
     }
 }

@@ -140,7 +140,7 @@ impl Long {
                 (self.rest, self.unsent) = (data, Some(Arc::new(unsent)));
                 Poll::Ready(self.next_part())
             }
-            None => Poll::Ready(self.give_up()),
+            None => Poll::Ready(Some(self.give_up())),
         }
     }
 
@@ -152,11 +152,11 @@ impl Long {
     }
 
     /// Ends an answer that does not fit into the budget with trailers that say so.
-    fn give_up(&mut self) -> Part {
+    fn give_up(&mut self) -> Result<Frame<Outgoing>, tonic::Status> {
         self.body = None;
         let status = self.share.budgets().exhausted(Exhausted::HeldBytes);
         let mut trailers = HeaderMap::new();
-        Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)))
+        status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
     }
 
     fn is_end(&self) -> bool {

@@ -79,7 +79,7 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
                 Some(Ok(())) => {}
                 // The other side went away, or does not speak HTTP/2.
                 Some(Err(error)) => tracing::debug!(%peer, %error, "a connection ended"),
-                None => tracing::info!(%peer, "a connection was closed: its client takes no answers"),
+                None => tracing::debug!(%peer, "a connection was closed: its client takes no answers"),
             }
         }
     };

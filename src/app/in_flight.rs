@@ -76,14 +76,12 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    match limit.place() {
-        Some(place) => next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: place })),
-        None => {
-            limit.metrics.limited(Limit::RequestsInFlight);
-            let refusal = status::exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms);
-            overload.refuse(&status::to_rpc_status(&refusal))
-        }
-    }
+    let Some(place) = limit.place() else {
+        limit.metrics.limited(Limit::RequestsInFlight);
+        let refusal = status::exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms);
+        return overload.refuse(&status::to_rpc_status(&refusal));
+    };
+    next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: place }))
 }
 
 #[cfg(test)]

@@ -209,7 +209,8 @@ impl Begun {
         let share = Arc::clone(&self.on.share);
         if holds.stream.is_none() && holds.charge.is_none() {
             let more = if self.kind == Kind::Probe { WATCH_BYTES } else { 0 };
-            holds.charge = share.charge(self.bytes().saturating_add(more));
+            let message = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            holds.charge = share.charge(self.bytes().saturating_add(more).saturating_add(message));
             if holds.charge.is_none() {
                 return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
             }
@@ -382,7 +383,6 @@ fn long(answer: Response<Body>, holds: Holds, progress: Arc<Progress>, share: Ar
 }
 
 /// How a call ends that is not left to others.
-#[expect(clippy::large_enum_variant, reason = "nearly all are answered")]
 enum Ending {
     /// With this answer.
     Answered(Response<Answer>),

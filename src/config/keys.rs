@@ -144,7 +144,7 @@ keys! {
     /// Most transfers of one batch. The contract allows no more than 1000.
     batch_transfers_max: usize = "1000", number(1, 1000);
     /// Most batches that are worked on at once; others wait in line, within their deadlines. One connection has half of them at
-    /// most. A batch of refusals takes up to 5 MiB while it is worked on, one of as many items as may be four times that.
+    /// most. A batch of a thousand refusals takes some 3 MiB while it is worked on, whatever its size.
     batches_in_progress_max: usize = "16", number(1, 10_000);
     /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
     streams_open_max: usize = "256", number(1, 100_000);

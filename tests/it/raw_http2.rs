@@ -181,10 +181,12 @@ impl Raw {
     }
 
     fn parse(&mut self) -> Option<Frame> {
-        let (&[a, b, c, kind, flags, d, e, f, g], rest) = self.read.split_first_chunk::<9>()?;
-        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap();
+        let (head, rest) = self.read.split_first_chunk::<9>()?;
+        let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let (kind, flags, stream) = (head[3], head[4], number(&head[5..]));
+        let length = usize::try_from(number(&head[..3])).unwrap();
         let payload = rest.get(..length)?.to_vec();
         self.read.drain(..9 + length);
-        Some(Frame { kind, flags, stream: u32::from_be_bytes([d, e, f, g]), payload })
+        Some(Frame { kind, flags, stream, payload })
     }
 }

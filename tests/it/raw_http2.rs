@@ -143,7 +143,7 @@ impl Raw {
                 drop(self.stream.write_all(&answer));
                 continue;
             }
-            let mut buffer = [0; 1 << 16];
+            let mut buffer = vec![0; 1 << 16];
             match self.stream.read(&mut buffer) {
                 Ok(count @ 1..) => self.read.extend_from_slice(&buffer[..count]),
                 Ok(0) | Err(_) => return None,
@@ -182,7 +182,7 @@ impl Raw {
 
     fn parse(&mut self) -> Option<Frame> {
         let (head, rest) = self.read.split_first_chunk::<9>()?;
-        let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
         let (kind, flags, stream) = (head[3], head[4], number(&head[5..]));
         let length = usize::try_from(number(&head[..3])).unwrap();
         let payload = rest.get(..length)?.to_vec();

@@ -154,7 +154,7 @@ async fn b4_calls_that_only_begin_hold_no_place() {
 async fn b4_a_message_has_its_time_and_its_deadline_from_the_first_byte_on() {
     let (_directory, server) = start(&[("NEGLIST_GRPC_RECEIVE_SECONDS", "2")]);
     let mut client = Raw::connect(server.grpc()[0], &[]);
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     for (path, stream) in [DECIDE, DECIDE_BATCH, DECIDE_STREAM, WATCH, REFLECTION].into_iter().zip(streams(9)) {
         client.send(&begin(stream, path, &[], Then::More));
         client.send(&data(stream, &question()[..9], Then::More));
@@ -273,7 +273,7 @@ async fn b5_a_flood_of_cancelled_calls_is_still_held() {
     let flood: Vec<u8> =
         streams(20_000).flat_map(|stream| [begin(stream, DECIDE, &[], Then::More), cancel(stream)].concat()).collect();
     // The server may close before all of it is written; what it said is lost then.
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let mut is_closed = !client.try_send(&flood);
     while let Some(frame) = client.next() {
         is_closed |= frame.kind == GOAWAY;

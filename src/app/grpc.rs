@@ -2,7 +2,8 @@
 //!
 //! Nothing stands between the two that costs a request something: no layer, no span, no lock.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -10,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use super::accept::Incoming;
+use super::budget::Taking;
 use super::connection::Connection;
 use super::connections::Noted;
 use super::inline::{Calls, Inline};
@@ -25,7 +27,16 @@ pub struct Http2 {
     pub keepalive_interval: Option<Duration>,
     /// Time within which a ping has to be answered.
     pub keepalive_timeout: Duration,
+    /// Bytes that a client may send on a stream before they are read; four times as many on a connection.
+    pub window_bytes: u32,
+    /// Streams that a client may reset before anybody has looked at them.
+    pub resets_pending_max: usize,
+    /// Streams of one connection that may be reset for breaking the protocol, over its whole life.
+    pub error_resets_max: usize,
 }
+
+/// Bytes of the answer to one call that HTTP/2 keeps while the client takes none: four parts.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
 
 impl Http2 {
     fn builder(self, calls: Noted<Calls>) -> http2::Builder<Noted<Calls>> {
@@ -35,10 +46,23 @@ impl Http2 {
             // Nobody reads it in gRPC.
             .auto_date_header(false)
             .max_concurrent_streams(self.streams_max)
+            .initial_stream_window_size(self.window_bytes)
+            .initial_connection_window_size(self.window_bytes.saturating_mul(4))
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_pending_accept_reset_streams(self.resets_pending_max)
+            .max_local_error_reset_streams(self.error_resets_max)
             .keep_alive_interval(self.keepalive_interval)
             .keep_alive_timeout(self.keepalive_timeout);
         builder
     }
+}
+
+/// How serving a connection ended.
+enum Ended<E> {
+    /// As its two sides wanted; nothing where it was closed to make room.
+    ByItself(Option<Result<(), E>>),
+    /// Its client takes no answers.
+    Stuck,
 }
 
 /// Serves connections until `draining` turns true, and then until what is in flight on them is answered.
@@ -48,16 +72,26 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
     let drains = draining.clone();
     let serve_one = |connection: Connection| {
         let peer = connection.peer();
-        let (calls, activity) = (Calls::default(), connection.activity());
+        let activity = connection.activity();
+        let (services, share) = services.on_connection(peer.caller());
+        let calls = Calls::new(share.clone());
         let noted = Noted::new(calls.clone(), activity.clone());
-        let serving = http2.builder(noted).serve_connection(TokioIo::new(connection), services.of(peer.caller()));
+        let serving = http2.builder(noted).serve_connection(TokioIo::new(connection), services);
         let serving = Inline::new(serving, calls);
         let finish = |serving: Pin<&mut Inline<_>>| http2::Connection::graceful_shutdown(serving.connection());
         let served = until_drained(serving, finish, drains.clone(), activity);
         async move {
-            if let Some(Err(error)) = served.await {
+            let (mut served, mut taking) = (pin!(served), Taking::new(share));
+            let ended = std::future::poll_fn(|context| match served.as_mut().poll(context) {
+                Poll::Ready(ended) => Poll::Ready(Ended::ByItself(ended)),
+                Poll::Pending => taking.poll_stuck(context).map(|()| Ended::Stuck),
+            });
+            match ended.await {
+                // Closed for others, or by its client.
+                Ended::ByItself(None | Some(Ok(()))) => {}
                 // The other side went away, or does not speak HTTP/2.
-                tracing::debug!(%peer, %error, "a connection ended");
+                Ended::ByItself(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended"),
+                Ended::Stuck => tracing::debug!(%peer, "a connection was closed: its client takes no answers"),
             }
         }
     };

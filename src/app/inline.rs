@@ -11,6 +11,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::time::Sleep;
+
+use super::budget::{Progress, Share};
+use crate::metrics::Limit;
 use crate::repeated::Repeated;
 
 /// A request that makes a call panic can be sent again and again.
@@ -23,8 +27,11 @@ type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 const ROUNDS: usize = 2;
 
 /// Keeps the calls of one connection. Clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Calls(Arc<Mutex<Vec<Call>>>);
+#[derive(Clone)]
+pub(super) struct Calls {
+    kept: Arc<Mutex<Vec<Call>>>,
+    share: Arc<Share>,
+}
 
 impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,14 +41,19 @@ impl fmt::Debug for Calls {
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Calls {
     fn execute(&self, call: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(call));
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(call));
     }
 }
 
 impl Calls {
+    /// Returns the calls of a connection with this share.
+    pub(super) fn new(share: Arc<Share>) -> Self {
+        Self { kept: Arc::default(), share }
+    }
+
     /// Runs each call that is kept; says whether there was one.
     fn run(&self) -> bool {
-        let mut kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         let was_one = !kept.is_empty();
         for mut call in kept.drain(..) {
             // Nobody is woken: a call that waits is asked again at once, as a task.
@@ -50,7 +62,7 @@ impl Calls {
             }));
             match polled {
                 Ok(false) => {}
-                Ok(true) => drop(tokio::spawn(call)),
+                Ok(true) => drop(tokio::spawn(Watched::new(call, &self.share))),
                 // It ends without an answer, as a task would: what panics lets nothing pass, and the other calls of the
                 // connection go on.
                 Err(_) => {
@@ -61,11 +73,54 @@ impl Calls {
             }
         }
         // What was kept meanwhile is kept on, in the room that is there already.
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.is_empty() {
             *calls = kept;
         }
         was_one
+    }
+}
+
+/// A call that waits, and is given up where its client does not take the answer.
+struct Watched {
+    call: Call,
+    /// `None` for a plain `Decide` call, which waits for nothing but that its answer is taken.
+    progress: Option<Arc<Progress>>,
+    share: Arc<Share>,
+    /// The part that waits for the client, and until when.
+    sending: Option<(u32, Pin<Box<Sleep>>)>,
+}
+
+impl Watched {
+    /// Watches over the call that was polled last.
+    fn new(call: Call, share: &Arc<Share>) -> Self {
+        Self { call, progress: share.take_polled(), share: Arc::clone(share), sending: None }
+    }
+}
+
+impl Future for Watched {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.call.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(part) = this.progress.as_ref().map_or(Some(0), |progress| progress.waits()) else {
+            this.sending = None;
+            return Poll::Pending;
+        };
+        let budgets = this.share.budgets();
+        let sending = this.sending.take().filter(|(other, _)| *other == part);
+        let (_, until) = this
+            .sending
+            .insert(sending.unwrap_or_else(|| (part, Box::pin(tokio::time::sleep(budgets.patience().send)))));
+        if until.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        // Dropping the call resets its stream.
+        budgets.limited(Limit::GrpcSendSeconds);
+        Poll::Ready(())
     }
 }
 
@@ -140,7 +195,7 @@ mod tests {
     }
 
     fn bringing(left: Vec<Call>) -> (Inline<Bringing>, Arc<AtomicUsize>) {
-        let (calls, polls) = (Calls::default(), Arc::default());
+        let (calls, polls) = (Calls::new(crate::app::budget::tests::share(1 << 20, 0)), Arc::default());
         let connection = Bringing { calls: calls.clone(), left, polls: Arc::clone(&polls) };
         (Inline::new(connection, calls), polls)
     }

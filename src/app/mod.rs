@@ -3,17 +3,21 @@
 //! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
 
 pub mod accept;
+mod answer;
+pub mod budget;
 pub mod clock;
 pub mod clock_watch;
 pub mod connection;
 pub mod connections;
 pub mod cores;
 mod descriptors;
+mod gather;
 pub mod grpc;
 pub mod health;
 mod held;
 mod http;
 pub mod in_flight;
+mod inbound;
 mod inline;
 pub mod ledger;
 mod ledger_database;

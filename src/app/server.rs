@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tonic::service::{Routes, RoutesBuilder};
 
 use super::accept::{self, ConnectionLimit, Incoming};
+use super::budget::{BudgetSettings, Budgets, Patience as CallPatience};
 use super::clock_watch::LOOK_INTERVAL;
 use super::connection::{Opening, Patience};
 use super::connections::ConnectionRules;
@@ -25,7 +26,7 @@ use super::ledger_meter::{MeteredLedger, Waiting};
 use super::ledger_start;
 use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
 use super::message_size::MessageSizes;
-use super::short::{Services, ShortWay};
+use super::short::Services;
 use super::standing::Observed;
 use super::strangers::Strangers;
 use crate::config::address::Address;
@@ -54,6 +55,9 @@ use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 const ADMIN_STREAMS_MAX: u32 = 64;
 /// Largest request to the admin API, of which a digest is the largest part, and to health and reflection, of which a name is.
 const SMALL_REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Bytes that calls on the admin listener hold together: as many calls as its connections can have, and 4 MiB for
+/// messages. Apart from the other listeners, so that an admin is answered whatever is asked there.
+const ADMIN_HELD_BYTES_MAX: usize = 36 << 20;
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +170,7 @@ impl Server {
         let counting =
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
         // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
-        let limit = InFlightLimit::new(config.requests_in_flight_max, config.retry_after_ms, Arc::clone(&metrics));
+        let limit = in_flight_limit(config, &metrics);
         let connections = ConnectionLimit::new(connection_rules(config, config.connections_max), Arc::clone(&metrics));
         let observed = Arc::new(Observed {
             policies: policies.clone(),
@@ -217,14 +221,16 @@ impl Server {
         connections: ConnectionLimit,
     ) -> Result<Self, StartError> {
         let Parts { config, limit, .. } = *parts;
+        let metrics = parts.decisions.metrics();
         let (grpc_routes, admin_routes) = (grpc_services(parts)?, admin_services(parts)?);
         let doors = http_doors(parts, observed);
-        let request_bytes_max = config.request_bytes_max;
-        let short = ShortWay { decisions: parts.decisions.clone(), limit: limit.clone(), request_bytes_max };
-        let grpc = Services::new(Some(short), grpc_routes, &GRPC_SERVICES);
-        let admin = Services::new(None, admin_routes, &ADMIN_SERVICES);
+        let budgets = Budgets::new(budget_settings(config), limit.clone(), Arc::clone(metrics));
+        let short = Some(parts.decisions.clone());
+        let grpc = Services::new(short, grpc_routes, &GRPC_SERVICES, config.request_bytes_max, budgets);
+        let budgets = admin_budgets(config, metrics);
+        let admin = Services::new(None, admin_routes, &ADMIN_SERVICES, SMALL_REQUEST_BYTES_MAX, budgets);
         let admin_rules = connection_rules(config, config.admin_connections_max);
-        let admin_connections = ConnectionLimit::new(admin_rules, Arc::clone(parts.decisions.metrics()));
+        let admin_connections = ConnectionLimit::new(admin_rules, Arc::clone(metrics));
         let http = HttpServer::new(config, &doors, limit, parts.draining.clone());
         bound.listen()?;
         self.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
@@ -433,9 +439,52 @@ fn forward_auth_settings(config: &Config) -> ForwardAuthSettings {
     }
 }
 
+fn in_flight_limit(config: &Config, metrics: &Arc<Metrics>) -> InFlightLimit {
+    let (requests_max, percent) = (config.requests_in_flight_max, config.connection_share_percent);
+    InFlightLimit::new(requests_max, percent, config.retry_after_ms, Arc::clone(metrics))
+}
+
+fn budget_settings(config: &Config) -> BudgetSettings {
+    let idle = config.stream_idle_seconds;
+    BudgetSettings {
+        streams_max: config.streams_open_max,
+        bytes_max: config.grpc_held_bytes_max,
+        connection_bytes_min: config.grpc_connection_held_bytes_min,
+        batches_max: config.batches_in_progress_max,
+        share_percent: config.connection_share_percent,
+        patience: CallPatience {
+            receive: Duration::from_secs(config.grpc_receive_seconds),
+            send: Duration::from_secs(config.grpc_send_seconds),
+            idle: (0 < idle).then(|| Duration::from_secs(idle)),
+        },
+        retry_after_ms: config.retry_after_ms,
+    }
+}
+
+/// Returns the budgets of the admin listener: its own, so that an admin is answered whatever is asked on the others.
+fn admin_budgets(config: &Config, metrics: &Arc<Metrics>) -> Arc<Budgets> {
+    let streams_max =
+        config.admin_connections_max.saturating_mul(usize::try_from(ADMIN_STREAMS_MAX).unwrap_or(usize::MAX));
+    let limit =
+        InFlightLimit::new(streams_max, config.connection_share_percent, config.retry_after_ms, Arc::clone(metrics));
+    let settings = BudgetSettings { streams_max, bytes_max: ADMIN_HELD_BYTES_MAX, ..budget_settings(config) };
+    Budgets::new(settings, limit, Arc::clone(metrics))
+}
+
+/// Returns what a client may send on a stream before it is read: a part in 512 of the budget. Only streams leave anything
+/// unread, so that the 256 that may be open by default leave half of the budget, 64 MiB, unread at most.
+fn window_bytes(config: &Config) -> u32 {
+    const LEAST: u32 = 64 << 10;
+    const MOST: u32 = 1 << 20;
+    u32::try_from(config.grpc_held_bytes_max / 512).unwrap_or(MOST).clamp(LEAST, MOST)
+}
+
 fn http2(config: &Config, streams_max: u32) -> Http2 {
     let seconds = config.http2_keepalive_interval_seconds;
     Http2 {
+        window_bytes: window_bytes(config),
+        resets_pending_max: config.http2_pending_resets_max,
+        error_resets_max: config.http2_error_resets_max,
         streams_max,
         keepalive_interval: (0 < seconds).then(|| Duration::from_secs(seconds)),
         keepalive_timeout: Duration::from_secs(config.http2_keepalive_timeout_seconds),
@@ -481,16 +530,16 @@ fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> Labell
 
 /// Returns the services of the gRPC listeners.
 fn grpc_services(parts: &Parts<'_>) -> Result<Routes, StartError> {
-    let Parts { config, limit, sizes, .. } = *parts;
+    let Parts { config, sizes, .. } = *parts;
     let service =
         DecisionServiceServer::new(parts.decisions.clone()).max_decoding_message_size(config.request_bytes_max);
     let mut routes = RoutesBuilder::default();
-    routes.add_service(limit.limit(sizes.limit(service)));
+    routes.add_service(sizes.limit(service));
     let service = LedgerServiceServer::new(parts.counting.clone()).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(sizes.limit(service)));
+    routes.add_service(sizes.limit(service));
     let envoy = EnvoyApi::new(door(parts, &config.listen_unlabelled, metrics::Door::Envoy));
     let service = AuthorizationServer::new(envoy).max_decoding_message_size(config.request_bytes_max);
-    routes.add_service(limit.limit(sizes.limit(service)));
+    routes.add_service(sizes.limit(service));
     with_health_and_reflection(parts, routes, &GRPC_PARTS, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS])
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Most of what an ordinary call costs is not the decision but what a general server does around it: a router, boxed
 //! bodies and futures, texts that are copied. A `Decide` call as every client makes it is answered here. Whatever is
-//! out of the ordinary goes on to the services behind, as it came: other methods, compression, messages in pieces or of
-//! unusual form, requests that are refused or have to wait. So every edge is handled in one place, there.
+//! out of the ordinary goes on to the services behind, as it came: other methods, compression, messages of unusual form,
+//! requests that are refused or have to wait. So every edge is handled in one place, there.
+//!
+//! No service sees a call before its message is whole, streams apart: what begins holds bytes of the budget
+//! ([`super::budget`]), and a place only once it can be answered.
 //!
 //! INVARIANT (short): a call is answered here or there, never by both, and the answers differ in their decision id only.
 
@@ -13,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::codegen::http::{
@@ -22,109 +25,240 @@ use tonic::codegen::http::{
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
-use super::in_flight::{InFlightLimit, Place};
+use super::answer::{Answer, GRPC_STATUS, Holds};
+use super::budget::{Budgets, CALL_BYTES, Charge, Progress, Share};
+use super::gather::{Ended, Gathering};
+use super::inbound::{Inbound, STREAM_BYTES};
 use crate::service::DecisionApi;
 use crate::service::caller::Caller;
 use crate::service::deadline::Deadline;
 use crate::wire::brief::unframed;
 use crate::wire::refused::{Misread, Refused};
-use crate::wire::status;
+use crate::wire::status::{self, Exhausted};
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
 /// What gRPC messages are called.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-/// The trailer that says how a call ended, and its value where it ended well.
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The header that says how messages are compressed.
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const OK: HeaderValue = HeaderValue::from_static("0");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
 /// The header that says why a call did not end well.
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The header that says which compression is taken.
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
+/// A call with many questions.
+const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
+/// Calls that take messages as they come.
+const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+/// What a `Watch` takes up besides a call: what is written from.
+const WATCH_BYTES: usize = CALL_BYTES / 2;
+/// Health is answered whatever the load.
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// What a call is, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `Decide`: a request.
+    Decide,
+    /// A decision, a count, an administration: one message, and a place while it is answered.
+    Request,
+    /// The same with a turn of its own: what it is worked out in is many times its message.
+    Batch,
+    /// One message and no place.
+    Probe,
+    /// Messages as they come, on a place for streams and one for requests.
+    Stream,
+    /// The same with a place for streams alone.
+    Description,
+}
+
+impl Kind {
+    fn of(path: &str) -> Self {
+        match path {
+            DECIDE => Self::Decide,
+            DECIDE_BATCH => Self::Batch,
+            DECIDE_STREAM => Self::Stream,
+            _ if REFLECTION.contains(&path) => Self::Description,
+            _ if path.starts_with(HEALTH) => Self::Probe,
+            _ => Self::Request,
+        }
+    }
+
+    const fn takes_messages_as_they_come(self) -> bool {
+        matches!(self, Self::Stream | Self::Description)
+    }
+}
+
 /// The services of a listener. Clones share everything.
 #[derive(Debug, Clone)]
-pub struct Services(Arc<Inner>, Caller);
+pub struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    short: Option<ShortWay>,
+    /// What answers plain `Decide` calls.
+    short: Option<DecisionApi>,
     routes: Routes,
     /// The services behind, for those who ask for another one.
     names: &'static [&'static str],
-}
-
-/// What answers plain `Decide` calls.
-#[derive(Debug, Clone)]
-pub struct ShortWay {
-    /// Decides.
-    pub decisions: DecisionApi,
-    /// Limits the requests in flight, together with the services behind.
-    pub limit: InFlightLimit,
     /// Largest message, in bytes.
-    pub request_bytes_max: usize,
+    message_bytes_max: usize,
+    budgets: Arc<Budgets>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Services {
+impl Services {
+    /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
+    /// `names`: what the services behind are called; `message_bytes_max`: the largest message.
+    pub fn new(
+        short: Option<DecisionApi>,
+        routes: Routes,
+        names: &'static [&'static str],
+        message_bytes_max: usize,
+        budgets: Arc<Budgets>,
+    ) -> Self {
+        Self(Arc::new(Inner { short, routes, names, message_bytes_max, budgets }))
+    }
+
+    /// Returns the services as a new connection of this caller has them, and its share of the budgets.
+    pub(super) fn on_connection(&self, caller: Caller) -> (OnConnection, Arc<Share>) {
+        let share = self.0.budgets.share();
+        (OnConnection { services: self.clone(), caller, share: Arc::clone(&share) }, share)
+    }
+}
+
+/// The services of a listener on one connection.
+#[derive(Debug, Clone)]
+pub(super) struct OnConnection {
+    services: Services,
+    caller: Caller,
+    share: Arc<Share>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for OnConnection {
     type Response = Response<Answer>;
     type Error = Infallible;
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (head, body) = request.into_parts();
+        // The time of the caller begins here, with the first of the call.
         let deadline = Deadline::from_now(&head.headers);
-        let short = self.0.short.as_ref().filter(|_| is_plain(&head));
-        // Beyond the limit the services behind refuse, and say so.
-        match short.and_then(|short| short.limit.place()) {
-            Some(place) => {
-                let services = self.clone();
-                Answering(State::Reading(Some(Reading { head, body, frame: None, place, deadline, services })))
-            }
-            None => Answering(State::GoneOn(self.go_on(Request::from_parts(head, Body::new(body)), deadline))),
+        let kind = Kind::of(head.uri.path());
+        let begun = Begun { head, kind, deadline, on: self.clone(), progress: None };
+        if kind.takes_messages_as_they_come() {
+            Answering(begun.stream(body))
+        } else {
+            Answering(State::Reading(Some(Reading { begun, body, frame: None })))
         }
     }
 }
 
-impl Services {
-    /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
-    /// `names`: what the services behind are called.
-    pub fn new(short: Option<ShortWay>, routes: Routes, names: &'static [&'static str]) -> Self {
-        Self(Arc::new(Inner { short, routes, names }), Caller::Unknown)
+/// A call that has begun.
+struct Begun {
+    head: request::Parts,
+    kind: Kind,
+    deadline: Option<Deadline>,
+    on: OnConnection,
+    /// Once it does not answer at once.
+    progress: Option<Arc<Progress>>,
+}
+
+impl Begun {
+    /// Returns how far the call is, for what watches over its time.
+    fn progress(&mut self) -> Arc<Progress> {
+        Arc::clone(self.progress.get_or_insert_default())
     }
 
-    /// Returns the same services, for a connection of this caller.
-    #[must_use]
-    pub(super) fn of(&self, caller: Caller) -> Self {
-        Self(Arc::clone(&self.0), caller)
+    /// Returns what the call takes up while it waits, besides its message.
+    fn bytes(&self) -> usize {
+        let headers = self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        CALL_BYTES.saturating_add(headers.sum())
+    }
+
+    fn refuse(self, status: tonic::Status) -> State {
+        self.answer_with(status.into_http())
+    }
+
+    fn answer_with(mut self, response: Response<Body>) -> State {
+        let progress = self.progress();
+        let share = Arc::clone(&self.on.share);
+        let answer = long(response, Holds::default(), Arc::clone(&progress), Arc::clone(&share));
+        State::GoneOn { answer: Box::pin(std::future::ready(answer)), progress, share }
+    }
+
+    /// Begins a stream.
+    fn stream(self, body: Incoming) -> State {
+        let share = Arc::clone(&self.on.share);
+        let Some(stream) = share.stream() else {
+            return self.refuse(share.budgets().exhausted(Exhausted::OpenStreams));
+        };
+        let charged = share.charge(self.bytes().saturating_add(STREAM_BYTES));
+        let Some(charge) = charged else { return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes)) };
+        let body = Body::new(Inbound::new(body, charge, share, self.deadline));
+        self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
     }
 
     /// Leaves a call to the services behind.
-    fn go_on(&self, mut request: Request<Body>, deadline: Option<Deadline>) -> GoneOn {
-        if let Some(refusal) = not_grpc(request.headers()).or_else(|| compressed(request.headers())) {
-            return Box::pin(std::future::ready(refusal));
+    fn go_on(mut self, body: Body, mut holds: Holds) -> State {
+        if let Some(refusal) = not_grpc(&self.head.headers).or_else(|| compressed(&self.head.headers)) {
+            return self.answer_with(refusal);
         }
+        let share = Arc::clone(&self.on.share);
+        if holds.stream.is_none() && holds.charge.is_none() {
+            let more = if self.kind == Kind::Probe { WATCH_BYTES } else { 0 };
+            let message = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            holds.charge = share.charge(self.bytes().saturating_add(more).saturating_add(message));
+            if holds.charge.is_none() {
+                return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
+            }
+        }
+        if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Batch | Kind::Stream) {
+            holds.place = share.place();
+            if holds.place.is_none() {
+                return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
+            }
+        }
+        let progress = self.progress();
+        let Self { head, kind, deadline, on, progress: _ } = self;
+        let mut request = Request::from_parts(head, body);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let (names, uri) = (self.0.names, request.uri().clone());
-        let answer = self.1.scope(self.0.routes.clone().call(request));
-        Box::pin(async move {
+        let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
+        let answer = Box::pin(async move {
+            let answering = async {
+                if kind == Kind::Batch {
+                    holds.turn = of_share.batch().await;
+                }
+                on.caller.scope(on.services.answer(request)).await
+            };
             let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answer).await {
+                None => answering.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answering).await {
                     Ok(answer) => answer,
-                    Err(_) => return status::late().into_http(),
+                    Err(_) => status::late().into_http(),
                 },
             };
-            match answer {
-                Ok(answer) if is_no_method(&answer) => status::no_such_method(uri.path(), names).into_http(),
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            }
-        })
+            long(answer, holds, of_answer, of_share)
+        });
+        State::GoneOn { answer, progress, share }
+    }
+}
+
+impl Services {
+    /// Asks the services behind.
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (names, uri) = (self.0.names, request.uri().clone());
+        match self.0.routes.clone().call(request).await {
+            Ok(answer) if is_no_method(&answer) => status::no_such_method(uri.path(), names).into_http(),
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
     }
 }
 
@@ -159,10 +293,9 @@ fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Says whether a call can be answered here, by its head.
+/// Says whether a `Decide` call can be answered here, by its head.
 fn is_plain(head: &request::Parts) -> bool {
-    head.uri.path() == DECIDE
-        && head.method == Method::POST
+    head.method == Method::POST
         && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
         && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding == "identity")
 }
@@ -180,21 +313,27 @@ impl fmt::Debug for Answering {
 enum State {
     /// Its message is being read. `None` only while it is polled, and afterwards.
     Reading(Option<Reading>),
+    /// Its message does not come at once.
+    Gathering(Option<Box<Waiting>>),
     /// The services behind answer.
-    GoneOn(GoneOn),
+    GoneOn { answer: GoneOn, progress: Arc<Progress>, share: Arc<Share> },
 }
 
-type GoneOn = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type GoneOn = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
 
 /// A call whose message is being read.
 struct Reading {
-    head: request::Parts,
+    begun: Begun,
     body: Incoming,
     /// The first frame, once it is there.
     frame: Option<Bytes>,
-    place: Place,
-    deadline: Option<Deadline>,
-    services: Services,
+}
+
+/// A call whose message is waited for.
+struct Waiting {
+    begun: Begun,
+    gathering: Gathering,
+    charge: Charge,
 }
 
 impl Future for Answering {
@@ -205,34 +344,50 @@ impl Future for Answering {
         if let State::Reading(reading) = state {
             // After an answer there is nothing left to poll.
             let Some(mut call) = reading.take() else { return Poll::Pending };
-            match call.poll_message(context) {
+            *state = match call.poll_message(context) {
+                Poll::Ready(Message::Whole) => match call.answer() {
+                    Some(Ending::Answered(answer)) => return Poll::Ready(Ok(answer)),
+                    Some(Ending::Late) => call.begun.refuse(status::late()),
+                    None => call.go_on(),
+                },
+                Poll::Ready(Message::InPieces(next)) => call.wait(Some(next)),
+                Poll::Ready(Message::CutOff) => call.begun.refuse(status::cut_off()),
+                Poll::Pending => call.wait(None),
+            };
+        }
+        if let State::Gathering(waiting) = state {
+            let Some(mut call) = waiting.take() else { return Poll::Pending };
+            match call.gathering.poll(&mut call.charge, call.begun.on.share.budgets(), context) {
                 Poll::Pending => {
-                    *reading = Some(call);
+                    call.begun.progress().tell(&call.begun.on.share);
+                    *waiting = Some(call);
                     return Poll::Pending;
                 }
-                Poll::Ready(Message::Whole) => match call.answer() {
-                    Some(Ending::Answered(message)) => return Poll::Ready(Ok(call.respond(message))),
-                    Some(Ending::Late) => return Poll::Ready(Ok(long(status::late().into_http()))),
-                    None => *state = State::GoneOn(call.go_on(None)),
-                },
-                Poll::Ready(Message::InPieces(next)) => *state = State::GoneOn(call.go_on(Some(next))),
+                Poll::Ready(Ended::Refused(refusal)) => *state = call.begun.refuse(refusal),
+                Poll::Ready(Ended::Whole(message)) => {
+                    let Waiting { begun, charge, .. } = *call;
+                    let holds = Holds { charge: Some(charge), ..Holds::default() };
+                    *state = begun.go_on(Body::new(message), holds);
+                }
             }
         }
-        match state {
-            State::Reading(_) => Poll::Pending,
-            State::GoneOn(answer) => answer.as_mut().poll(context).map(|answer| Ok(long(answer))),
+        let State::GoneOn { answer, progress, share } = state else { return Poll::Pending };
+        let answer = answer.as_mut().poll(context);
+        if answer.is_pending() {
+            progress.tell(share);
         }
+        answer.map(Ok)
     }
 }
 
-fn long(answer: Response<Body>) -> Response<Answer> {
-    answer.map(|body| Answer(AnswerBody::Long(body)))
+fn long(answer: Response<Body>, holds: Holds, progress: Arc<Progress>, share: Arc<Share>) -> Response<Answer> {
+    answer.map(|body| Answer::long(body, holds, progress, share))
 }
 
 /// How a call ends that is not left to others.
 enum Ending {
-    /// With this message, framed.
-    Answered(Bytes),
+    /// With this answer.
+    Answered(Response<Answer>),
     /// Too late.
     Late,
 }
@@ -241,8 +396,10 @@ enum Ending {
 enum Message {
     /// All of it, in one frame or none.
     Whole,
-    /// Something follows the first frame.
-    InPieces(Result<Frame<Bytes>, hyper::Error>),
+    /// This follows the first frame.
+    InPieces(Bytes),
+    /// Nothing more: the client has gone away.
+    CutOff,
 }
 
 impl Reading {
@@ -256,9 +413,10 @@ impl Reading {
                 // Clients end a request with an empty frame as often as with the last one.
                 Ok(Ok(data)) if data.is_empty() => {}
                 Ok(Ok(data)) if self.frame.is_none() => self.frame = Some(data),
-                Ok(Ok(data)) => return Poll::Ready(Message::InPieces(Ok(Frame::data(data)))),
-                Ok(Err(other)) => return Poll::Ready(Message::InPieces(Ok(other))),
-                Err(error) => return Poll::Ready(Message::InPieces(Err(error))),
+                Ok(Ok(data)) => return Poll::Ready(Message::InPieces(data)),
+                // Trailers of a request say nothing in gRPC.
+                Ok(Err(_)) => {}
+                Err(_) => return Poll::Ready(Message::CutOff),
             }
             if self.body.is_end_stream() {
                 return Poll::Ready(Message::Whole);
@@ -268,133 +426,45 @@ impl Reading {
 
     /// Answers the call; `None` where the services behind have to.
     fn answer(&self) -> Option<Ending> {
-        if self.deadline.is_some_and(Deadline::is_over) {
+        if self.begun.deadline.is_some_and(Deadline::is_over) {
             return Some(Ending::Late);
         }
-        let short = self.services.0.short.as_ref()?;
+        let Inner { short, message_bytes_max, .. } = &*self.begun.on.services.0;
+        let decisions = short.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
         let message = self.frame.as_deref().and_then(unframed)?;
-        if short.request_bytes_max < message.len() {
+        let share = &self.begun.on.share;
+        // Beyond a limit the way of the services behind refuses, and says so.
+        if *message_bytes_max < message.len() || !share.has_place() {
             return None;
         }
-        short.decisions.decide_message(message).map(Ending::Answered)
-    }
-
-    fn respond(self, message: Bytes) -> Response<Answer> {
-        let body = AnswerBody::Short(Short { next: Next::Message(message), _place: self.place });
-        let mut response = Response::new(Answer(body));
+        let unsent = share.unsent_brief()?;
+        let answer = Answer::short(decisions.decide_message(message)?, unsent);
+        let mut response = Response::new(answer);
         response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
-        response
+        Some(Ending::Answered(response))
     }
 
-    /// Leaves the call to the services behind, with all that was read of it.
-    fn go_on(self, next: Option<Result<Frame<Bytes>, hyper::Error>>) -> GoneOn {
-        let Self { head, body, frame, place, deadline, services } = self;
-        // They take a place of their own.
-        drop(place);
-        let first = frame.map(|data| Ok(Frame::data(data)));
-        let body = Body::new(Again { first, next, rest: body });
-        services.go_on(Request::from_parts(head, body), deadline)
-    }
-}
-
-/// A request body of which something was read already.
-struct Again {
-    first: Option<Result<Frame<Bytes>, hyper::Error>>,
-    next: Option<Result<Frame<Bytes>, hyper::Error>>,
-    rest: Incoming,
-}
-
-impl http_body::Body for Again {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        match this.first.take().or_else(|| this.next.take()) {
-            Some(frame) => Poll::Ready(Some(frame)),
-            None => Pin::new(&mut this.rest).poll_frame(context),
-        }
+    /// Leaves a message that is whole to the services behind.
+    fn go_on(self) -> State {
+        let body = self.frame.map_or_else(Body::empty, |frame| Body::new(http_body_util::Full::new(frame)));
+        self.begun.go_on(body, Holds::default())
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.next.is_none() && self.rest.is_end_stream()
-    }
-}
-
-/// The body of an answer.
-pub struct Answer(AnswerBody);
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
-    }
-}
-
-enum AnswerBody {
-    /// A message and the trailers that say that all is well.
-    Short(Short),
-    /// Of the services behind.
-    Long(Body),
-}
-
-/// An answer of the short way. Its request is in flight until it has been sent, or nobody wants it.
-struct Short {
-    next: Next,
-    _place: Place,
-}
-
-/// What of an answer is sent next.
-enum Next {
-    Message(Bytes),
-    Trailers,
-    Nothing,
-}
-
-impl Short {
-    fn take(&mut self) -> Option<Frame<Bytes>> {
-        match std::mem::replace(&mut self.next, Next::Nothing) {
-            Next::Message(message) => {
-                self.next = Next::Trailers;
-                Some(Frame::data(message))
+    /// Waits for what is missing of a message, after what came of it: the first frame, and `next`.
+    fn wait(self, next: Option<Bytes>) -> State {
+        let Self { begun, body, frame } = self;
+        let share = Arc::clone(&begun.on.share);
+        let budgets = share.budgets();
+        let Some(mut charge) = share.charge(begun.bytes()) else {
+            return begun.refuse(budgets.exhausted(Exhausted::HeldBytes));
+        };
+        let bytes_max = begun.on.services.0.message_bytes_max;
+        let mut gathering = Gathering::begin(body, bytes_max, begun.deadline, budgets);
+        for data in frame.into_iter().chain(next) {
+            if let Err(refusal) = gathering.keep(&data, &mut charge, budgets) {
+                return begun.refuse(refusal);
             }
-            Next::Trailers => {
-                let mut trailers = HeaderMap::with_capacity(1);
-                trailers.insert(GRPC_STATUS, OK);
-                Some(Frame::trailers(trailers))
-            }
-            Next::Nothing => None,
         }
-    }
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = tonic::Status;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        match &mut self.get_mut().0 {
-            AnswerBody::Long(body) => Pin::new(body).poll_frame(context),
-            AnswerBody::Short(short) => Poll::Ready(short.take().map(Ok)),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            AnswerBody::Short(short) => matches!(short.next, Next::Nothing),
-            AnswerBody::Long(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            AnswerBody::Short(_) => SizeHint::default(),
-            AnswerBody::Long(body) => body.size_hint(),
-        }
+        State::Gathering(Some(Box::new(Waiting { begun, gathering, charge })))
     }
 }

@@ -190,12 +190,30 @@ keys! {
     answer_bytes_max: usize = "4194304", number(MIB, 64 * MIB);
     /// Most transfers of one batch. The contract allows no more than 1000.
     batch_transfers_max: usize = "1000", number(1, 1000);
+    /// Most batches that are worked on at once; others wait in line, within their deadlines. One connection has half of them at
+    /// most. A batch of a thousand refusals takes some 3 MiB while it is worked on, whatever its size.
+    batches_in_progress_max: usize = "16", number(1, 10_000);
     /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
     streams_open_max: usize = "256", number(1, 100_000);
     /// Most transfers that one stream still answers when the server stops, of those that have arrived.
     stream_drain_transfers_max: usize = "1024", number(0, 1_000_000);
+    /// Time for which a stream may be idle, in seconds: `DecideStream` without a message, and reflection; 0 for ever.
+    stream_idle_seconds: u64 = "300", number(0, DAY_SECONDS);
     /// Most requests in flight on all connections together. More are refused with `RESOURCE_EXHAUSTED`.
+    /// A call over gRPC is in flight from when its message is whole until its answer is there.
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
+    /// What one connection may take of `requests_in_flight_max`, `streams_open_max` and `grpc_held_bytes_max` when it is alone,
+    /// in percent. The rest is for connections that hold little: at most an eighth of what stays free. 100: no such rule.
+    connection_share_percent: u32 = "90", number(1, 100);
+    /// Most bytes that are being received over gRPC or wait to be sent, on all connections together. More calls are refused
+    /// with `RESOURCE_EXHAUSTED`. A call that waits counts as 8 KiB beside its message.
+    grpc_held_bytes_max: usize = "134217728", number(MIB, 1 << 40);
+    /// Bytes of these that each connection has for itself besides, whatever others hold.
+    grpc_connection_held_bytes_min: usize = "32768", number(16_384, 16 * MIB);
+    /// Time within which a message over gRPC has to come whole, in seconds from its first byte on.
+    grpc_receive_seconds: u64 = "30", number(1, 3600);
+    /// Time for which a gRPC client may take nothing of an answer, in seconds.
+    grpc_send_seconds: u64 = "30", number(1, 3600);
     /// When a caller that was refused for a limit may try again, in milliseconds.
     retry_after_ms: u32 = "1000", number(1, 3_600_000);
     /// Threads that answer requests, each with connections of its own; 0 for one for each core of the machine.
@@ -216,6 +234,11 @@ keys! {
     grpc_idle_seconds: u64 = "3600", number(0, DAY_SECONDS);
     /// Most requests in flight on one connection.
     http2_streams_max: u32 = "1000", number(1, 100_000);
+    /// Most calls on one connection that were cancelled before the server has looked at them. One more closes the
+    /// connection: a client that does that on purpose keeps a server busy with nothing.
+    http2_pending_resets_max: usize = "1000", number(20, 100_000);
+    /// Most calls on one connection, over its whole life, that break the protocol of HTTP/2. One more closes the connection.
+    http2_error_resets_max: usize = "10000", number(20, 1_000_000);
     /// Time within which a new connection has to begin to speak HTTP/2, in seconds.
     http2_preface_seconds: u64 = "10", number(1, 3600);
     /// Time between two keep-alive pings on an idle connection, in seconds; 0 for none.
@@ -294,6 +317,18 @@ impl Config {
                     self.ledger_time_to_live_max_seconds, self.ledger_time_to_live_default_seconds
                 ),
                 help: Some("raise the one or lower the other".into()),
+            });
+        }
+        // One message, its largest answer, and what lies between.
+        let least = self.request_bytes_max.saturating_mul(4);
+        if self.grpc_held_bytes_max < least {
+            problems.push(Problem {
+                place: raw.place("grpc_held_bytes_max"),
+                message: format!(
+                    "grpc_held_bytes_max is {}, which is less than four times request_bytes_max with {}",
+                    self.grpc_held_bytes_max, self.request_bytes_max
+                ),
+                help: Some(format!("raise the one to {least} or lower the other")),
             });
         }
         if let Some(admin) = self.admin.as_ref().filter(|admin| admin.is_surely_remote()) {

@@ -126,6 +126,14 @@ labels! {
         HttpSendSeconds = "http-send-seconds",
         /// `unregistered_exporters_new_per_hour_max`, or that of all callers.
         NewExporters = "new-exporters",
+        /// `grpc_receive_seconds`.
+        GrpcReceiveSeconds = "grpc-receive-seconds",
+        /// `grpc_send_seconds`.
+        GrpcSendSeconds = "grpc-send-seconds",
+        /// `stream_idle_seconds`.
+        StreamIdleSeconds = "stream-idle-seconds",
+        /// `grpc_held_bytes_max`.
+        GrpcHeldBytes = "grpc-held-bytes",
     }
 }
 

@@ -7,6 +7,8 @@
 //! A status travels in HTTP/2 headers, which many clients and proxies bound to 8 KiB together:
 //! see [`VIOLATIONS_BYTES_MAX`].
 
+use std::time::Duration;
+
 use prost::{DecodeError, Message as _};
 use prost_types::Any;
 use tonic::{Code, Status};
@@ -148,6 +150,8 @@ pub enum Exhausted {
     OpenStreams,
     /// `Watch` calls of health that are open.
     HealthWatches,
+    /// Bytes that are being received or wait to be sent.
+    HeldBytes,
 }
 
 /// Refuses a call because a limit of the server is reached, and says when to try again.
@@ -164,6 +168,10 @@ pub fn exhausted(what: Exhausted, retry_after_ms: u32) -> Status {
         Exhausted::HealthWatches => (
             "too many watches of health are open: close one, use `Check`, or try again after the delay in RetryInfo",
             "打开的健康状态监听过多：请关闭其一、改用 `Check`，或按 RetryInfo 所示时间后重试",
+        ),
+        Exhausted::HeldBytes => (
+            "too many bytes are being received or wait to be taken: nothing may pass, send less at once and take the answers, or try again after the delay in RetryInfo",
+            "正在接收或等待取走的数据过多：不得放行，请减少同时发送的数据并及时取走答复，或按 RetryInfo 所示时间后重试",
         ),
     };
     to_status(&rpc_status(Code::ResourceExhausted, en.to_owned(), vec![retry(retry_after_ms), localized(zh)]))
@@ -289,6 +297,30 @@ pub fn late() -> Status {
     let en = "the deadline of the call passed before it was answered: nothing may pass, try again with more time";
     let zh = "请求在答复前已超时：不得放行，请延长时限后重试";
     to_status(&rpc_status(Code::DeadlineExceeded, en.to_owned(), vec![localized(zh)]))
+}
+
+/// Refuses a message that did not come whole in time.
+pub fn slow_message(receive_max: Duration) -> Status {
+    let seconds = receive_max.as_secs();
+    let en =
+        format!("the message did not come whole within {seconds} seconds: nothing may pass, send it again, and faster");
+    let zh = format!("消息未在 {seconds} 秒内完整到达：不得放行，请重新并更快地发送");
+    to_status(&rpc_status(Code::DeadlineExceeded, en, vec![localized(&zh)]))
+}
+
+/// Ends a stream on which no message comes.
+pub fn idle(idle_max: Duration) -> Status {
+    let seconds = idle_max.as_secs();
+    let en = format!("no message came on the stream for {seconds} seconds: open another one for the next message");
+    let zh = format!("流上 {seconds} 秒内没有消息：请为下一条消息重新打开流");
+    to_status(&rpc_status(Code::Unavailable, en, vec![localized(&zh)]))
+}
+
+/// Ends a call whose client has gone away in the middle of its message.
+pub fn cut_off() -> Status {
+    let en = "the client went away before its message was whole: nothing may pass";
+    let zh = "客户端在消息完整到达前已断开：不得放行";
+    to_status(&rpc_status(Code::Cancelled, en.to_owned(), vec![localized(zh)]))
 }
 
 /// Why the ledger does not do what it is asked.

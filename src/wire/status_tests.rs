@@ -155,6 +155,7 @@ fn limits_and_unavailability_say_when_to_try_again() {
     let cases = [
         (exhausted(Exhausted::RequestsInFlight, 1_250), Code::ResourceExhausted),
         (exhausted(Exhausted::OpenStreams, 1_250), Code::ResourceExhausted),
+        (exhausted(Exhausted::HeldBytes, 1_250), Code::ResourceExhausted),
         (unavailable(Unavailable::NoSnapshot, 1_250), Code::Unavailable),
         (unavailable(Unavailable::Draining, 1_250), Code::Unavailable),
         (unavailable(Unavailable::Ledger, 1_250), Code::Unavailable),

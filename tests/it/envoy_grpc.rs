@@ -10,8 +10,6 @@ use neglist::wire::generated::vendor::envoy::service::auth::v3::attribute_contex
 use neglist::wire::generated::vendor::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use neglist::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
 use neglist::wire::generated::vendor::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
-use prost::Message as _;
-use tokio_stream::StreamExt as _;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -280,33 +278,25 @@ async fn two_gateways_cannot_both_take_the_last_place() {
 async fn over_the_limit_the_call_ends_with_an_error() {
     let (_directory, server) = start(&[("NEGLIST_REQUESTS_IN_FLIGHT_MAX", "1")]);
     let channel = connect(server.grpc()[0]).await;
-    let occupy = || {
-        let (send, messages) = tokio::sync::mpsc::channel(1);
-        let messages = tokio_stream::wrappers::ReceiverStream::new(messages);
-        (send, tokio::spawn(clients::stream_raw(channel.clone(), CHECK, messages)))
-    };
+    // A stream holds the one place.
+    let (send, messages) = tokio::sync::mpsc::channel(1);
+    let messages = tokio_stream::wrappers::ReceiverStream::new(messages);
+    let path = "/neglist.v1.DecisionService/DecideStream";
+    let answers = within("a stream", clients::stream_raw(channel.clone(), path, messages)).await.unwrap();
     let mut client = AuthorizationClient::new(channel.clone());
-    let (mut send, mut held) = occupy();
-    // The one that is held has the place once another is refused; it may be refused itself before.
-    let refused = async {
+    let status = within("a refusal", client.check(request(ALLOW, "1"))).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    drop((send, answers));
+    let answered = async {
         loop {
-            match client.check(request(ALLOW, "1")).await {
-                Err(status) => return status,
-                Ok(response) => assert_eq!(verdict(response.get_ref()), (0, 200)),
-            }
-            if held.is_finished() {
-                (send, held) = occupy();
+            if let Ok(response) = client.check(request(ALLOW, "2")).await {
+                return response;
             }
         }
     };
-    let status = within("a refusal", refused).await;
-    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
-    send.send(request(ALLOW, "2").encode_to_vec()).await.unwrap();
-    drop(send);
-    let mut answers = held.await.unwrap().unwrap();
-    let answer = within("the first answer", answers.next()).await.unwrap().unwrap();
-    assert_eq!(verdict(&CheckResponse::decode(answer.as_slice()).unwrap()), (0, 200));
-    drop((answers, client, channel));
+    let response = within("an answer", answered).await;
+    assert_eq!(verdict(response.get_ref()), (0, 200));
+    drop((client, channel));
     server.stop().await;
 }
 

@@ -571,3 +571,18 @@ async fn connections_are_decided_by_their_server_name() {
     closed(envoy.address("tcp"), hello(Some("localhost"))).await;
     assert_eq!(upstream.connections(), 0);
 }
+
+#[tokio::test]
+async fn b2_a_cluster_named_as_a_mesh_names_it_is_answered() {
+    for name in ["outbound|50051||neglist.policy.svc.cluster.local", "extension/ns/neglist"] {
+        let named = |example: Example| {
+            example
+                .with("envoy_grpc: { cluster_name: neglist }", &format!("envoy_grpc: {{ cluster_name: \"{name}\" }}"))
+                .with("- name: neglist\n    type: STATIC", &format!("- name: \"{name}\"\n    type: STATIC"))
+        };
+        let Some(world) = World::start(named).await else { return };
+        let reply = world.ask(&post(ALLOW)).await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, "arrived"), "{name}");
+        assert_eq!(reply.header("x-neglist-outcome"), "allow", "{name}");
+    }
+}

@@ -107,6 +107,8 @@ mod http_limits;
 mod http_metrics;
 /// The embedded ledger killed, and on storage that fails.
 mod ledger_crash;
+/// A client of HTTP/2 that writes frames as a test likes.
+mod raw_http2;
 /// Policies that change under load, in every style.
 mod reload;
 /// The load, and what must hold of each answer.
@@ -123,6 +125,8 @@ mod serve_process;
 mod server;
 /// The short way of `Decide` beside the generated services.
 mod short_way;
+/// Calls and connections over HTTP/2 that mean the server ill, or are merely unusual.
+mod sturdy_calls;
 
 /// Health, connections, the order of the start, HTTP/1, and messages that are too large.
 mod sturdy_doors;

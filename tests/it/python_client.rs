@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::gateways::tools;
-use crate::server::Process;
+use crate::server::{Directory, Process};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_client_gets_what_it_wants() {
@@ -27,5 +27,28 @@ async fn the_example_client_gets_what_it_wants() {
     assert!(output.status.success() && !said.contains("FAIL"), "{said}{complained}");
     // Health twice, reflection, two of a decision, two of many, two of an error.
     assert_eq!(said.lines().filter(|line| line.starts_with("ok  ")).count(), 9, "{said}");
+    server.stop().await;
+}
+
+/// Health without protocol files: an empty request, and SERVING.
+const ASK: &str = r#"
+import sys, grpc
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    check = channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=bytes, response_deserializer=bytes)
+    print(check(b"", timeout=20).hex())
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b3_a_path_as_authority_is_answered() {
+    let Some(python) = tools::python() else { return };
+    let directory = Directory::small();
+    let socket = directory.beside("n.sock");
+    let address = format!("unix:{}", socket.display());
+    let server = Process::start_with(&directory.policies(), &[&address], &[]);
+    for target in [address.clone(), format!("unix://{}", socket.display())] {
+        let output = Command::new(python).args(["-c", ASK, &target]).stdin(Stdio::null()).output().unwrap();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0801", "{target}: {complained}");
+    }
     server.stop().await;
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::clients;
+use crate::raw_http2::{self, Raw, Then};
 use crate::server::{Directory, Process, within};
 
 /// How the generated services are asked: the short way knows only the plain content type.
@@ -24,7 +25,10 @@ const SHORT: &str = "application/grpc";
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
 /// A connection, closed where the caller is dropped, and what sends on it.
-struct Caller(SendRequest<Body>, JoinSet<()>);
+struct Caller {
+    sender: SendRequest<Body>,
+    _open: JoinSet<()>,
+}
 
 /// What came back: the message, where there is one, and how the call ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +44,7 @@ impl Caller {
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
         let mut open = JoinSet::new();
         open.spawn(async move { drop(connection.await) });
-        Self(sender, open)
+        Self { sender, _open: open }
     }
 
     async fn call(&mut self, headers: &[(&'static str, &str)], frames: Vec<Bytes>) -> Answer {
@@ -53,7 +57,7 @@ impl Caller {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let response = within("a response", self.0.send_request(request)).await.unwrap();
+        let response = within("a response", self.sender.send_request(request)).await.unwrap();
         assert_eq!(response.status(), 200);
         let code = |headers: &HeaderMap| headers.get("grpc-status").map(|code| code.to_str().unwrap().parse().unwrap());
         let of_head = code(response.headers());
@@ -159,27 +163,24 @@ async fn a_call_whose_time_is_over_is_not_decided() {
     server.stop().await;
 }
 
-/// A call of which nothing more comes holds its place, and gives it back when its caller leaves.
-#[tokio::test]
-async fn a_call_in_the_middle_of_its_message_counts_as_in_flight() {
+/// A call is in flight once its message is whole; a stream is, as long as it is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn b4_a_stream_holds_its_place_and_a_call_in_the_middle_of_its_message_holds_none() {
     let directory = Directory::small();
     let server =
         Process::start_with(&directory.policies(), &["127.0.0.1:0"], &[("NEGLIST_REQUESTS_IN_FLIGHT_MAX", "1")]);
-    let mut stuck = Caller::connect(&server).await;
-    let begun = || {
-        let pieces = tokio_stream::StreamExt::chain(
-            tokio_stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0, 0])))]),
-            tokio_stream::pending(),
-        );
-        let request = Request::post("http://server/neglist.v1.DecisionService/Decide").header("content-type", SHORT);
-        request.body(StreamBody::new(pieces).boxed()).unwrap()
-    };
-    // It is refused itself where the other call has the place just then: it begins again until it has it.
-    let mut sender = stuck.0.clone();
-    stuck.1.spawn(async move { while sender.send_request(begun()).await.is_ok() {} });
+    let frames = || vec![Bytes::from(framed(0, &request(7, 0)))];
     let mut caller = Caller::connect(&server).await;
-    // Until the first call has reached the server, the second one is answered; and once it is gone, again.
-    within("a refusal", caller.ask_until(8)).await;
+    let mut stuck = Raw::connect(server.grpc()[0], &[]);
+    for (method, stream) in [("Decide", 1), ("DecideStream", 3)] {
+        let path = format!("/neglist.v1.DecisionService/{method}");
+        stuck.send(&raw_http2::begin(stream, &path, &[], Then::More));
+        stuck.send(&raw_http2::data(stream, &[0, 0, 0], Then::More));
+    }
+    // The stream is answered with its headers, and they are not its end.
+    let answered = stuck.next().unwrap();
+    assert_eq!((answered.stream, answered.is_end()), (3, false));
+    assert_eq!(caller.ask(SHORT, frames()).await.code, 8);
     drop(stuck);
     within("an answer", caller.ask_until(0)).await;
     server.stop().await;

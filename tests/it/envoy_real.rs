@@ -217,16 +217,15 @@ async fn an_answer_that_does_not_come_in_time_is_none() {
 
 #[tokio::test]
 async fn over_the_limit_of_requests_nothing_leaves() {
-    use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
-    use prost::Message as _;
     let settings = [("requests_in_flight_max", "1")];
     let decisions = Decisions::of(&flows::files_with_rules(), &settings).await;
     let channel = connect(&decisions.address()).await;
     let Some(world) = World::around(decisions, |example| example).await else { return };
+    // A stream holds the one place.
     let (send, messages) = tokio::sync::mpsc::channel(1);
     let messages = tokio_stream::wrappers::ReceiverStream::new(messages);
-    let path = "/envoy.service.auth.v3.Authorization/Check";
-    let held = tokio::spawn(crate::clients::stream_raw(channel, path, messages));
+    let path = "/neglist.v1.DecisionService/DecideStream";
+    let held = within("a stream", crate::clients::stream_raw(channel, path, messages)).await.unwrap();
     let refused = async {
         loop {
             let reply = world.ask(&post(ALLOW)).await;
@@ -240,9 +239,9 @@ async fn over_the_limit_of_requests_nothing_leaves() {
     let left = world.upstream.arrived().len();
     assert_eq!(world.ask(&post(ALLOW)).await.status, 503);
     assert_eq!(world.upstream.arrived().len(), left);
-    send.send(CheckRequest::default().encode_to_vec()).await.unwrap();
-    drop(send);
-    drop(within("the request that was held", held).await.unwrap().unwrap());
+    drop((send, held));
+    let answered = async { while world.ask(&post(ALLOW)).await.status != 200 {} };
+    within("an answer", answered).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::codegen::BoxFuture;
 
 use super::ledger_database::Database;
@@ -52,7 +53,7 @@ impl LedgerHealth {
     }
 }
 
-/// Opens the ledger; `None` where counting is turned off.
+/// Opens the ledger; `None` where counting is turned off. `upkeep` gets what keeps it tidy.
 ///
 /// # Errors
 /// Where it cannot be opened: a server that cannot count must not start.
@@ -60,6 +61,7 @@ pub async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     draining: watch::Receiver<bool>,
+    upkeep: &mut JoinSet<()>,
 ) -> Result<Option<OpenLedger>, LedgerError> {
     let (answered, waiting) = (Arc::new(AtomicBool::new(true)), Waiting::default());
     let interval = Duration::from_millis(config.ledger_tick_interval_ms);
@@ -70,7 +72,7 @@ pub async fn open(
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
             let tick = file_upkeep(&ledger, &waiting);
-            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
+            upkeep.spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
             Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger, waiting }))
         }
         LedgerPlace::Postgres(url) => {
@@ -81,7 +83,7 @@ pub async fn open(
                 let (database, waiting) = (database.clone(), waits.clone());
                 async move { database.tick(now, &waiting).await }
             };
-            tokio::spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
+            upkeep.spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
             Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger, waiting }))
         }
     }

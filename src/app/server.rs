@@ -103,6 +103,9 @@ pub struct Server {
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
     serving: JoinSet<()>,
+    /// What looks after the server: its clock, its ledger, its health. Ended before the server is gone, so that nothing
+    /// holds the ledger then.
+    upkeep: JoinSet<()>,
     /// What serves ends with them.
     cores: Cores,
     notice: Duration,
@@ -125,11 +128,12 @@ impl Server {
         let (draining, drains) = watch::channel(false);
         let (leaving, leaves) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
-        let opened = super::ledger::open(config, &clock, drains.clone()).await?;
+        let mut upkeep = JoinSet::new();
+        let opened = super::ledger::open(config, &clock, drains.clone(), &mut upkeep).await?;
         if let Some(OpenLedger { ledger, .. }) = &opened {
             ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
         }
-        tokio::spawn(watch_clock(Arc::clone(&clock), drains.clone()));
+        upkeep.spawn(watch_clock(Arc::clone(&clock), drains.clone()));
         let (ledger, ledger_health, ledger_calls) = metered(opened, &metrics);
         let live = policies.live();
         let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
@@ -170,6 +174,7 @@ impl Server {
             draining,
             decisions: decisions.clone(),
             serving: JoinSet::new(),
+            upkeep,
             cores,
             notice: Duration::from_secs(config.drain_notice_seconds),
             drain: Duration::from_secs(config.drain_seconds),
@@ -203,9 +208,9 @@ impl Server {
         self.open_grpc(Door::Grpc, bound.grpc, &connections, http2(config, config.http2_streams_max), &grpc);
         self.open_http(bound.http, &connections, &http);
         self.open_grpc(Door::Admin, bound.admin, &admin_connections, http2(config, ADMIN_STREAMS_MAX), &admin);
-        tokio::spawn(connections.watch());
-        tokio::spawn(admin_connections.watch());
-        tokio::spawn(self.pulse.clone().run(Duration::from_millis(config.health_watch_interval_ms)));
+        self.upkeep.spawn(connections.watch());
+        self.upkeep.spawn(admin_connections.watch());
+        self.upkeep.spawn(self.pulse.clone().run(Duration::from_millis(config.health_watch_interval_ms)));
         Ok(self)
     }
 
@@ -230,10 +235,12 @@ impl Server {
         self.pulse.end();
         let serving = std::mem::take(&mut self.serving);
         // Dropping what still serves at the end of the time closes its connections.
-        match tokio::time::timeout(self.drain, serving.join_all()).await {
+        let drained = match tokio::time::timeout(self.drain, serving.join_all()).await {
             Ok(_) => Drained::Fully,
             Err(_) => Drained::TimeUp,
-        }
+        };
+        self.upkeep.shutdown().await;
+        drained
     }
 
     fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {

@@ -13,7 +13,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::decide::{DecisionApi, Later, Phase, Streamed};
+use super::decide::{DecisionApi, Phase};
+use super::streamed::{Later, Streamed};
 use crate::wire::generated::v1;
 use crate::wire::raw::{Received, Reply};
 use crate::wire::status::{self, Unavailable};

@@ -8,7 +8,6 @@
 //! ledger is read; transfers of a batch do not see each other. Without a ledger such a transfer
 //! is refused, never decided on a guess. All others are decided without waiting for anything.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
@@ -28,7 +27,7 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
-use crate::metrics::{Door, Limit, Metrics, Stopwatch};
+use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::wire::brief;
 use crate::wire::from_proto::{self, Question};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
@@ -36,7 +35,7 @@ use crate::wire::generated::v1;
 use crate::wire::plain;
 use crate::wire::raw::{Received, Reply, Undecoded};
 use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::status::{self, Exhausted, Unavailable};
+use crate::wire::status;
 use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 
 /// Limits of the decision service.
@@ -117,8 +116,8 @@ pub(super) struct Inner {
     pub(super) settings: DecideSettings,
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) ids: DecisionIds,
-    streams_free: Arc<Semaphore>,
-    phase: watch::Sender<Phase>,
+    pub(super) streams_free: Arc<Semaphore>,
+    pub(super) phase: watch::Sender<Phase>,
 }
 
 impl DecisionApi {
@@ -231,17 +230,6 @@ impl DecisionApi {
         Some(answer)
     }
 
-    /// Answers a message of a stream; `None` as for [`DecisionApi::decide_message`].
-    fn stream_message(&self, message: &[u8]) -> Option<Bytes> {
-        let snapshot = &**self.inner.live.snapshot();
-        let now = self.inner.clock.now();
-        let (sequence, question) = plain::stream(message)?;
-        let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
-        let write = |decided: &Decided<'_>, id| brief::stream_response(sequence, decided, id);
-        Some(self.write(snapshot, &plain, |decision| self.count(decision), write))
-    }
-
     /// Returns a transfer and its totals, where it makes sense and nothing has to be waited for.
     pub(super) fn plainly<'s>(
         &self,
@@ -328,53 +316,6 @@ impl DecisionApi {
         }
     }
 
-    /// Decides one message of a stream, on the snapshot in force now.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` for a message that is not protobuf, which ends the stream.
-    pub(super) fn decide_streamed(&self, received: &Received<v1::DecideStreamRequest>) -> Result<Streamed, Status> {
-        let stopwatch = Stopwatch::start();
-        if let Some(written) = self.stream_message(received.bytes()) {
-            self.metrics.took(self.door, stopwatch.elapsed());
-            return Ok(Streamed::Now(Reply::Written(written)));
-        }
-        if let Some((sequence, question)) = plain::stream(received.bytes()) {
-            return Ok(self.answer_streamed(sequence, Ok(question), stopwatch));
-        }
-        match received.decode() {
-            Ok(request) => {
-                let (sequence, question) = from_proto::stream(&request);
-                Ok(self.answer_streamed(sequence, question, stopwatch))
-            }
-            Err(Undecoded::Malformed(malformed)) => Err(*malformed),
-            Err(Undecoded::Fields(found)) => Ok(self.answer_streamed(received.sequence(), Err(found), stopwatch)),
-        }
-    }
-
-    fn answer_streamed(
-        &self,
-        sequence: u64,
-        question: Result<Question<'_>, Vec<Violation>>,
-        stopwatch: Stopwatch,
-    ) -> Streamed {
-        let now = self.inner.clock.now();
-        let count = |decision: &Decision| self.count(decision);
-        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand, count) {
-            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
-            Err(violations) => Err(self.invalid(&violations)),
-            Ok(Step::Waits(waiting)) => {
-                let api = self.clone();
-                return Streamed::Later(Box::pin(async move {
-                    let answer = api.finish(*waiting, now).await;
-                    api.metrics.took(api.door, stopwatch.elapsed());
-                    Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))
-                }));
-            }
-        };
-        self.metrics.took(self.door, stopwatch.elapsed());
-        Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status))))
-    }
-
     /// Returns the limits.
     pub(super) fn settings(&self) -> &DecideSettings {
         &self.inner.settings
@@ -450,7 +391,7 @@ impl DecisionApi {
     }
 
     /// Decides a transfer that waits.
-    async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, Refusal> {
+    pub(super) async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, Refusal> {
         let before = match &self.inner.ledger {
             Some(ledger) => waiting.read(ledger.as_ref(), now).await,
             None => Err(no_ledger()),
@@ -488,7 +429,7 @@ impl DecisionApi {
         self.settle(snapshot, transfer, totals, count, write)
     }
 
-    fn count(&self, decision: &Decision) {
+    pub(super) fn count(&self, decision: &Decision) {
         self.metrics.decided(self.door, decision.outcome, decision.reasons.iter().map(|reason| reason.code));
     }
 }
@@ -537,17 +478,6 @@ pub(super) enum Step {
     Waits(Box<Waiting>),
 }
 
-/// The answer to a message of a stream.
-pub(super) enum Streamed {
-    /// It is there.
-    Now(Reply<v1::DecideStreamResponse>),
-    /// It waits for totals.
-    Later(Later),
-}
-
-/// An answer that waits for totals.
-pub(super) type Later = Pin<Box<dyn Future<Output = Reply<v1::DecideStreamResponse>> + Send>>;
-
 #[tonic::async_trait]
 impl DecisionService for DecisionApi {
     type DecideStreamStream = Answers<Streaming<Received<v1::DecideStreamRequest>>>;
@@ -579,24 +509,6 @@ impl DecisionService for DecisionApi {
         request: Request<Streaming<Received<v1::DecideStreamRequest>>>,
     ) -> Result<Response<Self::DecideStreamStream>, Status> {
         self.at(Door::DecideStream).answers(request.into_inner()).map(Response::new)
-    }
-}
-
-impl DecisionApi {
-    /// Answers a stream of requests.
-    fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Status> {
-        let retry_after_ms = self.inner.settings.retry_after_ms;
-        // Subscribed before the phase is read: a change in between is seen by one of the two.
-        let phase = self.inner.phase.subscribe();
-        if *self.inner.phase.borrow() == Phase::Draining {
-            return Err(status::unavailable(Unavailable::Draining, retry_after_ms));
-        }
-        let place = Arc::clone(&self.inner.streams_free).try_acquire_owned();
-        let place = place.map_err(|_| {
-            self.metrics.limited(Limit::StreamsOpen);
-            status::exhausted(Exhausted::OpenStreams, retry_after_ms)
-        })?;
-        Ok(Answers::new(inbound, self.clone(), phase, place))
     }
 }
 

@@ -10,6 +10,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
+use crate::service::streamed::Streamed;
 use crate::testing::{NOW, StandingClock, message_of, received, snapshot, transfer, trial};
 use crate::wire::generated::raw::decision_service_server::DecisionServiceServer;
 use crate::wire::generated::v1::decide_result::Result as Answer;

@@ -11,6 +11,7 @@ pub mod envoy;
 pub mod labelled;
 pub mod ledger;
 pub mod newcomers;
+mod streamed;
 mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};

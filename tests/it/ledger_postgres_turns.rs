@@ -96,11 +96,13 @@ async fn a_server_whose_clock_is_wrong_changes_nothing() {
     let settings = [("ledger", url.as_str()), ("ledger_tick_interval_ms", "10")];
     let config = configuration(Path::new("policies"), &settings);
     let (_draining, drains) = tokio::sync::watch::channel(false);
-    let open = async |clock: &Arc<SetClock>| {
+    let mut upkeep = tokio::task::JoinSet::new();
+    let open = async |clock: &Arc<SetClock>, upkeep: &mut _| {
         let clock: Arc<dyn Clock> = clock.clone();
-        neglist::app::ledger::open(&config, &clock, drains.clone()).await
+        neglist::app::ledger::open(&config, &clock, drains.clone(), upkeep).await
     };
-    let (one, other) = (open(&right).await.unwrap().unwrap().ledger, open(&wrong).await.unwrap().unwrap().ledger);
+    let one = open(&right, &mut upkeep).await.unwrap().unwrap().ledger;
+    let other = open(&wrong, &mut upkeep).await.unwrap().unwrap().ledger;
     let moment = |seconds: i64| Moment::from_seconds(now + seconds);
     let asked = |id: &str, of: i64| Reservation {
         now: moment(of),
@@ -120,7 +122,7 @@ async fn a_server_whose_clock_is_wrong_changes_nothing() {
     let error = within("a refusal", refused).await;
     assert!(error.contains("s ahead of that of the database"), "{error}");
     assert!(other.commit("clock/a", moment(3_600)).await.is_err());
-    assert!(open(&wrong).await.is_err());
+    assert!(open(&wrong, &mut upkeep).await.is_err());
     one.commit("clock/a", moment(1)).await.unwrap();
     wrong.set(now);
     let answered = async { while other.reserve(asked("c", 1), goes()).await.is_err() {} };

@@ -14,6 +14,7 @@ use neglist::ledger::witness::Mark;
 use neglist::ledger::{Account, Hold, Ledger, LedgerError, Reservation};
 use neglist::metrics::standing::Counting;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::commands::run_in;
 use crate::ledger_contract::{self as contract, Crowd, account, at, counted, general, goes, reservation};
@@ -366,6 +367,7 @@ async fn b14_what_an_earlier_server_saw_holds_for_the_next() {
 struct Running {
     opened: OpenLedger,
     _draining: watch::Sender<bool>,
+    _upkeep: JoinSet<()>,
 }
 
 async fn run(settings: &[(&'static str, &str)]) -> Result<Running, LedgerError> {
@@ -374,7 +376,9 @@ async fn run(settings: &[(&'static str, &str)]) -> Result<Running, LedgerError> 
     let config = configuration(&directory.policies(), &[&always[..], settings].concat());
     let clock: Arc<dyn Clock> = SetClock::at(1_780_000_000);
     let (sender, draining) = watch::channel(false);
-    Ok(Running { opened: open(&config, &clock, draining).await?.unwrap(), _draining: sender })
+    let mut upkeep = JoinSet::new();
+    let opened = open(&config, &clock, draining, &mut upkeep).await?.unwrap();
+    Ok(Running { opened, _draining: sender, _upkeep: upkeep })
 }
 
 #[tokio::test(flavor = "multi_thread")]

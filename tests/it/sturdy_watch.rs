@@ -53,7 +53,9 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 /// Returns the arguments of a server with a ledger.
 fn with_ledger(directory: &Directory, ledger: &Path) -> Vec<String> {
     let arguments = serve_arguments(&directory.policies(), &["127.0.0.1:0"]).into_iter();
-    arguments.map(|argument| if argument == "none" { ledger.to_str().unwrap().to_owned() } else { argument }).collect()
+    let ledger = ledger.to_str().unwrap();
+    let arguments = arguments.map(|argument| if argument == "none" { ledger.to_owned() } else { argument });
+    arguments.chain(["--ledger-create".to_owned()]).collect()
 }
 
 /// A server whose stderr goes where the test wants it.

@@ -41,7 +41,10 @@ impl Scene {
     }
 
     async fn at(directory: Directory, ledger: String, settings: &[(&'static str, &str)]) -> Self {
-        let clock = SetClock::at(NOON);
+        Self::by(SetClock::at(NOON), directory, ledger, settings).await
+    }
+
+    async fn by(clock: Arc<SetClock>, directory: Directory, ledger: String, settings: &[(&'static str, &str)]) -> Self {
         let always = [
             ("ledger", ledger.as_str()),
             ("policy_poll_interval_ms", NEVER_MS),
@@ -53,10 +56,10 @@ impl Scene {
     }
 
     async fn restart(self, settings: &[(&'static str, &str)]) -> Self {
-        let Self { directory, clock: _, ledger, server, client } = self;
+        let Self { directory, clock, ledger, server, client } = self;
         drop(client);
         server.drain().await;
-        Self::at(directory, ledger, settings).await
+        Self::by(clock, directory, ledger, settings).await
     }
 
     async fn reserve(&mut self, id: &str, transfer: v1::Transfer) -> Result<v1::ReserveResponse, Status> {

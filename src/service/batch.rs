@@ -144,14 +144,11 @@ impl DecisionApi {
                 }
                 Known::Waits(waiting) => waiting,
             };
-            let result = match before.get(&waiting.account) {
-                Some(Ok(before)) => {
-                    Ok(self.decide_waiting(&waiting, before, |decision| count(&mut answer.tally, decision)))
-                }
-                Some(Err(_)) | None => {
-                    answer.tally.unanswered();
-                    Err(unread(self.inner.settings.retry_after_ms).into_status())
-                }
+            let result = if let Some(Ok(before)) = before.get(&waiting.account) {
+                Ok(self.decide_waiting(&waiting, before, |decision| count(&mut answer.tally, decision)))
+            } else {
+                answer.tally.unanswered();
+                Err(unread(self.inner.settings.retry_after_ms).into_status())
             };
             answer.make_room(&result).map_err(|TooLarge| self.large_answer())?;
             results.push(result);

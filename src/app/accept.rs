@@ -24,6 +24,9 @@ use crate::repeated::Repeated;
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Accepted connections that may wait for their thread to take them.
+const LANE_CONNECTIONS: usize = 16;
+
 /// The sockets of one listener: bound, and not blocking.
 #[derive(Debug)]
 pub enum Sockets {
@@ -74,7 +77,7 @@ struct Lane {
 pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, opening: &Opening) -> Vec<Incoming> {
     let (mut lanes, mut streams) = (Vec::new(), Vec::new());
     for runtime in runtimes {
-        let (connections, stream) = mpsc::channel(1);
+        let (connections, stream) = mpsc::channel(LANE_CONNECTIONS);
         lanes.push(Lane { runtime: runtime.clone(), connections, open: Arc::default() });
         streams.push(ReceiverStream::new(stream));
     }

@@ -27,6 +27,8 @@ pub struct Connection {
     stream: Stream,
     /// `None` once the preface has come.
     preface: Option<Preface>,
+    /// Whether it has begun to speak: the preface has come, or anything where there is none.
+    has_spoken: bool,
     peer: Peer,
     place: Place,
 }
@@ -38,12 +40,19 @@ impl Connection {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, peer, place }
+        Self { stream, preface, has_spoken: false, peer, place }
     }
 
     /// Returns what its calls are noted in.
     pub(super) fn activity(&self) -> Activity {
         self.place.activity().clone()
+    }
+
+    fn speaks(&mut self) {
+        if !self.has_spoken {
+            self.has_spoken = true;
+            self.place.activity().speaks();
+        }
     }
 
     /// Returns the other end.
@@ -131,9 +140,15 @@ impl AsyncRead for Connection {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
-        let Some(preface) = &mut this.preface else { return read };
+        let Some(preface) = &mut this.preface else {
+            if filled_before < buffer.filled().len() {
+                this.speaks();
+            }
+            return read;
+        };
         if preface.look(buffer.filled().get(filled_before..).unwrap_or_default(), this.peer) {
             this.preface = None;
+            this.speaks();
             return read;
         }
         // What has come is read first: only who is silent is cut off.

@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::held::Held;
 use super::in_flight::{self, InFlightLimit};
 use super::paced::{Pace, Paced};
+use super::received::Received;
 use super::serving::{serve_each, until_drained};
 use crate::config::Config;
 use crate::http::{self, Doors};
@@ -71,7 +72,7 @@ impl HttpServer {
         serve_each(incoming, draining, |connection| Arc::clone(&server).serve_one(connection)).await;
     }
 
-    async fn serve_one(self: Arc<Self>, connection: Connection) {
+    fn serve_one(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> {
         let activity = connection.activity();
         let noted = activity.clone();
         let peer = connection.peer();
@@ -80,14 +81,17 @@ impl HttpServer {
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let answering = (stage.answering(), noted.begin());
-            let answer = caller.scope(router.clone().oneshot(request.map(Body::new)));
+            let request = request.map(|body| Body::new(Received::new(body, noted.clone())));
+            let answer = caller.scope(router.clone().oneshot(request));
             async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
         });
         let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
-        let served =
-            until_drained(serving, http1::Connection::graceful_shutdown, self.pace.draining.clone(), activity).await;
-        if served.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
-            self.metrics.limited(Limit::HttpHeadBytes);
+        let finish = http1::Connection::graceful_shutdown;
+        let served = until_drained(serving, finish, self.pace.draining.clone(), activity);
+        async move {
+            if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
+                self.metrics.limited(Limit::HttpHeadBytes);
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ mod ledger_start;
 pub mod listen;
 mod message_size;
 mod paced;
+mod received;
 pub mod serve;
 pub mod server;
 mod services;

@@ -1,6 +1,7 @@
 //! What serving connections comes to, whatever is spoken on them: one task for each, and an end in good order.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -10,6 +11,9 @@ use super::accept::Incoming;
 use super::connection::Connection;
 use super::connections::Activity;
 use crate::repeated::Repeated;
+
+/// Time for a connection that has to close to read what has come.
+const READ_TIME: Duration = Duration::from_millis(1);
 
 /// Serves connections until `draining` turns true, and then until each has come to its end. Dropping it closes them.
 pub(super) async fn serve_each<F>(
@@ -41,29 +45,45 @@ pub(super) async fn serve_each<F>(
 }
 
 /// Drives a connection, and asks it to finish what is in flight when the server stops, or its place is needed for another.
-/// `None` where it was cut off, because it did not come to its end in time with nothing in flight.
-pub(super) async fn until_drained<C: Future>(
+/// `None` where it was cut off, because it had nothing to finish, or did not come to its end in time with nothing in
+/// flight.
+///
+/// The connection is on the heap, once: futures in futures would keep a copy for each time that it is moved.
+pub(super) fn until_drained<C: Future>(
     connection: C,
     finish: impl FnOnce(Pin<&mut C>),
     mut draining: watch::Receiver<bool>,
     activity: Activity,
-) -> Option<C::Output> {
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // The end first: a request that comes whole at that moment is told that it is the last.
-        biased;
-        () = stopping(&mut draining) => {
-            finish(connection.as_mut());
-            Some(connection.await)
-        }
-        () = activity.has_to_close() => {
-            finish(connection.as_mut());
-            tokio::select! {
-                served = connection => Some(served),
-                () = activity.closing_time_is_over() => None,
+) -> impl Future<Output = Option<C::Output>> {
+    let mut connection = Box::pin(connection);
+    async move {
+        tokio::select! {
+            // The end first: a request that comes whole at that moment is told that it is the last.
+            biased;
+            () = stopping(&mut draining) => {
+                finish(connection.as_mut());
+                Some(connection.await)
             }
+            () = activity.has_to_close() => {
+                if activity.has_nothing_to_finish() {
+                    // What has come and was not read yet is read first: time that passes lets the system tell of it.
+                    tokio::select! {
+                        biased;
+                        served = connection.as_mut() => return Some(served),
+                        () = tokio::time::sleep(READ_TIME) => {}
+                    }
+                    if activity.has_nothing_to_finish() {
+                        return None;
+                    }
+                }
+                finish(connection.as_mut());
+                tokio::select! {
+                    served = connection => Some(served),
+                    () = activity.closing_time_is_over() => None,
+                }
+            }
+            served = connection.as_mut() => Some(served),
         }
-        served = connection.as_mut() => Some(served),
     }
 }
 

@@ -141,6 +141,7 @@ pub(super) fn connection_rules(config: &Config, connections_max: usize) -> Conne
     ConnectionRules {
         connections_max,
         reclaim_idle: Duration::from_millis(config.connection_reclaim_idle_ms),
+        reclaim_slow: Duration::from_millis(config.connection_reclaim_slow_ms),
         grpc_idle: (0 < seconds).then(|| Duration::from_secs(seconds)),
     }
 }

@@ -222,13 +222,17 @@ keys! {
     /// gateways that keep a few connections open. `reuse-port`: as the operating system shares them out
     /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
     connection_spread: ConnectionSpread = "fewest", connection_spread;
-    /// Most connections to all listeners together, the admin listener apart. For one more, the connection that has been
-    /// without a call for the longest time is closed; where none has been for `connection_reclaim_idle_ms`, it waits.
+    /// Most connections to all listeners together, the admin listener apart. For one more, the oldest that has had no
+    /// call is closed, else the one that has been without a call for the longest time; where none has been for
+    /// `connection_reclaim_idle_ms`, and none has been silent from its beginning, it waits.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most connections to the admin listener, by the same rule.
     admin_connections_max: usize = "64", number(1, 100_000);
     /// How long a connection has to be without a call before it may be closed to admit another, in milliseconds.
     connection_reclaim_idle_ms: u64 = "1000", number(100, 3_600_000);
+    /// How long the body of an HTTP request may have been coming before its connection may be closed to admit another,
+    /// in milliseconds.
+    connection_reclaim_slow_ms: u64 = "3000", number(100, 3_600_000);
     /// Time after which a gRPC connection without a call is closed, in seconds; 0 for never. Clients connect again when
     /// they next ask.
     grpc_idle_seconds: u64 = "3600", number(0, DAY_SECONDS);

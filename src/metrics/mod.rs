@@ -103,8 +103,8 @@ labels! {
         StreamsOpen = "streams-open",
         /// `health_watches_max`.
         HealthWatches = "health-watches",
-        /// `connections_max` or `admin_connections_max`: the connection that was without a call for the longest time was
-        /// closed to admit another.
+        /// `connections_max` or `admin_connections_max`: a connection that was silent, without a call for the longest time
+        /// or slow was closed to admit another.
         Connections = "connections",
         /// `grpc_idle_seconds`.
         GrpcIdleSeconds = "grpc-idle-seconds",

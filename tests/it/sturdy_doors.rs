@@ -320,6 +320,88 @@ async fn b18_connections_that_answer_no_ping_are_closed_for_others_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
+    let directory = Directory::small();
+    // None is ever idle for long enough, and none is cut off by itself.
+    let settings = [
+        ("connections_max", "64"),
+        ("connection_reclaim_idle_ms", "3600000"),
+        ("http2_preface_seconds", "3600"),
+        ("http_head_seconds", "3600"),
+    ];
+    let (server, http) = start(&directory, &settings).await;
+    let Addresses { grpc, admin, .. } = Addresses::of(&server);
+    let kept = connect(&grpc).await;
+    assert!(decisions_on(kept.clone()).decide(request(transfer(1, 0))).await.is_ok());
+    let (ended, ends) = std::sync::mpsc::channel::<()>();
+    let doors = [grpc.clone(), http.clone(), admin.clone()];
+    let attack = tokio::task::spawn_blocking(move || {
+        let connect = |door: &String| {
+            let mut stream = TcpStream::connect(door).unwrap();
+            // Half a preface is none.
+            if !door.ends_with(doors[1].rsplit(':').next().unwrap()) {
+                let _ = stream.write_all(b"PRI * HTTP/2.0");
+            }
+            stream.set_nonblocking(true).unwrap();
+            (door.clone(), stream)
+        };
+        let mut silent: Vec<_> = doors.iter().cycle().take(300).map(connect).collect();
+        while ends.recv_timeout(Duration::from_millis(10)).is_err() {
+            for (door, stream) in &mut silent {
+                let open = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+                while matches!(stream.read(&mut [0; 64]), Ok(1..)) {}
+                if !stream.read(&mut [0; 64]).is_err_and(|error| open(&error)) {
+                    *stream = connect(door).1;
+                }
+            }
+        }
+    });
+    for _ in 0..10 {
+        let mut client = decisions_on(connect(&grpc).await);
+        assert!(within("an answer", client.decide(request(transfer(1, 0)))).await.is_ok());
+        assert!(within("an answer", check(&admin, "")).await);
+        assert_eq!(get(&http, "/livez").status, 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(decisions_on(kept).decide(request(transfer(1, 0))).await.is_ok());
+    ended.send(()).unwrap();
+    attack.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b18_heads_and_bodies_that_do_not_come_keep_nobody_out() {
+    let directory = Directory::small();
+    let settings = [
+        ("connections_max", "8"),
+        ("connection_reclaim_idle_ms", "100"),
+        ("connection_reclaim_slow_ms", "1000"),
+        ("http_head_seconds", "3600"),
+        ("http_body_seconds", "3600"),
+    ];
+    let (_server, http) = start(&directory, &settings).await;
+    let head = "POST /v1/decide HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n";
+    let slow = |end: &str| {
+        let mut client = Client::connect(&http);
+        client.send(format!("{head}{end}"));
+        client
+    };
+    let bodies: Vec<_> = (0..4).map(|_| slow("\r\n{")).collect();
+    let mut heads: Vec<_> = (0..4).map(|_| slow("x-slow: ")).collect();
+    // Heads go first, since nothing of their requests is in flight.
+    let mut kept: Vec<_> = (0..4).map(|_| Client::connect(&http)).collect();
+    for client in &mut kept {
+        assert_eq!(client.ask("GET", "/livez", &[], "").status, 200);
+    }
+    assert!(heads.iter_mut().all(Client::is_closed));
+    for mut body in bodies {
+        let mut more: Vec<_> = (0..8).map(|_| slow("\r\n{")).collect();
+        assert_eq!(get(&http, "/livez").status, 200);
+        assert!(body.is_closed());
+        more.clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b18_connections_do_not_lock_the_admin_out() {
     let directory = Directory::small();
     // They are not cut off by themselves.

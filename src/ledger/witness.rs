@@ -136,6 +136,18 @@ impl Compared {
     }
 }
 
+/// Says why a ledger without a mark is not to be trusted, and what to do; `None` where it is: its witness saw none, or one
+/// in which nothing was ever committed. `witness` is how messages call the witness.
+pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
+    let seen = seen.filter(|seen| seen.position != 0)?;
+    Some(format!(
+        "it is from before there were witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
+         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up what was counted since, \
+         `{ACCEPT_COMMAND}`",
+        seen.identity, seen.position
+    ))
+}
+
 /// Says why a ledger that is not there is not made anew.
 pub fn gone(seen: Mark, witness: &str) -> String {
     format!(

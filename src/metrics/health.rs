@@ -119,10 +119,9 @@ pub const fn health(part: Part, condition: Condition) -> Health {
         (Serving::Ready, Clocking::Sound, Counting::Stalled) => Why::LedgerStalled,
     };
     match (part, without) {
-        (Part::Policies, _) => Health::Serving,
         (Part::Decisions, Why::ClockUnusable) => Health::NotServing(without),
         // Decisions with stated totals need no ledger, and whoever turns counting off has the totals stated.
-        (Part::Decisions, _) | (Part::Server | Part::Gateways, Why::NoLedger) => Health::Serving,
+        (Part::Policies | Part::Decisions, _) | (Part::Server | Part::Gateways, Why::NoLedger) => Health::Serving,
         (Part::Server | Part::Gateways | Part::Ledger, why) => Health::NotServing(why),
     }
 }

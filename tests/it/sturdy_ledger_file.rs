@@ -661,11 +661,11 @@ impl SmallDisk {
     fn fill(&self, bytes_left: u64) {
         use std::io::Write as _;
         let mut filler = fs::File::create(self.place.path("filler")).unwrap();
-        let mut filled = 0_u64;
+        let mut bytes = 0_u64;
         while filler.write_all(&[7; 4_096]).is_ok() {
-            filled += 4_096;
+            bytes += 4_096;
         }
-        filler.set_len(filled.checked_sub(bytes_left).unwrap()).unwrap();
+        filler.set_len(bytes.checked_sub(bytes_left).unwrap()).unwrap();
     }
 
     fn free(&self) {

@@ -46,6 +46,7 @@ impl LedgerHealth {
     pub fn counting(&self) -> Counting {
         let is_open = match self {
             LedgerHealth::None => return Counting::None,
+            LedgerHealth::File(ledger) if ledger.is_full() => return Counting::Full,
             LedgerHealth::File(ledger) => ledger.check().is_ok(),
             LedgerHealth::Database(ledger, answered) => answered.load(Ordering::Relaxed) && !ledger.is_closed(),
         };
@@ -185,6 +186,17 @@ pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
 mod tests {
     use super::*;
     use crate::config::{Flags, load};
+
+    #[tokio::test]
+    async fn b16_a_ledger_without_room_is_full_and_not_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        for (reserve_bytes, counting) in [(0, Counting::Open), (u64::MAX, Counting::Full)] {
+            let settings = Settings { reserve_bytes, ..Settings::default() };
+            let ledger = Arc::new(EmbeddedLedger::open(directory.path().join("ledger"), settings).unwrap());
+            ledger.tick(crate::testing::NOW).await.unwrap();
+            assert_eq!(LedgerHealth::File(ledger).counting(), counting);
+        }
+    }
 
     #[test]
     fn defaults_are_the_ledgers_own() {

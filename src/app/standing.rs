@@ -88,7 +88,7 @@ impl Observed {
 /// long shows that they cannot.
 fn counting(ledger: Counting, waited: Option<Duration>, stalled: Duration) -> Counting {
     match ledger {
-        Counting::Open if waited.is_some_and(|waited| stalled <= waited) => Counting::Stalled,
+        Counting::Open | Counting::Full if waited.is_some_and(|waited| stalled <= waited) => Counting::Stalled,
         counting => counting,
     }
 }
@@ -229,6 +229,8 @@ mod tests {
             (Counting::Open, None, Duration::ZERO, Counting::Open),
             (Counting::Open, Some(second), second, Counting::Stalled),
             (Counting::Open, Some(second), hour, Counting::Open),
+            (Counting::Full, None, second, Counting::Full),
+            (Counting::Full, Some(hour), second, Counting::Stalled),
             (Counting::Closed, Some(hour), second, Counting::Closed),
             (Counting::None, Some(hour), second, Counting::None),
         ] {

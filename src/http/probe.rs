@@ -61,6 +61,10 @@ const fn ready(condition: Condition) -> Said {
             "磁盘上的政策文件被拒绝：沿用最近一次有效的政策",
         ),
         (Files::Current, Counting::Open | Counting::None) => ("policies are in force", "政策已生效"),
+        (Files::Current, Counting::Full) => (
+            "policies are in force; the disk of the ledger is nearly full: nothing more is reserved",
+            "政策已生效；台账所在磁盘即将写满：不再受理新的预留",
+        ),
         (Files::Current, Counting::Closed | Counting::Stalled) => (
             "policies are in force; the ledger does not answer: what needs totals that are not stated is refused",
             "政策已生效；台账无应答：未填写所需累计人数的请求一律拒绝",
@@ -83,6 +87,11 @@ const fn not_ready(why: Why) -> (&'static str, &'static str, &'static str) {
             "服务器运行期间时钟被改动：凡须计数者一律拒绝",
         ),
         Why::NoLedger => ("not-counting", "the server keeps no totals", "服务器不计累计人数"),
+        Why::LedgerFull => (
+            "not-counting",
+            "the disk of the ledger is nearly full: nothing more is reserved; `Decide`, `Commit` and `Release` go on",
+            "台账所在磁盘即将写满：不再受理新的预留；`Decide`、`Commit`、`Release` 照常",
+        ),
         Why::LedgerClosed => (
             "not-counting",
             "the ledger does not answer: what needs totals is refused",
@@ -159,6 +168,7 @@ mod tests {
         for (serving, counting, code, status) in [
             (Serving::Ready, Counting::None, 200, "ready"),
             (Serving::Ready, Counting::Open, 200, "ready"),
+            (Serving::Ready, Counting::Full, 503, "not-counting"),
             (Serving::Ready, Counting::Closed, 503, "not-counting"),
             (Serving::Ready, Counting::Stalled, 503, "not-counting"),
             (Serving::Draining, Counting::Open, 503, "stopping"),
@@ -168,6 +178,17 @@ mod tests {
                 let (found, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
                 assert_eq!((found, body["status"].as_str()), (code, Some(status)));
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn b16_a_full_disk_is_told_apart_from_a_ledger_that_does_not_answer() {
+        let router = router(&Arc::default(), standing(Serving::Ready, Counting::Full));
+        for path in ["/readyz", "/readyz?service=neglist.v1.DecisionService"] {
+            let (_, body) = ask(&router, Request::get(path).body(Body::empty()).unwrap()).await;
+            assert_eq!(body["ledger"].as_str(), Some("full"), "{body}");
+            assert!(body["text_en"].as_str().unwrap().contains("nearly full"), "{body}");
+            assert!(body["text_zh"].as_str().unwrap().contains("即将写满"), "{body}");
         }
     }
 
@@ -185,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn b6_readiness_of_a_service_is_what_health_says_of_it() {
-        for counting in [Counting::None, Counting::Open, Counting::Closed, Counting::Stalled] {
+        for counting in [Counting::None, Counting::Open, Counting::Full, Counting::Closed, Counting::Stalled] {
             let standing = standing(Serving::Ready, counting);
             let router = router(&Arc::default(), standing.clone());
             for part in Part::ALL {

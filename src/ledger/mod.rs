@@ -9,6 +9,7 @@
 //! servers share the totals.
 
 pub mod embedded;
+mod files;
 mod parts;
 pub mod postgres;
 pub mod recent;

@@ -18,6 +18,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::files::{directory_of, whole, with_remedy};
+
 /// Begins each slot.
 const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
 /// Bytes from one slot to the next: a block of the disk, so that a torn write concerns one slot.
@@ -134,6 +136,18 @@ impl Compared {
             )),
         }
     }
+}
+
+/// Says why a ledger without a mark is not to be trusted, and what to do; `None` where it is: its witness saw none, or one
+/// in which nothing was ever committed. `witness` is how messages call the witness.
+pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
+    let seen = seen.filter(|seen| seen.position != 0)?;
+    Some(format!(
+        "it is from before there were witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
+         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up what was counted since, \
+         `{ACCEPT_COMMAND}`",
+        seen.identity, seen.position
+    ))
 }
 
 /// Says why a ledger that is not there is not made anew.
@@ -335,12 +349,9 @@ struct WitnessFile {
 }
 
 impl WitnessFile {
-    fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
-
     /// Returns an error that names the witness.
-    fn named(&self, error: &io::Error) -> io::Error {
+    fn named(&self, error: io::Error) -> io::Error {
+        let error = with_remedy(error, &self.path, "ledger_witness");
         io::Error::new(error.kind(), format!("the witness {}: {error}", self.name()))
     }
 
@@ -368,38 +379,38 @@ impl WitnessFile {
             drop(fs::remove_file(&unfinished));
             return Err(error);
         }
-        File::open(self.directory())?.sync_all()?;
+        File::open(directory_of(&self.path))?.sync_all()?;
         Ok(file)
     }
 }
 
 impl WitnessStore for WitnessFile {
     fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.open().map_err(|error| self.named(&error))? else { return Ok(None) };
+        let Some(file) = self.open().map_err(|error| self.named(error))? else { return Ok(None) };
         let mut bytes = Vec::new();
-        (&file).take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| self.named(&error))?;
+        (&file).take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| self.named(error))?;
         self.file = Some(file);
         Ok(Some(bytes))
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file = Some(self.make(bytes).map_err(|error| self.named(&error))?);
+        self.file = Some(self.make(bytes).map_err(|error| self.named(error))?);
         Ok(())
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let Some(file) = &self.file else {
-            return Err(self.named(&io::Error::from(ErrorKind::NotFound)));
+            return Err(self.named(io::Error::from(ErrorKind::NotFound)));
         };
-        write_at(file, bytes, offset).and_then(|()| file.sync_data()).map_err(|error| self.named(&error))
+        write_at(file, bytes, offset).and_then(|()| file.sync_data()).map_err(|error| self.named(error))
     }
 
     fn remove(&mut self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            removed => removed.map_err(|error| self.named(&error))?,
+            removed => removed.map_err(|error| self.named(error))?,
         }
-        File::open(self.directory())?.sync_all()
+        File::open(directory_of(&self.path))?.sync_all()
     }
 
     #[cfg(unix)]
@@ -410,7 +421,7 @@ impl WitnessStore for WitnessFile {
         match there {
             Ok(there) => Ok((own.dev(), own.ino()) == (there.dev(), there.ino())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.named(&error)),
+            Err(error) => Err(self.named(error)),
         }
     }
 
@@ -420,7 +431,7 @@ impl WitnessStore for WitnessFile {
     }
 
     fn name(&self) -> String {
-        format!("`{}`", self.path.display())
+        format!("`{}`", whole(&self.path).display())
     }
 }
 

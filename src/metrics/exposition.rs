@@ -157,7 +157,7 @@ impl Scrape {
             // No ledger, no series: an alert on a closed one must not go off.
             Counting::None => return Ok(()),
             Counting::Open => 1_u64,
-            Counting::Closed | Counting::Stalled => 0,
+            Counting::Full | Counting::Closed | Counting::Stalled => 0,
         };
         gauge(encoder, "ledger_open", "1 where persons can be counted / 可以计数时为1", None, is_open)
     }

@@ -94,6 +94,8 @@ pub enum Why {
     ClockJumped,
     /// The server was started without a ledger.
     NoLedger,
+    /// The disk of the ledger is nearly full: nothing more is reserved.
+    LedgerFull,
     /// The ledger is closed, or does not answer.
     LedgerClosed,
     /// A call has waited too long for the ledger.
@@ -112,6 +114,7 @@ pub const fn health(part: Part, condition: Condition) -> Health {
         (Serving::Ready, Clocking::Jumped, _) => Why::ClockJumped,
         (Serving::Ready, Clocking::Sound, Counting::Open) => return Health::Serving,
         (Serving::Ready, Clocking::Sound, Counting::None) => Why::NoLedger,
+        (Serving::Ready, Clocking::Sound, Counting::Full) => Why::LedgerFull,
         (Serving::Ready, Clocking::Sound, Counting::Closed) => Why::LedgerClosed,
         (Serving::Ready, Clocking::Sound, Counting::Stalled) => Why::LedgerStalled,
     };
@@ -135,6 +138,9 @@ mod tests {
         let table = [
             (Serving::Ready, sound, Counting::Open, [Up, Up, Up, Up, Up]),
             (Serving::Ready, sound, Counting::None, [Up, Up, down(Why::NoLedger), Up, Up]),
+            (Serving::Ready, sound, Counting::Full, {
+                [down(Why::LedgerFull), Up, down(Why::LedgerFull), down(Why::LedgerFull), Up]
+            }),
             (Serving::Ready, sound, Counting::Closed, {
                 [down(Why::LedgerClosed), Up, down(Why::LedgerClosed), down(Why::LedgerClosed), Up]
             }),

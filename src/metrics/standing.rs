@@ -42,6 +42,8 @@ pub enum Counting {
     None,
     /// The ledger is open.
     Open,
+    /// The ledger is open, and its disk is nearly full: nothing more is reserved, and what was reserved can be settled.
+    Full,
     /// The ledger does not answer, or is closed after a failure.
     Closed,
     /// A call has waited longer for the ledger than a ledger takes that works.
@@ -54,6 +56,7 @@ impl Counting {
         match self {
             Counting::None => "none",
             Counting::Open => "open",
+            Counting::Full => "full",
             Counting::Closed => "closed",
             Counting::Stalled => "stalled",
         }

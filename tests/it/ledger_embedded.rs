@@ -69,7 +69,10 @@ fn what_is_no_ledger_is_refused() {
         ("text", "it is not a ledger: give another path"),
         ("empty", "the file is empty, which no ledger is: restore it, or remove it to begin a new one"),
         ("database", "it is a database, but not a ledger: give another path"),
-        ("newer", "its format is `neglist ledger 99`, this program reads `neglist ledger 1`"),
+        (
+            "newer",
+            "its format is `neglist ledger 99`, this program reads `neglist ledger 1` and `neglist ledger 2`: start the program that wrote it",
+        ),
         ("open", "another process has it open: stop that one, or share totals through PostgreSQL"),
     ] {
         let error = EmbeddedLedger::open(path(name), Settings::default()).unwrap_err();

@@ -329,29 +329,142 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
     assert_eq!(total(&open(&path), "acme"), Ok(0));
 }
 
+const META: redb::TableDefinition<'_, &str, &str> = redb::TableDefinition::new("meta");
+
+/// Leaves a ledger as an older program does: in the format before, with or without a mark.
+fn make_older(database: &redb::Database, keeps_mark: bool) {
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut meta = transaction.open_table(META).unwrap();
+        meta.insert("format", "neglist ledger 1").unwrap();
+        for key in ["identity", "position"].into_iter().filter(|_| !keeps_mark) {
+            meta.remove(key).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+fn make_file_older(path: &Path) {
+    make_older(&redb::Database::open(path).unwrap(), false);
+}
+
+fn format_of(path: &Path) -> String {
+    use redb::ReadableDatabase as _;
+    let database = redb::Database::open(path).unwrap();
+    let transaction = database.begin_read().unwrap();
+    transaction.open_table(META).unwrap().get("format").unwrap().unwrap().value().to_owned()
+}
+
+fn seen(path: &Path) -> u64 {
+    Witness::open(witness::beside(path)).unwrap().seen().unwrap().position
+}
+
 #[test]
 fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
     let place = Place::new();
-    let ledger = open(&place.ledger());
+    let (path, name) = (place.ledger(), place.ledger().to_str().unwrap().to_owned());
+    let ledger = open(&path);
     add(&ledger, "one", 1_000).unwrap();
     drop(ledger);
-    // As an older program left it.
-    let database = redb::Database::open(place.ledger()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let meta = redb::TableDefinition::<&str, &str>::new("meta");
-    for key in ["identity", "position"] {
-        transaction.open_table(meta).unwrap().remove(key).unwrap();
-    }
-    transaction.commit().unwrap();
-    drop(database);
-    assert!(refused(EmbeddedLedger::open(place.ledger(), quick())).contains("from before there were witnesses"));
-    fs::remove_file(witness::beside(&place.ledger())).unwrap();
-    let ledger = open(&place.ledger());
+    make_file_older(&path);
+    let why = refused(EmbeddedLedger::open(&path, quick()));
+    assert!(why.contains("from before there were witnesses") && why.contains("up to position 1"), "{why}");
+    assert!(why.contains(ACCEPT_COMMAND) && !why.contains("no ledger any more"), "the file is there: {why}");
+    let verified = run(&["ledger", "--ledger", &name, "verify"]);
+    assert!(verified.out.contains("from before there were witnesses"), "{}", verified.out);
+    fs::remove_file(witness::beside(&path)).unwrap();
+    let older = fs::read(&path).unwrap();
+    // Who only looks reads it, and leaves it as it is.
+    let exported = run(&["ledger", "--ledger", &name, "export"]);
+    assert!(exported.out.contains("acme,2026,national,general,1000"), "{} {}", exported.out, exported.err);
+    assert!(fs::read(&path).unwrap() == older);
+    let ledger = open(&path);
     assert_eq!(total(&ledger, "acme"), Ok(1_000));
+    assert_eq!(seen(&path), 1, "with the upgrade, before anything is counted");
     add(&ledger, "two", 1).unwrap();
     drop(ledger);
-    assert_eq!(Witness::open(witness::beside(&place.ledger())).unwrap().seen().unwrap().position, 1);
-    assert_eq!(total(&open(&place.ledger()), "acme"), Ok(1_001));
+    assert_eq!(seen(&path), 2);
+    assert_eq!(format_of(&path), "neglist ledger 2", "which an older program refuses");
+    assert_eq!(total(&open(&path), "acme"), Ok(1_001));
+    // A copy from before the upgrade is older, whether its witness is there or not of the same ledger.
+    fs::write(&path, &older).unwrap();
+    assert!(refused(EmbeddedLedger::open(&path, quick())).contains("from before there were witnesses"));
+    run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
+    assert_eq!((total(&open(&path), "acme"), seen(&path)), (Ok(1_000), 1));
+    assert_eq!(format_of(&path), "neglist ledger 2");
+}
+
+#[test]
+fn b14_an_upgraded_ledger_is_not_believed_without_its_witness() {
+    let place = Place::new();
+    let path = place.ledger();
+    let ledger = open(&path);
+    add(&ledger, "one", 1_000).unwrap();
+    drop(ledger);
+    make_file_older(&path);
+    fs::remove_file(witness::beside(&path)).unwrap();
+    drop(open(&path));
+    let upgraded = fs::read(&path).unwrap();
+    let ledger = open(&path);
+    add(&ledger, "two", 90_000).unwrap();
+    drop(ledger);
+    fs::write(&path, upgraded).unwrap();
+    fs::remove_file(witness::beside(&path)).unwrap();
+    let why = refused(EmbeddedLedger::open(&path, quick()));
+    assert!(why.contains("is missing"), "{why}");
+    // One that counted nothing is believed, as a new one is.
+    for _ in 0..2 {
+        let place = Place::new();
+        drop(open(&place.ledger()));
+        make_file_older(&place.ledger());
+        fs::remove_file(witness::beside(&place.ledger())).unwrap();
+        drop(open(&place.ledger()));
+        fs::remove_file(witness::beside(&place.ledger())).unwrap();
+        assert_eq!(total(&open(&place.ledger()), "acme"), Ok(0));
+    }
+}
+
+/// What an older program counts does not raise the position: a copy from before the upgrade is less than the upgrade.
+#[test]
+fn b14_a_marked_ledger_of_the_format_before_rises_with_its_upgrade() {
+    let place = Place::new();
+    let path = place.ledger();
+    let ledger = open(&path);
+    add(&ledger, "one", 1_000).unwrap();
+    drop(ledger);
+    make_older(&redb::Database::open(&path).unwrap(), true);
+    let older = fs::read(&path).unwrap();
+    drop(open(&path));
+    assert_eq!((format_of(&path).as_str(), seen(&path)), ("neglist ledger 2", 2));
+    fs::write(&path, older).unwrap();
+    let why = refused(EmbeddedLedger::open(&path, quick()));
+    assert!(why.contains("is at position 1") && why.contains("saw it at 2"), "{why}");
+}
+
+/// The power goes at each write and sync of an upgrade; what is left is upgraded by the next start.
+#[test]
+fn b14_an_upgrade_that_is_cut_off_is_done_by_the_next_start() {
+    let mut random = Random(from_environment("NEGLIST_LEDGER_MODEL_SEED", 1));
+    let mut cut_off = 0;
+    for calls in 0..80 {
+        for _ in 0..4 {
+            let disk = Disk::default();
+            let ledger = EmbeddedLedger::open_in(Box::new(disk.clone()), quick()).unwrap();
+            add(&ledger, "one", 1_000).unwrap();
+            drop(ledger);
+            make_older(&redb::Builder::new().create_with_backend(disk.clone()).unwrap(), false);
+            witness::WitnessStore::remove(&mut disk.clone()).unwrap();
+            disk.fail_after(calls, Fault::Power);
+            let opened = EmbeddedLedger::open_in(Box::new(disk.clone()), quick());
+            cut_off += u64::from(opened.is_err());
+            drop(opened);
+            disk.power_loss(&mut random);
+            let ledger = EmbeddedLedger::open_in(Box::new(disk.clone()), quick()).unwrap();
+            assert_eq!(total(&ledger, "acme"), Ok(1_000), "{calls} calls");
+            assert_eq!(Witness::open_in(Box::new(disk)).unwrap().seen().unwrap().position, 1, "{calls} calls");
+        }
+    }
+    assert!(0 < cut_off);
 }
 
 #[test]
@@ -520,6 +633,142 @@ fn b16_what_is_reserved_can_be_settled_when_the_disk_is_nearly_full() {
     let ledger = EmbeddedLedger::open(place.ledger(), Settings { reserve_bytes: 0, ..quick() }).unwrap();
     wait(ledger.tick(START)).unwrap();
     add(&ledger, "three", 1).unwrap();
+}
+
+/// A small file system in memory, unmounted at the end, also of a test that fails.
+#[cfg(target_os = "linux")]
+struct SmallDisk {
+    place: Place,
+}
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// Mounts one of 4 MiB; `None` where the user of the test may not, unless `NEGLIST_REQUIRE_MOUNT` is 1.
+    fn mount() -> Option<Self> {
+        let place = Place::new();
+        match mount(&["-t", "tmpfs", "-o", "size=4m,mode=700", "neglist-test"], place.directory.path()) {
+            Ok(()) => Some(Self { place }),
+            Err(why) => {
+                let is_required = std::env::var_os("NEGLIST_REQUIRE_MOUNT").is_some_and(|value| value == "1");
+                assert!(!is_required, "no file system can be mounted: {why}");
+                println!("not tested: no file system can be mounted: {why}");
+                None
+            }
+        }
+    }
+
+    /// Fills it but for so many bytes.
+    fn fill(&self, bytes_left: u64) {
+        use std::io::Write as _;
+        let mut filler = fs::File::create(self.place.path("filler")).unwrap();
+        let mut bytes = 0_u64;
+        while filler.write_all(&[7; 4_096]).is_ok() {
+            bytes += 4_096;
+        }
+        filler.set_len(bytes.checked_sub(bytes_left).unwrap()).unwrap();
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.place.path("filler")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a test that fails may still have files open there.
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.place.directory.path()).status();
+        assert!(std::thread::panicking() || unmounted.unwrap().success());
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mount(arguments: &[&str], place: &Path) -> Result<(), String> {
+    let mounted = std::process::Command::new("mount").args(arguments).arg(place).output();
+    let mounted = mounted.map_err(|error| error.to_string())?;
+    if mounted.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&mounted.stderr).into_owned()) }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn b16_a_file_system_that_is_nearly_full_refuses_reservations_until_it_is_freed() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let settings = Settings { reserve_bytes: 1 << 20, ..quick() };
+    let ledger = EmbeddedLedger::open(disk.place.ledger(), settings).unwrap();
+    add(&ledger, "one", 1_000).unwrap();
+    let held = Reservation { hold: Hold::Until(START.plus_seconds(600)), ..reservation("held", counted(50, 0)) };
+    wait(ledger.reserve(held, allow(&[general("national")]))).unwrap();
+    disk.fill(512 << 10);
+    wait(ledger.tick(START)).unwrap();
+    assert!(ledger.is_full());
+    assert!(refused(add(&ledger, "two", 7)).contains("`ledger_reserve_bytes`"));
+    wait(ledger.commit("held", START)).unwrap();
+    assert_eq!(total(&ledger, "acme"), Ok(1_050));
+    disk.free();
+    wait(ledger.tick(START)).unwrap();
+    assert!(!ledger.is_full());
+    add(&ledger, "two", 7).unwrap();
+    assert_eq!(total(&ledger, "acme"), Ok(1_057));
+    check_sound(&ledger);
+    drop(ledger);
+    assert_eq!(total(&open(&disk.place.ledger()), "acme"), Ok(1_057));
+}
+
+/// The server of the test counts until a write fails for want of room: what was acknowledged stays, and nothing else.
+#[cfg(target_os = "linux")]
+#[test]
+fn b16_a_file_system_without_room_loses_nothing_and_counting_goes_on_by_itself() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.place.ledger();
+    let settings = Settings { reserve_bytes: 0, ..quick() };
+    let ledger = EmbeddedLedger::open(&path, settings.clone()).unwrap();
+    add(&ledger, "one", 1_000).unwrap();
+    disk.fill(64 << 10);
+    let people = |round: u64| reservation(&format!("many-{round}"), named(round * 1_000..(round + 1) * 1_000));
+    let reserve = |round| wait(ledger.reserve(people(round), allow(&[general("national")])));
+    let failed = (0..1_000).find(|round| reserve(*round).is_err()).expect("the file system is never full");
+    check_closed(&ledger, "closed after a failure");
+    // Tried again while there is no room: open or not, no total is less or more than what was acknowledged.
+    for _ in 0..5 {
+        drop(wait(ledger.tick(START)));
+        std::thread::park_timeout(Duration::from_millis(10));
+        if let Ok(found) = total(&ledger, "acme") {
+            assert!([1_000 + failed * 1_000, 2_000 + failed * 1_000].contains(&found), "{found} after {failed}");
+        }
+    }
+    disk.free();
+    tick_until_open(&ledger);
+    reserve(failed).unwrap();
+    reserve(failed + 1).unwrap();
+    let expected = 1_000 + (failed + 2) * 1_000;
+    assert_eq!(total(&ledger, "acme"), Ok(expected));
+    check_sound(&ledger);
+    drop(ledger);
+    let ledger = EmbeddedLedger::open(&path, settings).unwrap();
+    assert_eq!(total(&ledger, "acme"), Ok(expected));
+    check_sound(&ledger);
+    drop(ledger);
+    // And one that takes no writes at all says where, and what to do.
+    mount(&["-o", "remount,ro"], disk.place.directory.path()).unwrap();
+    let why = refused(EmbeddedLedger::open(&path, quick()));
+    assert!(why.contains("Read-only file system") && why.contains("has to be allowed to write"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b7_a_ledger_in_a_directory_that_is_not_there_is_said_with_its_whole_path() {
+    let directory = Directory::small();
+    let policies = directory.policies();
+    for more in [&[][..], &["--ledger-create"]] {
+        let fixed = ["serve", "--policies", policies.to_str().unwrap(), "--ledger", "./nodir/x.ledger"];
+        let words: Vec<String> =
+            [&fixed[..], &["--listen", "127.0.0.1:0"], more].concat().into_iter().map(str::to_owned).collect();
+        let none = [("NEGLIST_ADMIN", "none"), ("NEGLIST_LEDGER_CREATE", "no")];
+        let ended = Process::spawn(&words, &none).ended().await;
+        assert_ne!(ended.code, Some(0));
+        let stderr = &ended.stderr;
+        assert!(stderr.contains("/nodir/x.ledger`") && !stderr.contains("`./nodir"), "{stderr}");
+        assert!(stderr.contains("/nodir` has to exist") && stderr.contains("`--ledger`"), "{stderr}");
+    }
 }
 
 fn tiny(accounts_max: usize) -> Settings {

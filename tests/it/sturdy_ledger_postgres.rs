@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::commands::run_in;
 use crate::ledger_contract::{self as contract, Crowd, account, at, counted, general, goes, reservation};
 use crate::postgres_server::{self as server, Server, execute, query_number};
-use crate::server::{Directory, SetClock, configuration, until};
+use crate::server::{Directory, Process, SetClock, configuration, until};
 
 const OLDER: &str = "went back in time";
 const OTHER: &str = "saw another";
@@ -391,6 +391,20 @@ async fn b13_a_server_says_what_to_do_about_an_empty_database() {
     }
     drop(run(&[("ledger", &url), ("ledger_create", "yes")]).await.unwrap());
     drop(run(&[("ledger", &url), ("ledger_create", "no")]).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b13_a_ledger_that_is_made_in_a_database_is_said_once() {
+    let Some(server) = server::shared() else { return };
+    let (url, directory) = (server.database().await, Directory::small());
+    let policies = directory.policies();
+    let words = ["serve", "--policies", policies.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    for (is_new, create) in [(true, "yes"), (false, "yes"), (false, "no")] {
+        let settings = [("NEGLIST_LEDGER", url.as_str()), ("NEGLIST_LEDGER_CREATE", create), ("NEGLIST_ADMIN", "none")];
+        let ended = Process::listening(&words, &settings).stop().await;
+        let said = ended.stderr.matches("a new one was made, and its totals begin at zero").count();
+        assert_eq!(said, usize::from(is_new), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

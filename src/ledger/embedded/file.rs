@@ -16,6 +16,7 @@ use redb::{BackendError, Builder, StorageBackend};
 
 use super::MissingFile;
 use super::storage::{self, Opening, Storage, Watch};
+use crate::ledger::files::{directory_of, whole, with_remedy};
 use crate::ledger::witness::{self, Witness};
 
 /// What is said of a link that leads nowhere.
@@ -31,10 +32,11 @@ pub(super) struct LedgerFile {
 
 impl LedgerFile {
     /// Says what to do where there is no ledger.
-    fn missing(&self, error: &io::Error) -> io::Error {
+    fn missing(&self, error: io::Error) -> io::Error {
         let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
             Ok((Some(seen), name)) => witness::gone(seen, &name),
             _ if fs::symlink_metadata(&self.path).is_ok() => LEADS_NOWHERE.to_owned(),
+            _ if !directory_of(&self.path).is_dir() => return error,
             _ => format!("{error}: correct the path, or make a new ledger there, once, with `--ledger-create`"),
         };
         io::Error::new(error.kind(), text)
@@ -54,7 +56,7 @@ impl LedgerFile {
             && let Some(trace) = trace(&self.path)?
         {
             let text = format!(
-                "there is no ledger, but `{}` beside it may be an earlier one: restore it, or make a new one with                  `--ledger-create`",
+                "there is no ledger, but `{}` beside it may be an earlier one: restore it, or make a new one with `--ledger-create`",
                 trace.display()
             );
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
@@ -78,20 +80,22 @@ fn trace(ledger: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+impl LedgerFile {
+    fn open_file(&self) -> io::Result<File> {
+        match OpenOptions::new().read(true).write(true).open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing != MissingFile::Refuse => {
+                self.begin()?;
+                OpenOptions::new().read(true).write(true).open(&self.path)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(error)),
+            opened => opened,
+        }
+    }
 }
 
 impl Storage for LedgerFile {
     fn open(&self) -> io::Result<Opening> {
-        let file = match OpenOptions::new().read(true).write(true).open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing != MissingFile::Refuse => {
-                self.begin()?;
-                OpenOptions::new().read(true).write(true).open(&self.path)?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.missing(&error)),
-            opened => opened?,
-        };
+        let file = self.open_file().map_err(|error| with_remedy(error, &self.path, "--ledger"))?;
         if file.metadata()?.len() == 0 {
             let text = "the file is empty, which no ledger is: restore it, or remove it to begin a new one";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -113,7 +117,7 @@ impl Storage for LedgerFile {
     }
 
     fn name(&self) -> String {
-        format!("`{}`", self.path.display())
+        format!("`{}`", whole(&self.path).display())
     }
 }
 
@@ -142,8 +146,7 @@ fn create(path: &Path) -> io::Result<()> {
     fs::remove_file(&unfinished)?;
     made?;
     File::open(directory)?.sync_all()?;
-    let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    tracing::warn!(path = %whole.display(), "there was no ledger: a new one was made, and its totals begin at zero");
+    tracing::warn!(path = %whole(path).display(), "there was no ledger: a new one was made, and its totals begin at zero");
     Ok(())
 }
 

@@ -74,7 +74,7 @@ impl LedgerReader {
             let mark = self.read(|transaction| tables::mark(&transaction.open_table(META)?))?;
             let message = match mark {
                 Some(mark) => witness::compare(mark, Some(seen)).refusal(mark, &witness.name()),
-                None => Some(witness::gone(seen, &witness.name())),
+                None => witness::refusal_unmarked(Some(seen), &witness.name()),
             };
             findings.extend(message.map(|message| Finding { about: format!("ledger {}", self.name), message }));
         }

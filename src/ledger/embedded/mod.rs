@@ -225,6 +225,11 @@ impl EmbeddedLedger {
         self.shared.check_room()
     }
 
+    /// Says whether the ledger is open, and nothing more is reserved because its disk is nearly full.
+    pub fn is_full(&self) -> bool {
+        self.shared.is_full()
+    }
+
     /// Gives up what a newer or another ledger than the one in this file counted: it gets an identity of its own and a
     /// witness that saw no other. Blocks.
     ///

@@ -16,7 +16,7 @@ use redb::{
 };
 
 use super::directory::Directory;
-use super::tables::{self, FORMAT, FORMAT_KEY, META, Stop, Tables};
+use super::tables::{self, FORMAT, FORMAT_BEFORE, FORMAT_KEY, META, Stop, Tables};
 use super::{CheckOnOpen, Settings, look};
 use crate::ledger::witness::{self, Identity, Mark, Witness};
 
@@ -94,14 +94,19 @@ pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mar
     guarded(storage, || {
         peek(storage, settings, known)?;
         let (database, watch) = open_database(storage, settings)?;
-        let (number_last, mark) = read(&database).map_err(|stop| stop.to_string())?;
+        let found = read(&database).map_err(|stop| stop.to_string())?;
         // After the file is locked: until then another process may be at work.
         let mut witness = storage.witness().map_err(|error| error.to_string())?;
-        let mark = believe(&database, mark, witness.as_ref(), known)?;
+        distrust(found.mark, witness.as_ref(), known)?;
+        let mark = match (found.format, found.mark) {
+            (Format::Current, Some(mark)) => mark,
+            _ => upgrade(&storage.name(), &database, &found, witness.as_mut())?,
+        };
         if let Some(witness) = &mut witness {
             witness.record(mark).map_err(|error| error.to_string())?;
         }
-        Ok(Opened { database: Arc::new(database), directory: Directory::new(number_last), mark, witness, watch })
+        let directory = Directory::new(found.number_last);
+        Ok(Opened { database: Arc::new(database), directory, mark, witness, watch })
     })
 }
 
@@ -109,8 +114,8 @@ pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mar
 pub(super) fn accept(storage: &dyn Storage, settings: &Settings) -> Result<Mark, String> {
     guarded(storage, || {
         let (database, _) = open_database(storage, settings)?;
-        let (_, mark) = read(&database).map_err(|stop| stop.to_string())?;
-        let position = mark.map_or(0, |mark| mark.position);
+        let found = read(&database).map_err(|stop| stop.to_string())?;
+        let position = found.mark.map_or(0, |mark| mark.position).max(u64::from(found.has_entries));
         let mark = Mark { identity: Identity::draw(), position };
         write_mark(&database, mark).map_err(|stop| stop.to_string())?;
         database.close().map_err(|error| error.to_string())?;
@@ -142,15 +147,40 @@ fn open_database(storage: &dyn Storage, settings: &Settings) -> Result<(Database
     Ok((database, watch))
 }
 
+/// In which format a ledger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The one that this program writes.
+    Current,
+    /// The one before.
+    Before,
+}
+
+/// What is in a file.
+#[derive(Debug)]
+struct Found {
+    format: Format,
+    number_last: u32,
+    /// `None` for a ledger from before there were marks.
+    mark: Option<Mark>,
+    /// Whether anything was ever counted or answered.
+    has_entries: bool,
+}
+
 /// Checks that the file is a ledger, makes it one where it is new, and looks through its counters.
-fn read(database: &Database) -> Result<(u32, Option<Mark>), Stop> {
+fn read(database: &Database) -> Result<Found, Stop> {
     let transaction = database.begin_read()?;
     if transaction.list_tables()?.next().is_none() {
         drop(transaction);
-        return Ok((0, Some(initialise(database)?)));
+        let mark = Some(initialise(database)?);
+        return Ok(Found { format: Format::Current, number_last: 0, mark, has_entries: false });
     }
-    check_format(&transaction)?;
-    Ok((tables::number_last(&transaction)?, tables::mark(&transaction.open_table(META)?)?))
+    Ok(Found {
+        format: check_format(&transaction)?,
+        number_last: tables::number_last(&transaction)?,
+        mark: tables::mark(&transaction.open_table(META)?)?,
+        has_entries: tables::has_entries(&transaction)?,
+    })
 }
 
 /// Refuses a ledger that is less than it was before anything is written to it, if only to repair it: it may be a copy that
@@ -174,10 +204,13 @@ fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Resu
 fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) -> Result<(), String> {
     let (seen, name) = witness.map_or((None, String::new()), |witness| (witness.seen(), witness.name()));
     match mark {
-        None => match seen.or(known) {
-            Some(seen) => Err(format!("it is from before there were witnesses. {}", witness::gone(seen, &name))),
-            None => Ok(()),
-        },
+        // One that this process had open has a mark, whatever it counted.
+        None if known.is_some() => {
+            Err("it is from before there were witnesses, and not the one that was open: put the \
+             right one back"
+                .to_owned())
+        }
+        None => witness::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
         Some(mark) => {
             if known.is_some() {
                 refuse(mark, known, &name)?;
@@ -188,21 +221,27 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
     }
 }
 
-/// Refuses a ledger that is less than it is known to have been, and returns which one it is. One from before there were
-/// marks gets one.
-fn believe(
-    database: &Database,
-    mark: Option<Mark>,
-    witness: Option<&Witness>,
-    known: Option<Mark>,
-) -> Result<Mark, String> {
-    distrust(mark, witness, known)?;
-    if let Some(mark) = mark {
-        return Ok(mark);
+/// Brings a ledger to the format of today, in one transaction with its mark. The witness is made before that, at position
+/// 0: a process that is killed in between leaves a ledger that is believed, and not one whose witness is missing.
+fn upgrade(name: &str, database: &Database, found: &Found, witness: Option<&mut Witness>) -> Result<Mark, String> {
+    let begun = witness.as_ref().and_then(|witness| witness.seen());
+    let before = found.mark.or(begun).unwrap_or_else(|| Mark { identity: Identity::draw(), position: 0 });
+    // A copy from before is older than this, and what holds entries is not believed without a witness.
+    let position = before.position.saturating_add(u64::from(found.has_entries));
+    let mark = Mark { position, ..before };
+    if let Some(witness) = witness {
+        witness.record(before).map_err(|error| error.to_string())?;
     }
-    // At position 0: killed before the witness is made, it is still believed.
-    let mark = Mark { identity: Identity::draw(), position: 0 };
     write_mark(database, mark).map_err(|stop| stop.to_string())?;
+    if before.position == 0 && found.has_entries {
+        tracing::warn!(
+            ledger = %name,
+            "the ledger is from before there were witnesses: nothing tells whether it is the newest copy, this once; from \
+             now on its witness does"
+        );
+    } else {
+        tracing::info!(ledger = %name, "the ledger was brought to the format of this program");
+    }
     Ok(mark)
 }
 
@@ -210,16 +249,19 @@ fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
     witness::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
-/// Refuses what is no ledger, and one in a format that this program does not read.
-pub(super) fn check_format(transaction: &ReadTransaction) -> Result<(), Stop> {
+/// Returns the format of a ledger; refuses what is no ledger, and one in a format that this program does not read.
+pub(super) fn check_format(transaction: &ReadTransaction) -> Result<Format, Stop> {
     let format = match transaction.open_table(META) {
         Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),
         Err(redb::TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    match format {
-        Some(format) if format == FORMAT => Ok(()),
-        Some(format) => Err(Stop::Broken(format!("its format is `{format}`, this program reads `{FORMAT}`"))),
+    match format.as_deref() {
+        Some(FORMAT) => Ok(Format::Current),
+        Some(FORMAT_BEFORE) => Ok(Format::Before),
+        Some(format) => Err(Stop::Broken(format!(
+            "its format is `{format}`, this program reads `{FORMAT_BEFORE}` and `{FORMAT}`: start the program that wrote it"
+        ))),
         None => Err(Stop::Broken("it is a database, but not a ledger: give another path".to_owned())),
     }
 }
@@ -238,9 +280,14 @@ pub(super) fn initialise(database: &Database) -> Result<Mark, Stop> {
     Ok(mark)
 }
 
+/// Writes the mark of a ledger, and that it is in the format of this program.
 fn write_mark(database: &Database, mark: Mark) -> Result<(), Stop> {
     let transaction = database.begin_write()?;
-    tables::set_mark(&mut transaction.open_table(META)?, mark)?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(FORMAT_KEY, FORMAT)?;
+        tables::set_mark(&mut meta, mark)?;
+    }
     Ok(transaction.commit()?)
 }
 

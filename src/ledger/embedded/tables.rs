@@ -22,8 +22,11 @@ pub(super) const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 /// Key of the position in [`META`]: a number in decimal.
 const POSITION_KEY: &str = "position";
-/// The format that this program reads and writes.
-pub(super) const FORMAT: &str = "neglist ledger 1";
+/// The format that this program writes. Programs that do not raise the position with each commit refuse it.
+pub(super) const FORMAT: &str = "neglist ledger 2";
+/// The format before, which is read, and brought to [`FORMAT`] on opening for writing. Programs that know nothing of
+/// positions wrote it as well, so that its position may be missing, or less than what was counted.
+pub(super) const FORMAT_BEFORE: &str = "neglist ledger 1";
 
 /// Transfers by id.
 pub(super) const TRANSFERS: TableDefinition<'static, &str, TransferValue> = TableDefinition::new("transfers");
@@ -269,6 +272,12 @@ pub(super) fn number_last(transaction: &ReadTransaction) -> Result<u32, Stop> {
         return Err(unreadable("the number of a counter"));
     }
     Ok(numbers.last().copied().unwrap_or_default())
+}
+
+/// Says whether anything was ever counted or answered.
+pub(super) fn has_entries(transaction: &ReadTransaction) -> Result<bool, Stop> {
+    let has_counters = transaction.open_table(COUNTERS)?.first()?.is_some();
+    Ok(has_counters || transaction.open_table(TRANSFERS)?.first()?.is_some())
 }
 
 /// Returns the mark of a ledger; `None` for one that was made before there were marks.

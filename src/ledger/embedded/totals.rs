@@ -232,6 +232,11 @@ impl Shared {
         }
     }
 
+    /// Says whether the ledger is open and there is no room for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.check().is_ok() && self.full.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Says why nothing more may be reserved, or that it may. Returns whether that is new.
     pub(super) fn set_full(&self, why: Option<String>) -> bool {
         let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);

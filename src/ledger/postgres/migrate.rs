@@ -111,6 +111,9 @@ pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fa
     let set = client.prepare("UPDATE neglist_schema SET version = $1::INT4 WHERE id = 1").await?;
     client.execute(&set, &[&latest()]).await?;
     client.batch_execute("COMMIT").await?;
+    if version == 0 {
+        tracing::warn!("there was no ledger in the database: a new one was made, and its totals begin at zero");
+    }
     Ok(())
 }
 

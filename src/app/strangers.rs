@@ -168,9 +168,10 @@ impl Strangers {
     pub(super) fn tell(&self, stranger: Stranger, peer: Peer) -> bool {
         let Some((en, zh)) = stranger.texts(self.port) else { return false };
         if let Some(others) = self.told.happened_to(&stranger) {
-            match stranger {
-                Stranger::Refused(found) => tracing::warn!(%peer, %found, others, zh, "{en}"),
-                _ => tracing::warn!(%peer, others, zh, "{en}"),
+            if let Stranger::Refused(found) = stranger {
+                tracing::warn!(%peer, %found, others, zh, "{en}");
+            } else {
+                tracing::warn!(%peer, others, zh, "{en}");
             }
         }
         true

@@ -50,5 +50,11 @@ core.register_action("neglist", { "http-req" }, function(txn)
     reply:add_header("x-neglist-outcome", outcome)
     reply:add_header("x-neglist-reason", first(answer.headers, "x-neglist-reason"))
     txn:done(reply)
+  elseif answer.status == 400 or answer.status == 431 then
+    -- The request cannot be asked about: control characters, or too many headers. That is the client's fault and no outage.
+    local reply = txn:reply{ status = answer.status, reason = "Refused", body = '{"outcome":"refused"}' }
+    reply:add_header("content-type", "application/json")
+    reply:add_header("cache-control", "no-store")
+    txn:done(reply)
   end
 end, 0)

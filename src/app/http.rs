@@ -20,6 +20,7 @@ use super::in_flight::{self, InFlightLimit};
 use super::paced::{Pace, Paced};
 use super::received::Received;
 use super::serving::{serve_each, until_drained};
+use super::strangers::{Port, Strangers};
 use crate::config::Config;
 use crate::http::{self, Doors};
 use crate::metrics::{Limit, Metrics};
@@ -51,6 +52,7 @@ impl HttpServer {
             head_max: Duration::from_secs(config.http_head_seconds),
             send_max: Duration::from_secs(config.http_send_seconds),
             draining,
+            strangers: Strangers::at(Port::Http),
             metrics: Arc::clone(&metrics),
         };
         let mut protocol = http1::Builder::new();

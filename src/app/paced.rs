@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::strangers::Peer;
+use super::strangers::{Begin, Peer, Stranger, Strangers};
 use super::strict::Strict;
 use crate::metrics::{Limit, Metrics};
 
@@ -32,6 +32,8 @@ pub(super) struct Pace {
     pub(super) send_max: Duration,
     /// Turns true when the server stops: a connection that has said nothing is not waited for any longer.
     pub(super) draining: watch::Receiver<bool>,
+    /// Where those are told of that do not speak HTTP/1.1, or speak it so that it is refused.
+    pub(super) strangers: Strangers,
     /// Counts those that were cut off.
     pub(super) metrics: Arc<Metrics>,
 }
@@ -90,6 +92,10 @@ enum Head {
 pub(super) struct Paced<C> {
     connection: C,
     peer: Peer,
+    /// How it begins; `None` once that tells no more.
+    begin: Option<Begin>,
+    /// Whether the log has been told of it.
+    is_told: bool,
     /// Follows what comes; `None` once nothing more is read.
     strict: Option<Strict>,
     pace: Pace,
@@ -120,15 +126,29 @@ impl<C> Paced<C> {
         let first_head_until = Instant::now() + head_max;
         let head = Head::Silent(Box::pin(silence));
         let strict = Some(Strict::new());
-        let paced = Self { connection, peer, strict, pace, stage: stage.clone(), head, first_head_until, send: None };
+        let (begin, is_told, send) = (Some(Begin::default()), false, None);
+        let stage_here = stage.clone();
+        let paced =
+            Self { connection, peer, begin, is_told, strict, pace, stage: stage_here, head, first_head_until, send };
         (paced, stage)
     }
 
     /// Looks at what has come; takes away what hyper must not see.
     fn check(&mut self, buffer: &mut ReadBuf<'_>, filled_before: usize) {
         let come = buffer.filled().get(filled_before..).unwrap_or_default();
+        if let Some(begin) = &mut self.begin {
+            if let Some(stranger) = begin.look(come) {
+                self.is_told = self.pace.strangers.tell(stranger, self.peer);
+                self.begin = None;
+            } else if begin.is_whole() {
+                self.begin = None;
+            }
+        }
         let Some(Err((at, found))) = self.strict.as_mut().map(|strict| strict.look(come)) else { return };
-        tracing::debug!(peer = %self.peer, %found, "a request was refused that can be read in two ways");
+        // Of what is no HTTP/1 at all, it has been said what it is.
+        if !self.is_told {
+            self.pace.strangers.tell(Stranger::Refused(found), self.peer);
+        }
         self.pace.metrics.limited(Limit::HttpForm);
         self.strict = None;
         let end = filled_before + at;

@@ -79,7 +79,7 @@ async fn serve_until_stopped(
         Ok(ExitCode::from(exit_code))
     };
     match started {
-        Ok(server) => run(server, events, move |text| say(Stream::Out, text, time_max)).await,
+        Ok(server) => Ok(run(server, events, move |text| say(Stream::Out, text, time_max)).await),
         Err(StartError::Policies(diagnostics)) => {
             let mut findings = Vec::new();
             print_diagnostics(&mut findings, &diagnostics)?;
@@ -94,25 +94,28 @@ async fn serve_until_stopped(
     }
 }
 
-/// Runs a server until a signal stops it, and drains it. `say`: writes to stdout, and does not wait for ever.
-///
-/// # Errors
-/// Where the lines that say what listens cannot be written.
+/// Runs a server until a signal stops it, and drains it. `say`: writes to stdout, and does not wait for ever. A server
+/// that cannot say there what listens serves all the same, and says it in the log.
 pub(super) async fn run(
     server: Server,
     events: &mut mpsc::Receiver<Event>,
     say: impl FnOnce(Vec<u8>) -> io::Result<()> + Send + 'static,
-) -> anyhow::Result<ExitCode> {
+) -> ExitCode {
     tracing::info!(zh = NOTICE_ZH, "{NOTICE_EN}");
     let status = server.policies().status();
     tracing::info!(revision = status.revision, digest = %status.digest, "policies in force");
     let lines = server.listening().iter().map(|(door, address)| format!("listening {door} {address}\n"));
     let lines: String = lines.collect();
+    let addresses = lines.clone();
     match tokio::task::spawn_blocking(move || say(lines.into_bytes())).await.map_err(io::Error::other).flatten() {
         Err(error) if error.kind() == ErrorKind::TimedOut => {
             tracing::warn!("stdout is not read: who waits there for the addresses gets them when it is");
         }
-        written => written.context("cannot write to stdout")?,
+        Err(error) => {
+            let addresses = addresses.trim_end().replace('\n', ", ");
+            tracing::warn!(%error, addresses, "stdout cannot be written; the server goes on: who waits there for the addresses does not get them");
+        }
+        Ok(()) => {}
     }
     let reload = || {
         tracing::info!("SIGHUP: reading the policies again");
@@ -123,16 +126,18 @@ pub(super) async fn run(
     stop_requested(events, reload).await;
     tracing::info!("stopping: finishing what is in flight; a second signal stops at once");
     tokio::select! {
+        // A signal that comes together with the end changes nothing about it.
+        biased;
         drained = server.drain() => {
             match drained {
                 Drained::Fully => tracing::info!("stopped"),
                 Drained::TimeUp => tracing::warn!("stopped: requests were in flight when `drain_seconds` were over"),
             }
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         exit_code = stop_requested(events, || ()) => {
             tracing::warn!("stopped at once");
-            Ok(ExitCode::from(exit_code))
+            ExitCode::from(exit_code)
         }
     }
 }

@@ -30,7 +30,7 @@ use super::settings::{
 pub use super::settings::{compiler, read_limits};
 use super::short::Services;
 use super::standing::Observed;
-use super::strangers::Strangers;
+use super::strangers::{Port, Strangers};
 use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
@@ -245,7 +245,7 @@ impl Server {
 
     fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
         let draining = self.draining.subscribe();
-        let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::default() };
+        let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
         for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
             let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
             self.serving.spawn_on(serving, &runtime);

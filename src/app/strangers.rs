@@ -1,4 +1,4 @@
-//! Who speaks something else than HTTP/2 on a gRPC port, and what to tell the operator.
+//! Who speaks something else on a port than what the port is for, and what to tell the operator.
 //!
 //! Such a connection is closed, and its client says no more than that: the log has to say what came, from where, and what
 //! to set. One line for each kind of stranger, and then a count: a probe that is set up wrongly comes every few seconds.
@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::strict::Ambiguity;
 use crate::repeated::Repeated;
 use crate::service::caller::Caller;
 
@@ -37,15 +38,28 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// What is spoken in place of HTTP/2.
+/// What a port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// gRPC, which is HTTP/2.
+    Grpc,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stranger {
     /// TLS.
     Tls,
     /// HTTP/1.
     Http1,
+    /// HTTP/2, and so gRPC.
+    Http2,
     /// The PROXY protocol of HAProxy, version 1 or 2.
     Proxy,
+    /// HTTP/1 that is refused before it is parsed.
+    Refused(Ambiguity),
 }
 
 /// How every connection of HTTP/2 begins: RFC 9113, section 3.4.
@@ -59,10 +73,10 @@ const METHODS: [&[u8]; 9] =
     [b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"TRACE "];
 
 impl Stranger {
-    /// Returns who begins so; `None` for HTTP/2, for what is too short to tell, and for what nobody here knows.
+    /// Returns who begins so; `None` for what is too short to tell, and for what is not known here.
     pub(super) fn of(begin: &[u8]) -> Option<Self> {
         match begin {
-            _ if begin.starts_with(HTTP2) => None,
+            _ if begin.starts_with(HTTP2) => Some(Self::Http2),
             // A handshake of TLS 1.0 to 1.3.
             [0x16, 0x03, ..] => Some(Self::Tls),
             _ if begin.starts_with(PROXY_1) || begin.starts_with(PROXY_2) => Some(Self::Proxy),
@@ -71,35 +85,96 @@ impl Stranger {
         }
     }
 
-    const fn texts(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Tls => (
+    /// Returns what to tell of it, in English and Chinese; `None` where the port is for it.
+    const fn texts(self, port: Port) -> Option<(&'static str, &'static str)> {
+        Some(match (port, self) {
+            (Port::Grpc, Self::Http2 | Self::Refused(_)) | (Port::Http, Self::Http1) => return None,
+            (Port::Grpc, Self::Tls) => (
                 "TLS came to a gRPC address, which is without: let clients connect in plain (`insecure`), or end TLS in a proxy before it",
                 "gRPC 地址收到 TLS 连接，而该地址不加密：请让客户端以明文连接，或由前置代理终结 TLS",
             ),
-            Self::Http1 => (
+            (Port::Grpc, Self::Http1) => (
                 "HTTP/1 came to a gRPC address: send it to the address of `http`, or let the client or proxy speak HTTP/2 (h2c) here",
                 "gRPC 地址收到 HTTP/1 请求：请改用 `http` 的地址，或让客户端、代理在此使用 HTTP/2（h2c）",
             ),
-            Self::Proxy => (
+            (Port::Grpc, Self::Proxy) => (
                 "the PROXY protocol came to a gRPC address, which does not know it: turn it off in the load balancer",
                 "gRPC 地址收到 PROXY 协议，而本服务器不支持：请在负载均衡器中关闭",
             ),
-        }
+            (Port::Http, Self::Tls) => (
+                "TLS came to the address of `http`, which is without: let clients use `http://`, or end TLS in a proxy before it",
+                "`http` 的地址收到 TLS 连接，而该地址不加密：请让客户端使用 `http://`，或由前置代理终结 TLS",
+            ),
+            (Port::Http, Self::Http2) => (
+                "HTTP/2 (h2c, gRPC) came to the address of `http`, which speaks HTTP/1.1: send gRPC to an address of `listen`, or let the client or proxy speak HTTP/1.1 here",
+                "`http` 的地址收到 HTTP/2（h2c、gRPC），而该地址使用 HTTP/1.1：gRPC 请改用 `listen` 的地址，或让客户端、代理在此使用 HTTP/1.1",
+            ),
+            (Port::Http, Self::Proxy) => (
+                "the PROXY protocol came to the address of `http`, which does not know it: turn it off in the load balancer",
+                "`http` 的地址收到 PROXY 协议，而本服务器不支持：请在负载均衡器中关闭",
+            ),
+            (Port::Http, Self::Refused(Ambiguity::NoHost)) => (
+                "an HTTP/1.1 request without `Host` was refused: let the probe, client or proxy send `Host`",
+                "HTTP/1.1 请求缺少 `Host`，已拒绝：请让探针、客户端或代理发送 `Host`",
+            ),
+            (Port::Http, Self::Refused(_)) => (
+                "a malformed HTTP request was refused, which servers read in different ways: correct the client or proxy that sends it",
+                "HTTP 请求格式有误、不同服务器会有不同解读，已拒绝：请修正发送请求的客户端或代理",
+            ),
+        })
     }
 }
 
-/// What was told of strangers. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Strangers(Arc<Repeated<Stranger>>);
+/// Most bytes by which a stranger is known: as many as the longest beginning that is known here.
+const BEGIN_BYTES: usize = 14;
+
+/// How a connection begins.
+#[derive(Debug, Default)]
+pub(super) struct Begin {
+    seen: [u8; BEGIN_BYTES],
+    bytes: usize,
+}
+
+impl Begin {
+    /// Looks at what has come; returns who begins so, where that is known.
+    pub(super) fn look(&mut self, come: &[u8]) -> Option<Stranger> {
+        for (place, byte) in self.seen.iter_mut().skip(self.bytes).zip(come) {
+            *place = *byte;
+        }
+        self.bytes = self.bytes.saturating_add(come.len()).min(BEGIN_BYTES);
+        self.seen.get(..self.bytes).and_then(Stranger::of)
+    }
+
+    /// Says whether nothing that comes can tell more.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.bytes == BEGIN_BYTES
+    }
+}
+
+/// What was told of strangers at a port. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Strangers {
+    port: Port,
+    told: Arc<Repeated<Stranger>>,
+}
 
 impl Strangers {
-    /// Writes a line about a stranger, or counts it for the next one.
-    pub(super) fn tell(&self, stranger: Stranger, peer: Peer) {
-        if let Some(others) = self.0.happened_to(&stranger) {
-            let (en, zh) = stranger.texts();
-            tracing::warn!(%peer, others, zh, "{en}");
+    /// Returns one that has told of none.
+    pub(super) fn at(port: Port) -> Self {
+        Self { port, told: Arc::default() }
+    }
+
+    /// Writes a line about a stranger, or counts it for the next one. Says whether it is one.
+    pub(super) fn tell(&self, stranger: Stranger, peer: Peer) -> bool {
+        let Some((en, zh)) = stranger.texts(self.port) else { return false };
+        if let Some(others) = self.told.happened_to(&stranger) {
+            if let Stranger::Refused(found) = stranger {
+                tracing::warn!(%peer, %found, others, zh, "{en}");
+            } else {
+                tracing::warn!(%peer, others, zh, "{en}");
+            }
         }
+        true
     }
 }
 
@@ -120,7 +195,7 @@ mod tests {
             (b"POST /v1/decide HTTP", Some(Stranger::Http1)),
             (b"PROXY TCP4 192.0.2.1", Some(Stranger::Proxy)),
             (b"\r\n\r\n\0\r\nQUIT\n\x21\x11", Some(Stranger::Proxy)),
-            (b"PRI * HTTP/2.0\r\n\r\nSM", None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM", Some(Stranger::Http2)),
             (b"PR", None),
             (b"P", None),
             (b"\x16", None),
@@ -128,12 +203,15 @@ mod tests {
             (b"SSH-2.0-x", None),
         ] {
             assert_eq!(Stranger::of(begin), expected, "{begin:?}");
+            // The same where it comes byte by byte.
+            let mut pieces = Begin::default();
+            assert_eq!(begin.chunks(1).find_map(|byte| pieces.look(byte)), expected, "{begin:?}");
         }
     }
 
     #[test]
     fn c_there_is_one_line_and_then_a_count() {
-        let (strangers, start, minute) = (Strangers::default().0, Instant::now(), Duration::from_mins(1));
+        let (strangers, start, minute) = (Repeated::new(), Instant::now(), Duration::from_mins(1));
         assert_eq!(strangers.happened_at(&Stranger::Tls, start), Some(0));
         for _ in 0..5 {
             assert_eq!(strangers.happened_at(&Stranger::Tls, start + minute / 2), None);

@@ -11,7 +11,7 @@
 use std::fmt;
 
 /// What can be read in two ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ambiguity {
     /// A line ends with a line feed alone.
     BareLineFeed,
@@ -23,7 +23,9 @@ pub(super) enum Ambiguity {
     Target,
     /// A header goes on in the next line, has no name, or a blank before its colon.
     HeaderLine,
-    /// There is no `Host` where there has to be one, or several, or it is no host.
+    /// There is no `Host` where there has to be one.
+    NoHost,
+    /// There are several `Host`, or it is no host: empty, or with a port that is not digits.
     Host,
     /// The host of the target is another than that of `Host`.
     OtherHost,
@@ -47,7 +49,8 @@ impl fmt::Display for Ambiguity {
             Self::RequestLine => "the first line is not method, target and HTTP/1.0 or HTTP/1.1",
             Self::Target => "the target is no path, no URL and not `*`, or has a fragment",
             Self::HeaderLine => "a header is folded, has no name, or a blank before its colon",
-            Self::Host => "`Host` is missing, stands twice, or is no host",
+            Self::NoHost => "`Host` is missing",
+            Self::Host => "`Host` comes twice, is empty, or is no host",
             Self::OtherHost => "the host of the target is another than that of `Host`",
             Self::ContentLength => "`Content-Length` stands twice, or is no number",
             Self::TransferEncoding => "`Transfer-Encoding` is not one `chunked`, or comes with HTTP/1.0",
@@ -208,7 +211,7 @@ impl Head {
     fn add(&mut self, line: &[u8]) -> Found {
         let (name, value) = header(line)?;
         if name.eq_ignore_ascii_case(b"host") {
-            if !value.iter().all(|byte| is_host_byte(*byte)) || self.host.replace(value.to_vec()).is_some() {
+            if !is_host(value) || self.host.replace(value.to_vec()).is_some() {
                 return Err(Ambiguity::Host);
             }
         } else if name.eq_ignore_ascii_case(b"content-length") {
@@ -228,7 +231,7 @@ impl Head {
     /// Returns what follows the head.
     fn body(&self) -> Found<State> {
         match (&self.host, &self.authority) {
-            (None, _) if self.version == Version::Http11 => return Err(Ambiguity::Host),
+            (None, _) if self.version == Version::Http11 => return Err(Ambiguity::NoHost),
             (Some(host), Some(authority)) if !is_same_host(host, authority) => return Err(Ambiguity::OtherHost),
             _ => {}
         }
@@ -249,14 +252,15 @@ fn authority(method: &[u8], target: &[u8]) -> Found<Option<Vec<u8>>> {
     match target {
         [b'/', ..] => Ok(None),
         b"*" if method == b"OPTIONS" => Ok(None),
-        _ if method == b"CONNECT" => Ok(Some(target.to_vec())),
+        _ if method == b"CONNECT" && is_host(target) => Ok(Some(target.to_vec())),
+        _ if method == b"CONNECT" => Err(Ambiguity::Target),
         _ => {
             let scheme = [b"http://".as_slice(), b"https://"]
                 .into_iter()
                 .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)));
             let rest = scheme.and_then(|scheme| target.get(scheme.len()..)).ok_or(Ambiguity::Target)?;
             let host = rest.split(|byte| matches!(byte, b'/' | b'?')).next().unwrap_or_default();
-            if host.is_empty() || !host.iter().all(|byte| is_host_byte(*byte)) {
+            if !is_host(host) {
                 return Err(Ambiguity::Target);
             }
             Ok(Some(host.to_vec()))
@@ -270,9 +274,30 @@ fn is_same_host(one: &[u8], other: &[u8]) -> bool {
     bare(one) == bare(other)
 }
 
-/// What stands in a host and its port, without user information and without lists.
+/// Says whether this is a host and perhaps a port, without user information and without lists: RFC 3986, section 3.2.
+///
+/// An empty host is legal where the target has no authority, as in `OPTIONS *`. Nothing here is asked so: it is refused.
+fn is_host(text: &[u8]) -> bool {
+    let (host, port) = match text.strip_prefix(b"[") {
+        // An IPv6 address, whose colons are no port.
+        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => (rest.get(..end).unwrap_or_default(), rest.get(end + 1..).unwrap_or_default()),
+            None => return false,
+        },
+        None => text.split_at(text.iter().position(|byte| *byte == b':').unwrap_or(text.len())),
+    };
+    let is_inside = |byte: &u8| is_host_byte(*byte) || (*byte == b':' && text.starts_with(b"["));
+    let is_port = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !host.is_empty() && host.iter().all(is_inside) && is_port
+}
+
+/// What a host consists of, beside the colons of an IPv6 address.
 const fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%' | b'~' | b'!' | b'$')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'%' | b'~' | b'!' | b'$')
 }
 
 /// Splits a header at its colon, without the blanks around its value.

@@ -255,7 +255,7 @@ async fn signals_reload_and_stop() {
     let (say, said) = std::sync::mpsc::channel();
     let running = tokio::spawn(async move {
         let say = move |text| say.send(text).map_err(std::io::Error::other);
-        let code = run(server, &mut received, say).await.unwrap();
+        let code = run(server, &mut received, say).await;
         (code, String::from_utf8(said.recv().unwrap()).unwrap())
     });
     workspace.write("a.yaml", "two");
@@ -281,7 +281,7 @@ async fn a_second_signal_stops_at_once() {
     let (events, mut received) = mpsc::channel(8);
     events.send(Event::Stop { exit_code: 143 }).await.unwrap();
     events.send(Event::Stop { exit_code: 130 }).await.unwrap();
-    let code = timeout(DEADLINE, run(server, &mut received, |_| Ok(()))).await.unwrap().unwrap();
+    let code = timeout(DEADLINE, run(server, &mut received, |_| Ok(()))).await.unwrap();
     assert_eq!(code, ExitCode::from(130));
 }
 

@@ -84,8 +84,18 @@ async fn ask(address: &Address, service: &str) -> anyhow::Result<ServingStatus> 
     })?;
     let request = HealthCheckRequest { service: service.to_owned() };
     let response = HealthClient::new(channel).check(request).await;
-    let response = response.map_err(|status| anyhow::anyhow!("`{address}` answered {}", status.message()))?;
+    let response = response.map_err(|status| refused(address, &status))?;
     Ok(response.into_inner().status())
+}
+
+/// Returns what to say of a status: one that the server sent, or one that tells how the connection broke.
+fn refused(address: &Address, status: &tonic::Status) -> anyhow::Error {
+    match std::error::Error::source(status) {
+        None => anyhow::anyhow!("`{address}` answered {}", status.message()),
+        Some(_) => anyhow::anyhow!(
+            "`{address}` speaks no gRPC, or closed the connection: ask an address of `listen` or `admin`, not that of `http`"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,12 @@ macro_rules! keys {
             $($(#[doc = $comment])+ pub $name: $type,)+
         }
 
+        /// The values that could be read, so that what concerns several keys is said beside what is wrong with others.
+        #[expect(dead_code, reason = "most keys concern no other")]
+        struct Known<'v> {
+            $($name: Option<&'v $type>,)+
+        }
+
         /// All keys, in the order in which they are written.
         pub const KEYS: &[Key] = &[
             $(Key { name: stringify!($name), comment: &[$($comment),+], default: $default },)+
@@ -56,9 +62,9 @@ macro_rules! keys {
             /// Checks every value; adds to `problems` what is wrong.
             pub(super) fn check(raw: &RawConfig, problems: &mut Vec<Problem>) -> Option<Config> {
                 $(let $name = raw.parsed(stringify!($name), $parse, problems);)+
-                let config = Config { $($name: $name?,)+ };
-                config.check_together(raw, problems);
-                Some(config)
+                let known = Known { $($name: $name.as_ref()),+ };
+                known.check_together(raw, problems);
+                Some(Config { $($name: $name?,)+ })
             }
         }
     };
@@ -300,47 +306,41 @@ keys! {
     log_flush_max_ms: u64 = "1000", number(0, 60_000);
 }
 
-impl Config {
-    /// Checks what concerns more than one key.
+impl Known<'_> {
+    /// Checks what concerns more than one key, as far as the values of those keys are there.
     fn check_together(&self, raw: &RawConfig, problems: &mut Vec<Problem>) {
-        if self.policy_total_bytes_max < self.policy_file_bytes_max {
-            problems.push(Problem {
-                place: raw.place("policy_total_bytes_max"),
-                message: format!(
-                    "policy_total_bytes_max is {}, which is less than policy_file_bytes_max with {}",
-                    self.policy_total_bytes_max, self.policy_file_bytes_max
-                ),
-                help: Some("raise the one or lower the other".into()),
-            });
+        let mut add = |key, message, help| problems.push(Problem { place: raw.place(key), message, help: Some(help) });
+        if let (Some(total), Some(file)) = (self.policy_total_bytes_max, self.policy_file_bytes_max)
+            && total < file
+        {
+            let message =
+                format!("policy_total_bytes_max is {total}, which is less than policy_file_bytes_max with {file}");
+            add("policy_total_bytes_max", message, "raise the one or lower the other".into());
         }
-        if self.ledger_time_to_live_max_seconds < self.ledger_time_to_live_default_seconds {
-            problems.push(Problem {
-                place: raw.place("ledger_time_to_live_max_seconds"),
-                message: format!(
-                    "ledger_time_to_live_max_seconds is {}, which is less than ledger_time_to_live_default_seconds with {}",
-                    self.ledger_time_to_live_max_seconds, self.ledger_time_to_live_default_seconds
-                ),
-                help: Some("raise the one or lower the other".into()),
-            });
+        if let (Some(most), Some(default)) =
+            (self.ledger_time_to_live_max_seconds, self.ledger_time_to_live_default_seconds)
+            && most < default
+        {
+            let message = format!(
+                "ledger_time_to_live_max_seconds is {most}, which is less than ledger_time_to_live_default_seconds with {default}"
+            );
+            add("ledger_time_to_live_max_seconds", message, "raise the one or lower the other".into());
         }
-        // One message, its largest answer, and what lies between.
-        let least = self.request_bytes_max.saturating_mul(4);
-        if self.grpc_held_bytes_max < least {
-            problems.push(Problem {
-                place: raw.place("grpc_held_bytes_max"),
-                message: format!(
-                    "grpc_held_bytes_max is {}, which is less than four times request_bytes_max with {}",
-                    self.grpc_held_bytes_max, self.request_bytes_max
-                ),
-                help: Some(format!("raise the one to {least} or lower the other")),
-            });
+        if let (Some(held), Some(request)) = (self.grpc_held_bytes_max, self.request_bytes_max) {
+            // One message, its largest answer, and what lies between.
+            let least = request.saturating_mul(4);
+            if *held < least {
+                let message = format!(
+                    "grpc_held_bytes_max is {held}, which is less than four times request_bytes_max with {request}"
+                );
+                add("grpc_held_bytes_max", message, format!("raise the one to {least} or lower the other"));
+            }
         }
-        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.is_surely_remote()) {
-            problems.push(Problem {
-                place: raw.place("admin"),
-                message: format!("the admin listener may not be on `{admin}`, which others can reach"),
-                help: Some("use a loopback address, such as 127.0.0.1:50052, or a unix socket".into()),
-            });
+        if let Some(Some(admin)) = self.admin
+            && admin.is_surely_remote()
+        {
+            let message = format!("the admin listener may not be on `{admin}`, which others can reach");
+            add("admin", message, "use a loopback address, such as 127.0.0.1:50052, or a unix socket".into());
         }
     }
 }

@@ -286,3 +286,20 @@ fn every_key_has_a_unit_a_default_and_a_comment() {
         assert!(key.default.parse::<u64>().is_err() || key.name.contains('_'), "{}", key.name);
     }
 }
+
+#[test]
+fn what_concerns_several_keys_is_said_beside_what_is_wrong_with_others() {
+    let said = errors(
+        "admin: 0.0.0.0:1\ndrain_seconds: soon\npolicy_total_bytes_max: 1\npolicy_file_bytes_max: 2\n",
+        &[("NEGLIST_LEDGER_TIME_TO_LIVE_MAX_SECONDS", "1"), ("NEGLIST_LOG_FORMAT", "xml")],
+        &[("grpc_held_bytes_max", "1048576")],
+    );
+    for part in ["drain_seconds", "log_format", "0.0.0.0:1", "policy_total_bytes_max is 1", "to_live_max_seconds is 1"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(said.contains("grpc_held_bytes_max is 1048576"), "{said}");
+    // A value that is not there is not compared.
+    let said = errors("policy_total_bytes_max: 1\npolicy_file_bytes_max: x\n", &[], &[]);
+    assert!(!said.contains("which is less"), "{said}");
+}

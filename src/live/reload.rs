@@ -173,7 +173,7 @@ pub struct Reloader {
     /// Snapshots out of force that requests may still be using. They are freed here and not by a request, because
     /// freeing a large snapshot takes longer than a request may.
     retired: Vec<Arc<Snapshot>>,
-    /// Attempts with files that were refused before.
+    /// Attempts with the files that are refused now, the first among them.
     refused_again: Repeated,
 }
 
@@ -362,7 +362,11 @@ impl Reloader {
         self.counters.count_failure();
         // Who asks again for files that were refused learns what is in the log already.
         let is_known = before.state == State::Stale && *before.diagnostics == *diagnostics;
-        let others = if is_known { self.refused_again.happened() } else { Some(0) };
+        if !is_known {
+            // What happened with other files, or before these were good, does not count.
+            self.refused_again = Repeated::new();
+        }
+        let others = self.refused_again.happened();
         if let Some(others) = others {
             tracing::warn!(
                 revision = before.revision,

@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Live;
 use super::reload::{Found, Loaded, Reloader, Source};
-use super::status::{Counters, Status};
+use super::status::{Counters, State, Status};
 use super::stopwatch::Stopwatch;
 use super::watch::{FileWatch, WatchSet};
 use crate::domain::clock::Clock;
@@ -351,10 +351,12 @@ impl Worker {
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {
         self.watch_if_changed();
+        let before = self.reloader.live().snapshot().revision;
         let status = self.reloader.attempt();
-        if let Some(answer) = answer {
+        match answer {
             // The caller may have gone; the reload stands.
-            let _ = answer.send(status);
+            Some(answer) => drop(answer.send(status)),
+            None => log_result(before, &status),
         }
     }
 
@@ -412,6 +414,21 @@ impl Worker {
         }
         self.warned = started.is_err();
         started.ok()
+    }
+}
+
+/// Says what came of a SIGHUP, which gets no other answer.
+fn log_result(revision_before: u64, status: &Status) {
+    let (revision, digest) = (status.revision, &status.digest);
+    match status.state {
+        State::Stale => {
+            let findings = status.diagnostics.len();
+            tracing::warn!(revision, %digest, findings, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
+        }
+        State::Current if revision == revision_before => {
+            tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");
+        }
+        State::Current => tracing::info!(revision, %digest, "SIGHUP: new policies are in force"),
     }
 }
 

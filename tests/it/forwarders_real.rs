@@ -355,3 +355,26 @@ async fn a_reload_in_the_middle_of_traffic_lets_nothing_through() {
         assert!(arrived.iter().all(|request| request.line.starts_with("POST /trial/")), "{kind:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_spoils_is_its_fault_and_neither_an_outage_nor_the_end_of_the_gateway() {
+    for kind in [Kind::Nginx, Kind::Haproxy] {
+        let Some(world) = World::start(kind).await else { continue };
+        let many = |count| (0..count).fold(post(ALLOW), |ask, number| ask.with(&format!("x-{number}"), "y"));
+        for count in [60, 90, 94, 95, 96, 97, 98, 99, 120] {
+            // Beyond what it takes HAProxy answers by itself, and nginx hands on what neglist refuses.
+            let wanted: &[u16] = if count == 60 { &[200] } else { &[200, 400, 431] };
+            let reply = world.ask(&many(count)).await;
+            assert!(wanted.contains(&reply.status), "{kind:?} {count}: {} {}", reply.status, reply.text());
+            assert!(count < 120 || reply.status != 200, "{kind:?} {count}");
+        }
+        let spoilt = world.ask(&post(ALLOW).with("x-name", b"a\x01b")).await;
+        assert_eq!(spoilt.status, 400, "{kind:?}: {}", spoilt.text());
+        assert!(world.upstream.arrived().iter().all(|request| request.header("x-name").is_empty()), "{kind:?}");
+        // It lives.
+        assert_eq!(world.ask(&post(ALLOW)).await.status, 200, "{kind:?}");
+        let World { server, gateway, .. } = world;
+        drop(gateway);
+        server.drain().await;
+    }
+}

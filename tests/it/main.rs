@@ -167,6 +167,7 @@ mod squid_helper;
 /// Squid in front of servers, running the example.
 mod squid_real;
 /// A log that is not read, a clock that is wrong, policies of unusual size.
+mod sturdy_told;
 mod sturdy_watch;
 
 /// The ledger in a file: gone, older, damaged, full, larger than the memory.

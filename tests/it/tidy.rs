@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use neglist::config::keys::KEYS;
 use neglist::domain::reason::ReasonCode;
 use neglist::policy::source::Document;
 use neglist::policy::source::cases::WantOutcome;
@@ -223,4 +224,21 @@ fn every_finding_stands_in_the_table_of_findings() {
     let texts = texts.iter().filter(|(name, _)| name.starts_with("policy/") || name.starts_with("live/"));
     let used: BTreeSet<String> = texts.flat_map(|(_, text)| finding_codes(text)).map(str::to_owned).collect();
     assert_eq!(used, listed);
+}
+
+#[test]
+fn every_setting_is_in_the_docs_with_its_default_and_its_meaning() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let text = fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for key in KEYS {
+        let begin = format!("| `{}` | `{}` |", key.name, key.default);
+        let found: Vec<_> = rows.iter().filter(|row| row.starts_with(&begin)).collect();
+        let [row] = found.as_slice() else {
+            panic!("docs/settings.md has no row, or several, that begin with {begin}")
+        };
+        let meaning = format!("| {} |", key.comment.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "));
+        assert!(row.contains(&meaning), "docs/settings.md says of {} something else than\n{meaning}", key.name);
+    }
+    assert_eq!(rows.len(), KEYS.len(), "docs/settings.md has a setting that does not exist");
 }

@@ -140,10 +140,14 @@ async fn b13_older_tables_get_an_identity_by_themselves() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     count(made(&url).await.as_ref(), "acme", "1", 7).await;
-    execute(&url, "DROP TABLE neglist_ledger; UPDATE neglist_schema SET version = 1").await;
+    execute(&url, "DROP TABLE neglist_ledger, neglist_removed; UPDATE neglist_schema SET version = 1").await;
     let first = PostgresLedger::connect(&url, updating()).await.unwrap();
     assert_eq!(total(&first, "acme").await, Ok(7));
     let mark = first.look().await.unwrap();
+    // From version 2 the identity stays.
+    execute(&url, "DROP TABLE neglist_removed; UPDATE neglist_schema SET version = 2").await;
+    assert_eq!(made(&url).await.look().await.unwrap(), mark);
+    assert_eq!(query_number(&url, "SELECT COUNT(*) FROM neglist_removed").await, 0);
     assert_eq!(mark.position, 1);
     let again = PostgresLedger::connect(&url, updating()).await.unwrap().look().await.unwrap();
     assert_eq!(again, mark);
@@ -260,7 +264,7 @@ async fn b14_another_ledger_under_the_same_name() {
     count(ledger.as_ref(), "acme", "1", 1).await;
     // As far as the first, and further.
     let tables = "neglist_schema, neglist_account, neglist_counter, neglist_person, neglist_transfer, neglist_import, \
-        neglist_ledger";
+        neglist_ledger, neglist_removed";
     execute(&url, &format!("DROP TABLE {tables}")).await;
     let other = made(&url).await;
     for id in 0..5 {
@@ -302,6 +306,45 @@ async fn b14_what_operators_remove_did_not_go_back() {
     // And what is less after that is noticed as before.
     execute(&url, "UPDATE neglist_account SET revision = 0 WHERE exporter = 'acme'").await;
     says(total(running.as_ref(), "acme").await, OLDER);
+}
+
+/// What was removed excuses itself alone, whatever hides the loss from the position.
+#[tokio::test(flavor = "multi_thread")]
+async fn b14_the_removal_of_another_account_excuses_nothing() {
+    let Some(server) = server::shared() else { return };
+    let of_acme = "(SELECT id FROM neglist_account WHERE exporter = 'acme')";
+    let emptied = format!(
+        "DELETE FROM neglist_transfer WHERE account = {of_acme}; DELETE FROM neglist_counter WHERE account = {of_acme};"
+    );
+    let raised = "UPDATE neglist_account SET revision = revision + 20 WHERE exporter = 'busy'";
+    let damages = [
+        format!("{emptied} UPDATE neglist_account SET revision = 1 WHERE exporter = 'acme'; {raised}"),
+        format!("{emptied} DELETE FROM neglist_account WHERE exporter = 'acme'; {raised}"),
+        // Made anew, and further than it was.
+        format!("{emptied} UPDATE neglist_account SET id = 7, revision = 20 WHERE exporter = 'acme'; {raised}"),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let url = server.database().await;
+        let (running, operator) = (made(&url).await, made(&url).await);
+        for id in 0..6 {
+            count(running.as_ref(), "acme", &id.to_string(), 15_000).await;
+        }
+        for exporter in ["busy", "gone"] {
+            count(running.as_ref(), exporter, "1", 1).await;
+        }
+        let forget = Forget { accounts: vec![account("gone")], totals_kept_from: None };
+        assert_eq!(operator.forget(&forget).await.unwrap().gone, [account("gone")]);
+        running.look().await.unwrap();
+        assert_eq!(total(running.as_ref(), "gone").await, Ok(0));
+        execute(&url, damage).await;
+        if number == 0 {
+            let next = reservation("acme", "next", counted(90_000, 0));
+            says(running.reserve(next, goes()).await, OLDER);
+        } else {
+            says(total(running.as_ref(), "acme").await, OLDER);
+        }
+        is_closed(&running, OLDER).await;
+    }
 }
 
 /// Turns, questions and looks of several servers at once: what others do meanwhile is not taken for a step back.

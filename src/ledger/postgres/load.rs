@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::book::{Book, PersonKey};
 use super::rows::{Person, State, Step, TransferRow};
-use super::seen::{Glance, Seen};
+use super::seen::{AccountRow, Glance, Seen};
 use super::session::{Call, Fault, in_order};
 use crate::domain::units::{CountedClass, Headcount, Moment};
 use crate::ledger::parts::Parts;
@@ -63,7 +63,7 @@ pub(super) async fn begin(
     client: &ClientWrapper,
     account: &Account,
     wanted: &Wanted,
-    (seen, glance): (&Seen, Glance),
+    (seen, mut glance): (&Seen, Glance),
 ) -> Result<Book, Fault> {
     let lock = client.prepare_cached(LOCK).await?;
     let counters = client.prepare_cached(COUNTERS).await?;
@@ -85,13 +85,15 @@ pub(super) async fn begin(
         begun?;
         let Some(row) = locked? else {
             client.batch_execute("ROLLBACK").await?;
-            seen.hold(client, account, glance, 0).await?;
+            seen.hold(client, account, glance, AccountRow::MISSING).await?;
+            // (seen before) It may have been removed, and what is made now is another row.
+            glance = seen.glance(account);
             add_account(client, account).await?;
             continue;
         };
-        let revision = row.try_get(1)?;
-        seen.hold(client, account, glance, revision).await?;
-        let mut book = Book::new(row.try_get(0)?, revision);
+        let row = AccountRow::read(&row, 0)?;
+        seen.hold(client, account, glance, row).await?;
+        let mut book = Book::new(row.id, row.revision);
         for row in counters? {
             let (number, counter, parts) = counter_of(&row)?;
             book.load_counter(number, counter, parts);

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::load::{class_of, counter_of, unreadable};
-use super::seen::{Look, Seen, unmarked};
+use super::seen::{AccountRow, Look, Seen, unmarked};
 use super::session::{Fault, Session};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
@@ -28,13 +28,13 @@ const WITH_WORK: &str = "SELECT exporter, year FROM neglist_account AS account W
     (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.expires_s <= $1::INT8) OR EXISTS \
     (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2::INT8 AND old.state <> 2) \
     LIMIT $3::INT8";
-// One row at least where there is an account, with its revision.
-const READ: &str = "SELECT account.revision, counter.name, counter.class, named_committed + named_reserved + \
+// One row at least where there is an account, with its number and its revision.
+const READ: &str = "SELECT account.id, account.revision, counter.name, counter.class, named_committed + named_reserved + \
     counted_committed + counted_reserved + imported FROM neglist_account AS account LEFT JOIN neglist_counter AS counter \
     ON counter.account = account.id AND counter.name = ANY($3::TEXT[]) \
     WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
 const USAGE: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
-    counted_reserved, imported, forgotten, account.revision FROM neglist_account AS account \
+    counted_reserved, imported, forgotten, account.id, account.revision FROM neglist_account AS account \
     LEFT JOIN neglist_counter AS counter ON counter.account = account.id \
     WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
 const ACCOUNTS: &str = "SELECT exporter, year FROM neglist_account ORDER BY exporter, year";
@@ -96,9 +96,9 @@ pub(super) async fn read(pool: &Pool, seen: &Seen, account: &Account, counters: 
     let mut totals: Before = counters.iter().map(|counter| (counter.clone(), 0)).collect();
     for row in of_account(pool, seen, account, (READ, 0), &[&account.exporter, &year, &names]).await? {
         // The account is there, and none of these counters.
-        let Some(name) = row.try_get(1)? else { continue };
-        let counter = Counter { name, class: class_of(row.try_get(2)?)? };
-        let total: i64 = row.try_get(3)?;
+        let Some(name) = row.try_get(2)? else { continue };
+        let counter = Counter { name, class: class_of(row.try_get(3)?)? };
+        let total: i64 = row.try_get(4)?;
         if let Some(kept) = totals.get_mut(&counter) {
             *kept = u64::try_from(total).map_err(|_| unreadable("a total"))?;
         }
@@ -122,12 +122,13 @@ pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result
 
 type Parameters<'p> = [&'p (dyn ToSql + Sync)];
 
-/// Asks something of an account whose revision stands in a column, and holds it against what was seen before.
+/// Asks something of an account whose number stands in a column, and its revision in the next; holds them against what was
+/// seen before.
 async fn of_account(
     pool: &Pool,
     seen: &Seen,
     account: &Account,
-    (sql, revision): (&str, usize),
+    (sql, column): (&str, usize),
     parameters: &Parameters<'_>,
 ) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
@@ -135,8 +136,8 @@ async fn of_account(
     // (seen before) Not earlier: a new connection looks by itself, and what it finds is seen.
     let glance = seen.glance(account);
     let rows = ask(client, sql, parameters).await?;
-    let found = rows.first().map(|row| row.try_get(revision)).transpose()?;
-    seen.hold(client, account, glance, found.unwrap_or_default()).await?;
+    let found = rows.first().map(|row| AccountRow::read(row, column)).transpose()?;
+    seen.hold(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
     session.keep();
     Ok(rows)
 }

@@ -18,11 +18,22 @@ use super::session::Fault;
 use crate::ledger::witness::Identity;
 
 /// The migrations, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_counts.sql"), include_str!("migrations/0002_identity.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_counts.sql"),
+    include_str!("migrations/0002_identity.sql"),
+    include_str!("migrations/0003_removed.sql"),
+];
 
 /// Tables that are never there without the one that says their version.
-const TABLES: [&str; 6] =
-    ["neglist_account", "neglist_counter", "neglist_person", "neglist_transfer", "neglist_import", "neglist_ledger"];
+const TABLES: [&str; 7] = [
+    "neglist_account",
+    "neglist_counter",
+    "neglist_person",
+    "neglist_transfer",
+    "neglist_import",
+    "neglist_ledger",
+    "neglist_removed",
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     id INT4 NOT NULL PRIMARY KEY,

@@ -46,8 +46,13 @@ const COUNTED_OF: &str = "SELECT DISTINCT account FROM neglist_counter WHERE acc
 // What goes stays in the position of the ledger, which never falls.
 const REMOVE: &str = "UPDATE neglist_ledger SET removals = removals + 1, removed = removed + 1 + \
     COALESCE((SELECT SUM(revision) FROM neglist_account WHERE id = ANY($1::INT8[])), 0)::INT8 WHERE id = 1";
-const DROPS: [&str; 5] = [
+// So that a server which remembers one of these accounts knows that its counts did not go missing.
+const NOTE_REMOVED: &str = "INSERT INTO neglist_removed (account, removal) SELECT account.id, ledger.removals \
+    FROM neglist_account AS account CROSS JOIN neglist_ledger AS ledger \
+    WHERE account.id = ANY($1::INT8[]) AND ledger.id = 1 ON CONFLICT DO NOTHING";
+const DROPS: [&str; 6] = [
     REMOVE,
+    NOTE_REMOVED,
     "DELETE FROM neglist_person WHERE account = ANY($1::INT8[])",
     "DELETE FROM neglist_transfer WHERE account = ANY($1::INT8[])",
     "DELETE FROM neglist_import WHERE account = ANY($1::INT8[])",

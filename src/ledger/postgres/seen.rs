@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! each new connection, each tick ──► identity, position of the whole ledger ──► not below what was seen
-//! each turn, each read           ──► revision of the account                ──► not below what was seen
+//! each turn, each read           ──► row and revision of the account        ──► the same row, not below what was seen
 //! ```
 //!
 //! The revision of an account rises with each turn that changes it. The position is the sum of all revisions, with those
@@ -16,11 +16,16 @@
 //! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server. Turns of
 //! others could raise its position again, and the counts would still be missing.
 //!
+//! INVARIANT (this very account): an account has one row from when it is made until an operator removes it. The number of
+//! the row is drawn anew when it is made again, and those of removed rows are kept. So another row, or no row, is excused
+//! by the removal of the row that was seen, and by nothing else; a lower revision of the same row is never excused.
+//!
 //! INVARIANT (bounded): revisions are remembered of so many accounts. For the others there is the position.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Row;
 
 use super::load::unreadable;
 use super::session::Fault;
@@ -29,22 +34,59 @@ use crate::ledger::witness::{Compared, Identity, Mark, compare};
 use crate::ledger::{Account, LedgerError};
 
 /// One statement, so that all of it is of one moment.
-const MARK: &str = "SELECT ledger.identity, ledger.removals, \
+const MARK: &str = "SELECT ledger.identity, \
     (ledger.removed + COALESCE((SELECT SUM(revision) FROM neglist_account), 0))::INT8 \
     FROM neglist_ledger AS ledger WHERE ledger.id = 1";
 
-/// What was seen of an account.
+const REMOVED: &str = "SELECT 1 FROM neglist_removed WHERE account = $1::INT8";
+
+/// The row of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Revision {
-    number: i64,
-    /// Removals by operators at that time: a later one may have removed the account.
-    removals: i64,
+pub(super) struct AccountRow {
+    /// Drawn when the account is made; 0 where there is none.
+    pub(super) id: i64,
+    /// Rises with each change.
+    pub(super) revision: i64,
+}
+
+impl AccountRow {
+    /// That of an account that is not there: it has nothing to lose.
+    pub(super) const MISSING: Self = Self { id: 0, revision: 0 };
+
+    /// Reads number and revision, which stand in columns next to one another.
+    pub(super) fn read(row: &Row, column: usize) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self { id: row.try_get(column)?, revision: row.try_get(column + 1)? })
+    }
+
+    /// How what was found of the account follows what was seen of it.
+    const fn to(self, found: Self) -> Step {
+        if self.id == Self::MISSING.id {
+            Step::Onward
+        } else if self.id != found.id {
+            Step::AnotherRow
+        } else if self.revision <= found.revision {
+            Step::Onward
+        } else {
+            Step::Back
+        }
+    }
+}
+
+/// What may have become of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It holds at least what was seen.
+    Onward,
+    /// What was seen is not there: removed by an operator, or lost.
+    AnotherRow,
+    /// It holds less.
+    Back,
 }
 
 /// What was seen before a question was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glance {
-    revision: Option<Revision>,
+    row: Option<AccountRow>,
     mark: Option<Mark>,
     /// How often the whole ledger was looked at.
     looks: u64,
@@ -54,8 +96,6 @@ pub(super) struct Glance {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     mark: Mark,
-    /// How often operators removed accounts.
-    removals: i64,
 }
 
 impl Look {
@@ -63,9 +103,9 @@ impl Look {
     pub(super) async fn take(client: &ClientWrapper) -> Result<Option<Self>, tokio_postgres::Error> {
         let statement = client.prepare_cached(MARK).await?;
         let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
-        let (identity, removals, position): (&str, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (identity, position): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
         let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
-        Ok(mark.map(|(identity, position)| Self { mark: Mark { identity, position }, removals }))
+        Ok(mark.map(|(identity, position)| Self { mark: Mark { identity, position } }))
     }
 }
 
@@ -81,9 +121,8 @@ pub(super) struct Seen(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     mark: Option<Mark>,
-    removals: i64,
     looks: u64,
-    revisions: Recent<Revision>,
+    rows: Recent<AccountRow>,
     /// Why it is not asked any more.
     closed: Option<String>,
 }
@@ -91,8 +130,8 @@ struct Inner {
 impl Seen {
     /// Returns a memory of so many accounts. `mark`: what an earlier server saw, where that is known.
     pub(super) fn new(accounts_max: usize, mark: Option<Mark>) -> Self {
-        let revisions = Recent::new(accounts_max);
-        Self(Mutex::new(Inner { mark, removals: 0, looks: 0, revisions, closed: None }))
+        let rows = Recent::new(accounts_max);
+        Self(Mutex::new(Inner { mark, looks: 0, rows, closed: None }))
     }
 
     /// Returns the furthest mark that was seen.
@@ -113,13 +152,13 @@ impl Seen {
     /// Returns what was seen of an account. To be taken before the account is asked for.
     pub(super) fn glance(&self, account: &Account) -> Glance {
         let inner = self.lock();
-        Glance { revision: inner.revisions.get(account), mark: inner.mark, looks: inner.looks }
+        Glance { row: inner.rows.get(account), mark: inner.mark, looks: inner.looks }
     }
 
     /// Takes in a look at the whole ledger; closes it where it is another one, or less than it was. `before`: as it was
     /// before the look.
     pub(super) fn looked(&self, before: Option<Mark>, look: Look) -> Result<(), Fault> {
-        let Look { mark: found, removals } = look;
+        let Look { mark: found } = look;
         let mut inner = self.lock();
         // Which ledger it is never changes, whoever looks first.
         let other = inner.mark.filter(|mark| mark.identity != found.identity);
@@ -131,45 +170,57 @@ impl Seen {
         if inner.mark.is_none_or(|mark| mark.position < found.position) {
             inner.mark = Some(found);
         }
-        inner.removals = inner.removals.max(removals);
         inner.looks = inner.looks.saturating_add(1);
         drop(inner);
         self.go_on()
     }
 
-    /// Holds the revision of an account against what was seen of it; closes the ledger where it is less. An account that
-    /// is not there has revision 0.
+    /// Holds the row of an account against what was seen of it; closes the ledger where it is less.
     pub(super) async fn hold(
         &self,
         client: &ClientWrapper,
         account: &Account,
         glance: Glance,
-        number: i64,
+        found: AccountRow,
     ) -> Result<(), Fault> {
-        let before = glance.revision.filter(|revision| number < revision.number);
-        let Some(before) = before else {
-            self.remember(account, number, None);
-            return self.go_on();
-        };
-        // An operator may have removed it since; the position does not fall by that. Read now, so that a removal that was
-        // noticed is in it.
-        let look = Look::take(client).await?.ok_or_else(unmarked)?;
-        self.looked(glance.mark, look)?;
-        if before.removals < look.removals {
-            self.remember(account, number, Some(look.removals));
-            return self.go_on();
+        let before = glance.row.unwrap_or(AccountRow::MISSING);
+        let mut is_removed = false;
+        if before.to(found) != Step::Onward {
+            // An operator may have removed it since; the position does not fall by that. Both are read now, so that a
+            // removal that was noticed is in them.
+            let look = Look::take(client).await?.ok_or_else(unmarked)?;
+            self.looked(glance.mark, look)?;
+            let statement = client.prepare_cached(REMOVED).await?;
+            is_removed = client.query_opt(&statement, &[&before.id]).await?.is_some();
         }
-        Err(self.close(format!(
-            "the ledger went back in time: an account that this server saw at revision {} is at {number}, so that counts \
-            are missing; {WHAT_TO_DO}",
-            before.number
-        )))
+        self.weigh(account, glance, found, is_removed)
+    }
+
+    /// The same, once it is known whether the row that was seen before is one that an operator removed.
+    fn weigh(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
+        let before = glance.row.unwrap_or(AccountRow::MISSING);
+        let lost = match before.to(found) {
+            Step::Onward => None,
+            Step::AnotherRow if is_removed => None,
+            Step::AnotherRow if found == AccountRow::MISSING => Some("is gone".to_owned()),
+            Step::AnotherRow => Some("was made anew, though no operator removed it".to_owned()),
+            Step::Back => Some(format!("is at {}", found.revision)),
+        };
+        if let Some(lost) = lost {
+            return Err(self.close(format!(
+                "the ledger went back in time: an account that this server saw at revision {} {lost}, so that counts are \
+                missing; {WHAT_TO_DO}",
+                before.revision
+            )));
+        }
+        self.remember(account, glance, found);
+        self.go_on()
     }
 
     /// Remembers that a turn of this server was committed, which raised the revision of its account by one. `glance`: as
     /// it was before the turn began.
-    pub(super) fn committed(&self, account: &Account, glance: Glance, number: i64) {
-        self.remember(account, number, None);
+    pub(super) fn committed(&self, account: &Account, glance: Glance, row: AccountRow) {
+        self.remember(account, glance, row);
         let mut inner = self.lock();
         // It began after the last look, and so is not in the position that was found there.
         if inner.looks == glance.looks
@@ -179,21 +230,19 @@ impl Seen {
         }
     }
 
-    /// `removals`: where the account was removed since, as often as that was done by then.
-    fn remember(&self, account: &Account, number: i64, removals: Option<i64>) {
+    /// Remembers what was found of an account and is not less than what was seen by the glance.
+    fn remember(&self, account: &Account, glance: Glance, found: AccountRow) {
         let mut inner = self.lock();
-        if let Some(removals) = removals {
-            inner.removals = inner.removals.max(removals);
-        }
-        let seen = Revision { number, removals: inner.removals };
-        let kept = inner.revisions.get(account);
-        let further = match kept {
-            Some(kept) if number < kept.number && removals.is_none_or(|removals| removals <= kept.removals) => kept,
-            Some(_) | None => seen,
+        let is_further = match inner.rows.get(account) {
+            // One that is not there has nothing to lose, and is not worth a place.
+            None => found != AccountRow::MISSING,
+            Some(kept) if kept.id == found.id => kept.revision < found.revision,
+            // Where it is not the row of the glance, another question found it meanwhile, and which of the two rows is
+            // later is not known here: the next one finds out.
+            Some(kept) => glance.row.is_some_and(|before| before.id == kept.id),
         };
-        // One that is not there has nothing to lose, and is not worth a place.
-        if 0 < number || kept.is_some() {
-            inner.revisions.put(account, further);
+        if is_further {
+            inner.rows.put(account, found);
         }
     }
 
@@ -226,5 +275,128 @@ fn less(before: Option<Mark>, found: Mark) -> Option<String> {
             {WHAT_TO_DO}",
             seen.position, found.position
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::units::Year;
+
+    fn account(number: usize) -> Account {
+        Account { exporter: format!("exporter-{number}"), year: Year(2026) }
+    }
+
+    /// A ledger of a few accounts, as its tables say it.
+    struct World {
+        rows: [AccountRow; 4],
+        removed: BTreeSet<i64>,
+        drawn: i64,
+    }
+
+    impl World {
+        fn made(&mut self, number: usize) {
+            if self.rows[number] == AccountRow::MISSING {
+                self.drawn += 1;
+                self.rows[number] = AccountRow { id: self.drawn, revision: 0 };
+            }
+        }
+
+        fn ask(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
+            let glance = seen.glance(&account(number));
+            let is_removed = glance.row.is_some_and(|row| self.removed.contains(&row.id));
+            seen.weigh(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
+        }
+
+        fn turn(&mut self, seen: &Seen, number: usize) {
+            self.ask(seen, number).unwrap();
+            self.made(number);
+            let glance = self.ask(seen, number).unwrap();
+            self.rows[number].revision += 1;
+            seen.committed(&account(number), glance, self.rows[number]);
+            assert_eq!(seen.glance(&account(number)).row, Some(self.rows[number]));
+        }
+
+        fn removal(&mut self, number: usize) {
+            let row = std::mem::replace(&mut self.rows[number], AccountRow::MISSING);
+            if row != AccountRow::MISSING {
+                self.removed.insert(row.id);
+            }
+        }
+
+        /// Returns an account of which this server saw counts that stand.
+        fn seen_and_standing(&self, seen: &Seen, from: usize) -> Option<(usize, AccountRow)> {
+            let all = (0..self.rows.len()).map(|step| (from + step) % self.rows.len());
+            let mut all = all.filter_map(|number| Some((number, seen.glance(&account(number)).row?)));
+            all.find(|(number, row)| row.id == self.rows[*number].id && 0 < row.revision)
+        }
+    }
+
+    /// Whatever happens before: what operators remove raises no alarm, and each account that goes back does, whatever else
+    /// was removed.
+    #[test]
+    fn only_the_removal_of_the_very_row_excuses_that_it_is_not_there() {
+        let mut cases = [0; 4];
+        for seed in 0..4_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let seen = Seen::new(64, None);
+            let mut world = World { rows: [AccountRow::MISSING; 4], removed: BTreeSet::new(), drawn: 0 };
+            for _ in 0..random.usize(1..60) {
+                let number = random.usize(0..4);
+                match random.u8(0..8) {
+                    0..=2 => world.turn(&seen, number),
+                    3..=4 => drop(world.ask(&seen, number).unwrap()),
+                    5 => world.removal(number),
+                    // By another server.
+                    _ => {
+                        world.made(number);
+                        world.rows[number].revision += random.i64(1..9);
+                    }
+                }
+            }
+            let Some((victim, row)) = world.seen_and_standing(&seen, random.usize(0..4)) else { continue };
+            let case = random.usize(0..4);
+            match case {
+                0 => world.rows[victim].revision = random.i64(0..row.revision),
+                1 => world.rows[victim] = AccountRow::MISSING,
+                2 => {
+                    world.rows[victim] = AccountRow::MISSING;
+                    world.made(victim);
+                    world.rows[victim].revision = row.revision + random.i64(0..9);
+                }
+                // Removed, and an older state of the same row put back.
+                _ => {
+                    world.removal(victim);
+                    world.rows[victim] = AccountRow { revision: random.i64(0..row.revision), ..row };
+                }
+            }
+            for other in (0..4).filter(|other| *other != victim) {
+                if random.bool() {
+                    world.removal(other);
+                }
+                world.ask(&seen, other).unwrap();
+            }
+            assert!(world.ask(&seen, victim).is_err() && seen.check().is_err(), "seed {seed}, case {case}");
+            cases[case] += 1;
+        }
+        assert!(cases.iter().all(|count| 100 < *count), "{cases:?}");
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_does_not_displace_the_row_that_was_made_since() {
+        let seen = Seen::new(64, None);
+        let mut world = World { rows: [AccountRow::MISSING; 4], removed: BTreeSet::new(), drawn: 0 };
+        for _ in 0..5 {
+            world.turn(&seen, 0);
+        }
+        let (late, found) = (seen.glance(&account(0)), world.rows[0]);
+        world.removal(0);
+        world.turn(&seen, 0);
+        seen.weigh(&account(0), late, found, false).unwrap();
+        assert_eq!(seen.glance(&account(0)).row, Some(AccountRow { id: 2, revision: 1 }));
+        world.rows[0].revision = 0;
+        assert!(world.ask(&seen, 0).is_err());
     }
 }

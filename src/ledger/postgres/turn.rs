@@ -15,7 +15,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::book::{Book, PersonKey, Stop};
 use super::load::{self, Wanted};
-use super::seen::Seen;
+use super::seen::{AccountRow, Seen};
 use super::session::Fault;
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
@@ -127,7 +127,7 @@ pub(super) async fn take(
     seen.go_on()?;
     store::commit(client, &book, doubt).await?;
     if let Some(revision) = book.next_revision() {
-        seen.committed(account, glance, revision);
+        seen.committed(account, glance, AccountRow { id: book.account(), revision });
     }
     Ok(replies)
 }

@@ -42,11 +42,15 @@ pub(super) async fn serve_each<F>(
 
 /// Drives a connection, and asks it to finish what is in flight when the server stops, or its place is needed for another.
 /// `None` where it was cut off, because it did not come to its end in time with nothing in flight.
+///
+/// `owes`: says whether answers wait to be written, though their calls are over. A server that stops cuts off no
+/// connection that owes something.
 pub(super) async fn until_drained<C: Future>(
     connection: C,
     finish: impl FnOnce(Pin<&mut C>),
     mut draining: watch::Receiver<bool>,
     activity: Activity,
+    owes: impl Fn() -> bool,
 ) -> Option<C::Output> {
     let mut connection = pin!(connection);
     tokio::select! {
@@ -54,7 +58,17 @@ pub(super) async fn until_drained<C: Future>(
         biased;
         () = stopping(&mut draining) => {
             finish(connection.as_mut());
-            Some(connection.await)
+            let is_over = async {
+                activity.closing_time_is_over().await;
+                while owes() {
+                    activity.closing_time_is_over().await;
+                }
+            };
+            tokio::select! {
+                served = connection => Some(served),
+                // A client need not answer what asks it to finish.
+                () = is_over => None,
+            }
         }
         () = activity.has_to_close() => {
             finish(connection.as_mut());

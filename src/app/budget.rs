@@ -179,10 +179,12 @@ impl Budgets {
             budgets: Arc::clone(self),
             requests: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             batches: Arc::new(Semaphore::new(self.batches_max.div_ceil(2))),
             unsent: [const { AtomicUsize::new(0) }; 2],
             turn: AtomicUsize::new(0),
+            written: AtomicUsize::new(0),
             polled: Mutex::new(None),
         })
     }
@@ -214,11 +216,14 @@ pub(super) struct Share {
     budgets: Arc<Budgets>,
     requests: AtomicUsize,
     streams: AtomicUsize,
+    watches: AtomicUsize,
     bytes: AtomicUsize,
     batches: Arc<Semaphore>,
     /// Bytes of answers that HTTP/2 has and has not sent, by the turn in which they were handed over.
     unsent: [AtomicUsize; 2],
     turn: AtomicUsize,
+    /// Bytes of answers that were written in this turn.
+    written: AtomicUsize,
     /// The progress of the call that was polled last, where it waits.
     polled: Mutex<Option<Arc<Progress>>>,
 }
@@ -248,6 +253,11 @@ impl Share {
     /// Returns the requests of this connection that have a place.
     pub(super) const fn requests(&self) -> &AtomicUsize {
         &self.requests
+    }
+
+    /// Returns how many health watches are open on this connection.
+    pub(super) const fn watches(&self) -> &AtomicUsize {
+        &self.watches
     }
 
     /// Returns a place for a stream.
@@ -289,16 +299,20 @@ impl Share {
         if turn == 0 { even } else { odd }
     }
 
-    fn has_unsent(&self) -> bool {
+    /// Says whether answers wait to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
         self.unsent.iter().any(|unsent| unsent.load(Ordering::Relaxed) != 0)
     }
 
-    /// Begins a new turn; says whether more than the connection has for itself has waited for the whole of the last one.
+    /// Begins a new turn; says whether more than the connection has for itself has waited for the whole of the last one,
+    /// in which its client took less than that.
     fn next_turn(&self) -> bool {
         let last = self.turn.load(Ordering::Relaxed) & 1;
         let before_last = self.of_turn(last ^ 1).load(Ordering::Relaxed);
         self.turn.store(last ^ 1, Ordering::Relaxed);
-        self.budgets.bytes.own < before_last
+        let written = self.written.swap(0, Ordering::Relaxed);
+        let own = self.budgets.bytes.own;
+        own < before_last && written < own.max(1)
     }
 
     /// Returns the progress of the call that was polled last and waits.
@@ -380,27 +394,36 @@ impl Drop for Unsent {
 #[derive(Debug)]
 pub struct Outgoing {
     bytes: Bytes,
-    _unsent: Waits,
+    unsent: Waits,
 }
 
 /// What a part of an answer takes up.
 #[derive(Debug)]
 enum Waits {
     /// Something by itself.
-    Alone { _unsent: Unsent },
+    Alone { unsent: Unsent },
     /// It lies in one piece of memory with other parts.
-    Together { _unsent: Arc<Unsent> },
+    Together { unsent: Arc<Unsent> },
+}
+
+impl Waits {
+    fn share(&self) -> &Share {
+        match self {
+            Self::Alone { unsent } => &unsent.share,
+            Self::Together { unsent } => &unsent.share,
+        }
+    }
 }
 
 impl Outgoing {
     /// Returns an answer that is sent as a whole.
     pub(super) const fn whole(bytes: Bytes, unsent: Unsent) -> Self {
-        Self { bytes, _unsent: Waits::Alone { _unsent: unsent } }
+        Self { bytes, unsent: Waits::Alone { unsent } }
     }
 
     /// Returns a part of an answer.
     pub(super) const fn part(bytes: Bytes, unsent: Arc<Unsent>) -> Self {
-        Self { bytes, _unsent: Waits::Together { _unsent: unsent } }
+        Self { bytes, unsent: Waits::Together { unsent } }
     }
 }
 
@@ -418,6 +441,7 @@ impl Buf for Outgoing {
     #[inline]
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        self.unsent.share().written.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -469,10 +493,12 @@ impl Taking {
         Self { share, turn: None }
     }
 
-    /// Ready where the connection is to be closed: more than its own bytes have waited for a whole turn.
+    /// Ready where the connection is to be closed: more than its own bytes have waited for a whole turn, and fewer were taken.
     pub(super) fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.share.has_unsent() {
-            self.turn = None;
+            if self.turn.take().is_some() {
+                self.share.written.store(0, Ordering::Relaxed);
+            }
             return Poll::Pending;
         }
         let patience = self.share.budgets.patience.send;

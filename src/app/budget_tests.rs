@@ -114,3 +114,18 @@ async fn b11_a_connection_whose_answers_wait_for_a_turn_is_closed_and_one_with_l
     drop((little, more));
     assert_eq!((share.budgets.bytes.taken(), share.has_unsent()), (0, false));
 }
+
+#[test]
+fn a_connection_whose_client_takes_its_answers_slowly_goes_on() {
+    let share = share(1_000, 10);
+    let mut answer = Outgoing::whole(Bytes::from(vec![0; 500]), share.unsent(500).unwrap());
+    assert!(!share.next_turn(), "it has not waited for a whole turn");
+    // As much as a connection has for itself, each turn.
+    for _ in 0..20 {
+        answer.advance(10);
+        assert!(!share.next_turn());
+    }
+    // A trickle is too little.
+    answer.advance(9);
+    assert!((0..2).any(|_| share.next_turn()));
+}

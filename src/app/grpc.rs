@@ -3,6 +3,7 @@
 //! Nothing stands between the two that costs a request something: no layer, no span, no lock.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -79,7 +80,8 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
         let serving = http2.builder(noted).serve_connection(TokioIo::new(connection), services);
         let serving = Inline::new(serving, calls);
         let finish = |serving: Pin<&mut Inline<_>>| http2::Connection::graceful_shutdown(serving.connection());
-        let served = until_drained(serving, finish, drains.clone(), activity);
+        let owing = Arc::clone(&share);
+        let served = until_drained(serving, finish, drains.clone(), activity, move || owing.has_unsent());
         async move {
             let (mut served, mut taking) = (pin!(served), Taking::new(share));
             let ended = std::future::poll_fn(|context| match served.as_mut().poll(context) {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Sleep;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
@@ -18,8 +19,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthProtocol, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use super::budget::{Pool, Share};
 use crate::metrics::health::{self, Condition, Part};
 use crate::metrics::{Limit, Metrics};
+use crate::service::deadline::Deadline;
 use crate::wire::status::{self, Exhausted};
 
 /// Looks at the server.
@@ -80,7 +83,7 @@ pub struct Health {
     pulse: Pulse,
     /// What can be asked of here, the whole server among it.
     parts: &'static [Part],
-    watches_free: Arc<Semaphore>,
+    watches: Arc<Pool>,
     retry_after_ms: u32,
     metrics: Arc<Metrics>,
 }
@@ -90,6 +93,8 @@ pub struct Health {
 pub(super) struct WatchLimits {
     /// Most `Watch` calls that are open at once.
     pub(super) watches_max: usize,
+    /// What one connection may take of them when it is alone, in percent.
+    pub(super) share_percent: u32,
     /// When a caller that was refused may try again, in milliseconds.
     pub(super) retry_after_ms: u32,
 }
@@ -97,9 +102,9 @@ pub(super) struct WatchLimits {
 impl Health {
     /// Returns the health of a listener that has these parts.
     pub(super) fn new(pulse: Pulse, parts: &'static [Part], limits: WatchLimits, metrics: Arc<Metrics>) -> Self {
-        let WatchLimits { watches_max, retry_after_ms } = limits;
-        let watches_free = Arc::new(Semaphore::new(watches_max.min(Semaphore::MAX_PERMITS)));
-        Self { pulse, parts, watches_free, retry_after_ms, metrics }
+        let WatchLimits { watches_max, share_percent, retry_after_ms } = limits;
+        let watches = Arc::new(Pool::new(watches_max, share_percent, 0));
+        Self { pulse, parts, watches, retry_after_ms, metrics }
     }
 
     /// Returns the health of a listener of a server that serves, for tests.
@@ -114,7 +119,7 @@ impl Health {
             clock: Clocking::Sound,
             counting: Counting::Open,
         };
-        let limits = WatchLimits { watches_max: 8, retry_after_ms: 1_000 };
+        let limits = WatchLimits { watches_max: 8, share_percent: 90, retry_after_ms: 1_000 };
         std::future::ready(Self::new(Pulse::new(move || condition), &Part::ALL, limits, Arc::default())).await
     }
 
@@ -151,13 +156,41 @@ impl HealthProtocol for Health {
     type WatchStream = Watch;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watch>, Status> {
-        let place = Arc::clone(&self.watches_free).try_acquire_owned().map_err(|_| {
+        let place = Place::take(&self.watches, request.extensions().get()).ok_or_else(|| {
             self.metrics.limited(Limit::HealthWatches);
             status::exhausted(Exhausted::HealthWatches, self.retry_after_ms)
         })?;
+        let deadline = request.extensions().get().copied();
+        let end = deadline.map(|deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
         let part = self.part(&request.get_ref().service);
         let changes = WatchStream::new(self.pulse.told.subscribe());
-        Ok(Response::new(Watch { part, changes, told: None, _place: place }))
+        Ok(Response::new(Watch { part, changes, told: None, end, _place: place }))
+    }
+}
+
+/// The place of somebody who watches; given back when it is dropped.
+struct Place {
+    pool: Arc<Pool>,
+    /// What the connection holds; `None` for a call that came on none.
+    share: Option<Arc<Share>>,
+}
+
+impl Place {
+    fn take(pool: &Arc<Pool>, share: Option<&Arc<Share>>) -> Option<Self> {
+        let taken = match share {
+            Some(share) => pool.take(share.watches(), 1),
+            None => pool.reserve(0, 1),
+        };
+        taken.then(|| Self { pool: Arc::clone(pool), share: share.cloned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match &self.share {
+            Some(share) => self.pool.give_back(share.watches(), 1),
+            None => self.pool.free(1),
+        }
     }
 }
 
@@ -169,7 +202,9 @@ pub struct Watch {
     part: Option<Part>,
     changes: WatchStream<Option<Condition>>,
     told: Option<ServingStatus>,
-    _place: OwnedSemaphorePermit,
+    /// When its caller does not wait any longer; `None` where that was not said.
+    end: Option<Pin<Box<Sleep>>>,
+    _place: Place,
 }
 
 impl fmt::Debug for Watch {
@@ -183,6 +218,14 @@ impl Stream for Watch {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if this.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            this.end = None;
+            // Asked again, it ends.
+            this.part = None;
+            this.told = Some(ServingStatus::ServiceUnknown);
+            this.changes = WatchStream::new(watch::channel(None).1);
+            return Poll::Ready(Some(Err(status::late())));
+        }
         loop {
             let condition = ready!(Pin::new(&mut this.changes).poll_next(context)).flatten();
             let status = match (this.part, condition) {
@@ -226,7 +269,7 @@ mod tests {
         let now = Arc::new(Mutex::new(condition(Serving::Ready, Counting::Open)));
         let looked = Arc::clone(&now);
         let pulse = Pulse::new(move || *looked.lock().unwrap());
-        let limits = WatchLimits { watches_max, retry_after_ms: 1_000 };
+        let limits = WatchLimits { watches_max, share_percent: 90, retry_after_ms: 1_000 };
         (Health::new(pulse, &[Part::Server, Part::Decisions, Part::Ledger], limits, Arc::default()), now)
     }
 

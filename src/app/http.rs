@@ -88,8 +88,9 @@ impl HttpServer {
             async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
         });
         let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
-        let finish = http1::Connection::graceful_shutdown;
-        let served = until_drained(serving, finish, self.pace.draining.clone(), activity);
+        let (finish, draining) = (http1::Connection::graceful_shutdown, self.pace.draining.clone());
+        // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
+        let served = until_drained(serving, finish, draining, activity, || true);
         async move {
             if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
                 self.metrics.limited(Limit::HttpHeadBytes);

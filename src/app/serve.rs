@@ -131,7 +131,7 @@ pub(super) async fn run(
         drained = server.drain() => {
             match drained {
                 Drained::Fully => tracing::info!("stopped"),
-                Drained::TimeUp => tracing::warn!("stopped: requests were in flight when `drain_seconds` were over"),
+                Drained::TimeUp => tracing::warn!("stopped: requests were in flight, or answers not taken, when `drain_seconds` were over"),
             }
             ExitCode::SUCCESS
         }

@@ -87,7 +87,7 @@ pub enum StartError {
 pub enum Drained {
     /// Every request was answered.
     Fully,
-    /// The time was up while requests were in flight.
+    /// The time was up while requests were in flight, or answers were not taken.
     TimeUp,
 }
 

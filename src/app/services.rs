@@ -115,7 +115,11 @@ fn with_health_and_reflection(
     descriptors: &[&'static [u8]],
 ) -> Result<Routes, StartError> {
     let Parts { config, pulse, .. } = *parts;
-    let limits = WatchLimits { watches_max: config.health_watches_max, retry_after_ms: config.retry_after_ms };
+    let limits = WatchLimits {
+        watches_max: config.health_watches_max,
+        share_percent: config.connection_share_percent,
+        retry_after_ms: config.retry_after_ms,
+    };
     let health = Health::new(pulse.clone(), health, limits, Arc::clone(parts.decisions.metrics()));
     let sizes = parts.sizes.with_requests(SMALL_REQUEST_BYTES_MAX);
     routes.add_service(sizes.limit(health.service()));

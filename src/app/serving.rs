@@ -48,12 +48,16 @@ pub(super) async fn serve_each<F>(
 /// `None` where it was cut off, because it had nothing to finish, or did not come to its end in time with nothing in
 /// flight.
 ///
+/// `owes`: says whether answers wait to be written, though their calls are over. A server that stops cuts off no
+/// connection that owes something.
+///
 /// The connection is on the heap, once: futures in futures would keep a copy for each time that it is moved.
 pub(super) fn until_drained<C: Future>(
     connection: C,
     finish: impl FnOnce(Pin<&mut C>),
     mut draining: watch::Receiver<bool>,
     activity: Activity,
+    owes: impl Fn() -> bool,
 ) -> impl Future<Output = Option<C::Output>> {
     let mut connection = Box::pin(connection);
     async move {
@@ -62,7 +66,17 @@ pub(super) fn until_drained<C: Future>(
             biased;
             () = stopping(&mut draining) => {
                 finish(connection.as_mut());
-                Some(connection.await)
+                let is_over = async {
+                    activity.closing_time_is_over().await;
+                    while owes() {
+                        activity.closing_time_is_over().await;
+                    }
+                };
+                tokio::select! {
+                    served = connection => Some(served),
+                    // A client need not answer what asks it to finish.
+                    () = is_over => None,
+                }
             }
             () = activity.has_to_close() => {
                 if activity.has_nothing_to_finish() {

@@ -31,7 +31,7 @@ use super::gather::{Ended, Gathering};
 use super::inbound::{Inbound, STREAM_BYTES};
 use crate::service::DecisionApi;
 use crate::service::caller::Caller;
-use crate::service::deadline::Deadline;
+use crate::service::deadline::{Deadline, MalformedTimeout};
 use crate::wire::brief::unframed;
 use crate::wire::refused::{Misread, Refused};
 use crate::wire::status::{self, Exhausted};
@@ -147,10 +147,15 @@ impl hyper::service::Service<Request<Incoming>> for OnConnection {
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (head, body) = request.into_parts();
         // The time of the caller begins here, with the first of the call.
-        let deadline = Deadline::from_now(&head.headers);
+        let (deadline, wrong) = match Deadline::from_now(&head.headers) {
+            Ok(deadline) => (deadline, None),
+            Err(wrong) => (None, Some(wrong)),
+        };
         let kind = Kind::of(head.uri.path());
         let begun = Begun { head, kind, deadline, on: self.clone(), progress: None };
-        if kind.takes_messages_as_they_come() {
+        if let Some(MalformedTimeout(sent)) = wrong {
+            Answering(begun.refuse(status::malformed_timeout(&sent)))
+        } else if kind.takes_messages_as_they_come() {
             Answering(begun.stream(body))
         } else {
             Answering(State::Reading(Some(Reading { begun, body, frame: None })))
@@ -228,6 +233,10 @@ impl Begun {
         let mut request = Request::from_parts(head, body);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
+        }
+        if kind == Kind::Probe {
+            // A watch is a part of what its connection may have.
+            request.extensions_mut().insert(Arc::clone(&share));
         }
         let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
         let answer = Box::pin(async move {

@@ -15,10 +15,16 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(timeout::HEADER);
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// Reads how long the caller waits from now on; `None` where it does not say, or not so that it can be read.
-    pub fn from_now(headers: &HeaderMap) -> Option<Self> {
-        let patience = timeout::parse(headers.get(&GRPC_TIMEOUT)?.to_str().ok()?)?;
-        Instant::now().checked_add(patience).map(Self)
+    /// Reads how long the caller waits from now on; `None` where it does not say.
+    ///
+    /// # Errors
+    /// What it says, where that is no time: a caller that says so much waits for less than for ever.
+    pub fn from_now(headers: &HeaderMap) -> Result<Option<Self>, MalformedTimeout> {
+        let Some(sent) = headers.get(&GRPC_TIMEOUT) else { return Ok(None) };
+        let patience = sent.to_str().ok().and_then(timeout::parse);
+        let patience =
+            patience.ok_or_else(|| MalformedTimeout(String::from_utf8_lossy(sent.as_bytes()).into_owned()))?;
+        Ok(Instant::now().checked_add(patience).map(Self))
     }
 
     /// Returns the moment.
@@ -32,6 +38,10 @@ impl Deadline {
     }
 }
 
+/// What a caller sent as the time that it waits, and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MalformedTimeout(pub String);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,10 +51,15 @@ mod tests {
         let deadline = |timeout: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", timeout.parse().unwrap());
-            Deadline::from_now(&headers).unwrap()
+            Deadline::from_now(&headers).unwrap().unwrap()
         };
         assert!(deadline("0n").is_over());
         assert!(!deadline("1H").is_over());
-        assert_eq!(Deadline::from_now(&HeaderMap::new()), None);
+        assert_eq!(Deadline::from_now(&HeaderMap::new()), Ok(None));
+        for wrong in ["-1S", "1", "999999999H", "", "S"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", wrong.parse().unwrap());
+            assert_eq!(Deadline::from_now(&headers), Err(MalformedTimeout(wrong.to_owned())));
+        }
     }
 }

@@ -299,6 +299,19 @@ pub fn late() -> Status {
     to_status(&rpc_status(Code::DeadlineExceeded, en.to_owned(), vec![localized(zh)]))
 }
 
+/// Refuses a call whose `grpc-timeout` is no time.
+pub fn malformed_timeout(sent: &str) -> Status {
+    let sent = labels::shown(sent);
+    let en = format!(
+        "grpc-timeout `{sent}` is no time: nothing may pass, send one to eight digits and a unit (H, M, S, m, u, n), such \
+         as `500m`"
+    );
+    let zh = format!(
+        "grpc-timeout `{sent}` 不是有效时长：不得放行，请发送一至八位数字加单位（H、M、S、m、u、n），例如 `500m`"
+    );
+    to_status(&rpc_status(Code::InvalidArgument, en, vec![localized(&zh)]))
+}
+
 /// Refuses a message that did not come whole in time.
 pub fn slow_message(receive_max: Duration) -> Status {
     let seconds = receive_max.as_secs();

@@ -284,6 +284,86 @@ async fn b5_a_flood_of_cancelled_calls_is_still_held() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_cancelled_while_its_answer_waits_for_the_window_frees_its_stream() {
+    let settings = [("NEGLIST_HTTP2_STREAMS_MAX", "40"), ("NEGLIST_HTTP2_PENDING_RESETS_MAX", "1000")];
+    let (_directory, server) = start(&settings);
+    let mut client = Raw::connect(server.grpc()[0], &[(WINDOW, 1)]);
+    let message = v1::DecideStreamRequest { sequence: 1, transfer: Some(clients::transfer(1, 0)), detail: 0 };
+    let message = framed(&message.encode_to_vec());
+    let mut stream = 1;
+    for time in ["1m", "5m", "20m"].into_iter().cycle().take(24) {
+        let burst: Vec<u32> = (0..30).map(|index| stream + 2 * index).collect();
+        stream += 60;
+        let open = |stream: &u32| {
+            let deadline = [("grpc-timeout", time)];
+            [begin(*stream, DECIDE_STREAM, &deadline, Then::More), data(*stream, &message, Then::More)].concat()
+        };
+        client.send(&burst.iter().flat_map(open).collect::<Vec<_>>());
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        client.send(&burst.iter().flat_map(|stream| cancel(*stream)).collect::<Vec<_>>());
+    }
+    // As many as a connection may have open, at once.
+    let calls: Vec<u32> = (0..40).map(|index| stream + 2 * index).collect();
+    let wider = |stream: &u32| raw::frame(raw::WINDOW_UPDATE, 0, *stream, &10_000_u32.to_be_bytes());
+    let begun = |stream: &u32| [begin(*stream, DECIDE, &[], Then::More), wider(stream)].concat();
+    client.send(&calls.iter().flat_map(begun).collect::<Vec<_>>());
+    client.send(&calls.iter().flat_map(|stream| data(*stream, &question(), Then::End)).collect::<Vec<_>>());
+    let mut answered = 0;
+    while answered < calls.len() {
+        let frame = client.next().expect("an answer");
+        if calls.contains(&frame.stream) {
+            assert_ne!(frame.kind, RST_STREAM, "{answered} were answered: {frame:?}");
+            answered += usize::from(frame.is_end());
+        }
+    }
+    // And one that goes away with answers that wait.
+    let stream = stream + 80;
+    let deadline = [("grpc-timeout", "5m")];
+    client.send(&[begin(stream, DECIDE_STREAM, &deadline, Then::More), data(stream, &message, Then::More)].concat());
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    drop(client);
+    others_are_answered(&server).await;
+    assert!(!server.stderr().contains("panicked"), "{}", server.stderr());
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_does_not_take_every_watch_and_a_watch_ends_at_its_deadline() {
+    let (_directory, server) = start(&[("NEGLIST_HEALTH_WATCHES_MAX", "20")]);
+    let mut greedy = Raw::connect(server.grpc()[0], &[]);
+    let watch = |stream, more: &[(&str, &str)]| {
+        [begin(stream, WATCH, more, Then::More), data(stream, &framed(&[]), Then::End)].concat()
+    };
+    greedy.send(&streams(20).flat_map(|stream| watch(stream, &[])).collect::<Vec<_>>());
+    until("it has its share", || (limited(&server, "health-watches") == 2).then_some(())).await;
+    let mut client = Raw::connect(server.grpc()[0], &[]);
+    client.send(&watch(1, &[("grpc-timeout", "200m")]));
+    // It is told how the server is, and then that its time is over.
+    assert!(client.is_answered(1));
+    client.send(&watch(3, &[("grpc-timeout", "200m")]));
+    assert!(client.is_answered(3), "its place is free again");
+    // What is no time is refused at once, before a message comes.
+    for (wrong, stream) in ["-1S", "1", "999999999H", ""].into_iter().zip((5..).step_by(2)) {
+        client.send(&begin(stream, DECIDE, &[("grpc-timeout", wrong)], Then::More));
+        assert_eq!(client.ending(stream).first().unwrap().kind, raw::HEADERS, "{wrong}");
+    }
+    drop((greedy, client));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_answers_nothing_does_not_hold_up_a_server_that_stops() {
+    let (_directory, server) = start(&[("NEGLIST_DRAIN_SECONDS", "20")]);
+    let mut client = Raw::connect(server.grpc()[0], &[]);
+    assert!(client.answers_one());
+    let started = tokio::time::Instant::now();
+    // From here on it is silent.
+    let ended = server.stop().await;
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    drop((client, ended));
+}
+
 /// Returns the most memory that a process had, in KiB.
 fn most_resident_kib(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();

@@ -89,6 +89,13 @@ enum Cause {
     ScheduledLibraryReset(Reason),
 }
 
+impl Cause {
+    /// Whether a reset is scheduled that has not been sent.
+    fn is_scheduled(&self) -> bool {
+        matches!(self, Cause::ScheduledLibraryReset(..))
+    }
+}
+
 impl State {
     /// Opens the send-half of a stream if it is not already open.
     pub fn send_open(&mut self, eos: bool) -> Result<(), UserError> {
@@ -261,8 +268,11 @@ impl State {
         let recv_end_stream = self.is_recv_end_stream();
         match self.inner {
             // If the stream is already in a `Closed` state, do nothing,
-            // provided that there are no frames still in the send queue.
-            Closed(..) if !queued => {}
+            // provided that there are no frames still in the send queue,
+            // and that no reset is scheduled: one that waits for frames which
+            // the window holds back is in no queue, its frames are dropped
+            // now, and nothing would ever send it.
+            Closed(ref cause) if !queued && !cause.is_scheduled() => {}
             // A notionally `Closed` stream may still have queued frames in
             // the following cases:
             //
@@ -298,7 +308,7 @@ impl State {
     /// Handle a connection-level error.
     pub fn handle_error(&mut self, err: &proto::Error) {
         match self.inner {
-            Closed(..) => {}
+            Closed(ref cause) if !cause.is_scheduled() => {}
             _ => {
                 tracing::trace!("handle_error; err={:?}", err);
                 self.inner = Closed(Cause::Error(err.clone()));
@@ -308,7 +318,7 @@ impl State {
 
     pub fn recv_eof(&mut self) {
         match self.inner {
-            Closed(..) => {}
+            Closed(ref cause) if !cause.is_scheduled() => {}
             ref state => {
                 tracing::trace!("recv_eof; state={:?}", state);
                 self.inner = Closed(Cause::Error(

@@ -23,6 +23,9 @@ const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
 /// Bytes from one slot to the next: a block of the disk, so that a torn write concerns one slot.
 const SLOT_BYTES: usize = 4_096;
 const SLOTS: u64 = 2;
+/// What is said of a file that is no witness, and is not made one.
+const NAME_ANOTHER: &str = "it is another file, which is neither replaced nor removed. Name another place with \
+    `ledger_witness`, or restore the witness there";
 /// Identity, position, number of the write.
 const BODY_BYTES: usize = MAGIC.len() + 16 + 8 + 8;
 /// Bytes of a slot that mean something: body and checksum.
@@ -177,6 +180,14 @@ pub trait WitnessStore: fmt::Debug + Send {
     /// Where that cannot be told.
     fn is_in_place(&self) -> io::Result<bool>;
 
+    /// Says whether what was read may be written as well.
+    ///
+    /// # Errors
+    /// Where it may not.
+    fn check_writable(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Returns how messages call it.
     fn name(&self) -> String;
 }
@@ -195,7 +206,7 @@ impl Witness {
     /// # Errors
     /// Where it cannot be read, or is no witness.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        Self::open_in(Box::new(WitnessFile { path: path.into(), file: None }))
+        Self::open_in(Box::new(WitnessFile::new(path)))
     }
 
     /// Reads a witness in other storage than a file.
@@ -206,11 +217,15 @@ impl Witness {
         let seen = match store.read(SLOT_BYTES + RECORD_BYTES)? {
             None => None,
             Some(bytes) => Some(newest(&bytes).ok_or_else(|| {
-                let text = format!(
-                    "the witness {} is damaged or no witness: restore it; if you know that no count of the ledger is \
-                     missing, or give up what is, `{ACCEPT_COMMAND}`",
-                    store.name()
-                );
+                let name = store.name();
+                let text = if may_be_witness(&bytes) {
+                    format!(
+                        "the witness {name} is damaged or no witness: restore it; if you know that no count of the ledger is \
+                         missing, or give up what is, `{ACCEPT_COMMAND}`"
+                    )
+                } else {
+                    format!("the witness {name} is damaged or no witness: {NAME_ANOTHER}")
+                };
                 io::Error::new(ErrorKind::InvalidData, text)
             })?),
         };
@@ -267,6 +282,14 @@ impl Witness {
         }
     }
 
+    /// Says whether marks can be kept: a server begins with no witness that it may only read.
+    ///
+    /// # Errors
+    /// Where they cannot.
+    pub fn check_writable(&self) -> io::Result<()> {
+        self.store.check_writable()
+    }
+
     /// Removes it: what it saw is given up.
     ///
     /// # Errors
@@ -276,20 +299,27 @@ impl Witness {
     }
 }
 
-/// Makes the witness in a file anew with a mark, whatever is there.
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
-    Witness { store: Box::new(WitnessFile { path: path.into(), file: None }), seen: None }.renew(mark)
+/// Says whether bytes are those of a witness, whole, damaged or cut off: only such a file is replaced or removed.
+fn may_be_witness(bytes: &[u8]) -> bool {
+    let begins = |bytes: &[u8]| bytes.starts_with(MAGIC) || MAGIC.starts_with(bytes);
+    begins(bytes) || bytes.get(SLOT_BYTES..).is_some_and(|slot| slot.starts_with(MAGIC))
 }
 
-/// Removes the witness in a file, readable or not: what it saw is given up. Nothing happens where there is none.
+/// Makes the witness in a file anew with a mark, whatever it saw. A file that is no witness is left.
 ///
 /// # Errors
-/// Where it cannot be removed.
+/// Where it cannot be written, or another file is there.
+pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
+    Witness { store: Box::new(WitnessFile::new(path)), seen: None }.renew(mark)
+}
+
+/// Removes the witness in a file, damaged or not: what it saw is given up. Nothing happens where there is none, and a file
+/// that is no witness is left.
+///
+/// # Errors
+/// Where it cannot be removed, or another file is there.
 pub fn remove(path: impl Into<PathBuf>) -> io::Result<()> {
-    WitnessFile { path: path.into(), file: None }.remove()
+    WitnessFile::new(path).remove()
 }
 
 /// Returns where the witness of a ledger in a file is, unless it has another place: beside it, `PATH.witness`.
@@ -332,11 +362,17 @@ fn read_record(record: &[u8]) -> Option<(Mark, u64)> {
 struct WitnessFile {
     path: PathBuf,
     file: Option<File>,
+    /// Whether the file may only be read.
+    read_alone: bool,
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl WitnessFile {
-    fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), file: None, read_alone: false }
     }
 
     /// Returns an error that names the witness.
@@ -344,19 +380,43 @@ impl WitnessFile {
         io::Error::new(error.kind(), format!("the witness {}: {error}", self.name()))
     }
 
-    fn open(&self) -> io::Result<Option<File>> {
+    /// Opens the file; says as well whether it may only be read.
+    fn open(&self) -> io::Result<Option<(File, bool)>> {
         match OpenOptions::new().read(true).write(true).open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.check_absent().map(|()| None),
             // Whoever only looks needs to read it alone.
             Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-                File::open(&self.path).map(Some)
+                File::open(&self.path).map(|file| Some((file, true)))
             }
-            opened => opened.map(Some),
+            opened => opened.map(|file| Some((file, false))),
         }
     }
 
+    /// Says that nothing is there. A link that leads nowhere is something: a disk that is not mounted may have the witness.
+    fn check_absent(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                let text = "it is a link that leads nowhere: mount what it leads to, or correct it";
+                Err(io::Error::new(ErrorKind::NotADirectory, text))
+            }
+        }
+    }
+
+    /// Refuses to lay hands on a file that is no witness: it may be the ledger itself.
+    fn check_replaceable(&self) -> io::Result<()> {
+        let Some((file, _)) = self.open()? else { return Ok(()) };
+        let mut bytes = Vec::new();
+        (&file).take((SLOT_BYTES + RECORD_BYTES) as u64).read_to_end(&mut bytes)?;
+        if may_be_witness(&bytes) { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidData, NAME_ANOTHER)) }
+    }
+
     fn make(&self, bytes: &[u8]) -> io::Result<File> {
-        let mut unfinished = self.path.as_os_str().to_owned();
+        self.check_replaceable()?;
+        // Behind a link, it stays on the disk that the link leads to.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".new-{}", std::process::id()));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
@@ -364,26 +424,27 @@ impl WitnessFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&unfinished)?;
         let written = io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
-        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &self.path)) {
+        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &path)) {
             drop(fs::remove_file(&unfinished));
             return Err(error);
         }
-        File::open(self.directory())?.sync_all()?;
+        File::open(directory_of(&path))?.sync_all()?;
         Ok(file)
     }
 }
 
 impl WitnessStore for WitnessFile {
     fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.open().map_err(|error| self.named(&error))? else { return Ok(None) };
+        let Some((file, read_alone)) = self.open().map_err(|error| self.named(&error))? else { return Ok(None) };
         let mut bytes = Vec::new();
         (&file).take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| self.named(&error))?;
-        self.file = Some(file);
+        (self.file, self.read_alone) = (Some(file), read_alone);
         Ok(Some(bytes))
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file = Some(self.make(bytes).map_err(|error| self.named(&error))?);
+        self.read_alone = false;
         Ok(())
     }
 
@@ -395,11 +456,12 @@ impl WitnessStore for WitnessFile {
     }
 
     fn remove(&mut self) -> io::Result<()> {
+        self.check_replaceable().map_err(|error| self.named(&error))?;
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             removed => removed.map_err(|error| self.named(&error))?,
         }
-        File::open(self.directory())?.sync_all()
+        File::open(directory_of(&self.path))?.sync_all()
     }
 
     #[cfg(unix)]
@@ -417,6 +479,14 @@ impl WitnessStore for WitnessFile {
     #[cfg(not(unix))]
     fn is_in_place(&self) -> io::Result<bool> {
         Ok(self.file.is_some() && self.path.try_exists()?)
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if !self.read_alone {
+            return Ok(());
+        }
+        let text = "it may not be written: give this user the right to write it";
+        Err(self.named(&io::Error::new(ErrorKind::PermissionDenied, text)))
     }
 
     fn name(&self) -> String {
@@ -508,5 +578,61 @@ mod tests {
         }
         fs::write(&path, b"").unwrap();
         assert!(Witness::open(&path).unwrap_err().to_string().contains("is damaged or no witness"));
+    }
+
+    #[test]
+    fn a1_what_is_no_witness_is_neither_replaced_nor_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("witness");
+        for bytes in [b"redb\x1a\x0a\xa9\x0d\x0a".as_slice(), b"\0", b"neglist ledger witness 2", &[0; 9_000]] {
+            fs::write(&path, bytes).unwrap();
+            for error in [
+                Witness::open(&path).map(|_| ()).unwrap_err(),
+                renew(&path, mark(1, 0)).unwrap_err(),
+                remove(&path).unwrap_err(),
+            ] {
+                let text = error.to_string();
+                assert!(text.contains("it is another file") && !text.contains(ACCEPT_COMMAND), "{text}");
+            }
+            assert!(fs::read(&path).unwrap() == bytes);
+        }
+        let mut cut_off = record(mark(1, 5), 0);
+        cut_off.pop();
+        for bytes in [b"".as_slice(), b"neglist", &cut_off] {
+            fs::write(&path, bytes).unwrap();
+            assert!(Witness::open(&path).unwrap_err().to_string().contains(ACCEPT_COMMAND));
+            renew(&path, mark(1, 3)).unwrap();
+            assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, 3)));
+        }
+        // One that another file took the place of meanwhile.
+        let mut witness = Witness::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, b"a spreadsheet").unwrap();
+        assert!(witness.tend().is_err() && fs::read(&path).unwrap() == b"a spreadsheet");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a4_a_link_that_leads_nowhere_is_no_missing_witness() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("witness"), directory.path().join("target"));
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(Witness::open(&path).unwrap_err().to_string().contains("a link that leads nowhere"));
+        assert!(renew(&path, mark(1, 0)).is_err() && remove(&path).is_err());
+        renew(&target, mark(1, 2)).unwrap();
+        renew(&path, mark(1, 3)).unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink(), "the link stays");
+        assert_eq!(Witness::open(&target).unwrap().seen(), Some(mark(1, 3)));
+    }
+
+    #[test]
+    fn b9_a_witness_that_may_only_be_read_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("witness");
+        renew(&path, mark(1, 2)).unwrap();
+        assert!(Witness::open(&path).unwrap().check_writable().is_ok());
+        let store = WitnessFile { read_alone: true, ..WitnessFile::new(&path) };
+        let why = Witness { store: Box::new(store), seen: None }.check_writable().unwrap_err();
+        assert!(why.to_string().contains("may not be written"), "{why}");
     }
 }

@@ -319,6 +319,7 @@ impl Config {
                 help: Some("raise the one or lower the other".into()),
             });
         }
+        self.check_witness(raw, problems);
         // One message, its largest answer, and what lies between.
         let least = self.request_bytes_max.saturating_mul(4);
         if self.grpc_held_bytes_max < least {
@@ -336,6 +337,20 @@ impl Config {
                 place: raw.place("admin"),
                 message: format!("the admin listener may not be on `{admin}`, which others can reach"),
                 help: Some("use a loopback address, such as 127.0.0.1:50052, or a unix socket".into()),
+            });
+        }
+    }
+
+    /// A witness is written over, and must not be the ledger. Links are followed where the ledger is opened.
+    fn check_witness(&self, raw: &RawConfig, problems: &mut Vec<Problem>) {
+        let super::LedgerPlace::File(ledger) = &self.ledger else { return };
+        let Some(witness) = self.ledger_witness_path() else { return };
+        let whole = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if whole(ledger) == whole(&witness) {
+            problems.push(Problem {
+                place: raw.place("ledger_witness"),
+                message: format!("ledger_witness is `{}`, which is the ledger itself", witness.display()),
+                help: Some("name another file, or `beside`".into()),
             });
         }
     }

@@ -22,6 +22,9 @@ use crate::ledger::witness::{self, Identity, Mark, Witness};
 
 /// Begins what is said of a file that another process has open.
 pub const HELD_ELSEWHERE: &str = "another process has it open";
+/// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
+const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
+    `accept`";
 /// Bytes that are read and written at a time when a file is written once more.
 const REWRITE_BYTES: usize = 1 << 20;
 
@@ -99,6 +102,7 @@ pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mar
         let mut witness = storage.witness().map_err(|error| error.to_string())?;
         let mark = believe(&database, mark, witness.as_ref(), known)?;
         if let Some(witness) = &mut witness {
+            witness.check_writable().map_err(|error| error.to_string())?;
             witness.record(mark).map_err(|error| error.to_string())?;
         }
         Ok(Opened { database: Arc::new(database), directory: Directory::new(number_last), mark, witness, watch })
@@ -179,8 +183,10 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
             None => Ok(()),
         },
         Some(mark) => {
-            if known.is_some() {
-                refuse(mark, known, &name)?;
+            if let Some(known) = known {
+                let is_other = known.identity != mark.identity;
+                let anew = |why| if is_other { format!("{why}. {START_ANEW}") } else { why };
+                refuse(mark, Some(known), &name).map_err(anew)?;
             }
             // One that is removed while the ledger is closed by a failure is not missed.
             if witness.is_some() { refuse(mark, seen.or(known), &name) } else { Ok(()) }

@@ -352,11 +352,8 @@ fn moment(work: &Work) -> Option<Moment> {
     match work {
         Work::Reserve(reservation, _) => Some(reservation.now),
         Work::Recall(recall) => Some(recall.now),
-        Work::Commit(_, now)
-        | Work::Release(_, now)
-        | Work::Tick(now)
-        | Work::DropYears(_, now)
-        | Work::Forget(_, now) => Some(*now),
-        Work::Import(_) | Work::Withdraw(_) | Work::Reopen => None,
+        Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
+        // By the clock of an operator, no answer is forgotten that may be asked for again.
+        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(..) | Work::Forget(..) | Work::Reopen => None,
     }
 }

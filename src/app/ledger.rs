@@ -69,6 +69,12 @@ pub async fn open(
     match &config.ledger {
         LedgerPlace::None => Ok(None),
         LedgerPlace::File(path) => {
+            if config.ledger_create && path.exists() {
+                tracing::warn!(
+                    path = %path.display(),
+                    "`ledger_create` is on, and there is a ledger already: turn it off. While it is on, a start that finds neither the ledger nor its witness, as where a disk is not mounted, begins at zero"
+                );
+            }
             let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);

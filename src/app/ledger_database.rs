@@ -85,7 +85,9 @@ fn keep(witness: &Mutex<Witness>, mark: Mark) -> Result<(), LedgerError> {
 }
 
 fn read_witness(path: &Path) -> Result<Witness, LedgerError> {
-    let witness = Witness::open(path).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    let unavailable = |error: std::io::Error| LedgerError::Unavailable(error.to_string());
+    let witness = Witness::open(path).map_err(unavailable)?;
+    witness.check_writable().map_err(unavailable)?;
     if witness.seen().is_none() {
         // Servers come and go: one on a new machine has seen nothing.
         tracing::warn!(witness = %witness.name(), "the ledger has no witness yet; one is made of what the database holds now");

@@ -326,6 +326,16 @@ impl Known<'_> {
             );
             add("ledger_time_to_live_max_seconds", message, "raise the one or lower the other".into());
         }
+        if let (Some(LedgerPlace::File(ledger)), Some(witness)) = (self.ledger, self.ledger_witness) {
+            // A witness is written over, and must not be the ledger. Links are followed where the ledger is opened.
+            let whole = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            if let WitnessPlace::At(witness) = witness
+                && whole(ledger) == whole(witness)
+            {
+                let message = format!("ledger_witness is `{}`, which is the ledger itself", witness.display());
+                add("ledger_witness", message, "name another file, or `beside`".into());
+            }
+        }
         if let (Some(held), Some(request)) = (self.grpc_held_bytes_max, self.request_bytes_max) {
             // One message, its largest answer, and what lies between.
             let least = request.saturating_mul(4);

@@ -294,8 +294,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Returns the newest moment at which a transfer was settled, of those that are remembered; `None` where none is.
-    /// By it the start of a server finds a clock that is wrong.
+    /// Returns the newest moment that the ledger knows of: when something was reserved, settled or tidied up; `None` where
+    /// it knows none. A ledger that keeps none by itself tells when a transfer was settled last, of those that are
+    /// remembered. By it the start of a server finds a clock that is wrong.
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
         Ok(None)
     }

@@ -25,6 +25,9 @@ const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
 /// Bytes from one slot to the next: a block of the disk, so that a torn write concerns one slot.
 const SLOT_BYTES: usize = 4_096;
 const SLOTS: u64 = 2;
+/// What is said of a file that is no witness, and is not made one.
+const NAME_ANOTHER: &str = "it is another file, which is neither replaced nor removed. Name another place with \
+    `ledger_witness`, or restore the witness there";
 /// Identity, position, number of the write.
 const BODY_BYTES: usize = MAGIC.len() + 16 + 8 + 8;
 /// Bytes of a slot that mean something: body and checksum.
@@ -191,6 +194,14 @@ pub trait WitnessStore: fmt::Debug + Send {
     /// Where that cannot be told.
     fn is_in_place(&self) -> io::Result<bool>;
 
+    /// Says whether what was read may be written as well.
+    ///
+    /// # Errors
+    /// Where it may not.
+    fn check_writable(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Returns how messages call it.
     fn name(&self) -> String;
 }
@@ -209,7 +220,7 @@ impl Witness {
     /// # Errors
     /// Where it cannot be read, or is no witness.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
-        Self::open_in(Box::new(WitnessFile { path: path.into(), file: None }))
+        Self::open_in(Box::new(WitnessFile::new(path)))
     }
 
     /// Reads a witness in other storage than a file.
@@ -220,11 +231,15 @@ impl Witness {
         let seen = match store.read(SLOT_BYTES + RECORD_BYTES)? {
             None => None,
             Some(bytes) => Some(newest(&bytes).ok_or_else(|| {
-                let text = format!(
-                    "the witness {} is damaged or no witness: restore it; if you know that no count of the ledger is \
-                     missing, or give up what is, `{ACCEPT_COMMAND}`",
-                    store.name()
-                );
+                let name = store.name();
+                let text = if may_be_witness(&bytes) {
+                    format!(
+                        "the witness {name} is damaged or no witness: restore it; if you know that no count of the ledger is \
+                         missing, or give up what is, `{ACCEPT_COMMAND}`"
+                    )
+                } else {
+                    format!("the witness {name} is damaged or no witness: {NAME_ANOTHER}")
+                };
                 io::Error::new(ErrorKind::InvalidData, text)
             })?),
         };
@@ -281,6 +296,14 @@ impl Witness {
         }
     }
 
+    /// Says whether marks can be kept: a server begins with no witness that it may only read.
+    ///
+    /// # Errors
+    /// Where they cannot.
+    pub fn check_writable(&self) -> io::Result<()> {
+        self.store.check_writable()
+    }
+
     /// Removes it: what it saw is given up.
     ///
     /// # Errors
@@ -290,20 +313,27 @@ impl Witness {
     }
 }
 
-/// Makes the witness in a file anew with a mark, whatever is there.
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
-    Witness { store: Box::new(WitnessFile { path: path.into(), file: None }), seen: None }.renew(mark)
+/// Says whether bytes are those of a witness, whole, damaged or cut off: only such a file is replaced or removed.
+fn may_be_witness(bytes: &[u8]) -> bool {
+    let begins = |bytes: &[u8]| bytes.starts_with(MAGIC) || MAGIC.starts_with(bytes);
+    begins(bytes) || bytes.get(SLOT_BYTES..).is_some_and(|slot| slot.starts_with(MAGIC))
 }
 
-/// Removes the witness in a file, readable or not: what it saw is given up. Nothing happens where there is none.
+/// Makes the witness in a file anew with a mark, whatever it saw. A file that is no witness is left.
 ///
 /// # Errors
-/// Where it cannot be removed.
+/// Where it cannot be written, or another file is there.
+pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
+    Witness { store: Box::new(WitnessFile::new(path)), seen: None }.renew(mark)
+}
+
+/// Removes the witness in a file, damaged or not: what it saw is given up. Nothing happens where there is none, and a file
+/// that is no witness is left.
+///
+/// # Errors
+/// Where it cannot be removed, or another file is there.
 pub fn remove(path: impl Into<PathBuf>) -> io::Result<()> {
-    WitnessFile { path: path.into(), file: None }.remove()
+    WitnessFile::new(path).remove()
 }
 
 /// Returns where the witness of a ledger in a file is, unless it has another place: beside it, `PATH.witness`.
@@ -346,28 +376,58 @@ fn read_record(record: &[u8]) -> Option<(Mark, u64)> {
 struct WitnessFile {
     path: PathBuf,
     file: Option<File>,
+    /// Whether the file may only be read.
+    read_alone: bool,
 }
 
 impl WitnessFile {
+    fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), file: None, read_alone: false }
+    }
+
     /// Returns an error that names the witness.
     fn named(&self, error: io::Error) -> io::Error {
         let error = with_remedy(error, &self.path, "ledger_witness");
         io::Error::new(error.kind(), format!("the witness {}: {error}", self.name()))
     }
 
-    fn open(&self) -> io::Result<Option<File>> {
+    /// Opens the file; says as well whether it may only be read.
+    fn open(&self) -> io::Result<Option<(File, bool)>> {
         match OpenOptions::new().read(true).write(true).open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.check_absent().map(|()| None),
             // Whoever only looks needs to read it alone.
             Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-                File::open(&self.path).map(Some)
+                File::open(&self.path).map(|file| Some((file, true)))
             }
-            opened => opened.map(Some),
+            opened => opened.map(|file| Some((file, false))),
         }
     }
 
+    /// Says that nothing is there. A link that leads nowhere is something: a disk that is not mounted may have the witness.
+    fn check_absent(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                let text = "it is a link that leads nowhere: mount what it leads to, or correct it";
+                Err(io::Error::new(ErrorKind::NotADirectory, text))
+            }
+        }
+    }
+
+    /// Refuses to lay hands on a file that is no witness: it may be the ledger itself.
+    fn check_replaceable(&self) -> io::Result<()> {
+        let Some((file, _)) = self.open()? else { return Ok(()) };
+        let mut bytes = Vec::new();
+        (&file).take((SLOT_BYTES + RECORD_BYTES) as u64).read_to_end(&mut bytes)?;
+        if may_be_witness(&bytes) { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidData, NAME_ANOTHER)) }
+    }
+
     fn make(&self, bytes: &[u8]) -> io::Result<File> {
-        let mut unfinished = self.path.as_os_str().to_owned();
+        self.check_replaceable()?;
+        // Behind a link, it stays on the disk that the link leads to.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".new-{}", std::process::id()));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
@@ -375,26 +435,27 @@ impl WitnessFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&unfinished)?;
         let written = io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
-        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &self.path)) {
+        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &path)) {
             drop(fs::remove_file(&unfinished));
             return Err(error);
         }
-        File::open(directory_of(&self.path))?.sync_all()?;
+        File::open(directory_of(&path))?.sync_all()?;
         Ok(file)
     }
 }
 
 impl WitnessStore for WitnessFile {
     fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.open().map_err(|error| self.named(error))? else { return Ok(None) };
+        let Some((file, read_alone)) = self.open().map_err(|error| self.named(error))? else { return Ok(None) };
         let mut bytes = Vec::new();
         (&file).take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| self.named(error))?;
-        self.file = Some(file);
+        (self.file, self.read_alone) = (Some(file), read_alone);
         Ok(Some(bytes))
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file = Some(self.make(bytes).map_err(|error| self.named(error))?);
+        self.read_alone = false;
         Ok(())
     }
 
@@ -406,6 +467,7 @@ impl WitnessStore for WitnessFile {
     }
 
     fn remove(&mut self) -> io::Result<()> {
+        self.check_replaceable().map_err(|error| self.named(error))?;
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             removed => removed.map_err(|error| self.named(error))?,
@@ -430,6 +492,14 @@ impl WitnessStore for WitnessFile {
         Ok(self.file.is_some() && self.path.try_exists()?)
     }
 
+    fn check_writable(&self) -> io::Result<()> {
+        if !self.read_alone {
+            return Ok(());
+        }
+        let text = "it may not be written: give this user the right to write it";
+        Err(self.named(io::Error::new(ErrorKind::PermissionDenied, text)))
+    }
+
     fn name(&self) -> String {
         format!("`{}`", whole(&self.path).display())
     }
@@ -448,76 +518,5 @@ fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mark(identity: u8, position: u64) -> Mark {
-        Mark { identity: Identity::from_bytes([identity; 16]), position }
-    }
-
-    #[test]
-    fn an_identity_reads_as_it_is_shown() {
-        let identity = Identity::draw();
-        assert_eq!(Identity::parse(&identity.to_string()), Some(identity));
-        assert_ne!(identity, Identity::draw());
-        for text in ["", "+0000000000000000000000000000001", "0A", "g0000000000000000000000000000000"] {
-            assert_eq!(Identity::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_less_than_was_seen_is_refused() {
-        let seen = Some(mark(1, 5));
-        assert_eq!(compare(mark(1, 5), seen), Compared::Same);
-        assert_eq!(compare(mark(1, 6), seen), Compared::Same);
-        assert_eq!(compare(mark(1, 4), seen), Compared::Older { seen: mark(1, 5) });
-        assert_eq!(compare(mark(2, 9), seen), Compared::Other { seen: mark(1, 5) });
-        assert_eq!(compare(mark(1, 0), None), Compared::Missing);
-        assert!(Compared::Missing.refusal(mark(1, 1), "`w`").is_some());
-        assert!(Compared::Missing.refusal(mark(1, 0), "`w`").is_none());
-    }
-
-    #[test]
-    fn what_was_recorded_is_read_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = beside(&directory.path().join("ledger"));
-        assert!(path.ends_with("ledger.witness"));
-        let mut witness = Witness::open(&path).unwrap();
-        assert_eq!(witness.seen(), None);
-        for position in [0, 1, 2, 7, 8] {
-            witness.record(mark(1, position)).unwrap();
-            assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, position)));
-        }
-        witness.record(mark(2, 3)).unwrap();
-        assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(2, 3)));
-        fs::remove_file(&path).unwrap();
-        assert!(witness.tend().unwrap() && !witness.tend().unwrap());
-        assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(2, 3)));
-        Witness::open(&path).unwrap().remove().unwrap();
-        assert_eq!(Witness::open(&path).unwrap().seen(), None);
-        remove(&path).unwrap();
-    }
-
-    #[test]
-    fn a_torn_slot_leaves_the_one_before_and_two_are_damage() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("witness");
-        let mut witness = Witness::open(&path).unwrap();
-        for position in 0..4 {
-            witness.record(mark(1, position)).unwrap();
-        }
-        let whole = fs::read(&path).unwrap();
-        assert_eq!(whole.len(), SLOT_BYTES * 2);
-        for at in 0..RECORD_BYTES {
-            let mut torn = whole.clone();
-            torn[SLOT_BYTES + at] ^= 1;
-            fs::write(&path, &torn).unwrap();
-            assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, 2)), "byte {at}");
-            torn[at] ^= 1;
-            fs::write(&path, &torn).unwrap();
-            assert_eq!(Witness::open(&path).unwrap_err().kind(), ErrorKind::InvalidData, "byte {at}");
-        }
-        fs::write(&path, b"").unwrap();
-        assert!(Witness::open(&path).unwrap_err().to_string().contains("is damaged or no witness"));
-    }
-}
+#[path = "witness_tests.rs"]
+mod tests;

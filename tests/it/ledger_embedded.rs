@@ -330,10 +330,10 @@ fn old_years_can_be_dropped_once_nothing_of_them_stands() {
     reserve(reservation("three", named(0..20)));
     let total = ImportedTotal { account: old.clone(), counter: national(), persons: 9 };
     wait(ledger.import_totals("last year", vec![total])).unwrap();
-    assert!(matches!(wait(ledger.drop_years_before(Year(2026))), Err(OperateError::Refused(_))));
+    assert!(matches!(wait(ledger.drop_years_before(Year(2026), START)), Err(OperateError::Refused(_))));
     assert_eq!(wait(ledger.usage(&old, START)).unwrap()[&national()], Usage { committed: 59, reserved: 3 });
     wait(ledger.release("two", START)).unwrap();
-    assert_eq!(wait(ledger.drop_years_before(Year(2026))), Ok(1));
+    assert_eq!(wait(ledger.drop_years_before(Year(2026), START)), Ok(1));
     assert!(wait(ledger.usage(&old, START)).unwrap().is_empty());
     check_usage(&ledger, 20, 0);
     drop(ledger);

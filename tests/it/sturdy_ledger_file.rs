@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use neglist::domain::units::Year;
 use neglist::ledger::embedded::{EmbeddedLedger, LedgerReader, MissingFile, Settings};
-use neglist::ledger::rows::ImportedTotal;
+use neglist::ledger::rows::{Forget, ImportedTotal};
 use neglist::ledger::witness::{self, ACCEPT_COMMAND, Witness};
 use neglist::ledger::{Account, CounterName, Hold, Ledger, LedgerError, Reservation};
 
-use crate::commands::run;
+use crate::commands::{run, run_in};
 use crate::http_client::get;
 use crate::ledger_disk::{Disk, Fault};
 use crate::ledger_support::{
@@ -871,4 +871,144 @@ async fn b12_a_ledger_of_many_exporters_is_opened_soon_and_in_little_memory() {
     let found = ledger.read(&last, &[general("national")], START).await.unwrap();
     assert_eq!(found[&general("national")], accounts);
     tokio::task::block_in_place(|| drop(ledger));
+}
+
+// What a reader of the ledger found: a witness that is the ledger, a clock that is behind what is reserved, and answers
+// that are lost on a full disk.
+
+#[cfg(unix)]
+#[test]
+fn a1_a_witness_that_is_the_ledger_is_refused_and_the_ledger_stays() {
+    let place = Place::new();
+    let path = place.ledger();
+    let name = path.to_str().unwrap().to_owned();
+    let ledger = open(&path);
+    add(&ledger, "one", 90_000).unwrap();
+    drop(ledger);
+    let bytes = fs::read(&path).unwrap();
+    std::os::unix::fs::symlink(&path, place.path("link")).unwrap();
+    fs::hard_link(&path, place.path("hard")).unwrap();
+    fs::create_dir(place.path("below")).unwrap();
+    for witness in [path.clone(), place.path("link"), place.path("hard"), place.path("below/../ledger")] {
+        let settings = Settings { witness: Some(witness.clone()), ..quick() };
+        for why in
+            [refused(EmbeddedLedger::open(&path, settings.clone())), refused(EmbeddedLedger::accept(&path, &settings))]
+        {
+            assert!(why.contains("is the ledger itself") && !why.contains(ACCEPT_COMMAND), "{why}");
+        }
+        let environment = [("NEGLIST_LEDGER_WITNESS", witness.to_str().unwrap())];
+        let accept = ["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"];
+        let accepted = run_in(&environment, &accept, b"");
+        assert!(accepted.err.contains("is the ledger itself"), "{} {}", accepted.out, accepted.err);
+        assert!(fs::read(&path).unwrap() == bytes, "{}", witness.display());
+    }
+    // Another file, whatever it is, with a ledger and without.
+    let sheet = place.path("sheet.csv");
+    fs::write(&sheet, "exporter,year").unwrap();
+    for ledger in [path.clone(), place.path("gone")] {
+        let environment = [("NEGLIST_LEDGER_WITNESS", sheet.to_str().unwrap())];
+        let accept = ["ledger", "--ledger", ledger.to_str().unwrap(), "accept", "--counts-may-be-missing"];
+        let accepted = run_in(&environment, &accept, b"");
+        assert!(accepted.err.contains("it is another file"), "{} {}", accepted.out, accepted.err);
+        assert_eq!(fs::read_to_string(&sheet).unwrap(), "exporter,year");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a4_a_witness_behind_a_link_that_leads_nowhere_lets_no_ledger_begin() {
+    let place = Place::new();
+    std::os::unix::fs::symlink(place.path("not-mounted/witness"), witness::beside(&place.ledger())).unwrap();
+    let why = refused(EmbeddedLedger::open(place.ledger(), quick()));
+    assert!(why.contains("a link that leads nowhere"), "{why}");
+    assert_eq!(place.names(), ["ledger.witness"]);
+}
+
+#[test]
+fn a5_the_newest_moment_is_that_of_each_commit_and_is_never_forgotten() {
+    let place = Place::new();
+    let newest = |ledger: &EmbeddedLedger| wait(ledger.newest()).unwrap();
+    let ledger = open(&place.ledger());
+    assert_eq!(newest(&ledger), None);
+    let held = |id: &str, now, seconds| Reservation {
+        hold: Hold::Until(START.plus_seconds(seconds)),
+        now,
+        ..reservation(id, counted(5, 0))
+    };
+    wait(ledger.reserve(held("one", START, 600), allow(&[general("national")]))).unwrap();
+    assert_eq!(newest(&ledger), Some(START), "a reservation that stands");
+    let earlier = START.plus_seconds(-50);
+    wait(ledger.reserve(held("two", earlier, 700), allow(&[general("national")]))).unwrap();
+    assert_eq!(newest(&ledger), Some(START));
+    // Past the retention, nothing is remembered any more but that.
+    let late = START.plus_seconds(30 * 86_400);
+    while wait(ledger.tick(late)).unwrap() != 0 {}
+    assert_eq!(ledger.export().unwrap().transfers().count(), 0);
+    drop(ledger);
+    assert_eq!(newest(&open(&place.ledger())), Some(late));
+}
+
+#[test]
+fn b7_what_ran_out_is_released_before_accounts_are_removed() {
+    let place = Place::new();
+    let ledger = open(&place.ledger());
+    let hold = Hold::Until(START.plus_seconds(60));
+    wait(ledger.reserve(Reservation { hold, ..reservation("one", counted(5, 0)) }, allow(&[general("national")])))
+        .unwrap();
+    let forget = Forget { accounts: vec![account("acme")], totals_kept_from: None };
+    let before = START.plus_seconds(59);
+    assert_eq!(wait(ledger.forget(forget.clone(), before)).unwrap().standing, [account("acme")]);
+    assert!(wait(ledger.drop_years_before(Year(2027), before)).is_err());
+    assert_eq!(total(&ledger, "acme"), Ok(5));
+    assert_eq!(wait(ledger.forget(forget, START.plus_seconds(60))).unwrap().gone, [account("acme")]);
+    wait(ledger.reserve(Reservation { hold, ..reservation("two", counted(5, 0)) }, allow(&[general("national")])))
+        .unwrap();
+    assert_eq!(wait(ledger.drop_years_before(Year(2027), START.plus_seconds(60))).unwrap(), 1);
+    assert_eq!(total(&ledger, "acme"), Ok(0));
+    assert_eq!(ledger.verify().unwrap(), []);
+}
+
+#[test]
+fn b10_a_lost_answer_is_learnt_when_the_disk_is_nearly_full() {
+    let place = Place::new();
+    let ledger = open(&place.ledger());
+    add(&ledger, "one", 5).unwrap();
+    drop(ledger);
+    let settings = Settings { reserve_bytes: u64::MAX, ..quick() };
+    let ledger = EmbeddedLedger::open(place.ledger(), settings).unwrap();
+    wait(ledger.tick(START)).unwrap();
+    add(&ledger, "one", 5).unwrap();
+    assert!(refused(add(&ledger, "two", 5)).contains("`ledger_reserve_bytes`"));
+    let other = Reservation { fingerprint: [9; 32], ..reservation("one", counted(6, 0)) };
+    assert_eq!(wait(ledger.reserve(other, allow(&[general("national")]))).unwrap_err(), LedgerError::OtherTransfer);
+    assert_eq!(total(&ledger, "acme"), Ok(5));
+}
+
+#[test]
+fn b11_a_server_that_finds_another_ledger_says_to_start_it_anew() {
+    let place = Place::new();
+    let ledger = open(&place.ledger());
+    add(&ledger, "one", 5).unwrap();
+    fs::rename(place.ledger(), place.path("away")).unwrap();
+    assert!(refused(add(&ledger, "two", 5)).contains("was removed"));
+    fs::copy(place.path("away"), place.ledger()).unwrap();
+    EmbeddedLedger::accept(place.ledger(), &quick()).unwrap();
+    let why = refused(wait(ledger.reopen()));
+    assert!(why.contains("start this server anew after `accept`"), "{why}");
+    drop(ledger);
+    assert_eq!(total(&open(&place.ledger()), "acme"), Ok(5));
+}
+
+#[test]
+fn c_what_a_killed_maker_left_is_no_trace_of_an_earlier_ledger() {
+    let place = Place::new();
+    let settings = || Settings { missing: MissingFile::CreateFirst, ..quick() };
+    fs::write(place.path("ledger.new-12"), b"").unwrap();
+    fs::write(place.path("ledger.witness.new-345"), b"").unwrap();
+    for other in ["ledger.new-", "ledger.new-1a", "ledger.old"] {
+        fs::write(place.path(other), b"").unwrap();
+        assert!(refused(EmbeddedLedger::open(place.ledger(), settings())).contains(other), "{other}");
+        fs::remove_file(place.path(other)).unwrap();
+    }
+    drop(EmbeddedLedger::open(place.ledger(), settings()).unwrap());
 }

@@ -328,7 +328,8 @@ fn b12_all_that_nobody_registered_are_forgotten_together() {
             let account = account("invented-c");
             let by_name = Reservation { account: account.clone(), ..reservation("c/names", named(0..9)) };
             ledger.reserve(by_name, allow(&[general("national")])).await.unwrap();
-            let until = Hold::Until(START.plus_seconds(600));
+            // Past the moment of the command, too.
+            let until = Hold::Until(START.plus_seconds(20_000_000));
             let standing = Reservation { account, hold: until, ..reservation("c/standing", counted(1, 0)) };
             ledger.reserve(standing, allow(&[general("national")])).await.unwrap();
         });

@@ -70,8 +70,8 @@ async fn stdout_that_fails_ends_no_server() {
         until("the warning", || said().contains("stdout cannot be written").then_some(())).await;
         let text = said();
         let address = text.split("listening grpc ").nth(1).unwrap();
-        let end = address.find(|character: char| !matches!(character, '0'..='9' | '.' | ':')).unwrap();
-        let connected = TcpStream::connect(&address[..end]);
+        let address = address.split(|character: char| !matches!(character, '0'..='9' | '.' | ':')).next().unwrap();
+        let connected = TcpStream::connect(address);
         let has_ended = server.try_wait().unwrap();
         server.kill().unwrap();
         server.wait().unwrap();

@@ -14,7 +14,7 @@ use crate::cli::place::{Access, Opened, Place, looked_at};
 use crate::cli::policies::{self, Settings};
 use crate::cli::stop::Stop;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::units::Year;
+use crate::domain::units::{Moment, Year};
 use crate::ledger::Account;
 use crate::ledger::rows::{self, CounterRow, Forgotten};
 use crate::report;
@@ -68,7 +68,11 @@ impl Forget {
         accounts.retain(|account| self.is_meant(account) && !is_registered(&account.exporter));
         let counters = ledger.counters().await?;
         let forget = rows::Forget { accounts, totals_kept_from: self.totals_kept_from(console) };
-        let forgotten = if self.dry_run { foreseen(&forget, &counters) } else { ledger.forget(&forget).await? };
+        let forgotten = if self.dry_run {
+            foreseen(&forget, &counters)
+        } else {
+            ledger.forget(&forget, console.clock.now()).await?
+        };
         self.tell(&forgotten, counters, console)
     }
 
@@ -173,10 +177,10 @@ impl Opened {
         }
     }
 
-    async fn forget(&self, forget: &rows::Forget) -> Result<Forgotten, Stop> {
+    async fn forget(&self, forget: &rows::Forget, now: Moment) -> Result<Forgotten, Stop> {
         Ok(match self {
             Opened::Reader(_) => return Err(Stop::from(looked_at())),
-            Opened::File(ledger) => ledger.forget(forget.clone()).await?,
+            Opened::File(ledger) => ledger.forget(forget.clone(), now).await?,
             Opened::Database(ledger) => ledger.forget(forget).await?,
         })
     }

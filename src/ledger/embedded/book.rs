@@ -218,6 +218,14 @@ impl<'txn, 'd> Book<'txn, 'd> {
         Ok(released)
     }
 
+    /// Releases all reservations that have run out: for operators, whose work is not bounded.
+    pub(super) fn release_all_run_out(&mut self, now: Moment) -> Result<(), Stop> {
+        let left = std::mem::replace(&mut self.expiry_work_left, usize::MAX);
+        self.release_run_out(now)?;
+        self.expiry_work_left = left;
+        Ok(())
+    }
+
     /// Forgets transfers that were settled until a moment, at most so many, and returns how many.
     pub(super) fn forget(&mut self, settled_until: Moment, transfers_max: usize) -> Result<usize, Stop> {
         let mut forgotten = 0;

@@ -31,6 +31,22 @@ pub(super) struct LedgerFile {
 }
 
 impl LedgerFile {
+    /// Refuses a witness that is the ledger itself, by its path or through a link: a witness is written over.
+    fn check_apart(&self) -> io::Result<()> {
+        let is_one = match (fs::metadata(&self.path), fs::metadata(&self.witness)) {
+            (Ok(ledger), Ok(witness)) => is_same(&ledger, &witness),
+            _ => false,
+        };
+        if is_one || whole(&self.path) == whole(&self.witness) {
+            let text = format!(
+                "`{}` is named as its witness, and is the ledger itself: name another file with `ledger_witness`",
+                self.witness.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Ok(())
+    }
+
     /// Says what to do where there is no ledger.
     fn missing(&self, error: io::Error) -> io::Error {
         let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
@@ -68,12 +84,11 @@ impl LedgerFile {
 /// Returns a file beside a ledger whose name begins as that of the ledger does.
 fn trace(ledger: &Path) -> io::Result<Option<PathBuf>> {
     let name = ledger.file_name().unwrap_or_default().as_encoded_bytes();
-    let unfinished = [name, b".new-"].concat();
     for entry in fs::read_dir(directory_of(ledger))? {
         let entry = entry?;
         let other = entry.file_name();
         let other = other.as_encoded_bytes();
-        if other.starts_with(name) && !other.starts_with(&unfinished) {
+        if other.starts_with(name) && !is_unfinished(other) {
             return Ok(Some(entry.path()));
         }
     }
@@ -82,6 +97,7 @@ fn trace(ledger: &Path) -> io::Result<Option<PathBuf>> {
 
 impl LedgerFile {
     fn open_file(&self) -> io::Result<File> {
+        self.check_apart()?;
         match OpenOptions::new().read(true).write(true).open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing != MissingFile::Refuse => {
                 self.begin()?;
@@ -91,6 +107,12 @@ impl LedgerFile {
             opened => opened,
         }
     }
+}
+
+/// Says whether a name ends in `.new-` and a number: a ledger or a witness whose maker was killed, and never held anything.
+fn is_unfinished(name: &[u8]) -> bool {
+    let begin = name.iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
+    name.split_at_checked(begin).is_some_and(|(begin, number)| begin.ends_with(b".new-") && !number.is_empty())
 }
 
 impl Storage for LedgerFile {
@@ -105,11 +127,13 @@ impl Storage for LedgerFile {
     }
 
     fn witness(&self) -> io::Result<Option<Witness>> {
+        self.check_apart()?;
         Witness::open(&self.witness).map(Some)
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
-        free_bytes(directory_of(&self.path)).map(Some)
+        // Behind a link, the disk is that of the file.
+        free_bytes(&self.path).map(Some)
     }
 
     fn again(&mut self) {
@@ -158,15 +182,15 @@ fn fill(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Returns the bytes of the disk that programs may still write.
+/// Returns the bytes of the disk of a file that programs may still write.
 #[cfg(unix)]
-fn free_bytes(directory: &Path) -> io::Result<u64> {
-    let found = rustix::fs::statvfs(directory)?;
+fn free_bytes(file: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(file)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free_bytes(_directory: &Path) -> io::Result<u64> {
+fn free_bytes(_file: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
 }
 

@@ -290,23 +290,24 @@ impl EmbeddedLedger {
     }
 
     /// Drops everything about years before this one, and returns how many counters are gone. All
-    /// other requests wait for it: some seconds for each million persons.
+    /// other requests wait for it: some seconds for each million persons. Reservations that ran out by `now` are released
+    /// first.
     ///
     /// # Errors
     ///
     /// Where reservations of those years still stand.
-    pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        self.operate(Work::DropYears(year)).await
+    pub async fn drop_years_before(&self, year: Year, now: Moment) -> Result<u64, OperateError> {
+        self.operate(Work::DropYears(year, now)).await
     }
 
-    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that stand. All other
-    /// requests wait for it.
+    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that still stand at `now`. All
+    /// other requests wait for it.
     ///
     /// # Errors
     ///
     /// Where the file cannot be read or written.
-    pub async fn forget(&self, forget: Forget) -> Result<Forgotten, OperateError> {
-        match self.ask(Work::Forget(forget)).await? {
+    pub async fn forget(&self, forget: Forget, now: Moment) -> Result<Forgotten, OperateError> {
+        match self.ask(Work::Forget(forget, now)).await? {
             Reply::Forgotten(forgotten) => Ok(forgotten),
             Reply::Reserved(_)
             | Reply::Recalled(_)
@@ -402,7 +403,11 @@ impl Drop for EmbeddedLedger {
 #[async_trait::async_trait]
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
-        self.shared.check_room()?;
+        if let Err(full) = self.shared.check_room() {
+            // Nothing more is added; who lost an answer still learns it.
+            self.shared.check()?;
+            return self.recall(reservation.to_recall()).await?.ok_or(full);
+        }
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
             Reply::Recalled(_)

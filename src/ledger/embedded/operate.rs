@@ -11,7 +11,7 @@ use redb::{Range, ReadableTable};
 use super::book::Book;
 use super::tables::{self, Stop, Transfer, TransferValue, counter_of, unreadable};
 use super::writer::Reply;
-use crate::domain::units::Year;
+use crate::domain::units::{Moment, Year};
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::{CounterRow, Forget, Forgotten, State, TransferRow, Wanted};
 use crate::ledger::{Account, Change, Counter, LedgerError};
@@ -135,8 +135,10 @@ impl Book<'_, '_> {
         Ok(Reply::Count(known.len() as u64))
     }
 
-    /// Drops years: counters, persons, transfers and imports. In one step, while all others wait.
-    pub(super) fn drop_years(&mut self, before: Year) -> Result<Reply, Stop> {
+    /// Drops years: counters, persons, transfers and imports. Reservations that ran out by now are released first. In one
+    /// step, while all others wait.
+    pub(super) fn drop_years(&mut self, before: Year, now: Moment) -> Result<Reply, Stop> {
+        self.release_all_run_out(now)?;
         let mut gone = Vec::new();
         for row in self.tables.transfers.iter()? {
             let (id, value) = row?;
@@ -170,8 +172,10 @@ impl Book<'_, '_> {
         Ok(Reply::Dropped(old.len() as u64))
     }
 
-    /// Removes accounts, as many of them as may go. In one step, while all others wait.
-    pub(super) fn forget_accounts(&mut self, forget: &Forget) -> Result<Reply, Stop> {
+    /// Removes accounts, as many of them as may go. Reservations that ran out by now are released first. In one step, while
+    /// all others wait.
+    pub(super) fn forget_accounts(&mut self, forget: &Forget, now: Moment) -> Result<Reply, Stop> {
+        self.release_all_run_out(now)?;
         // What others of this batch added is in the totals, too.
         self.directory.store(&mut self.tables.counters)?;
         let mut asked: BTreeSet<&Account> = forget.accounts.iter().collect();

@@ -22,6 +22,9 @@ use crate::ledger::witness::{self, Identity, Mark, Witness};
 
 /// Begins what is said of a file that another process has open.
 pub const HELD_ELSEWHERE: &str = "another process has it open";
+/// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
+const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
+    `accept`";
 /// Bytes that are read and written at a time when a file is written once more.
 const REWRITE_BYTES: usize = 1 << 20;
 
@@ -103,6 +106,7 @@ pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mar
             _ => upgrade(&storage.name(), &database, &found, witness.as_mut())?,
         };
         if let Some(witness) = &mut witness {
+            witness.check_writable().map_err(|error| error.to_string())?;
             witness.record(mark).map_err(|error| error.to_string())?;
         }
         let directory = Directory::new(found.number_last);
@@ -212,8 +216,10 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
         }
         None => witness::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
         Some(mark) => {
-            if known.is_some() {
-                refuse(mark, known, &name)?;
+            if let Some(known) = known {
+                let is_other = known.identity != mark.identity;
+                let anew = |why| if is_other { format!("{why}. {START_ANEW}") } else { why };
+                refuse(mark, Some(known), &name).map_err(anew)?;
             }
             // One that is removed while the ledger is closed by a failure is not missed.
             if witness.is_some() { refuse(mark, seen.or(known), &name) } else { Ok(()) }

@@ -22,6 +22,9 @@ pub(super) const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 /// Key of the position in [`META`]: a number in decimal.
 const POSITION_KEY: &str = "position";
+/// Key of the newest moment of a commit in [`META`]: seconds and nanoseconds in decimal, with a space between. Not there in
+/// a ledger to which nothing was written since there is one.
+const NEWEST_KEY: &str = "newest";
 /// The format that this program writes. Programs that do not raise the position with each commit refuse it.
 pub(super) const FORMAT: &str = "neglist ledger 2";
 /// The format before, which is read, and brought to [`FORMAT`] on opening for writing. Programs that know nothing of
@@ -302,6 +305,22 @@ pub(super) fn set_mark(meta: &mut Table<'_, &'static str, &'static str>, mark: M
 /// Writes how far a ledger came.
 pub(super) fn set_position(meta: &mut Table<'_, &'static str, &'static str>, mark: Mark) -> Result<(), Stop> {
     meta.insert(POSITION_KEY, mark.position.to_string().as_str())?;
+    Ok(())
+}
+
+/// Returns the newest moment of all commits, forgotten ones included; `None` where none is kept yet.
+pub(super) fn newest(meta: &impl ReadableTable<&'static str, &'static str>) -> Result<Option<Moment>, Stop> {
+    let Some(newest) = meta.get(NEWEST_KEY)? else { return Ok(None) };
+    let parts = newest.value().split_once(' ');
+    let moment = parts.and_then(|(seconds, nanos)| Moment::new(seconds.parse().ok()?, nanos.parse().ok()?));
+    moment.map(Some).ok_or_else(|| unreadable("the newest moment"))
+}
+
+/// Keeps the moment of a commit, unless a newer one is kept.
+pub(super) fn set_newest(meta: &mut Table<'_, &'static str, &'static str>, now: Moment) -> Result<(), Stop> {
+    if newest(meta)?.is_none_or(|newest| newest < now) {
+        meta.insert(NEWEST_KEY, format!("{} {}", now.seconds(), now.nanos()).as_str())?;
+    }
     Ok(())
 }
 

@@ -41,8 +41,8 @@ pub(super) enum Work {
     Tick(Moment),
     Import(Import),
     Withdraw(String),
-    DropYears(Year),
-    Forget(Forget),
+    DropYears(Year, Moment),
+    Forget(Forget, Moment),
     Reopen,
 }
 
@@ -280,7 +280,13 @@ impl OpenFile {
             return Ok(results);
         }
         let mark = Mark { position: self.mark.position.saturating_add(1), ..self.mark };
-        tables::set_position(&mut transaction.open_table(META)?, mark)?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            tables::set_position(&mut meta, mark)?;
+            if let Some(now) = latest {
+                tables::set_newest(&mut meta, now)?;
+            }
+        }
         transaction.commit()?;
         self.witness_of(mark)?;
         Ok(results)
@@ -330,8 +336,8 @@ impl Book<'_, '_> {
             }
             Work::Import(import) => self.import(&import),
             Work::Withdraw(id) => self.withdraw(&id),
-            Work::DropYears(before) => self.drop_years(before),
-            Work::Forget(forget) => self.forget_accounts(&forget),
+            Work::DropYears(before, now) => self.drop_years(before, now),
+            Work::Forget(forget, now) => self.forget_accounts(&forget, now),
             Work::Reopen => Ok(Reply::Done),
         }
     }
@@ -347,6 +353,7 @@ fn moment(work: &Work) -> Option<Moment> {
         Work::Reserve(reservation, _) => Some(reservation.now),
         Work::Recall(recall) => Some(recall.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
-        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(_) | Work::Forget(_) | Work::Reopen => None,
+        // By the clock of an operator, no answer is forgotten that may be asked for again.
+        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(..) | Work::Forget(..) | Work::Reopen => None,
     }
 }

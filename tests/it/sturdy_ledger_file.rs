@@ -905,7 +905,7 @@ fn a1_a_witness_that_is_the_ledger_is_refused_and_the_ledger_stays() {
     // Another file, whatever it is, with a ledger and without.
     let sheet = place.path("sheet.csv");
     fs::write(&sheet, "exporter,year").unwrap();
-    for ledger in [path.clone(), place.path("gone")] {
+    for ledger in [path, place.path("gone")] {
         let environment = [("NEGLIST_LEDGER_WITNESS", sheet.to_str().unwrap())];
         let accept = ["ledger", "--ledger", ledger.to_str().unwrap(), "accept", "--counts-may-be-missing"];
         let accepted = run_in(&environment, &accept, b"");

@@ -10,7 +10,7 @@ use neglist::domain::clock::Clock;
 use neglist::domain::units::Year;
 use neglist::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
 use neglist::ledger::rows::{Forget, ImportedTotal, OperateError};
-use neglist::ledger::witness::Mark;
+use neglist::ledger::witness::{Mark, Witness};
 use neglist::ledger::{Account, Hold, Ledger, LedgerError, Reservation};
 use neglist::metrics::standing::Counting;
 use tokio::sync::watch;
@@ -453,10 +453,15 @@ async fn b13_a_ledger_that_is_made_in_a_database_is_said_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_a_server_that_sees_the_ledger_go_back_is_not_ready() {
     let Some(server) = server::shared() else { return };
-    let url = server.database().await;
-    let running = run(&[("ledger", &url), ("ledger_create", "yes")]).await.unwrap();
+    let (url, place) = (server.database().await, tempfile::tempdir().unwrap());
+    let witness = place.path().join("witness");
+    let settings = [("ledger", url.as_str()), ("ledger_create", "yes"), ("ledger_witness", witness.to_str().unwrap())];
+    let running = run(&settings).await.unwrap();
     count(running.opened.ledger.as_ref(), "acme", "1", 5).await;
     assert_eq!(running.opened.health.counting(), Counting::Open);
+    // A look that began before the count knows nothing of it; the witness tells of the next one.
+    let seen = || Witness::open(&witness).ok()?.seen().filter(|mark| 0 < mark.position);
+    until("a look", || seen().map(drop)).await;
     execute(&url, "UPDATE neglist_account SET revision = 0").await;
     until("the ledger is closed", || (running.opened.health.counting() == Counting::Closed).then_some(())).await;
     says(total(running.opened.ledger.as_ref(), "acme").await, OLDER);
@@ -478,7 +483,7 @@ async fn b14_the_witness_holds_across_a_restart_and_is_given_up_by_hand() {
     let running = run(&create).await.unwrap();
     count(running.opened.ledger.as_ref(), "acme", "1", 5).await;
     count(running.opened.ledger.as_ref(), "acme", "2", 5).await;
-    let seen = || neglist::ledger::witness::Witness::open(&witness).unwrap().seen();
+    let seen = || Witness::open(&witness).unwrap().seen();
     until("the witness has it", || seen().filter(|mark| mark.position == 2)).await;
     drop(running);
     drop(run(&settings).await.unwrap());

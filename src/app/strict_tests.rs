@@ -42,6 +42,7 @@ fn b20_what_everybody_reads_alike_passes() {
         "GET https://[::1]:8443?x HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n".to_owned(),
         "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: a:8080\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a:65535\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: a:\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n".to_owned(),
         "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n".to_owned(),
@@ -60,6 +61,8 @@ fn hosts_that_are_missing_doubled_or_no_hosts_do_not_pass() {
     for (request, expected) in [
         (head("host: a"), Ambiguity::Host),
         (head("Host: b"), Ambiguity::Host),
+        ("GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n".to_owned(), Ambiguity::Host),
+        ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n".to_owned(), Ambiguity::Host),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), Ambiguity::NoHost),
         ("GET / HTTP/1.0\r\nhost: a\r\nhost: a\r\n\r\n".to_owned(), Ambiguity::Host),
         ("GET / HTTP/1.1\r\nhost: a, b\r\n\r\n".to_owned(), Ambiguity::Host),

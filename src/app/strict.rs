@@ -288,9 +288,8 @@ fn is_host(text: &[u8]) -> bool {
     };
     let is_inside = |byte: &u8| is_host_byte(*byte) || (*byte == b':' && text.starts_with(b"["));
     let is_port = match port {
-        [] => true,
-        [b':'] => true,
-        [b':', digits @ ..] => number(digits, 10).is_some_and(|port| port <= u64::from(u16::MAX)),
+        [] | [b':'] => true,
+        [b':', digits @ ..] => number(digits, 10).is_some_and(|port| u16::try_from(port).is_ok()),
         _ => false,
     };
     !host.is_empty() && host.iter().all(is_inside) && is_port

@@ -12,16 +12,20 @@ import http2
 from stage import DECIDE, DECIDE_STREAM, HEALTH_WATCH, Stage, attack, pump
 
 
-@attack("held-heads", "10 connections with 1,000 calls each whose message never comes; pings are answered")
-def held_heads(stage: Stage) -> None:
-    """Bounds: 10,000 calls, some 1 MiB."""
+def open_calls(stage: Stage, header_block: bytes, calls: int) -> None:
+    """Opens so many calls on each of 10 connections, sends no message on any, and holds them."""
     connections = stage.connect(10)
-    header_block = http2.head(DECIDE)
     for connection in connections:
-        for _ in range(min(1_000, connection.streams_max)):
+        for _ in range(min(calls, connection.streams_max)):
             connection.open(header_block)
     pump(connections)
     stage.hold(connections)
+
+
+@attack("held-heads", "10 connections with 1,000 calls each whose message never comes; pings are answered")
+def held_heads(stage: Stage) -> None:
+    """Bounds: 10,000 calls, some 1 MiB."""
+    open_calls(stage, http2.head(DECIDE), 1_000)
 
 
 @attack("window-zero", "10 connections with 1,000 whole calls each, whose answers may not be sent: their window is 0")
@@ -39,13 +43,7 @@ def window_zero(stage: Stage) -> None:
 @attack("idle-streams", "10 connections with 100 open DecideStream calls each that never say anything")
 def idle_streams(stage: Stage) -> None:
     """Bounds: 1,000 calls; the default of `streams_open_max` is 256."""
-    connections = stage.connect(10)
-    header_block = http2.head(DECIDE_STREAM)
-    for connection in connections:
-        for _ in range(min(100, connection.streams_max)):
-            connection.open(header_block)
-    pump(connections)
-    stage.hold(connections)
+    open_calls(stage, http2.head(DECIDE_STREAM), 100)
 
 
 @attack("watches", "50,000 calls of the health service's Watch, as many on a connection as the server takes")

@@ -125,6 +125,21 @@ pub(super) fn report(checked: &Checked<'_>, format: Format, colour: Colour, out:
     }
 }
 
+/// Returns the policies of a directory, as a server would have them, or of the settings where none is named; says on the
+/// console why they cannot be used.
+pub(super) fn snapshot(directory: Option<&str>, console: &mut Console<'_>) -> io::Result<Result<Snapshot, Exit>> {
+    let settings = match Settings::load(directory, console)? {
+        Ok(settings) => settings,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let mut inspected = settings.inspect_policies();
+    if let Some(snapshot) = inspected.snapshot.take() {
+        return Ok(Ok(snapshot));
+    }
+    inspected.keep_errors();
+    refuse(&settings.directory, &inspected, console).map(Err)
+}
+
 /// Says on stderr why a directory cannot be used.
 pub(super) fn refuse(directory: &Path, inspected: &Inspected, console: &mut Console<'_>) -> io::Result<Exit> {
     let checked = inspected.checked();

@@ -11,7 +11,7 @@ use super::sheet::quoted;
 use super::{parse_year, write};
 use crate::cli::console::{Console, Exit};
 use crate::cli::place::{Access, Opened, Place, looked_at};
-use crate::cli::policies::{self, Settings};
+use crate::cli::policies;
 use crate::cli::stop::Stop;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
@@ -92,16 +92,7 @@ impl Forget {
         if self.even_registered {
             return Ok(Ok(None));
         }
-        let settings = match Settings::load(self.policies.as_deref(), console)? {
-            Ok(settings) => settings,
-            Err(exit) => return Ok(Err(exit)),
-        };
-        let mut inspected = settings.inspect_policies();
-        if let Some(snapshot) = inspected.snapshot.take() {
-            return Ok(Ok(Some(snapshot)));
-        }
-        inspected.keep_errors();
-        Ok(Err(policies::refuse(&settings.directory, &inspected, console)?))
+        Ok(policies::snapshot(self.policies.as_deref(), console)?.map(Some))
     }
 
     fn tell(

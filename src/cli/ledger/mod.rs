@@ -18,7 +18,7 @@ use self::forget::Forget;
 use self::known::Known;
 use super::console::{Console, Exit, Format};
 use super::place::{Access, Opened, Place};
-use super::policies::{self, Settings};
+use super::policies;
 use super::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::snapshot::Snapshot;
@@ -250,16 +250,7 @@ impl Import {
     /// console why they cannot be used.
     fn snapshot(&self, console: &mut Console<'_>) -> io::Result<Result<Option<Snapshot>, Exit>> {
         let Some(directory) = &self.policies else { return Ok(Ok(None)) };
-        let settings = match Settings::load(Some(directory), console)? {
-            Ok(settings) => settings,
-            Err(exit) => return Ok(Err(exit)),
-        };
-        let mut inspected = settings.inspect_policies();
-        if let Some(snapshot) = inspected.snapshot.take() {
-            return Ok(Ok(Some(snapshot)));
-        }
-        inspected.keep_errors();
-        policies::refuse(&settings.directory, &inspected, console).map(Err)
+        Ok(policies::snapshot(Some(directory), console)?.map(Some))
     }
 }
 

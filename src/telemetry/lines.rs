@@ -14,7 +14,25 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Format, LogLimits};
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a log may take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Most lines that wait to be written; one more is dropped and counted.
+    pub queue_lines_max: usize,
+    /// Most bytes of a line; a longer one is cut.
+    pub line_bytes_max: usize,
+    /// How long the end of the process waits for lines that are not written yet.
+    pub flush_max: Duration,
+}
 
 /// Pause before a pipe that takes nothing is tried again, where it does not wait by itself.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);

@@ -19,28 +19,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+pub use self::lines::{Format, LogLimits};
 use self::lines::{Lines, Writer};
 pub use self::say::{Stream, say};
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// What a log may take up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogLimits {
-    /// Most lines that wait to be written; one more is dropped and counted.
-    pub queue_lines_max: usize,
-    /// Most bytes of a line; a longer one is cut.
-    pub line_bytes_max: usize,
-    /// How long the end of the process waits for lines that are not written yet.
-    pub flush_max: Duration,
-}
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]

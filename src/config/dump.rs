@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::raw::Origin;
-use super::{RawConfig, ledger_place};
+use super::ledger_place;
+use super::raw::{Origin, RawConfig};
 
 /// Returns a configuration file that says what `raw` says.
 pub(super) fn dump(raw: &RawConfig) -> String {

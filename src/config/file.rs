@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use crate::policy::yaml::{self, Node, Value};
 
 /// Largest configuration file. One with every key and its comment is below 8 KiB.

@@ -6,38 +6,16 @@
 use std::path::PathBuf;
 
 use super::address::Address;
+pub use super::key::Key;
 use super::parse::{
     address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
     path, public_url, unmatched, unregistered, witness, yes_or_no,
 };
+use super::problem::Problem;
 use super::public_url::PublicUrl;
-use super::{
-    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Problem, RawConfig, Unregistered, WitnessPlace,
-};
+use super::raw::RawConfig;
+use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace};
 use crate::domain::gateway::Unmatched;
-
-/// A key of the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// Its name, in files; in upper case after `NEGLIST_` in the environment.
-    pub name: &'static str,
-    /// What it means, line by line.
-    pub comment: &'static [&'static str],
-    /// Its value where none is given.
-    pub default: &'static str,
-}
-
-impl Key {
-    /// Returns the name of its environment variable.
-    pub fn variable(&self) -> String {
-        format!("{}{}", super::raw::VARIABLE_PREFIX, self.name.to_ascii_uppercase())
-    }
-
-    /// Says whether it takes several values.
-    pub fn is_list(&self) -> bool {
-        self.name == "listen"
-    }
-}
 
 macro_rules! keys {
     ($($(#[doc = $comment:literal])+ $name:ident: $type:ty = $default:literal, $parse:expr;)+) => {

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{LedgerPlace, Secret};
+use super::values::{LedgerPlace, Secret};
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<LedgerPlace, String> {
     if text == "none" {
         return Ok(LedgerPlace::None);
     }
-    if super::parse::is_like_none(text) {
+    if is_like_none(text) {
         return Err("that is not an address: to keep no totals write `none`".to_owned());
     }
     if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
@@ -37,6 +37,14 @@ pub(super) fn parse(text: &str) -> Result<LedgerPlace, String> {
         };
     }
     path(text).map(|()| LedgerPlace::File(PathBuf::from(text))).map_err(|why| format!("{why}; {WRITE_A_PATH}"))
+}
+
+/// Says whether a text is one of those that people write for `none`.
+pub(super) fn is_like_none(text: &str) -> bool {
+    let words = [
+        "none", "off", "no", "false", "null", "nil", "~", "-", "disabled", "disable", "never", "0", "无", "否", "关闭",
+    ];
+    words.contains(&text.to_lowercase().as_str())
 }
 
 const WRITE_A_PATH: &str =

@@ -7,91 +7,29 @@
 pub mod address;
 mod dump;
 mod file;
+mod key;
 pub mod keys;
 mod ledger_place;
 mod parse;
+mod problem;
 pub mod public_url;
 pub mod raw;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
 pub use self::keys::Config;
-pub use self::raw::RawConfig;
+use self::keys::KEYS;
+pub use self::problem::Problem;
+pub use self::raw::{Flags, RawConfig};
+pub use self::values::{
+    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret, Unregistered, WitnessPlace,
+};
 use crate::ledger::witness;
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How new connections come to the threads that serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionSpread {
-    /// Each to the thread with the fewest.
-    Fewest,
-    /// As the operating system shares them out.
-    ReusePort,
-}
-
-/// What becomes of reservations of exporters that are not registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unregistered {
-    /// They are decided and counted.
-    Allow,
-    /// They are refused.
-    Refuse,
-}
-
-/// Which headers say what a gateway asks about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForwardedHeaders {
-    /// `X-Forwarded-Method`, `-Host`, `-Uri`.
-    XForwarded,
-    /// `X-Original-Method`, `-Host`, `-URI`.
-    XOriginal,
-    /// `X-Original-Method`, `-URL`.
-    XOriginalUrl,
-    /// Those that are there; all of them have to say the same.
-    Either,
-}
-
-/// Where the year's totals are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerPlace {
-    /// Nowhere: callers state them.
-    None,
-    /// In a file.
-    File(PathBuf),
-    /// In a database that several servers share.
-    Postgres(Secret),
-}
-
-impl LedgerPlace {
-    /// The file that is taken where no place is named: the only one that is made without being asked for.
-    pub const DEFAULT_FILE: &str = "./neglist.ledger";
-
-    /// Says whether it is the place that is taken where none is named.
-    pub fn is_default(&self) -> bool {
-        matches!(self, LedgerPlace::File(path) if path.as_os_str() == Self::DEFAULT_FILE)
-    }
-}
-
-/// Where the witness of the ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WitnessPlace {
-    /// Beside a ledger in a file; none for one in a database.
-    Beside,
-    /// In this file.
-    At(PathBuf),
-}
 
 impl Config {
     /// Returns where the witness of the ledger is; `None` where there is no ledger, and for one in a database where no place
@@ -102,33 +40,6 @@ impl Config {
             (LedgerPlace::File(_) | LedgerPlace::Postgres(_), WitnessPlace::At(path)) => Some(path.clone()),
             (LedgerPlace::File(ledger), WitnessPlace::Beside) => Some(witness::beside(ledger)),
         }
-    }
-}
-
-/// A text that no log and no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// What the command line says: keys with their values, and a file.
-#[derive(Clone, Default)]
-pub struct Flags {
-    /// `--config FILE`.
-    pub config: Option<PathBuf>,
-    /// Key, and the values that were given with its flag `--key`.
-    pub values: Vec<(&'static str, Vec<String>)>,
-}
-
-impl fmt::Debug for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values may hold a password.
-        let keys: Vec<&str> = self.values.iter().map(|(key, _)| *key).collect();
-        f.debug_struct("Flags").field("config", &self.config).field("keys", &keys).finish()
     }
 }
 
@@ -154,7 +65,7 @@ impl Loaded {
 /// # Errors
 /// All that is wrong, each with its place.
 pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
-    let (raw, ignored_variables, mut problems) = RawConfig::collect(flags, environment);
+    let (raw, ignored_variables, mut problems) = RawConfig::collect(KEYS, flags, environment);
     let config = Config::check(&raw, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, ignored_variables, raw }),
@@ -187,22 +98,4 @@ impl fmt::Display for ConfigError {
         }
         Ok(())
     }
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where: `neglist.yaml:3:1`, `NEGLIST_LISTEN`, `--listen`.
-    pub place: String,
-    /// What: lower case, no full stop.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-/// Returns the known word that is nearest to an unknown one, where one is near.
-fn nearest<'w>(unknown: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let slips_max = (unknown.len() / 3).clamp(1, 4);
-    let slips = known.map(|word| (strsim::osa_distance(unknown, word), word));
-    slips.min().filter(|(slips, _)| *slips <= slips_max).map(|(_, word)| word)
 }

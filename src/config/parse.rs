@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::address::Address;
+use super::ledger_place::{self, is_like_none};
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace, ledger_place};
+use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -94,14 +95,6 @@ pub(super) fn witness(texts: &[String]) -> Result<WitnessPlace, String> {
 /// `yes` or `no`.
 pub(super) fn yes_or_no(texts: &[String]) -> Result<bool, String> {
     word(one(texts)?, &[("yes", true), ("no", false)])
-}
-
-/// Says whether a text is one of those that people write for `none`.
-pub(super) fn is_like_none(text: &str) -> bool {
-    let words = [
-        "none", "off", "no", "false", "null", "nil", "~", "-", "disabled", "disable", "never", "0", "无", "否", "关闭",
-    ];
-    words.contains(&text.to_lowercase().as_str())
 }
 
 /// What a door does with a request that nothing matches: `refuse`, `allow` or `flow:<id>`.

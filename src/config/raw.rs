@@ -6,15 +6,30 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Written};
-use super::keys::{KEYS, Key};
+use super::key::{Key, VARIABLE_PREFIX};
 use super::ledger_place::shown_elsewhere;
 use super::parse::Parse;
-use super::{Flags, Problem, nearest};
+use super::problem::{Problem, nearest};
 
-/// What the names of our environment variables begin with.
-pub(super) const VARIABLE_PREFIX: &str = "NEGLIST_";
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "NEGLIST_CONFIG";
+
+/// What the command line says: keys with their values, and a file.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// `--config FILE`.
+    pub config: Option<PathBuf>,
+    /// Key, and the values that were given with its flag `--key`.
+    pub values: Vec<(&'static str, Vec<String>)>,
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may hold a password.
+        let keys: Vec<&str> = self.values.iter().map(|(key, _)| *key).collect();
+        f.debug_struct("Flags").field("config", &self.config).field("keys", &keys).finish()
+    }
+}
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,19 +79,23 @@ impl fmt::Debug for Setting {
 /// The configuration as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawConfig {
-    /// INVARIANT (every key): each of [`KEYS`] has a setting.
+    /// The known keys.
+    keys: &'static [Key],
+    /// INVARIANT (every key): each of `keys` has a setting.
     settings: BTreeMap<&'static str, Setting>,
 }
 
 impl RawConfig {
     /// Lays file, environment and flags over the defaults.
     pub(super) fn collect(
+        keys: &'static [Key],
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> (Self, Vec<String>, Vec<Problem>) {
         let (mut ignored, mut problems) = (Vec::new(), Vec::new());
         let mut raw = Self {
-            settings: KEYS
+            keys,
+            settings: keys
                 .iter()
                 .map(|key| (key.name, Setting { values: split(key, key.default), origin: Origin::Default }))
                 .collect(),
@@ -105,7 +124,7 @@ impl RawConfig {
     /// Returns the settings, in the order of the keys.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&'static Key, &Setting)> {
         // (every key) so none is left out.
-        KEYS.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
+        self.keys.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
     }
 
     /// Returns where the value of a key was written.
@@ -142,7 +161,7 @@ impl RawConfig {
                 continue;
             }
             first_lines.insert(key.clone(), line);
-            match KEYS.iter().find(|known| known.name == key) {
+            match self.keys.iter().find(|known| known.name == key) {
                 Some(known) => match values {
                     Ok(_) if is_list && !known.is_list() => problems.push(Problem {
                         place: origin.to_string(),
@@ -159,7 +178,7 @@ impl RawConfig {
                 None => problems.push(unknown(
                     origin.to_string(),
                     &format!("unknown key `{}`", shown_elsewhere(&key)),
-                    nearest(&key, KEYS.iter().map(|known| known.name)),
+                    nearest(&key, self.keys.iter().map(|known| known.name)),
                 )),
             }
         }
@@ -169,15 +188,15 @@ impl RawConfig {
         if name == FILE_VARIABLE {
             return;
         }
-        if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
+        if let Some(key) = self.keys.iter().find(|key| key.variable() == name) {
             let origin = Origin::Environment(name.to_owned());
             self.settings.insert(key.name, Setting { values: split(key, value), origin });
             return;
         }
-        if is_service_link(name) || !resembles_a_key(name) {
+        if is_service_link(name) || !resembles_a_key(self.keys, name) {
             return ignored.push(name.to_owned());
         }
-        let known: Vec<String> = KEYS.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
+        let known: Vec<String> = self.keys.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
         let nearest = nearest(name, known.iter().map(String::as_str));
         problems.push(unknown(name.to_owned(), "unknown environment variable", nearest));
     }
@@ -222,7 +241,7 @@ fn is_service_link(name: &str) -> bool {
 /// Says whether a variable may be meant for one of our keys: it is one slip or a few away from one, or begins with the first
 /// word of one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. What images and charts set beside, such as
 /// `NEGLIST_VERSION` and `NEGLIST_NAME`, does not.
-fn resembles_a_key(name: &str) -> bool {
+fn resembles_a_key(keys: &[Key], name: &str) -> bool {
     let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name).to_ascii_lowercase();
     let slips_max = (rest.len() / 3).clamp(1, 4);
     let first = |name: &str| {
@@ -231,7 +250,7 @@ fn resembles_a_key(name: &str) -> bool {
     let first_of_rest = first(&rest);
     // An empty name is a slip of the hand.
     rest.is_empty()
-        || KEYS
+        || keys
             .iter()
             .map(|key| key.name)
             .chain(["config"])

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{Doors, PublicUrl, respond};
+use super::{Doors, respond};
 use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::domain::snapshot::Snapshot;
 use crate::json::{self, Tree};
@@ -63,15 +63,15 @@ pub(super) async fn evaluations(State(doors): State<Arc<Doors>>, request: Reques
 
 /// Says where evaluations are asked for, by the configured URL: never by what a request calls its host.
 pub(super) async fn configuration(State(doors): State<Arc<Doors>>, request: Request) -> Response {
-    let Some(PublicUrl { url, path }) = &doors.public_url else {
+    let Some(url) = &doors.public_url else {
         return respond::refused(Misread::NoPublicUrl.refused());
     };
     // The standard puts the well-known part between the host and the path of the URL. A proxy may have cut off the latter.
     let rest = request.uri().path().strip_prefix(CONFIGURATION_PATH);
-    if !rest.is_some_and(|rest| rest.is_empty() || rest == path) {
+    if !rest.is_some_and(|rest| rest.is_empty() || rest == url.path()) {
         return respond::refused(Misread::NoSuchPath.refused());
     }
-    let mut response = respond::json(StatusCode::OK, authzen::configuration(url).to_string());
+    let mut response = respond::json(StatusCode::OK, authzen::configuration(url.as_str()).to_string());
     response.headers_mut().insert(CACHE_CONTROL, CONFIGURATION_KEPT);
     response
 }

@@ -27,6 +27,7 @@ pub use self::body::BodyLimits;
 pub use self::forward_auth::ForwardAuthSettings;
 pub use self::forwarded::Believed;
 pub use self::overload::Overload;
+use crate::config::public_url::PublicUrl;
 use crate::metrics::standing::Standing;
 use crate::metrics::{Door, Metrics};
 use crate::service::DecisionApi;
@@ -56,15 +57,6 @@ pub struct Doors {
     pub metrics: Arc<Metrics>,
     /// Looks at the server.
     pub standing: Look,
-}
-
-/// Where others reach this listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl {
-    /// Scheme, host and all, without a slash at the end.
-    pub url: String,
-    /// The path within it: empty, or from its slash on.
-    pub path: String,
 }
 
 /// Looks at the server, for probes and scrapes.

@@ -41,12 +41,13 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("report", &["policy", "report"], &["std", "annotate_snippets", "serde_json"]),
     (
         "live",
-        &["domain", "live", "policy", "repeated"],
+        &["domain", "live", "policy", "repeated", "stopwatch"],
         &["std", "arc_swap", "blake3", "notify", "thiserror", "tokio", "tracing"],
     ),
     (
         "wire",
-        &["domain", "json", "policy", "wire"],
+        // Of `live` only the status that an answer reports.
+        &["domain", "json", "live", "policy", "wire"],
         &[
             "std",
             "blake3",
@@ -64,15 +65,18 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "http",
-        &["domain", "http", "json", "metrics", "repeated", "service", "wire"],
+        // Of `config` only the URL at which others reach a listener.
+        &["config", "domain", "http", "json", "metrics", "repeated", "service", "wire"],
         &["std", "axum", "http_body_util", "serde_json", "tokio", "tracing"],
     ),
-    ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
+    // Of `live` only whether the policy files are in force.
+    ("metrics", &["domain", "live", "metrics", "stopwatch"], &["std", "prometheus_client"]),
     (
         "service",
         &["domain", "ledger", "live", "metrics", "repeated", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
+    ("stopwatch", &["stopwatch"], &["std"]),
     ("repeated", &["repeated"], &["std", "tokio"]),
     ("policy", &["domain", "json", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];

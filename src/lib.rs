@@ -15,6 +15,7 @@ pub mod policy;
 pub mod repeated;
 pub mod report;
 pub mod service;
+pub mod stopwatch;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

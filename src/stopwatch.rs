@@ -1,4 +1,4 @@
-//! Measures how long a call took.
+//! Measures how long something took: a call, a load of the policies.
 
 use std::time::{Duration, Instant};
 

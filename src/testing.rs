@@ -14,7 +14,7 @@ use crate::domain::list::{
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::route::OwnCounter;
-use crate::domain::routing::route;
+use crate::domain::route::build::route;
 use crate::domain::snapshot::{
     AreaSteps, Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot,
 };

@@ -6,15 +6,15 @@ use clap::Args;
 use jiff::civil::Date;
 
 use super::console::{Console, Exit, Format};
-use super::place::Place;
+use super::ledger_access::ConfiguredLedger;
 use super::policies::{self, Inspected, Settings, parse_day};
 use super::stop::Stop;
-use crate::domain::counting::{Counted, CounterKey};
+use crate::domain::counter::{Counted, CounterKey};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::diagnostic::sort;
-use crate::policy::findings::{self, Look, caps};
+use crate::policy::findings::{self, Horizon, caps};
 use crate::policy::{Severity, source, time};
 use crate::report::json;
 
@@ -63,8 +63,8 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     };
     let mut inspected = settings.inspect(&settings.directory);
     let day = arguments.at.unwrap_or_else(|| policies::today(console));
-    let look = Look { day, expires_within_days: arguments.expires_within_days };
-    findings::find(&inspected.policies, inspected.snapshot.as_ref(), look, &mut inspected.diagnostics);
+    let horizon = Horizon { day, expires_within_days: arguments.expires_within_days };
+    findings::find(&inspected.policies, inspected.snapshot.as_ref(), horizon, &mut inspected.diagnostics);
     let looked = look_at_totals(&arguments.ledger, day, &mut inspected, console);
     sort(&mut inspected.diagnostics);
     let checked = inspected.checked();
@@ -81,9 +81,9 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
 /// Adds what the year's totals show; nothing where none are named, or the policies have errors.
 fn look_at_totals(ledger: &str, day: Date, inspected: &mut Inspected, console: &Console<'_>) -> Result<(), Stop> {
     let Some(snapshot) = inspected.snapshot.as_ref().filter(|_| ledger != NO_LEDGER) else { return Ok(()) };
-    let place = Place::find(Some(ledger), None, &console.environment)?;
+    let configured = ConfiguredLedger::find(Some(ledger), None, &console.environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let counters = runtime.block_on(place.counters())?;
+    let counters = runtime.block_on(configured.counters())?;
     let Some(at) = time::moment(day, 12) else { return Ok(()) };
     let Some((year, _)) = snapshot.calendar.year(at) else { return Ok(()) };
     let totals = totals(snapshot, year, &counters);

@@ -19,7 +19,7 @@ use crate::ledger::witness;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// It looks at what is there.
-    Look,
+    Read,
     /// It changes what is there.
     Change,
     /// It changes what is there, and makes a ledger where there is none.
@@ -27,13 +27,13 @@ pub(super) enum Access {
 }
 
 /// A ledger that is configured.
-pub(super) struct Place {
+pub(super) struct ConfiguredLedger {
     /// INVARIANT (some ledger): its ledger is not [`LedgerPlace::None`]. The URL of a database may
     /// hold a password, and is never shown.
     config: Config,
 }
 
-impl Place {
+impl ConfiguredLedger {
     /// Returns the ledger that the flag names, else the environment, else the configuration file.
     pub(super) fn find(
         flag: Option<&str>,
@@ -48,19 +48,19 @@ impl Place {
             let text = "error: counting is turned off\n  help: name a ledger with `--ledger`";
             return Err(Stop::Usage(text.to_owned()));
         }
-        Ok(Place { config: loaded.config })
+        Ok(ConfiguredLedger { config: loaded.config })
     }
 
     /// Opens the ledger.
-    pub(super) async fn open(&self, access: Access) -> Result<Opened, Stop> {
+    pub(super) async fn open(&self, access: Access) -> Result<OpenLedger, Stop> {
         match &self.config.ledger {
             LedgerPlace::File(path) => {
                 let named = "name the ledger with `--ledger` or `NEGLIST_LEDGER`";
                 let help = "a running server answers `LedgerService.GetUsage`; for this command, stop it first";
                 let missing = match access {
-                    Access::Look => {
+                    Access::Read => {
                         must_exist(path, named)?;
-                        return self.reader(path, CheckOnOpen::Always, help).map(Opened::Reader);
+                        return self.reader(path, CheckOnOpen::Always, help).map(OpenLedger::Reader);
                     }
                     Access::Change => {
                         must_exist(path, &format!("{named}; to begin a new one there, add `--create`"))?;
@@ -70,9 +70,9 @@ impl Place {
                 };
                 let settings = embedded::Settings { missing, ..embedded_settings(&self.config) };
                 let opened = EmbeddedLedger::open(path, settings);
-                Ok(Opened::File(opened.map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?))
+                Ok(OpenLedger::File(opened.map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?))
             }
-            LedgerPlace::Postgres(url) => Ok(Opened::Database(self.connect(&url.0, access).await?)),
+            LedgerPlace::Postgres(url) => Ok(OpenLedger::Database(self.connect(&url.0, access).await?)),
             // (some ledger) refused before.
             LedgerPlace::None => Err(Stop::Usage("error: counting is turned off".to_owned())),
         }
@@ -81,7 +81,7 @@ impl Place {
     /// Returns all counters, and changes nothing: a file is opened for reading alone.
     pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, Stop> {
         let LedgerPlace::File(path) = &self.config.ledger else {
-            return Ok(self.open(Access::Look).await?.counters().await?);
+            return Ok(self.open(Access::Read).await?.counters().await?);
         };
         must_exist(path, "name the ledger with `--ledger`")?;
         let help = "ask the running server with `LedgerService.GetUsage`, or name a copy of the file that was made \
@@ -99,17 +99,17 @@ impl Place {
     pub(super) fn accept(&self) -> Result<String, Stop> {
         let LedgerPlace::File(path) = &self.config.ledger else { return self.accept_database() };
         let settings = embedded_settings(&self.config);
-        let place = settings.witness.clone().unwrap_or_else(|| witness::beside(path));
+        let witness_path = settings.witness.clone().unwrap_or_else(|| witness::beside(path));
         if path.try_exists().is_ok_and(|exists| !exists) {
-            if place.try_exists().is_ok_and(|exists| !exists) {
+            if witness_path.try_exists().is_ok_and(|exists| !exists) {
                 let message = format!("there is neither a ledger at `{}` nor a witness of one", path.display());
                 return Err(Stop::Refused(message, Some("name the ledger with `--ledger` or `NEGLIST_LEDGER`".into())));
             }
-            witness::remove(&place).map_err(|error| Stop::Refused(error.to_string(), None))?;
+            witness::remove(&witness_path).map_err(|error| Stop::Refused(error.to_string(), None))?;
             return Ok(format!(
                 "the witness `{}` is removed: the next start with `--ledger-create` makes a new ledger, and its totals \
                  begin at zero",
-                place.display()
+                witness_path.display()
             ));
         }
         let help = "stop the server first";
@@ -124,17 +124,17 @@ impl Place {
 
     /// A database is taken as it is by a server that has no witness yet.
     fn accept_database(&self) -> Result<String, Stop> {
-        let Some(place) = self.config.ledger_witness_path() else {
+        let Some(witness_path) = self.config.ledger_witness_path() else {
             let message = "a ledger in a database has a witness only where `ledger_witness` names one".to_owned();
             let help = "without one, stop all servers and start them anew: they take the database as it is";
             return Err(Stop::Refused(message, Some(help.to_owned())));
         };
-        let shown = place.display();
-        if place.try_exists().is_ok_and(|exists| !exists) {
+        let shown = witness_path.display();
+        if witness_path.try_exists().is_ok_and(|exists| !exists) {
             let help = "name it with `ledger_witness`, as for the server";
             return Err(Stop::Refused(format!("there is no witness at `{shown}`"), Some(help.to_owned())));
         }
-        witness::remove(&place).map_err(|error| Stop::Refused(error.to_string(), None))?;
+        witness::remove(&witness_path).map_err(|error| Stop::Refused(error.to_string(), None))?;
         Ok(format!(
             "the witness `{shown}` is removed: a server that is started now takes the database as it is, and what is \
              missing in it is not counted any more. One that runs still writes its witness anew: stop it first"
@@ -143,7 +143,7 @@ impl Place {
 
     async fn connect(&self, url: &str, access: Access) -> Result<PostgresLedger, Stop> {
         let (tables, help) = match access {
-            Access::Look => (Tables::Leave, NAME_IT),
+            Access::Read => (Tables::Leave, NAME_IT),
             Access::Change => (Tables::Leave, NAME_IT_OR_CREATE),
             Access::Create => (Tables::Make, ""),
         };
@@ -186,19 +186,19 @@ pub(super) struct Reader {
 }
 
 /// A ledger that is open.
-pub(super) enum Opened {
+pub(super) enum OpenLedger {
     Reader(Reader),
     File(EmbeddedLedger),
     Database(PostgresLedger),
 }
 
-impl Opened {
+impl OpenLedger {
     /// Returns all counters, by exporter, year, name and class.
     pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, LedgerError> {
         match self {
-            Opened::Reader(reader) => reader.ledger.counters(),
-            Opened::File(ledger) => Ok(ledger.export()?.counters().to_vec()),
-            Opened::Database(ledger) => Ok(ledger.export().await?.counters),
+            OpenLedger::Reader(reader) => reader.ledger.counters(),
+            OpenLedger::File(ledger) => Ok(ledger.export()?.counters().to_vec()),
+            OpenLedger::Database(ledger) => Ok(ledger.export().await?.counters),
         }
     }
 
@@ -208,9 +208,9 @@ impl Opened {
         mut with: impl FnMut(TransferRow) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         match self {
-            Opened::Reader(reader) => reader.ledger.export()?.transfers().try_for_each(|row| with(row?)),
-            Opened::File(ledger) => ledger.export()?.transfers().try_for_each(|row| with(row?)),
-            Opened::Database(ledger) => {
+            OpenLedger::Reader(reader) => reader.ledger.export()?.transfers().try_for_each(|row| with(row?)),
+            OpenLedger::File(ledger) => ledger.export()?.transfers().try_for_each(|row| with(row?)),
+            OpenLedger::Database(ledger) => {
                 let mut export = ledger.export().await?;
                 loop {
                     let page = export.transfers().await?;
@@ -225,30 +225,30 @@ impl Opened {
 
     pub(super) async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
         match self {
-            Opened::Reader(reader) => reader.ledger.verify(&reader.witness),
-            Opened::File(ledger) => ledger.verify(),
-            Opened::Database(ledger) => ledger.verify().await,
+            OpenLedger::Reader(reader) => reader.ledger.verify(&reader.witness),
+            OpenLedger::File(ledger) => ledger.verify(),
+            OpenLedger::Database(ledger) => ledger.verify().await,
         }
     }
 
     pub(super) async fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         match self {
-            Opened::Reader(_) => Err(looked_at()),
-            Opened::File(ledger) => ledger.import_totals(id, totals).await,
-            Opened::Database(ledger) => ledger.import_totals(id, totals).await,
+            OpenLedger::Reader(_) => Err(read_only()),
+            OpenLedger::File(ledger) => ledger.import_totals(id, totals).await,
+            OpenLedger::Database(ledger) => ledger.import_totals(id, totals).await,
         }
     }
 
     pub(super) async fn withdraw(&self, id: &str) -> Result<u64, OperateError> {
         match self {
-            Opened::Reader(_) => Err(looked_at()),
-            Opened::File(ledger) => ledger.withdraw_import(id).await,
-            Opened::Database(ledger) => ledger.withdraw_import(id).await,
+            OpenLedger::Reader(_) => Err(read_only()),
+            OpenLedger::File(ledger) => ledger.withdraw_import(id).await,
+            OpenLedger::Database(ledger) => ledger.withdraw_import(id).await,
         }
     }
 }
 
 /// Refuses to change a ledger that was opened to look at it.
-pub(super) fn looked_at() -> OperateError {
+pub(super) fn read_only() -> OperateError {
     OperateError::Refused("the ledger was opened to look at it alone".to_owned())
 }

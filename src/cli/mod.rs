@@ -8,7 +8,7 @@ pub mod decide;
 pub mod diff;
 mod health;
 pub mod ledger;
-mod place;
+mod ledger_access;
 mod policies;
 mod serve;
 mod squid_helper;

@@ -1,6 +1,6 @@
-//! How far the counters of an exporter are from what comes next, apart from any transfer.
+//! Head-room: how far the counters of an exporter are from their next lines, apart from any transfer.
 
-use super::counting::{Counted, CounterKey};
+use super::counter::{Counted, CounterKey};
 use super::decision::Headroom;
 use super::list::{LinePair, Lines, ListLine, ScenariosKnown};
 use super::reason::Outcome;
@@ -8,34 +8,34 @@ use super::route::OwnCounter;
 use super::snapshot::Snapshot;
 use super::units::{ClearanceId, CountedClass, Moment, Persons, Year};
 
-/// Share of a cap, in percent, from which on it is nearly used.
+/// Share of a cap, in percent, from which the cap counts as nearly used.
 ///
-/// Ours, not the law's: a tenth of a yearly cap is some five weeks of an even flow, less than the
-/// 45 working days of an assessment and time enough to slow down.
+/// Our choice, not the law's: a tenth of a yearly cap is some five weeks of an even flow. That is less
+/// than the 45 working days of an assessment, and enough time to slow down.
 pub const CAP_NEARLY_USED_PERCENT: u64 = 90;
 
-/// How much of the cap of a clearance is used.
+/// The use of a clearance's cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CapUse {
     /// The clearance.
     pub clearance: ClearanceId,
-    /// Persons of which class of information.
+    /// The class of information of the persons.
     pub class: CountedClass,
-    /// Persons that went out under it this year.
+    /// Persons exported under it this year.
     pub used: u64,
-    /// The most that may.
+    /// The most persons that may be exported.
     pub cap: u64,
 }
 
 impl CapUse {
-    /// Returns the use of a clearance's cap; `None` where the counter is not a clearance's, or has no cap.
+    /// Returns the use of a clearance's cap; `None` if the counter is not of a clearance, or the clearance has no cap.
     pub fn of(snapshot: &Snapshot, key: CounterKey, used: u64) -> Option<CapUse> {
         let Counted::Clearance(clearance) = key.counted else { return None };
         let cap = snapshot.clearance(clearance)?.persons_per_year_max?.of(key.class).get();
         Some(CapUse { clearance, class: key.class, used, cap })
     }
 
-    /// Says whether so much of it is used that somebody should look. A cap of nobody is not used up.
+    /// Says whether the cap is nearly used. A cap of zero persons is never nearly used.
     pub fn is_nearly_used(self) -> bool {
         let used = u128::from(self.used) * 100;
         self.cap != 0 && u128::from(self.cap) * u128::from(CAP_NEARLY_USED_PERCENT) <= used
@@ -53,11 +53,11 @@ pub fn caps_nearly_used(
     uses.filter(|cap| in_force(cap.clearance) && cap.is_nearly_used()).collect()
 }
 
-/// Returns how far a counter is from the next line that holds at a moment of its year.
+/// Returns how far a counter is from the next line that applies at a moment of its year.
 ///
-/// For a clearance the line is the first person beyond its cap, and what comes next is what the
-/// clearance satisfied: that is asked for again. `None` where nothing stricter comes, where no
-/// list in force has a line for the counter, and where the clearance is not in force.
+/// For a clearance the line is the first person beyond its cap, and the next outcome is the outcome
+/// that the clearance satisfied, because that is required again. `None` if no stricter outcome
+/// follows, if no list in force has a line for the counter, or if the clearance is not in force.
 pub fn headroom(snapshot: &Snapshot, at: Moment, year: Year, key: CounterKey, total: u64) -> Option<Headroom> {
     let projected = Persons::new(total).unwrap_or(Persons::MAX);
     let lines = match key.counted {
@@ -77,7 +77,7 @@ pub fn headroom(snapshot: &Snapshot, at: Moment, year: Year, key: CounterKey, to
     Some(Headroom { counter: key, year, projected, line, next })
 }
 
-/// The lines that the lists of a family have of their own for a scenario.
+/// The own lines of a family's lists for a scenario.
 fn own_lines(snapshot: &Snapshot, at: Moment, own: OwnCounter, class: CountedClass) -> Vec<(Persons, Outcome)> {
     let mut found = Vec::new();
     let (Some(segment), _) = snapshot.segment(snapshot.segment_number(at)) else { return found };

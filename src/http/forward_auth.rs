@@ -18,7 +18,7 @@ use axum::response::Response;
 
 use super::forwarded::{Believed, Forwarded};
 use super::{Doors, respond};
-use crate::service::labelled::{Answer, DecidedTransfer, Keeping};
+use crate::service::labelled::{Answer, Cacheable, DecidedTransfer};
 use crate::wire::described::{
     self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
 };
@@ -59,7 +59,7 @@ pub(super) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
 }
 
 fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: &Forwarded<'_>) -> Response {
-    let DecidedTransfer { decision, rule, keeping, transfer_id: _, counted } = decided;
+    let DecidedTransfer { decision, rule, cacheable, transfer_id: _, counted } = decided;
     let mut response = match described::verdict(decision) {
         Verdict::Goes => respond::empty(StatusCode::OK),
         Verdict::Stays => respond::json(StatusCode::FORBIDDEN, described::body(decision, rule.as_deref())),
@@ -67,9 +67,9 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     put(&mut response, described::headers(decision));
     put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);
     put(&mut response, rule.iter().map(|rule| (HEADER_GATEWAY_RULE, rule.clone())));
-    let seconds = match keeping {
-        Keeping::UntilItRunsOut => described::holds_for_seconds(decision).min(settings.cache_seconds_max),
-        Keeping::Never => 0,
+    let seconds = match cacheable {
+        Cacheable::UntilExpiry => described::holds_for_seconds(decision).min(settings.cache_seconds_max),
+        Cacheable::Never => 0,
     };
     if seconds != 0 {
         let headers = response.headers_mut();

@@ -18,11 +18,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::Live;
 use super::reload::{Found, Loaded, Reloader, Source};
-use super::status::{Counters, State, Status};
-use super::stopwatch::Stopwatch;
+use super::status::{Counters, Files, Status};
 use super::watch::{FileWatch, WatchSet};
 use crate::domain::clock::Clock;
 use crate::policy::Diagnostic;
+use crate::stopwatch::Stopwatch;
 
 /// Most commands that wait for the thread; further ones are refused.
 const COMMANDS_MAX: usize = 64;
@@ -420,15 +420,15 @@ impl Worker {
 /// Says what came of a SIGHUP, which gets no other answer.
 fn log_result(revision_before: u64, status: &Status) {
     let (revision, digest) = (status.revision, &status.digest);
-    match status.state {
-        State::Stale => {
+    match status.files {
+        Files::Stale => {
             let findings = status.diagnostics.len();
             tracing::warn!(revision, %digest, findings, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
         }
-        State::Current if revision == revision_before => {
+        Files::Current if revision == revision_before => {
             tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");
         }
-        State::Current => tracing::info!(revision, %digest, "SIGHUP: new policies are in force"),
+        Files::Current => tracing::info!(revision, %digest, "SIGHUP: new policies are in force"),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::{Answer, Door, LedgerCall, LedgerResult, Limit};
+use super::labels::{Answer, Door, LedgerCall, LedgerResult, Limit};
 use crate::domain::reason::ReasonCode;
 
 /// Shards: threads beyond that share. Twice the threads that a large server answers with would be more than enough;

@@ -12,9 +12,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::cells::{BOUNDS_NANOSECONDS, BUCKETS, Cell};
+use super::counts::Metrics;
 use super::health::{Health, Part, health};
+use super::labels::{Answer, Door, LedgerCall, LedgerResult, Limit};
 use super::standing::{Counting, Files, Serving, Standing};
-use super::{Answer, Door, LedgerCall, LedgerResult, Limit, Metrics};
 use crate::domain::clock::Clocking;
 use crate::domain::reason::ReasonCode;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::clock::Clocking;
+pub use crate::live::status::Files;
 
 /// Whether a server takes new requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,28 +12,6 @@ pub enum Serving {
     Ready,
     /// It is stopping.
     Draining,
-}
-
-/// Whether the policy files on disk are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    /// They are.
-    Current,
-    /// They were refused; the last good ones go on serving.
-    Stale,
-}
-
-impl Files {
-    /// All values.
-    pub const ALL: [Files; 2] = [Files::Current, Files::Stale];
-
-    /// Returns the word for it in labels and headers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Files::Current => "current",
-            Files::Stale => "stale",
-        }
-    }
 }
 
 /// Whether persons can be counted.

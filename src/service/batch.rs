@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tonic::Status;
 use tonic::codegen::Bytes;
 
-use super::decide::{Answered, DecisionApi, Look, Step};
+use super::decide::{Answered, DecisionApi, Lookup, Step};
 use super::totals::{Waiting, read_all, refuse, unread};
 use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
@@ -65,7 +65,7 @@ impl DecisionApi {
         };
         let (mut tally, mut batch) = (Tally::default(), brief::Batch::of(messages.len()));
         for (index, message) in messages.into_iter().enumerate() {
-            let plain = self.plainly(&snapshot, &plain::asked(message)?, now, Look::Together)?;
+            let plain = self.plainly(&snapshot, &plain::asked(message)?, now, Lookup::Batched)?;
             let count = |decision: &Decision| count(&mut tally, decision);
             self.write(&snapshot, &plain, count, |decided, id| batch.put(decided, id));
             if self.inner.settings.answer_bytes_max < batch.bytes() {
@@ -96,8 +96,8 @@ impl DecisionApi {
                 None => question,
             };
             let count = |decision: &Decision| count(&mut answer.tally, decision);
-            let step = match self.begin(&snapshot, question, now, Look::Together, count) {
-                Ok(Step::Decided(Answered { decision, rests: _ })) => Known::Result(Ok(decision)),
+            let step = match self.begin(&snapshot, question, now, Lookup::Batched, count) {
+                Ok(Step::Decided(Answered { decision, volatility: _ })) => Known::Result(Ok(decision)),
                 Ok(Step::Waits(waiting)) => Known::Waits(waiting),
                 Err(violations) => {
                     // A refusal looks for the words that were meant, which takes far longer than a decision.

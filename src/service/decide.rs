@@ -18,7 +18,8 @@ use super::answers::Answers;
 use super::totals::{Waiting, at_hand, refuse, unread};
 use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
-use crate::domain::counting::{CounterKey, counters_to_ask};
+use crate::domain::counter::CounterKey;
+use crate::domain::counting::counters_to_ask;
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::resolve::{missing_totals, resolve};
@@ -97,16 +98,16 @@ pub struct Answered {
     /// The decision.
     pub decision: v1::Decision,
     /// What it rests on.
-    pub rests: Rests,
+    pub volatility: Volatility,
 }
 
 /// What a decision rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rests {
+pub enum Volatility {
     /// Lists and facts alone: the same question has the same answer until it runs out or the lists change.
-    OnFacts,
+    Stable,
     /// Totals as well, which any other transfer may change at any moment.
-    OnTotals,
+    DependsOnTotals,
 }
 
 #[derive(Debug)]
@@ -204,10 +205,10 @@ impl DecisionApi {
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, question, now, Look::AtHand, |decision| self.count(decision))
+            self.begin(&snapshot, question, now, Lookup::Cached, |decision| self.count(decision))
         };
         let answer = match step {
-            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
+            Ok(Step::Decided(Answered { decision, volatility: _ })) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
             Err(violations) => Err(self.invalid(&violations)),
         };
@@ -224,7 +225,7 @@ impl DecisionApi {
         let snapshot = &**self.inner.live.snapshot();
         let now = self.inner.clock.now();
         let Question { asked, detail: Detail::Brief, place: _ } = plain::decide(message)? else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
         let answer = self.write(snapshot, &plain, |decision| self.count(decision), brief::framed_response);
         self.metrics.took(self.door, stopwatch.elapsed());
         Some(answer)
@@ -236,14 +237,14 @@ impl DecisionApi {
         snapshot: &'s Snapshot,
         asked: &Asked<'_>,
         now: Moment,
-        look: Look,
+        lookup: Lookup,
     ) -> Option<Plain<'s>> {
         // What the clock leaves in doubt is looked at on the ordinary way.
         if self.inner.clock.clocking(now) != Clocking::Sound {
             return None;
         }
         let transfer = resolve(snapshot, asked, now).ok()?;
-        let at_hand = match self.known(snapshot, asked, &transfer, look) {
+        let at_hand = match self.known(snapshot, asked, &transfer, lookup) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
             Known::Missing(_) | Known::Waits(_) => return None,
@@ -284,11 +285,12 @@ impl DecisionApi {
     pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Result<Answered, Refusal> {
         let now = self.inner.clock.now();
         let count = |decision: &Decision| self.count(decision);
-        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand, count) {
+        match self.begin(snapshot, from_proto::decide(request), now, Lookup::Cached, count) {
             Ok(Step::Decided(answered)) => Ok(answered),
-            Ok(Step::Waits(waiting)) => {
-                self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
-            }
+            Ok(Step::Waits(waiting)) => self
+                .finish(*waiting, now)
+                .await
+                .map(|decision| Answered { decision, volatility: Volatility::DependsOnTotals }),
             Err(violations) => Err(self.invalid(&violations)),
         }
     }
@@ -327,7 +329,7 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
-        look: Look,
+        lookup: Lookup,
         count: impl FnOnce(&Decision),
     ) -> Result<Step, Vec<Violation>> {
         let Question { asked, detail, place } = question?;
@@ -336,7 +338,7 @@ impl DecisionApi {
         if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, &asked, &transfer) {
             return Err(place.locate(vec![Violation::new("at", Problem::Clock(clocking))]));
         }
-        let at_hand = match self.known(snapshot, &asked, &transfer, look) {
+        let at_hand = match self.known(snapshot, &asked, &transfer, lookup) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
             Known::Missing(violations) => return Err(place.locate(violations)),
@@ -344,10 +346,10 @@ impl DecisionApi {
                 return Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))));
             }
         };
-        let rests = if at_hand.is_some() { Rests::OnTotals } else { Rests::OnFacts };
+        let volatility = if at_hand.is_some() { Volatility::DependsOnTotals } else { Volatility::Stable };
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
         let decision = self.decide_with(snapshot, &transfer, totals, detail, count);
-        Ok(Step::Decided(Answered { decision, rests }))
+        Ok(Step::Decided(Answered { decision, volatility }))
     }
 
     /// Says whether a decision is the same whatever the clock tells, which cannot be relied on: it reads no total, and rests
@@ -374,7 +376,7 @@ impl DecisionApi {
     }
 
     /// Returns what is known of the totals that the answer depends on.
-    fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, look: Look) -> Known {
+    fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, lookup: Lookup) -> Known {
         let Some(ledger) = &self.inner.ledger else {
             let missing = missing_totals(snapshot, transfer);
             return if missing.is_empty() { Known::Stated } else { Known::Missing(missing) };
@@ -383,9 +385,9 @@ impl DecisionApi {
         if keys.is_empty() {
             return Known::Stated;
         }
-        let totals = match look {
-            Look::AtHand => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
-            Look::Together => None,
+        let totals = match lookup {
+            Lookup::Cached => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
+            Lookup::Batched => None,
         };
         totals.map_or(Known::Waits(keys), Known::AtHand)
     }
@@ -461,11 +463,11 @@ pub(super) struct Plain<'s> {
 
 /// How totals are looked up that the caller does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Lookup {
     /// At once, where the ledger has them at hand.
-    AtHand,
+    Cached,
     /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
-    Together,
+    Batched,
 }
 
 /// How far a transfer is decided.

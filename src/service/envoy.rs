@@ -49,7 +49,7 @@ impl EnvoyApi {
         let labels = || check.label_headers(&snapshot.gateway.headers);
         match answer {
             Answer::Decided(decided) => {
-                let DecidedTransfer { decision, rule, keeping: _, transfer_id, counted } = *decided;
+                let DecidedTransfer { decision, rule, cacheable: _, transfer_id, counted } = *decided;
                 answer::decided(&decision, Passage { labels: labels(), rule, transfer_id, counted: counted.name() })
             }
             Answer::NoTransfer { digest } => answer::no_transfer(digest, labels()),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::decide::{Answered, Rests};
+use super::decide::{Answered, Volatility};
 use super::{DecisionApi, LedgerApi};
 use crate::domain::gateway::{
     self, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, Origin, Reading, Record, Seen, Unlabelled, Unmatched,
@@ -64,7 +64,7 @@ pub struct DecidedTransfer {
     /// The rule of the gateway that matched.
     pub rule: Option<String>,
     /// How long the answer can be kept.
-    pub keeping: Keeping,
+    pub cacheable: Cacheable,
     /// Under which id it was to be counted, if it was to be.
     pub transfer_id: Option<String>,
     /// Whether it stands in the ledger.
@@ -92,9 +92,9 @@ impl Counted {
 
 /// How long an answer can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
+pub enum Cacheable {
     /// Until it runs out, for the same request and under the same policies.
-    UntilItRunsOut,
+    UntilExpiry,
     /// Not at all: it rests on totals, or was counted.
     Never,
 }
@@ -223,7 +223,7 @@ impl LabelledDoor {
         let unreadable = || status::uncounted(Uncounted::Unreadable);
         let (decision, is_first_answer_again) = decision.ok_or_else(unreadable)?;
         if described::verdict(&decision) == Verdict::Stays {
-            return Ok((Answered { decision, rests: Rests::OnTotals }, Counted::No));
+            return Ok((Answered { decision, volatility: Volatility::DependsOnTotals }, Counted::No));
         }
         // The ledger answers a retry as it did at first, for days. Here each question lets a request pass, so that what the
         // policies have forbidden since must not go on under an old id. The transfer's own persons stand in the totals already
@@ -231,10 +231,10 @@ impl LabelledDoor {
         if is_first_answer_again && !described::holds(&decision, &snapshot.digest, self.decisions.now()) {
             let again = self.decisions.decide_on(snapshot, &described::decide_request(labelled)).await?;
             if described::verdict(&again.decision) == Verdict::Stays {
-                return Ok((Answered { rests: Rests::OnTotals, ..again }, Counted::Yes));
+                return Ok((Answered { volatility: Volatility::DependsOnTotals, ..again }, Counted::Yes));
             }
         }
-        Ok((Answered { decision, rests: Rests::OnTotals }, Counted::Yes))
+        Ok((Answered { decision, volatility: Volatility::DependsOnTotals }, Counted::Yes))
     }
 }
 
@@ -256,13 +256,13 @@ fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
 
 fn decided(answered: Result<(Answered, Counted), Refusal>, rule: Option<&str>, transfer_id: Option<String>) -> Answer {
     match answered {
-        Ok((Answered { decision, rests }, counted)) => {
-            let keeping = match rests {
-                Rests::OnFacts => Keeping::UntilItRunsOut,
-                Rests::OnTotals => Keeping::Never,
+        Ok((Answered { decision, volatility }, counted)) => {
+            let cacheable = match volatility {
+                Volatility::Stable => Cacheable::UntilExpiry,
+                Volatility::DependsOnTotals => Cacheable::Never,
             };
             let rule = rule.map(str::to_owned);
-            Answer::Decided(Box::new(DecidedTransfer { decision, rule, keeping, transfer_id, counted }))
+            Answer::Decided(Box::new(DecidedTransfer { decision, rule, cacheable, transfer_id, counted }))
         }
         Err(refusal) => match refusal.blame() {
             Blame::Caller => Answer::Refused(described::without_totals(refusal)),

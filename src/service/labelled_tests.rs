@@ -66,14 +66,14 @@ async fn labels_are_decided_and_nothing_is_counted() {
     let answer = door.answer(&request(&[TRIAL, ("x-neglist-sensitive-persons", "5")])).await;
     let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
     assert_eq!(decided.decision.outcome(), v1::Outcome::File);
-    assert_eq!((decided.keeping, decided.rule), (Keeping::Never, None));
+    assert_eq!((decided.cacheable, decided.rule), (Cacheable::Never, None));
     assert_eq!((ledger.reads(), ledger.writes()), (1, 0));
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::File), 1);
     // Totals that are at hand may change at any moment as well.
     ledger.put_at_hand();
     let answer = door.answer(&request(&[TRIAL, ("x-neglist-sensitive-persons", "5")])).await;
     let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
-    assert_eq!((decided.keeping, ledger.reads()), (Keeping::Never, 1));
+    assert_eq!((decided.cacheable, ledger.reads()), (Cacheable::Never, 1));
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn what_is_to_be_recorded_is_counted_once_under_its_id() {
     for _ in 0..2 {
         let answer = door.decide(&snapshot, &labelled(Some("t-1")), &Besides::default()).await;
         let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
-        assert_eq!((decided.keeping, decided.rule.as_deref()), (Keeping::Never, Some("trial-upload")));
+        assert_eq!((decided.cacheable, decided.rule.as_deref()), (Cacheable::Never, Some("trial-upload")));
         ids.push(decided.decision.decision_id);
     }
     assert_eq!(ids[0], ids[1], "a retry gets the first answer");

@@ -7,7 +7,7 @@ use tonic::Status;
 use tonic::codegen::Bytes;
 
 use super::answers::Answers;
-use super::decide::{Answered, DecisionApi, Look, Phase, Step};
+use super::decide::{Answered, DecisionApi, Lookup, Phase, Step};
 use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::metrics::{Limit, Stopwatch};
@@ -78,8 +78,8 @@ impl DecisionApi {
     ) -> Streamed {
         let now = self.inner.clock.now();
         let count = |decision: &Decision| self.count(decision);
-        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand, count) {
-            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Lookup::Cached, count) {
+            Ok(Step::Decided(Answered { decision, volatility: _ })) => Ok(decision),
             Err(violations) => Err(self.invalid(&violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
@@ -100,7 +100,7 @@ impl DecisionApi {
         let now = self.inner.clock.now();
         let (sequence, question) = plain::stream(message)?;
         let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
         let write = |decided: &Decided<'_>, id| brief::stream_response(sequence, decided, id);
         Some(self.write(snapshot, &plain, |decision| self.count(decision), write))
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Change, Counter, CounterName, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Recall,
-    Replayed, Reservation, Reserved, Settled, Usage,
+    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, Pseudonym,
+    Recall, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 /// Keeps everything in memory, counts how often it is asked, and can be down.
@@ -169,10 +169,10 @@ impl Ledger for MemoryLedger {
                 Change { counter: counter.clone(), before: was, added: before(counter) + persons - was }
             })
             .collect();
-        let (state, expires_at) = match (judgement.goes, hold) {
-            (Goes::Nowhere, _) => (State::Ended(Settled::Refused), None),
-            (Goes::Ahead, Hold::Commit) => (State::Committed, None),
-            (Goes::Ahead, Hold::Until(until)) => (State::Held { until }, Some(until)),
+        let (state, expires_at) = match (judgement.admission, hold) {
+            (Admission::Deny, _) => (State::Ended(Settled::Refused), None),
+            (Admission::Permit, Hold::Commit) => (State::Committed, None),
+            (Admission::Permit, Hold::Until(until)) => (State::Held { until }, Some(until)),
         };
         let answer = judgement.answer;
         let kept = Kept { fingerprint, account, people, changes: changes.clone(), answer: answer.clone(), state };

@@ -360,7 +360,7 @@ fn b12_an_account_without_totals_is_forgotten_at_once() {
             let refused = Reservation { account: account("invented"), ..reservation("refused", counted(1, 0)) };
             let nowhere = Box::new(|_: &neglist::ledger::Before| neglist::ledger::Judgement {
                 add: Vec::new(),
-                goes: neglist::ledger::Goes::Nowhere,
+                admission: neglist::ledger::Admission::Deny,
                 answer: b"no".to_vec(),
             });
             ledger.reserve(refused, nowhere).await.unwrap();

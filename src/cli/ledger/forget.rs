@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::sheet::quoted;
-use super::{parse_year, write};
+use super::values::{parse_year, quoted};
+use super::write;
 use crate::cli::console::{Console, Exit};
-use crate::cli::place::{Access, Opened, Place, looked_at};
+use crate::cli::ledger_access::{Access, ConfiguredLedger, OpenLedger, read_only};
 use crate::cli::policies;
 use crate::cli::stop::Stop;
 use crate::domain::snapshot::Snapshot;
@@ -50,7 +50,7 @@ pub(super) struct Forget {
 
 impl Forget {
     /// Runs the command.
-    pub(super) async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+    pub(super) async fn run(&self, configured: &ConfiguredLedger, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let snapshot = match self.snapshot(console)? {
             Ok(snapshot) => snapshot,
             Err(exit) => return Ok(exit),
@@ -63,7 +63,7 @@ impl Forget {
                 Some("where they are to go all the same, say `--even-registered`".to_owned()),
             ));
         }
-        let ledger = place.open(if self.dry_run { Access::Look } else { Access::Change }).await?;
+        let ledger = configured.open(if self.dry_run { Access::Read } else { Access::Change }).await?;
         let mut accounts = ledger.accounts().await?;
         accounts.retain(|account| self.is_meant(account) && !is_registered(&account.exporter));
         let counters = ledger.counters().await?;
@@ -150,12 +150,12 @@ fn foreseen(forget: &rows::Forget, counters: &[CounterRow]) -> Forgotten {
     forgotten
 }
 
-impl Opened {
+impl OpenLedger {
     /// Returns all accounts, those without a counter included.
     async fn accounts(&self) -> Result<Vec<Account>, Stop> {
         match self {
-            Opened::Database(ledger) => Ok(ledger.accounts().await?),
-            Opened::Reader(_) | Opened::File(_) => {
+            OpenLedger::Database(ledger) => Ok(ledger.accounts().await?),
+            OpenLedger::Reader(_) | OpenLedger::File(_) => {
                 let counters = self.counters().await?;
                 let mut accounts: BTreeSet<Account> = counters.into_iter().map(|row| row.account).collect();
                 self.each_transfer(|row| {
@@ -170,9 +170,9 @@ impl Opened {
 
     async fn forget(&self, forget: &rows::Forget, now: Moment) -> Result<Forgotten, Stop> {
         Ok(match self {
-            Opened::Reader(_) => return Err(Stop::from(looked_at())),
-            Opened::File(ledger) => ledger.forget(forget.clone(), now).await?,
-            Opened::Database(ledger) => ledger.forget(forget).await?,
+            OpenLedger::Reader(_) => return Err(Stop::from(read_only())),
+            OpenLedger::File(ledger) => ledger.forget(forget.clone(), now).await?,
+            OpenLedger::Database(ledger) => ledger.forget(forget).await?,
         })
     }
 }

@@ -3,8 +3,8 @@
 //! A total under a name that is not quite right is counted where nothing looks at it, and lines
 //! are reached too late. The form of a name is checked always; this is for the name itself.
 
-use super::sheet::quoted;
-use crate::domain::counting::Counted;
+use super::values::quoted;
+use crate::domain::counter::Counted;
 use crate::domain::route::OwnCounter;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{ClearanceId, EditionId, ExporterId};

@@ -6,7 +6,8 @@
 mod cell;
 mod forget;
 mod known;
-mod sheet;
+mod totals_csv;
+mod values;
 mod write;
 
 use std::io;
@@ -16,15 +17,15 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use self::forget::Forget;
 use self::known::Known;
+use self::values::{counters, parse_import_id, parse_year};
 use super::console::{Console, Exit, Format};
-use super::place::{Access, Opened, Place};
+use super::ledger_access::{Access, ConfiguredLedger, OpenLedger};
 use super::policies;
 use super::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
-use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
 /// Show, export, import, verify and forget the year's totals.
 #[derive(Debug, Args)]
@@ -71,12 +72,12 @@ struct Export {
     transfers: bool,
     /// In which form to write.
     #[arg(long, value_enum, default_value_t)]
-    format: SheetFormat,
+    format: TableFormat,
 }
 
 /// In which form a table leaves the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum SheetFormat {
+enum TableFormat {
     /// For spreadsheets.
     #[default]
     Csv,
@@ -139,10 +140,11 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
 }
 
 async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
-    let place = || Place::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
+    let configured =
+        || ConfiguredLedger::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
     match &arguments.command {
         Command::Show(show) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             let mut counters = ledger.counters().await?;
             counters.retain(|row| show.keeps(row));
             if let Some(exporter) = show.exporter.as_deref().filter(|_| counters.is_empty()) {
@@ -156,18 +158,18 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Export(export) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             export.run(&ledger, console).await?;
             Ok(Exit::Success)
         }
-        Command::Import(import) => import.run(&place()?, console).await,
-        Command::Forget(forget) => forget.run(&place()?, console).await,
+        Command::Import(import) => import.run(&configured()?, console).await,
+        Command::Forget(forget) => forget.run(&configured()?, console).await,
         Command::Accept(Accept { counts_may_be_missing: _ }) => {
-            writeln!(console.out, "{}", place()?.accept()?)?;
+            writeln!(console.out, "{}", configured()?.accept()?)?;
             Ok(Exit::Success)
         }
         Command::Verify(Verify {}) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             let findings = ledger.verify().await?;
             write::findings(&findings, console.out)?;
             write::unlike_names(&ledger.counters().await?, console.out)?;
@@ -184,19 +186,19 @@ impl Show {
 }
 
 impl Export {
-    async fn run(&self, ledger: &Opened, console: &mut Console<'_>) -> Result<(), Stop> {
+    async fn run(&self, ledger: &OpenLedger, console: &mut Console<'_>) -> Result<(), Stop> {
         match (self.transfers, self.format) {
-            (false, SheetFormat::Csv) => write::csv(&ledger.counters().await?, console.out)?,
-            (false, SheetFormat::Json) => write::json(&ledger.counters().await?, console.out)?,
-            (true, SheetFormat::Csv) => {
-                let mut sheet = write::TransferSheet::begin(console.out)?;
-                ledger.each_transfer(|row| sheet.add(row)).await?;
-                sheet.end()?;
+            (false, TableFormat::Csv) => write::csv(&ledger.counters().await?, console.out)?,
+            (false, TableFormat::Json) => write::json(&ledger.counters().await?, console.out)?,
+            (true, TableFormat::Csv) => {
+                let mut csv = write::TransferCsv::begin(console.out)?;
+                ledger.each_transfer(|row| csv.add(row)).await?;
+                csv.end()?;
             }
-            (true, SheetFormat::Json) => {
-                let mut list = write::TransferList::begin(console.out)?;
-                ledger.each_transfer(|row| list.add(row)).await?;
-                list.end()?;
+            (true, TableFormat::Json) => {
+                let mut json = write::TransferJson::begin(console.out)?;
+                ledger.each_transfer(|row| json.add(row)).await?;
+                json.end()?;
             }
         }
         Ok(())
@@ -204,10 +206,10 @@ impl Export {
 }
 
 impl Import {
-    async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+    async fn run(&self, configured: &ConfiguredLedger, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let id = &self.id;
         let Some(file) = &self.file else {
-            let ledger = place.open(Access::Change).await?;
+            let ledger = configured.open(Access::Change).await?;
             let count = ledger.withdraw(id).await?;
             writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
             return Ok(Exit::Success);
@@ -217,10 +219,10 @@ impl Import {
             Err(exit) => return Ok(exit),
         };
         let known = snapshot.as_ref().map(Known::new);
-        let totals = match sheet::read(file, known.as_ref()) {
+        let totals = match totals_csv::read(file, known.as_ref()) {
             Ok(totals) => totals,
-            Err(sheet::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
-            Err(sheet::Unread::Lines(lines)) => {
+            Err(totals_csv::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
+            Err(totals_csv::Unread::Lines(lines)) => {
                 for line in &lines {
                     writeln!(console.err, "error: {line}")?;
                 }
@@ -235,7 +237,7 @@ impl Import {
             return Ok(Exit::Success);
         }
         let access = if self.create { Access::Create } else { Access::Change };
-        let ledger = place.open(access).await?;
+        let ledger = configured.open(access).await?;
         let text = match ledger.import(id, totals).await? {
             0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
             count => format!("import `{id}` added to {}", counters(count)),
@@ -252,20 +254,4 @@ impl Import {
         let Some(directory) = &self.policies else { return Ok(Ok(None)) };
         Ok(policies::snapshot(Some(directory), console)?.map(Some))
     }
-}
-
-fn counters(count: u64) -> String {
-    format!("{count} counter{}", if count == 1 { "" } else { "s" })
-}
-
-/// Returns a year that a flag or a sheet names.
-fn parse_year(text: &str) -> Result<Year, String> {
-    let years = FIRST_YEAR.unsigned_abs()..=LAST_YEAR.unsigned_abs();
-    let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let year = if digits { text.parse().ok().filter(|year| years.contains(year)) } else { None };
-    year.map(Year).ok_or_else(|| format!("write a year from {FIRST_YEAR} to {LAST_YEAR}"))
-}
-
-fn parse_import_id(text: &str) -> Result<String, String> {
-    check_name(text).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
 }

@@ -12,9 +12,9 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::cell;
 use super::known::Known;
-use super::parse_year;
-use crate::domain::counting::RESERVED_FAMILIES;
-use crate::domain::names::{NameFault, check_name, is_code};
+use super::values::{parse_year, quoted};
+use crate::domain::counter::RESERVED_FAMILIES;
+use crate::domain::names::{check_name, is_code};
 use crate::domain::units::{CountedClass, Persons};
 use crate::ledger::rows::ImportedTotal;
 use crate::ledger::{Account, Counter};
@@ -56,7 +56,7 @@ fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<Impo
         Unread::Lines(vec![format!("{name}:{line}: not UTF-8: save the sheet as `CSV UTF-8`")])
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut sheet = Sheet { name, known, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
+    let mut csv = TotalsCsv { name, known, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut columns: Option<Columns> = None;
     let mut record = StringRecord::new();
@@ -70,17 +70,17 @@ fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<Impo
             }
             // Spreadsheets leave rows of commas behind.
             Some(_) if record.iter().all(|field| field.trim().is_empty()) => {}
-            Some(columns) => sheet.add(line, columns, &record),
+            Some(columns) => csv.add(line, columns, &record),
         }
     }
-    if !sheet.wrong.is_empty() {
-        return Err(Unread::Lines(sheet.wrong));
+    if !csv.wrong.is_empty() {
+        return Err(Unread::Lines(csv.wrong));
     }
-    if sheet.totals.is_empty() {
+    if csv.totals.is_empty() {
         let help = format!("{name}:1: no totals: the first line is `{}`, each other line a counter", NEEDED.join(","));
         return Err(Unread::Lines(vec![help]));
     }
-    Ok(sheet.totals)
+    Ok(csv.totals)
 }
 
 /// Returns the line on which a record begins, past the ends of lines before it.
@@ -121,7 +121,7 @@ impl Columns {
 }
 
 /// What was read so far.
-struct Sheet<'f> {
+struct TotalsCsv<'f> {
     name: &'f str,
     known: Option<&'f Known<'f>>,
     /// On which line each counter stands.
@@ -130,7 +130,7 @@ struct Sheet<'f> {
     wrong: Vec<String>,
 }
 
-impl Sheet<'_> {
+impl TotalsCsv<'_> {
     fn add(&mut self, line: u64, columns: &Columns, record: &StringRecord) {
         if record.len() != columns.count {
             let (found, wanted) = (record.len(), columns.count);
@@ -211,37 +211,4 @@ fn parse_persons(text: &str) -> Result<u64, String> {
     persons.map(Persons::get).ok_or_else(|| {
         format!("persons {}: write digits alone, from 0 to {}, such as 100000", quoted(text), Persons::MAX.get())
     })
-}
-
-/// Returns a text of the file as messages show it.
-pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", shown(text))
-}
-
-/// Returns a text as tables and messages show it: on one line, with what cannot be seen in sight, so that no name forges a
-/// line and no two look the same that differ.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    // Otherwise it would look like the one in normalization form C.
-    let is_normal = !matches!(check_name(text), Err(NameFault::NotNormal { .. }));
-    for character in text.chars() {
-        if !is_normal && !character.is_ascii() {
-            shown.extend(character.escape_unicode());
-            continue;
-        }
-        match check_name(character.encode_utf8(&mut [0; 4])) {
-            Err(NameFault::Unseen { .. }) => shown.extend(character.escape_unicode()),
-            Err(NameFault::BlankAtEnd { .. }) if character != ' ' => shown.extend(character.escape_unicode()),
-            _ => shown.push(character),
-        }
-    }
-    // A blank at an end is not seen in a table.
-    if shown.ends_with(' ') {
-        shown.pop();
-        shown.push('␠');
-    }
-    if let Some(rest) = shown.strip_prefix(' ') {
-        shown = format!("␠{rest}");
-    }
-    shown
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::cell::written;
-use super::sheet::shown;
+use super::values::shown;
 use crate::cli::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::units::Moment;
@@ -91,27 +91,27 @@ pub(super) fn json(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<(
 /// Writes counters as CSV that can be imported. `persons` are all of a counter: whoever was
 /// reserved then counts for good where it is imported, which is the stricter of two ways to end.
 pub(super) fn csv(counters: &[CounterRow], out: &mut dyn Write) -> Result<(), Stop> {
-    let mut sheet = csv::Writer::from_writer(out);
-    sheet.write_record(["exporter", "year", "counter", "class", "persons", "committed", "reserved", "imported"])?;
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["exporter", "year", "counter", "class", "persons", "committed", "reserved", "imported"])?;
     for CounterRow { account, counter, usage, imported } in counters {
         let numbers = [usage.total(), usage.committed, usage.reserved, *imported].map(|number| number.to_string());
         let year = account.year.to_string();
         let (exporter, name) = (written(&account.exporter), written(&counter.name));
         let names = [&*exporter, &year, &name, counter.class.name()];
-        sheet.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
+        csv.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
     }
-    Ok(sheet.flush()?)
+    Ok(csv.flush()?)
 }
 
 /// Transfers as CSV, one line for each counter that a transfer added to.
-pub(super) struct TransferSheet<'o>(csv::Writer<&'o mut dyn Write>);
+pub(super) struct TransferCsv<'o>(csv::Writer<&'o mut dyn Write>);
 
-impl<'o> TransferSheet<'o> {
+impl<'o> TransferCsv<'o> {
     pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
-        let mut sheet = csv::Writer::from_writer(out);
+        let mut csv = csv::Writer::from_writer(out);
         let header = ["transfer_id", "exporter", "year", "state", "at", "counter", "class", "before", "added"];
-        sheet.write_record(header)?;
-        Ok(Self(sheet))
+        csv.write_record(header)?;
+        Ok(Self(csv))
     }
 
     pub(super) fn add(&mut self, row: TransferRow) -> Result<(), Stop> {
@@ -137,12 +137,12 @@ impl<'o> TransferSheet<'o> {
 }
 
 /// Transfers as JSON: `transfers`, one a line, so that a list of any length passes.
-pub(super) struct TransferList<'o> {
+pub(super) struct TransferJson<'o> {
     out: &'o mut dyn Write,
     separator: &'static str,
 }
 
-impl<'o> TransferList<'o> {
+impl<'o> TransferJson<'o> {
     pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
         write!(out, "{{\"transfers\": [")?;
         Ok(Self { out, separator: "" })

@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{ChoiceFault, Fault, Origin};
+use super::labelled::{ChoiceFault, Fault, Origin, shown};
 use super::place;
 use super::seen::{Header, Seen};
-use super::value::shown;
 
 /// Headers that make servers act on another method than the request's: Rails, Symfony, Laravel, ASP.NET, Express,
 /// `OData`.

@@ -1,25 +1,25 @@
-//! Reads the words of a request one by one, and keeps everything that is wrong with them.
+//! Reads the words of a request one by one, and collects the violations.
 //!
-//! Fields are told by what displays them: the name of one in a list is written where something is wrong with it, and nowhere else.
+//! Field paths are passed as `Display` values. The path of a list entry is formatted only for a violation.
 
 use std::fmt::Display;
 
-use super::asked::{
+use crate::domain::asked::{
     ATTRIBUTES_MAX, AskedFacts, AskedItem, AskedPersons, CODE_BYTES_MAX, CodeKind, Need, Problem, Violation,
     parse_country,
 };
-use super::names::{check_code, check_name};
-use super::snapshot::Snapshot;
-use super::statement::{Ciio, Destination, Facts, Item};
-use super::units::{
+use crate::domain::names::{check_code, check_name};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::statement::{Ciio, Destination, Facts, Item};
+use crate::domain::units::{
     AttributeId, AttributeSet, CityId, CitySet, Class, Country, Headcount, ItemId, KindId, Persons, ZoneId, ZoneSet,
 };
-use super::vocabulary::Vocabulary;
+use crate::domain::vocabulary::Vocabulary;
 
-/// So many violations are looked into for what the caller may have meant.
+/// Violations that get a hint of the word that the caller may have meant.
 const HINTS_MAX: usize = 8;
 
-/// Everything that is wrong, and the readers that find it.
+/// The violations found so far, and the readers that find them.
 #[derive(Default)]
 pub(super) struct Violations(pub(super) Vec<Violation>);
 
@@ -28,7 +28,7 @@ impl Violations {
         self.0.push(Violation::new(field, problem));
     }
 
-    /// Checks the length of a word before it is looked for.
+    /// Checks the length of a word before the look-up.
     pub(super) fn bounded<'a>(&mut self, field: impl Display, word: &'a str) -> Option<&'a str> {
         if word.len() <= CODE_BYTES_MAX {
             return Some(word);
@@ -37,7 +37,7 @@ impl Violations {
         None
     }
 
-    /// Returns the number of a name that need not be known; a known one keeps the rule for names.
+    /// Returns the number of a name, which may be unknown. A known name follows the rule for names.
     pub(super) fn name(&mut self, field: &str, vocabulary: &Vocabulary, name: &str) -> Option<u32> {
         let known = vocabulary.get(self.bounded(field, name)?);
         if known.is_none() {
@@ -46,7 +46,7 @@ impl Violations {
         known
     }
 
-    /// Checks that a name that is not known keeps the rule for names.
+    /// Checks that an unknown name follows the rule for names.
     pub(super) fn new_name(&mut self, field: &str, name: &str) -> Option<()> {
         check_name(name).map_err(|fault| self.add(field, Problem::NotAName(fault))).ok()
     }
@@ -66,8 +66,8 @@ impl Violations {
         known
     }
 
-    /// The first few misspelt words get a hint. Looking for one costs far more than refusing the
-    /// word, and a request with many would keep a processor busy.
+    /// Says whether the next misspelt word gets a hint. The search costs far more than the refusal, and a
+    /// request with many misspelt words would keep a processor busy.
     fn is_worth_a_hint(&self) -> bool {
         self.0.len() < HINTS_MAX
     }
@@ -99,7 +99,7 @@ impl Violations {
         })
     }
 
-    /// Reads head-counts. A request states up to four: so this is compiled into its callers.
+    /// Reads head-counts. Inlined, because a request states up to four.
     #[inline]
     pub(super) fn headcount(&mut self, field: &str, asked: Option<AskedPersons>) -> Option<Headcount> {
         let AskedPersons { general, sensitive } = asked?;
@@ -197,10 +197,10 @@ impl Violations {
         Some(item)
     }
 
-    /// A code of the caller's own is fine where the caller classifies it, unless it resembles a code that the catalogue
-    /// or a list classes more strictly: that would pass by the lists.
+    /// Checks a code of the caller's own, which the caller has classified. It must not resemble a code that the catalogue or a
+    /// list classes more strictly: such a code would evade the lists.
     fn own_code(&mut self, snapshot: &Snapshot, field: impl FnOnce() -> String, code: &str, class: Class) {
-        // A request with that many violations is refused whatever is found here.
+        // The request already has so many violations that it is refused regardless of this check.
         if !self.is_worth_a_hint() {
             return;
         }

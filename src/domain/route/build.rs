@@ -1,21 +1,24 @@
-//! Works out the route of a statement: steps 1 to 6 of the procedure, as far as exporter,
-//! destination, items, ground, sector and scenario reach.
+//! Builds the route of a statement: steps 1 to 6 of the procedure, as far as they depend on exporter,
+//! destination, items, ground, sector and scenario.
 //!
-//! Done once for each flow and stretch of time when policies are compiled, and once for each
-//! request that names no flow. [`super::evaluate`] does the rest.
+//! The policy compiler builds the routes of each flow, one for each stretch of time. For a request without a
+//! flow, [`resolve`](crate::domain::resolve) builds one. [`evaluate`](crate::domain::evaluate) does the rest.
 
-use super::important::{classify, identify_holdings};
-use super::list::{CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, SectorListing};
-use super::reason::{Outcome, Reason, ReasonCode};
-use super::route::{Apart, Below, Content, Counter, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine};
-use super::snapshot::{Segment, Snapshot};
-use super::statement::{Ciio, Destination, Item, Statement};
-use super::units::{Class, Country, EditionId, Headcount, RuleId, StepId, ZoneSet};
+use crate::domain::important::{classify, identify_holdings};
+use crate::domain::list::{
+    CiioUse, Edition, ExportFrom, FilingMode, Line, LinePair, Lines, ListLine, National, SectorListing,
+};
+use crate::domain::reason::{Outcome, Reason, ReasonCode};
+use crate::domain::route::{
+    Apart, Below, Content, Counter, NationalSteps, OwnCounter, Route, SmallVolume, Track, TrackLine,
+};
+use crate::domain::snapshot::{Segment, Snapshot};
+use crate::domain::statement::{Ciio, Destination, Item, Statement};
+use crate::domain::units::{Class, Country, EditionId, Headcount, RuleId, StepId, ZoneSet};
 
-/// Works out what follows from a statement in a segment of time.
+/// Builds the route of a statement in a segment of time.
 ///
-/// The order of the steps is the order of section 2 of the design; the first that settles the
-/// transfer ends it.
+/// The steps are in the order of the rules; the first step that settles the transfer ends the procedure.
 pub fn route(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route {
     let mut route = steps(snapshot, statement, segment);
     if route.is_sized() {
@@ -43,11 +46,11 @@ fn steps(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route
     let ciio_reason = Reason::new(ReasonCode::CriticalInformationInfrastructure, national.rules.ciio, Outcome::Assess);
     let is_important = route.required == Outcome::Assess;
     if is_important {
-        // Which lists apply is no reason here: only their counters matter.
+        // The lists that apply give no reason here; only their counters matter.
         let mut unused = Route::empty(national);
         let listings = listings(snapshot, statement, &in_force, &mut unused);
         route.without_track = counted_apart(&listings);
-        // What is important anyway does not become so by the number of persons.
+        // The data is important already, whatever the number of persons.
         route.groups.clear();
         if is_ciio && route.content.is_personal() && statement.ground.is_none() {
             route.reasons.push(ciio_reason);
@@ -70,15 +73,15 @@ fn steps(snapshot: &Snapshot, statement: &Statement, segment: &Segment) -> Route
     for listing in &listings {
         add_listed_track(national, listing, &mut route);
     }
-    if listings.iter().all(|listing| listing.applies == Applies::Perhaps) {
+    if listings.iter().all(|listing| listing.applies == Applies::Possibly) {
         route.tracks.push(Track::national(national));
     }
     route
 }
 
-/// The contract of the Greater Bay Area, where exporter, destination and moment are such that it can be concluded.
+/// Returns the step of the Greater Bay Area contract, if it is open to the exporter for the destination at the moment.
 ///
-/// Whether an operator of critical information infrastructure may use it is said nowhere: it is closed to one.
+/// No official text says whether an operator of critical information infrastructure may use it, so it is closed to them.
 fn area_contract(statement: &Statement, segment: &Segment) -> Option<StepId> {
     let is_open = statement.facts.in_greater_bay_area && statement.facts.ciio == Ciio::No;
     match statement.destination {
@@ -88,7 +91,7 @@ fn area_contract(statement: &Statement, segment: &Segment) -> Option<StepId> {
     }
 }
 
-/// The strictest answer, for a moment at which no national rules are in force.
+/// Returns the strictest route, for a moment at which no national rules are in force.
 fn without_rules(statement: &Statement) -> Route {
     let general = statement.items.iter().any(|item| item.declared != Some(Class::NonPersonal));
     Route {
@@ -106,7 +109,7 @@ fn without_rules(statement: &Statement) -> Route {
     }
 }
 
-/// Editions in force in the zones of an exporter, each once.
+/// Returns the editions in force in the zones of an exporter, each once.
 fn in_force(segment: &Segment, zones: ZoneSet) -> Vec<EditionId> {
     let mut editions = Vec::new();
     for zone in zones.iter() {
@@ -127,22 +130,22 @@ struct Listing<'s> {
     applies: Applies,
 }
 
-/// The scenario counters of the lists that apply.
+/// Returns the scenario counters of the lists that apply.
 fn counted_apart(listings: &[Listing<'_>]) -> Vec<Apart> {
     listings.iter().map(|listing| listing.apart).collect()
 }
 
-/// How sure it is that a list applies.
+/// Whether it is certain that a list applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Applies {
-    /// It does, to all that is sent.
-    Surely,
-    /// To a part of what is sent, or only if what nobody has stated or read is so: the national
-    /// rules are looked at too, and the stricter counts.
-    Perhaps,
+    /// It applies to the whole transfer.
+    Certainly,
+    /// It applies to a part of the transfer, or depends on a fact that is unknown. The national rules are
+    /// considered too, and the stricter result applies.
+    Possibly,
 }
 
-/// Finds the lists under which the exporter may send in this scenario, and says why others do not apply.
+/// Returns the lists that the exporter may use in this scenario, and notes why other lists do not apply.
 fn listings<'s>(
     snapshot: &'s Snapshot,
     statement: &Statement,
@@ -158,8 +161,8 @@ fn listings<'s>(
         if !listed.is_written {
             route.note(ReasonCode::ScenarioNotKnownToBeListed, listed.rule);
             if listed.lines.has_own() {
-                // It may as well not be listed, and lines of the sector's own may be milder than the national ones.
-                applies = Applies::Perhaps;
+                // The scenario may be unlisted, and the sector's own lines may be milder than the national ones.
+                applies = Applies::Possibly;
             }
         }
         let own = OwnCounter { family: edition.family, sector, scenario };
@@ -169,7 +172,7 @@ fn listings<'s>(
     found
 }
 
-/// Says whether exporter and data may use a list that lists the scenario, and how sure that is.
+/// Returns whether a list that lists the scenario applies to exporter and data; `None` if it does not.
 fn eligible(statement: &Statement, edition: &Edition, listing: &SectorListing, route: &mut Route) -> Option<Applies> {
     if statement.facts.ciio == Ciio::Yes && edition.ciio == CiioUse::Excluded {
         return None;
@@ -185,22 +188,22 @@ fn eligible(statement: &Statement, edition: &Edition, listing: &SectorListing, r
         return None;
     }
     let excluded = |item: &Item| item.modality.is_some_and(|m| listing.excluded_modalities.contains(m));
-    let mut applies = Applies::Surely;
+    let mut applies = Applies::Certainly;
     if edition.export_from != ExportFrom::Anywhere && !leaves_from_zone {
         route.note(ReasonCode::ExportFromZoneUnclear, edition.rule);
-        applies = Applies::Perhaps;
+        applies = Applies::Possibly;
     }
     if statement.items.iter().any(excluded) {
         route.note(ReasonCode::ModalityExcluded, listing.rule);
-        applies = Applies::Perhaps;
+        applies = Applies::Possibly;
     }
     if statement.items.iter().all(excluded) { None } else { Some(applies) }
 }
 
-/// Step 3: no personal information. A filing that covers such data is the only thing asked for.
+/// Step 3: no personal information. At most a filing that covers such data is required.
 fn non_personal(national: &National, listings: &[Listing<'_>], mut route: Route) -> Route {
     if route.is_sized() {
-        // So many persons would make it important: they are counted.
+        // A large enough number of persons would make the data important, so the persons are counted.
         route.without_track = counted_apart(listings);
     }
     let rule = national.rules.no_personal_information;
@@ -222,7 +225,7 @@ fn non_personal(national: &National, listings: &[Listing<'_>], mut route: Route)
     route.settled(Reason::new(ReasonCode::NoPersonalInformation, rule, Outcome::Allow))
 }
 
-/// Step 6: a listed scenario, with the list's lines or the national ones in their place.
+/// Step 6: a listed scenario, with the list's own lines or the national lines that replace them.
 fn add_listed_track(national: &National, listing: &Listing<'_>, route: &mut Route) {
     let lines = Lines {
         general: pair(listing.lines.general, national.lines.general),

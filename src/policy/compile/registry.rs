@@ -11,7 +11,7 @@ use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
 use crate::domain::route::Route;
-use crate::domain::routing::route;
+use crate::domain::route::build::route;
 use crate::domain::snapshot::{AreaSteps, Segment, Snapshot};
 use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
 use crate::domain::units::{

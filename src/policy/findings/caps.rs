@@ -1,10 +1,10 @@
 //! Caps of clearances that are nearly used, if the totals of the year are known.
 
 use super::{Finder, both};
-use crate::domain::counting::CounterKey;
+use crate::domain::counter::CounterKey;
+use crate::domain::headroom::{CapUse, caps_nearly_used};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
-use crate::domain::usage::{CapUse, caps_nearly_used};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Diagnostic, Severity, Span};
 use crate::policy::source::Document;

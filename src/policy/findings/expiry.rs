@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Finder, Look, both};
+use super::{Finder, Horizon, both};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, Span};
 use crate::policy::source::Document;
@@ -31,21 +31,21 @@ struct Edition<'s> {
     span: Span,
 }
 
-pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], look: Look) {
+pub(super) fn find(finder: &mut Finder<'_>, sources: &[SourceFile], horizon: Horizon) {
     let editions = editions(sources);
     for edition in &editions {
         let Some(last) = edition.last else { continue };
         let later = editions.iter().filter(|other| other.family == edition.family && last < other.first);
         match later.min_by_key(|other| other.first) {
-            Some(next) => succeeded(finder, edition, last, next, look),
-            None => ended(finder, edition, last, look),
+            Some(next) => succeeded(finder, edition, last, next, horizon),
+            None => ended(finder, edition, last, horizon),
         }
     }
     for source in sources {
         let Document::Registry(file) = &source.document else { continue };
         for clearance in &file.clearances {
-            clearance_ends(finder, &source.path, clearance, look);
-            filing_without_edition(finder, &source.path, clearance, &editions, look);
+            clearance_ends(finder, &source.path, clearance, horizon);
+            filing_without_edition(finder, &source.path, clearance, &editions, horizon);
         }
     }
 }
@@ -74,9 +74,9 @@ fn editions(sources: &[SourceFile]) -> Vec<Edition<'_>> {
 }
 
 /// Returns how many days are left until the end of a day, if it is within the period looked at.
-fn days_left(last: Date, look: Look) -> Option<i32> {
-    let left = (last - look.day).get_days();
-    (0..=i32::from(look.expires_within_days)).contains(&left).then_some(left)
+fn days_left(last: Date, horizon: Horizon) -> Option<i32> {
+    let left = (last - horizon.day).get_days();
+    (0..=i32::from(horizon.expires_within_days)).contains(&left).then_some(left)
 }
 
 fn in_days(left: i32) -> String {
@@ -87,7 +87,7 @@ fn in_days(left: i32) -> String {
     }
 }
 
-fn succeeded(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, next: &Edition<'_>, look: Look) {
+fn succeeded(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, next: &Edition<'_>, horizon: Horizon) {
     let (Ok(gap_first), Ok(gap_last)) = (last.tomorrow(), next.first.yesterday()) else { return };
     if gap_first <= gap_last {
         let family = edition.family;
@@ -96,22 +96,22 @@ fn succeeded(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, next: &
             "if `{}` began when `{}` ended, make `last_day` {gap_last}; on days between them the rules without a list hold",
             next.id, edition.id
         );
-        let severity = if gap_last < look.day { Severity::Note } else { Severity::Warning };
+        let severity = if gap_last < horizon.day { Severity::Note } else { Severity::Warning };
         finder.add((GAP, severity), (edition.path, edition.span), (message, help));
-    } else if let Some(left) = days_left(last, look) {
+    } else if let Some(left) = days_left(last, horizon) {
         let message = format!("the list `{}` ends on {last}, {}: {}", edition.id, in_days(left), both(edition.title));
         let help = format!("`{}` follows on {}; filings may have to be made anew", next.id, next.first);
         finder.add((ENDS, Severity::Note), (edition.path, edition.span), (message, help));
     }
 }
 
-fn ended(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, look: Look) {
+fn ended(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, horizon: Horizon) {
     let title = both(edition.title);
-    if last < look.day {
+    if last < horizon.day {
         let message = format!("the list `{}` ended on {last}, and no edition follows: {title}", edition.id);
         let help = "add the edition that follows, if there is one".to_owned();
         finder.add((ENDS, Severity::Note), (edition.path, edition.span), (message, help));
-    } else if let Some(left) = days_left(last, look) {
+    } else if let Some(left) = days_left(last, horizon) {
         let message =
             format!("the list `{}` ends on {last}, {}, and no edition follows: {title}", edition.id, in_days(left));
         let help = "add the edition that follows, or remove `last_day` if the list goes on".to_owned();
@@ -119,14 +119,14 @@ fn ended(finder: &mut Finder<'_>, edition: &Edition<'_>, last: Date, look: Look)
     }
 }
 
-fn clearance_ends(finder: &mut Finder<'_>, path: &str, clearance: &Clearance, look: Look) {
+fn clearance_ends(finder: &mut Finder<'_>, path: &str, clearance: &Clearance, horizon: Horizon) {
     let (last, span) = (clearance.last_day.value.0, clearance.last_day.span);
     let (id, kind) = (&clearance.id.value.0, clearance.kind.word());
-    if last < look.day {
+    if last < horizon.day {
         let message = format!("the {kind} `{id}` ended on {last}");
         let help = "register its extension as an entry of its own, or remove it".to_owned();
         finder.add((ENDS, Severity::Note), (path, span), (message, help));
-    } else if let Some(left) = days_left(last, look) {
+    } else if let Some(left) = days_left(last, horizon) {
         let message = format!("the {kind} `{id}` ends on {last}, {}", in_days(left));
         let help = "have it extended: from the day after, what it covers is no longer allowed".to_owned();
         finder.add((ENDS, Severity::Warning), (path, span), (message, help));
@@ -139,11 +139,12 @@ fn filing_without_edition(
     path: &str,
     clearance: &Clearance,
     editions: &[Edition<'_>],
-    look: Look,
+    horizon: Horizon,
 ) {
-    let in_force = clearance.first_day.value.0 <= look.day && look.day <= clearance.last_day.value.0;
-    let has_ended =
-        |id: &str| editions.iter().any(|edition| edition.id == id && edition.last.is_some_and(|last| last < look.day));
+    let in_force = clearance.first_day.value.0 <= horizon.day && horizon.day <= clearance.last_day.value.0;
+    let has_ended = |id: &str| {
+        editions.iter().any(|edition| edition.id == id && edition.last.is_some_and(|last| last < horizon.day))
+    };
     if clearance.kind != ClearanceKind::ZoneFiling || !in_force || clearance.lists.is_empty() {
         return;
     }
@@ -166,8 +167,8 @@ mod tests {
     #[test]
     fn days_are_counted_up_to_the_last() {
         let day = Date::constant(2026, 6, 1);
-        let look = Look { day, expires_within_days: 60 };
-        let left = |days: i32| days_left(day.checked_add(days.days()).unwrap(), look);
+        let horizon = Horizon { day, expires_within_days: 60 };
+        let left = |days: i32| days_left(day.checked_add(days.days()).unwrap(), horizon);
         assert_eq!([-1, 0, 1, 60, 61, 400].map(left), [None, Some(0), Some(1), Some(60), None, None]);
         assert_eq!([0, 1, 60].map(in_days), ["today", "tomorrow", "in 60 days"]);
     }

@@ -21,7 +21,7 @@ use crate::domain::snapshot::Snapshot;
 
 /// The day to look at, and how far ahead.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Horizon {
     /// The day, in Asia/Shanghai.
     pub day: Date,
     /// Everything that expires within this many days is reported.
@@ -30,13 +30,13 @@ pub struct Look {
 
 /// Adds diagnostics about policies. `snapshot` is the compiled form of the policies; without it, diagnostics that need
 /// it are left out.
-pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, look: Look, diagnostics: &mut Vec<Diagnostic>) {
+pub fn find(sources: &[SourceFile], snapshot: Option<&Snapshot>, horizon: Horizon, diagnostics: &mut Vec<Diagnostic>) {
     let mut finder = Finder { diagnostics };
     unread(&mut finder, sources);
     answers::find(&mut finder, sources);
-    expiry::find(&mut finder, sources, look);
+    expiry::find(&mut finder, sources, horizon);
     area::find(&mut finder, sources);
-    if let (Some(snapshot), Some(noon)) = (snapshot, time::moment(look.day, 12)) {
+    if let (Some(snapshot), Some(noon)) = (snapshot, time::moment(horizon.day, 12)) {
         reach::find(&mut finder, sources, snapshot, noon);
     }
     if let Some(snapshot) = snapshot {

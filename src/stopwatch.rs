@@ -1,9 +1,8 @@
-//! Measures how long something took: a call, a load of the policies.
+//! A stopwatch for calls and for loads of the policies.
 
 use std::time::{Duration, Instant};
 
-/// Runs from its creation on. Monotonic, and never part of an answer about the law: that is what the injected clock is
-/// for.
+/// Runs from its creation. It is monotonic, and never part of an answer about the law: decisions use the injected clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 

@@ -1,4 +1,4 @@
-//! A key of the configuration, apart from the type of its value.
+//! A key of the configuration, without the type of its value.
 
 /// Prefix of the names of our environment variables.
 pub(super) const VARIABLE_PREFIX: &str = "NEGLIST_";
@@ -6,11 +6,11 @@ pub(super) const VARIABLE_PREFIX: &str = "NEGLIST_";
 /// A key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its name, in files; in upper case after `NEGLIST_` in the environment.
+    /// Its name in files; in the environment `NEGLIST_` and the name in upper case.
     pub name: &'static str,
-    /// What it means, line by line.
+    /// Its meaning, line by line.
     pub comment: &'static [&'static str],
-    /// Its value where none is given.
+    /// Its default value.
     pub default: &'static str,
 }
 

@@ -1,8 +1,8 @@
-//! How the server is set up: as written ([`RawConfig`]) and as checked ([`Config`]).
+//! The configuration of the server: as written ([`RawConfig`]) and as checked ([`Config`]).
 //!
-//! Precedence: flag, environment (`NEGLIST_…`), file, default. Every key has the same name
-//! everywhere, with its unit. Nothing unknown passes: a misspelt key is an error that names the
-//! nearest known one, and all errors are reported in one run.
+//! Precedence: flag, environment (`NEGLIST_…`), file, default. Every key has one name, with its unit, in
+//! all of these. An unknown key is an error that names the nearest known key, and one run reports all
+//! errors.
 
 pub mod address;
 mod dump;
@@ -32,8 +32,8 @@ pub use self::values::{
 use crate::ledger::witness;
 
 impl Config {
-    /// Returns where the witness of the ledger is; `None` where there is no ledger, and for one in a database where no place
-    /// is named: servers of a database come and go, and have no place that is sure to be theirs.
+    /// Returns the path of the ledger's witness. `None` if there is no ledger, and for a ledger in a database unless a path is
+    /// configured: servers of a database come and go, and have no path that is certainly theirs.
     pub fn ledger_witness_path(&self) -> Option<PathBuf> {
         match (&self.ledger, &self.ledger_witness) {
             (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), WitnessPlace::Beside) => None,
@@ -43,12 +43,12 @@ impl Config {
     }
 }
 
-/// A configuration, and how it came about.
+/// A configuration and its origin.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Variables that begin as ours do, are none of ours, and resemble none: they are passed over.
+    /// Ignored variables: they have our prefix, but neither are keys nor resemble one.
     pub ignored_variables: Vec<String>,
     raw: RawConfig,
 }
@@ -60,10 +60,10 @@ impl Loaded {
     }
 }
 
-/// Reads file, environment and flags, and checks what they come to.
+/// Reads file, environment and flags, and checks the resulting configuration.
 ///
 /// # Errors
-/// All that is wrong, each with its place.
+/// Every problem, with its place.
 pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
     let (raw, ignored_variables, mut problems) = RawConfig::collect(KEYS, flags, environment);
     let config = Config::check(&raw, &mut problems);
@@ -78,10 +78,10 @@ pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 
-/// Everything that is wrong with a configuration.
+/// Every problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// What is wrong; never empty.
+    /// The problems; never empty.
     pub problems: Vec<Problem>,
 }
 

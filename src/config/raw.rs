@@ -1,4 +1,4 @@
-//! The configuration as written: texts by key, each from the strongest place that gives one.
+//! The configuration as written: a text for each key, from the source with the highest precedence.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,12 +14,12 @@ use super::problem::{Problem, nearest};
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "NEGLIST_CONFIG";
 
-/// What the command line says: keys with their values, and a file.
+/// The flags of the command line: values by key, and a file.
 #[derive(Clone, Default)]
 pub struct Flags {
     /// `--config FILE`.
     pub config: Option<PathBuf>,
-    /// Key, and the values that were given with its flag `--key`.
+    /// Each key with the values of its flag `--key`.
     pub values: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -31,12 +31,12 @@ impl fmt::Debug for Flags {
     }
 }
 
-/// Where a value was written.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: the default.
+    /// The default.
     Default,
-    /// In a file.
+    /// A file.
     File {
         /// The file.
         path: PathBuf,
@@ -45,9 +45,9 @@ pub enum Origin {
         /// Column of the key, from 1.
         column: u64,
     },
-    /// In an environment variable.
+    /// An environment variable.
     Environment(String),
-    /// In a flag of the command line.
+    /// A flag of the command line.
     Flag(&'static str),
 }
 
@@ -86,7 +86,7 @@ pub struct RawConfig {
 }
 
 impl RawConfig {
-    /// Lays file, environment and flags over the defaults.
+    /// Overlays the defaults with file, environment and flags.
     pub(super) fn collect(
         keys: &'static [Key],
         flags: &Flags,
@@ -123,16 +123,16 @@ impl RawConfig {
 
     /// Returns the settings, in the order of the keys.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&'static Key, &Setting)> {
-        // (every key) so none is left out.
+        // (every key) so none is missing.
         self.keys.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
     }
 
-    /// Returns where the value of a key was written.
+    /// Returns the place of a key's value.
     pub(super) fn place(&self, key: &str) -> String {
         self.settings.get(key).map_or_else(|| key.to_owned(), |setting| setting.origin.to_string())
     }
 
-    /// Returns the value of a key, or adds to `problems` why there is none.
+    /// Returns the value of a key, or adds a problem.
     pub(super) fn parsed<T>(&self, key: &str, parse: impl Parse<T>, problems: &mut Vec<Problem>) -> Option<T> {
         let values = self.settings.get(key).map_or(&[] as &[String], |setting| &setting.values);
         match parse(values) {
@@ -202,7 +202,7 @@ impl RawConfig {
     }
 }
 
-/// Returns our variables, in ascending order; others are none of our business.
+/// Returns the variables with our prefix, in ascending order.
 fn variables(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     problems: &mut Vec<Problem>,
@@ -222,8 +222,8 @@ fn variables(
     variables
 }
 
-/// Says whether Kubernetes or Docker made the variable for a service called `neglist` or `neglist-…`,
-/// such as `NEGLIST_SERVICE_HOST` and `NEGLIST_PORT_50051_TCP_ADDR`. No key of ours ends that way.
+/// Says whether Kubernetes or Docker set the variable for a service named `neglist` or `neglist-…`, such as
+/// `NEGLIST_SERVICE_HOST` and `NEGLIST_PORT_50051_TCP_ADDR`. None of our keys has such an ending.
 fn is_service_link(name: &str) -> bool {
     let is_port_detail = |rest: &str| {
         let (port, detail) = rest.split_once('_').unwrap_or((rest, ""));
@@ -238,9 +238,9 @@ fn is_service_link(name: &str) -> bool {
         || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port_detail(rest))
 }
 
-/// Says whether a variable may be meant for one of our keys: it is one slip or a few away from one, or begins with the first
-/// word of one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. What images and charts set beside, such as
-/// `NEGLIST_VERSION` and `NEGLIST_NAME`, does not.
+/// Says whether a variable may be meant as one of our keys: it is a few slips away from a key, or begins with the first word of
+/// one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. Variables that images and charts set, such as `NEGLIST_VERSION` and
+/// `NEGLIST_NAME`, do not resemble a key.
 fn resembles_a_key(keys: &[Key], name: &str) -> bool {
     let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name).to_ascii_lowercase();
     let slips_max = (rest.len() / 3).clamp(1, 4);
@@ -248,7 +248,7 @@ fn resembles_a_key(keys: &[Key], name: &str) -> bool {
         name.split('_').next().unwrap_or_default().trim_end_matches("ies").trim_end_matches('y').to_owned()
     };
     let first_of_rest = first(&rest);
-    // An empty name is a slip of the hand.
+    // The bare prefix is a mistake.
     rest.is_empty()
         || keys
             .iter()
@@ -257,7 +257,7 @@ fn resembles_a_key(keys: &[Key], name: &str) -> bool {
             .any(|key| strsim::osa_distance(&rest, key) <= slips_max || first(key) == first_of_rest)
 }
 
-/// Splits the text of a list at its commas; a text for any other key stays whole.
+/// Splits the text of a list at commas. The text of any other key stays whole.
 fn split(key: &Key, text: &str) -> Vec<String> {
     if key.is_list() { text.split(',').map(|part| part.trim().to_owned()).collect() } else { vec![text.to_owned()] }
 }

@@ -1,9 +1,9 @@
-//! The values that a key of the configuration may have, besides numbers and texts.
+//! The values of keys, besides numbers and texts.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -12,16 +12,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// How new connections come to the threads that serve.
+/// Distribution of new connections over the serving threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionSpread {
-    /// Each to the thread with the fewest.
+    /// To the thread with the fewest connections.
     Fewest,
-    /// As the operating system shares them out.
+    /// As the operating system distributes them.
     ReusePort,
 }
 
-/// What becomes of reservations of exporters that are not registered.
+/// Treatment of reservations of unregistered exporters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unregistered {
     /// They are decided and counted.
@@ -30,7 +30,7 @@ pub enum Unregistered {
     Refuse,
 }
 
-/// Which headers say what a gateway asks about.
+/// The headers that carry the request that a gateway asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedHeaders {
     /// `X-Forwarded-Method`, `-Host`, `-Uri`.
@@ -39,41 +39,41 @@ pub enum ForwardedHeaders {
     XOriginal,
     /// `X-Original-Method`, `-URL`.
     XOriginalUrl,
-    /// Those that are there; all of them have to say the same.
+    /// Those that are present; they have to agree.
     Either,
 }
 
-/// Where the year's totals are kept.
+/// The place of the year's totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerPlace {
-    /// Nowhere: callers state them.
+    /// None: callers state the totals.
     None,
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// In a database that several servers share.
+    /// A database that several servers share.
     Postgres(Secret),
 }
 
 impl LedgerPlace {
-    /// The file that is taken where no place is named: the only one that is made without being asked for.
+    /// The default ledger: the only one that is created without `ledger_create`.
     pub const DEFAULT_FILE: &str = "./neglist.ledger";
 
-    /// Says whether it is the place that is taken where none is named.
+    /// Says whether it is the default ledger.
     pub fn is_default(&self) -> bool {
         matches!(self, LedgerPlace::File(path) if path.as_os_str() == Self::DEFAULT_FILE)
     }
 }
 
-/// Where the witness of the ledger is.
+/// The place of the ledger's witness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WitnessPlace {
-    /// Beside a ledger in a file; none for one in a database.
+    /// Beside a ledger in a file; no witness for a ledger in a database.
     Beside,
-    /// In this file.
+    /// This file.
     At(PathBuf),
 }
 
-/// A text that no log and no message shows.
+/// A text that is never shown in logs or messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 

@@ -92,7 +92,7 @@ pub(super) fn never_quiet(since: Duration, quiet: Duration, last: Option<&Path>)
              they are not read, and the last good ones go on serving{last_en} \
              / 政策文件已连续变动 {since_ms} 毫秒，其间未能静止 {quiet_ms} 毫秒：不予读取，沿用最近一次有效的政策{last_zh}"
         ),
-        "find out what writes there all the time; write files elsewhere and move them here in one step \
+        "find out which program keeps writing there; write files elsewhere and move them here in one step \
          (`policy_debounce_ms`, `policy_changing_max_ms`) / 请查明是什么在不断写入；请在别处写好文件后一次移入"
             .into(),
     )
@@ -104,7 +104,7 @@ pub(super) fn directory(path: &Path, file: &str, error_of_system: &std::io::Erro
         UNREADABLE_DIRECTORY,
         file,
         format!("cannot list the directory `{}`: {}", path.display(), reason(error_of_system)),
-        what_to_do(error_of_system, "let the user that runs the server read and enter it"),
+        help(error_of_system, "let the user that runs the server read and enter it"),
     )
 }
 
@@ -114,7 +114,7 @@ pub(super) fn unreadable(file: &str, error_of_system: &std::io::Error) -> Diagno
         UNREADABLE_FILE,
         file,
         format!("cannot read the file: {}", reason(error_of_system)),
-        what_to_do(error_of_system, "let the user that runs the server read it, or remove it"),
+        help(error_of_system, "let the user that runs the server read it, or remove it"),
     )
 }
 
@@ -122,7 +122,7 @@ pub(super) fn unreadable(file: &str, error_of_system: &std::io::Error) -> Diagno
 const OPEN_FILES: [i32; 2] = [24, 23];
 
 /// Returns the fix for an error of the operating system; `permitted` is the fix for a missing permission.
-fn what_to_do(error: &std::io::Error, permitted: &str) -> String {
+fn help(error: &std::io::Error, permitted: &str) -> String {
     if error.raw_os_error().is_some_and(|number| OPEN_FILES.contains(&number)) {
         return "too many files are open at once: raise the limit (`ulimit -n`, `LimitNOFILE`), or lower \
             `connections_max` / 打开的文件过多：请提高上限（`ulimit -n`、`LimitNOFILE`），或调低 `connections_max`"
@@ -130,11 +130,13 @@ fn what_to_do(error: &std::io::Error, permitted: &str) -> String {
     }
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => permitted.into(),
-        _ => "mend what the operating system says of it, or remove it / 请按操作系统的提示处理，或将其移除".into(),
+        _ => {
+            "fix the cause that the operating system reports, or remove it / 请按操作系统的提示处理，或将其移除".into()
+        }
     }
 }
 
-/// Returns the words of the operating system, in lower case.
+/// Returns the message of the operating system, in lower case.
 fn reason(error: &std::io::Error) -> String {
     error.to_string().to_lowercase()
 }

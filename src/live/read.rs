@@ -131,9 +131,9 @@ fn read_bounded(path: &Path, size: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Memory that it takes to read a file, in its size: the text, its values with their places, and what is made of them.
+/// Memory that a file takes while it is read, as a multiple of its size: the text, its values with their places, and the result.
 pub const FILE_MEMORY_FACTOR: u64 = 25;
-/// Memory that all files together take once they are in force, in their size.
+/// Memory that all files together take while they are in force, as a multiple of their size.
 pub const TOTAL_MEMORY_FACTOR: u64 = 12;
 
 fn mebibytes(bytes: u64) -> u64 {

@@ -173,7 +173,7 @@ pub struct Reloader {
     /// Snapshots out of force that requests may still be using. They are freed here and not by a request, because
     /// freeing a large snapshot takes longer than a request may.
     retired: Vec<Arc<Snapshot>>,
-    /// Attempts with the files that are refused now, the first among them.
+    /// Attempts with the files that are refused now, including the first.
     refused_again: Repeated,
 }
 
@@ -316,7 +316,7 @@ impl Reloader {
         self.status.borrow().clone()
     }
 
-    /// The files in force are (still, or again) the files on disk.
+    /// Notes that the files in force are the files on disk, still or again.
     fn unchanged(&mut self, stopwatch: Stopwatch) {
         let before = self.current();
         if before.files == Files::Stale {
@@ -360,10 +360,10 @@ impl Reloader {
     fn refuse(&mut self, diagnostics: Vec<Diagnostic>, stopwatch: Stopwatch) {
         let before = self.current();
         self.counters.count_failure();
-        // Who asks again for files that were refused learns what is in the log already.
+        // A repeated request for refused files gets the diagnostics, which are in the log already.
         let is_known = before.files == Files::Stale && *before.diagnostics == *diagnostics;
         if !is_known {
-            // What happened with other files, or before these were good, does not count.
+            // Attempts with other files do not count, nor attempts before these files were good.
             self.refused_again = Repeated::new();
         }
         let others = self.refused_again.happened();
@@ -371,7 +371,7 @@ impl Reloader {
             tracing::warn!(
                 revision = before.revision,
                 digest = %before.digest,
-                findings = diagnostics.len(),
+                diagnostics = diagnostics.len(),
                 others,
                 "the policies on disk were refused; the last good ones go on serving"
             );
@@ -408,7 +408,7 @@ fn log_diagnostics(diagnostics: &[Diagnostic]) {
         }
     }
     if let Some(more) = diagnostics.len().checked_sub(LOGGED_DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
-        tracing::warn!(more, "more findings: ask the admin API, or run `neglist check`");
+        tracing::warn!(more, "more diagnostics: ask the admin API, or run `neglist check`");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Interval, Moment};
 use crate::policy::Diagnostic;
 
-/// Whether the policy files on disk are in force.
+/// Whether the policy files on disk are in force. The metrics, the probes and the admin API all show this type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Files {
     /// The snapshot in force was compiled from these files.
@@ -46,7 +46,7 @@ pub struct Status {
     pub attempted_at: Moment,
     /// How long that took.
     pub load_time: Duration,
-    /// Every edition of the snapshot in force, whatever its dates.
+    /// Every edition of the snapshot in force, regardless of its dates.
     pub editions: Arc<[DatedEdition]>,
     /// Diagnostics of the last attempt.
     pub diagnostics: Arc<[Diagnostic]>,

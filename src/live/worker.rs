@@ -202,9 +202,9 @@ struct Settling {
     /// Whether the wait has been reported.
     reported: bool,
     /// State found by a comparison, which must be the same a while later. A watch reports changes by itself, so a
-    /// change that it noticed needs no second look.
+    /// change that it noticed needs no second check.
     found: Option<Found>,
-    /// The path that changed last, where it is known.
+    /// The path that changed last, if it is known.
     last: Option<PathBuf>,
 }
 
@@ -417,13 +417,13 @@ impl Worker {
     }
 }
 
-/// Says what came of a SIGHUP, which gets no other answer.
+/// Logs the result of a SIGHUP, which gets no other answer.
 fn log_result(revision_before: u64, status: &Status) {
     let (revision, digest) = (status.revision, &status.digest);
     match status.files {
         Files::Stale => {
-            let findings = status.diagnostics.len();
-            tracing::warn!(revision, %digest, findings, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
+            let diagnostics = status.diagnostics.len();
+            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
         }
         Files::Current if revision == revision_before => {
             tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");

@@ -1,4 +1,4 @@
-//! The counts of the whole server, and tallies that are added to them at once.
+//! The counts of the whole server, and tallies that are added to them as a whole.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::cells::{self, Cell, Cells};
 use super::labels::{Answer, Door, LedgerCall, LedgerResult, Limit};
 use crate::domain::reason::{Outcome, ReasonCode};
 
-/// Decisions that are counted together, or not at all.
+/// Decisions that are counted together or not at all.
 #[derive(Debug)]
 pub struct Tally {
     answers: [u64; Answer::ALL.len()],
@@ -20,7 +20,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Adds a transfer that was decided, and the reasons for it.
+    /// Adds a decided transfer, with the reasons of the decision.
     pub fn decided(&mut self, outcome: Outcome, reasons: impl Iterator<Item = ReasonCode>) {
         self.answer(Answer::of(outcome));
         for reason in reasons {
@@ -30,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// Adds a transfer that nobody could make sense of.
+    /// Adds a refused transfer.
     pub fn refused(&mut self) {
         self.answer(Answer::Refused);
     }
@@ -41,21 +41,21 @@ impl Tally {
     }
 
     fn answer(&mut self, answer: Answer) {
-        // There is a place for each: answers and reasons are numbered in the order of `ALL`.
+        // In bounds: answers and reasons are numbered in the order of `ALL`.
         if let Some(count) = self.answers.get_mut(answer as usize) {
             *count += 1;
         }
     }
 }
 
-/// Counts of the whole server. Only ever grows.
+/// Counts of the whole server. They never decrease.
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub(super) cells: Cells,
 }
 
 impl Metrics {
-    /// Counts a transfer that was decided, and the reasons for it.
+    /// Counts a decided transfer, with the reasons of the decision.
     pub fn decided(&self, door: Door, outcome: Outcome, reasons: impl Iterator<Item = ReasonCode>) {
         self.cells.add(Cell::Answer(door, Answer::of(outcome)), 1);
         for reason in reasons {
@@ -63,7 +63,7 @@ impl Metrics {
         }
     }
 
-    /// Counts decisions of a door that were kept apart.
+    /// Counts the decisions of a tally at a door.
     pub fn add(&self, door: Door, tally: &Tally) {
         let answers = Answer::ALL.iter().map(|answer| Cell::Answer(door, *answer)).zip(tally.answers);
         let reasons = ReasonCode::ALL.iter().map(|reason| Cell::Reason(*reason)).zip(tally.reasons);
@@ -72,12 +72,12 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that is no transfer and may pass.
+    /// Counts a request that is not a transfer and may pass.
     pub fn unlabelled(&self, door: Door) {
         self.cells.add(Cell::Answer(door, Answer::NoTransfer), 1);
     }
 
-    /// Counts a transfer that nobody could make sense of.
+    /// Counts a refused transfer.
     pub fn refused(&self, door: Door) {
         self.cells.add(Cell::Answer(door, Answer::Refused), 1);
     }
@@ -87,14 +87,14 @@ impl Metrics {
         self.cells.add(Cell::Answer(door, Answer::Unanswered), 1);
     }
 
-    /// Counts how long a call took: a batch is one call, and so is each message of a stream.
+    /// Counts the time of a call. A batch is one call, and so is each message of a stream.
     pub fn took(&self, door: Door, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.cells.add(Cell::Bucket(door, cells::bucket(nanoseconds)), 1);
         self.cells.add(Cell::TookNanoseconds(door), nanoseconds);
     }
 
-    /// Counts a request that was refused, or a connection that was cut off, for a limit.
+    /// Counts a request that was refused, or a connection that was closed, because of a limit.
     pub fn limited(&self, limit: Limit) {
         self.cells.add(Cell::Limit(limit), 1);
     }
@@ -104,17 +104,17 @@ impl Metrics {
         self.cells.add(Cell::Ledger(call, result), 1);
     }
 
-    /// Returns how often the ledger was called with this result.
+    /// Returns the number of ledger calls with this result.
     pub fn ledger_calls(&self, call: LedgerCall, result: LedgerResult) -> u64 {
         self.cells.sum(Cell::Ledger(call, result))
     }
 
-    /// Returns how often requests were refused for a limit.
+    /// Returns the number of refusals because of a limit.
     pub fn limit_refusals(&self, limit: Limit) -> u64 {
         self.cells.sum(Cell::Limit(limit))
     }
 
-    /// Returns how often transfers were answered so at a door.
+    /// Returns the number of transfers with this answer at a door.
     pub fn answers(&self, door: Door, answer: Answer) -> u64 {
         self.cells.sum(Cell::Answer(door, answer))
     }

@@ -15,7 +15,7 @@ macro_rules! labels {
             /// All values, in the order in which they are counted.
             pub const ALL: &[$name] = &[$($name::$value,)+];
 
-            /// Returns the word that stands in the label.
+            /// Returns the word of the label.
             pub const fn name(self) -> &'static str {
                 match self { $($name::$value => $word,)+ }
             }
@@ -24,7 +24,7 @@ macro_rules! labels {
 }
 
 labels! {
-    /// Through which door a transfer is asked about.
+    /// The door of a request.
     Door {
         /// `DecisionService.Decide`.
         Decide = "decide",
@@ -46,9 +46,9 @@ labels! {
 }
 
 labels! {
-    /// What became of a transfer that was asked about.
+    /// The answer to a request.
     Answer {
-        /// It may go.
+        /// The transfer is allowed.
         Allow = "allow",
         /// A filing is needed first.
         File = "file",
@@ -56,11 +56,11 @@ labels! {
         Contract = "contract",
         /// An assessment is needed first.
         Assess = "assess",
-        /// It is no transfer, and the operator lets such requests pass.
+        /// The request is not a transfer, and the operator lets such requests pass.
         NoTransfer = "no-transfer",
-        /// The request made no sense.
+        /// The request was refused because of violations.
         Refused = "refused",
-        /// The server could not answer: its ledger, its load, its end.
+        /// The server could not answer: ledger failure, overload or shutdown.
         Unanswered = "unanswered",
     }
 }
@@ -78,7 +78,7 @@ impl Answer {
 }
 
 labels! {
-    /// Limits for which requests are refused.
+    /// Limits that refuse requests or close connections.
     Limit {
         /// `requests_in_flight_max`.
         RequestsInFlight = "requests-in-flight",
@@ -86,8 +86,7 @@ labels! {
         StreamsOpen = "streams-open",
         /// `health_watches_max`.
         HealthWatches = "health-watches",
-        /// `connections_max` or `admin_connections_max`: a connection that was silent, without a call for the longest time
-        /// or slow was closed to admit another.
+        /// `connections_max` or `admin_connections_max`: a silent, idle or slow connection was closed to admit another.
         Connections = "connections",
         /// `grpc_idle_seconds`.
         GrpcIdleSeconds = "grpc-idle-seconds",
@@ -95,7 +94,7 @@ labels! {
         RequestBytes = "request-bytes",
         /// `answer_bytes_max`.
         AnswerBytes = "answer-bytes",
-        /// No setting: HTTP/1 that proxies read in different ways.
+        /// No setting: HTTP/1 that proxies may read differently.
         HttpForm = "http-form",
         /// `http_body_bytes_max`.
         HttpBodyBytes = "http-body-bytes",
@@ -121,29 +120,29 @@ labels! {
 }
 
 labels! {
-    /// What is asked of the ledger.
+    /// Calls of the ledger.
     LedgerCall {
-        /// To decide and to add.
+        /// Decides and adds.
         Reserve = "reserve",
-        /// For the first answer to a repeated request that the policies do not accept any more.
+        /// Looks up the first answer to a repeated request that the policies no longer accept.
         Recall = "recall",
-        /// To keep what a reservation added.
+        /// Keeps the persons of a reservation.
         Commit = "commit",
-        /// To take it back.
+        /// Takes the persons of a reservation back.
         Release = "release",
-        /// Totals for a decision.
+        /// Reads totals for a decision.
         Read = "read",
-        /// All counters of an exporter.
+        /// Reads all counters of an exporter.
         Usage = "usage",
     }
 }
 
 labels! {
-    /// What came of it.
+    /// Results of a ledger call.
     LedgerResult {
-        /// It was done.
+        /// The call was carried out.
         Done = "done",
-        /// The caller asked for what cannot be done.
+        /// The call was refused.
         Refused = "refused",
         /// The ledger did not answer.
         Failed = "failed",

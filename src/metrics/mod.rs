@@ -1,11 +1,11 @@
-//! What the server counts, and how a scrape sees it.
+//! The counts of the server, and the exposition of a scrape.
 //!
-//! Counting is for the request path: an addition to a cell of the thread's own shard, whose place follows from the
-//! arguments alone. No lock, no look-up of a label, no allocation. A scrape adds the shards up and puts beside them what
-//! can be read at that moment, such as the snapshot in force ([`standing::Standing`]), which nobody has to count.
+//! The request path counts: it adds to a cell in the shard of its thread, and the arguments alone determine the cell. It
+//! takes no lock, looks up no label and allocates nothing. A scrape sums the shards, and adds the gauges that it reads at that
+//! moment ([`standing::Standing`]), such as the snapshot in force.
 //!
-//! Knows neither the services nor the protocols: whoever answers a request says what became of it. Labels are words of
-//! this module and of the domain, never a party or a code of a caller.
+//! Knows neither services nor protocols: the code that answers a request reports the result. Labels are words of this module
+//! and of the domain, never a party or a code of a caller.
 
 mod cells;
 mod counts;

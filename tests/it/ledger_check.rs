@@ -156,7 +156,7 @@ fn a_ledger_that_cannot_be_read_is_said_after_the_findings() {
     assert_eq!(place.warnings(&path, &[]), ["P040"]);
     let done = place.check(Path::new("redis://db/0"), &[]);
     assert_eq!(done.exit, Exit::Usage);
-    assert!(done.err.contains("begins as a URL does, and not as that of a database"), "{}", done.err);
+    assert!(done.err.contains("begins like a URL, but not like the URL of a database"), "{}", done.err);
 }
 
 #[test]

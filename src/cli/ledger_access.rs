@@ -1,7 +1,7 @@
-//! Which ledger is meant, how it is opened, and the two kinds of ledger behind one door.
+//! Access to the ledger for commands: its configuration, how it is opened, and one interface for both kinds.
 //!
-//! All that concerns the ledger is configured as for a server: an operator says once, in the
-//! environment or in a file, where it is and how it is reached.
+//! The settings of the ledger are those of a server, so an operator writes them once, in the environment
+//! or in a file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,18 @@ use crate::ledger::postgres::{self, NO_TABLES, PostgresLedger, Tables};
 use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, OperateError, TransferRow};
 use crate::ledger::witness;
 
-/// What a command does with the ledger that it opens.
+/// The kind of access that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// It looks at what is there.
+    /// Reads an existing ledger.
     Read,
-    /// It changes what is there.
+    /// Changes an existing ledger.
     Change,
-    /// It changes what is there, and makes a ledger where there is none.
+    /// Changes a ledger, and creates it if it does not exist.
     Create,
 }
 
-/// A ledger that is configured.
+/// A configured ledger.
 pub(super) struct ConfiguredLedger {
     /// INVARIANT (some ledger): its ledger is not [`LedgerPlace::None`]. The URL of a database may
     /// hold a password, and is never shown.
@@ -34,7 +34,7 @@ pub(super) struct ConfiguredLedger {
 }
 
 impl ConfiguredLedger {
-    /// Returns the ledger that the flag names, else the environment, else the configuration file.
+    /// Returns the ledger that is named by the flag, else by the environment, else by the configuration file.
     pub(super) fn find(
         flag: Option<&str>,
         file: Option<&PathBuf>,
@@ -73,12 +73,12 @@ impl ConfiguredLedger {
                 Ok(OpenLedger::File(opened.map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?))
             }
             LedgerPlace::Postgres(url) => Ok(OpenLedger::Database(self.connect(&url.0, access).await?)),
-            // (some ledger) refused before.
+            // (some ledger) cannot occur.
             LedgerPlace::None => Err(Stop::Usage("error: counting is turned off".to_owned())),
         }
     }
 
-    /// Returns all counters, and changes nothing: a file is opened for reading alone.
+    /// Returns all counters. Changes nothing: a file is opened read-only.
     pub(super) async fn counters(&self) -> Result<Vec<CounterRow>, Stop> {
         let LedgerPlace::File(path) = &self.config.ledger else {
             return Ok(self.open(Access::Read).await?.counters().await?);
@@ -95,7 +95,7 @@ impl ConfiguredLedger {
         Ok(Reader { ledger, witness: settings.witness.unwrap_or_else(|| witness::beside(path)) })
     }
 
-    /// Gives up what a ledger that is gone or older than its witness counted, and says what was done.
+    /// Accepts a ledger that is missing or older than its witness, and gives up the lost counts. Returns a report.
     pub(super) fn accept(&self) -> Result<String, Stop> {
         let LedgerPlace::File(path) = &self.config.ledger else { return self.accept_database() };
         let settings = embedded_settings(&self.config);
@@ -107,7 +107,7 @@ impl ConfiguredLedger {
             }
             witness::remove(&witness_path).map_err(|error| Stop::Refused(error.to_string(), None))?;
             return Ok(format!(
-                "the witness `{}` is removed: the next start with `--ledger-create` makes a new ledger, and its totals \
+                "the witness `{}` is removed: the next start with `--ledger-create` creates a new ledger, and its totals \
                  begin at zero",
                 witness_path.display()
             ));
@@ -115,18 +115,18 @@ impl ConfiguredLedger {
         let help = "stop the server first";
         let mark = EmbeddedLedger::accept(path, &settings).map_err(|error| with_help(&error, HELD_ELSEWHERE, help))?;
         Ok(format!(
-            "`{}` is taken as it is, as ledger {}: what is missing in it is not counted any more. Bring in what you know \
-             of with `neglist ledger import`",
+            "`{}` is accepted as it is, as ledger {}: missing counts are lost. Add the counts that you know with \
+             `neglist ledger import`",
             path.display(),
             mark.identity
         ))
     }
 
-    /// A database is taken as it is by a server that has no witness yet.
+    /// Removes the witness: a server without a witness accepts the database as it is.
     fn accept_database(&self) -> Result<String, Stop> {
         let Some(witness_path) = self.config.ledger_witness_path() else {
-            let message = "a ledger in a database has a witness only where `ledger_witness` names one".to_owned();
-            let help = "without one, stop all servers and start them anew: they take the database as it is";
+            let message = "a ledger in a database has a witness only if `ledger_witness` names one".to_owned();
+            let help = "without one, stop all servers and start them again: they accept the database as it is";
             return Err(Stop::Refused(message, Some(help.to_owned())));
         };
         let shown = witness_path.display();
@@ -136,8 +136,8 @@ impl ConfiguredLedger {
         }
         witness::remove(&witness_path).map_err(|error| Stop::Refused(error.to_string(), None))?;
         Ok(format!(
-            "the witness `{shown}` is removed: a server that is started now takes the database as it is, and what is \
-             missing in it is not counted any more. One that runs still writes its witness anew: stop it first"
+            "the witness `{shown}` is removed: a server that starts now accepts the database as it is, and missing \
+             counts are lost. A server that still runs writes its witness again: stop it first"
         ))
     }
 
@@ -153,13 +153,13 @@ impl ConfiguredLedger {
     }
 }
 
-/// What to do about a database without tables.
+/// The fix for a database without tables.
 const NAME_IT: &str =
-    "name the database that is meant; a server makes the tables where it is started once with `--ledger-create`";
-const NAME_IT_OR_CREATE: &str = "name the database that is meant; `ledger import --create` makes the tables, and so does a \
-    server that is started once with `--ledger-create`";
+    "name the right database; a server creates the tables if it is started once with `--ledger-create`";
+const NAME_IT_OR_CREATE: &str = "name the right database; `ledger import --create` creates the tables, and so does a server \
+    that is started once with `--ledger-create`";
 
-/// Says whether a variable concerns the ledger. Where a server listens is no business of these commands.
+/// Says whether a variable concerns the ledger. These commands ignore other settings, such as listeners.
 fn concerns_ledger(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("NEGLIST_LEDGER") || name == "NEGLIST_CONFIG")
 }
@@ -172,20 +172,20 @@ fn must_exist(path: &Path, help: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Returns why a ledger was not opened, with the help that one of the reasons has.
+/// Returns the error of a ledger that was not opened, with help if the error has the given reason.
 fn with_help(error: &LedgerError, reason: &str, help: &str) -> Stop {
     let message = error.to_string();
     let help = message.contains(reason).then(|| help.to_owned());
     Stop::Refused(message, help)
 }
 
-/// A file that is only looked at, with its witness.
+/// A file that is opened read-only, with its witness.
 pub(super) struct Reader {
     ledger: LedgerReader,
     witness: PathBuf,
 }
 
-/// A ledger that is open.
+/// An open ledger.
 pub(super) enum OpenLedger {
     Reader(Reader),
     File(EmbeddedLedger),
@@ -248,7 +248,7 @@ impl OpenLedger {
     }
 }
 
-/// Refuses to change a ledger that was opened to look at it.
+/// Returns the refusal to change a ledger that is open read-only.
 pub(super) fn read_only() -> OperateError {
-    OperateError::Refused("the ledger was opened to look at it alone".to_owned())
+    OperateError::Refused("the ledger is open read-only".to_owned())
 }

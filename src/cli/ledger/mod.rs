@@ -1,7 +1,7 @@
-//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again, remove.
+//! `neglist ledger`: commands that show, export, import, verify and remove the year's totals.
 //!
-//! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
-//! at any time. No pseudonym leaves either of them here.
+//! A running server has exclusive use of a ledger in a file; a ledger in a database can be used at any
+//! time. These commands never print a pseudonym.
 
 mod cell;
 mod forget;
@@ -33,7 +33,7 @@ pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL", global = true)]
     ledger: Option<String>,
-    /// A configuration file: that of the server [default: `NEGLIST_CONFIG`].
+    /// The configuration file of the server [default: `NEGLIST_CONFIG`].
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -50,32 +50,32 @@ enum Command {
     Accept(Accept),
 }
 
-/// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
+/// Show the counters: persons of committed transfers, of pending reservations and of imports.
 #[derive(Debug, Args)]
 struct Show {
-    /// Only those of this exporter.
+    /// Only counters of this exporter.
     #[arg(long, value_name = "ID")]
     exporter: Option<String>,
-    /// Only those of this year.
+    /// Only counters of this year.
     #[arg(long, value_name = "YEAR", value_parser = parse_year)]
     year: Option<Year>,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Write all counters, in a form that `import` reads; pseudonyms stay in the ledger.
+/// Write all counters in a format that `import` reads. Pseudonyms stay in the ledger.
 #[derive(Debug, Args)]
 struct Export {
-    /// Write the transfers instead, one line for each counter that a transfer added to.
+    /// Write the transfers instead, one line for each counter of a transfer.
     #[arg(long)]
     transfers: bool,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: TableFormat,
 }
 
-/// In which form a table leaves the ledger.
+/// Output format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum TableFormat {
     /// For spreadsheets.
@@ -85,47 +85,47 @@ enum TableFormat {
     Json,
 }
 
-/// Add totals that were counted elsewhere; nothing is added where a line is wrong.
+/// Add totals that were counted elsewhere. If a line is wrong, nothing is added.
 ///
 /// The file is CSV with a header and the columns exporter, year, counter, class (general or
-/// sensitive) and persons. Counters are called `national`, `FAMILY/SECTOR/SCENARIO` and
-/// `clearance/ID`. The same file under the same id again adds nothing. A ledger that is not there
-/// is made with `--create` alone, so that a slip in its name is noticed.
+/// sensitive) and persons. Counters are `national`, `FAMILY/SECTOR/SCENARIO` and
+/// `clearance/ID`. The same file with the same id adds nothing again. A missing ledger is created
+/// only with `--create`, so that a slip in its name is noticed.
 #[derive(Debug, Args)]
 struct Import {
     /// The file.
     #[arg(value_name = "FILE", required_unless_present = "withdraw")]
     file: Option<PathBuf>,
-    /// Names the import, so that it counts once and can be taken back.
+    /// Id of the import, so that it counts once and can be withdrawn.
     #[arg(long, value_name = "IMPORT_ID", value_parser = parse_import_id)]
     id: String,
-    /// Check the file and show what it adds, and leave the ledger alone.
+    /// Check the file and show the totals to add, but do not change the ledger.
     #[arg(long, conflicts_with = "withdraw")]
     dry_run: bool,
-    /// Make the ledger where there is none yet: a new file, or the tables in a database.
+    /// Create the ledger if it does not exist: a new file, or the tables in a database.
     #[arg(long, conflicts_with_all = ["withdraw", "dry_run"])]
     create: bool,
-    /// Refuse exporters, clearances and scenarios that these policies do not know.
+    /// Refuse exporters, clearances and scenarios that are not in these policies.
     #[arg(long, value_name = "DIR", conflicts_with = "withdraw")]
     policies: Option<String>,
-    /// Take back what the import of this id added.
+    /// Withdraw the totals of the import with this id.
     #[arg(long, conflicts_with = "file")]
     withdraw: bool,
 }
 
-/// Count everything again: exit code 1 where something in the ledger does not agree.
+/// Count everything again and compare. Exit code 1 if something in the ledger does not agree.
 #[derive(Debug, Args)]
 struct Verify {}
 
-/// Go on with a ledger that is older than its witness, another, or gone: the last resort, after a restore that lacks counts.
+/// Accept a ledger that is older than its witness, different, or missing: the last resort after a restore that lacks counts.
 ///
-/// A server refuses a ledger in a file that is less than its witness saw. This command takes the file as it is, under a new
-/// identity, so that the one that is given up is refused should it come back; where there is no file, it removes the
-/// witness. A server that has a witness of a ledger in a database refuses one that is less; then it removes that witness.
+/// A server refuses a ledger in a file that is behind its witness. This command accepts the file as it is and gives it a new
+/// identity, so that the lost ledger is refused if it comes back. If there is no file, the command removes the witness. A
+/// server with a witness refuses a ledger in a database that is behind it; for such a ledger the command removes the witness.
 /// Stop the server first.
 #[derive(Debug, Args)]
 struct Accept {
-    /// Say that totals may be too low from now on, and more may be allowed than the law lets pass.
+    /// Confirm that totals may be too low from now on, so that more may be allowed than the law permits.
     #[arg(long, required = true)]
     counts_may_be_missing: bool,
 }
@@ -133,7 +133,7 @@ struct Accept {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run_command(arguments, console)).or_else(|stop| stop.tell(console))
@@ -148,7 +148,7 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             let mut counters = ledger.counters().await?;
             counters.retain(|row| show.keeps(row));
             if let Some(exporter) = show.exporter.as_deref().filter(|_| counters.is_empty()) {
-                // One from before the rule for names is shown above; another can have no counters.
+                // A name that breaks the rule for names has counters only if it is older than the rule.
                 check_name(exporter).map_err(|fault| Stop::Usage(format!("error: --exporter: not a name: {fault}")))?;
             }
             match show.format {
@@ -173,7 +173,7 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             let findings = ledger.verify().await?;
             write::findings(&findings, console.out)?;
             write::unlike_names(&ledger.counters().await?, console.out)?;
-            Ok(if findings.is_empty() { Exit::Success } else { Exit::Findings })
+            Ok(if findings.is_empty() { Exit::Success } else { Exit::Failed })
         }
     }
 }
@@ -211,7 +211,7 @@ impl Import {
         let Some(file) = &self.file else {
             let ledger = configured.open(Access::Change).await?;
             let count = ledger.withdraw(id).await?;
-            writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
+            writeln!(console.out, "import `{id}` was withdrawn from {}", counters(count))?;
             return Ok(Exit::Success);
         };
         let snapshot = match self.snapshot(console)? {
@@ -227,13 +227,13 @@ impl Import {
                     writeln!(console.err, "error: {line}")?;
                 }
                 writeln!(console.err, "nothing was imported")?;
-                return Ok(Exit::Findings);
+                return Ok(Exit::Failed);
             }
         };
         let count = totals.len() as u64;
         if self.dry_run {
             write::totals(&totals, console.out)?;
-            writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
+            writeln!(console.out, "the file is valid; it would add to {}", counters(count))?;
             return Ok(Exit::Success);
         }
         let access = if self.create { Access::Create } else { Access::Change };
@@ -248,8 +248,8 @@ impl Import {
 }
 
 impl Import {
-    /// Returns the policies that names have to be known to, where they were named; says on the
-    /// console why they cannot be used.
+    /// Returns the policies that have to know the names, if they were given. Writes to the console why they
+    /// cannot be used.
     fn snapshot(&self, console: &mut Console<'_>) -> io::Result<Result<Option<Snapshot>, Exit>> {
         let Some(directory) = &self.policies else { return Ok(Ok(None)) };
         Ok(policies::snapshot(Some(directory), console)?.map(Some))

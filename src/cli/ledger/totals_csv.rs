@@ -1,7 +1,7 @@
-//! Reads totals from a spreadsheet's CSV.
+//! Reads totals from the CSV file of a spreadsheet.
 //!
-//! A total that is read wrongly, or into a counter that nothing looks at, would let transfers go
-//! that must not: so nothing is guessed, and whatever is not clear is reported with its line.
+//! A total that is read wrongly, or into a counter that no rule uses, would allow transfers that must not
+//! pass. So nothing is guessed, and every unclear value is reported with its line.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,28 +19,28 @@ use crate::domain::units::{CountedClass, Persons};
 use crate::ledger::rows::ImportedTotal;
 use crate::ledger::{Account, Counter};
 
-/// Columns that a file needs.
+/// Required columns.
 const NEEDED: [&str; 5] = ["exporter", "year", "counter", "class", "persons"];
-/// Columns that an export has besides, and that are not read: `persons` has them all.
+/// Further columns of an export, which are ignored: `persons` includes them.
 const KNOWN: [&str; 3] = ["committed", "reserved", "imported"];
 /// Most bytes of a file: some hundred thousand lines.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Why totals were not read.
+/// The reason why totals were not read.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// The file cannot be read.
     File(String),
-    /// Lines are wrong; each with its place and what to do.
+    /// Lines are wrong; a message with place and fix for each.
     Lines(Vec<String>),
 }
 
-/// Reads a file. `known`: what its names have to be known to.
+/// Reads a file. If `known` is given, it has to know the names in the file.
 pub(super) fn read(path: &Path, known: Option<&Known<'_>>) -> Result<Vec<ImportedTotal>, Unread> {
     let name = path.display().to_string();
     let unread = |why: &dyn std::fmt::Display| Unread::File(format!("`{name}`: {why}"));
     let mut bytes = Vec::new();
-    // One byte more than is allowed shows what is too large.
+    // One byte beyond the limit shows that the file is too large.
     let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     read.map_err(|error| unread(&error.to_string().to_lowercase()))?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
@@ -53,14 +53,14 @@ fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<Impo
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n').count();
-        Unread::Lines(vec![format!("{name}:{line}: not UTF-8: save the sheet as `CSV UTF-8`")])
+        Unread::Lines(vec![format!("{name}:{line}: not UTF-8: save the spreadsheet as `CSV UTF-8`")])
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut csv = TotalsCsv { name, known, lines_of: BTreeMap::new(), totals: Vec::new(), wrong: Vec::new() };
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut columns: Option<Columns> = None;
     let mut record = StringRecord::new();
-    // Text in memory that is UTF-8 cannot fail to be read; a row of any length is a row.
+    // UTF-8 text in memory cannot fail to be read, and rows may have any length.
     while reader.read_record(&mut record).map_err(|error| Unread::File(format!("`{name}`: {error}")))? {
         let line = line_of(&record, text);
         match &columns {
@@ -68,7 +68,7 @@ fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<Impo
                 let header = Columns::of(&record);
                 columns = Some(header.map_err(|why| Unread::Lines(vec![format!("{name}:{line}: {why}")]))?);
             }
-            // Spreadsheets leave rows of commas behind.
+            // Spreadsheets leave rows of commas at the end.
             Some(_) if record.iter().all(|field| field.trim().is_empty()) => {}
             Some(columns) => csv.add(line, columns, &record),
         }
@@ -83,7 +83,7 @@ fn parse(name: &str, bytes: &[u8], known: Option<&Known<'_>>) -> Result<Vec<Impo
     Ok(csv.totals)
 }
 
-/// Returns the line on which a record begins, past the ends of lines before it.
+/// Returns the line on which a record begins, after the line ends before it.
 fn line_of(record: &StringRecord, text: &str) -> u64 {
     let Some(position) = record.position() else { return 1 };
     let rest = usize::try_from(position.byte()).ok().and_then(|from| text.as_bytes().get(from..)).unwrap_or_default();
@@ -91,7 +91,7 @@ fn line_of(record: &StringRecord, text: &str) -> u64 {
     position.line() + ends.filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Where in a line each value stands.
+/// The position of each value in a line.
 #[derive(Debug)]
 struct Columns {
     needed: [usize; NEEDED.len()],
@@ -120,11 +120,11 @@ impl Columns {
     }
 }
 
-/// What was read so far.
+/// The totals and errors so far.
 struct TotalsCsv<'f> {
     name: &'f str,
     known: Option<&'f Known<'f>>,
-    /// On which line each counter stands.
+    /// The line of each counter.
     lines_of: BTreeMap<(Account, Counter), u64>,
     totals: Vec<ImportedTotal>,
     wrong: Vec<String>,
@@ -134,8 +134,9 @@ impl TotalsCsv<'_> {
     fn add(&mut self, line: u64, columns: &Columns, record: &StringRecord) {
         if record.len() != columns.count {
             let (found, wanted) = (record.len(), columns.count);
-            let why =
-                format!("{found} values under {wanted} columns: numbers have no commas, texts with commas quotes");
+            let why = format!(
+                "{found} values under {wanted} columns: write numbers without commas, and put texts with commas in quotes"
+            );
             self.wrong.push(format!("{}:{line}: {why}", self.name));
             return;
         }
@@ -156,7 +157,7 @@ impl TotalsCsv<'_> {
         let key = (Account { exporter, year }, Counter { name, class });
         if let Some(first) = self.lines_of.get(&key) {
             self.wrong.push(format!(
-                "{}:{line}: {} of {} stands on line {first} already: add the two up",
+                "{}:{line}: {} of {} is on line {first} already: add the two numbers",
                 self.name,
                 quoted(&key.1.in_year(year)),
                 quoted(&key.0.exporter)
@@ -175,12 +176,12 @@ impl TotalsCsv<'_> {
 
 fn parse_exporter(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
-        return Err("no exporter: write it as requests do".to_owned());
+        return Err("no exporter: write the name that requests use".to_owned());
     }
     cell::read(text).map(str::to_owned).map_err(|why| format!("exporter {}: {why}", quoted(text)))
 }
 
-/// Reads the name of a counter. One that no rule asks for would be counted nowhere.
+/// Reads the name of a counter. A counter that no rule uses would have no effect.
 fn parse_counter(text: &str) -> Result<String, String> {
     let text = cell::unmarked(text.trim_ascii());
     let is_known = match text.split_once('/') {
@@ -209,6 +210,6 @@ fn parse_persons(text: &str) -> Result<u64, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let persons = if digits { text.parse().ok().and_then(Persons::new) } else { None };
     persons.map(Persons::get).ok_or_else(|| {
-        format!("persons {}: write digits alone, from 0 to {}, such as 100000", quoted(text), Persons::MAX.get())
+        format!("persons {}: write only digits, from 0 to {}, such as 100000", quoted(text), Persons::MAX.get())
     })
 }

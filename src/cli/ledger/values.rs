@@ -9,7 +9,7 @@ pub(super) fn counters(count: u64) -> String {
     format!("{count} counter{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns a year that a flag or a sheet names.
+/// Parses the year of a flag or a CSV file.
 pub(super) fn parse_year(text: &str) -> Result<Year, String> {
     let years = FIRST_YEAR.unsigned_abs()..=LAST_YEAR.unsigned_abs();
     let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -21,16 +21,16 @@ pub(super) fn parse_import_id(text: &str) -> Result<String, String> {
     check_name(text).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
 }
 
-/// Returns a text of the file as messages show it.
+/// Returns a text as messages show it, in quotes.
 pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// Returns a text as tables and messages show it: on one line, with what cannot be seen in sight, so that no name forges a
-/// line and no two look the same that differ.
+/// Returns a text as tables and messages show it: on one line and with invisible characters escaped, so that no name forges a
+/// line, and different names look different.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
-    // Otherwise it would look like the one in normalization form C.
+    // Otherwise it would look like the text in normalization form C.
     let is_normal = !matches!(check_name(text), Err(NameFault::NotNormal { .. }));
     for character in text.chars() {
         if !is_normal && !character.is_ascii() {
@@ -43,7 +43,7 @@ pub(super) fn shown(text: &str) -> String {
             _ => shown.push(character),
         }
     }
-    // A blank at an end is not seen in a table.
+    // A blank at an end is invisible in a table.
     if shown.ends_with(' ') {
         shown.pop();
         shown.push('␠');

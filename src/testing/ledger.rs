@@ -1,4 +1,4 @@
-//! A ledger in memory, as plain as can be: totals are worked out anew from all transfers.
+//! A simple ledger in memory: each call computes the totals from all transfers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use crate::ledger::{
     Recall, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
-/// Keeps everything in memory, counts how often it is asked, and can be down.
+/// Keeps everything in memory, counts its calls, and can simulate a failure.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryLedger {
     transfers: Mutex<BTreeMap<String, Kept>>,
@@ -40,27 +40,27 @@ enum State {
 type Transfers = BTreeMap<String, Kept>;
 
 impl MemoryLedger {
-    /// Answers nothing from now on, or answers again.
+    /// Switches the simulated failure on or off.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// Answers reads without waiting from now on.
+    /// Makes reads answer without waiting from now on.
     pub(crate) fn put_at_hand(&self) {
         self.is_at_hand.store(true, Ordering::Relaxed);
     }
 
-    /// Calls that read and had to be waited for.
+    /// Number of reads that had to wait.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Calls that may write.
+    /// Number of calls that may write.
     pub(crate) fn writes(&self) -> usize {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// Counts persons who went ahead, so many in one counter.
+    /// Adds committed persons to a counter.
     pub(crate) fn put(&self, account: &Account, counter: Counter, persons: u64) {
         use crate::domain::units::{CountedClass, Headcount, Persons};
         let persons = Persons::new(persons).unwrap();

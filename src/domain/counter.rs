@@ -39,6 +39,20 @@ pub const RESERVED_FAMILIES: [&str; 2] = [NATIONAL, CLEARANCE];
 
 impl Counted {
     /// Returns the name of the counter, without class and year.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use neglist::live::read::{ReadLimits, Selection, read};
+    /// # use neglist::policy::{self, Limits};
+    /// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+    /// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+    /// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+    /// use neglist::domain::counter::Counted;
+    ///
+    /// let counted = Counted::parse(&snapshot, "clearance/filing-2026-001").unwrap();
+    /// assert_eq!(counted.name(&snapshot), "clearance/filing-2026-001");
+    /// assert_eq!(Counted::National.name(&snapshot), "national");
+    /// ```
     pub fn name(self, snapshot: &Snapshot) -> Cow<'static, str> {
         let name = match self {
             Counted::National => return Cow::Borrowed(NATIONAL),

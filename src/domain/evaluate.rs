@@ -12,7 +12,45 @@ use super::snapshot::Snapshot;
 use super::transfer::{BEYOND, Totals, Transfer};
 use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
 
-/// Decides a transfer against the year's totals.
+/// Decides a transfer with the totals of the year.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::asked::{Asked, AskedItem, AskedPersons};
+/// use neglist::domain::evaluate::{evaluate, headroom};
+/// use neglist::domain::reason::Outcome;
+/// use neglist::domain::resolve::resolve;
+/// use neglist::domain::transfer::Totals;
+/// use neglist::domain::units::{Headcount, Moment, Persons};
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let asked = Asked {
+///     exporter: Some("91440000EXAMPLE004"),
+///     destination: Some("DE"),
+///     data: vec![AskedItem { code: "contact.name", ..AskedItem::default() }],
+///     persons: Some(AskedPersons { general: 500, sensitive: 0 }),
+///     ..Asked::default()
+/// };
+/// let transfer = resolve(&snapshot, &asked, now).unwrap();
+/// let after = |general| {
+///     let national = Headcount { general: Persons::new(general).unwrap(), ..Headcount::ZERO };
+///     Totals { national: Some(national), ..Totals::default() }
+/// };
+/// // The contract line is at 100,000 persons, and the number itself is on the line.
+/// assert_eq!(evaluate(&snapshot, &transfer, &after(99_499)).outcome, Outcome::Allow);
+/// assert_eq!(evaluate(&snapshot, &transfer, &after(99_500)).outcome, Outcome::Contract);
+/// // An unknown total counts as above every line.
+/// assert_eq!(evaluate(&snapshot, &transfer, &Totals::default()).outcome, Outcome::Assess);
+///
+/// let rooms = headroom(&transfer, &after(90_000));
+/// assert_eq!((rooms[0].line.get(), rooms[0].remaining(), rooms[0].next), (100_000, 9_499, Outcome::Contract));
+/// ```
 pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
     let mut verdict = settle(snapshot, &transfer.route, transfer.persons, totals);
     if let Some(claimed) = &transfer.claimed {

@@ -58,6 +58,25 @@ pub fn caps_nearly_used(
 /// For a clearance the line is the first person beyond its cap, and the next outcome is the outcome
 /// that the clearance satisfied, because that is required again. `None` if no stricter outcome
 /// follows, if no list in force has a line for the counter, or if the clearance is not in force.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::counter::{Counted, CounterKey};
+/// use neglist::domain::headroom::headroom;
+/// use neglist::domain::units::{CountedClass, Moment, Year};
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let general = CounterKey { counted: Counted::National, class: CountedClass::General };
+/// let room = headroom(&snapshot, now, Year(2026), general, 90_000).unwrap();
+/// assert_eq!(room.remaining(), 9_999);
+/// assert!(headroom(&snapshot, now, Year(2026), general, 1_000_000).is_none());
+/// ```
 pub fn headroom(snapshot: &Snapshot, at: Moment, year: Year, key: CounterKey, total: u64) -> Option<Headroom> {
     let projected = Persons::new(total).unwrap_or(Persons::MAX);
     let lines = match key.counted {

@@ -156,6 +156,13 @@ const fn is_ignorable(character: char) -> bool {
 ///
 /// # Errors
 /// The first way in which it breaks the rule.
+///
+/// ```
+/// use neglist::domain::names::{NameFault, check_code};
+///
+/// assert_eq!(check_code("health.diagnosis"), Ok(()));
+/// assert_eq!(check_code("Health"), Err(NameFault::NotOfACode { character: 'H', byte: 0 }));
+/// ```
 pub fn check_code(code: &str) -> Result<(), NameFault> {
     if code.is_empty() {
         return Err(NameFault::Empty);

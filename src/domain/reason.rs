@@ -45,7 +45,7 @@ pub struct Text {
 /// One reason for an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reason {
-    /// What was found.
+    /// The code of the fact.
     pub code: ReasonCode,
     /// The rule, line or entry that applied.
     pub rule: RuleId,

@@ -28,6 +28,36 @@ use words::Violations;
 ///
 /// # Errors
 /// Every violation of the request, in the order of its fields.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::asked::{Asked, AskedItem, AskedPersons, Problem};
+/// use neglist::domain::resolve::resolve;
+/// use neglist::domain::units::Moment;
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let mut asked = Asked {
+///     exporter: Some("91440000EXAMPLE004"),
+///     destination: Some("DE"),
+///     data: vec![AskedItem { code: "contact.nmae", ..AskedItem::default() }],
+///     persons: Some(AskedPersons { general: 500, sensitive: 0 }),
+///     ..Asked::default()
+/// };
+/// let violations = resolve(&snapshot, &asked, now).unwrap_err();
+/// let [violation] = violations.as_slice() else { panic!("{violations:?}") };
+/// assert_eq!(violation.field, "data[0].code");
+/// assert!(matches!(&violation.problem, Problem::UnknownCode { nearest: Some(code), .. } if code == "contact.name"));
+///
+/// asked.data = vec![AskedItem { code: "contact.name", ..AskedItem::default() }];
+/// let transfer = resolve(&snapshot, &asked, now).unwrap();
+/// assert_eq!(transfer.persons.general.get(), 500);
+/// ```
 pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Result<Transfer<'s>, Vec<Violation>> {
     let mut violations = Violations::default();
     let time = resolve_time(snapshot, asked.at, now, &mut violations);

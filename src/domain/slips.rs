@@ -1,4 +1,4 @@
-//! Finds a word that is one slip away from another, exactly, whatever the number of words.
+//! Finds a word that is one slip away from another, exactly, among any number of words.
 //!
 //! A slip is one extra character, one missing character, one different character, or two swapped neighbours: a distance of
 //! one in optimal string alignment. Invisible and equivalent characters make no difference: see [`Folded`].

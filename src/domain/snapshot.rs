@@ -22,6 +22,25 @@ use super::units::{
 use super::vocabulary::{Looks, Vocabulary};
 
 /// All policies, as a server has them in force at one time.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::units::{Class, ItemId, Moment};
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let national = snapshot.national_at(now).unwrap();
+/// assert_eq!(&*national.id, "national-2024");
+/// assert_eq!(national.lines.general.contract.from.get(), 100_000);
+///
+/// let diagnosis = snapshot.codes.items.get("health.diagnosis").map(ItemId).unwrap();
+/// assert_eq!(snapshot.class_of(diagnosis), Class::Sensitive);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Number of the activation on this server; 0 before the first.

@@ -25,7 +25,7 @@ pub struct Transfer<'s> {
     pub persons: Headcount,
     /// The totals of the year that the caller states.
     pub stated: Totals,
-    /// Clearances whose scope covers the transfer, whatever their date.
+    /// Clearances whose scope covers the transfer, regardless of their dates.
     pub clearances: Cow<'s, [ClearanceId]>,
     /// The moment to decide for.
     pub at: Moment,

@@ -1,7 +1,7 @@
 //! A hash table of words, each with a number.
 //!
 //! Open addressing, with all words in one allocation, each behind its number and its length. A look-up touches one slot and
-//! one word, whatever the size: two cache misses in a table of a million words. A word costs some 30 bytes besides its text.
+//! one word at any size: two cache misses in a table of a million words. A word costs some 30 bytes besides its text.
 //! The hash is not keyed: only the authors of policy files add words, and a caller only looks them up, so no caller can make
 //! words collide.
 

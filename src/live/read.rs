@@ -19,7 +19,7 @@ const READS_MAX: u32 = 5;
 /// Pause before it is read again; longer each time.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What a policy directory holds.
+/// The files of a policy directory.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// The policies, by path.

@@ -59,12 +59,12 @@ impl fmt::Debug for Compiler {
     }
 }
 
-/// Where policies come from.
+/// The source of policies.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The policy directory.
     pub directory: PathBuf,
-    /// Limits on what is read.
+    /// Limits of the files to read.
     pub limits: ReadLimits,
     /// Compiles the files into a snapshot.
     pub compiler: Compiler,
@@ -216,7 +216,7 @@ impl Reloader {
         })
     }
 
-    /// Returns where policies come from.
+    /// Returns the source of the policies.
     pub fn source(&self) -> &Source {
         &self.source
     }

@@ -17,7 +17,7 @@ use crate::policy::Diagnostic;
 /// lists.
 const ENTRIES_PER_FILE_MAX: usize = 16;
 
-/// Limits on what is read.
+/// Limits of the files to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadLimits {
     /// Largest file, in bytes.
@@ -48,7 +48,7 @@ pub enum Selection {
     PoliciesAndTests,
 }
 
-/// What was found in a policy directory.
+/// The contents of a policy directory.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// Policy files, by relative path.
@@ -72,11 +72,11 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Size in bytes, as listed.
     pub(super) size: u64,
-    /// What it is for.
+    /// Its purpose.
     pub(super) purpose: Purpose,
 }
 
-/// What a file of a policy directory is for.
+/// The purpose of a file of a policy directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Part of the policies.

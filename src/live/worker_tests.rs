@@ -30,7 +30,7 @@ fn texts(policies: &Policies) -> Vec<String> {
 
 #[track_caller]
 fn serves(policies: &Policies, expected: &[&str]) {
-    // The status follows the snapshot: what it says is in force already serves.
+    // The status follows the snapshot: the snapshot that it names is in force already.
     eventually(&format!("{expected:?} in force"), || {
         texts(policies) == expected && *policies.status().digest == *policies.live().snapshot().digest
     });

@@ -19,7 +19,7 @@
 //! there one word is kept for all that agree in the rest. Where the words of a heavy node share more than the node says, they
 //! are divided there ([`Cut`]), which saves entries. A search follows the heavy nodes of the word that it looks for and
 //! compares what it finds. It meets at most [`making::LIGHT`] words a node, and as many nodes as the word has characters at worst,
-//! and never all that share a prefix. Two filters come before: of the root's children ([`Filter`]), and of what is left of the
+//! and never all that share a prefix. Three filters come before: of the first and the last bytes ([`Ends`]), of the root's children ([`Filter`]), and of what is left of the
 //! words that share one without a character of the rest ([`Near`]).
 //!
 //! In long words a slip is seldom alone. Exact search for two slips would have to keep pairs of places, which takes hundreds
@@ -31,6 +31,7 @@
 
 use super::vocabulary::{Vocabulary, hash64};
 use edges::{Edges, Wanted};
+use ends::{End, Ends};
 use filter::Filter;
 use fold::{Folded, Room, look, look_sum};
 use making::{Made, Making};
@@ -41,6 +42,7 @@ pub(super) use fold::Buffer;
 pub(super) use sought::Sought;
 
 mod edges;
+mod ends;
 mod filter;
 mod fold;
 mod making;
@@ -58,6 +60,10 @@ const SLOTS_FOR_TWO: usize = 3;
 pub(super) struct Slips {
     /// INVARIANT (slots): more than there are entries, and an entry is reached from its key's place without meeting `EMPTY`.
     slots: Vec<Slot>,
+    /// The first and the last bytes of the words, and the first letters of their looks.
+    starts: Ends,
+    finishes: Ends,
+    look_starts: Ends,
     /// Halves and looks of the words: most searches end here, and it is small enough for the processor's caches where the
     /// rest is not.
     first: Filter,
@@ -115,8 +121,10 @@ impl Slips {
         let mut ordered: Vec<(u8, u32)> = all.filter_map(|number| Some((rank(number)?, number))).collect();
         ordered.sort_by_key(|(rank, number)| (std::cmp::Reverse(*rank), *number));
         let ordered: Vec<u32> = ordered.into_iter().map(|(_, number)| number).collect();
-        let Made { entries, first, near, lengths, has_wholes } = Making::new(words, ordered).make(looks);
-        let mut slips = Slips { first, near, lengths, looks, has_wholes, ..Slips::default() };
+        let Made { entries, starts, finishes, look_starts, first, near, lengths, has_wholes } =
+            Making::new(words, ordered).make(looks);
+        let mut slips =
+            Slips { starts, finishes, look_starts, first, near, lengths, looks, has_wholes, ..Slips::default() };
         slips.fill(entries);
         slips
     }
@@ -164,10 +172,12 @@ impl Slips {
         if self.is_empty() {
             return None;
         }
-        let looks_count = self.looks == Looks::Alike;
+        let folded = sought.folded();
+        let may_look_like = || End::of_look(folded).is_some_and(|start| self.look_starts.may_have(start));
+        let looks_count = self.looks == Looks::Alike && may_look_like();
         let look = looks_count.then(|| sought.look()).flatten().filter(|key| self.first.may_have(*key));
         let may_be_near = self.may_be_near(sought);
-        let search = Search { slips: self, words, folded: sought.folded(), accepts };
+        let search = Search { slips: self, words, folded, accepts };
         if let Some(found) = look.and_then(|key| search.by_look(key)) {
             return Some(found);
         }
@@ -179,10 +189,16 @@ impl Slips {
         let folded = sought.folded();
         let Some(halves) = sought.halves() else { return true };
         let near_lengths = self.lengths_near(folded.len());
+        let (start, finish) = sought.ends();
+        let has_start = start.is_none_or(|start| self.starts.may_have(start));
+        let has_finish = finish.is_none_or(|finish| self.finishes.may_have(finish));
         halves.filter(|half| half.lengths & near_lengths != 0).any(|half| {
-            let (has_front, has_back) = (self.first.may_have(half.front), self.first.may_have(half.back));
-            has_front && self.near.may_be_near(folded, half.front, Places::Behind(half.characters))
-                || has_back && self.near.may_be_near(folded, half.back, Places::Before(half.characters))
+            let front = (has_start || !half.has_end()).then(|| half.front(folded));
+            let back = (has_finish || !half.has_end()).then(|| half.back(folded));
+            let known = |key: Option<u64>| key.filter(|key| self.first.may_have(*key));
+            let (front, back) = (known(front), known(back));
+            front.is_some_and(|key| self.near.may_be_near(folded, key, Places::Behind(half.characters)))
+                || back.is_some_and(|key| self.near.may_be_near(folded, key, Places::Before(half.characters)))
         })
     }
 

@@ -17,8 +17,8 @@ use neglist::domain::asked::{Asked, AskedItem};
 use neglist::domain::snapshot::Snapshot;
 use neglist::domain::units::Class;
 use neglist::domain::vocabulary::{Looks, Vocabulary};
+use neglist::wire::decide::decode;
 use neglist::wire::generated::v1;
-use neglist::wire::plain;
 use prost::Message as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -200,9 +200,9 @@ fn batch(code: impl Fn(usize) -> String) -> Vec<u8> {
 /// Reads and decides a batch; returns milliseconds.
 fn batch_ms(snapshot: &Snapshot, bytes: &[u8]) -> f64 {
     let start = Instant::now();
-    let (messages, _) = plain::batch(bytes, 1_000).expect("a plain batch");
+    let (messages, _) = decode::batch(bytes, 1_000).expect("a plain batch");
     for message in messages {
-        let asked = plain::asked(message).expect("a plain transfer");
+        let asked = decode::asked(message).expect("a plain transfer");
         black_box(invented::decide(snapshot, &asked));
     }
     start.elapsed().as_secs_f64() * 1e3

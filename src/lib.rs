@@ -6,7 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
-pub mod http;
+pub mod doors;
 pub mod json;
 pub mod ledger;
 pub mod live;
@@ -18,4 +18,5 @@ pub mod service;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod transport;
 pub mod wire;

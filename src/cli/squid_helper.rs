@@ -25,8 +25,8 @@ use tonic::{Request, Status};
 
 use super::{EXIT_FAILURE, EXIT_USAGE, complain};
 use crate::config::address::Address;
+use crate::doors::squid::{self, Reply};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_client::AuthorizationClient;
-use crate::wire::squid::{self, Reply};
 
 /// After which time without traffic the connection is tried, so that one that is dead is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

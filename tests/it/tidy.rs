@@ -12,7 +12,7 @@ use neglist::policy::source::cases::WantOutcome;
 use crate::shipped;
 
 /// Which modules of the crate, and which other crates, each module may name. A new edge needs a
-/// line in `docs/ARCHITECTURE.md` that says why.
+/// reason in `docs/DESIGN.md`.
 const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("domain", &["domain"], &["std", "strsim", "unicode_normalization", "unicode_properties"]),
     (

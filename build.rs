@@ -51,9 +51,9 @@ fn decision_service() -> manual::Service {
         manual::Method::builder()
             .name(name)
             .route_name(route)
-            .input_type(format!("crate::wire::raw::Received<crate::wire::generated::v1::{route}Request>"))
-            .output_type(format!("crate::wire::raw::Reply<crate::wire::generated::v1::{route}Response>"))
-            .codec_path("crate::wire::raw::RawCodec")
+            .input_type(format!("crate::wire::decide::raw::Received<crate::wire::generated::v1::{route}Request>"))
+            .output_type(format!("crate::wire::decide::raw::Reply<crate::wire::generated::v1::{route}Response>"))
+            .codec_path("crate::wire::decide::raw::RawCodec")
     };
     manual::Service::builder()
         .name("DecisionService")

@@ -89,7 +89,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
-pub mod http;
+pub mod doors;
 pub mod json;
 pub mod ledger;
 pub mod live;
@@ -102,4 +102,5 @@ pub mod stopwatch;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod transport;
 pub mod wire;

@@ -25,8 +25,8 @@ use crate::domain::units::{
     Year, ZoneId, ZoneSet,
 };
 use crate::domain::vocabulary::Vocabulary;
+use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
-use crate::wire::raw::{Received, Reply};
 
 /// Returns a message as it is received.
 pub(crate) fn received<T: prost::Message + Default>(message: &T) -> Received<T> {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::clock_watch::Steady;
+use crate::app::clock_watch::Steady;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codegen::BoxFuture;
 
-use super::ledger_database::Database;
-use super::ledger_meter::Waiting;
+use crate::app::ledger_database::Database;
+use crate::app::ledger_meter::Waiting;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;

@@ -1,6 +1,6 @@
 //! Whether the clock with which a server starts can be right, by what the ledger remembers.
 //!
-//! A running server sees its clock being set ([`super::clock_watch`]). A server that starts has nothing but the ledger to
+//! A running server sees its clock being set ([`crate::app::clock_watch`]). A server that starts has nothing but the ledger to
 //! go by: what was settled before cannot lie in the future, and seldom lies long ago.
 
 use crate::config::Config;

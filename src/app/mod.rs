@@ -2,41 +2,18 @@
 //!
 //! The only place that joins concrete types: configuration, clock, compiler, services, listeners.
 
-pub mod accept;
-mod answer;
-pub mod budget;
 pub mod clock;
 pub mod clock_watch;
-pub mod connection;
-pub mod connections;
-pub mod cores;
-mod descriptors;
-mod gather;
-pub mod grpc;
-pub mod health;
-mod held;
-mod http;
-pub mod in_flight;
-mod inbound;
-mod inline;
 pub mod ledger;
 mod ledger_database;
 mod ledger_meter;
 mod ledger_start;
-pub mod listen;
-mod message_size;
-mod paced;
-mod received;
 pub mod serve;
 pub mod server;
 mod services;
-mod serving;
 mod settings;
-pub mod short;
 pub mod signals;
 mod standing;
-pub mod strangers;
-mod strict;
 #[cfg(test)]
 mod tests;
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
-use super::clock::{SinceBoot, SystemClock};
-use super::clock_watch::ClockWatch;
-use super::server::{self, Drained, Server, StartError};
-use super::signals::{self, Event};
-use super::{NOTICE_EN, NOTICE_ZH, descriptors};
+use crate::app::clock::{SinceBoot, SystemClock};
+use crate::app::clock_watch::ClockWatch;
+use crate::app::server::{self, Drained, Server, StartError};
+use crate::app::signals::{self, Event};
+use crate::app::{NOTICE_EN, NOTICE_ZH};
 use crate::config::{Config, LogFormat};
 use crate::policy::time::calendar;
 use crate::policy::{Diagnostic, shown};
 use crate::telemetry::{self, Log, LogLimits, Stream, say};
+use crate::transport::open_files;
 
 /// The exit code of a server that did not start because of its policies or the machine.
 pub const EXIT_FAILURE: u8 = 1;
@@ -44,7 +45,7 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
             "environment variables that begin with NEGLIST_ and are no key of the configuration are ignored"
         );
     }
-    descriptors::provide(config.connections_max, config.admin_connections_max);
+    open_files::provide(config.connections_max, config.admin_connections_max);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let code = runtime.block_on(async {
@@ -87,7 +88,7 @@ async fn serve_until_stopped(
             writeln!(findings, "the policies in `{}` are refused; nothing is served", shown(&directory))?;
             refuse(findings, EXIT_FAILURE)
         }
-        Err(error @ StartError::Listen(super::listen::ListenError::Remote { .. })) => {
+        Err(error @ StartError::Listen(crate::transport::listen::ListenError::Remote { .. })) => {
             refuse(format!("error: {error}\n").into_bytes(), EXIT_USAGE)
         }
         Err(error) => Err(error.into()),

@@ -10,27 +10,17 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::accept::{self, ConnectionLimit, Incoming};
-use super::budget::Budgets;
-use super::clock_watch::LOOK_INTERVAL;
-use super::connection::{Opening, Patience};
-use super::cores::Cores;
-use super::grpc::{self, Http2};
-use super::health::Pulse;
-use super::http::HttpServer;
-use super::ledger::{LedgerHealth, OpenLedger};
-use super::ledger_meter::{MeteredLedger, Waiting};
-use super::ledger_start;
-use super::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
-use super::services::{ADMIN_SERVICES, GRPC_SERVICES, Parts, admin_services, grpc_services, http_doors};
-use super::settings::{
+use crate::app::clock_watch::LOOK_INTERVAL;
+use crate::app::ledger::{LedgerHealth, OpenLedger};
+use crate::app::ledger_meter::{MeteredLedger, Waiting};
+use crate::app::ledger_start;
+use crate::app::services::{ADMIN_SERVICES, GRPC_SERVICES, Parts, admin_services, grpc_services, http_doors};
+use crate::app::settings::{
     ADMIN_STREAMS_MAX, SMALL_REQUEST_BYTES_MAX, admin_budgets, budget_settings, connection_rules, decide_settings,
     http2, in_flight_limit, ledger_settings, message_sizes,
 };
-pub use super::settings::{compiler, read_limits};
-use super::short::Services;
-use super::standing::Observed;
-use super::strangers::{Port, Strangers};
+pub use crate::app::settings::{compiler, read_limits};
+use crate::app::standing::Observed;
 use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
@@ -40,6 +30,16 @@ use crate::live::worker::{self, Policies, Timing, Watching};
 use crate::metrics::Metrics;
 use crate::policy::Diagnostic;
 use crate::service::{DecisionApi, LedgerApi};
+use crate::transport::accept::{self, ConnectionLimit, Incoming};
+use crate::transport::budget::Budgets;
+use crate::transport::connection::{Opening, Patience};
+use crate::transport::fast_path::Services;
+use crate::transport::health::Pulse;
+use crate::transport::http1::HttpServer;
+use crate::transport::http2::{self, Http2};
+use crate::transport::listen::{self, Bound, ListenError, Reach, SocketFile, Spread};
+use crate::transport::worker_threads::Cores;
+use crate::transport::wrong_protocol::{Port, Strangers};
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Server {
         let (leaving, leaves) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let mut upkeep = JoinSet::new();
-        let opened = super::ledger::open(config, &clock, drains.clone(), &mut upkeep).await?;
+        let opened = crate::app::ledger::open(config, &clock, drains.clone(), &mut upkeep).await?;
         if let Some(OpenLedger { ledger, .. }) = &opened {
             ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
         }
@@ -247,7 +247,7 @@ impl Server {
         let draining = self.draining.subscribe();
         let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
         for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
-            let serving = grpc::serve(incoming, http2, services.clone(), self.draining.subscribe());
+            let serving = http2::serve(incoming, http2, services.clone(), self.draining.subscribe());
             self.serving.spawn_on(serving, &runtime);
         }
     }

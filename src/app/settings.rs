@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{BudgetSettings, Budgets, Patience};
-use super::connections::ConnectionRules;
-use super::grpc::Http2;
-use super::in_flight::InFlightLimit;
-use super::message_size::MessageSizes;
 use crate::config::{self, Config, ForwardedHeaders};
-use crate::http::{Believed, ForwardAuthSettings};
+use crate::doors::http::{Believed, ForwardAuthSettings};
 use crate::live::read::ReadLimits;
 use crate::live::reload::Compiler;
 use crate::metrics::Metrics;
 use crate::policy;
 use crate::service::newcomers::{NewcomerLimits, Unregistered};
 use crate::service::{DecideSettings, LedgerSettings};
+use crate::transport::admission::InFlightLimit;
+use crate::transport::budget::{BudgetSettings, Budgets, Patience};
+use crate::transport::connections::ConnectionRules;
+use crate::transport::http2::Http2;
+use crate::transport::message_size::MessageSizes;
 
 /// Requests in flight on one admin connection.
 pub(super) const ADMIN_STREAMS_MAX: u32 = 64;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::accept::ConnectionLimit;
-use super::in_flight::InFlightLimit;
-use super::ledger::LedgerHealth;
-use super::ledger_meter::Waiting;
+use crate::app::ledger::LedgerHealth;
+use crate::app::ledger_meter::Waiting;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
 use crate::live::worker::Policies;
 use crate::metrics::health::Condition;
 use crate::metrics::standing::{Counting, PoliciesStanding, Serving, Standing};
 use crate::telemetry;
+use crate::transport::accept::ConnectionLimit;
+use crate::transport::admission::InFlightLimit;
 
 /// The parts that are looked at.
 #[derive(Debug)]
@@ -107,8 +107,8 @@ mod tests {
     use redb::StorageBackend;
     use redb::backends::InMemoryBackend;
 
-    use super::super::ledger::{file_upkeep, keep_tidy};
     use super::*;
+    use crate::app::ledger::{file_upkeep, keep_tidy};
     use crate::domain::units::{CountedClass, Headcount, Persons, Year};
     use crate::ledger::embedded::{EmbeddedLedger, Opening, Settings, Storage};
     use crate::ledger::{Account, Admission, Counter, Hold, Judgement, Ledger as _, People, Reservation};

@@ -13,10 +13,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::clock::SystemClock;
-use super::serve::run;
-use super::server::{Door, Drained, Server, StartError};
-use super::signals::Event;
+use crate::app::clock::SystemClock;
+use crate::app::serve::run;
+use crate::app::server::{Door, Drained, Server, StartError};
+use crate::app::signals::Event;
 use crate::config::{self, Config, Flags};
 use crate::live::reload::Compiler;
 use crate::live::testing::{Workspace, fake_compile};
@@ -231,7 +231,7 @@ async fn policies_with_errors_do_not_start() {
     let refused = Server::start(&config, Compiler::new(fake_compile), Arc::new(SystemClock)).await.unwrap_err();
     let StartError::Policies(diagnostics) = refused else { panic!("{refused}") };
     let mut printed = Vec::new();
-    super::serve::print_diagnostics(&mut printed, &diagnostics).unwrap();
+    crate::app::serve::print_diagnostics(&mut printed, &diagnostics).unwrap();
     assert_eq!(String::from_utf8(printed).unwrap(), "error[P001] a.yaml: bad text\n");
 }
 

@@ -19,7 +19,8 @@ use crate::live::Live;
 use crate::policy::time;
 use crate::service::{DecideSettings, DecisionApi};
 use crate::wire::generated::v1;
-use crate::wire::{json, status};
+use crate::wire::json::message;
+use crate::wire::refusal::grpc;
 
 /// Decide one transfer, in the JSON of the contract, without a server.
 #[derive(Debug, Args)]
@@ -75,13 +76,13 @@ fn decide(
     let api = DecisionApi::new(Arc::new(Live::new(snapshot)), Arc::new(clock), DecideSettings::default(), None);
     match api.decide_here(request) {
         Ok(response) => {
-            let written = json::to_json(&response, "neglist.v1.DecideResponse").map_err(io::Error::other)?;
+            let written = message::to_json(&response, "neglist.v1.DecideResponse").map_err(io::Error::other)?;
             writeln!(console.out, "{written}")?;
             Ok(Exit::Success)
         }
         Err(violations) => {
             for violation in &violations {
-                writeln!(console.err, "error: {}", status::line(violation))?;
+                writeln!(console.err, "error: {}", grpc::line(violation))?;
             }
             Ok(Exit::Failed)
         }
@@ -91,7 +92,7 @@ fn decide(
 /// Reads the request, or returns its violations, one for each line.
 fn request(arguments: &Arguments, bytes_max: usize, input: &mut dyn io::Read) -> Result<v1::DecideRequest, String> {
     let text = text(&arguments.file, bytes_max, input)?;
-    let mut request = json::decide_request_from_json(&text).map_err(|error| error.to_string())?;
+    let mut request = message::decide_request_from_json(&text).map_err(|error| error.to_string())?;
     if arguments.full {
         request.detail = v1::Detail::Full.into();
     }

@@ -25,8 +25,8 @@ use tonic::{Request, Status};
 
 use super::{EXIT_FAILURE, EXIT_USAGE, complain};
 use crate::config::address::Address;
+use crate::doors::squid::{self, Reply};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_client::AuthorizationClient;
-use crate::wire::squid::{self, Reply};
 
 /// Time without traffic after which a keep-alive ping checks the connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -20,9 +20,9 @@
 //! node says, they are divided at that point ([`Cut`]), which saves entries.
 //!
 //! A search follows the heavy nodes of the word and compares the words that it finds. It meets at most [`making::LIGHT`] words
-//! in a node, and at worst as many nodes as the word has characters, but never all words that share a prefix. Two filters come
-//! first: one of the root's children ([`Filter`]), and one of the words that share such a child, each without one character of
-//! the rest ([`Near`]).
+//! in a node, and at worst as many nodes as the word has characters, but never all words that share a prefix. Three filters come
+//! first: one of the first and the last bytes ([`Ends`]), one of the root's children ([`Filter`]), and one of the words that
+//! share such a child, each without one character of the rest ([`Near`]).
 //!
 //! In long words a slip is seldom alone. An exact search for two slips would keep pairs of places, hundreds of entries for each
 //! word. Instead, long words are also compared by their [`look`]: consonants and digits. `helth.diagnossys` looks like
@@ -33,6 +33,7 @@
 
 use super::word_table::WordTable;
 use edges::{Edges, Wanted};
+use ends::{End, Ends};
 use filter::Filter;
 use fold::{Folded, Room, look};
 use key::{Kind, key, length_bit, node_key};
@@ -45,6 +46,7 @@ pub use key::Looks;
 pub(super) use sought::Sought;
 
 mod edges;
+mod ends;
 mod filter;
 mod fold;
 mod key;
@@ -63,6 +65,10 @@ const SLOTS_FOR_TWO: usize = 3;
 pub(super) struct Slips {
     /// INVARIANT (slots): more slots than entries; probing from a key's place reaches its entry before any `EMPTY`.
     slots: Vec<Slot>,
+    /// The first and the last bytes of the words, and the first letters of their looks.
+    starts: Ends,
+    finishes: Ends,
+    look_starts: Ends,
     /// Halves and looks of the words. Most searches end here. Unlike the rest, it is small enough for the processor's caches.
     first: Filter,
     /// All keys of the index.
@@ -96,8 +102,10 @@ impl Slips {
         let mut ordered: Vec<(u8, u32)> = all.filter_map(|number| Some((rank(number)?, number))).collect();
         ordered.sort_by_key(|(rank, number)| (std::cmp::Reverse(*rank), *number));
         let ordered: Vec<u32> = ordered.into_iter().map(|(_, number)| number).collect();
-        let Made { entries, first, near, lengths, has_wholes } = Making::new(words, ordered).make(looks);
-        let mut slips = Slips { first, near, lengths, looks, has_wholes, ..Slips::default() };
+        let Made { entries, starts, finishes, look_starts, first, near, lengths, has_wholes } =
+            Making::new(words, ordered).make(looks);
+        let mut slips =
+            Slips { starts, finishes, look_starts, first, near, lengths, looks, has_wholes, ..Slips::default() };
         slips.fill(entries);
         slips
     }
@@ -145,10 +153,12 @@ impl Slips {
         if self.is_empty() {
             return None;
         }
-        let looks_count = self.looks == Looks::Alike;
+        let folded = sought.folded();
+        let may_look_like = || End::of_look(folded).is_some_and(|start| self.look_starts.may_have(start));
+        let looks_count = self.looks == Looks::Alike && may_look_like();
         let look = looks_count.then(|| sought.look()).flatten().filter(|key| self.first.may_have(*key));
         let may_be_near = self.may_be_near(sought);
-        let search = Search { slips: self, words, folded: sought.folded(), accepts };
+        let search = Search { slips: self, words, folded, accepts };
         if let Some(found) = look.and_then(|key| search.by_look(key)) {
             return Some(found);
         }
@@ -160,10 +170,16 @@ impl Slips {
         let folded = sought.folded();
         let Some(halves) = sought.halves() else { return true };
         let near_lengths = self.lengths_near(folded.len());
+        let (start, finish) = sought.ends();
+        let has_start = start.is_none_or(|start| self.starts.may_have(start));
+        let has_finish = finish.is_none_or(|finish| self.finishes.may_have(finish));
         halves.filter(|half| half.lengths & near_lengths != 0).any(|half| {
-            let (has_front, has_back) = (self.first.may_have(half.front), self.first.may_have(half.back));
-            has_front && self.near.may_be_near(folded, half.front, Places::Behind(half.characters))
-                || has_back && self.near.may_be_near(folded, half.back, Places::Before(half.characters))
+            let front = (has_start || !half.has_end()).then(|| half.front(folded));
+            let back = (has_finish || !half.has_end()).then(|| half.back(folded));
+            let known = |key: Option<u64>| key.filter(|key| self.first.may_have(*key));
+            let (front, back) = (known(front), known(back));
+            front.is_some_and(|key| self.near.may_be_near(folded, key, Places::Behind(half.characters)))
+                || back.is_some_and(|key| self.near.may_be_near(folded, key, Places::Before(half.characters)))
         })
     }
 

@@ -15,7 +15,7 @@ use crate::live::worker::{Policies, Validation};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::policy_service_server::PolicyService;
 use crate::wire::policy_status::{self, EditionView, StatusView};
-use crate::wire::status::{self, Unavailable};
+use crate::wire::refusal::grpc::{self, Unavailable};
 
 /// An answer goes out before the client's deadline, so that it arrives within it: a tenth of the
 /// time earlier, and no more than this.
@@ -47,7 +47,7 @@ impl AdminApi {
     }
 
     fn refuse(&self, why: Unavailable) -> Status {
-        status::unavailable(why, self.retry_after_ms)
+        grpc::unavailable(why, self.retry_after_ms)
     }
 
     /// Returns when the server stops; a server that is gone has stopped.
@@ -86,7 +86,7 @@ impl PolicyService for AdminApi {
         let wait = wait_time(policy_status::client_timeout(request.metadata()), self.wait_for_digest_max);
         let digest = policy_status::wanted_digest(request.into_inner());
         if !is_well_formed(&digest) {
-            return Err(status::malformed_digest());
+            return Err(grpc::malformed_digest());
         }
         let mut statuses = self.policies.subscribe();
         let in_force = statuses.wait_for(|status| *status.digest == *digest);
@@ -97,7 +97,7 @@ impl PolicyService for AdminApi {
         match waited {
             Ok(Ok(status)) => Ok(Response::new(policy_status::wait_for_digest(view(&status, self.clock.now())))),
             Ok(Err(_)) => Err(self.refuse(Unavailable::Draining)),
-            Err(_) => Err(status::digest_not_in_force(&digest, &self.policies.status().digest)),
+            Err(_) => Err(grpc::digest_not_in_force(&digest, &self.policies.status().digest)),
         }
     }
 

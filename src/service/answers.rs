@@ -13,11 +13,11 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::decide::{DecisionApi, Phase};
-use super::streamed::{Later, Streamed};
+use crate::service::decide::{DecisionApi, Phase};
+use crate::service::streamed::{Later, Streamed};
+use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
-use crate::wire::raw::{Received, Reply};
-use crate::wire::status::{self, Unavailable};
+use crate::wire::refusal::grpc::{self, Unavailable};
 
 /// The answers to the requests of `S`.
 ///
@@ -67,7 +67,7 @@ impl<S> Answers<S> {
 
     fn stop(&mut self) -> Poll<Option<Result<Reply<v1::DecideStreamResponse>, Status>>> {
         let retry_after_ms = self.api.settings().retry_after_ms;
-        self.end(Some(status::unavailable(Unavailable::Draining, retry_after_ms)))
+        self.end(Some(grpc::unavailable(Unavailable::Draining, retry_after_ms)))
     }
 
     /// Says whether the server stops; an error means that the service is gone, which is the same.

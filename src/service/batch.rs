@@ -10,19 +10,20 @@ use std::sync::Arc;
 use tonic::Status;
 use tonic::codegen::Bytes;
 
-use super::decide::{Answered, DecisionApi, Lookup, Step};
-use super::totals::{Waiting, read_all, refuse, unread};
 use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::domain::units::Moment;
 use crate::metrics::{Limit, Stopwatch, Tally};
-use crate::wire::from_proto::Place;
+use crate::service::decide::{Answered, DecisionApi, Lookup, Step};
+use crate::service::totals::{Waiting, read_all, refuse, unread};
+use crate::wire::decide::from_proto::Place;
+use crate::wire::decide::raw::{Received, Reply};
+use crate::wire::decide::to_proto::{self, Detail};
+use crate::wire::decide::{decode, encode, from_proto};
 use crate::wire::generated::v1;
-use crate::wire::raw::{Received, Reply};
+use crate::wire::refusal::grpc;
+use crate::wire::refusal::grpc::RpcStatus;
 use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::status::RpcStatus;
-use crate::wire::to_proto::{self, Detail};
-use crate::wire::{brief, from_proto, plain, status};
 
 /// After so many transfers a batch lets other requests run: some 10 to 100 µs of decisions.
 const TRANSFERS_BETWEEN_YIELDS: usize = 32;
@@ -60,12 +61,12 @@ impl DecisionApi {
         // It may pause, so it owns the snapshot.
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
-        let (messages, Detail::Brief) = plain::batch(message, self.inner.settings.batch_transfers_max)? else {
+        let (messages, Detail::Brief) = decode::batch(message, self.inner.settings.batch_transfers_max)? else {
             return None;
         };
-        let (mut tally, mut batch) = (Tally::default(), brief::Batch::of(messages.len()));
+        let (mut tally, mut batch) = (Tally::default(), encode::Batch::of(messages.len()));
         for (index, message) in messages.into_iter().enumerate() {
-            let plain = self.plainly(&snapshot, &plain::asked(message)?, now, Lookup::Batched)?;
+            let plain = self.plainly(&snapshot, &decode::asked(message)?, now, Lookup::Batched)?;
             let count = |decision: &Decision| count(&mut tally, decision);
             self.write(&snapshot, &plain, count, |decided, id| batch.put(decided, id));
             if self.inner.settings.answer_bytes_max < batch.bytes() {
@@ -161,7 +162,7 @@ impl DecisionApi {
     fn large_answer(&self) -> Refusal {
         self.metrics.refused(self.door);
         self.metrics.limited(Limit::AnswerBytes);
-        status::large_answer(self.inner.settings.answer_bytes_max)
+        grpc::large_answer(self.inner.settings.answer_bytes_max)
     }
 }
 

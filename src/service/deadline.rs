@@ -6,9 +6,9 @@
 use tokio::time::Instant;
 use tonic::codegen::http::{HeaderMap, HeaderName};
 
-use crate::wire::timeout;
+use crate::wire::grpc_timeout;
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(timeout::HEADER);
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(grpc_timeout::HEADER);
 
 /// The moment until which a caller waits, as a mark on its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Deadline {
     /// What it says, where that is no time: a caller that says so much waits for less than for ever.
     pub fn from_now(headers: &HeaderMap) -> Result<Option<Self>, MalformedTimeout> {
         let Some(sent) = headers.get(&GRPC_TIMEOUT) else { return Ok(None) };
-        let patience = sent.to_str().ok().and_then(timeout::parse);
+        let patience = sent.to_str().ok().and_then(grpc_timeout::parse);
         let patience =
             patience.ok_or_else(|| MalformedTimeout(String::from_utf8_lossy(sent.as_bytes()).into_owned()))?;
         Ok(Instant::now().checked_add(patience).map(Self))

@@ -14,8 +14,6 @@ use tokio::sync::{Semaphore, watch};
 use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::answers::Answers;
-use super::totals::{Waiting, at_hand, refuse, unread};
 use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counter::CounterKey;
@@ -29,15 +27,15 @@ use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
-use crate::wire::brief;
-use crate::wire::from_proto::{self, Question};
+use crate::service::answers::Answers;
+use crate::service::totals::{Waiting, at_hand, refuse, unread};
+use crate::wire::decide::from_proto::{self, Question};
+use crate::wire::decide::raw::{Received, Reply, Undecoded};
+use crate::wire::decide::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
+use crate::wire::decide::{decode, encode};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
-use crate::wire::plain;
-use crate::wire::raw::{Received, Reply, Undecoded};
-use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::status;
-use crate::wire::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
+use crate::wire::refusal::{Blame, Refusal, grpc};
 
 /// Limits of the decision service.
 #[derive(Debug, Clone)]
@@ -168,7 +166,7 @@ impl DecisionApi {
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that is wrong with the request.
     pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
-        self.decide_here(request).map_err(|violations| status::to_status(&status::invalid(&violations)))
+        self.decide_here(request).map_err(|violations| grpc::to_status(&grpc::invalid(&violations)))
     }
 
     /// Decides one transfer and keeps everything that is wrong with it, for whoever is not bound by the size of a status.
@@ -224,9 +222,9 @@ impl DecisionApi {
         let stopwatch = Stopwatch::start();
         let snapshot = &**self.inner.live.snapshot();
         let now = self.inner.clock.now();
-        let Question { asked, detail: Detail::Brief, place: _ } = plain::decide(message)? else { return None };
+        let Question { asked, detail: Detail::Brief, place: _ } = decode::decide(message)? else { return None };
         let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
-        let answer = self.write(snapshot, &plain, |decision| self.count(decision), brief::framed_response);
+        let answer = self.write(snapshot, &plain, |decision| self.count(decision), encode::framed_response);
         self.metrics.took(self.door, stopwatch.elapsed());
         Some(answer)
     }
@@ -296,7 +294,7 @@ impl DecisionApi {
     }
 
     /// Returns the moment by the clock of this service.
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.inner.clock.now()
     }
 
@@ -490,7 +488,7 @@ impl DecisionService for DecisionApi {
     ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
         let received = request.get_ref();
         // What is read plainly has no field that the contract does not have, and need not be copied.
-        let answer = if let Some(question) = plain::decide(received.bytes()) {
+        let answer = if let Some(question) = decode::decide(received.bytes()) {
             self.decide_question(Ok(question)).await
         } else {
             let request = received.decode().map_err(|undecoded| self.undecoded(undecoded))?;

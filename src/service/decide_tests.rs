@@ -120,7 +120,7 @@ async fn a_batch_answers_in_order_and_a_malformed_item_fails_alone() {
     };
     assert_eq!((first.outcome(), third.outcome()), (v1::Outcome::Allow, v1::Outcome::Contract));
     assert_eq!(second.code, i32::from(Code::InvalidArgument));
-    let details = status::to_status(second).get_error_details();
+    let details = grpc::to_status(second).get_error_details();
     let violations = &details.bad_request().unwrap().field_violations;
     assert!(violations.iter().all(|violation| violation.field.starts_with("transfers[1].")), "{violations:?}");
 }

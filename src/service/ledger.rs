@@ -10,16 +10,13 @@
 //! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
 //! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
 //! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges. The same goes for
-//! exporters that may not begin to be counted ([`super::newcomers`]).
+//! exporters that may not begin to be counted ([`crate::service::newcomers`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::caller::Caller;
-use super::newcomers::{NewcomerLimits, Newcomers, Unregistered};
-use super::totals::{NamedCounters, account, refusal, refuse};
 use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counter::{Counted, CounterKey};
@@ -38,13 +35,16 @@ use crate::ledger::{
 use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::repeated::Repeated;
-use crate::wire::from_proto::Place;
+use crate::service::caller::Caller;
+use crate::service::newcomers::{NewcomerLimits, Newcomers, Unregistered};
+use crate::service::totals::{NamedCounters, account, refusal, refuse};
+use crate::wire::decide::from_proto::Place;
+use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
+use crate::wire::refusal::grpc::{self, Unavailable, Uncounted};
 use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::status::{self, Unavailable, Uncounted};
-use crate::wire::to_proto::{self, Decided, DecisionIds, Detail};
 
 /// Limits of the ledger service.
 #[derive(Debug, Clone)]
@@ -155,7 +155,7 @@ impl LedgerApi {
     }
 
     fn ledger(&self) -> Result<&dyn Ledger, Refusal> {
-        self.inner.ledger.as_deref().ok_or_else(|| status::uncounted(Uncounted::NoLedger))
+        self.inner.ledger.as_deref().ok_or_else(|| grpc::uncounted(Uncounted::NoLedger))
     }
 
     /// Returns the moment; refuses where the clock cannot be relied on. A reservation that has not run out would be
@@ -165,7 +165,7 @@ impl LedgerApi {
         match self.inner.clock.clocking(now) {
             Clocking::Sound => Ok(now),
             clocking @ (Clocking::Jumped | Clocking::Unusable) => {
-                Err(status::unanswered(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
+                Err(grpc::unanswered(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
             }
         }
     }
@@ -302,7 +302,7 @@ impl LedgerApi {
         }
         newcomers.admit(account, Caller::current(), now).map_err(|too_many| {
             self.metrics.limited(Limit::NewExporters);
-            status::too_many_new_exporters(too_many.per_hour_max, too_many.seconds)
+            grpc::too_many_new_exporters(too_many.per_hour_max, too_many.seconds)
         })
     }
 
@@ -392,7 +392,7 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
         if let Some(others) = UNREADABLE.happened() {
             tracing::error!(others, "an answer that the ledger kept cannot be read");
         }
-        status::uncounted(Uncounted::Unreadable)
+        grpc::uncounted(Uncounted::Unreadable)
     };
     let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;
     // A retry in January of a transfer of December names the counters of December.
@@ -453,7 +453,7 @@ impl LedgerService for LedgerApi {
         let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;
         let registered = snapshot.codes.exporters.get(exporter).map(ExporterId);
         if registered.is_none() && counted.is_empty() {
-            return Err(status::uncounted(Uncounted::ExporterNotFound).to_status());
+            return Err(grpc::uncounted(Uncounted::ExporterNotFound).to_status());
         }
         let is_current = current == Some(year);
         let shown = if is_current { Self::counters_to_show(&snapshot, now, registered, counted) } else { counted };

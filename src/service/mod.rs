@@ -7,13 +7,10 @@ mod batch;
 pub mod caller;
 pub mod deadline;
 pub mod decide;
-pub mod envoy;
-pub mod labelled;
 pub mod ledger;
 pub mod newcomers;
 mod streamed;
 mod totals;
 
 pub use decide::{DecideSettings, DecisionApi};
-pub use envoy::EnvoyApi;
 pub use ledger::{LedgerApi, LedgerSettings};

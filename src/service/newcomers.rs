@@ -10,10 +10,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::caller::Caller;
 use crate::domain::units::Moment;
 use crate::ledger::Account;
 use crate::ledger::recent::Recent;
+use crate::service::caller::Caller;
 
 const HOUR_SECONDS: i64 = 3_600;
 /// Accounts that are remembered as not new. Each of them spares a look at the ledger; at 200 bytes each they take 3 MB.

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use tonic::Status;
 use tonic::codegen::Bytes;
 
-use super::answers::Answers;
-use super::decide::{Answered, DecisionApi, Lookup, Phase, Step};
 use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::metrics::{Limit, Stopwatch};
-use crate::wire::from_proto::{self, Question};
+use crate::service::answers::Answers;
+use crate::service::decide::{Answered, DecisionApi, Lookup, Phase, Step};
+use crate::wire::decide::from_proto::{self, Question};
+use crate::wire::decide::raw::{Received, Reply, Undecoded};
+use crate::wire::decide::to_proto::{self, Decided, Detail};
+use crate::wire::decide::{decode, encode};
 use crate::wire::generated::v1;
-use crate::wire::raw::{Received, Reply, Undecoded};
 use crate::wire::refusal::Refusal;
-use crate::wire::status::{self, Exhausted, Unavailable};
-use crate::wire::to_proto::{self, Decided, Detail};
-use crate::wire::{brief, plain};
+use crate::wire::refusal::grpc::{self, Exhausted, Unavailable};
 
 /// The answer to a message of a stream.
 pub(super) enum Streamed {
@@ -37,12 +37,12 @@ impl DecisionApi {
         // Subscribed before the phase is read: a change in between is seen by one of the two.
         let phase = self.inner.phase.subscribe();
         if *self.inner.phase.borrow() == Phase::Draining {
-            return Err(status::unavailable(Unavailable::Draining, retry_after_ms));
+            return Err(grpc::unavailable(Unavailable::Draining, retry_after_ms));
         }
         let place = Arc::clone(&self.inner.streams_free).try_acquire_owned();
         let place = place.map_err(|_| {
             self.metrics.limited(Limit::StreamsOpen);
-            status::exhausted(Exhausted::OpenStreams, retry_after_ms)
+            grpc::exhausted(Exhausted::OpenStreams, retry_after_ms)
         })?;
         Ok(Answers::new(inbound, self.clone(), phase, place))
     }
@@ -57,7 +57,7 @@ impl DecisionApi {
             self.metrics.took(self.door, stopwatch.elapsed());
             return Ok(Streamed::Now(Reply::Written(written)));
         }
-        if let Some((sequence, question)) = plain::stream(received.bytes()) {
+        if let Some((sequence, question)) = decode::stream(received.bytes()) {
             return Ok(self.answer_streamed(sequence, Ok(question), stopwatch));
         }
         match received.decode() {
@@ -98,10 +98,10 @@ impl DecisionApi {
     fn stream_message(&self, message: &[u8]) -> Option<Bytes> {
         let snapshot = &**self.inner.live.snapshot();
         let now = self.inner.clock.now();
-        let (sequence, question) = plain::stream(message)?;
+        let (sequence, question) = decode::stream(message)?;
         let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
         let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
-        let write = |decided: &Decided<'_>, id| brief::stream_response(sequence, decided, id);
+        let write = |decided: &Decided<'_>, id| encode::stream_response(sequence, decided, id);
         Some(self.write(snapshot, &plain, |decision| self.count(decision), write))
     }
 }

@@ -11,9 +11,9 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, Settled};
+use crate::wire::decide::to_proto::Detail;
 use crate::wire::refusal::Refusal;
-use crate::wire::status::{self, Unavailable, Uncounted};
-use crate::wire::to_proto::Detail;
+use crate::wire::refusal::grpc::{self, Unavailable, Uncounted};
 
 /// A transfer whose answer depends on totals that its caller does not state.
 #[derive(Debug)]
@@ -143,14 +143,14 @@ pub(super) fn refuse(violations: &[Violation], retry_after_ms: u32) -> Refusal {
         _ => None,
     });
     match clocking {
-        Some(clocking) => status::unanswered(Unavailable::Clock(clocking), retry_after_ms),
-        None => status::refuse(violations),
+        Some(clocking) => grpc::unanswered(Unavailable::Clock(clocking), retry_after_ms),
+        None => grpc::refuse(violations),
     }
 }
 
 /// Returns the refusal of a transfer whose totals cannot be read. Who calls the ledger logs why.
 pub(super) fn unread(retry_after_ms: u32) -> Refusal {
-    status::unanswered(Unavailable::Ledger, retry_after_ms)
+    grpc::unanswered(Unavailable::Ledger, retry_after_ms)
 }
 
 /// Returns the refusal of a call of the ledger.
@@ -162,7 +162,7 @@ pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
         LedgerError::Settled(Settled::Released) => Uncounted::Released,
         LedgerError::Settled(Settled::Expired) => Uncounted::Expired,
         LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
-        LedgerError::Unavailable(_) => return status::unanswered(Unavailable::Ledger, retry_after_ms),
+        LedgerError::Unavailable(_) => return grpc::unanswered(Unavailable::Ledger, retry_after_ms),
     };
-    status::uncounted(why)
+    grpc::uncounted(why)
 }

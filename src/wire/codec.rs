@@ -15,7 +15,8 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
-use super::{status, unknown};
+use crate::wire::decide::unknown;
+use crate::wire::refusal::grpc;
 
 /// Encodes `T` and decodes `U`.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl<U: Message + Default> Decoder for ProtoDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        U::decode(buffer).map(Some).map_err(|error| status::malformed(&error))
+        U::decode(buffer).map(Some).map_err(|error| grpc::malformed(&error))
     }
 }
 
@@ -102,9 +103,9 @@ impl<U: Message + Name + Default> Decoder for ContractDecoder<U> {
         if U::NAME.ends_with("Request") {
             let found = unknown::fields(&U::full_name(), &message);
             if !found.is_empty() {
-                return Err(status::to_status(&status::invalid(&found)));
+                return Err(grpc::to_status(&grpc::invalid(&found)));
             }
         }
-        U::decode(message).map(Some).map_err(|error| status::malformed(&error))
+        U::decode(message).map(Some).map_err(|error| grpc::malformed(&error))
     }
 }

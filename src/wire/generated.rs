@@ -15,7 +15,7 @@ pub mod v1 {
     tonic::include_proto!("neglist.v1");
 }
 
-/// The server of `neglist.v1.DecisionService`, whose handlers take and return bytes: see [`super::raw`].
+/// The server of `neglist.v1.DecisionService`, whose handlers take and return bytes: see [`crate::wire::decide::raw`].
 pub mod raw {
     tonic::include_proto!("neglist.v1.DecisionService");
 }

@@ -5,9 +5,6 @@
 
 use prost::Message as _;
 
-use super::from_proto::{self, Place};
-use super::generated::v1;
-use super::to_proto::{self, Detail};
 use crate::domain::asked::{
     Asked, AskedPersons, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
 };
@@ -18,6 +15,9 @@ use crate::domain::names::{NameFault, check_name};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
+use crate::wire::decide::from_proto::{self, Place};
+use crate::wire::decide::to_proto::{self, Detail};
+use crate::wire::generated::v1;
 
 /// Bounds of a reservation.
 #[derive(Debug, Clone, Copy)]

@@ -1,28 +1,11 @@
-//! Everything that knows protobuf: messages in, messages out, and status codes.
+//! Everything that knows protobuf: messages in, messages out, and refusals as gRPC and HTTP have them.
 
-pub mod authzen;
-pub mod brief;
 pub mod codec;
-pub mod described;
-pub mod envoy;
-mod finding;
-pub mod forwarded;
-pub mod from_proto;
+pub mod decide;
 pub mod generated;
+pub mod grpc_timeout;
 pub mod json;
-mod json_check;
-mod json_value;
-pub mod labels;
 pub mod ledger;
-pub mod plain;
 pub mod policy_status;
-mod problem;
-pub mod raw;
 pub mod refusal;
-pub mod refused;
-pub mod squid;
-pub mod status;
-pub mod timeout;
-pub mod to_proto;
-mod unambiguous;
-mod unknown;
+pub mod render;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
-use super::generated::v1;
-use super::timeout;
 use crate::domain::reason::Text;
 use crate::domain::units::{Interval, Moment};
 use crate::live::status::Files;
 use crate::policy::{Diagnostic, Severity};
+use crate::wire::generated::v1;
+use crate::wire::grpc_timeout;
 
 /// Findings of one answer at most, so that it stays far below the 4 MiB that clients accept.
 const DIAGNOSTICS_MAX: usize = 1_000;
@@ -81,7 +81,7 @@ pub fn watch_status(status: StatusView<'_>) -> v1::WatchStatusResponse {
 
 /// Returns the time that a client is willing to wait, where it says so.
 pub fn client_timeout(metadata: &MetadataMap) -> Option<Duration> {
-    timeout::parse(metadata.get(timeout::HEADER)?.to_str().ok()?)
+    grpc_timeout::parse(metadata.get(grpc_timeout::HEADER)?.to_str().ok()?)
 }
 
 fn policy_status(status: StatusView<'_>) -> v1::PolicyStatus {

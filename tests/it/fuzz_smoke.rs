@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use neglist::policy::{self, PolicyFile};
-use neglist::wire::json;
+use neglist::wire::json::message;
 use prost::Message as _;
 
 use crate::generate::dice::Dice;
@@ -213,7 +213,7 @@ fn requests() -> Vec<Vec<u8>> {
             "persons": {"general": 60000, "sensitive": 1}, "year_to_date": {"general": 50000}, "ground": "GROUND_TRANSIT",
             "at": "2026-06-01T00:00:00Z", "export_zone": "port"}}"#,
     ]
-    .map(|text| json::decide_request_from_json(text).unwrap().encode_to_vec())
+    .map(|text| message::decide_request_from_json(text).unwrap().encode_to_vec())
     .into()
 }
 

@@ -11,9 +11,9 @@ use neglist::domain::snapshot::Snapshot;
 use neglist::policy::source::Document;
 use neglist::policy::source::cases::{Case, TestFile};
 use neglist::policy::{self, PolicyFile, verify};
+use neglist::wire::decide::to_proto;
 use neglist::wire::generated::v1;
 use neglist::wire::generated::v1::decision_service_client::DecisionServiceClient;
-use neglist::wire::to_proto;
 use tonic::transport::Channel;
 
 use crate::clients::{self, Refusal, answer, refusal};

@@ -2,7 +2,7 @@
 
 use neglist::app::server::Server;
 use neglist::wire::generated::v1;
-use neglist::wire::json;
+use neglist::wire::json::message;
 use serde_json::Value;
 
 use crate::clients;
@@ -22,7 +22,7 @@ pub(crate) async fn start(directory: &Directory, settings: &[(&'static str, &str
 }
 
 fn decide_json(transfer: v1::Transfer) -> String {
-    json::to_json_line(&clients::request(transfer), "neglist.v1.DecideRequest").unwrap()
+    message::to_json_line(&clients::request(transfer), "neglist.v1.DecideRequest").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn a_transfer_is_decided_as_over_grpc() {
         assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")));
         let mut over_http = response.json();
         let over_grpc = client.decide(clients::request(transfer)).await.unwrap().into_inner();
-        let over_grpc = json::to_json_line(&over_grpc, "neglist.v1.DecideResponse").unwrap();
+        let over_grpc = message::to_json_line(&over_grpc, "neglist.v1.DecideResponse").unwrap();
         let mut over_grpc: Value = serde_json::from_str(&over_grpc).unwrap();
         for answer in [&mut over_http, &mut over_grpc] {
             let id = answer["decision"]["decisionId"].take();

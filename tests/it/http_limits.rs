@@ -1,7 +1,7 @@
 //! Limits of HTTP: heads, bodies, connections, requests in flight, time; and how the listener stops.
 
 use neglist::app::server::Drained;
-use neglist::wire::json;
+use neglist::wire::json::message;
 
 use crate::clients;
 use crate::http_client::{Client, JSON, get, request};
@@ -9,7 +9,7 @@ use crate::http_doors::start;
 use crate::server::{self, Directory, Process, connect, decisions_on, until, within};
 
 fn decide() -> String {
-    json::to_json_line(&clients::request(clients::transfer(1, 0)), "neglist.v1.DecideRequest").unwrap()
+    message::to_json_line(&clients::request(clients::transfer(1, 0)), "neglist.v1.DecideRequest").unwrap()
 }
 
 /// Asks for a decision, all but the last byte of the body: in flight until the test sends it.

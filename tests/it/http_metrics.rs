@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use neglist::wire::generated::v1;
-use neglist::wire::json;
+use neglist::wire::json::message;
 use tokio_stream::iter;
 
 use crate::clients::{self, message, transfer};
@@ -108,7 +108,7 @@ async fn each_door_counts_its_transfers() {
     let stream = iter([message(1, transfer(1, 0)), message(2, v1::Transfer::default())]);
     let mut answers = client.decide_stream(stream).await.unwrap().into_inner();
     while answers.message().await.unwrap().is_some() {}
-    let body = json::to_json_line(&clients::request(transfer(1, 0)), "neglist.v1.DecideRequest").unwrap();
+    let body = message::to_json_line(&clients::request(transfer(1, 0)), "neglist.v1.DecideRequest").unwrap();
     assert_eq!(post(&address, "/v1/decide", &body).status, 200);
     for body in ["{", "{}"] {
         assert_eq!(post(&address, "/v1/decide", body).status, 400);

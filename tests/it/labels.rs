@@ -10,7 +10,8 @@ use neglist::policy::source::Document;
 use neglist::policy::source::cases::Case;
 use neglist::policy::source::request::CaseRequest;
 use neglist::policy::{self, PolicyFile, verify};
-use neglist::wire::{from_proto, labels};
+use neglist::wire::decide::from_proto;
+use neglist::wire::refusal::labels;
 
 use crate::generate::dice::Dice;
 use crate::generate::label as random;

@@ -131,6 +131,8 @@ mod sturdy_calls;
 /// Health, connections, the order of the start, HTTP/1, and messages that are too large.
 mod sturdy_doors;
 
+/// Links between documents, their index, and the length of the architecture page.
+mod documents;
 /// The rules that keep the code as the architecture says.
 mod tidy;
 /// Policies as parsed and as compiled, side by side.

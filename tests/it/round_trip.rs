@@ -2,8 +2,9 @@
 
 use neglist::policy::source::Document;
 use neglist::policy::verify;
+use neglist::wire::decide::from_proto;
 use neglist::wire::generated::v1;
-use neglist::wire::{from_proto, json};
+use neglist::wire::json::message;
 use prost::Message as _;
 
 use crate::{clients, shipped};
@@ -19,8 +20,8 @@ fn every_shipped_case_survives_protobuf_and_json() {
             let request = clients::request(clients::to_proto(&asked, case.at.0));
             let decoded = v1::DecideRequest::decode(request.encode_to_vec().as_slice()).unwrap();
             assert_eq!(decoded, request, "{}", case.id.value.0);
-            let text = json::to_json(&request, "neglist.v1.DecideRequest").unwrap();
-            let read = json::decide_request_from_json(&text).unwrap();
+            let text = message::to_json(&request, "neglist.v1.DecideRequest").unwrap();
+            let read = message::decide_request_from_json(&text).unwrap();
             assert_eq!(read, request, "{}: {text}", case.id.value.0);
             let question = from_proto::decide(&read).unwrap();
             let mut wanted = format!("{asked:?}");

@@ -483,7 +483,8 @@ async fn b18_nobody_gets_in_before_the_ledger_is_open() {
 async fn b20_what_proxies_read_in_different_ways_is_refused_before_anything_is_decided() {
     let directory = Directory::small();
     let (_server, http) = start(&directory, &[]).await;
-    let body = neglist::wire::json::to_json_line(&request(transfer(1, 0)), "neglist.v1.DecideRequest").unwrap();
+    let body =
+        neglist::wire::json::message::to_json_line(&request(transfer(1, 0)), "neglist.v1.DecideRequest").unwrap();
     let length = body.len();
     let post = "POST /v1/decide HTTP/1.1\r\ncontent-type: application/json\r\n";
     let chunk = format!("{length:x}\r\n{body}\r\n0\r\n\r\n");

@@ -11,16 +11,20 @@ use neglist::domain::names::{check_code, check_name};
 use neglist::domain::resolve::{missing_totals, resolve};
 use neglist::domain::snapshot::Snapshot;
 use neglist::domain::units::{Class, Moment};
-use neglist::http::Believed;
-use neglist::http::forwarded::Forwarded;
+use neglist::doors::authzen;
+use neglist::doors::authzen::{Evaluation, Evaluations, Mapped};
+use neglist::doors::envoy::check::Check;
+use neglist::doors::forward_auth::forwarded::Forwarded;
+use neglist::doors::forward_auth::wording;
+use neglist::doors::http::Believed;
+use neglist::doors::squid;
 use neglist::policy::{self, Limits, PolicyFile};
-use neglist::wire::authzen::{self, Evaluation, Evaluations, Mapped};
-use neglist::wire::envoy::check::Check;
+use neglist::wire::decide::raw::Received;
+use neglist::wire::decide::to_proto::{self, Decided};
+use neglist::wire::decide::{decode, from_proto};
 use neglist::wire::generated::v1;
 use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
-use neglist::wire::raw::Received;
-use neglist::wire::to_proto::{self, Decided};
-use neglist::wire::{forwarded, from_proto, plain, squid, status};
+use neglist::wire::refusal::grpc;
 use prost::Message as _;
 
 /// Limits of the policies that questions are held against.
@@ -62,7 +66,7 @@ pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             ..Asked::default()
         };
         resolve(snapshot, &asked, NOW).err().map(|violations| {
-            assert!(!status::invalid(&violations).message.contains(char::is_control), "{violations:?}");
+            assert!(!grpc::invalid(&violations).message.contains(char::is_control), "{violations:?}");
             violations
         })
     };
@@ -86,7 +90,7 @@ fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
         Reading::NoTransfer => panic!("passed by itself"),
-        Reading::Refused(why) => assert!(!status::unlabelled(&why).status.message.is_empty()),
+        Reading::Refused(why) => assert!(!grpc::unlabelled(&why).status.message.is_empty()),
     }
 }
 
@@ -119,7 +123,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             true
         }
         Err(unforwarded) => {
-            assert!(!forwarded::refusal(&unforwarded).status.message.is_empty());
+            assert!(!wording::refusal(&unforwarded).status.message.is_empty());
             false
         }
     }
@@ -149,20 +153,20 @@ pub(crate) fn plain_read(bytes: &[u8]) -> bool {
     const WELL_FORMED: &str = "what is read plainly is well-formed";
     const TRANSFERS_MAX: usize = 3;
     let mut is_plain = false;
-    if let Some(question) = plain::decide(bytes) {
+    if let Some(question) = decode::decide(bytes) {
         is_plain = true;
         let request = decoded::<v1::DecideRequest>(bytes);
         assert_eq!(format!("{question:?}"), format!("{:?}", from_proto::decide(&request).expect(WELL_FORMED)));
     }
-    if let Some((sequence, question)) = plain::stream(bytes) {
+    if let Some((sequence, question)) = decode::stream(bytes) {
         is_plain = true;
         let request = decoded::<v1::DecideStreamRequest>(bytes);
         let (expected, ordinary) = from_proto::stream(&request);
         assert_eq!(sequence, expected);
         assert_eq!(format!("{question:?}"), format!("{:?}", ordinary.expect(WELL_FORMED)));
     }
-    let batch = plain::batch(bytes, TRANSFERS_MAX);
-    let asked = batch.map(|(messages, _)| messages.into_iter().map(plain::asked).collect::<Option<Vec<_>>>());
+    let batch = decode::batch(bytes, TRANSFERS_MAX);
+    let asked = batch.map(|(messages, _)| messages.into_iter().map(decode::asked).collect::<Option<Vec<_>>>());
     if let Some(asked) = asked.flatten() {
         is_plain = true;
         let request = decoded::<v1::DecideBatchRequest>(bytes);
@@ -208,7 +212,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 fn check_refusal(violations: &[Violation]) {
     assert!(!violations.is_empty(), "a refusal says what is wrong");
     assert!(violations.iter().all(|violation| violation.field.starts_with("transfer") || violation.field == "detail"));
-    let refusal = status::invalid(violations);
+    let refusal = grpc::invalid(violations);
     // A status has to fit into the headers of an answer.
     assert!(refusal.encoded_len() < 8_192, "{}", refusal.encoded_len());
 }

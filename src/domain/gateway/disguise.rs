@@ -63,7 +63,7 @@ fn path_of(text: &str) -> Option<Cow<'_, str>> {
     place::path(path).ok().flatten()
 }
 
-/// Returns the text of a header. A header that the door does not see is ignored: see `docs/doors.md`.
+/// Returns the text of a header. A header that the door does not see is ignored: see `docs/doors/squid.md`.
 fn text<'s, S: Seen + ?Sized>(seen: &'s S, name: &str) -> Result<Option<&'s str>, (Origin, Fault)> {
     match seen.header(name) {
         Header::Absent | Header::NotSeen => Ok(None),

@@ -8,21 +8,18 @@ use crate::domain::names::{NAME_BYTES_MAX, is_seen};
 const LOOK_CHARACTERS_MIN: usize = 12;
 /// Fewest letters and digits of a look that says enough.
 const LOOK_BYTES_MIN: usize = 6;
+/// Letters of the start of a look: less than every look has.
+const LOOK_START: usize = 4;
 
 /// Memory for a folded word.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::domain) struct Buffer {
-    bytes: [u8; NAME_BYTES_MAX],
+    /// An ASCII word. Most words are folded already and need no room: it is not written in advance.
+    ascii: Option<[u8; NAME_BYTES_MAX]>,
     /// A word that is not ASCII.
     text: String,
     /// The starts of the characters of such a word, and its end.
     bounds: Vec<usize>,
-}
-
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { bytes: [0; NAME_BYTES_MAX], text: String::new(), bounds: Vec::new() }
-    }
 }
 
 impl Buffer {
@@ -51,7 +48,7 @@ impl<'b> Folded<'b> {
         }
         if word.is_ascii() {
             let word = word.trim_ascii().as_bytes();
-            let bytes = buffer.bytes.get_mut(..word.len())?;
+            let bytes = buffer.ascii.insert([0; NAME_BYTES_MAX]).get_mut(..word.len())?;
             for (to, from) in bytes.iter_mut().zip(word) {
                 let is_joint = *from == b' ' || *from == b'_';
                 *to = if is_joint { b'-' } else { from.to_ascii_lowercase() };
@@ -238,6 +235,26 @@ pub(super) fn look_sum(folded: &Folded<'_>) -> Option<u64> {
         count = count.wrapping_add(usize::from(said != 0));
     }
     (LOOK_BYTES_MIN <= count).then_some(sum)
+}
+
+/// Returns the first four letters of a look, packed; `None` for a word without a look. Words that look the same have the same.
+pub(super) fn look_start(folded: &Folded<'_>) -> Option<u32> {
+    if folded.len() < LOOK_CHARACTERS_MIN {
+        return None;
+    }
+    let (mut start, mut count, mut last) = (0_u32, 0, 0);
+    for byte in folded.bytes {
+        let said = said(*byte, &mut last);
+        #[expect(clippy::cast_possible_truncation, reason = "a byte")]
+        if said != 0 {
+            start = start << 8 | said as u32;
+            count += 1;
+        }
+        if count == LOOK_START {
+            return Some(start);
+        }
+    }
+    None
 }
 
 /// Powers of a large odd number. They make a sum depend on the order, without one step waiting for another.

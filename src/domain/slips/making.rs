@@ -1,6 +1,7 @@
 //! Makes an index: the entries for each word, and the filters.
 
 use super::edges::Edges;
+use super::ends::{End, Ends};
 use super::filter::Filter;
 use super::fold::{Buffer, Folded};
 use super::key::{Kind, Looks, key, length_bit, look_key, node_key};
@@ -28,6 +29,9 @@ struct Entry {
 pub(super) struct Made {
     /// Entries: key, number of a word or mark, edges.
     pub(super) entries: Vec<(u64, u32, Edges)>,
+    pub(super) starts: Ends,
+    pub(super) finishes: Ends,
+    pub(super) look_starts: Ends,
     pub(super) first: Filter,
     pub(super) near: Near,
     pub(super) lengths: u128,
@@ -62,8 +66,10 @@ impl<'v> Making<'v> {
         while !self.next.is_empty() {
             self.level();
         }
+        let [starts, finishes, look_starts] = self.ends();
         let (first, near) = self.filters();
-        Made { entries: self.entries, first, near, lengths: self.lengths, has_wholes: self.has_wholes }
+        let Making { entries, lengths, has_wholes, .. } = self;
+        Made { entries, starts, finishes, look_starts, first, near, lengths, has_wholes }
     }
 
     /// Divides every word once, and adds an entry for its look.
@@ -89,16 +95,30 @@ impl<'v> Making<'v> {
         self.keep_first(singles);
     }
 
+    /// Returns the sets of the first and the last bytes of the words, and of the first letters of their looks.
+    fn ends(&self) -> [Ends; 3] {
+        let mut sets = [(); 3].map(|()| Ends::with_room(self.ordered.len()));
+        for word in self.all_words() {
+            let mut buffer = Buffer::default();
+            let Some(folded) = Folded::new(word, &mut buffer) else { continue };
+            for (set, end) in sets.iter_mut().zip([End::first(&folded), End::last(&folded), End::of_look(&folded)]) {
+                if let Some(end) = end {
+                    set.add(end);
+                }
+            }
+        }
+        sets
+    }
+
     /// Returns the filter of halves and looks, and the filter of words without one character.
     fn filters(&mut self) -> (Filter, Near) {
         let mut groups: Vec<(u64, u64)> = Vec::new();
         for word in self.all_words() {
             let mut buffer = Buffer::default();
-            let halves =
-                Folded::new(word, &mut buffer).and_then(|folded| Some((Half::of_known(&folded)?, folded.len())));
-            let Some((half, length)) = halves else { continue };
-            let keys = length as u64 + 1 - u64::from(half.characters);
-            groups.extend([(half.front, keys), (half.back, keys)]);
+            let Some(folded) = Folded::new(word, &mut buffer) else { continue };
+            let Some(half) = Half::of_known(&folded) else { continue };
+            let keys = folded.len() as u64 + 1 - u64::from(half.characters);
+            groups.extend([(half.front(&folded), keys), (half.back(&folded), keys)]);
         }
         groups.sort_unstable();
         groups.dedup_by(|(half, keys), (first, sum)| {
@@ -111,8 +131,8 @@ impl<'v> Making<'v> {
             let mut buffer = Buffer::default();
             let Some(folded) = Folded::new(word, &mut buffer) else { continue };
             let Some(half) = Half::of_known(&folded) else { continue };
-            near.add(&folded, half.front, Places::Behind(half.characters));
-            near.add(&folded, half.back, Places::Before(half.characters));
+            near.add(&folded, half.front(&folded), Places::Behind(half.characters));
+            near.add(&folded, half.back(&folded), Places::Before(half.characters));
         }
         let mut keys = std::mem::take(&mut self.looks);
         keys.extend(groups.iter().map(|(half, _)| *half));

@@ -1,0 +1,280 @@
+//! What is asked: well-formed evaluations, one or several.
+
+use crate::json::Tree;
+use crate::wire::json::finding::{Findings, JsonError};
+use crate::wire::json::unambiguous;
+use crate::wire::render::Verdict;
+
+/// One well-formed evaluation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Type of the subject.
+    pub subject_type: String,
+    /// Id of the subject.
+    pub subject_id: String,
+    /// Name of the action.
+    pub action_name: String,
+    /// Type of the resource.
+    pub resource_type: String,
+    /// Id of the resource.
+    pub resource_id: String,
+    /// All of it, with what it takes from the request around it: `subject`, `action`, `resource`, `context`.
+    pub whole: Tree,
+}
+
+/// What is asked in one request.
+#[derive(Debug)]
+pub enum Evaluations {
+    /// One evaluation.
+    One(Box<Evaluation>),
+    /// Several, or why they are none, in order.
+    Several {
+        /// When to stop.
+        semantic: Semantic,
+        /// What is asked.
+        evaluations: Several,
+    },
+}
+
+/// Several evaluations, or why they are none, in order. Each is put together when its turn comes: what stands around them
+/// is part of each, and might be much.
+#[derive(Debug)]
+pub struct Several {
+    around: Members,
+    entries: std::vec::IntoIter<Tree>,
+}
+
+impl Iterator for Several {
+    type Item = Result<Evaluation, JsonError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.entries.next()?;
+        Some(object(entry).and_then(|one| evaluation_of(&one, &self.around)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Several {}
+
+/// Most bytes that what stands around several evaluations comes to, counted once for each of them: four times what one
+/// request has at most unless its operator raises that.
+const AROUND_BYTES_MAX: usize = 4 << 20;
+
+/// When the answer to several evaluations is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Semantic {
+    /// When all are answered.
+    ExecuteAll,
+    /// With the first that is denied.
+    DenyOnFirstDeny,
+    /// With the first that is permitted.
+    PermitOnFirstPermit,
+}
+
+impl Semantic {
+    const ALL: [(&'static str, Semantic); 3] = [
+        ("execute_all", Semantic::ExecuteAll),
+        ("deny_on_first_deny", Semantic::DenyOnFirstDeny),
+        ("permit_on_first_permit", Semantic::PermitOnFirstPermit),
+    ];
+
+    /// Says whether nothing more is answered after an evaluation that came to this.
+    pub fn ends_after(self, verdict: Verdict) -> bool {
+        match (self, verdict) {
+            (Semantic::ExecuteAll, Verdict::Goes | Verdict::Stays)
+            | (Semantic::DenyOnFirstDeny, Verdict::Goes)
+            | (Semantic::PermitOnFirstPermit, Verdict::Stays) => false,
+            (Semantic::DenyOnFirstDeny, Verdict::Stays) | (Semantic::PermitOnFirstPermit, Verdict::Goes) => true,
+        }
+    }
+}
+
+/// Reads a request for one evaluation.
+///
+/// # Errors
+/// What is not well-formed: all of it, with its path.
+pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
+    let request = object(unambiguous::read(json)?)?;
+    evaluation_of(&request, &[])
+}
+
+/// Reads a request for several evaluations; without any of them it is a request for one.
+///
+/// # Errors
+/// What is not well-formed in the request as a whole. What is wrong with one of several stands in its place.
+pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, JsonError> {
+    let mut request = object(unambiguous::read(json)?)?;
+    let mut findings = Findings::default();
+    let semantic = semantic(get(&request, "options"), &mut findings);
+    let several = match remove(&mut request, "evaluations") {
+        None => Vec::new(),
+        Some(Tree::List(several)) => several,
+        Some(_) => {
+            findings.add("evaluations", "not a list", "不是列表");
+            Vec::new()
+        }
+    };
+    let count = several.len();
+    if evaluations_max < count {
+        findings.add(
+            "evaluations",
+            format!("{count} of them: at most {evaluations_max} are allowed, send several requests"),
+            format!("共 {count} 项：最多 {evaluations_max} 项，请分多次请求"),
+        );
+    }
+    if several.is_empty() && findings.is_empty() {
+        return evaluation_of(&request, &[]).map(|evaluation| Evaluations::One(Box::new(evaluation)));
+    }
+    let around = ENTITIES.iter().map(|(name, _)| *name).chain(["context"]).filter_map(|name| get(&request, name));
+    let around_bytes = around.map(Tree::bytes).sum::<usize>();
+    if AROUND_BYTES_MAX < around_bytes.saturating_mul(count) {
+        findings.add(
+            "evaluations",
+            format!(
+                "what stands around them has {around_bytes} bytes and is part of each of {count}: state it in those that need it, or send several requests"
+            ),
+            format!("其外层默认内容为 {around_bytes} 字节，且计入全部 {count} 项：请仅在需要的项中填写，或分多次请求"),
+        );
+    }
+    check_defaults(&request, &mut findings);
+    findings.into_result()?;
+    Ok(Evaluations::Several { semantic, evaluations: Several { around: request, entries: several.into_iter() } })
+}
+
+/// The members of an object, each key once.
+type Members = Vec<(String, Tree)>;
+
+fn get<'m>(members: &'m [(String, Tree)], key: &str) -> Option<&'m Tree> {
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+fn remove(members: &mut Members, key: &str) -> Option<Tree> {
+    let place = members.iter().position(|(name, _)| name == key)?;
+    Some(members.remove(place).1)
+}
+
+fn object(tree: Tree) -> Result<Members, JsonError> {
+    match tree {
+        Tree::Object(members) => Ok(members),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => {
+            Err(JsonError::of_the_whole("not a JSON object", "不是 JSON 对象"))
+        }
+    }
+}
+
+fn semantic(options: Option<&Tree>, findings: &mut Findings) -> Semantic {
+    let wanted = match options {
+        None => None,
+        Some(Tree::Object(options)) => get(options, "evaluations_semantic"),
+        Some(_) => {
+            not_an_object("options", findings);
+            None
+        }
+    };
+    let Some(wanted) = wanted else { return Semantic::ExecuteAll };
+    let known = Semantic::ALL
+        .iter()
+        .find(|(word, _)| matches!(wanted, Tree::Text(text) if text == word))
+        .map(|(_, semantic)| *semantic);
+    known.unwrap_or_else(|| {
+        let words = Semantic::ALL.map(|(word, _)| format!("`{word}`")).join(", ");
+        let field = "options.evaluations_semantic";
+        findings.add(field, format!("write one of {words}"), format!("请填写其中之一：{words}"));
+        Semantic::ExecuteAll
+    })
+}
+
+/// An entity, and the fields that it has to have.
+const ENTITIES: [(&str, &[&str]); 3] =
+    [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
+
+/// What stands beside several evaluations may be incomplete, but nothing else than what it is.
+fn check_defaults(request: &[(String, Tree)], findings: &mut Findings) {
+    for (name, fields) in ENTITIES {
+        let Some(entity) = get(request, name) else { continue };
+        let Tree::Object(entity) = entity else {
+            not_an_object(name, findings);
+            continue;
+        };
+        let present = fields.iter().filter(|field| get(entity, field).is_some());
+        present.for_each(|field| drop(text(entity, name, field, findings)));
+        check_object(get(entity, "properties"), &format!("{name}.properties"), findings);
+    }
+    check_object(get(request, "context"), "context", findings);
+}
+
+fn check_object(value: Option<&Tree>, path: &str, findings: &mut Findings) {
+    if value.is_some_and(|value| !matches!(value, Tree::Object(_))) {
+        not_an_object(path, findings);
+    }
+}
+
+fn not_an_object(path: &str, findings: &mut Findings) {
+    findings.add(path, "not an object", "不是对象");
+}
+
+/// Reads one evaluation. An entity of its own replaces the one of the request around it.
+///
+/// One that leaves out its type, its id or its name takes that from around it only where nothing else is said there. With
+/// properties there, nobody could tell whether they are this entity's too: one reader takes them along, another leaves them,
+/// and a rule that goes by them would or would not hold.
+fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Evaluation, JsonError> {
+    let mut findings = Findings::default();
+    let mut whole = Members::new();
+    let mut names = Vec::new();
+    for (name, fields) in ENTITIES {
+        let mut entity = match get(one, name).or_else(|| get(around, name)) {
+            Some(Tree::Object(entity)) => entity.clone(),
+            Some(_) => {
+                not_an_object(name, &mut findings);
+                continue;
+            }
+            None => {
+                findings.add(name, "required", "必填");
+                continue;
+            }
+        };
+        if let Some(Tree::Object(default)) = get(around, name)
+            && default.iter().all(|(key, _)| fields.contains(&key.as_str()))
+        {
+            for (key, value) in default {
+                if get(&entity, key).is_none() {
+                    entity.push((key.clone(), value.clone()));
+                }
+            }
+        }
+        for field in fields {
+            names.push(text(&entity, name, field, &mut findings));
+        }
+        check_object(get(&entity, "properties"), &format!("{name}.properties"), &mut findings);
+        whole.push((name.to_owned(), Tree::Object(entity)));
+    }
+    let context = get(one, "context").or_else(|| get(around, "context"));
+    check_object(context, "context", &mut findings);
+    whole.extend(context.map(|context| ("context".to_owned(), context.clone())));
+    findings.into_result()?;
+    match <[String; 5]>::try_from(names) {
+        Ok([subject_type, subject_id, action_name, resource_type, resource_id]) => Ok(Evaluation {
+            subject_type,
+            subject_id,
+            action_name,
+            resource_type,
+            resource_id,
+            whole: Tree::Object(whole),
+        }),
+        // An entity without its names has been found wanting above.
+        Err(_) => Err(JsonError::of_the_whole("not an evaluation", "不是评估请求")),
+    }
+}
+
+fn text(entity: &[(String, Tree)], name: &str, field: &str, findings: &mut Findings) -> String {
+    match get(entity, field) {
+        Some(Tree::Text(text)) => return text.clone(),
+        Some(_) => findings.add(format!("{name}.{field}"), "not a text", "不是文本"),
+        None => findings.add(format!("{name}.{field}"), "required", "必填"),
+    }
+    String::new()
+}

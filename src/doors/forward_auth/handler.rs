@@ -1,0 +1,121 @@
+//! `/v1/forward-auth`: nginx `auth_request`, Traefik, Caddy, APISIX, HAProxy ask whether a request may pass.
+//!
+//! | answer | code | body |
+//! |---|---|---|
+//! | ALLOW, or no transfer where the operator lets such requests pass | 200 | none |
+//! | FILE, CONTRACT, ASSESS; labels that make no transfer | 403 | why, in English and Chinese |
+//! | the server could not answer | 503 | the same |
+//!
+//! nginx takes 2xx for a permit, 401 and 403 for a denial and anything else for an error, which it answers with 500: both
+//! fail closed. Reasons travel as headers, because nginx does not pass on bodies.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use crate::doors::forward_auth::forwarded::{Believed, Forwarded};
+use crate::doors::forward_auth::wording;
+use crate::doors::http::{Doors, respond};
+use crate::doors::labelled::{Answer, Cacheable, DecidedTransfer};
+use crate::wire::refusal::Refusal;
+use crate::wire::refusal::grpc::{self, RpcStatus};
+use crate::wire::refusal::http::{Refused, refused};
+use crate::wire::render::{
+    self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
+};
+
+/// How this door answers.
+#[derive(Debug, Clone, Copy)]
+pub struct ForwardAuthSettings {
+    /// Which headers are believed.
+    pub believed: Believed,
+    /// Longest time for which a gateway may keep an answer, in seconds.
+    pub cache_seconds_max: u32,
+}
+
+/// Answers whether a request may pass.
+pub(crate) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    let settings = doors.forward_auth_settings;
+    let forwarded = match Forwarded::read(request.headers(), settings.believed) {
+        Ok(forwarded) => forwarded,
+        Err(unforwarded) => {
+            doors.forward_auth.count_refused();
+            return denied_without_decision(&wording::refusal(&unforwarded));
+        }
+    };
+    match doors.forward_auth.answer(&forwarded).await {
+        Answer::Decided(decided) => self::decided(&decided, settings, &forwarded),
+        Answer::NoTransfer { digest } => {
+            let mut response = respond::empty(StatusCode::OK);
+            put(&mut response, [(HEADER_OUTCOME, "no-transfer".to_owned()), (HEADER_DIGEST, digest)]);
+            response
+        }
+        Answer::Refused(refusal) => denied_without_decision(&refusal),
+        Answer::Unanswered(refusal) => unanswered(&refusal.status, refusal.reasons().next()),
+    }
+}
+
+fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: &Forwarded<'_>) -> Response {
+    let DecidedTransfer { decision, rule, cacheable, transfer_id: _, counted } = decided;
+    let mut response = match render::verdict(decision) {
+        Verdict::Goes => respond::empty(StatusCode::OK),
+        Verdict::Stays => respond::json(StatusCode::FORBIDDEN, render::body(decision, rule.as_deref())),
+    };
+    put(&mut response, render::headers(decision));
+    put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);
+    put(&mut response, rule.iter().map(|rule| (HEADER_GATEWAY_RULE, rule.clone())));
+    let seconds = match cacheable {
+        Cacheable::UntilExpiry => render::holds_for_seconds(decision).min(settings.cache_seconds_max),
+        Cacheable::Never => 0,
+    };
+    if seconds != 0 {
+        let headers = response.headers_mut();
+        // Whatever the answer was made of makes it another one.
+        if let (Ok(vary), Ok(age)) = (forwarded.read_headers().parse(), format!("max-age={seconds}").parse()) {
+            headers.insert(VARY, vary);
+            headers.insert(CACHE_CONTROL, age);
+        }
+    }
+    response
+}
+
+/// Denies a request that is no transfer. 403 whatever is wrong: nginx takes any other code for an outage.
+fn denied_without_decision(refusal: &Refusal) -> Response {
+    let Refused { http_code: _, body, retry_after_seconds: _ } = refused(&refusal.to_status());
+    let mut response = respond::json(StatusCode::FORBIDDEN, body);
+    name_outcome(&mut response, "refused", refusal.reasons().next());
+    response
+}
+
+/// Refuses a question for which there is no place.
+pub(crate) fn overloaded(refusal: &RpcStatus) -> Response {
+    unanswered(refusal, None)
+}
+
+fn unanswered(refusal: &RpcStatus, reason: Option<&str>) -> Response {
+    let refused = refused(&grpc::to_status(refusal));
+    let mut response = respond::refused(Refused { http_code: 503, ..refused });
+    name_outcome(&mut response, "unanswered", reason);
+    response
+}
+
+fn name_outcome(response: &mut Response, outcome: &str, reason: Option<&str>) {
+    put(response, [(HEADER_OUTCOME, outcome.to_owned())]);
+    put(response, reason.map(|reason| (HEADER_REASON, reason.to_owned())));
+}
+
+/// Puts headers into a response; leaves out what is no text of a header.
+fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str, String)>) {
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "handler_tests.rs"]
+mod tests;

@@ -1,0 +1,7 @@
+//! `/v1/forward-auth`: nginx `auth_request`, Traefik, Caddy, APISIX and HAProxy ask whether a request may pass.
+
+pub mod forwarded;
+pub(crate) mod handler;
+pub mod wording;
+
+pub use self::handler::ForwardAuthSettings;

@@ -1,0 +1,19 @@
+//! Gives callers back the number of their request: the `AuthZEN` standard asks for it, and logs are joined by it.
+
+use axum::extract::Request;
+use axum::http::HeaderName;
+use axum::middleware::Next;
+use axum::response::Response;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the `X-Request-ID` of a request into its response, whatever comes of it. A request with several gets none back.
+pub(crate) async fn echo(request: Request, next: Next) -> Response {
+    let mut ids = request.headers().get_all(X_REQUEST_ID).iter();
+    let id = ids.next().cloned().filter(|_| ids.next().is_none());
+    let mut response = next.run(request).await;
+    if let Some(id) = id {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,521 @@
+//! What calls may hold on all connections of a listener together, and the share that one connection has of it.
+//!
+//! Three things are limited: places for requests, places for streams, and bytes that are being received or wait to be sent.
+//! One rule shares each of them out. A gateway with all its clients on one connection can use most of it when it is alone.
+//! The rest is a reserve for connections that hold little: each takes a part of what is left of it, so that it lasts for many.
+//! A connection that holds nothing is refused only where nothing is left.
+//!
+//! INVARIANT (pool): a pool never counts less than what the shares hold of it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+
+use crate::metrics::{Limit, Metrics};
+use crate::transport::admission::{InFlightLimit, Place};
+use crate::wire::refusal::grpc::{self, Exhausted};
+
+/// What a call takes up besides the bytes of its messages: the state of its stream, its task, its headers as maps. Measured
+/// with open `Watch` calls: 8 to 12 KiB each, of which 4 are what they write from.
+pub(super) const CALL_BYTES: usize = 8 << 10;
+/// What the answer of a plain `Decide` call takes up until it is sent: its message of some 300 bytes, and its stream.
+const BRIEF_ANSWER_BYTES: usize = 1 << 10;
+
+/// Which part of what is left of a reserve one connection may hold: of what the first ten leave, a third is left.
+const RESERVE_PART: usize = 8;
+
+/// What connections share of one thing. Units: whatever is counted.
+#[derive(Debug)]
+pub(super) struct Pool {
+    taken: AtomicUsize,
+    max: usize,
+    /// What one connection may take when it is alone; the rest is the reserve.
+    alone_max: usize,
+    /// What each connection has for itself, beyond the pool.
+    own: usize,
+}
+
+impl Pool {
+    /// Returns a pool of `max`, of which one connection takes at most `share_percent`. Each connection has `own` besides.
+    pub(super) fn new(max: usize, share_percent: u32, own: usize) -> Self {
+        let percent = usize::try_from(share_percent.min(100)).unwrap_or(100);
+        // Rounded up, so that small pools can be used whole.
+        let alone_max = (max / 100).saturating_mul(percent).saturating_add((max % 100 * percent).div_ceil(100));
+        Self { taken: AtomicUsize::new(0), max, alone_max, own }
+    }
+
+    /// Returns how much is taken of the pool.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Takes `count` for a connection that holds `held`; says whether it may.
+    pub(super) fn take(&self, held: &AtomicUsize, count: usize) -> bool {
+        // Relaxed, here and below: no other memory is published through these counters.
+        let mut before = held.load(Ordering::Relaxed);
+        loop {
+            let Some(after) = before.checked_add(count) else { return false };
+            let had = before.saturating_sub(self.own);
+            let more = after.saturating_sub(self.own).saturating_sub(had);
+            // (pool) The pool counts it first.
+            if more != 0 && !self.reserve(had, more) {
+                return false;
+            }
+            match held.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => {
+                    self.taken.fetch_sub(more, Ordering::Relaxed);
+                    before = now;
+                }
+            }
+        }
+    }
+
+    /// Gives back what a connection took.
+    pub(super) fn give_back(&self, held: &AtomicUsize, count: usize) {
+        let before = held.fetch_sub(count, Ordering::Relaxed);
+        let left = before.saturating_sub(count).saturating_sub(self.own);
+        let less = before.saturating_sub(self.own).saturating_sub(left);
+        if less != 0 {
+            self.taken.fetch_sub(less, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes `more` for a connection that had `had` of the pool.
+    pub(super) fn reserve(&self, had: usize, more: usize) -> bool {
+        let reserved = |taken| self.fits(taken, had, more).then(|| taken + more);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserved).is_ok()
+    }
+
+    /// Gives back what was reserved for no connection in particular.
+    pub(super) fn free(&self, count: usize) {
+        self.taken.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Says whether one more would fit for a connection that holds `held`, and takes nothing.
+    pub(super) fn has_room(&self, held: &AtomicUsize) -> bool {
+        let had = held.load(Ordering::Relaxed);
+        had < self.own || self.fits(self.taken(), had.saturating_sub(self.own), 1)
+    }
+
+    /// The rule.
+    fn fits(&self, taken: usize, had: usize, more: usize) -> bool {
+        let after = taken.saturating_add(more);
+        let Some(free) = self.max.checked_sub(after) else { return false };
+        had == 0 || after <= self.alone_max || had.saturating_add(more).saturating_mul(RESERVE_PART) <= free
+    }
+}
+
+/// How long calls are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the whole of a message, from its first byte on.
+    pub receive: Duration,
+    /// For a client that takes nothing of an answer.
+    pub send: Duration,
+    /// For the next message of a stream; `None` for ever.
+    pub idle: Option<Duration>,
+}
+
+/// What the calls of a listener may hold together.
+#[derive(Debug)]
+pub struct Budgets {
+    requests: InFlightLimit,
+    streams: Pool,
+    bytes: Pool,
+    batches: Arc<Semaphore>,
+    batches_max: usize,
+    patience: Patience,
+    retry_after_ms: u32,
+    metrics: Arc<Metrics>,
+}
+
+/// The numbers of [`Budgets`].
+#[derive(Debug, Clone, Copy)]
+pub struct BudgetSettings {
+    /// Most streams that are open.
+    pub streams_max: usize,
+    /// Most bytes that are being received or wait to be sent.
+    pub bytes_max: usize,
+    /// Bytes that each connection has for itself besides.
+    pub connection_bytes_min: usize,
+    /// Most batches that are worked on; others wait. One connection has half of them at most.
+    pub batches_max: usize,
+    /// What one connection may take when it is alone, in percent.
+    pub share_percent: u32,
+    /// How long calls are waited for.
+    pub patience: Patience,
+    /// When a call that was refused may be tried again, in milliseconds.
+    pub retry_after_ms: u32,
+}
+
+impl Budgets {
+    /// Returns budgets. `requests`: the requests that may be in flight, here and on other listeners together.
+    pub fn new(settings: BudgetSettings, requests: InFlightLimit, metrics: Arc<Metrics>) -> Arc<Self> {
+        let BudgetSettings { streams_max, bytes_max, connection_bytes_min, share_percent, .. } = settings;
+        let BudgetSettings { batches_max, patience, retry_after_ms, .. } = settings;
+        let batches_max = batches_max.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            requests,
+            streams: Pool::new(streams_max, share_percent, 0),
+            bytes: Pool::new(bytes_max, share_percent, connection_bytes_min),
+            batches: Arc::new(Semaphore::new(batches_max)),
+            batches_max,
+            patience,
+            retry_after_ms,
+            metrics,
+        })
+    }
+
+    /// Returns the share of a new connection.
+    pub(super) fn share(self: &Arc<Self>) -> Arc<Share> {
+        Arc::new(Share {
+            budgets: Arc::clone(self),
+            requests: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            batches: Arc::new(Semaphore::new(self.batches_max.div_ceil(2))),
+            unsent: [const { AtomicUsize::new(0) }; 2],
+            turn: AtomicUsize::new(0),
+            written: AtomicUsize::new(0),
+            polled: Mutex::new(None),
+        })
+    }
+
+    /// Counts a refusal for a limit.
+    pub(super) fn limited(&self, limit: Limit) {
+        self.metrics.limited(limit);
+    }
+
+    /// Returns how long calls are waited for.
+    pub(super) const fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Refuses a call because what it would hold does not fit, and counts it.
+    pub(super) fn exhausted(&self, what: Exhausted) -> tonic::Status {
+        self.metrics.limited(match what {
+            Exhausted::RequestsInFlight => Limit::RequestsInFlight,
+            Exhausted::OpenStreams => Limit::StreamsOpen,
+            Exhausted::HealthWatches => Limit::HealthWatches,
+            Exhausted::HeldBytes => Limit::GrpcHeldBytes,
+        });
+        grpc::exhausted(what, self.retry_after_ms)
+    }
+}
+
+/// What one connection holds of the budgets.
+pub(super) struct Share {
+    budgets: Arc<Budgets>,
+    requests: AtomicUsize,
+    streams: AtomicUsize,
+    watches: AtomicUsize,
+    bytes: AtomicUsize,
+    batches: Arc<Semaphore>,
+    /// Bytes of answers that HTTP/2 has and has not sent, by the turn in which they were handed over.
+    unsent: [AtomicUsize; 2],
+    turn: AtomicUsize,
+    /// Bytes of answers that were written in this turn.
+    written: AtomicUsize,
+    /// The progress of the call that was polled last, where it waits.
+    polled: Mutex<Option<Arc<Progress>>>,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Share").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Share {
+    /// Returns the budgets that it is a share of.
+    pub(super) fn budgets(&self) -> &Arc<Budgets> {
+        &self.budgets
+    }
+
+    /// Returns a place for a request.
+    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+        self.budgets.requests.place_of(self)
+    }
+
+    /// Says whether there is a place for a request that is answered without waiting.
+    pub(super) fn has_place(&self) -> bool {
+        self.budgets.requests.pool().has_room(&self.requests)
+    }
+
+    /// Returns the requests of this connection that have a place.
+    pub(super) const fn requests(&self) -> &AtomicUsize {
+        &self.requests
+    }
+
+    /// Returns how many health watches are open on this connection.
+    pub(super) const fn watches(&self) -> &AtomicUsize {
+        &self.watches
+    }
+
+    /// Returns a place for a stream.
+    pub(super) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
+        self.budgets.streams.take(&self.streams, 1).then(|| StreamPlace(Arc::clone(self)))
+    }
+
+    /// Waits until a batch can be worked on.
+    pub(super) async fn batch(&self) -> Option<BatchTurn> {
+        // In this order: who waits for the others holds up nobody but itself.
+        let ours = Arc::clone(&self.batches).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.budgets.batches).acquire_owned().await.ok()?;
+        Some(BatchTurn { _ours: ours, _all: all })
+    }
+
+    /// Takes bytes.
+    pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let mut charge = Charge { share: Arc::clone(self), bytes: 0 };
+        charge.grow(bytes).then_some(charge)
+    }
+
+    /// Takes bytes for an answer that will wait to be sent.
+    pub(super) fn unsent(self: &Arc<Self>, bytes: usize) -> Option<Unsent> {
+        if !self.budgets.bytes.take(&self.bytes, bytes) {
+            return None;
+        }
+        let turn = self.turn.load(Ordering::Relaxed) & 1;
+        self.of_turn(turn).fetch_add(bytes, Ordering::Relaxed);
+        Some(Unsent { share: Arc::clone(self), bytes, turn })
+    }
+
+    /// Takes what the answer of a plain `Decide` call takes up.
+    pub(super) fn unsent_brief(self: &Arc<Self>) -> Option<Unsent> {
+        self.unsent(BRIEF_ANSWER_BYTES)
+    }
+
+    const fn of_turn(&self, turn: usize) -> &AtomicUsize {
+        let [even, odd] = &self.unsent;
+        if turn == 0 { even } else { odd }
+    }
+
+    /// Says whether answers wait to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent.iter().any(|unsent| unsent.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Begins a new turn; says whether more than the connection has for itself has waited for the whole of the last one,
+    /// in which its client took less than that.
+    fn next_turn(&self) -> bool {
+        let last = self.turn.load(Ordering::Relaxed) & 1;
+        let before_last = self.of_turn(last ^ 1).load(Ordering::Relaxed);
+        self.turn.store(last ^ 1, Ordering::Relaxed);
+        let written = self.written.swap(0, Ordering::Relaxed);
+        let own = self.budgets.bytes.own;
+        own < before_last && written < own.max(1)
+    }
+
+    /// Returns the progress of the call that was polled last and waits.
+    pub(super) fn take_polled(&self) -> Option<Arc<Progress>> {
+        let polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that nobody else has is of a call that has ended.
+        polled.filter(|progress| 1 < Arc::strong_count(progress))
+    }
+}
+
+/// The turn of a batch; it ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct BatchTurn {
+    _ours: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// The place of a stream that is open; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct StreamPlace(Arc<Share>);
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        self.0.budgets.streams.give_back(&self.0.streams, 1);
+    }
+}
+
+/// Bytes that a call holds; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Charge {
+    share: Arc<Share>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Returns how much was taken.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes more; says whether that was possible.
+    pub(super) fn grow(&mut self, more: usize) -> bool {
+        let grown = self.share.budgets.bytes.take(&self.share.bytes, more);
+        if grown {
+            self.bytes = self.bytes.saturating_add(more);
+        }
+        grown
+    }
+
+    /// Takes what is missing to so many; says whether that was possible.
+    pub(super) fn at_least(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        more == 0 || self.grow(more)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.share.budgets.bytes.give_back(&self.share.bytes, self.bytes);
+    }
+}
+
+/// Bytes of an answer that have not been sent; given back when they have been, or when nobody wants them any longer.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    share: Arc<Share>,
+    bytes: usize,
+    turn: usize,
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.share.of_turn(self.turn).fetch_sub(self.bytes, Ordering::Relaxed);
+        self.share.budgets.bytes.give_back(&self.share.bytes, self.bytes);
+    }
+}
+
+/// A part of an answer on its way: HTTP/2 drops it when it has written it.
+#[derive(Debug)]
+pub struct Outgoing {
+    bytes: Bytes,
+    unsent: Waits,
+}
+
+/// What a part of an answer takes up.
+#[derive(Debug)]
+enum Waits {
+    /// Something by itself.
+    Alone { unsent: Unsent },
+    /// It lies in one piece of memory with other parts.
+    Together { unsent: Arc<Unsent> },
+}
+
+impl Waits {
+    fn share(&self) -> &Share {
+        match self {
+            Self::Alone { unsent } => &unsent.share,
+            Self::Together { unsent } => &unsent.share,
+        }
+    }
+}
+
+impl Outgoing {
+    /// Returns an answer that is sent as a whole.
+    pub(super) const fn whole(bytes: Bytes, unsent: Unsent) -> Self {
+        Self { bytes, unsent: Waits::Alone { unsent } }
+    }
+
+    /// Returns a part of an answer.
+    pub(super) const fn part(bytes: Bytes, unsent: Arc<Unsent>) -> Self {
+        Self { bytes, unsent: Waits::Together { unsent } }
+    }
+}
+
+impl Buf for Outgoing {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.unsent.share().written.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// How far a call is that does not answer at once, as seen by what watches over its time.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Odd while a part of the answer waits for the client.
+    parts: AtomicU32,
+    is_told: AtomicBool,
+}
+
+impl Progress {
+    /// Notes that a part of the answer is ready to be sent.
+    pub(super) fn handed_out(&self) {
+        self.parts.fetch_or(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the next part is asked for: the last one is with HTTP/2.
+    pub(super) fn asked(&self) {
+        let parts = self.parts.load(Ordering::Relaxed);
+        self.parts.store(parts.wrapping_add(parts & 1), Ordering::Relaxed);
+    }
+
+    /// Returns which part waits for the client; `None` where none does.
+    pub(super) fn waits(&self) -> Option<u32> {
+        let parts = self.parts.load(Ordering::Relaxed);
+        (parts & 1 == 1).then_some(parts)
+    }
+
+    /// Tells once who polls the call that it is this one's.
+    pub(super) fn tell(self: &Arc<Self>, share: &Share) {
+        if !self.is_told.load(Ordering::Relaxed) && !self.is_told.swap(true, Ordering::Relaxed) {
+            *share.polled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(self));
+        }
+    }
+}
+
+/// Looks whether a connection takes its answers.
+#[derive(Debug)]
+pub(super) struct Taking {
+    share: Arc<Share>,
+    /// The end of the turn, while something waits.
+    turn: Option<std::pin::Pin<Box<Sleep>>>,
+}
+
+impl Taking {
+    /// Returns what looks after a connection.
+    pub(super) const fn new(share: Arc<Share>) -> Self {
+        Self { share, turn: None }
+    }
+
+    /// Ready where the connection is to be closed: more than its own bytes have waited for a whole turn, and fewer were taken.
+    pub(super) fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.share.has_unsent() {
+            if self.turn.take().is_some() {
+                self.share.written.store(0, Ordering::Relaxed);
+            }
+            return Poll::Pending;
+        }
+        let patience = self.share.budgets.patience.send;
+        loop {
+            let turn = self.turn.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+            if turn.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.turn = None;
+            if self.share.next_turn() {
+                self.share.budgets.metrics.limited(Limit::GrpcSendSeconds);
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,479 @@
+//! The short way of `DecisionService.Decide`: from the bytes of a request to those of its answer.
+//!
+//! Most of what an ordinary call costs is not the decision but what a general server does around it: a router, boxed
+//! bodies and futures, texts that are copied. A `Decide` call as every client makes it is answered here. Whatever is
+//! out of the ordinary goes on to the services behind, as it came: other methods, compression, messages of unusual form,
+//! requests that are refused or have to wait. So every edge is handled in one place, there.
+//!
+//! No service sees a call before its message is whole, streams apart: what begins holds bytes of the budget
+//! ([`crate::transport::budget`]), and a place only once it can be answered.
+//!
+//! INVARIANT (short): a call is answered here or there, never by both, and the answers differ in their decision id only.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http_body::{Body as _, Frame};
+use hyper::body::Incoming;
+use tonic::body::Body;
+use tonic::codegen::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request,
+};
+use tonic::codegen::{Bytes, Service as _};
+use tonic::service::Routes;
+
+use crate::service::DecisionApi;
+use crate::service::caller::Caller;
+use crate::service::deadline::{Deadline, MalformedTimeout};
+use crate::transport::budget::{Budgets, CALL_BYTES, Charge, Progress, Share};
+use crate::transport::gather::{Ended, Gathering};
+use crate::transport::inbound::{Inbound, STREAM_BYTES};
+use crate::transport::response_body::{Answer, GRPC_STATUS, Holds};
+use crate::wire::decide::encode::unframed;
+use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::http::{Misread, Refused};
+
+/// The path of the method.
+const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
+/// What gRPC messages are called.
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+/// The header that says how messages are compressed.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
+/// The header that says why a call did not end well.
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// The header that says which compression is taken.
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// A call with many questions.
+const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
+/// Calls that take messages as they come.
+const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+/// What a `Watch` takes up besides a call: what is written from.
+const WATCH_BYTES: usize = CALL_BYTES / 2;
+/// Health is answered whatever the load.
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// What a call is, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `Decide`: a request.
+    Decide,
+    /// A decision, a count, an administration: one message, and a place while it is answered.
+    Request,
+    /// The same with a turn of its own: what it is worked out in is many times its message.
+    Batch,
+    /// One message and no place.
+    Probe,
+    /// Messages as they come, on a place for streams and one for requests.
+    Stream,
+    /// The same with a place for streams alone.
+    Description,
+}
+
+impl Kind {
+    fn of(path: &str) -> Self {
+        match path {
+            DECIDE => Self::Decide,
+            DECIDE_BATCH => Self::Batch,
+            DECIDE_STREAM => Self::Stream,
+            _ if REFLECTION.contains(&path) => Self::Description,
+            _ if path.starts_with(HEALTH) => Self::Probe,
+            _ => Self::Request,
+        }
+    }
+
+    const fn takes_messages_as_they_come(self) -> bool {
+        matches!(self, Self::Stream | Self::Description)
+    }
+}
+
+/// The services of a listener. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Services(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// What answers plain `Decide` calls.
+    short: Option<DecisionApi>,
+    routes: Routes,
+    /// The services behind, for those who ask for another one.
+    names: &'static [&'static str],
+    /// Largest message, in bytes.
+    message_bytes_max: usize,
+    budgets: Arc<Budgets>,
+}
+
+impl Services {
+    /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
+    /// `names`: what the services behind are called; `message_bytes_max`: the largest message.
+    pub fn new(
+        short: Option<DecisionApi>,
+        routes: Routes,
+        names: &'static [&'static str],
+        message_bytes_max: usize,
+        budgets: Arc<Budgets>,
+    ) -> Self {
+        Self(Arc::new(Inner { short, routes, names, message_bytes_max, budgets }))
+    }
+
+    /// Returns the services as a new connection of this caller has them, and its share of the budgets.
+    pub(super) fn on_connection(&self, caller: Caller) -> (OnConnection, Arc<Share>) {
+        let share = self.0.budgets.share();
+        (OnConnection { services: self.clone(), caller, share: Arc::clone(&share) }, share)
+    }
+}
+
+/// The services of a listener on one connection.
+#[derive(Debug, Clone)]
+pub(super) struct OnConnection {
+    services: Services,
+    caller: Caller,
+    share: Arc<Share>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for OnConnection {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let (head, body) = request.into_parts();
+        // The time of the caller begins here, with the first of the call.
+        let (deadline, wrong) = match Deadline::from_now(&head.headers) {
+            Ok(deadline) => (deadline, None),
+            Err(wrong) => (None, Some(wrong)),
+        };
+        let kind = Kind::of(head.uri.path());
+        let begun = Begun { head, kind, deadline, on: self.clone(), progress: None };
+        if let Some(MalformedTimeout(sent)) = wrong {
+            Answering(begun.refuse(grpc::malformed_timeout(&sent)))
+        } else if kind.takes_messages_as_they_come() {
+            Answering(begun.stream(body))
+        } else {
+            Answering(State::Reading(Some(Reading { begun, body, frame: None })))
+        }
+    }
+}
+
+/// A call that has begun.
+struct Begun {
+    head: request::Parts,
+    kind: Kind,
+    deadline: Option<Deadline>,
+    on: OnConnection,
+    /// Once it does not answer at once.
+    progress: Option<Arc<Progress>>,
+}
+
+impl Begun {
+    /// Returns how far the call is, for what watches over its time.
+    fn progress(&mut self) -> Arc<Progress> {
+        Arc::clone(self.progress.get_or_insert_default())
+    }
+
+    /// Returns what the call takes up while it waits, besides its message.
+    fn bytes(&self) -> usize {
+        let headers = self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        CALL_BYTES.saturating_add(headers.sum())
+    }
+
+    fn refuse(self, status: tonic::Status) -> State {
+        self.answer_with(status.into_http())
+    }
+
+    fn answer_with(mut self, response: Response<Body>) -> State {
+        let progress = self.progress();
+        let share = Arc::clone(&self.on.share);
+        let answer = long(response, Holds::default(), Arc::clone(&progress), Arc::clone(&share));
+        State::GoneOn { answer: Box::pin(std::future::ready(answer)), progress, share }
+    }
+
+    /// Begins a stream.
+    fn stream(self, body: Incoming) -> State {
+        let share = Arc::clone(&self.on.share);
+        let Some(stream) = share.stream() else {
+            return self.refuse(share.budgets().exhausted(Exhausted::OpenStreams));
+        };
+        let charged = share.charge(self.bytes().saturating_add(STREAM_BYTES));
+        let Some(charge) = charged else { return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes)) };
+        let body = Body::new(Inbound::new(body, charge, share, self.deadline));
+        self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
+    }
+
+    /// Leaves a call to the services behind.
+    fn go_on(mut self, body: Body, mut holds: Holds) -> State {
+        if let Some(refusal) = not_grpc(&self.head.headers).or_else(|| compressed(&self.head.headers)) {
+            return self.answer_with(refusal);
+        }
+        let share = Arc::clone(&self.on.share);
+        if holds.stream.is_none() && holds.charge.is_none() {
+            let more = if self.kind == Kind::Probe { WATCH_BYTES } else { 0 };
+            let message = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            holds.charge = share.charge(self.bytes().saturating_add(more).saturating_add(message));
+            if holds.charge.is_none() {
+                return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
+            }
+        }
+        if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Batch | Kind::Stream) {
+            holds.place = share.place();
+            if holds.place.is_none() {
+                return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
+            }
+        }
+        let progress = self.progress();
+        let Self { head, kind, deadline, on, progress: _ } = self;
+        let mut request = Request::from_parts(head, body);
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        if kind == Kind::Probe {
+            // A watch is a part of what its connection may have.
+            request.extensions_mut().insert(Arc::clone(&share));
+        }
+        let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
+        let answer = Box::pin(async move {
+            let answering = async {
+                if kind == Kind::Batch {
+                    holds.turn = of_share.batch().await;
+                }
+                on.caller.scope(on.services.answer(request)).await
+            };
+            let answer = match deadline {
+                None => answering.await,
+                Some(deadline) => match tokio::time::timeout_at(deadline.at(), answering).await {
+                    Ok(answer) => answer,
+                    Err(_) => grpc::late().into_http(),
+                },
+            };
+            long(answer, holds, of_answer, of_share)
+        });
+        State::GoneOn { answer, progress, share }
+    }
+}
+
+impl Services {
+    /// Asks the services behind.
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (names, uri) = (self.0.names, request.uri().clone());
+        match self.0.routes.clone().call(request).await {
+            Ok(answer) if is_no_method(&answer) => grpc::no_such_method(uri.path(), names).into_http(),
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Says whether an answer is that of a router which knows no such method, and says nothing more.
+fn is_no_method(answer: &Response<Body>) -> bool {
+    let headers = answer.headers();
+    headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
+}
+
+/// Refuses what is no gRPC with protobuf, such as gRPC-Web, Connect and JSON. An answer of gRPC would be no answer to it.
+fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
+    let sent = headers.get(header::CONTENT_TYPE).map_or(&[] as &[u8], HeaderValue::as_bytes);
+    let media_type = sent.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if [b"application/grpc".as_slice(), b"application/grpc+proto"]
+        .iter()
+        .any(|ours| media_type.eq_ignore_ascii_case(ours))
+    {
+        return None;
+    }
+    let Refused { http_code, body, retry_after_seconds: _ } = Misread::NotGrpc.refused();
+    let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from(body))));
+    *response.status_mut() = StatusCode::from_u16(http_code).unwrap_or(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(response)
+}
+
+/// Refuses messages that are compressed, and says so.
+fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
+    let encoding = headers.get(&GRPC_ENCODING).filter(|encoding| *encoding != "identity")?;
+    let mut response = grpc::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Some(response)
+}
+
+/// Says whether a `Decide` call can be answered here, by its head.
+fn is_plain(head: &request::Parts) -> bool {
+    head.method == Method::POST
+        && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
+        && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding == "identity")
+}
+
+/// A call that is being answered.
+pub struct Answering(State);
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").finish_non_exhaustive()
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly all are read here: a box would cost each an allocation")]
+enum State {
+    /// Its message is being read. `None` only while it is polled, and afterwards.
+    Reading(Option<Reading>),
+    /// Its message does not come at once.
+    Gathering(Option<Box<Waiting>>),
+    /// The services behind answer.
+    GoneOn { answer: GoneOn, progress: Arc<Progress>, share: Arc<Share> },
+}
+
+type GoneOn = Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
+
+/// A call whose message is being read.
+struct Reading {
+    begun: Begun,
+    body: Incoming,
+    /// The first frame, once it is there.
+    frame: Option<Bytes>,
+}
+
+/// A call whose message is waited for.
+struct Waiting {
+    begun: Begun,
+    gathering: Gathering,
+    charge: Charge,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = &mut self.get_mut().0;
+        if let State::Reading(reading) = state {
+            // After an answer there is nothing left to poll.
+            let Some(mut call) = reading.take() else { return Poll::Pending };
+            *state = match call.poll_message(context) {
+                Poll::Ready(Message::Whole) => match call.answer() {
+                    Some(Ending::Answered(answer)) => return Poll::Ready(Ok(answer)),
+                    Some(Ending::Late) => call.begun.refuse(grpc::late()),
+                    None => call.go_on(),
+                },
+                Poll::Ready(Message::InPieces(next)) => call.wait(Some(next)),
+                Poll::Ready(Message::CutOff) => call.begun.refuse(grpc::cut_off()),
+                Poll::Pending => call.wait(None),
+            };
+        }
+        if let State::Gathering(waiting) = state {
+            let Some(mut call) = waiting.take() else { return Poll::Pending };
+            match call.gathering.poll(&mut call.charge, call.begun.on.share.budgets(), context) {
+                Poll::Pending => {
+                    call.begun.progress().tell(&call.begun.on.share);
+                    *waiting = Some(call);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ended::Refused(refusal)) => *state = call.begun.refuse(refusal),
+                Poll::Ready(Ended::Whole(message)) => {
+                    let Waiting { begun, charge, .. } = *call;
+                    let holds = Holds { charge: Some(charge), ..Holds::default() };
+                    *state = begun.go_on(Body::new(message), holds);
+                }
+            }
+        }
+        let State::GoneOn { answer, progress, share } = state else { return Poll::Pending };
+        let answer = answer.as_mut().poll(context);
+        if answer.is_pending() {
+            progress.tell(share);
+        }
+        answer.map(Ok)
+    }
+}
+
+fn long(answer: Response<Body>, holds: Holds, progress: Arc<Progress>, share: Arc<Share>) -> Response<Answer> {
+    answer.map(|body| Answer::long(body, holds, progress, share))
+}
+
+/// How a call ends that is not left to others.
+enum Ending {
+    /// With this answer.
+    Answered(Response<Answer>),
+    /// Too late.
+    Late,
+}
+
+/// What came of a message.
+enum Message {
+    /// All of it, in one frame or none.
+    Whole,
+    /// This follows the first frame.
+    InPieces(Bytes),
+    /// Nothing more: the client has gone away.
+    CutOff,
+}
+
+impl Reading {
+    /// Reads the first frame, and waits for the end of the request.
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Message> {
+        loop {
+            let Some(next) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
+                return Poll::Ready(Message::Whole);
+            };
+            match next.map(Frame::into_data) {
+                // Clients end a request with an empty frame as often as with the last one.
+                Ok(Ok(data)) if data.is_empty() => {}
+                Ok(Ok(data)) if self.frame.is_none() => self.frame = Some(data),
+                Ok(Ok(data)) => return Poll::Ready(Message::InPieces(data)),
+                // Trailers of a request say nothing in gRPC.
+                Ok(Err(_)) => {}
+                Err(_) => return Poll::Ready(Message::CutOff),
+            }
+            if self.body.is_end_stream() {
+                return Poll::Ready(Message::Whole);
+            }
+        }
+    }
+
+    /// Answers the call; `None` where the services behind have to.
+    fn answer(&self) -> Option<Ending> {
+        if self.begun.deadline.is_some_and(Deadline::is_over) {
+            return Some(Ending::Late);
+        }
+        let Inner { short, message_bytes_max, .. } = &*self.begun.on.services.0;
+        let decisions = short.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
+        let message = self.frame.as_deref().and_then(unframed)?;
+        let share = &self.begun.on.share;
+        // Beyond a limit the way of the services behind refuses, and says so.
+        if *message_bytes_max < message.len() || !share.has_place() {
+            return None;
+        }
+        let unsent = share.unsent_brief()?;
+        let answer = Answer::short(decisions.decide_message(message)?, unsent);
+        let mut response = Response::new(answer);
+        response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+        Some(Ending::Answered(response))
+    }
+
+    /// Leaves a message that is whole to the services behind.
+    fn go_on(self) -> State {
+        let body = self.frame.map_or_else(Body::empty, |frame| Body::new(http_body_util::Full::new(frame)));
+        self.begun.go_on(body, Holds::default())
+    }
+
+    /// Waits for what is missing of a message, after what came of it: the first frame, and `next`.
+    fn wait(self, next: Option<Bytes>) -> State {
+        let Self { begun, body, frame } = self;
+        let share = Arc::clone(&begun.on.share);
+        let budgets = share.budgets();
+        let Some(mut charge) = share.charge(begun.bytes()) else {
+            return begun.refuse(budgets.exhausted(Exhausted::HeldBytes));
+        };
+        let bytes_max = begun.on.services.0.message_bytes_max;
+        let mut gathering = Gathering::begin(body, bytes_max, begun.deadline, budgets);
+        for data in frame.into_iter().chain(next) {
+            if let Err(refusal) = gathering.keep(&data, &mut charge, budgets) {
+                return begun.refuse(refusal);
+            }
+        }
+        State::Gathering(Some(Box::new(Waiting { begun, gathering, charge })))
+    }
+}

@@ -1,0 +1,189 @@
+//! The messages of a stream, as they come: each within its time, the stream within its own, all within the budget.
+//!
+//! What reads them keeps a message until it is whole, and the memory for its largest one until the stream ends: so much is
+//! charged. Time is looked at once a period, so that a message costs no timer; each limit is at most twice what is set.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::metrics::Limit;
+use crate::service::deadline::Deadline;
+use crate::transport::budget::{CALL_BYTES, Charge, Share};
+use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::wire::refusal::grpc::{self, Exhausted};
+
+/// What a stream takes up besides a call and its largest message: what is read into, and what is written from.
+pub(super) const STREAM_BYTES: usize = 2 * CALL_BYTES;
+
+/// Where messages begin and end.
+#[derive(Debug, Default)]
+struct Framing {
+    /// Messages that have come whole.
+    whole: u64,
+    prefix: [u8; PREFIX_BYTES],
+    /// What has come of the next one, its prefix included.
+    come: usize,
+    /// What is missing of it, once the prefix is there.
+    missing: usize,
+}
+
+impl Framing {
+    /// Looks at what comes.
+    fn see(&mut self, mut data: &[u8]) {
+        while let Some((first, rest)) = data.split_first() {
+            if self.come < PREFIX_BYTES {
+                if let Some(byte) = self.prefix.get_mut(self.come) {
+                    *byte = *first;
+                }
+                (self.come, data) = (self.come + 1, rest);
+                if self.come == PREFIX_BYTES {
+                    let [_, size @ ..] = self.prefix;
+                    self.missing = usize::try_from(u32::from_be_bytes(size)).unwrap_or(usize::MAX);
+                }
+            } else {
+                let (seen, rest) = data.split_at(self.missing.min(data.len()));
+                (self.come, self.missing, data) = (self.come + seen.len(), self.missing - seen.len(), rest);
+            }
+            if self.come >= PREFIX_BYTES && self.missing == 0 {
+                (self.come, self.whole) = (0, self.whole + 1);
+            }
+        }
+    }
+
+    const fn has_begun(&self) -> bool {
+        self.come != 0
+    }
+}
+
+/// Time for what goes on, looked at once a period.
+#[derive(Debug)]
+struct Period {
+    end: Pin<Box<Sleep>>,
+    /// Messages that had come whole when it began.
+    whole: u64,
+}
+
+impl Period {
+    /// Says whether nothing has come whole for a period.
+    fn is_over(period: &mut Option<Self>, length: Duration, whole: u64, context: &mut Context<'_>) -> bool {
+        loop {
+            let this = period.get_or_insert_with(|| Self { end: Box::pin(tokio::time::sleep(length)), whole });
+            if this.end.as_mut().poll(context).is_pending() {
+                return false;
+            }
+            if this.whole == whole {
+                return true;
+            }
+            *period = None;
+        }
+    }
+}
+
+/// The messages of a stream.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    body: Incoming,
+    framing: Framing,
+    charge: Charge,
+    /// What was charged before the first message, in bytes.
+    base: usize,
+    share: Arc<Share>,
+    /// For the message that has begun.
+    receiving: Option<Period>,
+    /// For the next message.
+    idle: Option<Period>,
+    deadline: Option<(Deadline, Option<Pin<Box<Sleep>>>)>,
+}
+
+impl Inbound {
+    /// Returns the messages. `charge`: what the stream takes up already.
+    pub(super) fn new(body: Incoming, charge: Charge, share: Arc<Share>, deadline: Option<Deadline>) -> Self {
+        let deadline = deadline.map(|deadline| (deadline, None));
+        let base = charge.bytes();
+        Self { body, framing: Framing::default(), charge, base, share, receiving: None, idle: None, deadline }
+    }
+
+    /// Says what ends the stream, where nothing comes just now.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<tonic::Status> {
+        if let Some((deadline, sleep)) = &mut self.deadline {
+            let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.at())));
+            if sleep.as_mut().poll(context).is_ready() {
+                return Poll::Ready(grpc::late());
+            }
+        }
+        let (budgets, whole) = (self.share.budgets(), self.framing.whole);
+        let patience = budgets.patience();
+        if !self.framing.has_begun() {
+            self.receiving = None;
+        } else if Period::is_over(&mut self.receiving, patience.receive, whole, context) {
+            budgets.limited(Limit::GrpcReceiveSeconds);
+            return Poll::Ready(grpc::slow_message(patience.receive));
+        }
+        match patience.idle {
+            Some(idle) if Period::is_over(&mut self.idle, idle, whole, context) => {
+                budgets.limited(Limit::StreamIdleSeconds);
+                Poll::Ready(grpc::idle(idle))
+            }
+            Some(_) | None => Poll::Pending,
+        }
+    }
+}
+
+impl http_body::Body for Inbound {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        let this = &mut *self;
+        let frame = match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Pending => return this.poll_end(context).map(|end| Some(Err(end))),
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(grpc::cut_off()))),
+            Poll::Ready(None) => return Poll::Ready(None),
+        };
+        if let Some(data) = frame.data_ref() {
+            this.framing.see(data);
+            if !this.charge.at_least(this.base.saturating_add(this.framing.come)) {
+                return Poll::Ready(Some(Err(this.share.budgets().exhausted(Exhausted::HeldBytes))));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b4_messages_are_told_apart_however_they_are_cut() {
+        let message = |bytes: u8| [&[0, 0, 0, 0, bytes][..], &vec![9; bytes.into()]].concat();
+        let all = [message(3), message(0), message(200), message(1)].concat();
+        for cut in 1..=all.len() {
+            let mut framing = Framing::default();
+            for piece in all.chunks(cut) {
+                framing.see(piece);
+            }
+            assert_eq!((framing.whole, framing.has_begun()), (4, false), "{cut}");
+            framing.see(&[0, 0, 0]);
+            assert!(framing.has_begun() && framing.come == 3);
+        }
+        let mut framing = Framing::default();
+        framing.see(&message(200)[..100]);
+        assert_eq!((framing.come, framing.missing), (100, 105));
+    }
+}

@@ -1,0 +1,293 @@
+//! The size of messages over gRPC, both ways, whatever the service.
+//!
+//! A message that is too large is refused by the five bytes before it, which say how long it is: nothing of it is kept.
+//! The library below would say so in its own words and with a code that clients take for the end of a sequence; here a
+//! caller hears how large the message is, how large it may be, and with a code that tells it not to try again.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use http_body::{Frame, SizeHint};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::{BoxFuture, Bytes, Service};
+use tonic::server::NamedService;
+
+use crate::metrics::{Limit, Metrics};
+use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::wire::refusal::grpc::{self, TooLarge};
+
+/// How large messages may be.
+#[derive(Debug, Clone)]
+pub(crate) struct MessageSizes {
+    /// Largest request message, in bytes.
+    pub(crate) request_bytes_max: usize,
+    /// Largest answer message, in bytes.
+    pub(crate) answer_bytes_max: usize,
+    /// Counts those that were refused.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl MessageSizes {
+    /// Returns the same with smaller requests.
+    pub(crate) fn with_requests(&self, request_bytes_max: usize) -> Self {
+        Self { request_bytes_max, ..self.clone() }
+    }
+
+    /// Puts a service under these limits.
+    pub(crate) fn limit<S>(&self, service: S) -> WithinSizes<S> {
+        WithinSizes { service, sizes: self.clone() }
+    }
+}
+
+/// A service whose messages are within their limits.
+#[derive(Debug, Clone)]
+pub(crate) struct WithinSizes<S> {
+    service: S,
+    sizes: MessageSizes,
+}
+
+impl<S: NamedService> NamedService for WithinSizes<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for WithinSizes<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (sizes, refused) = (self.sizes.clone(), Arc::new(OnceLock::new()));
+        let told = Arc::clone(&refused);
+        let asked = |body| Asked { body, messages: Messages::default(), sizes: sizes.clone(), refused: told };
+        let response = self.service.call(request.map(|body| Body::new(asked(body))));
+        Box::pin(async move {
+            let response = response.await?;
+            Ok(match refused.get() {
+                // Some handlers take a request that breaks off for one that ends.
+                Some(refusal) => Status::clone(refusal).into_http(),
+                None => response.map(|body| {
+                    let ending = Ending::AsItComes;
+                    Body::new(Answered { body, messages: Messages::default(), sizes, refused, ending })
+                }),
+            })
+        })
+    }
+}
+
+/// Where a body is in its messages.
+#[derive(Debug, Default)]
+struct Messages {
+    prefix: [u8; PREFIX_BYTES],
+    prefix_bytes: usize,
+    /// Bytes of the message that are still to come.
+    left: usize,
+}
+
+/// A message that is too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Large {
+    /// Where in the data it begins; 0 where it began before.
+    at: usize,
+    bytes: usize,
+}
+
+impl Messages {
+    /// Looks at what comes next; returns the first message that is too large.
+    fn look(&mut self, data: &[u8], bytes_max: usize) -> Option<Large> {
+        let (mut rest, mut at) = (data, 0);
+        while !rest.is_empty() {
+            if self.left != 0 {
+                let (taken, more) = rest.split_at(self.left.min(rest.len()));
+                (self.left, rest) = (self.left - taken.len(), more);
+                continue;
+            }
+            if self.prefix_bytes == 0 {
+                at = data.len() - rest.len();
+            }
+            let (taken, more) = rest.split_at((PREFIX_BYTES - self.prefix_bytes).min(rest.len()));
+            for (place, byte) in self.prefix.iter_mut().skip(self.prefix_bytes).zip(taken) {
+                *place = *byte;
+            }
+            (self.prefix_bytes, rest) = (self.prefix_bytes + taken.len(), more);
+            if self.prefix_bytes == PREFIX_BYTES {
+                let [_compressed, length @ ..] = self.prefix;
+                (self.prefix_bytes, self.left) = (0, u32::from_be_bytes(length) as usize);
+                if bytes_max < self.left {
+                    return Some(Large { at, bytes: self.left });
+                }
+            }
+        }
+        None
+    }
+
+    /// Looks at a frame. Returns what of it may be passed on, where a message in it is too large, and how large that is.
+    fn look_at(&mut self, frame: Option<&Result<Frame<Bytes>, Status>>, bytes_max: usize) -> Option<(Bytes, usize)> {
+        let data = frame?.as_ref().ok()?.data_ref()?;
+        let Large { at, bytes } = self.look(data, bytes_max)?;
+        Some((data.slice(..at), bytes))
+    }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
+/// The body of a request.
+struct Asked {
+    body: Body,
+    messages: Messages,
+    sizes: MessageSizes,
+    /// Why it was refused, once it was.
+    refused: Arc<OnceLock<Status>>,
+}
+
+impl http_body::Body for Asked {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let this = self.get_mut();
+        // What came before the message has been passed on.
+        if let Some(refusal) = this.refused.get() {
+            return Poll::Ready(Some(Err(refusal.clone())));
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let bytes_max = this.sizes.request_bytes_max;
+        let Some((before, bytes)) = this.messages.look_at(frame.as_ref(), bytes_max) else {
+            return Poll::Ready(frame);
+        };
+        this.sizes.metrics.limited(Limit::RequestBytes);
+        let refusal = this.refused.get_or_init(|| grpc::too_large(TooLarge::Request { bytes, bytes_max }));
+        let passed_on = if before.is_empty() { Err(refusal.clone()) } else { Ok(Frame::data(before)) };
+        Poll::Ready(Some(passed_on))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.refused.get().is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// The body of an answer.
+struct Answered {
+    body: Body,
+    messages: Messages,
+    sizes: MessageSizes,
+    /// Why the request was refused, once it was.
+    refused: Arc<OnceLock<Status>>,
+    ending: Ending,
+}
+
+/// Whether an answer is cut short.
+#[derive(Debug)]
+enum Ending {
+    /// It is not.
+    AsItComes,
+    /// This is what it ends with.
+    With(Status),
+    /// It has ended.
+    Ended,
+}
+
+impl Answered {
+    fn end(&mut self, refusal: &Status) -> Polled {
+        self.ending = Ending::Ended;
+        let mut trailers = HeaderMap::new();
+        // It cannot fail: the words are ours.
+        Poll::Ready(Some(refusal.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
+    }
+}
+
+impl http_body::Body for Answered {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let this = self.get_mut();
+        match std::mem::replace(&mut this.ending, Ending::AsItComes) {
+            Ending::AsItComes => {}
+            Ending::With(refusal) => return this.end(&refusal),
+            Ending::Ended => {
+                this.ending = Ending::Ended;
+                return Poll::Ready(None);
+            }
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        if frame.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_trailers))
+            && let Some(refusal) = this.refused.get().cloned()
+        {
+            // Some handlers take a request that breaks off for one that ends.
+            return this.end(&refusal);
+        }
+        let bytes_max = this.sizes.answer_bytes_max;
+        let Some((before, bytes)) = this.messages.look_at(frame.as_ref(), bytes_max) else {
+            return Poll::Ready(frame);
+        };
+        this.sizes.metrics.limited(Limit::AnswerBytes);
+        let refusal = grpc::too_large(TooLarge::Answer { bytes, bytes_max });
+        if before.is_empty() {
+            return this.end(&refusal);
+        }
+        this.ending = Ending::With(refusal);
+        Poll::Ready(Some(Ok(Frame::data(before))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self.ending {
+            Ending::AsItComes => self.body.is_end_stream(),
+            Ending::With(_) => false,
+            Ending::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(length: u32) -> Vec<u8> {
+        [&[0][..], &length.to_be_bytes(), &vec![7; length as usize]].concat()
+    }
+
+    #[test]
+    fn b9_messages_are_measured_however_they_are_cut() {
+        let whole = [frame(3), frame(0), frame(7), frame(8), frame(2)].concat();
+        for piece in 1..=whole.len() {
+            let look = |bytes_max| {
+                let mut messages = Messages::default();
+                let mut at = 0;
+                let found = whole.chunks(piece).find_map(|data| {
+                    let found = messages.look(data, bytes_max);
+                    at += if found.is_some() { 0 } else { data.len() };
+                    found
+                });
+                // Nothing of it is passed on, unless its beginning was before its length was known.
+                found.inspect(|large| assert!(large.at == 0 || whole[at + large.at..].starts_with(&[0, 0, 0, 0])));
+                found.map(|large| large.bytes)
+            };
+            assert_eq!((look(8), look(7), look(2), look(0)), (None, Some(8), Some(3), Some(3)), "{piece}");
+        }
+        // The length alone is enough.
+        let large = Large { at: 0, bytes: u32::MAX as usize };
+        assert_eq!(Messages::default().look(&[0, 0xff, 0xff, 0xff, 0xff], 4 << 20), Some(large));
+        let behind = [frame(3), frame(8)].concat();
+        assert_eq!(Messages::default().look(&behind, 7), Some(Large { at: 8, bytes: 8 }));
+    }
+}

@@ -1,0 +1,28 @@
+//! Connections and calls: what is accepted, how much of it, for how long, and how bytes become calls.
+//!
+//! Nothing here knows a rule of the lists. Requests of `Decide` take the fast path ([`fast_path`]); all others are handed to
+//! the generated services and to the HTTP doors.
+
+pub mod accept;
+pub mod admission;
+mod body_guard;
+pub mod budget;
+pub mod connection;
+pub mod connections;
+pub mod fast_path;
+mod gather;
+mod graceful;
+pub mod health;
+pub mod http1;
+pub mod http2;
+mod inbound;
+mod inline_executor;
+pub mod listen;
+pub mod message_size;
+pub mod open_files;
+mod request_body;
+mod response_body;
+mod slow_client;
+mod strict;
+pub mod worker_threads;
+pub mod wrong_protocol;

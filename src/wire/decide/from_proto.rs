@@ -1,0 +1,353 @@
+//! Protobuf requests to questions that the domain understands.
+//!
+//! Borrows every text from the message. Knows no list and no code: it only turns numbers into
+//! enumerations, time stamps into moments and empty texts into "not said", and what is none of
+//! these into violations. Messages are taken apart field by field, so that a new field of the
+//! contract does not build until somebody has decided what it means.
+
+use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX, Need, Problem, Violation};
+use crate::domain::units::{Class, Ground, Modality, Moment};
+use crate::wire::decide::to_proto::Detail;
+use crate::wire::generated::v1;
+
+/// One transfer to decide, in its caller's words.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// What is asked.
+    pub asked: Asked<'a>,
+    /// How much the answer says.
+    pub detail: Detail,
+    /// Where in the request the transfer stands.
+    pub place: Place,
+}
+
+/// Where in a request a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `transfer`, the only one of its message.
+    Transfer,
+    /// `transfers[index]` of a batch.
+    BatchTransfer(usize),
+}
+
+impl Place {
+    /// Returns violations with paths from the root of the request, given paths within the transfer.
+    pub fn locate(self, violations: Vec<Violation>) -> Vec<Violation> {
+        let locate = |Violation { field, problem }| Violation { field: self.path(&field), problem };
+        violations.into_iter().map(locate).collect()
+    }
+
+    fn path(self, field: &str) -> String {
+        match self {
+            Place::Transfer => format!("transfer.{field}"),
+            Place::BatchTransfer(index) => format!("transfers[{index}].{field}"),
+        }
+    }
+}
+
+/// Reads a request for one decision.
+///
+/// # Errors
+/// What is wrong with the message, with paths from its root.
+pub fn decide(request: &v1::DecideRequest) -> Result<Question<'_>, Vec<Violation>> {
+    let v1::DecideRequest { transfer, detail } = request;
+    one(transfer.as_ref(), *detail)
+}
+
+/// Reads a message of a stream: its sequence number, and its question.
+///
+/// # Errors
+/// The inner result: what is wrong with the message, with paths from its root.
+pub fn stream(request: &v1::DecideStreamRequest) -> (u64, Result<Question<'_>, Vec<Violation>>) {
+    let v1::DecideStreamRequest { sequence, transfer, detail } = request;
+    (*sequence, one(transfer.as_ref(), *detail))
+}
+
+/// Reads a batch: one question for each transfer, in order.
+///
+/// # Errors
+/// More than `transfers_max` transfers, or a detail that is none. What is wrong with a single
+/// transfer stands in its own place.
+pub fn batch(
+    request: &v1::DecideBatchRequest,
+    transfers_max: usize,
+) -> Result<impl ExactSizeIterator<Item = Result<Question<'_>, Vec<Violation>>>, Vec<Violation>> {
+    let v1::DecideBatchRequest { transfers, detail } = request;
+    let mut violations = Vec::new();
+    if transfers_max < transfers.len() {
+        let problem = Problem::TooMany { count: transfers.len(), max: transfers_max };
+        violations.push(Violation::new("transfers", problem));
+    }
+    let detail = read_detail(*detail).map_err(|violation| violations.push(violation));
+    let Ok(detail) = detail else { return Err(violations) };
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    Ok(transfers.iter().enumerate().map(move |(index, transfer)| {
+        let place = Place::BatchTransfer(index);
+        let asked = asked(transfer).map_err(|violations| place.locate(violations))?;
+        Ok(Question { asked, detail, place })
+    }))
+}
+
+fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec<Violation>> {
+    let place = Place::Transfer;
+    let asked = match transfer {
+        Some(transfer) => asked(transfer).map_err(|violations| place.locate(violations)),
+        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+    };
+    match (asked, read_detail(detail)) {
+        (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, place }),
+        (Err(violations), Ok(_)) => Err(violations),
+        (Ok(_), Err(violation)) => Err(vec![violation]),
+        (Err(mut violations), Err(violation)) => {
+            violations.push(violation);
+            Err(violations)
+        }
+    }
+}
+
+pub(crate) fn read_detail(number: i32) -> Result<Detail, Violation> {
+    match v1::Detail::try_from(number) {
+        Ok(v1::Detail::Unspecified) => Ok(Detail::Brief),
+        Ok(v1::Detail::Full) => Ok(Detail::Full),
+        Err(_) => Err(Violation::new("detail", Problem::UnknownNumber { number, name: "Detail" })),
+    }
+}
+
+/// Reads a transfer.
+///
+/// # Errors
+/// Numbers that stand for no value, a time stamp that is none, more than [`ITEMS_MAX`] items,
+/// with paths within the transfer.
+pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
+    let v1::Transfer {
+        flow,
+        exporter,
+        exporter_facts,
+        recipient,
+        destination,
+        sector,
+        scenario,
+        data,
+        persons,
+        year_to_date,
+        scenario_year_to_date,
+        ground,
+        at,
+        export_zone,
+        clearance_year_to_date,
+    } = transfer;
+    // A message of a few megabytes holds millions of empty items: they are counted before they are read.
+    if ITEMS_MAX < data.len() {
+        return Err(vec![Violation::new("data", Problem::TooMany { count: data.len(), max: ITEMS_MAX })]);
+    }
+    let mut violations = Vec::new();
+    let asked = Asked {
+        flow: said(flow),
+        exporter: said(exporter),
+        exporter_facts: exporter_facts.as_ref().map(facts),
+        recipient: said(recipient),
+        destination: said(destination),
+        sector: said(sector),
+        scenario: said(scenario),
+        data: data.iter().enumerate().map(|(index, data_item)| item(index, data_item, &mut violations)).collect(),
+        persons: persons.as_ref().map(persons_of),
+        year_to_date: year_to_date.as_ref().map(persons_of),
+        scenario_year_to_date: scenario_year_to_date.as_ref().map(persons_of),
+        clearance_year_to_date: clearance_year_to_date.as_ref().map(persons_of),
+        ground: read_ground(*ground, &mut violations),
+        at: at.as_ref().and_then(|timestamp| read_moment(*timestamp, &mut violations)),
+        export_zone: said(export_zone),
+    };
+    if violations.is_empty() { Ok(asked) } else { Err(violations) }
+}
+
+/// Absent and empty are the same in proto3.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn facts(facts: &v1::ExporterFacts) -> AskedFacts<'_> {
+    let v1::ExporterFacts { ciio, zones, kinds, held, held_specially_sensitive, cities } = facts;
+    AskedFacts {
+        ciio: *ciio,
+        zones: zones.iter().map(String::as_str).collect(),
+        cities: cities.iter().map(String::as_str).collect(),
+        kinds: kinds.iter().map(String::as_str).collect(),
+        held: held.as_ref().map(persons_of).unwrap_or_default(),
+        held_specially_sensitive: *held_specially_sensitive,
+    }
+}
+
+fn persons_of(persons: &v1::Persons) -> AskedPersons {
+    let v1::Persons { general, sensitive } = persons;
+    AskedPersons { general: *general, sensitive: *sensitive }
+}
+
+fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation>) -> AskedItem<'a> {
+    let v1::DataItem { code, data_class, modality, attributes } = item;
+    let mut unknown = |field: &str, number: i32, name: &'static str| {
+        let problem = Problem::UnknownNumber { number, name };
+        violations.push(Violation::new(format!("data[{index}].{field}"), problem));
+    };
+    let class = match v1::DataClass::try_from(*data_class) {
+        Ok(v1::DataClass::Unspecified) => None,
+        Ok(v1::DataClass::NonPersonal) => Some(Class::NonPersonal),
+        Ok(v1::DataClass::General) => Some(Class::General),
+        Ok(v1::DataClass::Sensitive) => Some(Class::Sensitive),
+        Ok(v1::DataClass::Important) => Some(Class::Important),
+        Err(_) => {
+            unknown("data_class", *data_class, "DataClass");
+            None
+        }
+    };
+    let modality = match v1::Modality::try_from(*modality) {
+        Ok(v1::Modality::Unspecified) => None,
+        Ok(v1::Modality::Text) => Some(Modality::Text),
+        Ok(v1::Modality::Audio) => Some(Modality::Audio),
+        Ok(v1::Modality::Image) => Some(Modality::Image),
+        Ok(v1::Modality::Video) => Some(Modality::Video),
+        Err(_) => {
+            unknown("modality", *modality, "Modality");
+            None
+        }
+    };
+    AskedItem { code, class, modality, attributes: attributes.iter().map(String::as_str).collect() }
+}
+
+fn read_ground(number: i32, violations: &mut Vec<Violation>) -> Option<Ground> {
+    match v1::Ground::try_from(number) {
+        Ok(v1::Ground::Unspecified) => None,
+        Ok(v1::Ground::Transit) => Some(Ground::Transit),
+        Ok(v1::Ground::ContractNecessity) => Some(Ground::ContractNecessity),
+        Ok(v1::Ground::HumanResources) => Some(Ground::HumanResources),
+        Ok(v1::Ground::Emergency) => Some(Ground::Emergency),
+        Err(_) => {
+            violations.push(Violation::new("ground", Problem::UnknownNumber { number, name: "Ground" }));
+            None
+        }
+    }
+}
+
+/// First second of a `google.protobuf.Timestamp`: 0001-01-01T00:00:00Z.
+const TIMESTAMP_SECONDS_MIN: i64 = -62_135_596_800;
+/// Last second of a `google.protobuf.Timestamp`: 9999-12-31T23:59:59Z.
+pub(crate) const TIMESTAMP_SECONDS_MAX: i64 = 253_402_300_799;
+
+fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation>) -> Option<Moment> {
+    let prost_types::Timestamp { seconds, nanos } = timestamp;
+    let in_range = (TIMESTAMP_SECONDS_MIN..=TIMESTAMP_SECONDS_MAX).contains(&seconds);
+    let nanos = u32::try_from(nanos).ok().filter(|_| in_range);
+    let moment = nanos.and_then(|nanos| Moment::new(seconds, nanos));
+    if moment.is_none() {
+        violations.push(Violation::new("at", Problem::NotATimestamp));
+    }
+    moment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(violations: &[Violation]) -> Vec<&str> {
+        violations.iter().map(|violation| violation.field.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_empty_is_not_said() {
+        let transfer = v1::Transfer::default();
+        let asked = asked(&transfer).unwrap();
+        assert_eq!((asked.flow, asked.exporter, asked.sector, asked.at), (None, None, None, None));
+        assert!(asked.persons.is_none() && asked.exporter_facts.is_none() && asked.ground.is_none());
+    }
+
+    #[test]
+    fn numbers_and_names_arrive_in_their_places() {
+        let persons = |general, sensitive| Some(v1::Persons { general, sensitive });
+        let transfer = v1::Transfer {
+            flow: "f".into(),
+            exporter: "e".into(),
+            exporter_facts: Some(v1::ExporterFacts {
+                ciio: true,
+                zones: vec!["z".into()],
+                kinds: vec!["k".into()],
+                held: persons(7, 8),
+                held_specially_sensitive: 9,
+                cities: vec!["y".into()],
+            }),
+            recipient: "r".into(),
+            destination: "d".into(),
+            sector: "s".into(),
+            scenario: "c".into(),
+            data: vec![v1::DataItem { code: "i".into(), data_class: 3, modality: 4, attributes: vec!["a".into()] }],
+            persons: persons(1, 2),
+            year_to_date: persons(3, 4),
+            scenario_year_to_date: persons(5, 6),
+            ground: 2,
+            at: Some(prost_types::Timestamp { seconds: 10, nanos: 11 }),
+            export_zone: "x".into(),
+            clearance_year_to_date: persons(7, 8),
+        };
+        insta::assert_debug_snapshot!(asked(&transfer).unwrap());
+    }
+
+    #[test]
+    fn numbers_that_are_no_value_are_named_with_their_path() {
+        let item = v1::DataItem { data_class: 9, modality: -1, ..v1::DataItem::default() };
+        let transfer = v1::Transfer { data: vec![v1::DataItem::default(), item], ground: 5, ..v1::Transfer::default() };
+        let request = v1::DecideRequest { transfer: Some(transfer), detail: 2 };
+        let violations = decide(&request).unwrap_err();
+        let expected = ["transfer.data[1].data_class", "transfer.data[1].modality", "transfer.ground", "detail"];
+        assert_eq!(fields(&violations), expected);
+        assert_eq!(violations[1].problem, Problem::UnknownNumber { number: -1, name: "Modality" });
+    }
+
+    #[test]
+    fn a_missing_transfer_is_named() {
+        let violations = decide(&v1::DecideRequest::default()).unwrap_err();
+        assert_eq!(violations, [Violation::new("transfer", Problem::Missing(Need::Transfer))]);
+        let request = v1::DecideStreamRequest { sequence: 7, ..v1::DecideStreamRequest::default() };
+        let (sequence, question) = stream(&request);
+        assert_eq!((sequence, fields(&question.unwrap_err())), (7, vec!["transfer"]));
+    }
+
+    #[test]
+    fn time_stamps_have_a_first_and_a_last_instant() {
+        let at = |seconds, nanos| {
+            let at = Some(prost_types::Timestamp { seconds, nanos });
+            asked(&v1::Transfer { at, ..v1::Transfer::default() }).map(|asked| asked.at.unwrap())
+        };
+        let (min, max) = (TIMESTAMP_SECONDS_MIN, TIMESTAMP_SECONDS_MAX);
+        assert_eq!(at(min, 0).unwrap(), Moment::from_seconds(min));
+        assert_eq!(at(max, 999_999_999).unwrap(), Moment::new(max, 999_999_999).unwrap());
+        for (seconds, nanos) in [(min - 1, 0), (max + 1, 0), (0, -1), (0, 1_000_000_000), (i64::MIN, i32::MIN)] {
+            let expected = vec![Violation::new("at", Problem::NotATimestamp)];
+            assert_eq!(at(seconds, nanos).unwrap_err(), expected, "{seconds} {nanos}");
+        }
+    }
+
+    #[test]
+    fn items_are_counted_before_they_are_read() {
+        let item = v1::DataItem { data_class: 9, ..v1::DataItem::default() };
+        let transfer = |count| v1::Transfer { data: vec![item.clone(); count], ..v1::Transfer::default() };
+        assert_eq!(asked(&transfer(ITEMS_MAX)).unwrap_err().len(), ITEMS_MAX);
+        let problem = Problem::TooMany { count: ITEMS_MAX + 1, max: ITEMS_MAX };
+        assert_eq!(asked(&transfer(ITEMS_MAX + 1)).unwrap_err(), [Violation::new("data", problem)]);
+    }
+
+    #[test]
+    fn a_batch_is_bounded_and_keeps_its_order() {
+        let wrong = v1::Transfer { ground: 77, ..v1::Transfer::default() };
+        let transfers = vec![v1::Transfer::default(), wrong, v1::Transfer::default()];
+        let mut request = v1::DecideBatchRequest { transfers, detail: 1 };
+        let questions: Vec<_> = batch(&request, 3).unwrap().collect();
+        assert_eq!(questions[0].as_ref().unwrap().place, Place::BatchTransfer(0));
+        assert_eq!(fields(questions[1].as_ref().unwrap_err()), ["transfers[1].ground"]);
+        assert_eq!(questions[2].as_ref().unwrap().detail, Detail::Full);
+        request.detail = -1;
+        let violations = batch(&request, 2).err().unwrap();
+        assert_eq!(fields(&violations), ["transfers", "detail"]);
+        assert_eq!(violations[0].problem, Problem::TooMany { count: 3, max: 2 });
+    }
+}

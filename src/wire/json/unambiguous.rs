@@ -1,0 +1,85 @@
+//! JSON that every reader reads alike: an object with a key that stands twice is none.
+//!
+//! Readers differ in which of the two they take. A gateway that looked at one must not get an answer about the other.
+
+use std::collections::HashSet;
+
+use crate::json::Tree;
+use crate::wire::json::finding::{Findings, JsonError};
+use crate::wire::json::message::text;
+use crate::wire::refusal::labels::shown;
+
+/// Reads JSON in UTF-8. Nesting is bounded by the reader.
+///
+/// # Errors
+/// Where it is not JSON, with line and column; each key that stands twice, with its path.
+pub(crate) fn read(json: &[u8]) -> Result<Tree, JsonError> {
+    let tree = Tree::read(text(json)?).map_err(JsonError::syntax)?;
+    let mut findings = Findings::default();
+    repeated(&tree, "", &mut findings);
+    findings.into_result().map(|()| tree)
+}
+
+fn repeated(tree: &Tree, path: &str, findings: &mut Findings) {
+    if findings.is_full() {
+        return;
+    }
+    match tree {
+        Tree::Object(members) => {
+            let mut seen = HashSet::with_capacity(members.len());
+            for (key, value) in members {
+                // Paths cost what the tree is deep: they are made where there is something to say.
+                let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
+                if !seen.insert(key.as_str()) {
+                    findings.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
+                }
+                if matches!(value, Tree::Object(_) | Tree::List(_)) {
+                    repeated(value, &place(), findings);
+                }
+            }
+        }
+        Tree::List(values) => {
+            for (index, value) in values.iter().enumerate() {
+                if matches!(value, Tree::Object(_) | Tree::List(_)) {
+                    repeated(value, &format!("{path}[{index}]"), findings);
+                }
+            }
+        }
+        Tree::Text(_) | Tree::Number(_) | Tree::Bool(_) | Tree::Null => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_readers_read_differently_is_refused() {
+        for text in [
+            r#"{"a": 1, "a": 1}"#,
+            r#"{"a": {"b": [{"c": 1, "c": 2}]}}"#,
+            r#"{"a": 1, "\u0061": 2}"#,
+            "{} {}",
+            "",
+            "\u{feff}{}",
+            "nan",
+            "{'a': 1}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read(b"\"\xff\"").is_err());
+        assert!(read("[".repeat(100_000).as_bytes()).is_err());
+        let twice = read(br#"{"a": {"b": [{"c": 1, "c": 2}]}, "x": {"c": 1}, "x": 2}"#).unwrap_err().to_string();
+        let expected = "the key stands twice: keep one / 该键出现两次：请只保留一个";
+        assert_eq!(twice, format!("a.b[0].c: {expected}\nx: {expected}"));
+    }
+
+    #[test]
+    fn keys_that_stand_twice_cost_little_and_little_is_said_of_them() {
+        let many = format!("{{{}\"a\": 1}}", "\"a\": 1, ".repeat(100_000));
+        let deep = format!("{}{{\"a\":1,\"a\":2}}{}", "{\"k\":".repeat(120), "}".repeat(120));
+        for json in [many, deep] {
+            assert!(read(json.as_bytes()).unwrap_err().to_string().len() < 16_384);
+        }
+    }
+}

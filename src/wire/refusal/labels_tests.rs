@@ -1,0 +1,187 @@
+//! Every problem of labels says what is wrong and where it should come from, and fits into a status.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::domain::gateway::Record;
+use crate::domain::names::NameFault;
+use crate::wire::decide::from_proto;
+use crate::wire::refusal::grpc;
+
+const EVERY_ORIGIN: usize = 8;
+
+fn origins() -> [Origin; EVERY_ORIGIN] {
+    [
+        Origin::Header("x-neglist-flow".into()),
+        Origin::Body("/count".into()),
+        Origin::Context("route".into()),
+        Origin::Host,
+        Origin::Method,
+        Origin::Path,
+        Origin::Sni,
+        Origin::Request,
+    ]
+}
+
+fn labels() -> [Label; 12] {
+    [
+        Label::Rule,
+        Label::Flow,
+        Label::Exporter,
+        Label::Recipient,
+        Label::Destination,
+        Label::Sector,
+        Label::Scenario,
+        Label::ExportZone,
+        Label::Item(1),
+        Label::Persons,
+        Label::SensitivePersons,
+        Label::TransferId,
+    ]
+}
+
+fn faults(word: &str) -> Vec<Fault> {
+    let rules = || vec![word.to_owned(), word.to_owned(), word.to_owned(), word.to_owned()];
+    let mut faults = vec![
+        Fault::Missing,
+        Fault::Empty,
+        Fault::NotSeen,
+        Fault::Repeated,
+        Fault::NotText,
+        Fault::NotANumber { text: word.to_owned() },
+        Fault::TooManyPersons { count: u64::MAX },
+        Fault::TooLong { bytes: 4_096, max: 128 },
+        Fault::NotAName(NameFault::Unseen { character: '\u{200b}', byte: 4 }),
+        Fault::Disagrees { request: word.to_owned(), rule: word.to_owned() },
+        Fault::FlowBesideFields,
+        Fault::Choice(ChoiceFault::HostNotSeen),
+        Fault::Choice(ChoiceFault::ServerNameNotMet),
+        Fault::Choice(ChoiceFault::OnlyServerName),
+        Fault::Choice(ChoiceFault::ServerNameNotSeen),
+        Fault::Choice(ChoiceFault::PathNotSeen),
+        Fault::Choice(ChoiceFault::InsideTunnel),
+        Fault::Choice(ChoiceFault::MethodNotInCapitals),
+        Fault::Choice(ChoiceFault::ConditionsNotMet { rules: rules() }),
+        Fault::Choice(ChoiceFault::Ambiguous { rules: rules() }),
+        Fault::Choice(ChoiceFault::SlashAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::SuffixAtEnd { written: word.to_owned() }),
+        Fault::Choice(ChoiceFault::MethodOverridden { header: "x-http-method", says: word.to_owned() }),
+        Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url", says: word.to_owned() }),
+    ];
+    let bodies =
+        [BodyFault::WrongKind, BodyFault::InOtherCapitals, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
+    faults.extend(bodies.map(Fault::Body));
+    let hosts = [HostFault::Character, HostFault::NotAscii, HostFault::Parts, HostFault::Address, HostFault::Port];
+    faults.extend(hosts.map(Fault::Host));
+    let paths = [
+        PathFault::NoSlash,
+        PathFault::DotSegment,
+        PathFault::EmptySegment,
+        PathFault::HiddenSlash,
+        PathFault::HiddenEnd,
+        PathFault::Character,
+        PathFault::Encoding,
+        PathFault::EncodedTwice,
+        PathFault::Parameters,
+        PathFault::DotOrBlankAtEnd,
+        PathFault::TooLong,
+    ];
+    faults.extend(paths.map(Fault::Path));
+    faults
+}
+
+fn wrong(rule: Option<&str>, label: Label, origin: Origin, fault: Fault) -> Unlabelled {
+    Unlabelled::Wrong(vec![LabelProblem { rule: rule.map(str::to_owned), label, origin, fault }])
+}
+
+fn nothing(word: &str) -> Unlabelled {
+    let said = || Some(word.to_owned());
+    Unlabelled::NothingMatches(Nothing {
+        host: said(),
+        method: said(),
+        path: said(),
+        sni: said(),
+        flow_header: word.to_owned(),
+    })
+}
+
+#[test]
+fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
+    let mut page = String::new();
+    let mut add = |unlabelled: &Unlabelled| {
+        for Explained { code, field, en, zh, about: _ } in explain(unlabelled) {
+            let _ = writeln!(page, "{code} at {field}\n  {en}\n  {zh}");
+        }
+    };
+    add(&nothing("a.b"));
+    let empty = Nothing { host: None, method: None, path: None, sni: None, flow_header: "x-neglist-flow".into() };
+    add(&Unlabelled::NothingMatches(empty));
+    for origin in origins() {
+        add(&wrong(None, Label::Flow, origin, Fault::Missing));
+    }
+    for label in labels() {
+        add(&wrong(Some("trial-uploads"), label, Origin::Header("x-label".into()), Fault::Missing));
+    }
+    for fault in faults("a\u{1b}") {
+        add(&wrong(Some("trial-uploads"), Label::Persons, Origin::Path, fault));
+    }
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn a_status_fits_into_headers_whatever_the_request_says() {
+    // A control character is the longest in the text, a Chinese one the longest in a header.
+    for character in ["\u{1}", "数", "\u{10ffff}", "`"] {
+        let word = character.repeat(128);
+        let mut all = vec![nothing(&word)];
+        let mut problems = Vec::new();
+        for fault in faults(&word) {
+            let problem = wrong(Some(&word), Label::SensitivePersons, Origin::Header("x".repeat(128)), fault);
+            let Unlabelled::Wrong(found) = &problem else { panic!() };
+            problems.extend(found.clone());
+            all.push(problem);
+        }
+        all.push(Unlabelled::Wrong(problems));
+        for unlabelled in &all {
+            let status = grpc::unlabelled(unlabelled).to_status();
+            let message: usize = status.message().bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
+            let bytes = message + status.details().len().div_ceil(3) * 4;
+            assert!(bytes < 8_192 - 512, "{bytes}: {}", status.message());
+            assert_eq!(status.code(), tonic::Code::InvalidArgument);
+        }
+    }
+}
+
+#[test]
+fn a_transfer_says_what_the_labels_say() {
+    let item = LabelledItem {
+        code: "contact.name".into(),
+        class: Some(Class::Sensitive),
+        modality: Some(Modality::Audio),
+        attributes: vec!["encrypted".into()],
+    };
+    let labelled = Labelled {
+        rule: Some("r"),
+        flow: Some("f".into()),
+        exporter: Some("e".into()),
+        recipient: Some("p".into()),
+        destination: Some("DE".into()),
+        sector: Some("s".into()),
+        scenario: Some("c".into()),
+        export_zone: Some("z".into()),
+        ground: Some(Ground::Transit),
+        items: vec![item],
+        persons: Some(AskedPersons { general: 1, sensitive: 2 }),
+        transfer_id: Some("t".into()),
+        record: Record::Record,
+    };
+    for labelled in [labelled, Labelled::default()] {
+        let transfer = to_transfer(&labelled);
+        let read = from_proto::asked(&transfer).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", labelled.asked()));
+    }
+    for ground in Ground::ALL {
+        let labelled = Labelled { ground: Some(ground), ..Labelled::default() };
+        assert_eq!(from_proto::asked(&to_transfer(&labelled)).unwrap().ground, Some(ground));
+    }
+}

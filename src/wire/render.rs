@@ -1,0 +1,274 @@
+//! Decisions in words for doors that do not speak `neglist.v1`: JSON members and headers with the same names at each.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::gateway::Labelled;
+use crate::domain::reason::Outcome;
+use crate::domain::units::Moment;
+use crate::wire::generated::v1;
+use crate::wire::json::finding::Finding;
+use crate::wire::refusal::{About, Refusal, Said, grpc, labels};
+
+/// Returns the request that asks about a transfer.
+pub fn decide_request(labelled: &Labelled<'_>) -> v1::DecideRequest {
+    v1::DecideRequest { transfer: Some(labels::to_transfer(labelled)), detail: v1::Detail::Full.into() }
+}
+
+/// Returns the request that asks about a transfer and counts it in one step.
+pub fn reserve_request(labelled: &Labelled<'_>, transfer_id: &str) -> v1::ReserveRequest {
+    v1::ReserveRequest {
+        transfer_id: transfer_id.to_owned(),
+        transfer: Some(labels::to_transfer(labelled)),
+        general_subjects: Vec::new(),
+        sensitive_subjects: Vec::new(),
+        time_to_live: None,
+        commit: true,
+        detail: v1::Detail::Full.into(),
+    }
+}
+
+/// Returns the decision of a reservation, and whether it is the first answer to what was asked again.
+pub fn reserved_decision(response: v1::ReserveResponse) -> Option<(v1::Decision, bool)> {
+    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = response;
+    decision.map(|decision| (decision, replayed))
+}
+
+/// Says whether a decision still holds: under the policies that made it, until it runs out. One that names neither does not.
+pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
+    let is_in_force = decision.snapshot.as_ref().is_some_and(|snapshot| snapshot.digest == digest);
+    is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
+}
+
+/// Returns the decision of a response.
+pub fn decided(response: v1::DecideResponse) -> Option<v1::Decision> {
+    let v1::DecideResponse { decision } = response;
+    decision
+}
+
+/// Whether a transfer may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go now.
+    Goes,
+    /// It may not.
+    Stays,
+}
+
+/// Says whether a decision lets its transfer go. An outcome that this program does not know does not.
+pub fn verdict(decision: &v1::Decision) -> Verdict {
+    match v1::Outcome::try_from(decision.outcome) {
+        Ok(v1::Outcome::Allow) => Verdict::Goes,
+        Ok(v1::Outcome::Unspecified | v1::Outcome::File | v1::Outcome::Contract | v1::Outcome::Assess) | Err(_) => {
+            Verdict::Stays
+        }
+    }
+}
+
+/// Returns the word for the outcome of a decision.
+pub fn outcome(decision: &v1::Decision) -> &'static str {
+    word(decision.outcome)
+}
+
+/// Returns the word for an outcome; the strictest for one that is none.
+pub fn word(outcome: i32) -> &'static str {
+    match v1::Outcome::try_from(outcome) {
+        Ok(v1::Outcome::Allow) => Outcome::Allow.name(),
+        Ok(v1::Outcome::File) => Outcome::File.name(),
+        Ok(v1::Outcome::Contract) => Outcome::Contract.name(),
+        Ok(v1::Outcome::Assess | v1::Outcome::Unspecified) | Err(_) => Outcome::Assess.name(),
+    }
+}
+
+/// Most reasons and counters that an answer explains, some 600 bytes each; the strictest come first.
+const LISTED_MAX: usize = 64;
+
+/// Returns the body of a denial: the members that describe a decision, and the gateway's rule that made a transfer of the
+/// request.
+pub fn body(decision: &v1::Decision, rule: Option<&str>) -> String {
+    let mut members = members(decision);
+    members.extend(rule.map(|rule| ("gateway_rule".to_owned(), json!(rule))));
+    Value::Object(members).to_string()
+}
+
+/// Returns for how many whole seconds an answer holds from the moment that it is for, rounded down and less one for its
+/// way.
+pub fn holds_for_seconds(decision: &v1::Decision) -> u32 {
+    let (Some(from), Some(until)) = (&decision.evaluated_at, &decision.valid_until) else { return 0 };
+    let whole = until.seconds.saturating_sub(from.seconds).saturating_sub(i64::from(until.nanos < from.nanos));
+    u32::try_from(whole.saturating_sub(1).max(0)).unwrap_or(u32::MAX)
+}
+
+/// Returns the members that describe a decision, in English and Chinese.
+pub fn members(decision: &v1::Decision) -> Map<String, Value> {
+    let v1::Decision {
+        decision_id,
+        outcome,
+        required,
+        reasons,
+        clearance,
+        snapshot,
+        evaluated_at,
+        valid_until,
+        headroom,
+        next_step,
+        alternative_next_steps,
+    } = decision;
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("decision_id", json!(decision_id));
+    put("outcome", json!(word(*outcome)));
+    put("required", json!(word(*required)));
+    put("reasons", reasons.iter().take(LISTED_MAX).map(reason).collect());
+    if !clearance.is_empty() {
+        put("clearance", json!(clearance));
+    }
+    if let Some(v1::Snapshot { revision, digest }) = snapshot {
+        put("revision", json!(revision));
+        put("digest", json!(digest));
+    }
+    if let Some(at) = evaluated_at {
+        put("evaluated_at", json!(at.to_string()));
+    }
+    if let Some(until) = valid_until {
+        put("valid_until", json!(until.to_string()));
+    }
+    if !headroom.is_empty() {
+        put("headroom", headroom.iter().take(LISTED_MAX).map(headroom_of).collect());
+    }
+    if let Some(next_step) = next_step {
+        put("next_step", step(next_step));
+    }
+    if !alternative_next_steps.is_empty() {
+        put("alternative_next_steps", alternative_next_steps.iter().take(LISTED_MAX).map(step).collect());
+    }
+    members
+}
+
+fn step(step: &v1::NextStep) -> Value {
+    let v1::NextStep { authority_zh, authority_en, procedure, text_zh, text_en } = step;
+    json!({
+        "procedure": procedure, "authority_zh": authority_zh, "authority_en": authority_en,
+        "text_zh": text_zh, "text_en": text_en,
+    })
+}
+
+fn headroom_of(headroom: &v1::Headroom) -> Value {
+    let v1::Headroom { counter, projected, line, remaining, next } = headroom;
+    json!({"counter": counter, "projected": projected, "line": line, "remaining": remaining, "next": word(*next)})
+}
+
+fn reason(reason: &v1::Reason) -> Value {
+    let v1::Reason { code, rule, requires, text_zh, text_en, citation } = reason;
+    json!({
+        "code": code, "rule": rule, "requires": word(*requires),
+        "text_zh": text_zh, "text_en": text_en, "citation": citation,
+    })
+}
+
+/// Returns the strictest reason in English and Chinese, with its citation.
+pub fn strictest(decision: &v1::Decision) -> (String, String) {
+    let Some(v1::Reason { text_zh, text_en, citation, .. }) = decision.reasons.first() else {
+        return (word(decision.outcome).to_owned(), word(decision.outcome).to_owned());
+    };
+    if citation.is_empty() {
+        return (text_en.clone(), text_zh.clone());
+    }
+    (format!("{text_en} ({citation})"), format!("{text_zh}（{citation}）"))
+}
+
+/// Returns what may be shown to the person whose request it was, in English and Chinese: no counts and no rules.
+pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
+    match v1::Outcome::try_from(decision.outcome) {
+        Ok(v1::Outcome::Allow) => ("The transfer may go.", "该传输可以出境。"),
+        Ok(v1::Outcome::File) => ("The transfer has to be filed with the zone first.", "该传输须先向自贸区备案。"),
+        Ok(v1::Outcome::Contract) => (
+            "The transfer needs a standard contract or a certification first.",
+            "该传输须先订立并备案标准合同，或者通过认证。",
+        ),
+        Ok(v1::Outcome::Assess | v1::Outcome::Unspecified) | Err(_) => {
+            ("The transfer has to pass the security assessment first.", "该传输须先通过数据出境安全评估。")
+        }
+    }
+}
+
+/// Returns what is said of a text that is not what it should be. `within`: where it stands in the request.
+pub(crate) fn found(findings: &[Finding], within: &str) -> Vec<Said> {
+    let said = |Finding { field, en, zh }: &Finding| {
+        let dot = if within.is_empty() || field.is_empty() { "" } else { "." };
+        let field = format!("{within}{dot}{field}");
+        Said { field, reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone(), about: About::Other }
+    };
+    findings.iter().map(said).collect()
+}
+
+/// Returns the refusal of a question for those who cannot state totals: gateways know none.
+pub fn without_totals(refusal: Refusal) -> Refusal {
+    if !refusal.said.iter().any(|said| matches!(said.about, About::Total(_))) {
+        return refusal;
+    }
+    grpc::unreadable(
+        "request",
+        "NO_LEDGER",
+        "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger"
+            .to_owned(),
+        "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账".to_owned(),
+    )
+}
+
+/// Returns a refusal as JSON members: one for each thing that it says.
+pub fn said_members(said: &[Said]) -> Value {
+    let member = |Said { field, reason, en, zh, about: _ }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
+    said.iter().map(member).collect()
+}
+
+/// Most things that one line says.
+const JOINED_MAX: usize = 8;
+
+/// Returns what is said on one line, in English and in Chinese: the first of it, where it is much.
+pub fn joined(said: &[Said]) -> (String, String) {
+    let line = |text: fn(&Said) -> &str, separator: &str| {
+        let parts = said.iter().take(JOINED_MAX).map(|said| match said.field.as_str() {
+            "" => text(said).to_owned(),
+            field => format!("{field}: {}", text(said)),
+        });
+        let more = (JOINED_MAX < said.len()).then(|| "…".to_owned());
+        parts.chain(more).collect::<Vec<_>>().join(separator)
+    };
+    (line(|said| &said.en, "; "), line(|said| &said.zh, "；"))
+}
+
+/// Names and values of the headers that describe a decision. ASCII only.
+pub fn headers(decision: &v1::Decision) -> Vec<(&'static str, String)> {
+    let first = decision.reasons.first();
+    let digest = decision.snapshot.as_ref().map(|snapshot| snapshot.digest.clone());
+    let headers = [
+        (HEADER_OUTCOME, Some(word(decision.outcome).to_owned())),
+        (HEADER_DECISION_ID, Some(decision.decision_id.clone())),
+        (HEADER_REASON, first.map(|reason| reason.code.clone())),
+        (HEADER_RULE, first.map(|reason| reason.rule.clone())),
+        (HEADER_CLEARANCE, Some(decision.clearance.clone()).filter(|clearance| !clearance.is_empty())),
+        (HEADER_DIGEST, digest),
+        (HEADER_VALID_UNTIL, decision.valid_until.map(|until| until.to_string())),
+    ];
+    let is_header_text = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_header_text)?))).collect()
+}
+
+/// Whether the transfer stands in the ledger: `yes` or `no`.
+pub const HEADER_COUNTED: &str = "x-neglist-counted";
+/// The outcome, in lower case; `refused` and `no-transfer` where nothing was decided.
+pub const HEADER_OUTCOME: &str = "x-neglist-outcome";
+/// The id of the decision.
+pub const HEADER_DECISION_ID: &str = "x-neglist-decision-id";
+/// The code of the strictest reason.
+pub const HEADER_REASON: &str = "x-neglist-reason";
+/// Its rule.
+pub const HEADER_RULE: &str = "x-neglist-rule";
+/// The rule of the gateway that made a transfer of the request.
+pub const HEADER_GATEWAY_RULE: &str = "x-neglist-gateway-rule";
+/// The clearance that satisfied what was required.
+pub const HEADER_CLEARANCE: &str = "x-neglist-clearance";
+/// The digest of the policies that decided.
+pub const HEADER_DIGEST: &str = "x-neglist-digest";
+/// Until when the answer holds.
+pub const HEADER_VALID_UNTIL: &str = "x-neglist-valid-until";

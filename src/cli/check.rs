@@ -14,7 +14,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::diagnostic::sort;
-use crate::policy::findings::{self, Horizon, caps};
+use crate::policy::lint::{self, Horizon, caps};
 use crate::policy::{Severity, source, time};
 use crate::report::json;
 
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     let mut inspected = settings.inspect(&settings.directory);
     let day = arguments.at.unwrap_or_else(|| policies::today(console));
     let horizon = Horizon { day, expires_within_days: arguments.expires_within_days };
-    findings::find(&inspected.policies, inspected.snapshot.as_ref(), horizon, &mut inspected.diagnostics);
+    lint::find(&inspected.policies, inspected.snapshot.as_ref(), horizon, &mut inspected.diagnostics);
     let looked = look_at_totals(&arguments.ledger, day, &mut inspected, console);
     sort(&mut inspected.diagnostics);
     let checked = inspected.checked();

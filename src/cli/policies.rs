@@ -106,7 +106,7 @@ impl Inspected {
         Checked {
             diagnostics: &self.diagnostics,
             files: &self.files,
-            unknown: policy::findings::unknown(&self.policies),
+            unknown: policy::lint::unknown(&self.policies),
             digest: self.snapshot.as_ref().map(|snapshot| snapshot.digest.as_ref()),
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn snapshot(directory: Option<&str>, console: &mut Console<'_>) -> io
 /// Writes to stderr why a directory cannot be used.
 pub(super) fn refuse(directory: &Path, inspected: &Inspected, console: &mut Console<'_>) -> io::Result<Exit> {
     let checked = inspected.checked();
-    text::findings(&checked, console.err_colour, console.err)?;
+    text::diagnostics(&checked, console.err_colour, console.err)?;
     let errors = report::counted(checked.count(policy::Severity::Error), "error");
     let directory = directory.display().to_string();
     writeln!(console.err, "the policies in `{}` have {errors}", policy::shown(&directory))?;

@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
         None => Vec::new(),
     };
     if !inspected.diagnostics.is_empty() {
-        text::findings(&inspected.checked(), console.err_colour, console.err)?;
+        text::diagnostics(&inspected.checked(), console.err_colour, console.err)?;
     } else if results.is_empty() {
         let directory = settings.directory.display().to_string();
         writeln!(console.err, "error: there are no cases in `{}`", shown(&directory))?;

@@ -25,8 +25,8 @@ mod cut_off;
 mod decisions;
 /// What a compliance officer reads for each class of mistake.
 mod diagnostics;
-/// What `check` reports beyond mistakes.
-mod findings;
+/// Warnings and notes of `check`.
+mod lint;
 /// The JSON Schema of the policy files.
 mod schema;
 /// A policy directory that fits on a few screens.

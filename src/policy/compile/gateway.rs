@@ -16,8 +16,9 @@ use crate::domain::snapshot::{Codes, Snapshot};
 use crate::domain::units::{ExporterId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
-use crate::policy::decode::{Context, clip};
-use crate::policy::diagnostic::Span;
+use crate::policy::decode::Context;
+use crate::policy::diagnostic::{Span, clip};
+
 use crate::policy::source::Document;
 use crate::policy::source::gateway::{self as file, GatewayFile, HEADER_NAME_HELP, ValueSource, is_header_name};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Table, Words, YesNo};

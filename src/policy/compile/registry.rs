@@ -20,7 +20,8 @@ use crate::domain::units::{
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
-use crate::policy::decode::{Context, clip};
+use crate::policy::decode::Context;
+use crate::policy::diagnostic::clip;
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};

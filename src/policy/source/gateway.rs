@@ -7,7 +7,8 @@ use super::scalar::{At, Class, Code, Ground, Modality, Name, Note, PersonCount, 
 use super::{Format, Kind};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::{self, HOST_PARTS_MAX, HostPattern, PATH_SEGMENTS_MAX};
-use crate::policy::decode::{Context, Decode, Fields, clip, record};
+use crate::policy::decode::{Context, Decode, Fields, record};
+use crate::policy::diagnostic::clip;
 use crate::policy::yaml::{Node, Value};
 
 /// Longest path in a rule, in bytes.

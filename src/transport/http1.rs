@@ -2,12 +2,14 @@
 //!
 //! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::{CONNECTION, EXPECT};
+use axum::http::{HeaderValue, Method, Request};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
@@ -21,6 +23,7 @@ use crate::transport::accept::Incoming;
 use crate::transport::admission::{self, InFlightLimit};
 use crate::transport::body_guard::Held;
 use crate::transport::connection::Connection;
+use crate::transport::first_head::FirstHead;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::request_body::Received;
 use crate::transport::slow_client::{Pace, Paced};
@@ -84,15 +87,28 @@ impl HttpServer {
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
             let answering = (stage.answering(), noted.begin());
-            let request = request.map(|body| Body::new(Received::new(body, noted.clone())));
-            let answer = caller.scope(router.clone().oneshot(request));
-            async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
+            // Behind it a client may send what is no HTTP.
+            let is_last = request.method() == Method::CONNECT;
+            let is_asked_for = !request.headers().contains_key(EXPECT);
+            let (head, body) = request.into_parts();
+            let (body, unread) = Received::new(body, noted.clone());
+            let answer = caller.scope(router.clone().oneshot(Request::from_parts(head, Body::new(body))));
+            let stage = stage.clone();
+            async move {
+                let mut response = answer.await?;
+                if is_last || !unread.is_discarded(is_asked_for) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    stage.leave_unread();
+                }
+                Ok::<_, Infallible>(response.map(|body| Held { body, _held: answering }))
+            }
         });
-        let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
         let (finish, draining) = (http1::Connection::graceful_shutdown, self.pace.draining.clone());
-        // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
-        let served = until_drained(serving, finish, draining, activity, || true);
         async move {
+            let Ok(connection) = FirstHead::read(connection).await else { return };
+            let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
+            // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
+            let served = until_drained(serving, finish, draining, activity, || true);
             if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
                 self.metrics.limited(Limit::HttpHeadBytes);
             }

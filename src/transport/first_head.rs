@@ -27,17 +27,16 @@ pub(super) struct FirstHead<C> {
 }
 
 impl<C: AsyncRead + Unpin> FirstHead<C> {
+    /// Returns a connection of which nothing was read.
+    pub(super) const fn new(connection: C) -> Self {
+        Self { connection, first: Vec::new(), passed: 0 }
+    }
+
     /// Reads the first head. Time is bounded by the connection below.
     ///
     /// # Errors
     /// What reading from the connection says, such as that the head takes too long.
-    pub(super) async fn read(connection: C) -> io::Result<Self> {
-        let mut head = Self { connection, first: Vec::new(), passed: 0 };
-        std::future::poll_fn(|context| head.poll_head(context)).await?;
-        Ok(head)
-    }
-
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut is_whole = false;
         while self.first.len() < BYTES_MAX && !is_whole {
             let mut room = [0; READ_BYTES];
@@ -124,6 +123,12 @@ mod tests {
         }
     }
 
+    async fn read(pieces: Pieces) -> FirstHead<Pieces> {
+        let mut head = FirstHead::new(pieces);
+        std::future::poll_fn(|context| head.poll_head(context)).await.unwrap();
+        head
+    }
+
     async fn all_of(mut head: FirstHead<Pieces>, room: usize) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
@@ -144,7 +149,7 @@ mod tests {
             for piece in [1, 2, 3, 511, 512, 513, 100_000] {
                 for room in [1, 7, 8192] {
                     let pieces = Pieces { bytes: text.as_bytes().to_vec(), piece, reads: 0 };
-                    let head = FirstHead::read(pieces).await.unwrap();
+                    let head = read(pieces).await;
                     assert!(head.first.len() < BYTES_MAX + READ_BYTES);
                     assert_eq!(all_of(head, room).await, text.as_bytes(), "{piece} {room}");
                 }
@@ -155,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn b5_a_head_that_is_whole_is_not_waited_for() {
         for text in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\n\r\n"] {
-            let head = FirstHead::read(Pieces { bytes: text.as_bytes().to_vec(), piece: 1, reads: 0 }).await.unwrap();
+            let head = read(Pieces { bytes: text.as_bytes().to_vec(), piece: 1, reads: 0 }).await;
             assert_eq!(head.connection.reads, text.len());
         }
     }

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod connections;
 pub mod fast_path;
 mod first_head;
+mod framing;
 mod gather;
 mod graceful;
 pub mod health;

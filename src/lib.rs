@@ -24,7 +24,7 @@
 //! | [`domain`] | the pure core: transfers, lists, the order of the rules, counters, gateway rules |
 //! | [`policy`] | policy files to a snapshot, with diagnostics; [`report`] prints them |
 //! | [`live`] | the snapshot in force, and its reload |
-//! | [`ledger`] | durable totals of the year, in a file or in PostgreSQL |
+//! | [`ledger`] | durable totals of the year, in a file or in `PostgreSQL` |
 //! | [`wire`] | protobuf and JSON messages to and from the types of the domain |
 //! | [`service`] | the services of the contract |
 //! | [`metrics`], [`telemetry`] | counts, health and the log |

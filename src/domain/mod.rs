@@ -22,7 +22,7 @@ pub mod reason;
 pub mod registry;
 pub mod resolve;
 pub mod route;
-pub mod slips;
+mod slips;
 pub mod snapshot;
 pub mod statement;
 pub mod transfer;

@@ -1,6 +1,6 @@
 //! A closed set of words, each with a number: the codes of one snapshot, and the search for the word that a caller meant.
 //!
-//! Built once, then only read. The words are in a [`WordTable`]; two indexes beside it find words that are near another:
+//! Built once, then only read. The words are in a `WordTable`; two indexes beside it find words that are near another:
 //! a scan of small vocabularies, and the index of slips for large ones.
 
 pub use super::slips::Looks;

@@ -55,10 +55,10 @@ keys! {
     /// Addresses at which gateways and services ask: `host:port` or `unix:/path`, one or several. Port 0 takes a free port.
     listen: Vec<Address> = "127.0.0.1:50051", addresses;
     /// Treatment of a gateway's request on those addresses that no gateway rule matches and that has no label header:
-    /// refuse, allow, or flow:<id> to decide it as a transfer of that flow. A request with incomplete or wrong labels
+    /// `refuse`, `allow`, or `flow:<id>` to decide it as a transfer of that flow. A request with incomplete or wrong labels
     /// is always refused.
     listen_unlabelled: Unmatched = "refuse", unmatched;
-    /// The same for `/v1/forward-auth`: refuse, allow, or flow:<id>. An AuthZEN evaluation that no rule matches is
+    /// The same for `/v1/forward-auth`: `refuse`, `allow`, or `flow:<id>`. An AuthZEN evaluation that no rule matches is
     /// always denied.
     http_unlabelled: Unmatched = "refuse", unmatched;
     /// Address of the admin API: a loopback address or `unix:/path`, or `none`.

@@ -1,7 +1,7 @@
 //! The log, on stderr: stdout belongs to the answers of commands.
 //!
 //! A stalled reader of the log must not stop the server. So a line goes into a bounded queue ([`lines`]), and one thread
-//! writes. Other messages of the process are written within a limit of time ([`say`]).
+//! writes. Other messages of the process are written within a limit of time ([`say()`]).
 
 mod lines;
 mod say;

@@ -14,7 +14,7 @@
 //! pass where its operator asks for that (`failure_mode_allow`). An Envoy that does not know
 //! `error_response` denies with 403.
 //!
-//! Names and words are those of every other door, [`described`]. Headers are ASCII; texts stand in the body.
+//! Names and words are those of every other door, [`render`]. Headers are ASCII; texts stand in the body.
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};

@@ -1,6 +1,7 @@
 //! The framing of gRPC: five bytes before each message say how long it is. Read in pieces, as they come.
 
 use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::wire::refusal::framing::Misframed;
 
 /// Where the messages of a body begin and end.
 #[derive(Debug, Default)]
@@ -8,6 +9,8 @@ pub(super) struct Framing {
     /// Messages that have come whole.
     whole: u64,
     prefix: [u8; PREFIX_BYTES],
+    /// The first byte before a length that was not zero; else zero.
+    flag: u8,
     /// What has come of the next one, its prefix included.
     come: usize,
     /// What is missing of it, once the prefix is there.
@@ -55,6 +58,8 @@ impl Framing {
         }
         self.come += taken.len();
         if self.come == PREFIX_BYTES {
+            let [flag, ..] = self.prefix;
+            self.flag = if self.flag == 0 { flag } else { self.flag };
             self.missing = declared(self.prefix);
         }
         rest
@@ -76,9 +81,43 @@ impl Framing {
         self.come
     }
 
+    /// Says how the call is misframed that ends here, if it is.
+    pub(super) const fn at_end(&self) -> Option<Misframed> {
+        let missing_bytes = if self.come < PREFIX_BYTES { PREFIX_BYTES - self.come } else { self.missing };
+        if self.come == 0 { None } else { Some(Misframed::CutShort { missing_bytes }) }
+    }
+
+    /// Returns the byte before a length that is not zero, if one has come.
+    pub(super) const fn flagged(&self) -> Option<Misframed> {
+        match self.flag {
+            0 => None,
+            flag => Some(Misframed::Flagged { flag }),
+        }
+    }
+
     /// Says whether the next message has begun.
     pub(super) const fn has_begun(&self) -> bool {
         self.come != 0
+    }
+}
+
+/// Checks that the bytes of a call are one message, by its prefix and by how many they are. A message longer than `bytes_max`
+/// passes: it is refused for its length.
+///
+/// # Errors
+/// How they are none, or more than one.
+pub(super) fn one_message(prefix: Option<[u8; PREFIX_BYTES]>, bytes: usize, bytes_max: usize) -> Result<(), Misframed> {
+    let Some(prefix) = prefix else {
+        let missing_bytes = PREFIX_BYTES.saturating_sub(bytes);
+        return Err(if bytes == 0 { Misframed::Nothing } else { Misframed::CutShort { missing_bytes } });
+    };
+    let (length, come) = (declared(prefix), bytes.saturating_sub(PREFIX_BYTES));
+    match prefix {
+        [0, ..] if bytes_max < length => Ok(()),
+        [0, ..] if come < length => Err(Misframed::CutShort { missing_bytes: length - come }),
+        [0, ..] if length < come => Err(Misframed::More { bytes: come - length }),
+        [0, ..] => Ok(()),
+        [flag, ..] => Err(Misframed::Flagged { flag }),
     }
 }
 
@@ -111,6 +150,28 @@ mod tests {
         let mut framing = Framing::default();
         framing.see(&frame(200)[..100]);
         assert_eq!((framing.come, framing.missing), (100, 105));
+    }
+
+    #[test]
+    fn b4_a_call_is_one_message_or_says_what_it_is_instead() {
+        let checked = |bytes: &[u8]| one_message(bytes.first_chunk().copied(), bytes.len(), 100);
+        let two = [frame(3), frame(3)].concat();
+        assert_eq!((checked(&frame(3)), checked(&frame(0)), checked(&frame(200)[..9])), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(checked(&[]), Err(Misframed::Nothing));
+        assert_eq!(checked(&[0, 0]), Err(Misframed::CutShort { missing_bytes: 3 }));
+        assert_eq!(checked(&frame(3)[..6]), Err(Misframed::CutShort { missing_bytes: 2 }));
+        assert_eq!(checked(&two), Err(Misframed::More { bytes: 8 }));
+        assert_eq!(checked(&two[..9]), Err(Misframed::More { bytes: 1 }));
+        assert_eq!(checked(&[1, 0, 0, 0, 0]), Err(Misframed::Flagged { flag: 1 }));
+        let seen = |bytes: &[u8]| {
+            let mut framing = Framing::default();
+            framing.see(bytes);
+            (framing.at_end(), framing.flagged())
+        };
+        assert_eq!(seen(&two), (None, None));
+        assert_eq!(seen(&two[..9]), (Some(Misframed::CutShort { missing_bytes: 4 }), None));
+        assert_eq!(seen(&two[..14]), (Some(Misframed::CutShort { missing_bytes: 2 }), None));
+        assert_eq!(seen(&[7, 0, 0, 0, 0]), (None, Some(Misframed::Flagged { flag: 7 })));
     }
 
     #[test]

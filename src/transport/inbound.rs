@@ -109,10 +109,16 @@ impl http_body::Body for Inbound {
             Poll::Pending => return this.poll_end(context).map(|end| Some(Err(end))),
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(grpc::cut_off()))),
-            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(None) => {
+                let misframed = this.framing.at_end();
+                return Poll::Ready(misframed.map(|misframed| Err(misframed.to_status())));
+            }
         };
         if let Some(data) = frame.data_ref() {
             this.framing.see(data);
+            if let Some(flagged) = this.framing.flagged() {
+                return Poll::Ready(Some(Err(flagged.to_status())));
+            }
             if !this.charge.at_least(this.base.saturating_add(this.framing.come())) {
                 return Poll::Ready(Some(Err(this.share.budgets().exhausted(Exhausted::HeldBytes))));
             }

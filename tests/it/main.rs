@@ -89,6 +89,8 @@ mod gateways;
 mod grpc;
 /// Listeners, health, reflection, and what is no request of ours.
 mod grpc_doors;
+/// Calls whose bytes are not the messages of their method.
+mod grpc_framing;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
 /// What comes to a gRPC address and is no gRPC of ours.

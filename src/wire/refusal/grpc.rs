@@ -550,7 +550,7 @@ fn retry(after_ms: u32) -> Any {
 }
 
 /// The message once more in Chinese.
-fn localized(zh: &str) -> Any {
+pub(super) fn localized(zh: &str) -> Any {
     let value = pb::LocalizedMessage { locale: "zh-CN".to_owned(), message: zh.to_owned() }.encode_to_vec();
     Any { type_url: LocalizedMessage::TYPE_URL.to_owned(), value }
 }
@@ -561,7 +561,7 @@ fn error_info(reason: &str) -> Any {
     Any { type_url: ErrorInfo::TYPE_URL.to_owned(), value: value.encode_to_vec() }
 }
 
-fn rpc_status(code: Code, message: String, details: Vec<Any>) -> RpcStatus {
+pub(super) fn rpc_status(code: Code, message: String, details: Vec<Any>) -> RpcStatus {
     RpcStatus { code: code.into(), message, details }
 }
 

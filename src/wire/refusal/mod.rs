@@ -3,6 +3,7 @@
 //! Doors that do not speak gRPC write a refusal in words of their own. They take them from here, never out of the texts
 //! and details of the status: a word of the caller's in such a text may look like anything.
 
+pub mod framing;
 pub mod grpc;
 pub mod http;
 pub mod labels;

@@ -16,7 +16,7 @@ use crate::domain::units::Moment;
 use crate::metrics::{Limit, Stopwatch, Tally};
 use crate::service::decide::{Answered, DecisionApi, Lookup, Step};
 use crate::service::totals::{Waiting, read_all, refuse, unread};
-use crate::wire::decide::from_proto::Place;
+use crate::wire::decide::from_proto::At;
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::decide::{decode, encode, from_proto};
@@ -93,7 +93,7 @@ impl DecisionApi {
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
             let question = match unknown.remove(&index) {
-                Some(violations) => Err(Place::BatchTransfer(index).locate(violations)),
+                Some(violations) => Err(At::BatchTransfer(index).locate(violations)),
                 None => question,
             };
             let count = |decision: &Decision| count(&mut answer.tally, decision);

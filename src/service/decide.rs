@@ -95,16 +95,16 @@ pub struct DecisionApi {
 pub struct Answered {
     /// The decision.
     pub decision: v1::Decision,
-    /// What it rests on.
+    /// Whether it depends on totals.
     pub volatility: Volatility,
 }
 
-/// What a decision rests on.
+/// Whether a decision depends on totals that other transfers change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volatility {
-    /// Lists and facts alone: the same question has the same answer until it runs out or the lists change.
+    /// It depends only on lists and facts: the same request has the same answer until it expires or the lists change.
     Stable,
-    /// Totals as well, which any other transfer may change at any moment.
+    /// It depends on totals as well, which any other transfer may change at any moment.
     DependsOnTotals,
 }
 

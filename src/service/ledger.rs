@@ -38,7 +38,7 @@ use crate::repeated::Repeated;
 use crate::service::caller::Caller;
 use crate::service::newcomers::{NewcomerLimits, Newcomers, Unregistered};
 use crate::service::totals::{NamedCounters, account, refusal, refuse};
-use crate::wire::decide::from_proto::Place;
+use crate::wire::decide::from_proto::At;
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
@@ -191,12 +191,12 @@ impl LedgerApi {
             // By another clock it is later than by this one. Next year's counters are not open yet.
             asked.at = Some(at.min(now));
         }
-        let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
+        let transfer = resolve(snapshot, &asked, now).map_err(|found| At::Transfer.locate(found))?;
         let account = account(snapshot, &asked, &transfer);
         let is_registered = transfer.exporter.is_some();
         if !is_registered && self.inner.newcomers.unregistered() == Unregistered::Refuse {
             let problem = Problem::Counting(CountingProblem::ExporterNotRegistered);
-            return Err(Place::Transfer.locate(vec![Violation::new("exporter", problem)]));
+            return Err(At::Transfer.locate(vec![Violation::new("exporter", problem)]));
         }
         let mut transfer = transfer.into_owned();
         let people = match named {
@@ -232,7 +232,7 @@ impl LedgerApi {
             return Ok(());
         }
         let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s, at, now });
-        Err(Place::Transfer.locate(vec![Violation::new("at", problem)]))
+        Err(At::Transfer.locate(vec![Violation::new("at", problem)]))
     }
 
     /// Returns what the ledger calls between reading and adding. The same decision id whenever it is called.

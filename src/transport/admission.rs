@@ -24,15 +24,15 @@ pub struct InFlightLimit {
     metrics: Arc<Metrics>,
 }
 
-/// The place of a request that is in flight; given back when it is dropped.
+/// The permit of a request in flight, returned on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct RequestPermit {
     pool: Arc<Pool>,
-    /// The connection that holds it; `None` for one that asks one question after the other.
+    /// The connection that holds it; `None` for a connection with one request at a time.
     share: Option<Arc<Share>>,
 }
 
-impl Drop for Place {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         match &self.share {
             Some(share) => self.pool.give_back(share.requests(), 1),
@@ -59,14 +59,14 @@ impl InFlightLimit {
     }
 
     /// Returns a place on a connection that has one request at a time.
-    pub fn place(&self) -> Option<Place> {
-        self.pool.reserve(0, 1).then(|| Place { pool: Arc::clone(&self.pool), share: None })
+    pub fn place(&self) -> Option<RequestPermit> {
+        self.pool.reserve(0, 1).then(|| RequestPermit { pool: Arc::clone(&self.pool), share: None })
     }
 
     /// Returns a place on a connection that has many.
-    pub(super) fn place_of(&self, share: &Arc<Share>) -> Option<Place> {
+    pub(super) fn place_of(&self, share: &Arc<Share>) -> Option<RequestPermit> {
         let taken = self.pool.take(share.requests(), 1);
-        taken.then(|| Place { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
+        taken.then(|| RequestPermit { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::metrics::{Limit, Metrics};
-use crate::transport::admission::{InFlightLimit, Place};
+use crate::transport::admission::{InFlightLimit, RequestPermit};
 use crate::wire::refusal::grpc::{self, Exhausted};
 
 /// What a call takes up besides the bytes of its messages: the state of its stream, its task, its headers as maps. Measured
@@ -241,7 +241,7 @@ impl Share {
     }
 
     /// Returns a place for a request.
-    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn place(self: &Arc<Self>) -> Option<RequestPermit> {
         self.budgets.requests.place_of(self)
     }
 

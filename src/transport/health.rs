@@ -25,20 +25,20 @@ use crate::service::deadline::Deadline;
 use crate::transport::budget::{Pool, Share};
 use crate::wire::refusal::grpc::{self, Exhausted};
 
-/// Looks at the server.
+/// Reads the condition of the server.
 #[derive(Clone)]
-pub(crate) struct Look(Arc<dyn Fn() -> Condition + Send + Sync>);
+pub(crate) struct ConditionSource(Arc<dyn Fn() -> Condition + Send + Sync>);
 
-impl fmt::Debug for Look {
+impl fmt::Debug for ConditionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Look")
+        f.write_str("ConditionSource")
     }
 }
 
 /// Tells those who watch, on all listeners, how the server is. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse {
-    look: Look,
+    look: ConditionSource,
     /// `None` once the server has stopped.
     told: watch::Sender<Option<Condition>>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Pulse {
 impl Pulse {
     /// Returns one that has looked once.
     pub(crate) fn new(look: impl Fn() -> Condition + Send + Sync + 'static) -> Self {
-        let look = Look(Arc::new(look));
+        let look = ConditionSource(Arc::new(look));
         let (told, _) = watch::channel(Some((look.0)()));
         Self { look, told }
     }
@@ -156,7 +156,7 @@ impl HealthProtocol for Health {
     type WatchStream = Watch;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watch>, Status> {
-        let place = Place::take(&self.watches, request.extensions().get()).ok_or_else(|| {
+        let place = WatchPermit::take(&self.watches, request.extensions().get()).ok_or_else(|| {
             self.metrics.limited(Limit::HealthWatches);
             grpc::exhausted(Exhausted::HealthWatches, self.retry_after_ms)
         })?;
@@ -168,14 +168,14 @@ impl HealthProtocol for Health {
     }
 }
 
-/// The place of somebody who watches; given back when it is dropped.
-struct Place {
+/// The permit of a watcher of health, returned on drop.
+struct WatchPermit {
     pool: Arc<Pool>,
     /// What the connection holds; `None` for a call that came on none.
     share: Option<Arc<Share>>,
 }
 
-impl Place {
+impl WatchPermit {
     fn take(pool: &Arc<Pool>, share: Option<&Arc<Share>>) -> Option<Self> {
         let taken = match share {
             Some(share) => pool.take(share.watches(), 1),
@@ -185,7 +185,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WatchPermit {
     fn drop(&mut self) {
         match &self.share {
             Some(share) => self.pool.give_back(share.watches(), 1),
@@ -204,7 +204,7 @@ pub struct Watch {
     told: Option<ServingStatus>,
     /// When its caller does not wait any longer; `None` where that was not said.
     end: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    _place: WatchPermit,
 }
 
 impl fmt::Debug for Watch {

@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::transport::admission::Place;
+use crate::transport::admission::RequestPermit;
 use crate::transport::budget::{BatchTurn, Charge, Outgoing, Progress, Share, StreamPlace, Unsent};
 use crate::wire::refusal::grpc::Exhausted;
 
@@ -63,7 +63,7 @@ struct Long {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     /// Given back with the first part of an answer that has one message: what is left is to send it.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<RequestPermit>,
     /// Of a batch; ends with its first part as well.
     pub(super) turn: Option<BatchTurn>,
     /// Of a stream.

@@ -15,7 +15,7 @@ use crate::domain::names::{NameFault, check_name};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Moment, Year};
-use crate::wire::decide::from_proto::{self, Place};
+use crate::wire::decide::from_proto::{self, At};
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::generated::v1;
 
@@ -73,7 +73,7 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
     let mut asked = match transfer {
-        Some(transfer) => from_proto::asked(transfer).map_err(|found| Place::Transfer.locate(found)),
+        Some(transfer) => from_proto::asked(transfer).map_err(|found| At::Transfer.locate(found)),
         None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
     };
     let general = subjects("general_subjects", general_subjects, limits.subjects_max, &mut violations);

@@ -54,16 +54,16 @@ pub struct Doors {
     pub body: BodyLimits,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Looks at the server.
-    pub standing: Look,
+    /// Reads the state of the server.
+    pub standing: StandingSource,
 }
 
-/// Looks at the server, for probes and scrapes.
+/// Reads the state of the server, for probes and scrapes.
 #[derive(Clone)]
-pub struct Look(Arc<dyn Fn() -> Standing + Send + Sync>);
+pub struct StandingSource(Arc<dyn Fn() -> Standing + Send + Sync>);
 
-impl Look {
-    /// Returns a way to look.
+impl StandingSource {
+    /// Returns a source that calls a function.
     pub fn new(look: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
@@ -73,9 +73,9 @@ impl Look {
     }
 }
 
-impl fmt::Debug for Look {
+impl fmt::Debug for StandingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Look")
+        f.write_str("StandingSource")
     }
 }
 

@@ -11,7 +11,7 @@
 
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX};
 use crate::domain::units::{Class, Ground, Modality, Moment};
-use crate::wire::decide::from_proto::{Place, Question};
+use crate::wire::decide::from_proto::{At, Question};
 use crate::wire::decide::to_proto::Detail;
 
 /// Reads a `DecideRequest`; `None` where it takes the ordinary decoder to say what it is.
@@ -25,7 +25,7 @@ pub fn decide(message: &[u8]) -> Option<Question<'_>> {
             _ => return None,
         }
     }
-    Some(Question { asked: transfer?, detail: detail.unwrap_or(Detail::Brief), place: Place::Transfer })
+    Some(Question { asked: transfer?, detail: detail.unwrap_or(Detail::Brief), place: At::Transfer })
 }
 
 /// Reads a `DecideStreamRequest`: its sequence number, and its question. `None` as for [`decide`].
@@ -41,7 +41,7 @@ pub fn stream(message: &[u8]) -> Option<(u64, Question<'_>)> {
         }
     }
     let detail = detail.unwrap_or(Detail::Brief);
-    Some((sequence.unwrap_or_default(), Question { asked: transfer?, detail, place: Place::Transfer }))
+    Some((sequence.unwrap_or_default(), Question { asked: transfer?, detail, place: At::Transfer }))
 }
 
 /// Reads a `DecideBatchRequest`: the messages of its transfers, in order, and how much the answers say. `None` as for

@@ -17,20 +17,20 @@ pub struct Question<'a> {
     pub asked: Asked<'a>,
     /// How much the answer says.
     pub detail: Detail,
-    /// Where in the request the transfer stands.
-    pub place: Place,
+    /// The position of the transfer in the request.
+    pub place: At,
 }
 
-/// Where in a request a transfer stands.
+/// The position of a transfer in its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum At {
     /// `transfer`, the only one of its message.
     Transfer,
     /// `transfers[index]` of a batch.
     BatchTransfer(usize),
 }
 
-impl Place {
+impl At {
     /// Returns violations with paths from the root of the request, given paths within the transfer.
     pub fn locate(self, violations: Vec<Violation>) -> Vec<Violation> {
         let locate = |Violation { field, problem }| Violation { field: self.path(&field), problem };
@@ -39,8 +39,8 @@ impl Place {
 
     fn path(self, field: &str) -> String {
         match self {
-            Place::Transfer => format!("transfer.{field}"),
-            Place::BatchTransfer(index) => format!("transfers[{index}].{field}"),
+            At::Transfer => format!("transfer.{field}"),
+            At::BatchTransfer(index) => format!("transfers[{index}].{field}"),
         }
     }
 }
@@ -84,14 +84,14 @@ pub fn batch(
         return Err(violations);
     }
     Ok(transfers.iter().enumerate().map(move |(index, transfer)| {
-        let place = Place::BatchTransfer(index);
+        let place = At::BatchTransfer(index);
         let asked = asked(transfer).map_err(|violations| place.locate(violations))?;
         Ok(Question { asked, detail, place })
     }))
 }
 
 fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec<Violation>> {
-    let place = Place::Transfer;
+    let place = At::Transfer;
     let asked = match transfer {
         Some(transfer) => asked(transfer).map_err(|violations| place.locate(violations)),
         None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
@@ -342,7 +342,7 @@ mod tests {
         let transfers = vec![v1::Transfer::default(), wrong, v1::Transfer::default()];
         let mut request = v1::DecideBatchRequest { transfers, detail: 1 };
         let questions: Vec<_> = batch(&request, 3).unwrap().collect();
-        assert_eq!(questions[0].as_ref().unwrap().place, Place::BatchTransfer(0));
+        assert_eq!(questions[0].as_ref().unwrap().place, At::BatchTransfer(0));
         assert_eq!(fields(questions[1].as_ref().unwrap_err()), ["transfers[1].ground"]);
         assert_eq!(questions[2].as_ref().unwrap().detail, Detail::Full);
         request.detail = -1;

@@ -31,7 +31,7 @@ pub(crate) fn fields(full_name: &str, message: &[u8]) -> Vec<Violation> {
 
 fn fields_of(index: usize, message: &[u8]) -> Vec<Violation> {
     let mut found = Vec::new();
-    look(index, message, &Place::Root, 0, &mut found);
+    look(index, message, &MessagePath::Root, 0, &mut found);
     found
 }
 
@@ -196,23 +196,23 @@ impl Schema {
     }
 }
 
-/// Where a message stands in its request. Written out only where there is something to say.
-enum Place<'p> {
+/// The path of a message in its request. It is formatted only for a violation.
+enum MessagePath<'p> {
     Root,
-    Field { parent: &'p Place<'p>, name: &'p str, index: Option<usize> },
+    Field { parent: &'p MessagePath<'p>, name: &'p str, index: Option<usize> },
 }
 
-impl Place<'_> {
+impl MessagePath<'_> {
     fn path(&self, last: &str) -> String {
         match self {
-            Place::Root => last.to_owned(),
-            Place::Field { parent, name, index: None } => parent.path(&format!("{name}.{last}")),
-            Place::Field { parent, name, index: Some(index) } => parent.path(&format!("{name}[{index}].{last}")),
+            MessagePath::Root => last.to_owned(),
+            MessagePath::Field { parent, name, index: None } => parent.path(&format!("{name}.{last}")),
+            MessagePath::Field { parent, name, index: Some(index) } => parent.path(&format!("{name}[{index}].{last}")),
         }
     }
 }
 
-fn look(index: usize, message: &[u8], place: &Place<'_>, depth: usize, found: &mut Vec<Violation>) {
+fn look(index: usize, message: &[u8], place: &MessagePath<'_>, depth: usize, found: &mut Vec<Violation>) {
     // How many values of each list have gone before.
     let mut counts: Vec<(u32, usize)> = Vec::new();
     let mut reader = Reader(message);
@@ -232,7 +232,7 @@ fn look(index: usize, message: &[u8], place: &Place<'_>, depth: usize, found: &m
         match (value, known.message) {
             (Value::Bytes(inner), Some(message)) => {
                 let index = known.is_list.then(|| count(&mut counts, number));
-                let place = Place::Field { parent: place, name: &known.name, index };
+                let place = MessagePath::Field { parent: place, name: &known.name, index };
                 if depth < DEPTH_MAX {
                     look(message, inner, &place, depth + 1, found);
                 }

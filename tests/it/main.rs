@@ -129,6 +129,8 @@ mod server;
 mod short_way;
 /// Calls and connections over HTTP/2 that mean the server ill, or are merely unusual.
 mod sturdy_calls;
+/// A clock that is set while a server runs.
+mod sturdy_clock;
 
 /// Health, connections, the order of the start, HTTP/1, and messages that are too large.
 mod sturdy_doors;

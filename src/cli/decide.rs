@@ -20,7 +20,7 @@ use crate::policy::time;
 use crate::service::{DecideSettings, DecisionApi};
 use crate::wire::generated::v1;
 use crate::wire::json::message;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::issue;
 
 /// Decide one transfer, in the JSON of the contract, without a server.
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ fn decide(
 ) -> io::Result<Exit> {
     let clock = Fixed(at.unwrap_or_else(|| console.clock.now()));
     let api = DecisionApi::new(Arc::new(Live::new(snapshot)), Arc::new(clock), DecideSettings::default(), None);
-    match api.decide_here(request) {
+    match api.decide_now(request) {
         Ok(response) => {
             let written = message::to_json(&response, "neglist.v1.DecideResponse").map_err(io::Error::other)?;
             writeln!(console.out, "{written}")?;
@@ -82,7 +82,7 @@ fn decide(
         }
         Err(violations) => {
             for violation in &violations {
-                writeln!(console.err, "error: {}", grpc::line(violation))?;
+                writeln!(console.err, "error: {}", issue(violation))?;
             }
             Ok(Exit::Findings)
         }

@@ -16,6 +16,7 @@ pub mod gateway;
 mod important;
 pub mod list;
 pub mod names;
+pub mod path;
 pub mod reason;
 pub mod registry;
 pub mod resolve;

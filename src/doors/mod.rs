@@ -7,4 +7,5 @@ pub mod envoy;
 pub mod forward_auth;
 pub mod http;
 pub mod labelled;
+pub mod render;
 pub mod squid;

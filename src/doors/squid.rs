@@ -15,11 +15,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::doors::envoy::check::HEADERS_KEY;
+use crate::doors::render;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValueOption;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::wire::generated::vendor::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
-use crate::wire::render;
 
 /// What stands for a value that is not there.
 const ABSENT: &str = "-";

@@ -16,7 +16,7 @@ use crate::live::worker::{Policies, Validation};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::policy_service_server::PolicyService;
 use crate::wire::policy_status::{self, EditionView, Files, StatusView};
-use crate::wire::refusal::grpc::{self, Unavailable};
+use crate::wire::refusal::{Unavailable, call, grpc};
 
 /// An answer goes out before the client's deadline, so that it arrives within it: a tenth of the
 /// time earlier, and no more than this.
@@ -87,7 +87,7 @@ impl PolicyService for AdminApi {
         let wait = wait_time(policy_status::client_timeout(request.metadata()), self.wait_for_digest_max);
         let digest = policy_status::wanted_digest(request.into_inner());
         if !is_well_formed(&digest) {
-            return Err(grpc::malformed_digest());
+            return Err(call::malformed_digest());
         }
         let mut statuses = self.policies.subscribe();
         let in_force = statuses.wait_for(|status| *status.digest == *digest);
@@ -98,7 +98,7 @@ impl PolicyService for AdminApi {
         match waited {
             Ok(Ok(status)) => Ok(Response::new(policy_status::wait_for_digest(view(&status, self.clock.now())))),
             Ok(Err(_)) => Err(self.refuse(Unavailable::Draining)),
-            Err(_) => Err(grpc::digest_not_in_force(&digest, &self.policies.status().digest)),
+            Err(_) => Err(call::digest_not_in_force(&digest, &self.policies.status().digest)),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::service::decide::{DecisionApi, Phase};
 use crate::service::streamed::{Later, Streamed};
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc::{self, Unavailable};
+use crate::wire::refusal::{Unavailable, grpc};
 
 /// The answers to the requests of `S`.
 ///

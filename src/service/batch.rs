@@ -14,16 +14,15 @@ use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::domain::units::Moment;
 use crate::metrics::{Limit, Stopwatch, Tally};
-use crate::service::decide::{Answered, DecisionApi, Look, Step};
-use crate::service::totals::{Waiting, read_all, refuse, unread};
+use crate::service::decide::{Answered, DecisionApi, Lookup, Step};
+use crate::service::totals::{Waiting, read_all, unread};
 use crate::wire::decide::from_proto::Place;
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::decide::{decode, encode, from_proto};
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc;
-use crate::wire::refusal::grpc::RpcStatus;
-use crate::wire::refusal::{Blame, Refusal};
+use crate::wire::refusal::grpc::{self, RpcStatus};
+use crate::wire::refusal::{Fault, Refusal};
 
 /// After so many transfers a batch lets other requests run: some 10 to 100 µs of decisions.
 const TRANSFERS_BETWEEN_YIELDS: usize = 32;
@@ -52,7 +51,7 @@ impl DecisionApi {
             self.decide_all(&request, unknown).await.map(Reply::message)
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map_err(|refusal| refusal.to_status())
+        Ok(answer?)
     }
 
     /// Answers the message of a batch, in brief and without waiting; `None` where it takes [`Self::decide_all`]: where
@@ -66,7 +65,7 @@ impl DecisionApi {
         };
         let (mut tally, mut batch) = (Tally::default(), encode::Batch::of(messages.len()));
         for (index, message) in messages.into_iter().enumerate() {
-            let plain = self.plainly(&snapshot, &decode::asked(message)?, now, Look::Together)?;
+            let plain = self.plainly(&snapshot, &decode::asked(message)?, now, Lookup::Batched)?;
             let count = |decision: &Decision| count(&mut tally, decision);
             self.write(&snapshot, &plain, count, |decided, id| batch.put(decided, id));
             if self.inner.settings.answer_bytes_max < batch.bytes() {
@@ -88,7 +87,7 @@ impl DecisionApi {
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
         let transfers_max = self.inner.settings.batch_transfers_max;
-        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
+        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(violations))?;
         let mut answer = BatchAnswer::new(self.inner.settings.answer_bytes_max);
         let mut steps = Vec::with_capacity(questions.len());
         for (index, question) in questions.enumerate() {
@@ -97,18 +96,18 @@ impl DecisionApi {
                 None => question,
             };
             let count = |decision: &Decision| count(&mut answer.tally, decision);
-            let step = match self.begin(&snapshot, question, now, Look::Together, count) {
-                Ok(Step::Decided(Answered { decision, rests: _ })) => Known::Result(Ok(decision)),
+            let step = match self.begin(&snapshot, question, now, Lookup::Batched, count) {
+                Ok(Step::Decided(Answered { decision, volatility: _ })) => Known::Result(Ok(decision)),
                 Ok(Step::Waits(waiting)) => Known::Waits(waiting),
                 Err(violations) => {
                     // A refusal looks for the words that were meant, which takes far longer than a decision.
                     tokio::task::yield_now().await;
-                    let refusal = refuse(&violations, self.inner.settings.retry_after_ms);
-                    match refusal.blame() {
-                        Blame::Caller => answer.tally.refused(),
-                        Blame::Server => answer.tally.unanswered(),
+                    let refusal = Refusal::invalid(violations, self.inner.settings.retry_after_ms);
+                    match refusal.fault() {
+                        Fault::Caller => answer.tally.refused(),
+                        Fault::Server => answer.tally.unanswered(),
                     }
-                    Known::Result(Err(refusal.into_status()))
+                    Known::Result(Err(grpc::render(&refusal)))
                 }
             };
             if let Known::Result(result) = &step {
@@ -149,7 +148,7 @@ impl DecisionApi {
                 Ok(self.decide_waiting(&waiting, before, |decision| count(&mut answer.tally, decision)))
             } else {
                 answer.tally.unanswered();
-                Err(unread(self.inner.settings.retry_after_ms).into_status())
+                Err(grpc::render(&unread(self.inner.settings.retry_after_ms)))
             };
             answer.make_room(&result).map_err(|TooLarge| self.large_answer())?;
             results.push(result);
@@ -162,7 +161,7 @@ impl DecisionApi {
     fn large_answer(&self) -> Refusal {
         self.metrics.refused(self.door);
         self.metrics.limited(Limit::AnswerBytes);
-        grpc::large_answer(self.inner.settings.answer_bytes_max)
+        Refusal::AnswerTooLarge { bytes_max: self.inner.settings.answer_bytes_max }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counting::{CounterKey, counters_to_ask};
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
+use crate::domain::path::Field;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
@@ -27,14 +28,14 @@ use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::service::answers::Answers;
-use crate::service::totals::{Waiting, at_hand, refuse, unread};
+use crate::service::totals::{Waiting, at_hand, unread};
 use crate::wire::decide::from_proto::{self, Question};
 use crate::wire::decide::raw::{Received, Reply, Undecoded};
 use crate::wire::decide::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
 use crate::wire::decide::{decode, encode};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
-use crate::wire::refusal::{Blame, Refusal, grpc};
+use crate::wire::refusal::{Fault, Refusal};
 
 /// Limits of the decision service.
 #[derive(Debug, Clone)]
@@ -94,17 +95,18 @@ pub struct DecisionApi {
 pub struct Answered {
     /// The decision.
     pub decision: v1::Decision,
-    /// What it rests on.
-    pub rests: Rests,
+    /// Whether it can change before it expires.
+    pub volatility: Volatility,
 }
 
-/// What a decision rests on.
+/// Whether a decision can change before it expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rests {
-    /// Lists and facts alone: the same question has the same answer until it runs out or the lists change.
-    OnFacts,
-    /// Totals as well, which any other transfer may change at any moment.
-    OnTotals,
+pub enum Volatility {
+    /// It cannot: it depends on lists and facts alone. The same question has the same answer until the answer expires or the
+    /// lists change.
+    Stable,
+    /// It can: it depends on totals, which any other transfer may change at any moment.
+    DependsOnTotals,
 }
 
 #[derive(Debug)]
@@ -163,16 +165,8 @@ impl DecisionApi {
     /// depends on have to be stated.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with everything that is wrong with the request.
-    pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
-        self.decide_here(request).map_err(|violations| grpc::to_status(&grpc::invalid(&violations)))
-    }
-
-    /// Decides one transfer and keeps everything that is wrong with it, for whoever is not bound by the size of a status.
-    ///
-    /// # Errors
-    /// Everything that is wrong, with paths from the root of the request.
-    pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
+    /// The violations of the request.
+    pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
         let (snapshot, now) = (self.inner.live.snapshot(), self.inner.clock.now());
         let Question { asked, detail, place } = from_proto::decide(request)?;
         let transfer = resolve(&snapshot, &asked, now).map_err(|found| place.locate(found))?;
@@ -189,28 +183,28 @@ impl DecisionApi {
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
     /// ledger does not answer.
-    pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
+    pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Refusal> {
         self.decide_question(from_proto::decide(request)).await
     }
 
     async fn decide_question(
         &self,
         question: Result<Question<'_>, Vec<Violation>>,
-    ) -> Result<v1::DecideResponse, Status> {
+    ) -> Result<v1::DecideResponse, Refusal> {
         let stopwatch = Stopwatch::start();
         let now = self.inner.clock.now();
         // The guard must not be held while the ledger is read.
         let step = {
             let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, question, now, Look::AtHand, |decision| self.count(decision))
+            self.begin(&snapshot, question, now, Lookup::Cached, |decision| self.count(decision))
         };
         let answer = match step {
-            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
+            Ok(Step::Decided(Answered { decision, volatility: _ })) => Ok(decision),
             Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
-            Err(violations) => Err(self.invalid(&violations)),
+            Err(violations) => Err(self.invalid(violations)),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map(to_proto::decide).map_err(|refusal| refusal.to_status())
+        answer.map(to_proto::decide)
     }
 
     /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
@@ -222,7 +216,7 @@ impl DecisionApi {
         let snapshot = &**self.inner.live.snapshot();
         let now = self.inner.clock.now();
         let Question { asked, detail: Detail::Brief, place: _ } = decode::decide(message)? else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
         let answer = self.write(snapshot, &plain, |decision| self.count(decision), encode::framed_response);
         self.metrics.took(self.door, stopwatch.elapsed());
         Some(answer)
@@ -234,14 +228,14 @@ impl DecisionApi {
         snapshot: &'s Snapshot,
         asked: &Asked<'_>,
         now: Moment,
-        look: Look,
+        lookup: Lookup,
     ) -> Option<Plain<'s>> {
         // What the clock leaves in doubt is looked at on the ordinary way.
         if self.inner.clock.clocking(now) != Clocking::Sound {
             return None;
         }
         let transfer = resolve(snapshot, asked, now).ok()?;
-        let at_hand = match self.known(snapshot, asked, &transfer, look) {
+        let at_hand = match self.known(snapshot, asked, &transfer, lookup) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
             Known::Missing(_) | Known::Waits(_) => return None,
@@ -279,15 +273,16 @@ impl DecisionApi {
     ///
     /// # Errors
     /// As [`DecisionApi::decide_one`].
-    pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Result<Answered, Refusal> {
+    pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, question: Question<'_>) -> Result<Answered, Refusal> {
         let now = self.inner.clock.now();
         let count = |decision: &Decision| self.count(decision);
-        match self.begin(snapshot, from_proto::decide(request), now, Look::AtHand, count) {
+        match self.begin(snapshot, Ok(question), now, Lookup::Cached, count) {
             Ok(Step::Decided(answered)) => Ok(answered),
-            Ok(Step::Waits(waiting)) => {
-                self.finish(*waiting, now).await.map(|decision| Answered { decision, rests: Rests::OnTotals })
-            }
-            Err(violations) => Err(self.invalid(&violations)),
+            Ok(Step::Waits(waiting)) => self
+                .finish(*waiting, now)
+                .await
+                .map(|decision| Answered { decision, volatility: Volatility::DependsOnTotals }),
+            Err(violations) => Err(self.invalid(violations)),
         }
     }
 
@@ -297,20 +292,20 @@ impl DecisionApi {
     }
 
     /// Refuses a request that is malformed, or that rests on a clock in doubt, and counts it.
-    pub(super) fn invalid(&self, violations: &[Violation]) -> Refusal {
-        let refusal = refuse(violations, self.inner.settings.retry_after_ms);
-        match refusal.blame() {
-            Blame::Caller => self.metrics.refused(self.door),
-            Blame::Server => self.metrics.unanswered(self.door),
+    pub(crate) fn invalid(&self, violations: Vec<Violation>) -> Refusal {
+        let refusal = Refusal::invalid(violations, self.inner.settings.retry_after_ms);
+        match refusal.fault() {
+            Fault::Caller => self.metrics.refused(self.door),
+            Fault::Server => self.metrics.unanswered(self.door),
         }
         refusal
     }
 
     /// Refuses a request that cannot be read.
-    pub(super) fn undecoded(&self, undecoded: Undecoded) -> Status {
+    pub(super) fn undecoded(&self, undecoded: Undecoded) -> Refusal {
         match undecoded {
-            Undecoded::Malformed(malformed) => *malformed,
-            Undecoded::Fields(found) => self.invalid(&found).to_status(),
+            Undecoded::Malformed(malformed) => Refusal::Malformed(malformed),
+            Undecoded::Fields(found) => self.invalid(found),
         }
     }
 
@@ -325,16 +320,16 @@ impl DecisionApi {
         snapshot: &Arc<Snapshot>,
         question: Result<Question<'_>, Vec<Violation>>,
         now: Moment,
-        look: Look,
+        lookup: Lookup,
         count: impl FnOnce(&Decision),
     ) -> Result<Step, Vec<Violation>> {
         let Question { asked, detail, place } = question?;
         let clocking = self.inner.clock.clocking(now);
         let transfer = resolve(snapshot, &asked, now).map_err(|found| place.locate(found))?;
         if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, &asked, &transfer) {
-            return Err(place.locate(vec![Violation::new("at", Problem::Clock(clocking))]));
+            return Err(place.locate(vec![Violation::new(Field::At, Problem::Clock(clocking))]));
         }
-        let at_hand = match self.known(snapshot, &asked, &transfer, look) {
+        let at_hand = match self.known(snapshot, &asked, &transfer, lookup) {
             Known::Stated => None,
             Known::AtHand(totals) => Some(totals),
             Known::Missing(violations) => return Err(place.locate(violations)),
@@ -342,10 +337,10 @@ impl DecisionApi {
                 return Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))));
             }
         };
-        let rests = if at_hand.is_some() { Rests::OnTotals } else { Rests::OnFacts };
+        let volatility = if at_hand.is_some() { Volatility::DependsOnTotals } else { Volatility::Stable };
         let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
         let decision = self.decide_with(snapshot, &transfer, totals, detail, count);
-        Ok(Step::Decided(Answered { decision, rests }))
+        Ok(Step::Decided(Answered { decision, volatility }))
     }
 
     /// Says whether a decision is the same whatever the clock tells, which cannot be relied on: it reads no total, and rests
@@ -372,7 +367,7 @@ impl DecisionApi {
     }
 
     /// Returns what is known of the totals that the answer depends on.
-    fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, look: Look) -> Known {
+    fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, lookup: Lookup) -> Known {
         let Some(ledger) = &self.inner.ledger else {
             let missing = missing_totals(snapshot, transfer);
             return if missing.is_empty() { Known::Stated } else { Known::Missing(missing) };
@@ -381,9 +376,9 @@ impl DecisionApi {
         if keys.is_empty() {
             return Known::Stated;
         }
-        let totals = match look {
-            Look::AtHand => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
-            Look::Together => None,
+        let totals = match lookup {
+            Lookup::Cached => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
+            Lookup::Batched => None,
         };
         totals.map_or(Known::Waits(keys), Known::AtHand)
     }
@@ -459,11 +454,11 @@ pub(super) struct Plain<'s> {
 
 /// How totals are looked up that the caller does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Lookup {
     /// At once, where the ledger has them at hand.
-    AtHand,
+    Cached,
     /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
-    Together,
+    Batched,
 }
 
 /// How far a transfer is decided.
@@ -492,7 +487,7 @@ impl DecisionService for DecisionApi {
             let request = received.decode().map_err(|undecoded| self.undecoded(undecoded))?;
             self.decide_one(&request).await
         };
-        answer.map(Reply::message).map(Response::new)
+        Ok(Response::new(Reply::message(answer?)))
     }
 
     async fn decide_batch(

@@ -176,7 +176,7 @@ async fn a_stream_waits_for_totals_and_stays_in_order() {
 async fn without_waiting_no_ledger_is_asked() {
     let (api, ledger) = api_over(counting_snapshot());
     let request = |transfer| v1::DecideRequest { transfer: Some(transfer), detail: 0 };
-    assert_eq!(api.decide_now(&request(unstated(transfer(1, 0)))).unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(api.decide_now(&request(unstated(transfer(1, 0)))).unwrap_err().len(), 1);
     assert!(api.decide_now(&request(transfer(1, 0))).is_ok());
     assert_eq!(ledger.reads(), 0);
 }

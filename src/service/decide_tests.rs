@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Code;
-use tonic_types::StatusExt as _;
+use tonic_types::{RpcStatusExt as _, StatusExt as _};
 
 use super::*;
 use crate::service::streamed::Streamed;
@@ -26,7 +26,10 @@ fn api() -> DecisionApi {
 
 fn decide(transfer: v1::Transfer, detail: v1::Detail) -> Result<v1::Decision, Status> {
     let request = v1::DecideRequest { transfer: Some(transfer), detail: detail.into() };
-    api().decide_now(&request).map(|response| response.decision.unwrap())
+    api()
+        .decide_now(&request)
+        .map(|response| response.decision.unwrap())
+        .map_err(|found| Refusal::Invalid(found).into())
 }
 
 fn outcome(transfer: v1::Transfer) -> v1::Outcome {
@@ -120,7 +123,7 @@ async fn a_batch_answers_in_order_and_a_malformed_item_fails_alone() {
     };
     assert_eq!((first.outcome(), third.outcome()), (v1::Outcome::Allow, v1::Outcome::Contract));
     assert_eq!(second.code, i32::from(Code::InvalidArgument));
-    let details = grpc::to_status(second).get_error_details();
+    let details = second.get_error_details();
     let violations = &details.bad_request().unwrap().field_violations;
     assert!(violations.iter().all(|violation| violation.field.starts_with("transfers[1].")), "{violations:?}");
 }

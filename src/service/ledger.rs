@@ -21,6 +21,7 @@ use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counting::{self, Counted, CounterKey};
 use crate::domain::evaluate::evaluate;
+use crate::domain::path::{Field, RequestField};
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
@@ -36,14 +37,12 @@ use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::repeated::Repeated;
 use crate::service::caller::Caller;
 use crate::service::newcomers::{NewcomerLimits, Newcomers, Unregistered};
-use crate::service::totals::{NamedCounters, account, refusal, refuse};
-use crate::wire::decide::from_proto::Place;
+use crate::service::totals::{NamedCounters, account, refusal};
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
-use crate::wire::refusal::grpc::{self, Unavailable, Uncounted};
-use crate::wire::refusal::{Blame, Refusal};
+use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 
 /// Limits of the ledger service.
 #[derive(Debug, Clone)]
@@ -140,21 +139,21 @@ impl LedgerApi {
     pub async fn reserve_on(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &v1::ReserveRequest,
+        request: Result<wire::Reserve<'_>, Vec<Violation>>,
     ) -> Result<v1::ReserveResponse, Refusal> {
         let reserved = self.reserve_and_count(snapshot, request).await;
         match &reserved {
             Ok((_, verdict)) => self.metrics.decided(self.door, verdict.outcome, verdict.codes.iter().copied()),
-            Err(refusal) => match refusal.blame() {
-                Blame::Caller => self.metrics.refused(self.door),
-                Blame::Server => self.metrics.unanswered(self.door),
+            Err(refusal) => match refusal.fault() {
+                Fault::Caller => self.metrics.refused(self.door),
+                Fault::Server => self.metrics.unanswered(self.door),
             },
         }
         reserved.map(|(response, _)| response)
     }
 
     fn ledger(&self) -> Result<&dyn Ledger, Refusal> {
-        self.inner.ledger.as_deref().ok_or_else(|| grpc::uncounted(Uncounted::NoLedger))
+        self.inner.ledger.as_deref().ok_or(Refusal::Uncounted(Uncounted::NoLedger))
     }
 
     /// Returns the moment; refuses where the clock cannot be relied on. A reservation that has not run out would be
@@ -164,13 +163,13 @@ impl LedgerApi {
         match self.inner.clock.clocking(now) {
             Clocking::Sound => Ok(now),
             clocking @ (Clocking::Jumped | Clocking::Unusable) => {
-                Err(grpc::unanswered(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
+                Err(Refusal::Unavailable(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
             }
         }
     }
 
-    fn invalid(&self, violations: &[Violation]) -> Refusal {
-        refuse(violations, self.inner.settings.retry_after_ms)
+    fn invalid(&self, violations: Vec<Violation>) -> Refusal {
+        Refusal::invalid(violations, self.inner.settings.retry_after_ms)
     }
 
     fn refusal(&self, error: &LedgerError) -> Refusal {
@@ -190,12 +189,12 @@ impl LedgerApi {
             // By another clock it is later than by this one. Next year's counters are not open yet.
             asked.at = Some(at.min(now));
         }
-        let transfer = resolve(snapshot, &asked, now).map_err(|found| Place::Transfer.locate(found))?;
+        let transfer = resolve(snapshot, &asked, now)?;
         let account = account(snapshot, &asked, &transfer);
         let is_registered = transfer.exporter.is_some();
         if !is_registered && self.inner.newcomers.unregistered() == Unregistered::Refuse {
             let problem = Problem::Counting(CountingProblem::ExporterNotRegistered);
-            return Err(Place::Transfer.locate(vec![Violation::new("exporter", problem)]));
+            return Err(vec![Violation::new(Field::Exporter, problem)]);
         }
         let mut transfer = transfer.into_owned();
         let people = match named {
@@ -231,7 +230,7 @@ impl LedgerApi {
             return Ok(());
         }
         let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s, at, now });
-        Err(Place::Transfer.locate(vec![Violation::new("at", problem)]))
+        Err(vec![Violation::new(Field::At, problem)])
     }
 
     /// Returns what the ledger calls between reading and adding. The same decision id whenever it is called.
@@ -259,15 +258,13 @@ impl LedgerApi {
     async fn reserve_and_count(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &v1::ReserveRequest,
+        request: Result<wire::Reserve<'_>, Vec<Violation>>,
     ) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
         let ledger = self.ledger()?;
-        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
-        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request, limits).map_err(|violations| self.invalid(&violations))?;
+        let request = request.map_err(|violations| self.invalid(violations))?;
         let now = self.now()?;
         let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
-        let mut prepared = self.prepare(snapshot, request, now).map_err(|violations| self.invalid(&violations));
+        let mut prepared = self.prepare(snapshot, request, now).map_err(|violations| self.invalid(violations));
         if let Ok(Prepared { reservation, is_registered: false, .. }) = &prepared
             && let Err(refusal) = self.admit(ledger, &reservation.account, now).await
         {
@@ -301,7 +298,7 @@ impl LedgerApi {
         }
         newcomers.admit(account, Caller::current(), now).map_err(|too_many| {
             self.metrics.limited(Limit::NewExporters);
-            grpc::too_many_new_exporters(too_many.per_hour_max, too_many.seconds)
+            Refusal::TooManyNewExporters { per_hour_max: too_many.per_hour_max, seconds: too_many.seconds }
         })
     }
 
@@ -353,11 +350,7 @@ fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
         return Ok(());
     }
     let violation = |class| {
-        let field = match class {
-            CountedClass::General => "general_subjects",
-            CountedClass::Sensitive => "sensitive_subjects",
-        };
-        Violation::new(field, Problem::Counting(CountingProblem::NobodyNamed { class }))
+        Violation::new(RequestField::Subjects(class), Problem::Counting(CountingProblem::NobodyNamed { class }))
     };
     Err(classes.into_iter().map(violation).collect())
 }
@@ -391,7 +384,7 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
         if let Some(others) = UNREADABLE.happened() {
             tracing::error!(others, "an answer that the ledger kept cannot be read");
         }
-        grpc::uncounted(Uncounted::Unreadable)
+        Refusal::Uncounted(Uncounted::Unreadable)
     };
     let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;
     // A retry in January of a transfer of December names the counters of December.
@@ -416,43 +409,47 @@ impl LedgerService for LedgerApi {
         let stopwatch = Stopwatch::start();
         if let Err(violations) = wire::callers_id(&request.get_ref().transfer_id) {
             self.metrics.refused(self.door);
-            return Err(self.invalid(&violations).to_status());
+            return Err(self.invalid(violations).into());
         }
         let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let reserved = self.reserve_on(&snapshot, wire::reserve(request.get_ref(), limits)).await;
         self.metrics.took(self.door, stopwatch.elapsed());
         Ok(Response::new(reserved?))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let done = ledger.commit(transfer_id, self.now()?).await;
-        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).to_status())
+        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).into())
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::release(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let transfer_id = wire::release(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let done = ledger.release(transfer_id, self.now()?).await;
-        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).to_status())
+        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).into())
     }
 
     async fn get_usage(&self, request: Request<v1::GetUsageRequest>) -> Result<Response<v1::GetUsageResponse>, Status> {
         let ledger = self.ledger()?;
-        let question = wire::get_usage(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let question = wire::get_usage(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let now = self.now()?;
         let UsageQuestion { exporter, year } = question;
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let current = snapshot.calendar.year(now).map(|(year, _)| year);
         let Some(year) = year.or(current) else {
-            return Err(self.invalid(&[Violation::new("year", Problem::Clock(Clocking::Unusable))]).to_status());
+            return Err(self
+                .invalid(vec![Violation::new(RequestField::Year, Problem::Clock(Clocking::Unusable))])
+                .into());
         };
         let account = Account { exporter: exporter.to_owned(), year };
         let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;
         let registered = snapshot.codes.exporters.get(exporter).map(ExporterId);
         if registered.is_none() && counted.is_empty() {
-            return Err(grpc::uncounted(Uncounted::ExporterNotFound).to_status());
+            return Err(Refusal::Uncounted(Uncounted::ExporterNotFound).into());
         }
         let is_current = current == Some(year);
         let shown = if is_current { Self::counters_to_show(&snapshot, now, registered, counted) } else { counted };

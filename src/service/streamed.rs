@@ -10,14 +10,13 @@ use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::metrics::{Limit, Stopwatch};
 use crate::service::answers::Answers;
-use crate::service::decide::{Answered, DecisionApi, Look, Phase, Step};
+use crate::service::decide::{Answered, DecisionApi, Lookup, Phase, Step};
 use crate::wire::decide::from_proto::{self, Question};
 use crate::wire::decide::raw::{Received, Reply, Undecoded};
 use crate::wire::decide::to_proto::{self, Decided, Detail};
 use crate::wire::decide::{decode, encode};
 use crate::wire::generated::v1;
-use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::{self, Exhausted, Unavailable};
+use crate::wire::refusal::{Exhausted, Refusal, Unavailable, grpc};
 
 /// The answer to a message of a stream.
 pub(super) enum Streamed {
@@ -65,7 +64,7 @@ impl DecisionApi {
                 let (sequence, question) = from_proto::stream(&request);
                 Ok(self.answer_streamed(sequence, question, stopwatch))
             }
-            Err(Undecoded::Malformed(malformed)) => Err(*malformed),
+            Err(Undecoded::Malformed(malformed)) => Err(Refusal::Malformed(malformed).into()),
             Err(Undecoded::Fields(found)) => Ok(self.answer_streamed(received.sequence(), Err(found), stopwatch)),
         }
     }
@@ -78,20 +77,20 @@ impl DecisionApi {
     ) -> Streamed {
         let now = self.inner.clock.now();
         let count = |decision: &Decision| self.count(decision);
-        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Look::AtHand, count) {
-            Ok(Step::Decided(Answered { decision, rests: _ })) => Ok(decision),
-            Err(violations) => Err(self.invalid(&violations)),
+        let answer = match self.begin(&self.inner.live.snapshot(), question, now, Lookup::Cached, count) {
+            Ok(Step::Decided(Answered { decision, volatility: _ })) => Ok(decision),
+            Err(violations) => Err(self.invalid(violations)),
             Ok(Step::Waits(waiting)) => {
                 let api = self.clone();
                 return Streamed::Later(Box::pin(async move {
                     let answer = api.finish(*waiting, now).await;
                     api.metrics.took(api.door, stopwatch.elapsed());
-                    Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status)))
+                    Reply::message(to_proto::stream(sequence, answer.map_err(|refusal| grpc::render(&refusal))))
                 }));
             }
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(Refusal::into_status))))
+        Streamed::Now(Reply::message(to_proto::stream(sequence, answer.map_err(|refusal| grpc::render(&refusal)))))
     }
 
     /// Answers a message of a stream; `None` as for [`DecisionApi::decide_message`].
@@ -100,7 +99,7 @@ impl DecisionApi {
         let now = self.inner.clock.now();
         let (sequence, question) = decode::stream(message)?;
         let Question { asked, detail: Detail::Brief, place: _ } = question else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Look::AtHand)?;
+        let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
         let write = |decided: &Decided<'_>, id| encode::stream_response(sequence, decided, id);
         Some(self.write(snapshot, &plain, |decision| self.count(decision), write))
     }

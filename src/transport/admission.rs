@@ -14,7 +14,7 @@ use crate::doors::http::Overload;
 use crate::metrics::{Limit, Metrics};
 use crate::transport::body_guard::Held;
 use crate::transport::budget::{Pool, Share};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, Refusal};
 
 /// The requests that may be in flight; clones share one limit.
 #[derive(Debug, Clone)]
@@ -78,8 +78,7 @@ pub(super) async fn admit(
 ) -> Response {
     let Some(place) = limit.place() else {
         limit.metrics.limited(Limit::RequestsInFlight);
-        let refusal = grpc::exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms);
-        return overload.refuse(&grpc::to_rpc_status(&refusal));
+        return overload.refuse(&Refusal::Exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms));
     };
     next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: place }))
 }

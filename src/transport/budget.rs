@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 
 use crate::metrics::{Limit, Metrics};
 use crate::transport::admission::{InFlightLimit, Place};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, grpc};
 
 /// What a call takes up besides the bytes of its messages: the state of its stream, its task, its headers as maps. Measured
 /// with open `Watch` calls: 8 to 12 KiB each, of which 4 are what they write from.

@@ -33,8 +33,8 @@ use crate::transport::gather::{Ended, Gathering};
 use crate::transport::inbound::{Inbound, STREAM_BYTES};
 use crate::transport::response_body::{Answer, GRPC_STATUS, Holds};
 use crate::wire::decide::encode::unframed;
-use crate::wire::refusal::grpc::{self, Exhausted};
 use crate::wire::refusal::http::{Misread, Refused};
+use crate::wire::refusal::{Exhausted, call};
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
@@ -154,7 +154,7 @@ impl hyper::service::Service<Request<Incoming>> for OnConnection {
         let kind = Kind::of(head.uri.path());
         let begun = Begun { head, kind, deadline, on: self.clone(), progress: None };
         if let Some(MalformedTimeout(sent)) = wrong {
-            Answering(begun.refuse(grpc::malformed_timeout(&sent)))
+            Answering(begun.refuse(call::malformed_timeout(&sent)))
         } else if kind.takes_messages_as_they_come() {
             Answering(begun.stream(body))
         } else {
@@ -250,7 +250,7 @@ impl Begun {
                 None => answering.await,
                 Some(deadline) => match tokio::time::timeout_at(deadline.at(), answering).await {
                     Ok(answer) => answer,
-                    Err(_) => grpc::late().into_http(),
+                    Err(_) => call::late().into_http(),
                 },
             };
             long(answer, holds, of_answer, of_share)
@@ -264,7 +264,7 @@ impl Services {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (names, uri) = (self.0.names, request.uri().clone());
         match self.0.routes.clone().call(request).await {
-            Ok(answer) if is_no_method(&answer) => grpc::no_such_method(uri.path(), names).into_http(),
+            Ok(answer) if is_no_method(&answer) => call::no_such_method(uri.path(), names).into_http(),
             Ok(answer) => answer,
             Err(never) => match never {},
         }
@@ -297,7 +297,7 @@ fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
 /// Refuses messages that are compressed, and says so.
 fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
     let encoding = headers.get(&GRPC_ENCODING).filter(|encoding| *encoding != "identity")?;
-    let mut response = grpc::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
+    let mut response = call::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
     response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     Some(response)
 }
@@ -356,11 +356,11 @@ impl Future for Answering {
             *state = match call.poll_message(context) {
                 Poll::Ready(Message::Whole) => match call.answer() {
                     Some(Ending::Answered(answer)) => return Poll::Ready(Ok(answer)),
-                    Some(Ending::Late) => call.begun.refuse(grpc::late()),
+                    Some(Ending::Late) => call.begun.refuse(call::late()),
                     None => call.go_on(),
                 },
                 Poll::Ready(Message::InPieces(next)) => call.wait(Some(next)),
-                Poll::Ready(Message::CutOff) => call.begun.refuse(grpc::cut_off()),
+                Poll::Ready(Message::CutOff) => call.begun.refuse(call::cut_off()),
                 Poll::Pending => call.wait(None),
             };
         }

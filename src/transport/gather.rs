@@ -17,7 +17,7 @@ use crate::metrics::Limit;
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{Budgets, Charge};
 use crate::wire::decide::encode::PREFIX_BYTES;
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, call};
 
 /// Smallest and largest piece of memory for what comes. Between them a piece is as large as all before it, so that at most
 /// half of what is charged is empty.
@@ -127,7 +127,7 @@ impl Gathering {
                     }
                 }
                 // The client has gone away: nobody reads the answer.
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Ended::Refused(grpc::cut_off())),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Ended::Refused(call::cut_off())),
                 Poll::Ready(None) => return self.whole(),
             }
         }
@@ -135,10 +135,10 @@ impl Gathering {
             return Poll::Pending;
         }
         if self.deadline.is_some_and(Deadline::is_over) {
-            return Poll::Ready(Ended::Refused(grpc::late()));
+            return Poll::Ready(Ended::Refused(call::late()));
         }
         budgets.limited(Limit::GrpcReceiveSeconds);
-        Poll::Ready(Ended::Refused(grpc::slow_message(budgets.patience().receive)))
+        Poll::Ready(Ended::Refused(call::slow_message(budgets.patience().receive)))
     }
 
     fn whole(&mut self) -> Poll<Ended> {

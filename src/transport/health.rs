@@ -23,7 +23,7 @@ use crate::metrics::health::{self, Condition, Part};
 use crate::metrics::{Limit, Metrics};
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{Pool, Share};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, call, grpc};
 
 /// Looks at the server.
 #[derive(Clone)]
@@ -149,7 +149,7 @@ impl HealthProtocol for Health {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let name = &request.get_ref().service;
         let names: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
-        let part = self.part(name).ok_or_else(|| grpc::no_such_service(name, &names))?;
+        let part = self.part(name).ok_or_else(|| call::no_such_service(name, &names))?;
         Ok(Response::new(response(status_of(part, (self.pulse.look.0)()))))
     }
 
@@ -224,7 +224,7 @@ impl Stream for Watch {
             this.part = None;
             this.told = Some(ServingStatus::ServiceUnknown);
             this.changes = WatchStream::new(watch::channel(None).1);
-            return Poll::Ready(Some(Err(grpc::late())));
+            return Poll::Ready(Some(Err(call::late())));
         }
         loop {
             let condition = ready!(Pin::new(&mut this.changes).poll_next(context)).flatten();

@@ -15,7 +15,7 @@ use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::transport::admission::Place;
 use crate::transport::budget::{BatchTurn, Charge, Outgoing, Progress, Share, StreamPlace, Unsent};
-use crate::wire::refusal::grpc::Exhausted;
+use crate::wire::refusal::Exhausted;
 
 /// Largest part of an answer: the largest frame of HTTP/2 that each client takes (RFC 9113, section 4.2).
 const PART_BYTES: usize = 16 << 10;

@@ -16,7 +16,7 @@ use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
 use crate::wire::decide::unknown;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::{Refusal, grpc};
 
 /// Encodes `T` and decodes `U`.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl<U: Message + Name + Default> Decoder for ContractDecoder<U> {
         if U::NAME.ends_with("Request") {
             let found = unknown::fields(&U::full_name(), &message);
             if !found.is_empty() {
-                return Err(grpc::to_status(&grpc::invalid(&found)));
+                return Err(Refusal::Invalid(found).into());
             }
         }
         U::decode(message).map(Some).map_err(|error| grpc::malformed(&error))

@@ -10,14 +10,16 @@ use crate::domain::asked::{
 };
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
-use crate::domain::gateway::{LABEL_ID_PREFIX, STREAM_ID_PREFIX};
+use crate::domain::gateway::{LABEL_ID_PREFIX, Labelled, STREAM_ID_PREFIX};
 use crate::domain::names::{NameFault, check_name};
+use crate::domain::path::{Counts, Field, RequestField};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::units::{Moment, Year};
+use crate::domain::units::{CountedClass, Moment, Year};
 use crate::wire::decide::from_proto::{self, Place};
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::generated::v1;
+use crate::wire::labelled::to_transfer;
 
 /// Bounds of a reservation.
 #[derive(Debug, Clone, Copy)]
@@ -74,10 +76,10 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     check_transfer_id(transfer_id, &mut violations);
     let mut asked = match transfer {
         Some(transfer) => from_proto::asked(transfer).map_err(|found| Place::Transfer.locate(found)),
-        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+        None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
-    let general = subjects("general_subjects", general_subjects, limits.subjects_max, &mut violations);
-    let sensitive = subjects("sensitive_subjects", sensitive_subjects, limits.subjects_max, &mut violations);
+    let general = subjects(CountedClass::General, general_subjects, limits.subjects_max, &mut violations);
+    let sensitive = subjects(CountedClass::Sensitive, sensitive_subjects, limits.subjects_max, &mut violations);
     let is_named = !general.is_empty() || !sensitive.is_empty();
     let named = is_named.then(|| Named::new(general, sensitive));
     match &mut asked {
@@ -92,6 +94,26 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     let fingerprint = fingerprint(transfer, named.as_ref());
     let keep = if *commit { Keep::Commit } else { Keep::ForSeconds(seconds) };
     Ok(Reserve { transfer_id, asked, named, keep, detail, fingerprint })
+}
+
+/// Returns the request of a gateway's transfer: to be counted at once, and answered in full.
+///
+/// # Errors
+/// The id of the transfer breaks the rule for names.
+pub fn labelled<'a>(labelled: &'a Labelled<'_>, transfer_id: &'a str) -> Result<Reserve<'a>, Vec<Violation>> {
+    let mut violations = Vec::new();
+    check_transfer_id(transfer_id, &mut violations);
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    Ok(Reserve {
+        transfer_id,
+        asked: labelled.asked(),
+        named: None,
+        keep: Keep::Commit,
+        detail: Detail::Full,
+        fingerprint: fingerprint(&to_transfer(labelled), None),
+    })
 }
 
 /// Returns what tells one transfer from another under the same id.
@@ -129,7 +151,7 @@ fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
         Err(NameFault::TooLong { bytes }) => Problem::TooLong { bytes },
         Err(fault) => Problem::NotAName(fault),
     };
-    violations.push(Violation::new("transfer_id", problem));
+    violations.push(Violation::new(RequestField::TransferId, problem));
 }
 
 /// Checks the id of a transfer that was reserved: it may be older than the rule for names, and what went ahead has to count.
@@ -141,12 +163,12 @@ fn check_reserved_id(transfer_id: &str, violations: &mut Vec<Violation>) {
         Err(fault) if transfer_id.contains('\0') => Problem::NotAName(fault),
         Ok(()) | Err(_) => return,
     };
-    violations.push(Violation::new("transfer_id", problem));
+    violations.push(Violation::new(RequestField::TransferId, problem));
 }
 
-fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
+fn subjects(class: CountedClass, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
     if max < subjects.len() {
-        violations.push(Violation::new(field, Problem::TooMany { count: subjects.len(), max }));
+        violations.push(Violation::new(RequestField::Subjects(class), Problem::TooMany { count: subjects.len(), max }));
         return Vec::new();
     }
     let mut read = Vec::with_capacity(subjects.len());
@@ -155,7 +177,7 @@ fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<
             read.push(pseudonym.as_slice().into());
         } else {
             let problem = CountingProblem::PseudonymLength { bytes: pseudonym.len() };
-            violations.push(Violation::new(format!("{field}[{index}]"), Problem::Counting(problem)));
+            violations.push(Violation::new(RequestField::Subject(class, index), Problem::Counting(problem)));
         }
     }
     read
@@ -163,30 +185,30 @@ fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<
 
 /// The ledger keeps the totals, and the persons who are named are all the persons there are.
 fn check_counts(asked: &mut Asked<'_>, named: Option<&Named<Box<[u8]>>>, violations: &mut Vec<Violation>) {
-    let mut add = |field: &str, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
+    let mut add = |field: Field, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
     if let Some(named) = named {
         let (general, sensitive) = named.count();
         if let Some(stated) = asked.persons {
             let classes = [
-                ("transfer.persons.general", stated.general, general),
-                ("transfer.persons.sensitive", stated.sensitive, sensitive),
+                (CountedClass::General, stated.general, general),
+                (CountedClass::Sensitive, stated.sensitive, sensitive),
             ];
-            for (field, stated, named) in classes {
+            for (class, stated, named) in classes {
                 if stated != named {
-                    add(field, CountingProblem::NotAsManyAsNamed { stated, named });
+                    add(Field::Count(Counts::Persons, class), CountingProblem::NotAsManyAsNamed { stated, named });
                 }
             }
         }
         asked.persons = Some(AskedPersons { general, sensitive });
     }
     if asked.year_to_date.is_some() {
-        add("transfer.year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::YearToDate), CountingProblem::TotalsKeptByLedger);
     }
     if asked.scenario_year_to_date.is_some() {
-        add("transfer.scenario_year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::ScenarioYearToDate), CountingProblem::TotalsKeptByLedger);
     }
     if asked.clearance_year_to_date.is_some() {
-        add("transfer.clearance_year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::ClearanceYearToDate), CountingProblem::TotalsKeptByLedger);
     }
 }
 
@@ -205,7 +227,7 @@ fn seconds_to_live(
     let read = rounded.filter(|seconds| is_duration && (1..=time_to_live_max_s).contains(seconds));
     if read.is_none() {
         let problem = CountingProblem::TimeToLive { max_s: time_to_live_max_s };
-        violations.push(Violation::new("time_to_live", Problem::Counting(problem)));
+        violations.push(Violation::new(RequestField::TimeToLive, Problem::Counting(problem)));
     }
     read.unwrap_or(time_to_live_max_s)
 }
@@ -245,7 +267,7 @@ fn transfer_id_of(transfer_id: &str) -> Result<&str, Vec<Violation>> {
 pub fn callers_id(transfer_id: &str) -> Result<(), Vec<Violation>> {
     let prefix = [LABEL_ID_PREFIX, STREAM_ID_PREFIX].into_iter().find(|prefix| transfer_id.starts_with(prefix));
     let problem = prefix.map(|prefix| Problem::Counting(CountingProblem::IdOfADoor { prefix }));
-    problem.map_or(Ok(()), |problem| Err(vec![Violation::new("transfer_id", problem)]))
+    problem.map_or(Ok(()), |problem| Err(vec![Violation::new(RequestField::TransferId, problem)]))
 }
 
 /// A question about the totals of an exporter.
@@ -272,10 +294,10 @@ pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec
         NameFault::TooLong { bytes } => Problem::TooLong { bytes },
         fault => Problem::NotAName(fault),
     });
-    violations.extend(problem.map(|problem| Violation::new("exporter", problem)));
+    violations.extend(problem.map(|problem| Violation::new(RequestField::Exporter, problem)));
     let read = u16::try_from(*year).ok().filter(|year| *year <= YEAR_MAX);
     if read.is_none() {
-        violations.push(Violation::new("year", Problem::Counting(CountingProblem::NotAYear)));
+        violations.push(Violation::new(RequestField::Year, Problem::Counting(CountingProblem::NotAYear)));
     }
     let year = read.filter(|year| *year != 0).map(Year);
     if violations.is_empty() { Ok(UsageQuestion { exporter, year }) } else { Err(violations) }

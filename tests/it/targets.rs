@@ -8,6 +8,7 @@ use neglist::domain::asked::{Asked, AskedFacts, AskedItem, Violation};
 use neglist::domain::evaluate::evaluate;
 use neglist::domain::gateway::{self, Reading, Seen, Unmatched};
 use neglist::domain::names::{check_code, check_name};
+use neglist::domain::path::Field;
 use neglist::domain::resolve::{missing_totals, resolve};
 use neglist::domain::snapshot::Snapshot;
 use neglist::domain::units::{Class, Moment};
@@ -24,7 +25,7 @@ use neglist::wire::decide::to_proto::{self, Decided};
 use neglist::wire::decide::{decode, from_proto};
 use neglist::wire::generated::v1;
 use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
-use neglist::wire::refusal::grpc;
+use neglist::wire::refusal::{Refusal, grpc};
 use prost::Message as _;
 
 /// Limits of the policies that questions are held against.
@@ -66,13 +67,20 @@ pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             ..Asked::default()
         };
         resolve(snapshot, &asked, NOW).err().map(|violations| {
-            assert!(!grpc::invalid(&violations).message.contains(char::is_control), "{violations:?}");
+            assert!(
+                !grpc::render(&Refusal::Invalid(violations.clone())).message.contains(char::is_control),
+                "{violations:?}"
+            );
             violations
         })
     };
     let as_name = refused(text, "machine.far-from-all");
     let as_code = refused("a company far from all", text);
-    assert_eq!(check_name(text).is_err(), as_code.iter().flatten().any(|found| found.field == "recipient"), "{text:?}");
+    assert_eq!(
+        check_name(text).is_err(),
+        as_code.iter().flatten().any(|found| found.path == Field::Recipient.into()),
+        "{text:?}"
+    );
     assert!(known || check_name(text).is_ok() || as_name.is_some(), "{text:?} is no name");
     assert!(known || check_code(text).is_ok() || as_code.is_some(), "{text:?} is no code");
     // What is not seen makes no other name of a registered one.
@@ -90,7 +98,7 @@ fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
         Reading::NoTransfer => panic!("passed by itself"),
-        Reading::Refused(why) => assert!(!grpc::unlabelled(&why).status.message.is_empty()),
+        Reading::Refused(why) => assert!(!grpc::render(&Refusal::unlabelled(why)).message.is_empty()),
     }
 }
 
@@ -123,7 +131,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             true
         }
         Err(unforwarded) => {
-            assert!(!wording::refusal(&unforwarded).status.message.is_empty());
+            assert!(!wording::refusal(&unforwarded).issues().is_empty());
             false
         }
     }
@@ -211,8 +219,9 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 
 fn check_refusal(violations: &[Violation]) {
     assert!(!violations.is_empty(), "a refusal says what is wrong");
-    assert!(violations.iter().all(|violation| violation.field.starts_with("transfer") || violation.field == "detail"));
-    let refusal = grpc::invalid(violations);
+    let paths: Vec<String> = violations.iter().map(|violation| violation.path.to_string()).collect();
+    assert!(paths.iter().all(|path| path.starts_with("transfer") || path == "detail"), "{paths:?}");
+    let refusal = grpc::render(&Refusal::Invalid(violations.to_vec()));
     // A status has to fit into the headers of an answer.
     assert!(refusal.encoded_len() < 8_192, "{}", refusal.encoded_len());
 }
@@ -221,7 +230,7 @@ fn check_refusal(violations: &[Violation]) {
 pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
     match authzen::evaluation(bytes) {
         Ok(evaluation) => check_evaluation(&evaluation),
-        Err(error) => assert!(!error.findings.is_empty()),
+        Err(error) => assert!(!error.issues.is_empty()),
     }
     match authzen::evaluations(bytes, EVALUATIONS_MAX) {
         Ok(Evaluations::One(evaluation)) => check_evaluation(&evaluation),
@@ -230,7 +239,7 @@ pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
             evaluations.flatten().for_each(|evaluation| check_evaluation(&evaluation));
         }
         Err(error) => {
-            assert!(!error.findings.is_empty());
+            assert!(!error.issues.is_empty());
             return false;
         }
     }

@@ -18,12 +18,12 @@ use crate::doors::authzen;
 use crate::doors::authzen::{CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::doors::http::{Doors, PublicUrl, respond};
 use crate::doors::labelled::Answer;
+use crate::doors::render::Verdict;
 use crate::json::{self, Tree};
 use crate::metrics::{Door, Stopwatch};
 use crate::wire::json::message::JsonError;
 use crate::wire::refusal::http::Misread;
-use crate::wire::refusal::{Refusal, Said};
-use crate::wire::render::Verdict;
+use crate::wire::refusal::{Issue, Refusal};
 
 /// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
 const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -101,7 +101,7 @@ enum Evaluated {
 async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
     match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
         Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
-        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal.status),
+        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal),
     }
 }
 
@@ -111,13 +111,13 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
     // A ledger that has not answered one would let each of the others wait as long.
     let mut outage: Option<Refusal> = None;
     for (index, evaluation) in evaluations.enumerate() {
-        let refused = |said: &[Said]| {
+        let refused = |issues: &[Issue]| {
             doors.authzen.count_refused();
-            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, said))
+            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, issues))
         };
         let evaluated = match (evaluation, &outage) {
             _ if ANSWERS_BYTES_MAX <= answers.len() => refused(&[authzen::too_much()]),
-            (Err(error), _) => refused(&authzen::malformed(&error)),
+            (Err(error), _) => refused(&error.issues),
             (Ok(_), Some(refusal)) => {
                 doors.metrics.unanswered(Door::Authzen);
                 Evaluated::Unanswered(refusal.clone())
@@ -127,7 +127,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
         let (verdict, answer) = match evaluated {
             Evaluated::Answered(verdict, answer) => (verdict, answer),
             Evaluated::Unanswered(refusal) => {
-                let answer = authzen::denied(Denied::Unanswered, &refusal.said);
+                let answer = authzen::denied(Denied::Unanswered, &refusal.issues());
                 outage = Some(refusal);
                 (Verdict::Stays, answer)
             }
@@ -147,16 +147,16 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
 }
 
 async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
-    let denied = |said: &[Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
+    let denied = |issues: &[Issue]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, issues));
     let answer = match authzen::map(evaluation) {
         Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
         Mapped::ByRules => {
             let seen = SeenEvaluation::new(evaluation);
             doors.authzen.ask(snapshot, &seen, || seen.doubt()).await
         }
-        Mapped::Unmapped(said) => {
+        Mapped::Unmapped(issues) => {
             doors.authzen.count_refused();
-            return denied(&said);
+            return denied(&issues);
         }
     };
     match answer {
@@ -164,7 +164,7 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
             let (verdict, answer) = authzen::decided(&decided.decision, decided.rule.as_deref());
             Evaluated::Answered(verdict, answer)
         }
-        Answer::Refused(refusal) => denied(&authzen::refused(refusal, evaluation)),
+        Answer::Refused(refusal) => denied(&authzen::refused(&refusal, evaluation)),
         // This door is never let pass what nothing matches; if it were, that would still be no permit.
         Answer::NoTransfer { digest: _ } => denied(&authzen::unmapped(evaluation)),
         Answer::Unanswered(refusal) => Evaluated::Unanswered(refusal),
@@ -327,7 +327,7 @@ mod tests {
         for key in ["resource.properties.to", "resource.properties.half"] {
             let seen = SeenEvaluation::new(&evaluation);
             assert_eq!(seen.context(key), Context::Absent);
-            assert!(seen.doubt().unwrap().status.message.contains(key));
+            assert!(seen.doubt().unwrap().issues()[0].field.contains(key));
         }
         assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));
     }

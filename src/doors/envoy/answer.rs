@@ -14,13 +14,14 @@
 //! pass where its operator asks for that (`failure_mode_allow`). An Envoy that does not know
 //! `error_response` denies with 403.
 //!
-//! Names and words are those of every other door, [`described`]. Headers are ASCII; texts stand in the body.
+//! Names and words are those of every other door, [`render`]. Headers are ASCII; texts stand in the body.
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use serde_json::json;
 use tonic::Code;
 
+use crate::doors::render::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::generated::vendor::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::wire::generated::vendor::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
@@ -28,9 +29,8 @@ use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::Ht
 use crate::wire::generated::vendor::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::wire::generated::vendor::envoy::r#type::v3::HttpStatus;
 use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::RpcStatus;
+use crate::wire::refusal::grpc::{self, RpcStatus};
 use crate::wire::refusal::http::{self, Refused};
-use crate::wire::render::{self, Verdict};
 
 /// Most rules and reasons that metadata name; the strictest come first.
 const NAMED_MAX: usize = 16;
@@ -89,7 +89,7 @@ pub fn no_transfer(digest: String, labels: Vec<String>) -> CheckResponse {
 
 /// Refuses a request with whose labels something is wrong.
 pub fn refused(refusal: &Refusal) -> CheckResponse {
-    let Refused { http_code, body, retry_after_seconds } = http::refused(&refusal.to_status());
+    let Refused { http_code, body, retry_after_seconds } = http::render(refusal);
     let (status, headers, metadata) = without_decision("refused", refusal, retry_after_seconds);
     let denied = local_reply(i32::from(http_code), headers, body);
     response(status, HttpResponse::DeniedResponse(denied), metadata)
@@ -97,7 +97,7 @@ pub fn refused(refusal: &Refusal) -> CheckResponse {
 
 /// Refuses a request that the server could not decide.
 pub fn unanswered(refusal: &Refusal) -> CheckResponse {
-    let Refused { http_code: _, body, retry_after_seconds } = http::refused(&refusal.to_status());
+    let Refused { http_code: _, body, retry_after_seconds } = http::render(refusal);
     let (status, headers, metadata) = without_decision("unanswered", refusal, retry_after_seconds);
     let error = local_reply(SERVICE_UNAVAILABLE, headers, body);
     response(status, HttpResponse::ErrorResponse(error), metadata)
@@ -110,12 +110,12 @@ fn without_decision(
     retry_after_seconds: Option<u64>,
 ) -> (RpcStatus, Vec<HeaderValueOption>, Metadata) {
     // A refusal must not have the code that lets pass.
-    let RpcStatus { code, message, details: _ } = &refusal.status;
-    let code = if *code == i32::from(Code::Ok) { Code::Internal.into() } else { *code };
-    let status = RpcStatus { code, message: message.clone(), details: Vec::new() };
-    let reasons: Vec<&str> = refusal.reasons().collect();
-    let mut headers = vec![header(render::HEADER_OUTCOME, outcome)];
-    headers.extend(reasons.first().map(|reason| header(render::HEADER_REASON, reason)));
+    let RpcStatus { code, message, details: _ } = grpc::render(refusal);
+    let code = if code == i32::from(Code::Ok) { Code::Internal.into() } else { code };
+    let status = RpcStatus { code, message, details: Vec::new() };
+    let reasons: Vec<&str> = refusal.issues().iter().map(|issue| issue.code).filter(|code| !code.is_empty()).collect();
+    let names = render::refusal_headers(outcome, refusal.code());
+    let mut headers: Vec<_> = names.into_iter().map(|(name, value)| header(name, value)).collect();
     headers.extend(retry_after_seconds.map(|seconds| header("retry-after", &seconds.to_string())));
     let mut metadata = vec![("outcome", text(outcome))];
     if !reasons.is_empty() {

@@ -19,13 +19,10 @@ use axum::response::Response;
 use crate::doors::forward_auth::forwarded::{Believed, Forwarded};
 use crate::doors::forward_auth::wording;
 use crate::doors::http::{Doors, respond};
-use crate::doors::labelled::{Answer, DecidedTransfer, Keeping};
+use crate::doors::labelled::{Answer, Cacheable, DecidedTransfer};
+use crate::doors::render::{self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, Verdict};
 use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::{self, RpcStatus};
-use crate::wire::refusal::http::{Refused, refused};
-use crate::wire::render::{
-    self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
-};
+use crate::wire::refusal::http::{self, Refused};
 
 /// How this door answers.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +51,12 @@ pub(crate) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
             response
         }
         Answer::Refused(refusal) => denied_without_decision(&refusal),
-        Answer::Unanswered(refusal) => unanswered(&refusal.status, refusal.reasons().next()),
+        Answer::Unanswered(refusal) => unanswered(&refusal),
     }
 }
 
 fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: &Forwarded<'_>) -> Response {
-    let DecidedTransfer { decision, rule, keeping, transfer_id: _, counted } = decided;
+    let DecidedTransfer { decision, rule, cacheable, transfer_id: _, counted } = decided;
     let mut response = match render::verdict(decision) {
         Verdict::Goes => respond::empty(StatusCode::OK),
         Verdict::Stays => respond::json(StatusCode::FORBIDDEN, render::body(decision, rule.as_deref())),
@@ -67,9 +64,9 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     put(&mut response, render::headers(decision));
     put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);
     put(&mut response, rule.iter().map(|rule| (HEADER_GATEWAY_RULE, rule.clone())));
-    let seconds = match keeping {
-        Keeping::UntilItRunsOut => render::holds_for_seconds(decision).min(settings.cache_seconds_max),
-        Keeping::Never => 0,
+    let seconds = match cacheable {
+        Cacheable::UntilItExpires => render::holds_for_seconds(decision).min(settings.cache_seconds_max),
+        Cacheable::Never => 0,
     };
     if seconds != 0 {
         let headers = response.headers_mut();
@@ -84,33 +81,23 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
 
 /// Denies a request that is no transfer. 403 whatever is wrong: nginx takes any other code for an outage.
 fn denied_without_decision(refusal: &Refusal) -> Response {
-    let Refused { http_code: _, body, retry_after_seconds: _ } = refused(&refusal.to_status());
+    let Refused { http_code: _, body, retry_after_seconds: _ } = http::render(refusal);
     let mut response = respond::json(StatusCode::FORBIDDEN, body);
-    name_outcome(&mut response, "refused", refusal.reasons().next());
+    put(&mut response, render::refusal_headers("refused", refusal.code()));
     response
 }
 
-/// Refuses a question for which there is no place.
-pub(crate) fn overloaded(refusal: &RpcStatus) -> Response {
-    unanswered(refusal, None)
-}
-
-fn unanswered(refusal: &RpcStatus, reason: Option<&str>) -> Response {
-    let refused = refused(&grpc::to_status(refusal));
-    let mut response = respond::refused(Refused { http_code: 503, ..refused });
-    name_outcome(&mut response, "unanswered", reason);
+/// Refuses a question that the server cannot answer.
+pub(crate) fn unanswered(refusal: &Refusal) -> Response {
+    let mut response = respond::refused(Refused { http_code: 503, ..http::render(refusal) });
+    put(&mut response, render::refusal_headers("unanswered", refusal.code()));
     response
 }
 
-fn name_outcome(response: &mut Response, outcome: &str, reason: Option<&str>) {
-    put(response, [(HEADER_OUTCOME, outcome.to_owned())]);
-    put(response, reason.map(|reason| (HEADER_REASON, reason.to_owned())));
-}
-
-/// Puts headers into a response; leaves out what is no text of a header.
-fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str, String)>) {
+/// Adds headers to a response, apart from values that no header can have.
+fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str, impl AsRef<str>)>) {
     for (name, value) in headers {
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }

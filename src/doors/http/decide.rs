@@ -10,7 +10,7 @@ use crate::doors::http::{Doors, respond};
 use crate::metrics::Door;
 use crate::repeated::Repeated;
 use crate::wire::json::message;
-use crate::wire::refusal::http::{Misread, Refused, refused};
+use crate::wire::refusal::http::{self, Misread, Refused};
 
 /// The same request has the same decision again.
 static UNWRITABLE: Repeated = Repeated::new();
@@ -32,7 +32,7 @@ pub(crate) async fn decide(State(doors): State<Arc<Doors>>, request: Request) ->
             Ok(body) => respond::json(StatusCode::OK, body),
             Err(error) => unwritable(&error),
         },
-        Err(status) => respond::refused(refused(&status)),
+        Err(refusal) => respond::refused(http::render(&refusal)),
     }
 }
 

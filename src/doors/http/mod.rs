@@ -31,7 +31,7 @@ use crate::doors::labelled::LabelledDoor;
 use crate::metrics::standing::Standing;
 use crate::metrics::{Door, Metrics};
 use crate::service::DecisionApi;
-use crate::wire::refusal::grpc::RpcStatus;
+use crate::wire::refusal::Refusal;
 use crate::wire::refusal::http::Misread;
 
 /// What the handlers share.
@@ -94,14 +94,14 @@ pub fn decisions(doors: &Arc<Doors>, bounded: impl Fn(Router, Overload) -> Route
         let router = Router::new().route(path, route).with_state(Arc::clone(doors));
         bounded(router, Overload { doors: Arc::clone(doors), door, unanswered })
     };
-    let plain: fn(&RpcStatus) -> Response = respond::unanswered;
+    let plain: fn(&Refusal) -> Response = respond::unanswered;
     one("/v1/decide", Door::HttpDecide, post(decide::decide), plain)
         // Some ask with GET, some with the method of the request that they ask about.
         .merge(one(
             "/v1/forward-auth",
             Door::ForwardAuth,
             any(forward_auth::handler::forward_auth),
-            forward_auth::handler::overloaded,
+            forward_auth::handler::unanswered,
         ))
         .merge(one(EVALUATION_PATH, Door::Authzen, post(authzen::handler::evaluation), plain))
         .merge(one(EVALUATIONS_PATH, Door::Authzen, post(authzen::handler::evaluations), plain))

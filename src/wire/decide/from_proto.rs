@@ -6,6 +6,7 @@
 //! contract does not build until somebody has decided what it means.
 
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX, Need, Problem, Violation};
+use crate::domain::path::{Field, ItemField, RequestField};
 use crate::domain::units::{Class, Ground, Modality, Moment};
 use crate::wire::decide::to_proto::Detail;
 use crate::wire::generated::v1;
@@ -21,6 +22,13 @@ pub struct Question<'a> {
     pub place: Place,
 }
 
+impl<'a> Question<'a> {
+    /// Returns the question about the one transfer of a request.
+    pub const fn of_one(asked: Asked<'a>, detail: Detail) -> Self {
+        Self { asked, detail, place: Place::Transfer }
+    }
+}
+
 /// Where in a request a transfer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -31,16 +39,15 @@ pub enum Place {
 }
 
 impl Place {
-    /// Returns violations with paths from the root of the request, given paths within the transfer.
+    /// Returns the violations of the transfer with this place.
     pub fn locate(self, violations: Vec<Violation>) -> Vec<Violation> {
-        let locate = |Violation { field, problem }| Violation { field: self.path(&field), problem };
-        violations.into_iter().map(locate).collect()
-    }
-
-    fn path(self, field: &str) -> String {
         match self {
-            Place::Transfer => format!("transfer.{field}"),
-            Place::BatchTransfer(index) => format!("transfers[{index}].{field}"),
+            // That is where the domain places them.
+            Place::Transfer => violations,
+            Place::BatchTransfer(index) => {
+                let locate = |Violation { path, problem }| Violation { path: path.in_batch(index), problem };
+                violations.into_iter().map(locate).collect()
+            }
         }
     }
 }
@@ -76,7 +83,7 @@ pub fn batch(
     let mut violations = Vec::new();
     if transfers_max < transfers.len() {
         let problem = Problem::TooMany { count: transfers.len(), max: transfers_max };
-        violations.push(Violation::new("transfers", problem));
+        violations.push(Violation::new(RequestField::Transfers, problem));
     }
     let detail = read_detail(*detail).map_err(|violation| violations.push(violation));
     let Ok(detail) = detail else { return Err(violations) };
@@ -94,7 +101,7 @@ fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec
     let place = Place::Transfer;
     let asked = match transfer {
         Some(transfer) => asked(transfer).map_err(|violations| place.locate(violations)),
-        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+        None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
     match (asked, read_detail(detail)) {
         (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, place }),
@@ -111,7 +118,7 @@ pub(crate) fn read_detail(number: i32) -> Result<Detail, Violation> {
     match v1::Detail::try_from(number) {
         Ok(v1::Detail::Unspecified) => Ok(Detail::Brief),
         Ok(v1::Detail::Full) => Ok(Detail::Full),
-        Err(_) => Err(Violation::new("detail", Problem::UnknownNumber { number, name: "Detail" })),
+        Err(_) => Err(Violation::new(RequestField::Detail, Problem::UnknownNumber { number, name: "Detail" })),
     }
 }
 
@@ -140,7 +147,7 @@ pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
     } = transfer;
     // A message of a few megabytes holds millions of empty items: they are counted before they are read.
     if ITEMS_MAX < data.len() {
-        return Err(vec![Violation::new("data", Problem::TooMany { count: data.len(), max: ITEMS_MAX })]);
+        return Err(vec![Violation::new(Field::Data, Problem::TooMany { count: data.len(), max: ITEMS_MAX })]);
     }
     let mut violations = Vec::new();
     let asked = Asked {
@@ -187,9 +194,9 @@ fn persons_of(persons: &v1::Persons) -> AskedPersons {
 
 fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation>) -> AskedItem<'a> {
     let v1::DataItem { code, data_class, modality, attributes } = item;
-    let mut unknown = |field: &str, number: i32, name: &'static str| {
+    let mut unknown = |field: ItemField, number: i32, name: &'static str| {
         let problem = Problem::UnknownNumber { number, name };
-        violations.push(Violation::new(format!("data[{index}].{field}"), problem));
+        violations.push(Violation::new(Field::Item(index, field), problem));
     };
     let class = match v1::DataClass::try_from(*data_class) {
         Ok(v1::DataClass::Unspecified) => None,
@@ -198,7 +205,7 @@ fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation
         Ok(v1::DataClass::Sensitive) => Some(Class::Sensitive),
         Ok(v1::DataClass::Important) => Some(Class::Important),
         Err(_) => {
-            unknown("data_class", *data_class, "DataClass");
+            unknown(ItemField::DataClass, *data_class, "DataClass");
             None
         }
     };
@@ -209,7 +216,7 @@ fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation
         Ok(v1::Modality::Image) => Some(Modality::Image),
         Ok(v1::Modality::Video) => Some(Modality::Video),
         Err(_) => {
-            unknown("modality", *modality, "Modality");
+            unknown(ItemField::Modality, *modality, "Modality");
             None
         }
     };
@@ -224,7 +231,7 @@ fn read_ground(number: i32, violations: &mut Vec<Violation>) -> Option<Ground> {
         Ok(v1::Ground::HumanResources) => Some(Ground::HumanResources),
         Ok(v1::Ground::Emergency) => Some(Ground::Emergency),
         Err(_) => {
-            violations.push(Violation::new("ground", Problem::UnknownNumber { number, name: "Ground" }));
+            violations.push(Violation::new(Field::Ground, Problem::UnknownNumber { number, name: "Ground" }));
             None
         }
     }
@@ -241,7 +248,7 @@ fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation
     let nanos = u32::try_from(nanos).ok().filter(|_| in_range);
     let moment = nanos.and_then(|nanos| Moment::new(seconds, nanos));
     if moment.is_none() {
-        violations.push(Violation::new("at", Problem::NotATimestamp));
+        violations.push(Violation::new(Field::At, Problem::NotATimestamp));
     }
     moment
 }
@@ -250,8 +257,8 @@ fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation
 mod tests {
     use super::*;
 
-    fn fields(violations: &[Violation]) -> Vec<&str> {
-        violations.iter().map(|violation| violation.field.as_str()).collect()
+    fn fields(violations: &[Violation]) -> Vec<String> {
+        violations.iter().map(|violation| violation.path.to_string()).collect()
     }
 
     #[test]
@@ -306,10 +313,10 @@ mod tests {
     #[test]
     fn a_missing_transfer_is_named() {
         let violations = decide(&v1::DecideRequest::default()).unwrap_err();
-        assert_eq!(violations, [Violation::new("transfer", Problem::Missing(Need::Transfer))]);
+        assert_eq!(violations, [Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]);
         let request = v1::DecideStreamRequest { sequence: 7, ..v1::DecideStreamRequest::default() };
         let (sequence, question) = stream(&request);
-        assert_eq!((sequence, fields(&question.unwrap_err())), (7, vec!["transfer"]));
+        assert_eq!((sequence, fields(&question.unwrap_err())), (7, vec!["transfer".to_owned()]));
     }
 
     #[test]
@@ -322,7 +329,7 @@ mod tests {
         assert_eq!(at(min, 0).unwrap(), Moment::from_seconds(min));
         assert_eq!(at(max, 999_999_999).unwrap(), Moment::new(max, 999_999_999).unwrap());
         for (seconds, nanos) in [(min - 1, 0), (max + 1, 0), (0, -1), (0, 1_000_000_000), (i64::MIN, i32::MIN)] {
-            let expected = vec![Violation::new("at", Problem::NotATimestamp)];
+            let expected = vec![Violation::new(Field::At, Problem::NotATimestamp)];
             assert_eq!(at(seconds, nanos).unwrap_err(), expected, "{seconds} {nanos}");
         }
     }
@@ -333,7 +340,7 @@ mod tests {
         let transfer = |count| v1::Transfer { data: vec![item.clone(); count], ..v1::Transfer::default() };
         assert_eq!(asked(&transfer(ITEMS_MAX)).unwrap_err().len(), ITEMS_MAX);
         let problem = Problem::TooMany { count: ITEMS_MAX + 1, max: ITEMS_MAX };
-        assert_eq!(asked(&transfer(ITEMS_MAX + 1)).unwrap_err(), [Violation::new("data", problem)]);
+        assert_eq!(asked(&transfer(ITEMS_MAX + 1)).unwrap_err(), [Violation::new(Field::Data, problem)]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Messages as bytes: requests that nobody has read yet, and answers that may have been written already.
+//! Messages as bytes: requests that have not been read, and answers that may have been written already.
 //!
 //! The decision service reads and writes its ordinary messages without copying a text ([`crate::wire::decide::decode`],
 //! [`crate::wire::decide::encode`]), and all others as every generated service does. Framing, compression and limits of size are
@@ -17,7 +17,7 @@ use tonic_prost::ProstEncoder;
 use crate::domain::asked::Violation;
 use crate::wire::decide::unknown;
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::Malformed;
 
 /// A request as it came: the bytes of a `T`, if it is one.
 #[derive(Debug, Clone)]
@@ -72,14 +72,14 @@ impl Received<v1::DecideStreamRequest> {
 }
 
 fn decode<T: Message + Default>(bytes: &[u8]) -> Result<T, Undecoded> {
-    T::decode(bytes).map_err(|error| Undecoded::Malformed(Box::new(grpc::malformed(&error))))
+    T::decode(bytes).map_err(|error| Undecoded::Malformed(Malformed::new(&error)))
 }
 
 /// Why a request cannot be read.
 #[derive(Debug)]
 pub enum Undecoded {
     /// It is not protobuf.
-    Malformed(Box<Status>),
+    Malformed(Malformed),
     /// It has fields that the contract does not have: these.
     Fields(Vec<Violation>),
 }

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::domain::asked::{Problem, Violation};
+use crate::domain::path::Path;
 use crate::wire::generated::DESCRIPTORS;
 
 /// Most fields that are named for one message. A status lists fewer.
@@ -26,12 +27,18 @@ const DEPTH_MAX: usize = 100;
 ///
 /// `full_name` is the name of its message, such as `neglist.v1.DecideRequest`.
 pub(crate) fn fields(full_name: &str, message: &[u8]) -> Vec<Violation> {
-    fields_of(index(full_name), message)
+    fields_of(index(full_name), message, &Place::Root)
 }
 
-fn fields_of(index: usize, message: &[u8]) -> Vec<Violation> {
+/// Returns such fields of the transfer at an index of a batch.
+fn of_transfer_in_batch(transfer: &[u8], index: usize) -> Vec<Violation> {
+    let place = Place::Field { parent: &Place::Root, name: "transfers", index: Some(index) };
+    fields_of(self::index("neglist.v1.Transfer"), transfer, &place)
+}
+
+fn fields_of(index: usize, message: &[u8], place: &Place<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
-    look(index, message, &Place::Root, 0, &mut found);
+    look(index, message, place, 0, &mut found);
     found
 }
 
@@ -57,7 +64,6 @@ pub(crate) fn batch(message: &[u8]) -> Result<Batch<'_>, Vec<Violation>> {
     const TRANSFERS: u32 = 1;
     let mut beside = Vec::new();
     let (mut found, mut cleared) = (BTreeMap::new(), Vec::new());
-    let transfers = index("neglist.v1.Transfer");
     let (mut place, mut reader) = (0, Reader(message));
     loop {
         let before = reader.0;
@@ -68,7 +74,7 @@ pub(crate) fn batch(message: &[u8]) -> Result<Batch<'_>, Vec<Violation>> {
         };
         let bytes = before.get(..before.len() - reader.0.len()).unwrap_or(before);
         if let (TRANSFERS, Value::Bytes(transfer)) = (number, &value) {
-            let of_transfer = fields_of(transfers, transfer);
+            let of_transfer = of_transfer_in_batch(transfer, place);
             if of_transfer.is_empty() {
                 cleared.extend_from_slice(bytes);
             } else {
@@ -203,11 +209,15 @@ enum Place<'p> {
 }
 
 impl Place<'_> {
-    fn path(&self, last: &str) -> String {
+    fn path(&self, last: &str) -> Path {
+        Path::Message(self.text(last).into())
+    }
+
+    fn text(&self, last: &str) -> String {
         match self {
             Place::Root => last.to_owned(),
-            Place::Field { parent, name, index: None } => parent.path(&format!("{name}.{last}")),
-            Place::Field { parent, name, index: Some(index) } => parent.path(&format!("{name}[{index}].{last}")),
+            Place::Field { parent, name, index: None } => parent.text(&format!("{name}.{last}")),
+            Place::Field { parent, name, index: Some(index) } => parent.text(&format!("{name}[{index}].{last}")),
         }
     }
 }

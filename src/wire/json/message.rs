@@ -15,7 +15,7 @@ use prost_types::FileDescriptorSet;
 use crate::json::Tree;
 use crate::wire::generated::{DESCRIPTORS, v1};
 use crate::wire::json::check;
-pub use crate::wire::json::finding::{Finding, JsonError};
+pub use crate::wire::json::issues::JsonError;
 use crate::wire::json::value::Value;
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
@@ -170,7 +170,8 @@ fn pool() -> Result<DescriptorPool, Box<dyn std::error::Error>> {
 mod tests {
     use super::*;
     use crate::domain::asked::{Need, Problem, Violation};
-    use crate::wire::refusal::grpc;
+    use crate::domain::path::RequestField;
+    use crate::wire::refusal::{Issue, Refusal, grpc};
 
     #[track_caller]
     fn refused(json: &str) -> String {
@@ -247,9 +248,9 @@ mod tests {
             ),
         ] {
             let error = decide_request_from_json(json).unwrap_err();
-            let found: Vec<&str> = error.findings.iter().map(|finding| finding.field.as_str()).collect();
+            let found: Vec<&str> = error.issues.iter().map(|issue| issue.field.as_str()).collect();
             assert_eq!(found, fields, "{json}: {error}");
-            assert!(error.findings.iter().all(|finding| finding.en.starts_with("null is no value")), "{error}");
+            assert!(error.issues.iter().all(|issue| issue.en.starts_with("null is no value")), "{error}");
         }
         // A number that is left out is 0 and the caller's statement, as the contract says.
         let request =
@@ -289,7 +290,7 @@ mod tests {
             ("\"0.0\"", "write decimal digits", "十进制数字"),
             ("\"-0\"", "write decimal digits", "十进制数字"),
         ] {
-            let [Finding { field, en: said, zh: said_zh }] = &general(text).unwrap_err().findings[..] else {
+            let [Issue { field, code: _, en: said, zh: said_zh }] = &general(text).unwrap_err().issues[..] else {
                 panic!("{text}")
             };
             assert_eq!(field, "transfer.persons.general");
@@ -332,8 +333,10 @@ mod tests {
 
     #[test]
     fn messages_are_printed_with_their_error_details() {
-        let violations = [Violation::new("transfer", Problem::Missing(Need::Transfer))];
-        insta::assert_snapshot!(to_json(&grpc::invalid(&violations), "google.rpc.Status").unwrap());
+        let violation = Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer));
+        insta::assert_snapshot!(
+            to_json(&grpc::render(&Refusal::Invalid(vec![violation])), "google.rpc.Status").unwrap()
+        );
         let decision = v1::Decision { outcome: v1::Outcome::File.into(), ..v1::Decision::default() };
         let response = v1::DecideResponse { decision: Some(decision) };
         let json = to_json(&response, "neglist.v1.DecideResponse").unwrap();

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::json::Tree;
-use crate::wire::json::finding::{Findings, JsonError};
+use crate::wire::json::issues::{Issues, JsonError};
 use crate::wire::json::message::text;
 use crate::wire::refusal::labels::shown;
 
@@ -15,13 +15,13 @@ use crate::wire::refusal::labels::shown;
 /// Where it is not JSON, with line and column; each key that stands twice, with its path.
 pub(crate) fn read(json: &[u8]) -> Result<Tree, JsonError> {
     let tree = Tree::read(text(json)?).map_err(JsonError::syntax)?;
-    let mut findings = Findings::default();
-    repeated(&tree, "", &mut findings);
-    findings.into_result().map(|()| tree)
+    let mut issues = Issues::default();
+    repeated(&tree, "", &mut issues);
+    issues.into_result().map(|()| tree)
 }
 
-fn repeated(tree: &Tree, path: &str, findings: &mut Findings) {
-    if findings.is_full() {
+fn repeated(tree: &Tree, path: &str, issues: &mut Issues) {
+    if issues.is_full() {
         return;
     }
     match tree {
@@ -31,17 +31,17 @@ fn repeated(tree: &Tree, path: &str, findings: &mut Findings) {
                 // Paths cost what the tree is deep: they are made where there is something to say.
                 let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
                 if !seen.insert(key.as_str()) {
-                    findings.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
+                    issues.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
                 }
                 if matches!(value, Tree::Object(_) | Tree::List(_)) {
-                    repeated(value, &place(), findings);
+                    repeated(value, &place(), issues);
                 }
             }
         }
         Tree::List(values) => {
             for (index, value) in values.iter().enumerate() {
                 if matches!(value, Tree::Object(_) | Tree::List(_)) {
-                    repeated(value, &format!("{path}[{index}]"), findings);
+                    repeated(value, &format!("{path}[{index}]"), issues);
                 }
             }
         }

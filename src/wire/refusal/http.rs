@@ -3,13 +3,12 @@
 //! The body is a `google.rpc.Status` in proto3 JSON, the same that gRPC clients get. A refusal never has a code of 2xx:
 //! whoever reads it must not let a transfer pass.
 
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic::Code;
 
-use crate::wire::json::finding::JsonError;
+use crate::wire::json::issues::JsonError;
 use crate::wire::json::message;
-use crate::wire::refusal::grpc::{self, RpcStatus};
-use crate::wire::render;
+use crate::wire::refusal::grpc::{self, RpcStatus, localized, rpc_status};
+use crate::wire::refusal::{Refusal, joined};
 
 const STATUS: &str = "google.rpc.Status";
 const UNWRITABLE: &str =
@@ -33,14 +32,13 @@ impl Refused {
     }
 }
 
-/// Returns a refusal that gRPC has too.
-pub fn refused(status: &Status) -> Refused {
-    let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+/// Returns a refusal in the form of HTTP.
+pub fn render(refusal: &Refusal) -> Refused {
     Refused {
-        http_code: http_code(status.code()),
-        body: body(&grpc::to_rpc_status(status)),
+        http_code: http_code(grpc::code(refusal)),
+        body: body(&grpc::render(refusal)),
         // A part of a second counts as a whole one: zero would mean at once.
-        retry_after_seconds: retry.map(|delay| delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() != 0))),
+        retry_after_seconds: refusal.retry_after_ms().map(|delay_ms| u64::from(delay_ms.div_ceil(1_000))),
     }
 }
 
@@ -181,12 +179,12 @@ fn not_grpc() -> RpcStatus {
 }
 
 fn words(code: Code, en: &str, zh: &str) -> RpcStatus {
-    grpc::in_words(code, en, zh)
+    rpc_status(code, en.to_owned(), vec![localized(zh)])
 }
 
-fn not_the_request(wanted: &str, JsonError { findings }: &JsonError) -> RpcStatus {
-    let (en, zh) = render::joined(&render::found(findings, ""));
-    grpc::in_words(
+fn not_the_request(wanted: &str, JsonError { issues }: &JsonError) -> RpcStatus {
+    let (en, zh) = joined(issues);
+    words(
         Code::InvalidArgument,
         &format!("the body is no {wanted} in JSON: {en}"),
         &format!("正文不是 JSON 形式的 {wanted}：{zh}"),
@@ -218,7 +216,8 @@ fn body(status: &RpcStatus) -> String {
 mod tests {
     use super::*;
     use crate::domain::asked::{Need, Problem, Violation};
-    use crate::wire::refusal::grpc::{Exhausted, Unavailable};
+    use crate::domain::path::RequestField;
+    use crate::wire::refusal::{Exhausted, Unavailable};
 
     fn all() -> Vec<Refused> {
         let error = message::decide_request(br#"{"transfer": {"persns": {}}}"#).unwrap_err();
@@ -235,13 +234,13 @@ mod tests {
             Misread::NotTheRequest { wanted: "DecideRequest", error: &error },
             Misread::NoPublicUrl,
         ];
-        let violations = [Violation::new("transfer", Problem::Missing(Need::Transfer))];
-        let statuses = [
-            grpc::to_status(&grpc::invalid(&violations)),
-            grpc::unavailable(Unavailable::Ledger, 1),
-            grpc::exhausted(Exhausted::RequestsInFlight, 1_500),
+        let violation = Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer));
+        let refusals = [
+            Refusal::Invalid(vec![violation]),
+            Refusal::Unavailable(Unavailable::Ledger, 1),
+            Refusal::Exhausted(Exhausted::RequestsInFlight, 1_500),
         ];
-        misread.iter().map(Misread::refused).chain(statuses.iter().map(refused)).collect()
+        misread.iter().map(Misread::refused).chain(refusals.iter().map(render)).collect()
     }
 
     #[test]
@@ -257,9 +256,9 @@ mod tests {
 
     #[test]
     fn the_time_to_wait_is_rounded_up() {
-        let seconds = |ms| refused(&grpc::exhausted(Exhausted::RequestsInFlight, ms)).retry_after_seconds;
+        let seconds = |ms| render(&Refusal::Exhausted(Exhausted::RequestsInFlight, ms)).retry_after_seconds;
         assert_eq!((seconds(1), seconds(1_000), seconds(1_001)), (Some(1), Some(1), Some(2)));
-        assert_eq!(refused(&grpc::malformed_digest()).retry_after_seconds, None);
+        assert_eq!(render(&Refusal::Late).retry_after_seconds, None);
     }
 
     #[test]

@@ -4,30 +4,20 @@
 //! control characters escaped, so that it cannot break out of a line of a log.
 
 use crate::domain::asked::{
-    CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
+    CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
 };
 use crate::domain::clock::Clocking;
 use crate::domain::units::{CountedClass, Persons};
 use crate::wire::decide::to_proto::timestamp;
+use crate::wire::refusal::Issue;
 
-/// A problem in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wording {
-    /// Stable code in capitals, such as `UNKNOWN_CODE`.
-    pub(crate) reason: &'static str,
-    /// What is wrong and what to do, in English.
-    pub(crate) en: String,
-    /// The same in Chinese.
-    pub(crate) zh: String,
+/// Returns a violation in words: what is wrong and what to do.
+pub fn issue(Violation { path, problem }: &Violation) -> Issue {
+    Issue::new(path.to_string(), code(problem), texts(problem))
 }
 
-/// Says what is wrong and what to do.
-pub(crate) fn wording(problem: &Problem) -> Wording {
-    let (en, zh) = texts(problem);
-    Wording { reason: reason(problem), en, zh }
-}
-
-const fn reason(problem: &Problem) -> &'static str {
+/// Returns the stable code of a problem.
+pub(super) const fn code(problem: &Problem) -> &'static str {
     match problem {
         Problem::Missing(_) => "MISSING",
         Problem::UnknownCode { .. } => "UNKNOWN_CODE",
@@ -47,11 +37,11 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::WrongWireType { .. } => "WRONG_WIRE_TYPE",
         Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
         Problem::NotATimestamp => "NOT_A_TIMESTAMP",
-        Problem::Counting(problem) => counting_reason(*problem),
+        Problem::Counting(problem) => counting_code(*problem),
     }
 }
 
-const fn counting_reason(problem: CountingProblem) -> &'static str {
+const fn counting_code(problem: CountingProblem) -> &'static str {
     match problem {
         CountingProblem::TotalsKeptByLedger => "TOTALS_KEPT_BY_LEDGER",
         CountingProblem::PseudonymLength { .. } => "PSEUDONYM_LENGTH",
@@ -135,7 +125,7 @@ fn texts(problem: &Problem) -> (String, String) {
 }
 
 /// A clock that tells no moment to rely on. Whoever asked did nothing wrong.
-pub(crate) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
+pub(super) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
     match clocking {
         // A sound clock is no problem: where it comes to this, nothing may pass either.
         Clocking::Sound | Clocking::Unusable => (

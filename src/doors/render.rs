@@ -2,47 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::gateway::Labelled;
 use crate::domain::reason::Outcome;
 use crate::domain::units::Moment;
 use crate::wire::generated::v1;
-use crate::wire::json::finding::Finding;
-use crate::wire::refusal::{About, Refusal, Said, grpc, labels};
-
-/// Returns the request that asks about a transfer.
-pub fn decide_request(labelled: &Labelled<'_>) -> v1::DecideRequest {
-    v1::DecideRequest { transfer: Some(labels::to_transfer(labelled)), detail: v1::Detail::Full.into() }
-}
-
-/// Returns the request that asks about a transfer and counts it in one step.
-pub fn reserve_request(labelled: &Labelled<'_>, transfer_id: &str) -> v1::ReserveRequest {
-    v1::ReserveRequest {
-        transfer_id: transfer_id.to_owned(),
-        transfer: Some(labels::to_transfer(labelled)),
-        general_subjects: Vec::new(),
-        sensitive_subjects: Vec::new(),
-        time_to_live: None,
-        commit: true,
-        detail: v1::Detail::Full.into(),
-    }
-}
-
-/// Returns the decision of a reservation, and whether it is the first answer to what was asked again.
-pub fn reserved_decision(response: v1::ReserveResponse) -> Option<(v1::Decision, bool)> {
-    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = response;
-    decision.map(|decision| (decision, replayed))
-}
+use crate::wire::refusal::{Issue, Refusal, Subject};
 
 /// Says whether a decision still holds: under the policies that made it, until it runs out. One that names neither does not.
 pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
     let is_in_force = decision.snapshot.as_ref().is_some_and(|snapshot| snapshot.digest == digest);
     is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
-}
-
-/// Returns the decision of a response.
-pub fn decided(response: v1::DecideResponse) -> Option<v1::Decision> {
-    let v1::DecideResponse { decision } = response;
-    decision
 }
 
 /// Whether a transfer may go.
@@ -191,50 +159,37 @@ pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns what is said of a text that is not what it should be. `within`: where it stands in the request.
-pub(crate) fn found(findings: &[Finding], within: &str) -> Vec<Said> {
-    let said = |Finding { field, en, zh }: &Finding| {
-        let dot = if within.is_empty() || field.is_empty() { "" } else { "." };
-        let field = format!("{within}{dot}{field}");
-        Said { field, reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone(), about: About::Other }
+/// Returns the issues of a part of a request, with paths from the root of the request.
+pub(crate) fn within(place: &str, issues: &[Issue]) -> Vec<Issue> {
+    let located = |issue: &Issue| {
+        let dot = if issue.field.is_empty() { "" } else { "." };
+        Issue { field: format!("{place}{dot}{}", issue.field), ..issue.clone() }
     };
-    findings.iter().map(said).collect()
+    issues.iter().map(located).collect()
 }
 
-/// Returns the refusal of a question for those who cannot state totals: gateways know none.
+/// Returns the refusal of a question for doors whose callers cannot state totals: gateways know none.
 pub fn without_totals(refusal: Refusal) -> Refusal {
-    if !refusal.said.iter().any(|said| matches!(said.about, About::Total(_))) {
+    if !refusal.asks_for_totals() {
         return refusal;
     }
-    grpc::unreadable(
-        "request",
-        "NO_LEDGER",
-        "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger"
-            .to_owned(),
-        "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账".to_owned(),
-    )
+    let en = "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger";
+    let zh = "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账";
+    let issue = Issue::new("request", "NO_LEDGER", (en.to_owned(), zh.to_owned()));
+    Refusal::unreadable(Subject::Request, issue)
 }
 
-/// Returns a refusal as JSON members: one for each thing that it says.
-pub fn said_members(said: &[Said]) -> Value {
-    let member = |Said { field, reason, en, zh, about: _ }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
-    said.iter().map(member).collect()
+/// Returns issues as JSON members.
+pub fn issue_members(issues: &[Issue]) -> Value {
+    let member =
+        |Issue { field, code, en, zh }: &Issue| json!({"field": field, "reason": code, "text_zh": zh, "text_en": en});
+    issues.iter().map(member).collect()
 }
 
-/// Most things that one line says.
-const JOINED_MAX: usize = 8;
-
-/// Returns what is said on one line, in English and in Chinese: the first of it, where it is much.
-pub fn joined(said: &[Said]) -> (String, String) {
-    let line = |text: fn(&Said) -> &str, separator: &str| {
-        let parts = said.iter().take(JOINED_MAX).map(|said| match said.field.as_str() {
-            "" => text(said).to_owned(),
-            field => format!("{field}: {}", text(said)),
-        });
-        let more = (JOINED_MAX < said.len()).then(|| "…".to_owned());
-        parts.chain(more).collect::<Vec<_>>().join(separator)
-    };
-    (line(|said| &said.en, "; "), line(|said| &said.zh, "；"))
+/// Names and values of the headers of an answer without a decision. `outcome`: `refused` or `unanswered`.
+pub fn refusal_headers(outcome: &'static str, code: Option<&'static str>) -> Vec<(&'static str, &'static str)> {
+    let code = code.map(|code| (HEADER_REASON, code));
+    [(HEADER_OUTCOME, outcome)].into_iter().chain(code).collect()
 }
 
 /// Names and values of the headers that describe a decision. ASCII only.

@@ -106,7 +106,7 @@ where
                         // Polled once here, so that it wakes this stream.
                         Pin::new(this).poll_next(context)
                     }
-                    Err(malformed) => this.end(Some(malformed)),
+                    Err(malformed) => this.end(Some(malformed.into())),
                 }
             }
             Poll::Ready(Some(Err(status))) => this.end(Some(status)),

@@ -17,6 +17,7 @@ pub(crate) struct MemoryLedger {
     is_down: AtomicBool,
     is_at_hand: AtomicBool,
     reads: AtomicUsize,
+    lookups: AtomicUsize,
     writes: AtomicUsize,
 }
 
@@ -53,6 +54,11 @@ impl MemoryLedger {
     /// Calls that read and had to be waited for.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Calls that asked for totals at hand.
+    pub(crate) fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::Relaxed)
     }
 
     /// Calls that may write.
@@ -229,6 +235,7 @@ impl Ledger for MemoryLedger {
         year: Year,
         counters: &[CounterName<'_>],
     ) -> Option<Result<Vec<u64>, LedgerError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         if !self.is_at_hand.load(Ordering::Relaxed) {
             return None;
         }

@@ -1,14 +1,15 @@
-//! The short way of `DecisionService.Decide`: from the bytes of a request to those of its answer.
+//! The fast path of `DecisionService.Decide`: from the bytes of a request to those of its answer.
 //!
-//! Most of what an ordinary call costs is not the decision but what a general server does around it: a router, boxed
-//! bodies and futures, texts that are copied. A `Decide` call as every client makes it is answered here. Whatever is
-//! out of the ordinary goes on to the services behind, as it came: other methods, compression, messages of unusual form,
-//! requests that are refused or have to wait. So every edge is handled in one place, there.
+//! An ordinary call costs less for its decision than for a general server around it: a router, boxed bodies and futures,
+//! texts that are copied. The fast path answers a `Decide` call as every client makes it, be it decided, refused, or one that
+//! waits for the ledger. The fallback is the generated services: other methods, compression, a message in pieces, an answer
+//! with details. A call takes the fallback before it is decided, and never afterwards.
 //!
-//! No service sees a call before its message is whole, streams apart: what begins holds bytes of the budget
-//! ([`crate::transport::budget`]), and a place only once it can be answered.
+//! No service sees a call before its message is whole, streams apart: a call that has begun holds bytes of the budget
+//! ([`crate::transport::budget`]), and a permit only once it can be answered.
 //!
-//! INVARIANT (short): a call is answered here or there, never by both, and the answers differ in their decision id only.
+//! INVARIANT (once): a call is answered by the fast path or by the fallback, never by both, and the answers differ in their
+//! decision id only.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -28,13 +29,14 @@ use tonic::service::Routes;
 use crate::service::DecisionApi;
 use crate::service::caller::Caller;
 use crate::service::deadline::{Deadline, MalformedTimeout};
+use crate::service::decide::{self, Later};
 use crate::transport::budget::{Budgets, CALL_BYTES, Charge, Progress, Share};
 use crate::transport::gather::{Ended, Gathering};
 use crate::transport::inbound::{Inbound, STREAM_BYTES};
-use crate::transport::response_body::{Answer, GRPC_STATUS, Holds};
+use crate::transport::response_body::{Answer, GRPC_STATUS, Holds, Whole};
 use crate::wire::decide::encode::unframed;
 use crate::wire::refusal::http::{Misread, Refused};
-use crate::wire::refusal::{Exhausted, call};
+use crate::wire::refusal::{Exhausted, Refusal, call, grpc};
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
@@ -101,10 +103,10 @@ pub struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// What answers plain `Decide` calls.
-    short: Option<DecisionApi>,
+    /// Answers `Decide` calls on the fast path.
+    decisions: Option<DecisionApi>,
     routes: Routes,
-    /// The services behind, for those who ask for another one.
+    /// Names of the services, for callers of another one.
     names: &'static [&'static str],
     /// Largest message, in bytes.
     message_bytes_max: usize,
@@ -112,16 +114,16 @@ struct Inner {
 }
 
 impl Services {
-    /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
-    /// `names`: what the services behind are called; `message_bytes_max`: the largest message.
+    /// Returns services. `decisions`: answers `Decide` calls on the fast path, where the listener has them; `routes`: the
+    /// fallback; `names`: the names of its services; `message_bytes_max`: the largest message.
     pub fn new(
-        short: Option<DecisionApi>,
+        decisions: Option<DecisionApi>,
         routes: Routes,
         names: &'static [&'static str],
         message_bytes_max: usize,
         budgets: Arc<Budgets>,
     ) -> Self {
-        Self(Arc::new(Inner { short, routes, names, message_bytes_max, budgets }))
+        Self(Arc::new(Inner { decisions, routes, names, message_bytes_max, budgets }))
     }
 
     /// Returns the services as a new connection of this caller has them, and its share of the budgets.
@@ -208,7 +210,7 @@ impl Begun {
         self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
     }
 
-    /// Leaves a call to the services behind.
+    /// Leaves a call to the fallback.
     fn go_on(mut self, body: Body, mut holds: Holds) -> State {
         if let Some(refusal) = not_grpc(&self.head.headers).or_else(|| compressed(&self.head.headers)) {
             return self.answer_with(refusal);
@@ -257,10 +259,42 @@ impl Begun {
         });
         State::GoneOn { answer, progress, share }
     }
+
+    /// Waits for the answer to a call of the fast path, with a permit and the bytes of its request.
+    fn wait_for(mut self, later: Later, message_bytes: usize) -> State {
+        let share = Arc::clone(&self.on.share);
+        let charge = share.charge(self.bytes().saturating_add(message_bytes));
+        if charge.is_none() {
+            return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
+        }
+        let place = share.place();
+        if place.is_none() {
+            return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
+        }
+        let holds = Holds { place, charge, ..Holds::default() };
+        let (progress, deadline) = (self.progress(), self.deadline);
+        let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
+        let answer = Box::pin(async move {
+            let answer = match deadline {
+                None => later.await,
+                Some(deadline) => tokio::time::timeout_at(deadline.at(), later).await.unwrap_or(Err(Refusal::Late)),
+            };
+            let answer = match answer {
+                Ok(message) => {
+                    let mut response = Response::new(Body::new(Whole::new(message)));
+                    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+                    response
+                }
+                Err(refusal) => grpc::status(&refusal).into_http(),
+            };
+            long(answer, holds, of_answer, of_share)
+        });
+        State::GoneOn { answer, progress, share }
+    }
 }
 
 impl Services {
-    /// Asks the services behind.
+    /// Asks the fallback.
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (names, uri) = (self.0.names, request.uri().clone());
         match self.0.routes.clone().call(request).await {
@@ -302,7 +336,7 @@ fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Says whether a `Decide` call can be answered here, by its head.
+/// Says whether a `Decide` call can take the fast path, by its head.
 fn is_plain(head: &request::Parts) -> bool {
     head.method == Method::POST
         && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
@@ -324,7 +358,7 @@ enum State {
     Reading(Option<Reading>),
     /// Its message does not come at once.
     Gathering(Option<Box<Waiting>>),
-    /// The services behind answer.
+    /// It is being answered: by the fallback, or after a wait for the ledger.
     GoneOn { answer: GoneOn, progress: Arc<Progress>, share: Arc<Share> },
 }
 
@@ -356,7 +390,11 @@ impl Future for Answering {
             *state = match call.poll_message(context) {
                 Poll::Ready(Message::Whole) => match call.answer() {
                     Some(Ending::Answered(answer)) => return Poll::Ready(Ok(answer)),
-                    Some(Ending::Late) => call.begun.refuse(call::late()),
+                    Some(Ending::Refused(refusal)) => call.begun.refuse(grpc::status(&refusal)),
+                    Some(Ending::Waits(later)) => {
+                        let message_bytes = call.frame.as_ref().map_or(0, Bytes::len);
+                        call.begun.wait_for(later, message_bytes)
+                    }
                     None => call.go_on(),
                 },
                 Poll::Ready(Message::InPieces(next)) => call.wait(Some(next)),
@@ -393,12 +431,14 @@ fn long(answer: Response<Body>, holds: Holds, progress: Arc<Progress>, share: Ar
     answer.map(|body| Answer::long(body, holds, progress, share))
 }
 
-/// How a call ends that is not left to others.
+/// The end of a call on the fast path.
 enum Ending {
-    /// With this answer.
+    /// It is answered.
     Answered(Response<Answer>),
-    /// Too late.
-    Late,
+    /// It is refused.
+    Refused(Refusal),
+    /// It waits for the ledger.
+    Waits(Later),
 }
 
 /// What came of a message.
@@ -433,27 +473,32 @@ impl Reading {
         }
     }
 
-    /// Answers the call; `None` where the services behind have to.
+    /// Answers the call; `None` where the fallback has to.
     fn answer(&self) -> Option<Ending> {
         if self.begun.deadline.is_some_and(Deadline::is_over) {
-            return Some(Ending::Late);
+            return Some(Ending::Refused(Refusal::Late));
         }
-        let Inner { short, message_bytes_max, .. } = &*self.begun.on.services.0;
-        let decisions = short.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
+        let Inner { decisions, message_bytes_max, .. } = &*self.begun.on.services.0;
+        let decisions = decisions.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
         let message = self.frame.as_deref().and_then(unframed)?;
         let share = &self.begun.on.share;
-        // Beyond a limit the way of the services behind refuses, and says so.
+        // Beyond a limit the fallback refuses, and counts it.
         if *message_bytes_max < message.len() || !share.has_place() {
             return None;
         }
         let unsent = share.unsent_brief()?;
-        let answer = Answer::short(decisions.decide_message(message)?, unsent);
-        let mut response = Response::new(answer);
-        response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
-        Some(Ending::Answered(response))
+        Some(match decisions.answer_brief(message)? {
+            decide::Answer::Now(Ok(message)) => {
+                let mut response = Response::new(Answer::short(message, unsent));
+                response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+                Ending::Answered(response)
+            }
+            decide::Answer::Now(Err(refusal)) => Ending::Refused(refusal),
+            decide::Answer::Later(later) => Ending::Waits(later),
+        })
     }
 
-    /// Leaves a message that is whole to the services behind.
+    /// Leaves a message that is whole to the fallback.
     fn go_on(self) -> State {
         let body = self.frame.map_or_else(Body::empty, |frame| Body::new(http_body_util::Full::new(frame)));
         self.begun.go_on(body, Holds::default())
@@ -477,3 +522,7 @@ impl Reading {
         State::Gathering(Some(Box::new(Waiting { begun, gathering, charge })))
     }
 }
+
+#[cfg(test)]
+#[path = "fast_path_tests.rs"]
+mod tests;

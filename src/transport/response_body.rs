@@ -3,6 +3,7 @@
 //! HTTP/2 takes a part whole as soon as the client takes a byte of it. So parts are small: what a client does not take stays
 //! here, where it can be given up.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ impl fmt::Debug for Answer {
 enum AnswerBody {
     /// A message and the trailers that say that all is well.
     Short(Next),
-    /// Of the services behind.
+    /// Of the fallback, or after a wait.
     Long(Box<Long>),
 }
 
@@ -47,7 +48,7 @@ enum Next {
     Nothing,
 }
 
-/// An answer of the services behind.
+/// An answer of the fallback, or one after a wait.
 struct Long {
     /// `None` once it has ended.
     body: Option<Body>,
@@ -78,7 +79,7 @@ impl Answer {
         Self(AnswerBody::Short(Next::Message(Outgoing::whole(message, unsent))))
     }
 
-    /// Returns an answer of the services behind.
+    /// Returns an answer of the fallback, or one after a wait.
     pub(super) fn long(body: Body, holds: Holds, progress: Arc<Progress>, share: Arc<Share>) -> Self {
         Self(AnswerBody::Long(Box::new(Long {
             body: Some(body),
@@ -105,6 +106,32 @@ impl Next {
             }
             Next::Nothing => None,
         }
+    }
+}
+
+/// A message and the trailers of a call that ended well, to be sent in parts.
+pub(super) struct Whole(Option<Bytes>, Option<HeaderMap>);
+
+impl Whole {
+    pub(super) fn new(message: Bytes) -> Self {
+        let mut trailers = HeaderMap::with_capacity(1);
+        trailers.insert(GRPC_STATUS, OK);
+        Self(Some(message), Some(trailers))
+    }
+}
+
+impl http_body::Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Self(message, trailers) = self.get_mut();
+        let trailers = || trailers.take().map(Frame::trailers);
+        Poll::Ready(message.take().map(Frame::data).or_else(trailers).map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.1.is_none()
     }
 }
 

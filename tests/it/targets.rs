@@ -20,7 +20,7 @@ use neglist::doors::forward_auth::wording;
 use neglist::doors::http::Believed;
 use neglist::doors::squid;
 use neglist::policy::{self, Limits, PolicyFile};
-use neglist::wire::decide::raw::Received;
+use neglist::wire::decide::read::Scratch;
 use neglist::wire::decide::to_proto::{self, Decided};
 use neglist::wire::decide::{decode, from_proto};
 use neglist::wire::generated::v1;
@@ -152,8 +152,8 @@ pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 }
 
 /// Reads what was read plainly: it has no field that the contract does not have.
-fn decoded<T: prost::Message + prost::Name + Default>(bytes: &[u8]) -> T {
-    Received::new(prost::bytes::Bytes::copy_from_slice(bytes)).decode().expect("what is read plainly can be decoded")
+fn decoded<T: prost::Message + prost::Name + Default + Clone>(bytes: &[u8]) -> T {
+    Scratch::default().decode(bytes).cloned().expect("what is read plainly can be decoded")
 }
 
 /// A request of the contract: what is read without copying is what the ordinary decoder reads.
@@ -178,8 +178,9 @@ pub(crate) fn plain_read(bytes: &[u8]) -> bool {
     if let Some(asked) = asked.flatten() {
         is_plain = true;
         let request = decoded::<v1::DecideBatchRequest>(bytes);
-        let ordinary = from_proto::batch(&request, TRANSFERS_MAX).expect(WELL_FORMED);
-        let ordinary: Vec<_> = ordinary.map(|question| question.expect(WELL_FORMED).asked).collect();
+        from_proto::batch_detail(&request, TRANSFERS_MAX).expect(WELL_FORMED);
+        let well_formed = |transfer| from_proto::asked(transfer).expect(WELL_FORMED);
+        let ordinary: Vec<_> = request.transfers.iter().map(well_formed).collect();
         assert_eq!(format!("{asked:?}"), format!("{ordinary:?}"));
     }
     is_plain

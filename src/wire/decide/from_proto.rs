@@ -70,15 +70,11 @@ pub fn stream(request: &v1::DecideStreamRequest) -> (u64, Result<Question<'_>, V
     (*sequence, one(transfer.as_ref(), *detail))
 }
 
-/// Reads a batch: one question for each transfer, in order.
+/// Reads the part of a batch beside its transfers: how much the answers say.
 ///
 /// # Errors
-/// More than `transfers_max` transfers, or a detail that is none. What is wrong with a single
-/// transfer stands in its own place.
-pub fn batch(
-    request: &v1::DecideBatchRequest,
-    transfers_max: usize,
-) -> Result<impl ExactSizeIterator<Item = Result<Question<'_>, Vec<Violation>>>, Vec<Violation>> {
+/// More than `transfers_max` transfers, or a detail that the contract does not have.
+pub fn batch_detail(request: &v1::DecideBatchRequest, transfers_max: usize) -> Result<Detail, Vec<Violation>> {
     let v1::DecideBatchRequest { transfers, detail } = request;
     let mut violations = Vec::new();
     if transfers_max < transfers.len() {
@@ -86,15 +82,10 @@ pub fn batch(
         violations.push(Violation::new(RequestField::Transfers, problem));
     }
     let detail = read_detail(*detail).map_err(|violation| violations.push(violation));
-    let Ok(detail) = detail else { return Err(violations) };
-    if !violations.is_empty() {
-        return Err(violations);
+    match detail {
+        Ok(detail) if violations.is_empty() => Ok(detail),
+        Ok(_) | Err(()) => Err(violations),
     }
-    Ok(transfers.iter().enumerate().map(move |(index, transfer)| {
-        let place = Place::BatchTransfer(index);
-        let asked = asked(transfer).map_err(|violations| place.locate(violations))?;
-        Ok(Question { asked, detail, place })
-    }))
 }
 
 fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec<Violation>> {
@@ -344,16 +335,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_bounded_and_keeps_its_order() {
-        let wrong = v1::Transfer { ground: 77, ..v1::Transfer::default() };
-        let transfers = vec![v1::Transfer::default(), wrong, v1::Transfer::default()];
-        let mut request = v1::DecideBatchRequest { transfers, detail: 1 };
-        let questions: Vec<_> = batch(&request, 3).unwrap().collect();
-        assert_eq!(questions[0].as_ref().unwrap().place, Place::BatchTransfer(0));
-        assert_eq!(fields(questions[1].as_ref().unwrap_err()), ["transfers[1].ground"]);
-        assert_eq!(questions[2].as_ref().unwrap().detail, Detail::Full);
+    fn a_batch_is_bounded() {
+        let mut request = v1::DecideBatchRequest { transfers: vec![v1::Transfer::default(); 3], detail: 1 };
+        assert_eq!(batch_detail(&request, 3), Ok(Detail::Full));
         request.detail = -1;
-        let violations = batch(&request, 2).err().unwrap();
+        let violations = batch_detail(&request, 2).unwrap_err();
         assert_eq!(fields(&violations), ["transfers", "detail"]);
         assert_eq!(violations[0].problem, Problem::TooMany { count: 3, max: 2 });
     }

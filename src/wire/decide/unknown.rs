@@ -30,8 +30,8 @@ pub(crate) fn fields(full_name: &str, message: &[u8]) -> Vec<Violation> {
     fields_of(index(full_name), message, &Place::Root)
 }
 
-/// Returns such fields of the transfer at an index of a batch.
-fn of_transfer_in_batch(transfer: &[u8], index: usize) -> Vec<Violation> {
+/// Returns such fields of a transfer, by its index in its batch.
+pub(crate) fn of_transfer_in_batch(transfer: &[u8], index: usize) -> Vec<Violation> {
     let place = Place::Field { parent: &Place::Root, name: "transfers", index: Some(index) };
     fields_of(self::index("neglist.v1.Transfer"), transfer, &place)
 }

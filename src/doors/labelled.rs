@@ -83,7 +83,7 @@ pub enum Counted {
 }
 
 impl Counted {
-    /// Returns the word for it.
+    /// Returns its word in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Counted::Yes => "yes",
@@ -130,7 +130,7 @@ impl LabelledDoor {
         besides: &Besides,
     ) -> Answer {
         let stopwatch = Stopwatch::start();
-        // Where the gateway says that everything is counted, what cannot be counted must not pass.
+        // Where the gateway wants everything counted, a request that cannot be counted must not pass.
         let unmatched = match (besides.record, &*self.unmatched) {
             (Record::Record, Unmatched::Allow) => &Unmatched::Refuse,
             (_, unmatched) => unmatched,
@@ -255,8 +255,8 @@ fn asked(answered: Result<Answered, Refusal>) -> Result<(Answered, Counted), Ref
 
 /// Returns the id under which a transfer is counted.
 ///
-/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
-/// can be made to look like another, because the ledger's own API refuses ids that begin like those of doors.
+/// Ids from labels, ids that a gateway draws and ids of callers of the ledger's own API are distinct: the prefixes of the
+/// first two differ, and the ledger's own API refuses ids with such a prefix.
 fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
     match &labelled.transfer_id {
         Some(label) => Some(format!("{LABEL_ID_PREFIX}{label}")),

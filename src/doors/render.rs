@@ -7,7 +7,8 @@ use crate::domain::units::Moment;
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Issue, Refusal, Subject};
 
-/// Says whether a decision still holds: under the policies that made it, until it runs out. One that names neither does not.
+/// Says whether a decision still holds: under the policies that made it, until it expires. A decision that names neither does
+/// not.
 pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
     let is_in_force = decision.snapshot.as_ref().is_some_and(|snapshot| snapshot.digest == digest);
     is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
@@ -22,7 +23,7 @@ pub enum Verdict {
     Stays,
 }
 
-/// Says whether a decision lets its transfer go. An outcome that this program does not know does not.
+/// Says whether a decision lets its transfer go. An unknown outcome does not.
 pub fn verdict(decision: &v1::Decision) -> Verdict {
     match v1::Outcome::try_from(decision.outcome) {
         Ok(v1::Outcome::Allow) => Verdict::Goes,
@@ -37,7 +38,7 @@ pub fn outcome(decision: &v1::Decision) -> &'static str {
     word(decision.outcome)
 }
 
-/// Returns the word for an outcome; the strictest for one that is none.
+/// Returns the word for an outcome; the strictest one for an unknown outcome.
 pub fn word(outcome: i32) -> &'static str {
     match v1::Outcome::try_from(outcome) {
         Ok(v1::Outcome::Allow) => Outcome::Allow.name(),
@@ -50,16 +51,14 @@ pub fn word(outcome: i32) -> &'static str {
 /// Most reasons and counters that an answer explains, some 600 bytes each; the strictest come first.
 const LISTED_MAX: usize = 64;
 
-/// Returns the body of a denial: the members that describe a decision, and the gateway's rule that made a transfer of the
-/// request.
+/// Returns the body of a denial: the members that describe a decision, and the gateway rule that matched the request.
 pub fn body(decision: &v1::Decision, rule: Option<&str>) -> String {
     let mut members = members(decision);
     members.extend(rule.map(|rule| ("gateway_rule".to_owned(), json!(rule))));
     Value::Object(members).to_string()
 }
 
-/// Returns for how many whole seconds an answer holds from the moment that it is for, rounded down and less one for its
-/// way.
+/// Returns for how many whole seconds an answer holds from its moment, rounded down, less one for its way.
 pub fn holds_for_seconds(decision: &v1::Decision) -> u32 {
     let (Some(from), Some(until)) = (&decision.evaluated_at, &decision.valid_until) else { return 0 };
     let whole = until.seconds.saturating_sub(from.seconds).saturating_sub(i64::from(until.nanos < from.nanos));
@@ -144,7 +143,7 @@ pub fn strictest(decision: &v1::Decision) -> (String, String) {
     (format!("{text_en} ({citation})"), format!("{text_zh}（{citation}）"))
 }
 
-/// Returns what may be shown to the person whose request it was, in English and Chinese: no counts and no rules.
+/// Returns a text for the person whose request it was, in English and Chinese: it has no counts and no rules.
 pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
     match v1::Outcome::try_from(decision.outcome) {
         Ok(v1::Outcome::Allow) => ("The transfer may go.", "该传输可以出境。"),
@@ -209,7 +208,7 @@ pub fn headers(decision: &v1::Decision) -> Vec<(&'static str, String)> {
     headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_header_text)?))).collect()
 }
 
-/// Whether the transfer stands in the ledger: `yes` or `no`.
+/// Whether the ledger has counted the transfer: `yes` or `no`.
 pub const HEADER_COUNTED: &str = "x-neglist-counted";
 /// The outcome, in lower case; `refused` and `no-transfer` where nothing was decided.
 pub const HEADER_OUTCOME: &str = "x-neglist-outcome";
@@ -219,9 +218,9 @@ pub const HEADER_DECISION_ID: &str = "x-neglist-decision-id";
 pub const HEADER_REASON: &str = "x-neglist-reason";
 /// Its rule.
 pub const HEADER_RULE: &str = "x-neglist-rule";
-/// The rule of the gateway that made a transfer of the request.
+/// The gateway rule that matched the request.
 pub const HEADER_GATEWAY_RULE: &str = "x-neglist-gateway-rule";
-/// The clearance that satisfied what was required.
+/// The clearance that covers the transfer.
 pub const HEADER_CLEARANCE: &str = "x-neglist-clearance";
 /// The digest of the policies that decided.
 pub const HEADER_DIGEST: &str = "x-neglist-digest";

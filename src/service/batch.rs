@@ -43,7 +43,7 @@ impl DecisionApi {
         let stopwatch = Stopwatch::start();
         let answer = self.decide_batch_message(received.bytes()).await;
         match &answer {
-            // No request of any door.
+            // A message that is not protobuf is no request: no door counts it.
             Err(Refusal::Malformed(_)) => {}
             Ok(_) | Err(_) => self.metrics.took(self.door, stopwatch.elapsed()),
         }
@@ -79,7 +79,7 @@ impl DecisionApi {
                 Ok(Step::Decided((), _)) => {}
                 Ok(Step::Waits(waiting)) => answer.waits.push((answer.results.bytes(), waiting)),
                 Err(refusal) => {
-                    // A refusal looks for the words that were meant, which takes far longer than a decision.
+                    // A refusal suggests known words for misspelt ones. The search takes far longer than a decision.
                     tokio::task::yield_now().await;
                     answer.refuse(&refusal);
                 }

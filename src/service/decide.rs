@@ -44,11 +44,11 @@ use crate::wire::refusal::{Fault, Refusal};
 pub struct DecideSettings {
     /// Most transfers of one batch. The contract promises no more than 1,000.
     pub batch_transfers_max: usize,
-    /// Largest answer to a batch, in bytes: what clients take.
+    /// Largest answer to a batch, in bytes: as much as clients accept.
     pub answer_bytes_max: usize,
     /// Most `DecideStream` calls that are open at once.
     pub streams_open_max: usize,
-    /// Most transfers that one stream still answers after the server has begun to stop, of those
+    /// Most transfers that one stream still answers after the server has begun to stop, out of those
     /// that have arrived already.
     pub stream_drain_transfers_max: usize,
     /// Longest time for which an answer may be kept, in seconds.
@@ -61,10 +61,10 @@ impl Default for DecideSettings {
     fn default() -> Self {
         Self {
             batch_transfers_max: 1_000,
-            // What clients of gRPC take where they are not told otherwise.
+            // The default limit of gRPC clients.
             answer_bytes_max: 4 << 20,
-            // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB
-            // together in the worst case.
+            // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB for all
+            // of them in the worst case.
             streams_open_max: 256,
             stream_drain_transfers_max: 1_024,
             // A day: lists and clearances change at midnight, totals with each transfer.
@@ -123,8 +123,8 @@ pub(super) struct Inner {
 }
 
 impl DecisionApi {
-    /// Returns a service that answers from whatever snapshot `live` has in force, and reads the
-    /// totals that callers do not state from the ledger; `None`: they have to state them.
+    /// Returns a service that answers from the snapshot in force, and reads the totals that callers
+    /// do not state from the ledger; `None`: they have to state them.
     pub fn new(
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
@@ -150,13 +150,13 @@ impl DecisionApi {
         Self { door, ..self.clone() }
     }
 
-    /// Returns what this service is counted in.
+    /// Returns the metrics of this service.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Ends open streams: each answers what has arrived and then ends with `UNAVAILABLE`. New
-    /// streams are refused. Single requests and batches go on being answered.
+    /// Ends open streams: each answers the requests that have arrived and then ends with
+    /// `UNAVAILABLE`. New streams are refused. Single requests and batches are still answered.
     ///
     /// Called when the server begins to stop; without it an open stream would keep it from stopping.
     pub fn drain(&self) {
@@ -175,7 +175,7 @@ impl DecisionApi {
         let step = self.step(&self.inner.live.snapshot(), &question, now, Lookup::None, |made| self.count(made), write);
         match step? {
             Step::Decided(decision, _) => Ok(to_proto::decide(decision)),
-            // No lookup ends in a wait. If one does, nothing may pass.
+            // Without a lookup there is no wait. If there is one, nothing may pass.
             Step::Waits(_) => Err(self.unread()),
         }
     }
@@ -186,7 +186,7 @@ impl DecisionApi {
     /// The request has violations, or the ledger does not answer.
     pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Refusal> {
         let stopwatch = Stopwatch::start();
-        // The wait for the ledger must not hold the guard of the snapshot: this future owns what it waits with.
+        // INVARIANT (guard): the guard of the snapshot ends with this statement. No wait for the ledger holds it.
         let answered = match from_proto::decide(request) {
             Ok(question) => {
                 let begun = self.begin(&self.inner.live.snapshot(), &question);
@@ -198,7 +198,7 @@ impl DecisionApi {
         answered.map(|answered| to_proto::decide(answered.decision))
     }
 
-    /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
+    /// Decides one transfer on a snapshot that the caller has used already. The caller counts the time.
     ///
     /// # Errors
     /// As [`DecisionApi::decide_one`].
@@ -250,7 +250,7 @@ impl DecisionApi {
     fn answer_question(&self, question: Result<Question<'_>, Refusal>, stopwatch: Stopwatch) -> Answer {
         let question = match question {
             Ok(question) => question,
-            // No request of any door.
+            // A message that is not protobuf is no request: no door counts it.
             Err(refusal @ Refusal::Malformed(_)) => return Answer::Now(Err(refusal)),
             Err(refusal) => return self.took(stopwatch, Err(self.refused(refusal))),
         };
@@ -322,8 +322,8 @@ impl DecisionApi {
         count: impl FnOnce(&Decision),
         write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
     ) -> Result<Step<W>, Refusal> {
-        let Question { asked, detail, place } = question;
-        let refuse = |found| self.refusal(place.locate(found));
+        let Question { asked, detail, location } = question;
+        let refuse = |found| self.refusal(location.locate(found));
         let clocking = self.inner.clock.clocking(now);
         let transfer = resolve(snapshot, asked, now).map_err(refuse)?;
         if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, asked, &transfer) {
@@ -341,7 +341,7 @@ impl DecisionApi {
         Ok(Step::Decided(self.settle(snapshot, &transfer, totals, count, write), volatility))
     }
 
-    /// Decides a transfer against totals. The one place where a decision is made, counted and given its id.
+    /// Decides a transfer with its totals. The only place where a decision is made, counted and given its id.
     fn settle<W>(
         &self,
         snapshot: &Snapshot,
@@ -356,8 +356,8 @@ impl DecisionApi {
         write(&Decided { snapshot, transfer, totals, decision, valid_for_max_s }, self.inner.ids.next())
     }
 
-    /// Says whether a decision is the same whatever the clock tells, which cannot be relied on: it reads no total, and rests
-    /// on the caller's moment, or comes out the same at the moment that the clock would tell had it not been set.
+    /// Says whether a decision does not depend on a clock in doubt: it reads no total, and either the caller states the moment,
+    /// or the outcome is the same at the moment that the clock would tell had it not been set.
     fn stands_without(
         &self,
         clocking: Clocking,
@@ -438,12 +438,12 @@ impl DecisionApi {
     }
 }
 
-/// Returns what writes a decision as a message.
+/// Returns the function that writes a decision as a message.
 fn as_message(detail: Detail) -> impl FnOnce(&Decided<'_>, DecisionId) -> v1::Decision {
     move |decided, id| to_proto::decision(*decided, id.to_string(), detail)
 }
 
-/// Nothing waits where there is no ledger. If something does, nothing may pass.
+/// Without a ledger there is no wait. If there is one, nothing may pass.
 fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }

@@ -14,6 +14,7 @@ use crate::service::streamed::Streamed;
 use crate::testing::{NOW, StandingClock, message_of, received, snapshot, transfer, trial};
 use crate::wire::generated::raw::decision_service_server::DecisionServiceServer;
 use crate::wire::generated::v1::decide_result::Result as Answer;
+use crate::wire::refusal::call;
 
 fn api_with(settings: DecideSettings) -> (DecisionApi, Arc<Live>) {
     let live = Arc::new(Live::new(snapshot()));
@@ -126,7 +127,7 @@ async fn a_batch_answers_in_order_and_a_malformed_item_fails_alone() {
 }
 
 /// One call with a frame of bytes in place of a message, through the generated server.
-async fn call(method: &str, message: &str) -> Status {
+async fn send(method: &str, message: &str) -> Status {
     let length = char::from(u8::try_from(message.len()).unwrap());
     let request = tonic::codegen::http::Request::post(format!("/neglist.v1.DecisionService/{method}"))
         .header("content-type", "application/grpc")
@@ -140,7 +141,7 @@ async fn call(method: &str, message: &str) -> Status {
 async fn a_message_that_is_not_protobuf_is_the_callers_fault() {
     for (method, field) in [("Decide", "transfer"), ("DecideBatch", "transfers")] {
         // Field 1, 5 bytes, of which only one comes.
-        let status = call(method, "\u{0a}\u{05}\u{12}").await;
+        let status = send(method, "\u{0a}\u{05}\u{12}").await;
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");
         let details = status.get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, field);
@@ -240,7 +241,7 @@ async fn a_stream_answers_in_order_and_goes_on_after_a_malformed_item() {
 #[tokio::test]
 async fn a_broken_message_ends_a_stream() {
     // Field 2, 5 bytes, of which only one comes; and what the transport says of a frame.
-    for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(Status::invalid_argument("broken"))] {
+    for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(call::malformed_digest())] {
         let inbound = [Ok(message(1, transfer(1, 0))), broken, Ok(message(2, transfer(1, 0)))];
         let answers: Vec<_> = api().answers(tokio_stream::iter(inbound)).unwrap().collect().await;
         assert_eq!(answers.len(), 2);

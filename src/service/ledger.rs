@@ -1,16 +1,16 @@
-//! `neglist.v1.LedgerService`: decides and counts in one step, and says what was counted.
+//! `neglist.v1.LedgerService`: decides and counts in one step, and reports the counts.
 //!
-//! A transfer is resolved once against the snapshot in force. The ledger then calls its judgement
-//! in the critical section, with the totals as they stand there, so that no two callers can both
-//! take the last place under a line. Neither the ledger nor this module knows a rule.
+//! A transfer is resolved once against the snapshot in force. The ledger then calls the judge in its critical section, with
+//! the totals of that moment, so that no two callers can both count the last person below a line. Neither the ledger nor this
+//! module knows a rule.
 //!
-//! What happens now is counted now: a moment other than the present one would let a caller choose
-//! the year, an edition or a clearance, and is refused.
+//! A transfer is counted at the present moment. Any other moment would let a caller choose the year, an edition or a
+//! clearance, and is refused.
 //!
-//! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
-//! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
-//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges. The same goes for
-//! exporters that may not begin to be counted ([`crate::service::newcomers`]).
+//! A transfer that can no longer be resolved, because a reload removed a name in it, is looked up in the ledger before it is
+//! refused: a caller that was answered once gets that answer again. Only such transfers pay for the lookup; the ledger looks
+//! for a first answer anyway before it calls the judge. The same holds for exporters that may not begin to be counted
+//! ([`crate::service::newcomers`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ use crate::service::totals::{NamedCounters, account, refusal};
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
-use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
+use crate::wire::ledger::{self as wire, Keep, Replay, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 
 /// Limits of the ledger service.
@@ -49,17 +49,17 @@ use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 pub struct LedgerSettings {
     /// Most pseudonyms of one class in one call.
     pub subjects_max: usize,
-    /// How long a reservation stands where the caller does not say, in seconds.
+    /// How long a reservation holds by default, in seconds.
     pub time_to_live_default_s: u32,
-    /// How long a reservation stands at most, in seconds.
+    /// How long a reservation holds at most, in seconds.
     pub time_to_live_max_s: u32,
-    /// How long ago the moment of a transfer may be that is counted now, in seconds.
+    /// How far in the past the stated moment of a counted transfer may be, in seconds.
     pub at_age_max_s: u32,
     /// How far ahead of the server's clock it may be, in seconds.
     pub at_ahead_max_s: u32,
     /// Longest time for which an answer may be kept, in seconds.
     pub valid_for_max_s: u32,
-    /// When a caller may try again whom the ledger did not answer, in milliseconds.
+    /// When a caller may try again after the ledger has not answered, in milliseconds.
     pub retry_after_ms: u32,
     /// Limits on exporters that are not registered.
     pub newcomers: NewcomerLimits,
@@ -70,7 +70,7 @@ impl Default for LedgerSettings {
         Self {
             // 20,000 of 32 bytes each are some 700 KB, a sixth of the largest message.
             subjects_max: 10_000,
-            // Long enough for a large transfer, short enough that a gateway that died blocks nobody for long.
+            // Long enough for a large transfer, short enough that a dead gateway does not block others for long.
             time_to_live_default_s: 600,
             time_to_live_max_s: 86_400,
             // An hour: a caller that states the moment and tries again within it gets its first answer.
@@ -105,8 +105,8 @@ struct Inner {
 }
 
 impl LedgerApi {
-    /// Returns a service that decides by whatever snapshot `live` has in force. `None`: there is
-    /// no ledger, and every call is refused with `UNIMPLEMENTED`.
+    /// Returns a service that decides by the snapshot in force. `None`: there is no ledger, and
+    /// every call is refused with `UNIMPLEMENTED`.
     pub fn new(
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
@@ -131,11 +131,11 @@ impl LedgerApi {
         Self { door, ..self.clone() }
     }
 
-    /// Decides a transfer and counts it in one step, on a snapshot that the caller has read other things from already.
-    /// The caller counts the time.
+    /// Decides a transfer and counts it in one step, on a snapshot that the caller has used already. The caller counts the
+    /// time.
     ///
     /// # Errors
-    /// As `Reserve`: the transfer is malformed, or the ledger did not do it.
+    /// As `Reserve`: the request has violations, or the ledger did not count the transfer.
     pub async fn reserve_on(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -156,8 +156,8 @@ impl LedgerApi {
         self.inner.ledger.as_deref().ok_or(Refusal::Uncounted(Uncounted::NoLedger))
     }
 
-    /// Returns the moment; refuses where the clock cannot be relied on. A reservation that has not run out would be
-    /// released, and another year's totals would be counted.
+    /// Returns the moment; refuses where the clock cannot be relied on. A wrong moment would release a reservation that has not
+    /// expired, or count into another year.
     fn now(&self) -> Result<Moment, Refusal> {
         let now = self.inner.clock.now();
         match self.inner.clock.clocking(now) {
@@ -176,7 +176,7 @@ impl LedgerApi {
         refusal(error, self.inner.settings.retry_after_ms)
     }
 
-    /// Resolves a request: what to reserve, and how to judge it.
+    /// Resolves a request to a reservation and its judge.
     fn prepare(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -221,7 +221,7 @@ impl LedgerApi {
         Ok(Prepared { reservation, judge, counters, is_registered })
     }
 
-    /// Only what happens now is counted; clocks differ, and callers try again.
+    /// Checks that the stated moment is the present one. Clocks differ, and callers retry, so there is a tolerance.
     fn check_moment(&self, at: Moment, now: Moment) -> Result<(), Vec<Violation>> {
         let LedgerSettings { at_age_max_s: age_max_s, at_ahead_max_s: ahead_max_s, .. } = self.inner.settings;
         let first = now.plus_seconds(-i64::from(age_max_s));
@@ -233,7 +233,7 @@ impl LedgerApi {
         Err(vec![Violation::new(Field::At, problem)])
     }
 
-    /// Returns what the ledger calls between reading and adding. The same decision id whenever it is called.
+    /// Returns the judge that the ledger calls between reading and adding. It gives the same decision id at each call.
     fn judge(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -272,7 +272,7 @@ impl LedgerApi {
         }
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            // What is no longer accepted may have been answered when it was.
+            // A request that is no longer accepted may have been answered when it was.
             Err(refusal) => {
                 let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
                 let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
@@ -285,7 +285,7 @@ impl LedgerApi {
         response(snapshot, &reserved)
     }
 
-    /// Lets an exporter begin to be counted that is not registered, or refuses it where too many did within the hour.
+    /// Lets an unregistered exporter begin to be counted; refuses it where too many have begun within the hour.
     async fn admit(&self, ledger: &dyn Ledger, account: &Account, now: Moment) -> Result<(), Refusal> {
         let newcomers = &self.inner.newcomers;
         if newcomers.knows(account) {
@@ -302,7 +302,7 @@ impl LedgerApi {
         })
     }
 
-    /// The counters to show of an exporter, with those that nothing was added to yet.
+    /// Returns the counters to show for an exporter, those without any count included.
     fn counters_to_show(
         snapshot: &Snapshot,
         at: Moment,
@@ -370,7 +370,7 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
         let (Some(was), Some(is)) = (was, is) else { continue };
         if is.is_nearly_used() && !was.is_nearly_used() {
             let clearance = snapshot.clearance(is.clearance).map_or("", |clearance| &clearance.id);
-            // Reservations that are taken back and made anew cross the line again and again.
+            // Reservations that are released and repeated cross the line again and again.
             if let Some(others) = CAPS.happened_to(&(clearance.to_owned(), is.class)) {
                 let class = is.class.name();
                 tracing::warn!(clearance, class, used = is.used, cap = is.cap, others, "cap nearly used");
@@ -395,12 +395,12 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
         before: change.before,
         added: change.added,
     });
-    let answered = match reserved.replayed {
-        Replayed::Yes => Answered::Before,
-        Replayed::No => Answered::Now,
+    let replay = match reserved.replayed {
+        Replayed::Yes => Replay::Repeated,
+        Replayed::No => Replay::First,
     };
     let verdict = kept.verdict();
-    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
+    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, replay), verdict))
 }
 
 #[tonic::async_trait]

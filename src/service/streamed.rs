@@ -76,7 +76,7 @@ impl DecisionApi {
     }
 }
 
-/// Returns what writes a decision as the answer to a message.
+/// Returns the function that writes a decision as the answer to a message.
 fn written(detail: Detail, sequence: u64) -> impl FnOnce(&Decided<'_>, DecisionId) -> Reply<v1::DecideStreamResponse> {
     move |decided, id| Reply::new(encode::streamed(detail, sequence, decided, id))
 }

@@ -22,9 +22,9 @@ pub(super) struct Waiting {
     pub(super) transfer: Transfer<'static>,
     /// How much the answer says.
     pub(super) detail: Detail,
-    /// Whose totals.
+    /// The account of the totals.
     pub(super) account: Account,
-    /// Which of them.
+    /// The counters of the account.
     counters: NamedCounters,
 }
 
@@ -46,20 +46,21 @@ impl Waiting {
         }
     }
 
-    /// Reads what the transfer waits for.
+    /// Reads the totals that the transfer waits for.
     pub(super) async fn read(&self, ledger: &dyn Ledger, now: Moment) -> Result<Before, LedgerError> {
         ledger.read(&self.account, &self.counters.names(), now).await
     }
 
-    /// Returns what the caller states, completed by what was read.
+    /// Returns the totals that the caller states, completed by those that were read.
     pub(super) fn totals(&self, before: &Before) -> Totals {
         self.counters.totals(&self.transfer.stated, before)
     }
 }
 
-/// Returns what the caller states, completed by totals that are at hand; `None` where they have to be waited for.
+/// Returns the totals that the caller states, completed by those in the memory of the ledger; `None` where that does not
+/// have them.
 ///
-/// A closed ledger has none at hand: the wait for it ends in a refusal.
+/// A closed ledger has none in memory: the wait for it ends in a refusal.
 pub(super) fn at_hand(
     ledger: &dyn Ledger,
     snapshot: &Snapshot,
@@ -75,8 +76,8 @@ pub(super) fn at_hand(
     (read.len() == keys.len()).then(|| counting::totals(&transfer.stated, &read))
 }
 
-/// Reads what many transfers wait for: once for each account, so that all transfers of one
-/// exporter are held against the same totals.
+/// Reads the totals that many transfers wait for: once for each account, so that all transfers of
+/// one exporter are compared with the same totals.
 pub(super) async fn read_all<'w>(
     ledger: &dyn Ledger,
     waiting: impl Iterator<Item = &'w Waiting>,
@@ -95,7 +96,7 @@ pub(super) async fn read_all<'w>(
     found
 }
 
-/// Returns whose totals a transfer is held against, and of which year.
+/// Returns the account whose totals a transfer is compared with.
 pub(super) fn account(snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>) -> Account {
     Account { exporter: exporter_name(snapshot, asked, transfer).to_owned(), year: transfer.year }
 }

@@ -16,6 +16,7 @@ pub(crate) struct MemoryLedger {
     transfers: Mutex<BTreeMap<String, Kept>>,
     is_down: AtomicBool,
     is_at_hand: AtomicBool,
+    is_stuck: AtomicBool,
     reads: AtomicUsize,
     lookups: AtomicUsize,
     writes: AtomicUsize,
@@ -44,6 +45,11 @@ impl MemoryLedger {
     /// Answers nothing from now on, or answers again.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// Lets reads wait for ever from now on.
+    pub(crate) fn get_stuck(&self) {
+        self.is_stuck.store(true, Ordering::Relaxed);
     }
 
     /// Answers reads without waiting from now on.
@@ -223,6 +229,9 @@ impl Ledger for MemoryLedger {
 
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError> {
         self.open(&self.reads)?;
+        if self.is_stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         let read = |counter: &Counter| (counter.clone(), total(&transfers, account, counter, &[], stands));

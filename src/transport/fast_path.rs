@@ -40,43 +40,43 @@ use crate::wire::refusal::{Exhausted, Refusal, call, grpc};
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
-/// What gRPC messages are called.
+/// The media type of gRPC messages.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-/// The header that says how messages are compressed.
+/// The header with the compression of messages.
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
-/// The header that says why a call did not end well.
+/// The header with the reason of a failed call.
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// The header that says which compression is taken.
+/// The header with the compression that the server accepts.
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A call with many questions.
 const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
-/// Calls that take messages as they come.
+/// A call that reads messages as they arrive.
 const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
-/// What a `Watch` takes up besides a call: what is written from.
+/// Memory of a `Watch` besides that of a call: its write buffer.
 const WATCH_BYTES: usize = CALL_BYTES / 2;
 /// Health is answered whatever the load.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// What a call is, by its path.
+/// The kind of a call, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// `Decide`: a request.
     Decide,
-    /// A decision, a count, an administration: one message, and a place while it is answered.
+    /// A decision, a count, an administration: one message, and a permit while it is answered.
     Request,
-    /// The same with a turn of its own: what it is worked out in is many times its message.
+    /// The same with a permit for batches: its work takes many times the memory of its message.
     Batch,
-    /// One message and no place.
+    /// One message and no permit.
     Probe,
-    /// Messages as they come, on a place for streams and one for requests.
+    /// Messages as they arrive, with a permit for streams and one for requests.
     Stream,
-    /// The same with a place for streams alone.
+    /// The same with a permit for streams alone.
     Description,
 }
 
@@ -126,7 +126,7 @@ impl Services {
         Self(Arc::new(Inner { decisions, routes, names, message_bytes_max, budgets }))
     }
 
-    /// Returns the services as a new connection of this caller has them, and its share of the budgets.
+    /// Returns the services for a new connection of this caller, and its share of the budgets.
     pub(super) fn on_connection(&self, caller: Caller) -> (OnConnection, Arc<Share>) {
         let share = self.0.budgets.share();
         (OnConnection { services: self.clone(), caller, share: Arc::clone(&share) }, share)
@@ -148,7 +148,7 @@ impl hyper::service::Service<Request<Incoming>> for OnConnection {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (head, body) = request.into_parts();
-        // The time of the caller begins here, with the first of the call.
+        // The deadline runs from here, the first byte of the call.
         let (deadline, wrong) = match Deadline::from_now(&head.headers) {
             Ok(deadline) => (deadline, None),
             Err(wrong) => (None, Some(wrong)),
@@ -171,17 +171,17 @@ struct Begun {
     kind: Kind,
     deadline: Option<Deadline>,
     on: OnConnection,
-    /// Once it does not answer at once.
+    /// Set once the call does not answer at once.
     progress: Option<Arc<Progress>>,
 }
 
 impl Begun {
-    /// Returns how far the call is, for what watches over its time.
+    /// Returns the progress of the call, for the timers of the connection.
     fn progress(&mut self) -> Arc<Progress> {
         Arc::clone(self.progress.get_or_insert_default())
     }
 
-    /// Returns what the call takes up while it waits, besides its message.
+    /// Returns the memory of the call while it waits, besides its message.
     fn bytes(&self) -> usize {
         let headers = self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         CALL_BYTES.saturating_add(headers.sum())
@@ -225,8 +225,8 @@ impl Begun {
             }
         }
         if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Batch | Kind::Stream) {
-            holds.place = share.place();
-            if holds.place.is_none() {
+            holds.permit = share.permit();
+            if holds.permit.is_none() {
                 return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
             }
         }
@@ -237,14 +237,14 @@ impl Begun {
             request.extensions_mut().insert(deadline);
         }
         if kind == Kind::Probe {
-            // A watch is a part of what its connection may have.
+            // A watch counts in the share of its connection.
             request.extensions_mut().insert(Arc::clone(&share));
         }
         let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
         let answer = Box::pin(async move {
             let answering = async {
                 if kind == Kind::Batch {
-                    holds.turn = of_share.batch().await;
+                    holds.batch = of_share.batch().await;
                 }
                 on.caller.scope(on.services.answer(request)).await
             };
@@ -267,11 +267,11 @@ impl Begun {
         if charge.is_none() {
             return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
         }
-        let place = share.place();
-        if place.is_none() {
+        let permit = share.permit();
+        if permit.is_none() {
             return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
         }
-        let holds = Holds { place, charge, ..Holds::default() };
+        let holds = Holds { permit, charge, ..Holds::default() };
         let (progress, deadline) = (self.progress(), self.deadline);
         let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
         let answer = Box::pin(async move {
@@ -305,13 +305,14 @@ impl Services {
     }
 }
 
-/// Says whether an answer is that of a router which knows no such method, and says nothing more.
+/// Says whether an answer is that of a router which does not know the method.
 fn is_no_method(answer: &Response<Body>) -> bool {
     let headers = answer.headers();
     headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
 }
 
-/// Refuses what is no gRPC with protobuf, such as gRPC-Web, Connect and JSON. An answer of gRPC would be no answer to it.
+/// Refuses a request that is not gRPC with protobuf, such as gRPC-Web, Connect and JSON. Its client cannot read an answer of
+/// gRPC.
 fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
     let sent = headers.get(header::CONTENT_TYPE).map_or(&[] as &[u8], HeaderValue::as_bytes);
     let media_type = sent.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -328,7 +329,7 @@ fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Refuses messages that are compressed, and says so.
+/// Refuses compressed messages.
 fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
     let encoding = headers.get(&GRPC_ENCODING).filter(|encoding| *encoding != "identity")?;
     let mut response = call::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
@@ -441,13 +442,13 @@ enum Ending {
     Waits(Later),
 }
 
-/// What came of a message.
+/// How far a message has arrived.
 enum Message {
-    /// All of it, in one frame or none.
+    /// It is complete, in one frame or none.
     Whole,
-    /// This follows the first frame.
+    /// It is in pieces: this one follows the first frame.
     InPieces(Bytes),
-    /// Nothing more: the client has gone away.
+    /// It is cut off: the client has gone away.
     CutOff,
 }
 
@@ -459,11 +460,11 @@ impl Reading {
                 return Poll::Ready(Message::Whole);
             };
             match next.map(Frame::into_data) {
-                // Clients end a request with an empty frame as often as with the last one.
+                // Many clients end a request with an empty frame.
                 Ok(Ok(data)) if data.is_empty() => {}
                 Ok(Ok(data)) if self.frame.is_none() => self.frame = Some(data),
                 Ok(Ok(data)) => return Poll::Ready(Message::InPieces(data)),
-                // Trailers of a request say nothing in gRPC.
+                // Trailers of a request have no meaning in gRPC.
                 Ok(Err(_)) => {}
                 Err(_) => return Poll::Ready(Message::CutOff),
             }
@@ -483,7 +484,7 @@ impl Reading {
         let message = self.frame.as_deref().and_then(unframed)?;
         let share = &self.begun.on.share;
         // Beyond a limit the fallback refuses, and counts it.
-        if *message_bytes_max < message.len() || !share.has_place() {
+        if *message_bytes_max < message.len() || !share.has_permit() {
             return None;
         }
         let unsent = share.unsent_brief()?;
@@ -504,7 +505,7 @@ impl Reading {
         self.begun.go_on(body, Holds::default())
     }
 
-    /// Waits for what is missing of a message, after what came of it: the first frame, and `next`.
+    /// Waits for the rest of a message of which these have arrived: the first frame, and `next`.
     fn wait(self, next: Option<Bytes>) -> State {
         let Self { begun, body, frame } = self;
         let share = Arc::clone(&begun.on.share);

@@ -61,6 +61,10 @@ impl Server {
     }
 
     async fn call(&self, path: &str, content_type: &str, message: &[u8]) -> Ended {
+        self.call_within("1H", path, content_type, message).await
+    }
+
+    async fn call_within(&self, timeout: &str, path: &str, content_type: &str, message: &[u8]) -> Ended {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(ours));
         let (mut sender, connection) = client.await.unwrap();
@@ -69,6 +73,7 @@ impl Server {
         let frame = Bytes::from([&[0], &len[..], message].concat());
         let request = Request::post(format!("http://server/neglist.v1.DecisionService/{path}"))
             .header("content-type", content_type)
+            .header("grpc-timeout", timeout)
             .body(Full::new(frame))
             .unwrap();
         let response = tokio::spawn(async move { sender.send_request(request).await });
@@ -144,6 +149,29 @@ async fn a_waiting_request_is_resolved_once_and_looked_up_once() {
     assert_eq!(server.decide(PLAIN, unstated()).await, Err(Code::Unavailable));
     assert_eq!(server.resolved(), 1);
     assert_eq!(in_flight(&server.budgets), 0);
+}
+
+/// A wait for the ledger is a request in flight, on either path, and ends with the deadline of its caller.
+#[tokio::test]
+async fn a_waiting_request_holds_a_permit_until_its_deadline() {
+    let server = Server::start();
+    server.ledger.get_stuck();
+    let request = v1::DecideRequest { transfer: Some(unstated()), detail: 0 }.encode_to_vec();
+    for (waits, content_type) in [PLAIN, OTHER].into_iter().enumerate() {
+        let call = server.call_within("300m", "Decide", content_type, &request);
+        let mut call = std::pin::pin!(call);
+        let mut held = 0;
+        let ended = std::future::poll_fn(|context| {
+            let ended = call.as_mut().poll(context);
+            held = held.max(in_flight(&server.budgets));
+            if ended.is_pending() && held == 0 {
+                context.waker().wake_by_ref();
+            }
+            ended
+        });
+        assert_eq!(ended.await.code, Code::DeadlineExceeded, "{content_type}");
+        assert_eq!((held, in_flight(&server.budgets), server.ledger.reads()), (1, 0, waits + 1), "{content_type}");
+    }
 }
 
 /// Returns the number of a decision, as the service counts them.

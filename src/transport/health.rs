@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health` on one listener, by the table of [`crate::metrics::health`].
 //!
 //! A check looks at the server as it is at that moment, as `/readyz` does. Those who watch are told of changes by a task
-//! that looks every `health_watch_interval_ms`, and at once when the server begins to stop. They hold no place of
+//! that looks every `health_watch_interval_ms`, and at once when the server begins to stop. They hold no permit of
 //! requests, and are bounded in number instead.
 
 use std::fmt;
@@ -156,7 +156,7 @@ impl HealthProtocol for Health {
     type WatchStream = Watch;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watch>, Status> {
-        let place = Place::take(&self.watches, request.extensions().get()).ok_or_else(|| {
+        let permit = WatchPermit::take(&self.watches, request.extensions().get()).ok_or_else(|| {
             self.metrics.limited(Limit::HealthWatches);
             grpc::exhausted(Exhausted::HealthWatches, self.retry_after_ms)
         })?;
@@ -164,18 +164,18 @@ impl HealthProtocol for Health {
         let end = deadline.map(|deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
         let part = self.part(&request.get_ref().service);
         let changes = WatchStream::new(self.pulse.told.subscribe());
-        Ok(Response::new(Watch { part, changes, told: None, end, _place: place }))
+        Ok(Response::new(Watch { part, changes, told: None, end, _permit: permit }))
     }
 }
 
-/// The place of somebody who watches; given back when it is dropped.
-struct Place {
+/// The permit of an open watch; given back when it is dropped.
+struct WatchPermit {
     pool: Arc<Pool>,
     /// What the connection holds; `None` for a call that came on none.
     share: Option<Arc<Share>>,
 }
 
-impl Place {
+impl WatchPermit {
     fn take(pool: &Arc<Pool>, share: Option<&Arc<Share>>) -> Option<Self> {
         let taken = match share {
             Some(share) => pool.take(share.watches(), 1),
@@ -185,7 +185,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WatchPermit {
     fn drop(&mut self) {
         match &self.share {
             Some(share) => self.pool.give_back(share.watches(), 1),
@@ -204,7 +204,7 @@ pub struct Watch {
     told: Option<ServingStatus>,
     /// When its caller does not wait any longer; `None` where that was not said.
     end: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    _permit: WatchPermit,
 }
 
 impl fmt::Debug for Watch {

@@ -200,7 +200,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
         Ok(transfer) => {
             let missing = missing_totals(snapshot, &transfer);
             if !missing.is_empty() {
-                check_refusal(&question.place.locate(missing));
+                check_refusal(&question.location.locate(missing));
             }
             // Decided all the same: what is missing counts as above every line.
             let totals = transfer.stated.clone();
@@ -213,7 +213,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             let again = v1::DecideResponse::decode(response.encode_to_vec().as_slice());
             assert_eq!(again.as_ref(), Ok(&response), "an answer goes through the wire unchanged");
         }
-        Err(violations) => check_refusal(&question.place.locate(violations)),
+        Err(violations) => check_refusal(&question.location.locate(violations)),
     }
     true
 }

@@ -11,7 +11,7 @@ use crate::doors::render::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Issue, Refusal, Subject, joined};
 
-/// Returns the answer to an evaluation that was decided. `rule`: the gateway's rule that made a transfer of it.
+/// Returns the answer to an evaluation that was decided. `rule`: the gateway rule that matched it.
 pub fn decided(decision: &v1::Decision, rule: Option<&str>) -> (Verdict, Value) {
     let verdict = render::verdict(decision);
     let mut context = render::members(decision);

@@ -1,4 +1,4 @@
-//! What is asked: well-formed evaluations, one or several.
+//! Reads requests: one evaluation or several, each well-formed.
 
 use crate::doors::render::Verdict;
 use crate::json::Tree;
@@ -18,26 +18,26 @@ pub struct Evaluation {
     pub resource_type: String,
     /// Id of the resource.
     pub resource_id: String,
-    /// All of it, with what it takes from the request around it: `subject`, `action`, `resource`, `context`.
+    /// The whole evaluation, with its defaults from the request: `subject`, `action`, `resource`, `context`.
     pub whole: Tree,
 }
 
-/// What is asked in one request.
+/// The evaluations of one request.
 #[derive(Debug)]
 pub enum Evaluations {
     /// One evaluation.
     One(Box<Evaluation>),
-    /// Several, or why they are none, in order.
+    /// Several evaluations, in order.
     Several {
         /// When to stop.
         semantic: Semantic,
-        /// What is asked.
+        /// The evaluations.
         evaluations: Several,
     },
 }
 
-/// Several evaluations, or why they are none, in order. Each is put together when its turn comes: what stands around them
-/// is part of each, and might be much.
+/// Several evaluations, or the reasons why they are not well-formed, in order. Each is assembled when its turn comes, because
+/// each contains the defaults of the request, which may be large.
 #[derive(Debug)]
 pub struct Several {
     around: Members,
@@ -59,8 +59,8 @@ impl Iterator for Several {
 
 impl ExactSizeIterator for Several {}
 
-/// Most bytes that what stands around several evaluations comes to, counted once for each of them: four times what one
-/// request has at most unless its operator raises that.
+/// Most bytes of the defaults of a request, counted once for each of its evaluations: four times the default limit of a
+/// request.
 const AROUND_BYTES_MAX: usize = 4 << 20;
 
 /// When the answer to several evaluations is complete.
@@ -81,7 +81,7 @@ impl Semantic {
         ("permit_on_first_permit", Semantic::PermitOnFirstPermit),
     ];
 
-    /// Says whether nothing more is answered after an evaluation that came to this.
+    /// Says whether the answer ends after an evaluation with this verdict.
     pub fn ends_after(self, verdict: Verdict) -> bool {
         match (self, verdict) {
             (Semantic::ExecuteAll, Verdict::Goes | Verdict::Stays)
@@ -95,7 +95,7 @@ impl Semantic {
 /// Reads a request for one evaluation.
 ///
 /// # Errors
-/// What is not well-formed: all of it, with its path.
+/// The request is not well-formed. All issues are listed, each with its path.
 pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
     let request = object(unambiguous::read(json)?)?;
     evaluation_of(&request, &[])
@@ -104,7 +104,7 @@ pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
 /// Reads a request for several evaluations; without any of them it is a request for one.
 ///
 /// # Errors
-/// What is not well-formed in the request as a whole. What is wrong with one of several stands in its place.
+/// The request as a whole is not well-formed. An issue of one evaluation is in the place of that evaluation.
 pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, JsonError> {
     let mut request = object(unambiguous::read(json)?)?;
     let mut issues = Issues::default();
@@ -191,7 +191,7 @@ fn semantic(options: Option<&Tree>, issues: &mut Issues) -> Semantic {
 const ENTITIES: [(&str, &[&str]); 3] =
     [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
 
-/// What stands beside several evaluations may be incomplete, but nothing else than what it is.
+/// Checks the defaults of a request. They may be incomplete, but of no other type.
 fn check_defaults(request: &[(String, Tree)], issues: &mut Issues) {
     for (name, fields) in ENTITIES {
         let Some(entity) = get(request, name) else { continue };
@@ -216,11 +216,11 @@ fn not_an_object(path: &str, issues: &mut Issues) {
     issues.add(path, "not an object", "不是对象");
 }
 
-/// Reads one evaluation. An entity of its own replaces the one of the request around it.
+/// Reads one evaluation. An entity of the evaluation replaces the default of the request.
 ///
-/// One that leaves out its type, its id or its name takes that from around it only where nothing else is said there. With
-/// properties there, nobody could tell whether they are this entity's too: one reader takes them along, another leaves them,
-/// and a rule that goes by them would or would not hold.
+/// An entity without a type, id or name takes it from the default only where the default has nothing else. If the default has
+/// properties, readers differ in whether the entity has them too, and a rule that depends on them would match for one reader
+/// and not for another.
 fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Evaluation, JsonError> {
     let mut issues = Issues::default();
     let mut whole = Members::new();
@@ -265,7 +265,7 @@ fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Ev
             resource_id,
             whole: Tree::Object(whole),
         }),
-        // An entity without its names has been found wanting above.
+        // An entity without its names has an issue above.
         Err(_) => Err(JsonError::of_the_whole("not an evaluation", "不是评估请求")),
     }
 }

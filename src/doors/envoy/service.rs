@@ -1,8 +1,8 @@
 //! `envoy.service.auth.v3.Authorization`: Envoy asks whether a request may pass.
 //!
-//! The call is always answered with `OK`; whether the request may pass stands in the answer. What
-//! fails before the handler is reached, such as the limit of requests in flight or a message
-//! that is none, ends the call, which Envoy takes for an error of the server.
+//! The call is always answered with `OK`; the answer says whether the request may pass. A failure
+//! before the handler, such as the limit of requests in flight or a malformed message, ends the
+//! call, and Envoy takes that for an error of the server.
 
 use tonic::{Request, Response, Status};
 
@@ -40,7 +40,7 @@ impl EnvoyApi {
             // A catch-all rule would match a blank request, so refuse those first.
             _ if check.is_blank() => self.door.refuse(nothing_seen()),
             Ok(record) => {
-                // The number alone could be the id of a transfer of somebody else's.
+                // The number alone could be the id of another caller's transfer.
                 let request_id = check.stream_id().map(|id| format!("{STREAM_ID_PREFIX}{id}"));
                 self.door.answer_on(&snapshot, &check, &Besides { record, request_id }).await
             }

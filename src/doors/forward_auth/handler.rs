@@ -27,9 +27,9 @@ use crate::wire::refusal::http::{self, Refused};
 /// How this door answers.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardAuthSettings {
-    /// Which headers are believed.
+    /// The families of headers that the server believes.
     pub believed: Believed,
-    /// Longest time for which a gateway may keep an answer, in seconds.
+    /// Longest time for which a gateway may cache an answer, in seconds.
     pub cache_seconds_max: u32,
 }
 
@@ -70,7 +70,7 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     };
     if seconds != 0 {
         let headers = response.headers_mut();
-        // Whatever the answer was made of makes it another one.
+        // The answer may differ with each header that it depends on.
         if let (Ok(vary), Ok(age)) = (forwarded.read_headers().parse(), format!("max-age={seconds}").parse()) {
             headers.insert(VARY, vary);
             headers.insert(CACHE_CONTROL, age);
@@ -79,7 +79,7 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     response
 }
 
-/// Denies a request that is no transfer. 403 whatever is wrong: nginx takes any other code for an outage.
+/// Denies a request that is no transfer. The code is always 403: nginx takes any other one for an outage.
 fn denied_without_decision(refusal: &Refusal) -> Response {
     let Refused { http_code: _, body, retry_after_seconds: _ } = http::render(refusal);
     let mut response = respond::json(StatusCode::FORBIDDEN, body);

@@ -1,33 +1,33 @@
-//! What is wrong with a question of forward-auth before any label is looked at, in words.
+//! Violations of a forward-auth question before its labels are read, in words.
 
 use crate::wire::refusal::{Issue, Refusal, Subject};
 
-/// What cannot be made sense of.
+/// Why a question cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unforwarded {
     /// The gateway does not say a part of the request.
     NotSaid {
-        /// Which.
+        /// The part.
         part: Part,
-        /// The headers that would say it, such as `x-forwarded-uri`.
+        /// The headers of that part, such as `x-forwarded-uri`.
         headers: Vec<&'static str>,
     },
-    /// A header that is there several times. Nobody picks one of them.
+    /// A header is repeated. The server does not pick one of its values.
     Repeated {
         /// Its name.
         header: &'static str,
     },
-    /// A header that is no visible ASCII text.
+    /// A header is no visible ASCII text.
     NotText {
         /// Its name.
         header: &'static str,
     },
-    /// A header that has to be a URL, with host and path, and is none.
+    /// A header is not the URL that it has to be, with host and path.
     NotAUrl {
         /// Its name.
         header: &'static str,
     },
-    /// Headers of two families are there, and they do not say the same. One of the two may be the client's.
+    /// Headers of two families disagree. One of the two may be the client's.
     Disagree {
         /// The one.
         one: &'static str,
@@ -36,7 +36,7 @@ pub enum Unforwarded {
     },
 }
 
-/// What a gateway has to say of each request.
+/// A part of a request that a gateway has to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Its method.

@@ -12,7 +12,7 @@ use crate::repeated::Repeated;
 use crate::wire::json::message;
 use crate::wire::refusal::http::{self, Misread, Refused};
 
-/// The same request has the same decision again.
+/// A repeated request has the same decision.
 static UNWRITABLE: Repeated = Repeated::new();
 
 /// Decides one transfer.

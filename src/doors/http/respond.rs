@@ -24,7 +24,7 @@ pub(crate) fn empty(code: StatusCode) -> Response {
 /// Returns a refusal.
 pub fn refused(refused: Refused) -> Response {
     let Refused { http_code, body, retry_after_seconds } = refused;
-    // A code that is none would be a mistake of ours, and so is one that permits.
+    // An invalid code would be a mistake of ours, and so would one that permits.
     let code = StatusCode::from_u16(http_code).ok().filter(|code| code.is_client_error() || code.is_server_error());
     let mut response = json(code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
     if let Some(seconds) = retry_after_seconds {

@@ -19,7 +19,7 @@ use crate::wire::decide::to_proto::{self, Decided, DecisionId, Detail};
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Refusal, grpc};
 
-/// Bytes that gRPC puts before each message: whether it is compressed, and its length.
+/// Length of the prefix of each gRPC message, in bytes: whether it is compressed, and its length.
 pub const PREFIX_BYTES: usize = 5;
 
 /// Returns a `DecideResponse`, as gRPC frames it.
@@ -91,7 +91,7 @@ impl Batch {
     /// Bytes of a result with two reasons; most have one.
     const RESULT_BYTES: usize = 384;
 
-    /// Returns an answer without results, with room for so many.
+    /// Returns an answer without results, with room for this number of them.
     pub fn of(results: usize) -> Self {
         Self(Vec::with_capacity(results * Self::RESULT_BYTES))
     }
@@ -125,7 +125,7 @@ impl Batch {
         self.0.len()
     }
 
-    /// Adds the results of another answer that are written between two of its lengths.
+    /// Adds a part of another answer. The part begins and ends where a result of that answer does.
     pub fn copy(&mut self, other: &Batch, part: Range<usize>) {
         self.0.extend_from_slice(other.0.get(part).unwrap_or_default());
     }
@@ -201,7 +201,7 @@ fn number(outcome: Outcome) -> u64 {
     u64::try_from(i32::from(to_proto::outcome(outcome))).unwrap_or_default()
 }
 
-// All tags of these messages are below 16, so that a key is one byte. What is empty or 0 is not written.
+// All tags of these messages are below 16, so that a key is one byte. Empty texts and zeros are not written.
 
 fn text_len(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { nested_len(bytes) }

@@ -1,9 +1,8 @@
-//! Protobuf requests to questions that the domain understands.
+//! From protobuf requests to questions of the domain.
 //!
-//! Borrows every text from the message. Knows no list and no code: it only turns numbers into
-//! enumerations, time stamps into moments and empty texts into "not said", and what is none of
-//! these into violations. Messages are taken apart field by field, so that a new field of the
-//! contract does not build until somebody has decided what it means.
+//! Borrows every text from the message. Knows no list and no code: it turns numbers into enumerations, time stamps into
+//! moments and empty texts into "not stated". Values that are none of these are violations. Messages are destructured field by
+//! field, so that a new field of the contract does not build until its meaning is decided.
 
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX, Need, Problem, Violation};
 use crate::domain::path::{Field, ItemField, RequestField};
@@ -14,37 +13,37 @@ use crate::wire::generated::v1;
 /// One transfer to decide, in its caller's words.
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
-    /// What is asked.
+    /// The transfer.
     pub asked: Asked<'a>,
     /// How much the answer says.
     pub detail: Detail,
-    /// Where in the request the transfer stands.
-    pub place: Place,
+    /// The location of the transfer in its request.
+    pub location: Location,
 }
 
 impl<'a> Question<'a> {
     /// Returns the question about the one transfer of a request.
     pub const fn of_one(asked: Asked<'a>, detail: Detail) -> Self {
-        Self { asked, detail, place: Place::Transfer }
+        Self { asked, detail, location: Location::Transfer }
     }
 }
 
-/// Where in a request a transfer stands.
+/// The location of a transfer in its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// `transfer`, the only one of its message.
     Transfer,
     /// `transfers[index]` of a batch.
     BatchTransfer(usize),
 }
 
-impl Place {
-    /// Returns the violations of the transfer with this place.
+impl Location {
+    /// Returns the violations of the transfer with this location.
     pub fn locate(self, violations: Vec<Violation>) -> Vec<Violation> {
         match self {
-            // That is where the domain places them.
-            Place::Transfer => violations,
-            Place::BatchTransfer(index) => {
+            // The domain places them there.
+            Location::Transfer => violations,
+            Location::BatchTransfer(index) => {
                 let locate = |Violation { path, problem }| Violation { path: path.in_batch(index), problem };
                 violations.into_iter().map(locate).collect()
             }
@@ -55,7 +54,7 @@ impl Place {
 /// Reads a request for one decision.
 ///
 /// # Errors
-/// What is wrong with the message, with paths from its root.
+/// The violations of the message.
 pub fn decide(request: &v1::DecideRequest) -> Result<Question<'_>, Vec<Violation>> {
     let v1::DecideRequest { transfer, detail } = request;
     one(transfer.as_ref(), *detail)
@@ -64,7 +63,7 @@ pub fn decide(request: &v1::DecideRequest) -> Result<Question<'_>, Vec<Violation
 /// Reads a message of a stream: its sequence number, and its question.
 ///
 /// # Errors
-/// The inner result: what is wrong with the message, with paths from its root.
+/// The inner result: the violations of the message.
 pub fn stream(request: &v1::DecideStreamRequest) -> (u64, Result<Question<'_>, Vec<Violation>>) {
     let v1::DecideStreamRequest { sequence, transfer, detail } = request;
     (*sequence, one(transfer.as_ref(), *detail))
@@ -89,13 +88,13 @@ pub fn batch_detail(request: &v1::DecideBatchRequest, transfers_max: usize) -> R
 }
 
 fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec<Violation>> {
-    let place = Place::Transfer;
+    let location = Location::Transfer;
     let asked = match transfer {
-        Some(transfer) => asked(transfer).map_err(|violations| place.locate(violations)),
+        Some(transfer) => asked(transfer).map_err(|violations| location.locate(violations)),
         None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
     match (asked, read_detail(detail)) {
-        (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, place }),
+        (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, location }),
         (Err(violations), Ok(_)) => Err(violations),
         (Ok(_), Err(violation)) => Err(vec![violation]),
         (Err(mut violations), Err(violation)) => {
@@ -116,8 +115,7 @@ pub(crate) fn read_detail(number: i32) -> Result<Detail, Violation> {
 /// Reads a transfer.
 ///
 /// # Errors
-/// Numbers that stand for no value, a time stamp that is none, more than [`ITEMS_MAX`] items,
-/// with paths within the transfer.
+/// Numbers without a value, a malformed time stamp, more than [`ITEMS_MAX`] items.
 pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
     let v1::Transfer {
         flow,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use prost::{Message, Name};
 
 use crate::domain::asked::Violation;
-use crate::wire::decide::from_proto::{self, Place, Question};
+use crate::wire::decide::from_proto::{self, Location, Question};
 use crate::wire::decide::to_proto::Detail;
 use crate::wire::decide::{decode, unknown};
 use crate::wire::generated::v1;
@@ -156,9 +156,9 @@ impl Batch<'_> {
         index: usize,
         scratch: &'q mut Scratch<v1::Transfer>,
     ) -> Option<Result<Question<'q>, Unread>> {
-        let place = Place::BatchTransfer(index);
-        let question = |asked| Question { asked, detail: self.detail, place };
-        let wrong = |found| Unread::Transfer(place.locate(found));
+        let location = Location::BatchTransfer(index);
+        let question = |asked| Question { asked, detail: self.detail, location };
+        let wrong = |found| Unread::Transfer(location.locate(found));
         match &self.transfers {
             Transfers::Messages(messages) => {
                 let message: &[u8] = messages.get(index)?;

@@ -1,7 +1,7 @@
-//! Decisions of the domain to protobuf answers.
+//! From decisions of the domain to protobuf answers.
 //!
-//! Numbers become codes again here, with the words of the snapshot that decided. Nothing is
-//! decided: an answer says what the decision says, with more or fewer words.
+//! Numbers become codes again, in the words of the snapshot that decided. This module decides
+//! nothing: an answer gives the decision in more or fewer words.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -117,18 +117,18 @@ impl Deref for DecisionIdText {
     }
 }
 
-/// A decision and what it was made from.
+/// A decision with its snapshot, transfer and totals.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided<'a> {
     /// The snapshot that decided.
     pub snapshot: &'a Snapshot,
     /// The transfer.
     pub transfer: &'a Transfer<'a>,
-    /// The totals that it was held against.
+    /// The totals that it was compared with.
     pub totals: &'a Totals,
     /// The decision.
     pub decision: &'a Decision,
-    /// The longest time for which the answer may be kept, in seconds.
+    /// The longest time for which the answer may be cached, in seconds.
     pub valid_for_max_s: u32,
 }
 
@@ -162,7 +162,7 @@ pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1
     }
 }
 
-/// Returns until when the answer may be kept.
+/// Returns until when the answer may be cached.
 pub fn valid_until(decided: &Decided<'_>) -> Moment {
     let Decided { decision, valid_for_max_s, .. } = decided;
     decision.valid_until.min(decision.evaluated_at.plus_seconds(i64::from(*valid_for_max_s)))

@@ -1,7 +1,7 @@
-//! Holds JSON against a message of the contract, field by field, before it is read.
+//! Compares JSON with a message of the contract, field by field, before it is read.
 //!
-//! The reader of proto3 JSON stops at the first mistake and does not say where it is; and it takes more than anybody should
-//! who decides by it: `null` for a number, which is then 0 and nobody's statement. What is found here has its path.
+//! The reader of proto3 JSON stops at the first mistake and does not say where it is. It also accepts too much for a decision:
+//! `null` for a number, which is then a 0 that no caller stated. Each issue here has its path.
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::value::StrDeserializer;
@@ -13,7 +13,7 @@ use crate::wire::refusal::labels::shown;
 /// Longest word that a nearest known one is looked for, in bytes. The longest of the contract has some 30.
 const MISSPELT_BYTES_MAX: usize = 128;
 
-/// Returns everything in an object that the message has no place for.
+/// Returns the issues of an object that should be a message.
 pub(crate) fn check(tree: &Tree, descriptor: &MessageDescriptor) -> Issues {
     let mut issues = Issues::default();
     check_message(tree, descriptor, "", &mut issues);
@@ -147,7 +147,7 @@ fn advice(word: &str, known: &[String]) -> (String, String) {
         let wanted = normal(word);
         let distance = |candidate: &String| {
             let candidate = normal(candidate);
-            // `FULL` for `DETAIL_FULL` is what people write.
+            // People write `FULL` for `DETAIL_FULL`.
             let is_tail = 3 <= wanted.len() && candidate.ends_with(&wanted);
             if is_tail { 0 } else { strsim::osa_distance(&candidate, &wanted) }
         };

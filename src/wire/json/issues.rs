@@ -25,7 +25,7 @@ pub(crate) struct Issues {
 }
 
 impl Issues {
-    /// Adds a issue, where there is room for it.
+    /// Adds an issue, where there is room for it.
     pub(crate) fn add(&mut self, field: impl Into<String>, en: impl Into<String>, zh: impl Into<String>) {
         if self.is_full {
             return;
@@ -44,7 +44,7 @@ impl Issues {
         }
     }
 
-    /// Says whether nothing more is listed, so that nobody need look any further.
+    /// Says whether no more issues are listed, so that the search can end.
     pub(crate) const fn is_full(&self) -> bool {
         self.is_full
     }
@@ -54,7 +54,7 @@ impl Issues {
         self.listed.is_empty()
     }
 
-    /// Returns the error that they are, if there are any.
+    /// Returns the issues as an error, if there are any.
     pub(crate) fn into_result(self) -> Result<(), JsonError> {
         if self.listed.is_empty() { Ok(()) } else { Err(JsonError { issues: self.listed }) }
     }
@@ -63,7 +63,7 @@ impl Issues {
 /// Why a text is not the message that it should be. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError {
-    /// What is wrong.
+    /// The issues of the text.
     pub issues: Vec<Issue>,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 impl JsonError {
-    /// Returns the error of a text of which one thing is wrong as a whole.
+    /// Returns the error of a text with one issue as a whole.
     pub(crate) fn of_the_whole(en: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { issues: vec![Issue::of_the_whole(CODE, en, zh)] }
     }
@@ -91,7 +91,7 @@ impl JsonError {
         Self::of_the_whole(en, zh)
     }
 
-    /// Returns the error of what is wrong with the program, not with a text.
+    /// Returns the error of a fault of the program, not of a text.
     pub(crate) fn ours(error: &impl fmt::Display) -> Self {
         let error = shown(&error.to_string());
         Self::of_the_whole(

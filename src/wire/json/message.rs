@@ -1,10 +1,10 @@
 //! proto3 JSON to messages and back, for the command line and for HTTP.
 //!
-//! Reads what people write by hand, so it is stricter than proto3 JSON asks for: a field or a
-//! value that is not known, or that stands twice, is refused with the nearest known name.
-//! A misspelt `ground` or a second `persons` must not change what is decided.
+//! People write these texts by hand, so the reader is stricter than proto3 JSON demands: an unknown field or value is refused
+//! with the nearest known name, and so is a repeated field. A misspelt `ground` or a second `persons` must not change a
+//! decision.
 //!
-//! The mapping itself is reflection over the descriptors of the contract; `json_check` looks at the text first.
+//! The mapping itself is reflection over the descriptors of the contract; `check` reads the text first.
 
 use std::sync::LazyLock;
 
@@ -27,8 +27,8 @@ const TRANSFER: &str = "neglist.v1.Transfer";
 /// An object with a field `transfer` or `detail` is taken for a request.
 ///
 /// # Errors
-/// Text that is not JSON; fields and values that are not known, with the nearest known name;
-/// fields that stand twice; values of another type.
+/// Text that is not JSON; unknown fields and values, with the nearest known name; repeated fields;
+/// values of another type.
 pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonError> {
     let tree = tree(json, A_TRANSFER)?;
     let is_request =
@@ -52,7 +52,7 @@ pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
 /// Returns a text in UTF-8.
 ///
 /// # Errors
-/// Where it is none.
+/// The text is not UTF-8.
 pub(crate) fn text(json: &[u8]) -> Result<&str, JsonError> {
     std::str::from_utf8(json).map_err(|error| {
         let from = error.valid_up_to();
@@ -72,7 +72,7 @@ pub(crate) fn text(json: &[u8]) -> Result<&str, JsonError> {
 /// Writes a `DecideResponse` as proto3 JSON on one line.
 ///
 /// # Errors
-/// Where the descriptors that are compiled in cannot be read.
+/// The compiled descriptors cannot be read.
 pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonError> {
     to_json_line(response, DECIDE_RESPONSE)
 }
@@ -85,10 +85,10 @@ pub fn transfer(json: &Tree) -> Result<v1::Transfer, JsonError> {
     read(json, TRANSFER)
 }
 
-/// A transfer, for those who write none.
+/// A transfer, as an example in an error.
 const A_TRANSFER: &str = "{\"flow\": \"…\", \"persons\": {…}}";
 
-/// Reads an object. `example`: what it should look like.
+/// Reads an object. `example`: such an object.
 fn tree(json: &str, example: &str) -> Result<Tree, JsonError> {
     let tree = Tree::read(json).map_err(JsonError::syntax)?;
     match tree {
@@ -120,7 +120,7 @@ pub fn to_json_line(message: &impl Message, full_name: &str) -> Result<String, J
 /// `google.rpc.Status`, whose details are written out too.
 ///
 /// # Errors
-/// A name that is not that of the message, or details of an unknown type.
+/// The name is not that of the message, or a detail is of an unknown type.
 pub fn to_json(message: &impl Message, full_name: &str) -> Result<String, JsonError> {
     let dynamic = dynamic(message, full_name)?;
     let mut json = Vec::new();
@@ -152,7 +152,7 @@ fn descriptor(full_name: &str) -> Result<MessageDescriptor, JsonError> {
 
 static POOL: LazyLock<Result<DescriptorPool, String>> = LazyLock::new(|| pool().map_err(|error| error.to_string()));
 
-/// The contract, and the details that errors carry.
+/// The contract, and the details of errors.
 fn pool() -> Result<DescriptorPool, Box<dyn std::error::Error>> {
     let mut pool = DescriptorPool::decode(DESCRIPTORS)?;
     let details = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;

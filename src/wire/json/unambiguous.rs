@@ -1,6 +1,6 @@
-//! JSON that every reader reads alike: an object with a key that stands twice is none.
+//! JSON that every reader reads alike: no object has a key twice.
 //!
-//! Readers differ in which of the two they take. A gateway that looked at one must not get an answer about the other.
+//! Readers differ in which of two equal keys they take. A gateway that read one must not get an answer about the other.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::wire::refusal::labels::shown;
 /// Reads JSON in UTF-8. Nesting is bounded by the reader.
 ///
 /// # Errors
-/// Where it is not JSON, with line and column; each key that stands twice, with its path.
+/// The text is not JSON, with line and column; or an object has a key twice, with its path.
 pub(crate) fn read(json: &[u8]) -> Result<Tree, JsonError> {
     let tree = Tree::read(text(json)?).map_err(JsonError::syntax)?;
     let mut issues = Issues::default();
@@ -28,7 +28,7 @@ fn repeated(tree: &Tree, path: &str, issues: &mut Issues) {
         Tree::Object(members) => {
             let mut seen = HashSet::with_capacity(members.len());
             for (key, value) in members {
-                // Paths cost what the tree is deep: they are made where there is something to say.
+                // A path costs as much as the tree is deep. It is written for an issue only.
                 let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
                 if !seen.insert(key.as_str()) {
                     issues.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");

@@ -1,4 +1,4 @@
-//! Statuses that end a call over gRPC before it is a request, or besides any request.
+//! Statuses that end a gRPC call before it is a request, or independently of any request.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ pub fn late() -> Status {
 /// A message that is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooLarge {
-    /// A request of so many bytes, where so many are taken.
+    /// A request.
     Request {
-        /// Its bytes.
+        /// Its length, in bytes.
         bytes: usize,
-        /// Most bytes of one.
+        /// The greatest length, in bytes.
         bytes_max: usize,
     },
-    /// An answer of so many bytes, where clients take so many.
+    /// An answer.
     Answer {
-        /// Its bytes.
+        /// Its length, in bytes.
         bytes: usize,
-        /// Most bytes of one.
+        /// The greatest length, in bytes.
         bytes_max: usize,
     },
 }
 
-/// Refuses what is too large.
+/// Refuses a message that is too large.
 ///
-/// Not with `RESOURCE_EXHAUSTED`: with that code other refusals of this server say that the same request may be tried again.
+/// The code is not `RESOURCE_EXHAUSTED`: other refusals of this server use that one for requests that may be tried again.
 pub fn too_large(what: TooLarge) -> Status {
     match what {
         TooLarge::Request { bytes, bytes_max } => {
@@ -56,7 +56,7 @@ pub fn too_large(what: TooLarge) -> Status {
     }
 }
 
-/// Refuses a call whose `grpc-timeout` is no time.
+/// Refuses a call whose `grpc-timeout` is malformed.
 pub fn malformed_timeout(sent: &str) -> Status {
     let sent = shown(sent);
     let en = format!(
@@ -69,7 +69,7 @@ pub fn malformed_timeout(sent: &str) -> Status {
     to_status(&rpc_status(Code::InvalidArgument, en, vec![localized(&zh)]))
 }
 
-/// Refuses a message that did not come whole in time.
+/// Refuses a message that was not complete in time.
 pub fn slow_message(receive_max: Duration) -> Status {
     let seconds = receive_max.as_secs();
     let en =
@@ -78,7 +78,7 @@ pub fn slow_message(receive_max: Duration) -> Status {
     to_status(&rpc_status(Code::DeadlineExceeded, en, vec![localized(&zh)]))
 }
 
-/// Ends a stream on which no message comes.
+/// Ends an idle stream.
 pub fn idle(idle_max: Duration) -> Status {
     let seconds = idle_max.as_secs();
     let en = format!("no message came on the stream for {seconds} seconds: open another one for the next message");
@@ -105,14 +105,14 @@ pub fn too_late() -> Status {
     to_status(&rpc_status(Code::DeadlineExceeded, message.to_owned(), Vec::new()))
 }
 
-/// Refuses a digest without the form of one.
+/// Refuses a malformed digest.
 pub fn malformed_digest() -> Status {
     let en = "not a digest: write `blake3:` and 64 lower-case hexadecimal digits".to_owned();
     let zh = "不是有效的摘要：应为 `blake3:` 加64位小写十六进制数字".to_owned();
     unreadable(Issue::new("digest", "MALFORMED", (en, zh)))
 }
 
-/// Refuses a call of a method that is not served at this address; `services` are.
+/// Refuses a call of a method that this address does not serve. `services`: those that it serves.
 pub fn no_such_method(path: &str, services: &[&str]) -> Status {
     let path = shown(path);
     let names = services.join("`, `");
@@ -125,7 +125,7 @@ pub fn no_such_method(path: &str, services: &[&str]) -> Status {
     to_status(&rpc_status(Code::Unimplemented, en, vec![localized(&zh)]))
 }
 
-/// Refuses a check of the health of a service that there is not at this address; `services` are.
+/// Refuses a health check of a service that this address does not serve. `services`: those that it serves.
 pub fn no_such_service(name: &str, services: &[&str]) -> Status {
     let name = shown(name);
     let names = services.join("`, `");

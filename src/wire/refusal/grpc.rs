@@ -110,6 +110,7 @@ pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
 }
 
 /// Returns the status that ends a call.
+#[expect(clippy::disallowed_methods, reason = "refusals are rendered here")]
 pub(super) fn to_status(rpc: &RpcStatus) -> Status {
     Status::with_details(Code::from_i32(rpc.code), rpc.message.clone(), rpc.encode_to_vec().into())
 }

@@ -1,7 +1,7 @@
 //! Refusals as HTTP has them: a status code, and a body in both languages.
 //!
-//! The body is a `google.rpc.Status` in proto3 JSON, the same that gRPC clients get. A refusal never has a code of 2xx:
-//! whoever reads it must not let a transfer pass.
+//! The body is a `google.rpc.Status` in proto3 JSON, the same that gRPC clients get. A refusal never has a code of 2xx: its
+//! reader must not let a transfer pass.
 
 use tonic::Code;
 
@@ -37,23 +37,23 @@ pub fn render(refusal: &Refusal) -> Refused {
     Refused {
         http_code: http_code(grpc::code(refusal)),
         body: body(&grpc::render(refusal)),
-        // A part of a second counts as a whole one: zero would mean at once.
+        // Rounded up: zero would mean at once.
         retry_after_seconds: refusal.retry_after_ms().map(|delay_ms| u64::from(delay_ms.div_ceil(1_000))),
     }
 }
 
-/// What only HTTP can get wrong.
+/// Why an HTTP request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misread<'a> {
     /// There is nothing at that path.
     NoSuchPath,
-    /// Readiness is asked of a service that there is not.
+    /// The readiness of an unknown service is asked for.
     NoSuchService,
-    /// The path takes other methods; they stand in the header `Allow`.
+    /// The path accepts other methods; the header `Allow` lists them.
     OtherMethod,
-    /// The body is not said to be `application/json` in UTF-8.
+    /// The body is not declared as `application/json` in UTF-8.
     NotSaidToBeJson,
-    /// What came to a gRPC address is no gRPC with protobuf.
+    /// The request at a gRPC address is not gRPC with protobuf.
     NotGrpc,
     /// The body is encoded, such as compressed.
     Encoded,
@@ -69,14 +69,14 @@ pub enum Misread<'a> {
     },
     /// The body broke off.
     BrokenOff,
-    /// The body is not what it should be.
+    /// The body is not the message that the path accepts.
     NotTheRequest {
-        /// What it should be, such as `DecideRequest`.
+        /// The message that the path accepts, such as `DecideRequest`.
         wanted: &'static str,
-        /// What is wrong with it.
+        /// Why the body is not that message.
         error: &'a JsonError,
     },
-    /// The AuthZEN configuration document needs a setting that was not made.
+    /// The AuthZEN configuration document needs a setting that is missing.
     NoPublicUrl,
 }
 
@@ -154,7 +154,7 @@ impl Misread<'_> {
         Refused { http_code, body: body(&status), retry_after_seconds: None }
     }
 
-    /// Returns the refusal where the standard that a door speaks knows 400 only.
+    /// Returns the refusal for a door whose standard has the code 400 only.
     pub fn refused_as_bad_request(&self) -> Refused {
         let refused = self.refused();
         let http_code = if refused.http_code == 415 { 400 } else { refused.http_code };
@@ -191,7 +191,7 @@ fn not_the_request(wanted: &str, JsonError { issues }: &JsonError) -> RpcStatus 
     )
 }
 
-/// Returns the status code of HTTP that says the same.
+/// Returns the HTTP status code of a gRPC code.
 const fn http_code(code: Code) -> u16 {
     match code {
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
@@ -199,7 +199,7 @@ const fn http_code(code: Code) -> u16 {
         Code::PermissionDenied => 403,
         Code::NotFound => 404,
         Code::AlreadyExists | Code::Aborted => 409,
-        // An error that says "ok", and one that says nothing, are mistakes of the server.
+        // An error with the code "ok" or "unknown" is a mistake of the server.
         Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => 500,
         Code::Unimplemented => 501,
         Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => 503,

@@ -1,4 +1,4 @@
-//! What is wrong with the labels of a gateway, in words.
+//! Violations in the labels of a gateway, in words.
 //!
 //! Each text says what is missing or wrong and where it should come from. It quotes the request in backticks, with control
 //! characters escaped.
@@ -10,7 +10,7 @@ use crate::domain::gateway::{
 use crate::domain::units::Persons;
 use crate::wire::refusal::Issue;
 
-/// Says why a request cannot be turned into a transfer. Never empty.
+/// Returns the reasons why a request cannot be turned into a transfer.
 pub fn explain(unlabelled: &Unlabelled) -> Vec<Issue> {
     match unlabelled {
         Unlabelled::NothingMatches(nothing) => vec![explain_nothing(nothing)],
@@ -23,15 +23,15 @@ pub(super) fn is_empty(unlabelled: &Unlabelled) -> bool {
     matches!(unlabelled, Unlabelled::Wrong(problems) if problems.is_empty())
 }
 
-/// Most bytes of what a request or a file says that a text repeats, escapes included: a text has a handful
-/// of them, and has to fit into a status (see [`crate::wire::refusal::grpc::VIOLATIONS_BYTES_MAX`]).
+/// Most bytes of a quotation, escapes included. A text has a handful of quotations, and has to fit into a status (see
+/// `ISSUES_BYTES_MAX`).
 const QUOTED_BYTES_MAX: usize = 96;
 
 fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// Returns the beginning of a stranger's text, as it can stand within a message.
+/// Returns the beginning of a stranger's text, escaped for a message.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

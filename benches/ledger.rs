@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{CheckOnOpen, EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
-use neglist::ledger::{Account, Counter, Admission, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
+use neglist::ledger::{Account, Admission, Counter, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
 
 const NOW: Moment = Moment::from_seconds(1_767_196_800);
 const PERSONS: u64 = 200_000;

@@ -33,12 +33,9 @@ pub(crate) fn received<T: prost::Message + Default>(message: &T) -> Received<T> 
     Received::new(message.encode_to_vec().into())
 }
 
-/// Returns the message of a reply, decoded if the reply has only bytes.
+/// Returns the message of a reply.
 pub(crate) fn message_of<T: prost::Message + Default>(reply: Reply<T>) -> T {
-    match reply {
-        Reply::Message(message) => *message,
-        Reply::Written(bytes) => T::decode(bytes).unwrap(),
-    }
+    T::decode(reply.into_bytes()).unwrap()
 }
 
 /// The time of [`StandingClock`]: 2026-06-01T00:00:00Z.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
 use crate::doors::envoy::EnvoyApi;
-use crate::doors::http::{BodyLimits, Doors, StandingSource};
+use crate::doors::http::{BodyLimits, Doors, Observer};
 use crate::doors::labelled::LabelledDoor;
 use crate::live::worker::Policies;
 use crate::metrics;
@@ -57,7 +57,7 @@ pub(super) fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Door
         decisions: decisions.at(metrics::Door::HttpDecide),
         body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
         metrics: Arc::clone(decisions.metrics()),
-        standing: StandingSource::new(move || observed.standing()),
+        standing: Observer::new(move || observed.standing()),
     })
 }
 

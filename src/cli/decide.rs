@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 use super::console::{Console, Exit};
 use super::policies::{self, Settings, parse_day};
+use crate::domain::asked::{Problem, Violation};
 use crate::domain::clock::Clock;
+use crate::domain::path::Field;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Moment;
 use crate::live::Live;
@@ -20,7 +22,7 @@ use crate::policy::time;
 use crate::service::{DecideSettings, DecisionApi};
 use crate::wire::generated::v1;
 use crate::wire::json::message;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::{Issue, Refusal, Unavailable, issue};
 
 /// Decide one transfer, in the JSON of the contract, without a server.
 #[derive(Debug, Args)]
@@ -74,18 +76,30 @@ fn decide(
 ) -> io::Result<Exit> {
     let clock = Fixed(at.unwrap_or_else(|| console.clock.now()));
     let api = DecisionApi::new(Arc::new(Live::new(snapshot)), Arc::new(clock), DecideSettings::default(), None);
-    match api.decide_here(request) {
+    match api.decide_now(request) {
         Ok(response) => {
             let written = message::to_json(&response, "neglist.v1.DecideResponse").map_err(io::Error::other)?;
             writeln!(console.out, "{written}")?;
             Ok(Exit::Success)
         }
-        Err(violations) => {
-            for violation in &violations {
-                writeln!(console.err, "error: {}", grpc::line(violation))?;
+        Err(refusal) => {
+            for issue in issues(&refusal) {
+                writeln!(console.err, "error: {issue}")?;
             }
             Ok(Exit::Failed)
         }
+    }
+}
+
+/// Returns all issues of a refusal: no status bounds them here.
+fn issues(refusal: &Refusal) -> Vec<Issue> {
+    match refusal {
+        Refusal::Invalid(violations) => violations.iter().map(issue).collect(),
+        // The moment of the command line is the clock.
+        Refusal::Unavailable(Unavailable::Clock(clocking), _) => {
+            vec![issue(&Violation::new(Field::At, Problem::Clock(*clocking)))]
+        }
+        refusal => refusal.issues(),
     }
 }
 

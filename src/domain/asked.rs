@@ -5,6 +5,7 @@
 
 use super::clock::Clocking;
 use super::names::{NAME_BYTES_MAX, NameFault};
+use super::path::Path;
 use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
 /// A transfer in the caller's words. `None` and empty values are not stated.
@@ -91,16 +92,16 @@ pub const ATTRIBUTES_MAX: usize = 16;
 /// One fault of a request, with its field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Path of the field within the transfer, such as `data[2].code`.
-    pub field: String,
-    /// The fault.
+    /// The place of the field in the request.
+    pub path: Path,
+    /// What is wrong.
     pub problem: Problem,
 }
 
 impl Violation {
     /// Returns a violation.
-    pub fn new(field: impl Into<String>, problem: Problem) -> Self {
-        Self { field: field.into(), problem }
+    pub fn new(path: impl Into<Path>, problem: Problem) -> Self {
+        Self { path: path.into(), problem }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod headroom;
 mod important;
 pub mod list;
 pub mod names;
+pub mod path;
 pub mod reason;
 pub mod registry;
 pub mod resolve;

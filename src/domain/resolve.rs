@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use super::asked::{Asked, CodeKind, ITEMS_MAX, Need, Problem, Violation};
 use super::clearance::Sought;
 use super::clock::Clocking;
+use super::path::{Counts, Field, ItemField, Path};
 use super::registry::Flow;
 use super::route::Route;
 use super::route::build::route;
@@ -62,11 +63,11 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     let mut violations = Violations::default();
     let time = resolve_time(snapshot, asked.at, now, &mut violations);
     let flow = resolve_flow(snapshot, asked, &mut violations);
-    let persons = violations.headcount("persons", asked.persons);
+    let persons = violations.headcount(Counts::Persons, asked.persons);
     let stated = Totals {
-        national: violations.headcount("year_to_date", asked.year_to_date),
-        scenario: violations.headcount("scenario_year_to_date", asked.scenario_year_to_date),
-        clearance: violations.headcount("clearance_year_to_date", asked.clearance_year_to_date),
+        national: violations.headcount(Counts::YearToDate, asked.year_to_date),
+        scenario: violations.headcount(Counts::ScenarioYearToDate, asked.scenario_year_to_date),
+        clearance: violations.headcount(Counts::ClearanceYearToDate, asked.clearance_year_to_date),
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
@@ -97,10 +98,10 @@ pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Viola
     let needs = transfer.needs().and(transfer.needs_for_caps(snapshot));
     let mut violations = Violations::default();
     if needs.national && transfer.stated.national.is_none() {
-        violations.add("year_to_date", Problem::Missing(Need::NoLedger));
+        violations.add(Field::Counts(Counts::YearToDate), Problem::Missing(Need::NoLedger));
     }
     if needs.scenario && transfer.stated.scenario.is_none() {
-        violations.add("scenario_year_to_date", Problem::Missing(Need::NoLedgerForScenario));
+        violations.add(Field::Counts(Counts::ScenarioYearToDate), Problem::Missing(Need::NoLedgerForScenario));
     }
     violations.0
 }
@@ -133,7 +134,7 @@ fn resolve_time<'s>(
     let segment_number = snapshot.segment_number(at);
     let (segment, next) = snapshot.segment(segment_number);
     let (Some((year, year_end)), Some(segment)) = (snapshot.calendar.year(at), segment) else {
-        violations.add("at", stated.map_or(Problem::Clock(Clocking::Unusable), |_| Problem::OutOfCalendar));
+        violations.add(Field::At, stated.map_or(Problem::Clock(Clocking::Unusable), |_| Problem::OutOfCalendar));
         return None;
     };
     let next = next.filter(|next| at < *next);
@@ -143,7 +144,7 @@ fn resolve_time<'s>(
 
 fn resolve_flow<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, violations: &mut Violations) -> Option<&'s Flow> {
     let code = asked.flow?;
-    let number = violations.code("flow", CodeKind::Flow, &snapshot.codes.flows, code)?;
+    let number = violations.code(Field::Flow, CodeKind::Flow, &snapshot.codes.flows, code)?;
     snapshot.flow(FlowId(number))
 }
 
@@ -194,8 +195,8 @@ fn by_statement<'s>(
     }
     for (field, need) in missing_for_lists(snapshot, &statement, widest.zones, time.segment) {
         // A misspelt field is present, so do not report it as missing too.
-        if !violations.0.iter().any(|violation| violation.field == field) {
-            violations.add(&field, Problem::Missing(need));
+        if !violations.0.iter().any(|violation| violation.path == Path::Transfer(field)) {
+            violations.add(field, Problem::Missing(need));
         }
     }
     if !violations.0.is_empty() {
@@ -224,7 +225,7 @@ pub fn missing_for_lists(
     statement: &Statement,
     zones: ZoneSet,
     segment: &Segment,
-) -> Vec<(String, Need)> {
+) -> Vec<(Field, Need)> {
     let mut missing = Vec::new();
     let editions: Vec<_> =
         zones.iter().filter_map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
@@ -232,10 +233,10 @@ pub fn missing_for_lists(
         return missing;
     }
     if statement.sector.is_none() {
-        missing.push(("sector".to_owned(), Need::ZoneHasList));
+        missing.push((Field::Sector, Need::ZoneHasList));
     }
     if statement.scenario.is_none() {
-        missing.push(("scenario".to_owned(), Need::ZoneHasList));
+        missing.push((Field::Scenario, Need::ZoneHasList));
     }
     let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return missing };
     let excludes_modalities = editions.iter().any(|edition| {
@@ -245,7 +246,7 @@ pub fn missing_for_lists(
     if excludes_modalities {
         for (index, item) in statement.items.iter().enumerate() {
             if item.modality.is_none() {
-                missing.push((format!("data[{index}].modality"), Need::ListExcludesModalities));
+                missing.push((Field::Item(index, ItemField::Modality), Need::ListExcludesModalities));
             }
         }
     }
@@ -286,27 +287,29 @@ fn state(
     // Used below, so that a wrong exporter does not hide other violations.
     let exporter = exporter(snapshot, asked, flow, violations);
     let recipient = match asked.recipient {
-        Some(name) => violations.name("recipient", &codes.recipients, name).map(RecipientId),
+        Some(name) => violations.name(Field::Recipient, &codes.recipients, name).map(RecipientId),
         None => registered.and_then(|statement| statement.recipient),
     };
     let destination = match asked.destination {
         Some(code) => violations.destination(code),
         None => registered.map(|statement| statement.destination).or_else(|| {
-            missing_unless_flow("destination", asked, violations);
+            missing_unless_flow(Field::Destination, asked, violations);
             None
         }),
     };
     let sector = match asked.sector {
-        Some(code) => violations.code("sector", CodeKind::Sector, &codes.sectors, code).and_then(sector_id),
+        Some(code) => violations.code(Field::Sector, CodeKind::Sector, &codes.sectors, code).and_then(sector_id),
         None => registered.and_then(|statement| statement.sector),
     };
     let scenario = match asked.scenario {
-        Some(code) => violations.code("scenario", CodeKind::Scenario, &codes.scenarios, code).and_then(scenario_id),
+        Some(code) => {
+            violations.code(Field::Scenario, CodeKind::Scenario, &codes.scenarios, code).and_then(scenario_id)
+        }
         None => registered.and_then(|statement| statement.scenario),
     };
     let items = items(snapshot, asked, registered, violations);
     let export_zones = match asked.export_zone {
-        Some(code) => violations.zones(snapshot, "export_zone", code).unwrap_or_default(),
+        Some(code) => violations.zones(snapshot, Field::ExportZone, code).unwrap_or_default(),
         None => registered.map(|statement| statement.export_zones).unwrap_or_default(),
     };
     let (exporter, facts, claimed) = exporter?;
@@ -346,13 +349,13 @@ fn inherit_ground(
     if is_same || statement.destination == Destination::Mainland {
         statement.ground = Some(ground);
     } else {
-        violations.add("ground", Problem::GroundNotInherited { flow: flow.to_owned() });
+        violations.add(Field::Ground, Problem::GroundNotInherited { flow: flow.to_owned() });
     }
 }
 
 /// Reports a missing field that a flow would supply. If the request names a flow, its name is wrong:
 /// that violation is reported already, and the corrected flow will supply the field.
-fn missing_unless_flow(field: &str, asked: &Asked<'_>, violations: &mut Violations) {
+fn missing_unless_flow(field: Field, asked: &Asked<'_>, violations: &mut Violations) {
     if asked.flow.is_none() {
         violations.add(field, Problem::Missing(Need::UnlessFlow));
     }
@@ -370,34 +373,34 @@ fn exporter(
     let stated = asked.exporter_facts.as_ref().map(|facts| violations.facts(snapshot, facts));
     let named = match (asked.exporter, flow) {
         (Some(code), _) => {
-            let code = violations.bounded("exporter", code)?;
+            let code = violations.bounded(Field::Exporter, code)?;
             let vocabulary = &snapshot.codes.exporters;
             let known = vocabulary.get(code).map(ExporterId);
             if known.is_none() && flow.is_none() {
                 if stated.is_none() {
-                    violations.unknown("exporter", CodeKind::Exporter, vocabulary, code);
+                    violations.unknown(Field::Exporter, CodeKind::Exporter, vocabulary, code);
                     return None;
                 }
                 // Otherwise a registered exporter would lose its registered facts through a misspelt name.
                 if let Some(number) = vocabulary.slip(code, |_| true) {
                     let nearest = vocabulary.word(number).to_owned();
-                    violations.add("exporter", Problem::NearExporter { code: code.to_owned(), nearest });
+                    violations.add(Field::Exporter, Problem::NearExporter { code: code.to_owned(), nearest });
                     return None;
                 }
                 // The ledger keeps totals under this name.
-                violations.new_name("exporter", code)?;
+                violations.new_name(Field::Exporter, code)?;
             }
             known
         }
         (None, Some(flow)) => Some(flow.exporter),
         (None, None) => {
-            missing_unless_flow("exporter", asked, violations);
+            missing_unless_flow(Field::Exporter, asked, violations);
             return None;
         }
     };
     if let Some(flow) = flow.filter(|flow| named != Some(flow.exporter)) {
         let registered = snapshot.codes.exporters.word(flow.exporter.0).to_owned();
-        violations.add("exporter", Problem::OtherExportersFlow { registered });
+        violations.add(Field::Exporter, Problem::OtherExportersFlow { registered });
         return None;
     }
     match named {
@@ -414,12 +417,12 @@ fn items(
 ) -> Vec<Item> {
     if asked.data.is_empty() {
         if registered.is_none() {
-            missing_unless_flow("data", asked, violations);
+            missing_unless_flow(Field::Data, asked, violations);
         }
         return registered.map(|statement| statement.items.clone()).unwrap_or_default();
     }
     if ITEMS_MAX < asked.data.len() {
-        violations.add("data", Problem::TooMany { count: asked.data.len(), max: ITEMS_MAX });
+        violations.add(Field::Data, Problem::TooMany { count: asked.data.len(), max: ITEMS_MAX });
         return Vec::new();
     }
     asked.data.iter().enumerate().filter_map(|(index, item)| violations.item(snapshot, index, item)).collect()
@@ -440,10 +443,10 @@ fn check_persons(snapshot: &Snapshot, found: &Found<'_>, persons: Option<Headcou
     };
     match persons {
         None if is_counted || is_important() && is_capped() => {
-            violations.add("persons", Problem::Missing(Need::PersonalInformation));
+            violations.add(Field::Counts(Counts::Persons), Problem::Missing(Need::PersonalInformation));
         }
         Some(persons) if persons != Headcount::ZERO && !is_counted && !is_important() => {
-            violations.add("persons", Problem::PersonsWithoutPersonalInformation);
+            violations.add(Field::Counts(Counts::Persons), Problem::PersonsWithoutPersonalInformation);
         }
         _ => {}
     }

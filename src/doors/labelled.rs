@@ -1,8 +1,8 @@
 //! One request of a gateway: labelled, decided, and counted where its rule says so.
 //!
-//! Doors that do not speak `neglist.v1` hand over what they have seen and get one answer, whatever their protocol. The
-//! request is labelled and decided on the same snapshot. Nothing here lets a request pass by itself: that is for the
-//! decision, and for the operator who lets a door pass what nothing matches ([`Unmatched::Allow`]).
+//! Doors that do not speak `neglist.v1` pass on what they see of a request, and get one answer whatever their protocol. The
+//! request is labelled and decided on the same snapshot. A request passes by a decision, or because the operator lets a door
+//! pass requests that no rule matches ([`Unmatched::Allow`]). Nothing else here lets it pass.
 
 use std::sync::Arc;
 
@@ -10,14 +10,16 @@ use crate::domain::gateway::{
     self, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, Origin, Reading, Record, Seen, Unlabelled, Unmatched,
 };
 use crate::domain::snapshot::Snapshot;
+use crate::doors::render::{self, Verdict};
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::service::decide::{Answered, Volatility};
 use crate::service::{DecisionApi, LedgerApi};
+use crate::wire::decide::from_proto::{self, Question};
+use crate::wire::decide::to_proto::Detail;
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc::{self, Uncounted};
-use crate::wire::refusal::{Blame, Refusal};
-use crate::wire::render::{self, Verdict};
+use crate::wire::ledger as wire;
+use crate::wire::refusal::{self, Refusal, Uncounted};
 
 /// Answers requests of gateways at one door. Clones share everything.
 #[derive(Debug, Clone)]
@@ -30,24 +32,24 @@ pub struct LabelledDoor {
     door: Door,
 }
 
-/// What a door knows of a request besides what labels are made of.
+/// What a door knows of a request besides its labels.
 #[derive(Debug, Clone, Default)]
 pub struct Besides {
     /// Whether the gateway asks to count the transfer, where no rule does.
     pub record: Record,
-    /// The gateway's own id of the request, which no client can choose: it stands for the id of the transfer where no
-    /// label is one. Begins with the name of the door.
+    /// The gateway's own id of the request, which no client can choose: the id of the transfer where no label gives one.
+    /// Begins with the name of the door.
     pub request_id: Option<String>,
 }
 
-/// What a door tells a gateway.
+/// The answer of a door to a gateway.
 #[derive(Debug)]
 pub enum Answer {
     /// The transfer was decided.
     Decided(Box<DecidedTransfer>),
     /// The request is no transfer, and the operator lets such requests pass.
     NoTransfer {
-        /// Digest of the policies that were looked at.
+        /// Digest of the policies in force.
         digest: String,
     },
     /// The request has no labels that make a transfer, or none that the lists know. It must not pass.
@@ -63,25 +65,25 @@ pub struct DecidedTransfer {
     pub decision: v1::Decision,
     /// The rule of the gateway that matched.
     pub rule: Option<String>,
-    /// How long the answer can be kept.
+    /// Whether the answer can be cached.
     pub cacheable: Cacheable,
-    /// Under which id it was to be counted, if it was to be.
+    /// The id under which the door was to count it, if it was to.
     pub transfer_id: Option<String>,
-    /// Whether it stands in the ledger.
+    /// Whether the ledger has counted it.
     pub counted: Counted,
 }
 
-/// Whether a transfer stands in the ledger.
+/// Whether the ledger has counted a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     /// Under its id, since this question or an earlier one.
     Yes,
-    /// It was only asked about, or may not go.
+    /// It was only a question, or the transfer may not go.
     No,
 }
 
 impl Counted {
-    /// Returns the word for it.
+    /// Returns its word in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Counted::Yes => "yes",
@@ -90,18 +92,18 @@ impl Counted {
     }
 }
 
-/// How long an answer can be kept.
+/// Whether an answer can be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cacheable {
-    /// Until it runs out, for the same request and under the same policies.
-    UntilExpiry,
-    /// Not at all: it rests on totals, or was counted.
+    /// Until it expires, for the same request and under the same policies.
+    UntilItExpires,
+    /// No: it depends on totals, or was counted.
     Never,
 }
 
 impl LabelledDoor {
-    /// Returns a door that decides and counts with these services. `unmatched`: what the operator lets it do with a
-    /// request that nothing matches.
+    /// Returns a door that decides and counts with these services. `unmatched`: how the operator lets it
+    /// treat a request that no rule matches.
     pub fn new(
         live: Arc<Live>,
         decisions: &DecisionApi,
@@ -114,7 +116,7 @@ impl LabelledDoor {
         Self { live, decisions, counting, unmatched: Arc::new(unmatched), metrics, door }
     }
 
-    /// Answers a request of which nothing is known besides what labels are made of.
+    /// Answers a request of which the door knows nothing besides its labels.
     pub async fn answer<S: Seen + Sync + ?Sized>(&self, seen: &S) -> Answer {
         // It may wait for the ledger, so it owns the snapshot.
         self.answer_on(&self.snapshot(), seen, &Besides::default()).await
@@ -128,7 +130,7 @@ impl LabelledDoor {
         besides: &Besides,
     ) -> Answer {
         let stopwatch = Stopwatch::start();
-        // Where the gateway says that everything is counted, what cannot be counted must not pass.
+        // Where the gateway wants everything counted, a request that cannot be counted must not pass.
         let unmatched = match (besides.record, &*self.unmatched) {
             (Record::Record, Unmatched::Allow) => &Unmatched::Refuse,
             (_, unmatched) => unmatched,
@@ -143,9 +145,9 @@ impl LabelledDoor {
         Arc::clone(&self.live.snapshot())
     }
 
-    /// Answers a question of a door that never counts, on a snapshot that it has taken. A transfer that its rule wants
-    /// counted is refused: it would pass uncounted. `doubt` is asked once the rules have looked at the question; what it
-    /// says refuses it. The door counts the time.
+    /// Answers a question of a door that never counts, on a snapshot that it has taken. If the rule wants the transfer
+    /// counted, the question is refused: the transfer would pass uncounted. `doubt` is called after the rules have looked at
+    /// the question; a refusal that it returns is the answer. The door counts the time.
     pub async fn ask<S: Seen + Sync + ?Sized>(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -158,7 +160,7 @@ impl LabelledDoor {
         }
         match reading {
             Reading::Transfer(labelled) if labelled.record == Record::Record => {
-                self.refuse(grpc::uncounted(Uncounted::NotHere))
+                self.refuse(Refusal::Uncounted(Uncounted::NotHere))
             }
             reading => self.settle(snapshot, reading, &Besides::default()).await,
         }
@@ -166,10 +168,14 @@ impl LabelledDoor {
 
     /// Answers a question that needs no label. The door counts the time.
     pub async fn ask_about(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Answer {
-        decided(asked(self.decisions.decide_on(snapshot, request).await), None, None)
+        let answered = match from_proto::decide(request) {
+            Ok(question) => self.decisions.decide_on(snapshot, question).await,
+            Err(violations) => Err(self.decisions.invalid(violations)),
+        };
+        decided(asked(answered), None, None)
     }
 
-    /// Refuses a request that the door itself cannot make sense of, and counts it.
+    /// Refuses a request that the door itself cannot read, and counts it.
     pub fn refuse(&self, refusal: Refusal) -> Answer {
         self.count_refused();
         Answer::Refused(refusal)
@@ -192,22 +198,22 @@ impl LabelledDoor {
                 self.metrics.unlabelled(self.door);
                 Answer::NoTransfer { digest: snapshot.digest.to_string() }
             }
-            Reading::Refused(unlabelled) => self.refuse(grpc::unlabelled(&unlabelled)),
+            Reading::Refused(unlabelled) => self.refuse(Refusal::unlabelled(unlabelled)),
         }
     }
 
     async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
         let (answered, transfer_id) = match (labelled.record, besides.record) {
             (Record::AskOnly, Record::AskOnly) => {
-                (asked(self.decisions.decide_on(snapshot, &render::decide_request(labelled)).await), None)
+                (asked(self.decisions.decide_on(snapshot, question(labelled)).await), None)
             }
             (Record::Record, _) | (_, Record::Record) => match transfer_id(labelled, besides) {
                 Some(transfer_id) => (self.count(snapshot, labelled, &transfer_id).await, Some(transfer_id)),
-                // Nobody could tell a retry from a second transfer.
-                None => return self.refuse(grpc::unlabelled(&without_id(snapshot, labelled))),
+                // Without an id, a retry looks like a second transfer.
+                None => return self.refuse(Refusal::unlabelled(without_id(snapshot, labelled))),
             },
         };
-        decided(answered, labelled.rule, transfer_id)
+        decided(answered.map_err(render::without_totals), labelled.rule, transfer_id)
     }
 
     async fn count(
@@ -216,37 +222,41 @@ impl LabelledDoor {
         labelled: &Labelled<'_>,
         transfer_id: &str,
     ) -> Result<(Answered, Counted), Refusal> {
-        let request = render::reserve_request(labelled, transfer_id);
-        let reserved = self.counting.reserve_on(snapshot, &request).await;
-        let decision = render::reserved_decision(reserved?);
-        // A reservation without a decision says nothing.
-        let unreadable = || grpc::uncounted(Uncounted::Unreadable);
-        let (decision, is_first_answer_again) = decision.ok_or_else(unreadable)?;
+        let reserved = self.counting.reserve_on(snapshot, wire::labelled(labelled, transfer_id)).await?;
+        let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = reserved;
+        // A reservation without a decision permits nothing.
+        let decision = decision.ok_or(Refusal::Uncounted(Uncounted::Unreadable))?;
+        let volatility = Volatility::DependsOnTotals;
         if render::verdict(&decision) == Verdict::Stays {
-            return Ok((Answered { decision, volatility: Volatility::DependsOnTotals }, Counted::No));
+            return Ok((Answered { decision, volatility }, Counted::No));
         }
-        // The ledger answers a retry as it did at first, for days. Here each question lets a request pass, so that what the
-        // policies have forbidden since must not go on under an old id. The transfer's own persons stand in the totals already
-        // and are added once more, which can only be stricter.
-        if is_first_answer_again && !render::holds(&decision, &snapshot.digest, self.decisions.now()) {
-            let again = self.decisions.decide_on(snapshot, &render::decide_request(labelled)).await?;
+        // The ledger replays its first answer to a retry for days. Here each question lets a request pass, so an old id must
+        // not let pass what the policies have forbidden since. The totals contain the persons of this transfer already and
+        // get them once more, which can only be stricter.
+        if replayed && !render::holds(&decision, &snapshot.digest, self.decisions.now()) {
+            let again = self.decisions.decide_on(snapshot, question(labelled)).await?;
             if render::verdict(&again.decision) == Verdict::Stays {
-                return Ok((Answered { volatility: Volatility::DependsOnTotals, ..again }, Counted::Yes));
+                return Ok((Answered { volatility, ..again }, Counted::Yes));
             }
         }
-        Ok((Answered { decision, volatility: Volatility::DependsOnTotals }, Counted::Yes))
+        Ok((Answered { decision, volatility }, Counted::Yes))
     }
 }
 
-/// What was only asked about is not counted.
+/// Returns the question that labels ask, to be answered in full.
+fn question<'l>(labelled: &'l Labelled<'_>) -> Question<'l> {
+    Question::of_one(labelled.asked(), Detail::Full)
+}
+
+/// A question that counts nothing.
 fn asked(answered: Result<Answered, Refusal>) -> Result<(Answered, Counted), Refusal> {
     answered.map(|answered| (answered, Counted::No))
 }
 
 /// Returns the id under which a transfer is counted.
 ///
-/// Ids that a label gives, ids that a gateway draws and ids of callers of the ledger's own API stand apart: none of them
-/// can be made to look like another, because the ledger's own API refuses ids that begin like those of doors.
+/// Ids from labels, ids that a gateway draws and ids of callers of the ledger's own API are distinct: the prefixes of the
+/// first two differ, and the ledger's own API refuses ids with such a prefix.
 fn transfer_id(labelled: &Labelled<'_>, besides: &Besides) -> Option<String> {
     match &labelled.transfer_id {
         Some(label) => Some(format!("{LABEL_ID_PREFIX}{label}")),
@@ -258,15 +268,15 @@ fn decided(answered: Result<(Answered, Counted), Refusal>, rule: Option<&str>, t
     match answered {
         Ok((Answered { decision, volatility }, counted)) => {
             let cacheable = match volatility {
-                Volatility::Stable => Cacheable::UntilExpiry,
+                Volatility::Stable => Cacheable::UntilItExpires,
                 Volatility::DependsOnTotals => Cacheable::Never,
             };
             let rule = rule.map(str::to_owned);
             Answer::Decided(Box::new(DecidedTransfer { decision, rule, cacheable, transfer_id, counted }))
         }
-        Err(refusal) => match refusal.blame() {
-            Blame::Caller => Answer::Refused(render::without_totals(refusal)),
-            Blame::Server => Answer::Unanswered(refusal),
+        Err(refusal) => match refusal.fault() {
+            refusal::Fault::Caller => Answer::Refused(refusal),
+            refusal::Fault::Server => Answer::Unanswered(refusal),
         },
     }
 }

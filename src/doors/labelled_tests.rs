@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tonic::Code;
-
 use super::*;
 use crate::domain::gateway::{Body, Context, Header};
 use crate::metrics;
 use crate::service::{DecideSettings, LedgerSettings};
 use crate::testing::ledger::MemoryLedger;
 use crate::testing::{StandingClock, counting_snapshot, snapshot};
+use crate::wire::refusal::Unavailable;
 
 /// A request with some headers.
 #[derive(Default)]
@@ -88,7 +87,7 @@ async fn labels_that_make_no_transfer_are_refused() {
     ] {
         let answer = door.answer(&request(headers)).await;
         let Answer::Refused(refusal) = answer else { panic!("{headers:?}: {answer:?}") };
-        assert_eq!(refusal.status.code, i32::from(Code::InvalidArgument), "{refusal:?}");
+        assert_eq!(refusal.fault(), refusal::Fault::Caller, "{refusal:?}");
     }
     assert_eq!((ledger.reads(), ledger.writes()), (0, 0));
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Refused), 5);
@@ -145,7 +144,7 @@ async fn without_an_id_nothing_is_recorded_and_nothing_passes() {
     let snapshot = Arc::clone(&door.live.snapshot());
     let answer = door.decide(&snapshot, &labelled(None), &Besides::default()).await;
     let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
-    assert!(refusal.status.message.contains("x-neglist-transfer-id"), "{}", refusal.status.message);
+    assert_eq!(refusal.issues()[0].field, "header x-neglist-transfer-id");
     assert_eq!(ledger.writes(), 0);
 }
 
@@ -157,7 +156,7 @@ async fn a_ledger_that_does_not_answer_lets_nothing_pass() {
     for record in [Record::AskOnly, Record::Record] {
         let answer = door.decide(&snapshot, &Labelled { record, ..labelled(Some("t-2")) }, &Besides::default()).await;
         let Answer::Unanswered(refusal) = answer else { panic!("{answer:?}") };
-        assert_eq!(refusal.status.code, i32::from(Code::Unavailable));
+        assert!(matches!(refusal, Refusal::Unavailable(Unavailable::Ledger, _)), "{refusal:?}");
     }
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Unanswered), 2);
 }
@@ -202,5 +201,6 @@ async fn what_is_no_transfer_does_not_pass_where_everything_is_counted() {
     let besides = Besides { record: Record::Record, request_id: Some("envoy:1".into()) };
     let answer = door.answer_on(&door.snapshot(), &request(&[]), &besides).await;
     let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
-    assert!(refusal.status.message.contains("no gateway rule matches"), "{}", refusal.status.message);
+    let expected = matches!(&refusal, Refusal::Unlabelled(why) if matches!(**why, Unlabelled::NothingMatches(_)));
+    assert!(expected, "{refusal:?}");
 }

@@ -1,27 +1,27 @@
-//! What Squid asks its helper on a line, as the question that Envoy would ask; and the answer as Squid reads it.
+//! From a line on which Squid asks its helper to the question that Envoy would ask, and from the answer to Squid's answer.
 //!
-//! A line is `<channel> METHOD URI DST PORT <header>… [-]`. Squid writes values with `%` and two digits in the place of
-//! what a line cannot carry, but leaves a `%` that was there as it is. So nobody can tell a `%2F` of the client's from
-//! one of Squid's, and nothing is decoded here: a path is compared as it stands on the line, and the rules refuse what could be
-//! read in two ways. The brackets of an IPv6 address are the exception, because a host has no `%` otherwise.
+//! A line is `<channel> METHOD URI DST PORT <header>… [-]`. Squid replaces characters that a line cannot carry by `%` and two
+//! digits, but leaves a `%` of the client as it is. So a `%2F` of the client looks like one of Squid, and nothing is decoded
+//! here: a path is compared as it is on the line, and the rules refuse a path that can be read in two ways. The brackets of an
+//! IPv6 address are the exception, because a host has no `%` otherwise.
 //!
-//! Of a header that was sent several times Squid writes the values with commas between. They are handed on as joined, so
-//! that a comma counts as repetition.
+//! Squid joins the values of a repeated header with commas. They are passed on as joined, so that a comma counts as
+//! repetition.
 //!
-//! An answer lets pass only where the server's answer says so twice: by its code and by its kind.
+//! A request passes only where the server's answer permits it twice: by its code and by its kind.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::doors::envoy::check::HEADERS_KEY;
+use crate::doors::render;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValueOption;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::wire::generated::vendor::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
-use crate::wire::render;
 
-/// What stands for a value that is not there.
+/// The mark of an absent value.
 const ABSENT: &str = "-";
 /// Most bytes of a text in an answer, three times as many once they are escaped: Squid reads answers of 32 KiB.
 const TEXT_BYTES_MAX: usize = 1_536;
@@ -31,53 +31,53 @@ const CHANNEL_DIGITS_MAX: usize = 10;
 /// A line that asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// Which of Squid's questions it is; the answer bears the same number.
+    /// The number of Squid's question; the answer has the same number.
     pub channel: u64,
-    /// What it asks.
+    /// The question.
     pub request: CheckRequest,
 }
 
-/// A line that asks nothing that can be understood.
+/// A line that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Garbled {
     /// Its channel, where it has one.
     pub channel: Option<u64>,
-    /// What is wrong with it.
+    /// Why it cannot be read.
     pub why: String,
 }
 
-/// An answer, as Squid tells them apart.
+/// An answer of Squid's protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// `OK`: the request may pass.
-    Passes(Said),
+    Passes(Logged),
     /// `ERR`: it may not.
     Denied {
         /// Outcome, reason and text, for its client.
         message: String,
-        /// What the log gets.
-        said: Said,
+        /// The fields of the log.
+        logged: Logged,
     },
-    /// `BH`: nobody knows; Squid asks again and then refuses.
+    /// `BH`: there is no answer; Squid asks again and then refuses.
     Broken {
         /// Why.
         message: String,
     },
 }
 
-/// What a log gets to see.
+/// The fields of an answer for Squid's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Logged {
     /// The outcome: `allow`, `file`, `contract`, `assess`, `no-transfer`, `refused`.
     pub tag: String,
-    /// Outcome, reason and id of the decision, as far as they are there, with slashes between.
+    /// Outcome, reason and id of the decision, as far as they are known, separated by slashes.
     pub log: String,
 }
 
-/// Returns what a line asks. `headers` are the names of the headers whose values stand on it, in their order.
+/// Returns the question of a line. `headers` are the names of the headers whose values are on it, in their order.
 ///
 /// # Errors
-/// Where it is no such line. Nothing on it is guessed.
+/// The line cannot be read. Nothing on it is guessed.
 pub fn question(line: &[u8], headers: &[String]) -> Result<Question, Garbled> {
     let channel = channel(line);
     let garbled = |why: &str| Garbled { channel, why: why.to_owned() };
@@ -117,27 +117,27 @@ pub fn question(line: &[u8], headers: &[String]) -> Result<Question, Garbled> {
         ..HttpRequest::default()
     };
     let request = Some(Request { http: Some(http), ..Request::default() });
-    // A header that does not stand on the line was not necessarily left out by the client.
+    // A header that is not on the line may have been sent by the client.
     let context_extensions = HashMap::from([(HEADERS_KEY.to_owned(), headers.join(","))]);
     let attributes = Some(AttributeContext { request, context_extensions, ..AttributeContext::default() });
     Ok(Question { channel: number, request: CheckRequest { attributes } })
 }
 
-/// Returns the channel that a line begins with, complete or not.
+/// Returns the channel at the beginning of a line, complete or not.
 pub fn channel(line: &[u8]) -> Option<u64> {
     let end = line.iter().take(CHANNEL_DIGITS_MAX + 1).position(|byte| *byte == b' ')?;
     let digits = line.get(..end).filter(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Where a request goes.
+/// The target of a request.
 struct Target<'l> {
     scheme: &'l str,
     host: String,
     path: &'l str,
 }
 
-/// Takes a URI apart, and holds it against the host and the port that Squid will connect to.
+/// Splits a URI, and compares it with the host and the port that Squid will connect to.
 fn target<'l>(method: &str, uri: &'l str, dst: &str, port: &str) -> Result<Target<'l>, &'static str> {
     if method == "CONNECT" {
         goes_to(uri, None, dst, port)?;
@@ -161,7 +161,7 @@ fn target<'l>(method: &str, uri: &'l str, dst: &str, port: &str) -> Result<Targe
 
 fn goes_to(authority: &str, default_port: Option<&str>, dst: &str, port: &str) -> Result<(), &'static str> {
     let authority = with_brackets(authority);
-    // The colons of an IPv6 address stand in brackets.
+    // The colons of an IPv6 address are in brackets.
     let after_address = authority.rfind(']').map_or(0, |end| end + 1);
     let colon = authority.get(after_address..).and_then(|rest| rest.find(':')).map(|colon| after_address + colon);
     let (host, own_port) = match colon.and_then(|colon| authority.split_at_checked(colon)) {
@@ -183,17 +183,17 @@ fn with_brackets(host: &str) -> String {
     host.replace("%5B", "[").replace("%5D", "]")
 }
 
-/// Returns how Squid is answered.
+/// Returns the answer to Squid.
 pub fn reply(response: &CheckResponse) -> Reply {
     let CheckResponse { status, http_response, dynamic_metadata: _ } = response;
     let Some(status) = status else { return broken("the server's answer has no status") };
     match (status.code, http_response) {
-        (0, Some(HttpResponse::OkResponse(ok))) => Reply::Passes(said(&ok.response_headers_to_add)),
+        (0, Some(HttpResponse::OkResponse(ok))) => Reply::Passes(logged(&ok.response_headers_to_add)),
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
-            let said = said(&denied.headers);
+            let logged = logged(&denied.headers);
             let code = value(&denied.headers, render::HEADER_REASON).unwrap_or_default();
             let why = why(&denied.body, &status.message);
-            Reply::Denied { message: format!("{} {code}: {why}", said.tag), said }
+            Reply::Denied { message: format!("{} {code}: {why}", logged.tag), logged }
         }
         (_, Some(HttpResponse::ErrorResponse(error))) => Reply::Broken { message: why(&error.body, &status.message) },
         (_, None | Some(HttpResponse::OkResponse(_) | HttpResponse::DeniedResponse(_))) => {
@@ -202,7 +202,7 @@ pub fn reply(response: &CheckResponse) -> Reply {
     }
 }
 
-/// Returns the answer to a question that nobody can answer.
+/// Returns the answer to a question that cannot be answered.
 pub fn broken(why: &str) -> Reply {
     Reply::Broken { message: why.to_owned() }
 }
@@ -210,8 +210,8 @@ pub fn broken(why: &str) -> Reply {
 /// Returns the line that answers a channel. Without one Squid does not run its helper with `concurrency`.
 pub fn line(channel: Option<u64>, reply: &Reply) -> String {
     let answer = match reply {
-        Reply::Passes(Said { tag, log }) => format!("OK log={} tag={}", escaped(log), escaped(tag)),
-        Reply::Denied { message, said: Said { tag, log } } => {
+        Reply::Passes(Logged { tag, log }) => format!("OK log={} tag={}", escaped(log), escaped(tag)),
+        Reply::Denied { message, logged: Logged { tag, log } } => {
             format!("ERR message={} log={} tag={}", escaped(message), escaped(log), escaped(tag))
         }
         Reply::Broken { message } => format!("BH message={}", escaped(message)),
@@ -222,12 +222,12 @@ pub fn line(channel: Option<u64>, reply: &Reply) -> String {
     }
 }
 
-fn said(headers: &[HeaderValueOption]) -> Said {
+fn logged(headers: &[HeaderValueOption]) -> Logged {
     let tag = value(headers, render::HEADER_OUTCOME);
     let parts = [render::HEADER_REASON, render::HEADER_DECISION_ID].map(|name| value(headers, name));
     let parts = [vec![tag.clone()], parts.to_vec()].concat();
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    Said { tag: tag.unwrap_or_else(|| "unknown".to_owned()), log: parts.join("/") }
+    Logged { tag: tag.unwrap_or_else(|| "unknown".to_owned()), log: parts.join("/") }
 }
 
 fn value(headers: &[HeaderValueOption], name: &str) -> Option<String> {
@@ -235,15 +235,15 @@ fn value(headers: &[HeaderValueOption], name: &str) -> Option<String> {
     headers.find(|header| header.key == name).map(|header| header.value.clone())
 }
 
-/// Returns why not, in English: the first reason of a decision, or the message of a refusal. Squid's pages show each byte beyond
-/// ASCII as a character of its own, so that Chinese would not be readable there.
+/// Returns the reason of a denial, in English: the first reason of a decision, or the message of a refusal. Squid's pages show
+/// each byte beyond ASCII as a character of its own, so that Chinese would be unreadable there.
 fn why(body: &str, message: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     text("/reasons/0/text_en").or_else(|| text("/message")).unwrap_or_else(|| message.to_owned())
 }
 
-/// Escapes a text as RFC 1738 has it, in its UTF-8 bytes, shortened to what an answer may carry.
+/// Escapes the UTF-8 bytes of a text as in RFC 1738, shortened to the room of an answer.
 fn escaped(text: &str) -> String {
     let mut end = text.len().min(TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {

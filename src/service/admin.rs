@@ -15,7 +15,7 @@ use crate::live::worker::{Policies, Validation};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::policy_service_server::PolicyService;
 use crate::wire::policy_status::{self, EditionView, StatusView};
-use crate::wire::refusal::grpc::{self, Unavailable};
+use crate::wire::refusal::{Refusal, Unavailable, call};
 
 /// An answer goes out before the client's deadline, so that it arrives within it: a tenth of the
 /// time earlier, and no more than this.
@@ -35,7 +35,7 @@ impl AdminApi {
     /// Returns the service.
     ///
     /// `draining` turns true when the server stops: waits and streams end then. `retry_after_ms`:
-    /// when a call that was refused for want of time may be tried again.
+    /// when a refused call may be tried again.
     pub fn new(
         policies: Arc<Policies>,
         clock: Arc<dyn Clock>,
@@ -46,8 +46,8 @@ impl AdminApi {
         Self { policies, clock, wait_for_digest_max, draining, retry_after_ms }
     }
 
-    fn refuse(&self, why: Unavailable) -> Status {
-        grpc::unavailable(why, self.retry_after_ms)
+    const fn refuse(&self, why: Unavailable) -> Refusal {
+        Refusal::Unavailable(why, self.retry_after_ms)
     }
 
     /// Returns when the server stops; a server that is gone has stopped.
@@ -86,18 +86,18 @@ impl PolicyService for AdminApi {
         let wait = wait_time(policy_status::client_timeout(request.metadata()), self.wait_for_digest_max);
         let digest = policy_status::wanted_digest(request.into_inner());
         if !is_well_formed(&digest) {
-            return Err(grpc::malformed_digest());
+            return Err(call::malformed_digest());
         }
         let mut statuses = self.policies.subscribe();
         let in_force = statuses.wait_for(|status| *status.digest == *digest);
         let waited = tokio::select! {
             waited = timeout_at(Instant::now() + wait, in_force) => waited,
-            () = self.stopped() => return Err(self.refuse(Unavailable::Draining)),
+            () = self.stopped() => return Err(self.refuse(Unavailable::Draining).into()),
         };
         match waited {
             Ok(Ok(status)) => Ok(Response::new(policy_status::wait_for_digest(view(&status, self.clock.now())))),
-            Ok(Err(_)) => Err(self.refuse(Unavailable::Draining)),
-            Err(_) => Err(grpc::digest_not_in_force(&digest, &self.policies.status().digest)),
+            Ok(Err(_)) => Err(self.refuse(Unavailable::Draining).into()),
+            Err(_) => Err(call::digest_not_in_force(&digest, &self.policies.status().digest)),
         }
     }
 
@@ -111,7 +111,7 @@ impl PolicyService for AdminApi {
         tokio::spawn(async move {
             statuses.mark_changed();
             let forward = async {
-                // A client that is slow misses what lies between, never the last status.
+                // A slow client may miss statuses in between, never the last one.
                 while statuses.changed().await.is_ok() {
                     let status = statuses.borrow_and_update().clone();
                     let message = policy_status::watch_status(view(&status, clock.now()));
@@ -130,7 +130,7 @@ impl PolicyService for AdminApi {
     }
 }
 
-/// Returns how long to wait for a client that gives so much time.
+/// Returns how long to wait for a client with this time-out.
 fn wait_time(client: Option<Duration>, wait_max: Duration) -> Duration {
     let client = client.map(|timeout| timeout.saturating_sub((timeout / 10).min(ANSWER_MARGIN_MAX)));
     client.map_or(wait_max, |client| client.min(wait_max))

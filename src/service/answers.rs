@@ -1,8 +1,8 @@
 //! The answers to a stream of requests: pulled one by one, in order.
 //!
-//! Nothing is queued, and an answer that waits for totals holds up those after it. The transport asks for the next
-//! answer when it has room for one, and only then is the next request read: a caller that does not read its answers is
-//! slowed down by HTTP/2 flow control, and a stream costs the same memory however long it runs.
+//! There is no queue: an answer that waits for totals holds up those after it. The transport asks for the next answer when
+//! it has room for one, and only then is the next request read. So HTTP/2 flow control slows down a caller that does not read
+//! its answers, and a stream costs the same memory however long it runs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,14 +17,14 @@ use crate::service::decide::{DecisionApi, Phase};
 use crate::service::streamed::{Later, Streamed};
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc::{self, Unavailable};
+use crate::wire::refusal::{Unavailable, grpc};
 
 /// The answers to the requests of `S`.
 ///
-/// Ends when the requests end. A request that makes no sense is answered with its error, and the
-/// stream goes on; a message that is not protobuf ends it. When the server stops, what has
-/// arrived is answered and the stream ends with `UNAVAILABLE`, so that the caller knows that
-/// whatever has no answer was not decided.
+/// Ends when the requests end. A refused request is answered with its refusal, and the stream goes
+/// on; a message that is not protobuf ends it. When the server stops, the stream answers the
+/// requests that have arrived and ends with `UNAVAILABLE`: a request without an answer was not
+/// decided.
 pub struct Answers<S> {
     /// `None` once the stream has ended.
     inbound: Option<S>,
@@ -47,7 +47,7 @@ impl<S> fmt::Debug for Answers<S> {
 }
 
 impl<S> Answers<S> {
-    /// Returns the answers. `phase` was `Serving` after it was subscribed to; `place` is given
+    /// Returns the answers. `phase` was `Serving` after it was subscribed to; the permit is given
     /// back when the stream is dropped.
     pub(super) fn new(
         inbound: S,
@@ -70,7 +70,7 @@ impl<S> Answers<S> {
         self.end(Some(grpc::unavailable(Unavailable::Draining, retry_after_ms)))
     }
 
-    /// Says whether the server stops; an error means that the service is gone, which is the same.
+    /// Says whether the server stops. A service that is gone has stopped.
     fn is_draining(&self) -> bool {
         self.phase.has_changed().unwrap_or(true)
     }
@@ -106,7 +106,7 @@ where
                         // Polled once here, so that it wakes this stream.
                         Pin::new(this).poll_next(context)
                     }
-                    Err(malformed) => this.end(Some(malformed)),
+                    Err(malformed) => this.end(Some(malformed.into())),
                 }
             }
             Poll::Ready(Some(Err(status))) => this.end(Some(status)),

@@ -1,29 +1,25 @@
 //! Many transfers in one request, against one snapshot and at one moment.
 //!
-//! A batch in which nothing is out of the ordinary is read and written without copying a text. Any other is decoded
-//! whole and decided transfer by transfer: one that makes no sense fails alone, and totals are read from the ledger once
-//! for each account, so that transfers of one exporter are held against the same.
+//! Each transfer is read, decided and written once, in order. A transfer with violations fails alone. Those that wait for the
+//! ledger are decided last: totals are read once for each account, so that transfers of one exporter are compared with the
+//! same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tonic::Status;
 use tonic::codegen::Bytes;
 
-use crate::domain::asked::Violation;
 use crate::domain::decision::Decision;
 use crate::domain::units::Moment;
 use crate::metrics::{Limit, Stopwatch, Tally};
-use crate::service::decide::{Answered, DecisionApi, Lookup, Step};
-use crate::service::totals::{Waiting, read_all, refuse, unread};
-use crate::wire::decide::from_proto::At;
+use crate::service::decide::{DecisionApi, Lookup, Step};
+use crate::service::totals::{Waiting, read_all};
+use crate::wire::decide::encode;
 use crate::wire::decide::raw::{Received, Reply};
-use crate::wire::decide::to_proto::{self, Detail};
-use crate::wire::decide::{decode, encode, from_proto};
+use crate::wire::decide::read::{self, Scratch, Unread};
+use crate::wire::decide::to_proto::{Decided, DecisionId};
 use crate::wire::generated::v1;
-use crate::wire::refusal::grpc;
-use crate::wire::refusal::grpc::RpcStatus;
-use crate::wire::refusal::{Blame, Refusal};
+use crate::wire::refusal::{Fault, Refusal};
 
 /// After so many transfers a batch lets other requests run: some 10 to 100 µs of decisions.
 const TRANSFERS_BETWEEN_YIELDS: usize = 32;
@@ -39,162 +35,125 @@ impl DecisionApi {
     /// Answers a batch.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for what is no batch, too large a one, or one whose answer would be too large.
+    /// The message is no batch, the batch is too large, or its answer would be.
     pub(super) async fn answer_batch(
         &self,
         received: &Received<v1::DecideBatchRequest>,
-    ) -> Result<Reply<v1::DecideBatchResponse>, Status> {
+    ) -> Result<Reply<v1::DecideBatchResponse>, Refusal> {
         let stopwatch = Stopwatch::start();
-        let answer = if let Some(written) = self.batch_message(received.bytes()).await {
-            written.map(Reply::Written)
-        } else {
-            let (request, unknown) = received.decode_batch().map_err(|undecoded| self.undecoded(undecoded))?;
-            self.decide_all(&request, unknown).await.map(Reply::message)
-        };
-        self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map_err(|refusal| refusal.to_status())
-    }
-
-    /// Answers the message of a batch, in brief and without waiting; `None` where it takes [`Self::decide_all`]: where
-    /// any of its transfers is refused or waits for the ledger, or details are asked for. Nothing was counted then.
-    async fn batch_message(&self, message: &[u8]) -> Option<Result<Bytes, Refusal>> {
-        // It may pause, so it owns the snapshot.
-        let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let now = self.inner.clock.now();
-        let (messages, Detail::Brief) = decode::batch(message, self.inner.settings.batch_transfers_max)? else {
-            return None;
-        };
-        let (mut tally, mut batch) = (Tally::default(), encode::Batch::of(messages.len()));
-        for (index, message) in messages.into_iter().enumerate() {
-            let plain = self.plainly(&snapshot, &decode::asked(message)?, now, Lookup::Batched)?;
-            let count = |decision: &Decision| count(&mut tally, decision);
-            self.write(&snapshot, &plain, count, |decided, id| batch.put(decided, id));
-            if self.inner.settings.answer_bytes_max < batch.bytes() {
-                return Some(Err(self.large_answer()));
-            }
-            pause_after(index).await;
+        let answer = self.decide_batch_message(received.bytes()).await;
+        match &answer {
+            // A message that is not protobuf is no request: no door counts it.
+            Err(Refusal::Malformed(_)) => {}
+            Ok(_) | Err(_) => self.metrics.took(self.door, stopwatch.elapsed()),
         }
-        self.metrics.add(self.door, &tally);
-        Some(Ok(batch.written()))
+        answer.map(Reply::new)
     }
 
-    /// `unknown`: fields of transfers that the contract does not have, which keep these from being decided.
-    async fn decide_all(
-        &self,
-        request: &v1::DecideBatchRequest,
-        mut unknown: BTreeMap<usize, Vec<Violation>>,
-    ) -> Result<v1::DecideBatchResponse, Refusal> {
+    async fn decide_batch_message(&self, message: &[u8]) -> Result<Bytes, Refusal> {
         // The whole batch is one moment and one snapshot. It may pause, so it owns the snapshot.
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let now = self.inner.clock.now();
-        let transfers_max = self.inner.settings.batch_transfers_max;
-        let questions = from_proto::batch(request, transfers_max).map_err(|violations| self.invalid(&violations))?;
-        let mut answer = BatchAnswer::new(self.inner.settings.answer_bytes_max);
-        let mut steps = Vec::with_capacity(questions.len());
-        for (index, question) in questions.enumerate() {
-            let question = match unknown.remove(&index) {
-                Some(violations) => Err(At::BatchTransfer(index).locate(violations)),
-                None => question,
-            };
-            let count = |decision: &Decision| count(&mut answer.tally, decision);
-            let step = match self.begin(&snapshot, question, now, Lookup::Batched, count) {
-                Ok(Step::Decided(Answered { decision, volatility: _ })) => Known::Result(Ok(decision)),
-                Ok(Step::Waits(waiting)) => Known::Waits(waiting),
-                Err(violations) => {
-                    // A refusal looks for the words that were meant, which takes far longer than a decision.
-                    tokio::task::yield_now().await;
-                    let refusal = refuse(&violations, self.inner.settings.retry_after_ms);
-                    match refusal.blame() {
-                        Blame::Caller => answer.tally.refused(),
-                        Blame::Server => answer.tally.unanswered(),
-                    }
-                    Known::Result(Err(refusal.into_status()))
+        let mut scratch = Scratch::default();
+        let batch = match read::batch(message, self.inner.settings.batch_transfers_max, &mut scratch) {
+            Ok(batch) => batch,
+            Err(refusal @ Refusal::Malformed(_)) => return Err(refusal),
+            Err(refusal) => return Err(self.refused(refusal)),
+        };
+        let detail = batch.detail();
+        let mut answer = BatchAnswer::with_room_for(batch.len());
+        for index in 0..batch.len() {
+            let mut scratch = Scratch::default();
+            let step = match batch.question(index, &mut scratch) {
+                Some(Ok(question)) => {
+                    let BatchAnswer { results, tally, .. } = &mut answer;
+                    let count = |decision: &Decision| count(tally, decision);
+                    let write = |decided: &Decided<'_>, id: DecisionId| results.put(detail, decided, id);
+                    self.step(&snapshot, &question, now, Lookup::Batched, count, write)
                 }
+                Some(Err(Unread::Transfer(violations))) => Err(self.refusal(violations)),
+                Some(Err(Unread::Batch(malformed))) => return Err(Refusal::Malformed(malformed)),
+                None => break,
             };
-            if let Known::Result(result) = &step {
-                answer.make_room(result).map_err(|TooLarge| self.large_answer())?;
+            match step {
+                Ok(Step::Decided((), _)) => {}
+                Ok(Step::Waits(waiting)) => answer.waits.push((answer.results.bytes(), waiting)),
+                Err(refusal) => {
+                    // A refusal suggests known words for misspelt ones. The search takes far longer than a decision.
+                    tokio::task::yield_now().await;
+                    answer.refuse(&refusal);
+                }
             }
+            self.check_room(answer.results.bytes())?;
             pause_after(index).await;
-            steps.push(step);
         }
-        self.finish_all(steps, answer, now).await
+        let BatchAnswer { results, tally, .. } = self.finish_all(answer, now).await?;
+        self.metrics.add(self.door, &tally);
+        Ok(results.written())
     }
 
-    /// Answers transfers of a batch that wait, each account's totals read once.
-    async fn finish_all(
-        &self,
-        steps: Vec<Known>,
-        mut answer: BatchAnswer,
-        now: Moment,
-    ) -> Result<v1::DecideBatchResponse, Refusal> {
-        let waiting = steps.iter().filter_map(|step| match step {
-            Known::Waits(waiting) => Some(waiting.as_ref()),
-            Known::Result(_) => None,
-        });
+    /// Answers the transfers of a batch that wait, each account's totals read once.
+    async fn finish_all(&self, answer: BatchAnswer, now: Moment) -> Result<BatchAnswer, Refusal> {
+        if answer.waits.is_empty() {
+            return Ok(answer);
+        }
+        let BatchAnswer { results: known, tally, waits } = answer;
         let before = match &self.inner.ledger {
-            Some(ledger) => read_all(ledger.as_ref(), waiting, now).await,
+            Some(ledger) => read_all(ledger.as_ref(), waits.iter().map(|(_, waiting)| &**waiting), now).await,
             None => BTreeMap::new(),
         };
-        let mut results = Vec::with_capacity(steps.len());
-        for (index, step) in steps.into_iter().enumerate() {
+        let mut answer = BatchAnswer { tally, ..BatchAnswer::with_room_for(waits.len()) };
+        let mut copied = 0;
+        // INVARIANT (order): each transfer that waits adds one result here, between those that were known before.
+        for (index, (place, waiting)) in waits.into_iter().enumerate() {
             pause_after(index).await;
-            let waiting = match step {
-                Known::Result(result) => {
-                    results.push(result);
-                    continue;
-                }
-                Known::Waits(waiting) => waiting,
-            };
-            let result = if let Some(Ok(before)) = before.get(&waiting.account) {
-                Ok(self.decide_waiting(&waiting, before, |decision| count(&mut answer.tally, decision)))
+            answer.results.copy(&known, copied..place);
+            copied = place;
+            if let Some(Ok(before)) = before.get(&waiting.account) {
+                let BatchAnswer { results, tally, .. } = &mut answer;
+                let write = |decided: &Decided<'_>, id: DecisionId| results.put(waiting.detail, decided, id);
+                self.decide_waiting(&waiting, before, |decision| count(tally, decision), write);
             } else {
-                answer.tally.unanswered();
-                Err(unread(self.inner.settings.retry_after_ms).into_status())
-            };
-            answer.make_room(&result).map_err(|TooLarge| self.large_answer())?;
-            results.push(result);
+                answer.refuse(&self.unread());
+            }
+            self.check_room(answer.results.bytes().saturating_add(known.bytes() - copied))?;
         }
-        self.metrics.add(self.door, &answer.tally);
-        Ok(to_proto::batch(results))
+        answer.results.copy(&known, copied..known.bytes());
+        Ok(answer)
     }
 
-    /// Refuses a batch whose answer would be larger than clients take. None of its transfers was counted.
-    fn large_answer(&self) -> Refusal {
-        self.metrics.refused(self.door);
+    /// Refuses a batch whose answer would be larger than clients accept. None of its transfers was counted.
+    fn check_room(&self, bytes: usize) -> Result<(), Refusal> {
+        let bytes_max = self.inner.settings.answer_bytes_max;
+        if bytes <= bytes_max {
+            return Ok(());
+        }
         self.metrics.limited(Limit::AnswerBytes);
-        grpc::large_answer(self.inner.settings.answer_bytes_max)
+        Err(self.refused(Refusal::AnswerTooLarge { bytes_max }))
     }
 }
 
-/// How far a transfer of a batch is.
-#[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
-enum Known {
-    /// It is answered.
-    Result(Result<v1::Decision, RpcStatus>),
-    /// It waits for totals.
-    Waits(Box<Waiting>),
-}
-
-/// What is known of the answer to a batch before it is written.
+/// The answer to a batch as far as it is known.
 struct BatchAnswer {
-    bytes: usize,
-    bytes_max: usize,
+    results: encode::Batch,
     /// Counted once the batch is answered as a whole, so that one that is sent again in parts is counted once.
     tally: Tally,
+    /// The transfers that wait, each with its place among the results: the length of those before it.
+    waits: Vec<(usize, Box<Waiting>)>,
 }
 
-/// An answer is larger than clients take.
-struct TooLarge;
-
 impl BatchAnswer {
-    fn new(bytes_max: usize) -> Self {
-        Self { bytes: 0, bytes_max, tally: Tally::default() }
+    fn with_room_for(results: usize) -> Self {
+        Self { results: encode::Batch::of(results), tally: Tally::default(), waits: Vec::new() }
     }
 
-    /// Makes room for a result.
-    fn make_room(&mut self, result: &Result<v1::Decision, RpcStatus>) -> Result<(), TooLarge> {
-        self.bytes = self.bytes.saturating_add(to_proto::batch_result_bytes(result));
-        if self.bytes_max < self.bytes { Err(TooLarge) } else { Ok(()) }
+    /// Adds the refusal of a transfer.
+    fn refuse(&mut self, refusal: &Refusal) {
+        match refusal.fault() {
+            Fault::Caller => self.tally.refused(),
+            Fault::Server => self.tally.unanswered(),
+        }
+        self.results.refuse(refusal);
     }
 }
 

@@ -1,7 +1,7 @@
-//! Who asks, as far as the listener knows: the address of the other end.
+//! The caller as the listener knows it: the address of the other end.
 //!
-//! Known where a connection is served and wanted in one place, the limit on new exporters. So it goes with the task that
-//! answers and not through every door in between. Behind a gateway it is the gateway.
+//! The connection knows it, and one function needs it: the limit on new exporters. So it travels with the task that answers,
+//! and not through each door between the two. Behind a gateway the caller is the gateway.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,14 +10,14 @@ tokio::task_local! {
     static CALLER: Caller;
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// A machine. Of an IPv6 address the first half: the rest is the machine's own to choose.
+    /// A machine. Of an IPv6 address the first half: the machine chooses the other half itself.
     At(IpAddr),
-    /// Somebody on this machine, by a unix socket.
+    /// A process on this machine, by a unix socket.
     Here,
-    /// It is not known.
+    /// Unknown.
     Unknown,
 }
 
@@ -31,12 +31,12 @@ impl Caller {
         })
     }
 
-    /// Returns a future that knows who asks.
+    /// Returns a future in which this is the caller.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         CALLER.scope(self, future)
     }
 
-    /// Returns who asks for what is answered now.
+    /// Returns the caller of the request that is being answered.
     pub(super) fn current() -> Self {
         CALLER.try_with(|caller| *caller).unwrap_or(Self::Unknown)
     }

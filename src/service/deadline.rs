@@ -1,7 +1,7 @@
-//! Until when a caller waits for its answer.
+//! The deadline of a call.
 //!
-//! The transport stops waiting for a handler at that moment, but asks it first: under load a
-//! handler may run when its caller is gone. Whoever counts must not begin then.
+//! The transport stops waiting for a handler at the deadline, but calls it first: under load a
+//! handler may begin after its caller has gone. A handler that counts must not begin then.
 
 use tokio::time::Instant;
 use tonic::codegen::http::{HeaderMap, HeaderName};
@@ -10,15 +10,15 @@ use crate::wire::grpc_timeout;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(grpc_timeout::HEADER);
 
-/// The moment until which a caller waits, as a mark on its request.
+/// The moment until which a caller waits, attached to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// Reads how long the caller waits from now on; `None` where it does not say.
+    /// Reads how long the caller waits from now on; `None` where it sets no time-out.
     ///
     /// # Errors
-    /// What it says, where that is no time: a caller that says so much waits for less than for ever.
+    /// The time-out is malformed. Its caller has set one, so it does not wait for ever.
     pub fn from_now(headers: &HeaderMap) -> Result<Option<Self>, MalformedTimeout> {
         let Some(sent) = headers.get(&GRPC_TIMEOUT) else { return Ok(None) };
         let patience = sent.to_str().ok().and_then(grpc_timeout::parse);
@@ -38,7 +38,7 @@ impl Deadline {
     }
 }
 
-/// What a caller sent as the time that it waits, and is none.
+/// A malformed time-out, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MalformedTimeout(pub String);
 

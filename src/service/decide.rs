@@ -1,13 +1,14 @@
 //! `neglist.v1.DecisionService`: one transfer, a batch, a stream.
 //!
-//! All three go through [`DecisionApi::begin`], or where nothing is out of the ordinary through [`DecisionApi::plainly`],
-//! which reads and writes without copying a text. A request takes the snapshot in force once and is answered from it
-//! alone; a stream takes it anew for each of its transfers.
+//! Each transfer takes one step, [`DecisionApi::step`], whatever the door. A request takes the snapshot in force once and is
+//! answered from it alone; a stream takes it anew for each of its transfers.
 //!
-//! Asking never counts. Where the answer depends on totals that the caller does not state, the
-//! ledger is read; transfers of a batch do not see each other. Without a ledger such a transfer
-//! is refused, never decided on a guess. All others are decided without waiting for anything.
+//! A question counts nothing. If the answer depends on totals that the caller does not state, the service reads the ledger;
+//! transfers of a batch do not see each other. Without a ledger such a transfer is refused, never decided on a guess. All
+//! others are decided without a wait.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
@@ -20,6 +21,7 @@ use crate::domain::counter::CounterKey;
 use crate::domain::counting::counters_to_ask;
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
+use crate::domain::path::Field;
 use crate::domain::resolve::{missing_totals, resolve};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
@@ -28,25 +30,26 @@ use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
 use crate::service::answers::Answers;
-use crate::service::totals::{Waiting, at_hand, refuse, unread};
+use crate::service::totals::{Waiting, at_hand, unread};
+use crate::wire::decide::encode;
 use crate::wire::decide::from_proto::{self, Question};
-use crate::wire::decide::raw::{Received, Reply, Undecoded};
+use crate::wire::decide::raw::{Received, Reply};
+use crate::wire::decide::read::{self, Scratch};
 use crate::wire::decide::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
-use crate::wire::decide::{decode, encode};
 use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
-use crate::wire::refusal::{Blame, Refusal, grpc};
+use crate::wire::refusal::{Fault, Refusal};
 
 /// Limits of the decision service.
 #[derive(Debug, Clone)]
 pub struct DecideSettings {
     /// Most transfers of one batch. The contract promises no more than 1,000.
     pub batch_transfers_max: usize,
-    /// Largest answer to a batch, in bytes: what clients take.
+    /// Largest answer to a batch, in bytes: as much as clients accept.
     pub answer_bytes_max: usize,
     /// Most `DecideStream` calls that are open at once.
     pub streams_open_max: usize,
-    /// Most transfers that one stream still answers after the server has begun to stop, of those
+    /// Most transfers that one stream still answers after the server has begun to stop, out of those
     /// that have arrived already.
     pub stream_drain_transfers_max: usize,
     /// Longest time for which an answer may be kept, in seconds.
@@ -59,10 +62,10 @@ impl Default for DecideSettings {
     fn default() -> Self {
         Self {
             batch_transfers_max: 1_000,
-            // What clients of gRPC take where they are not told otherwise.
+            // The default limit of gRPC clients.
             answer_bytes_max: 4 << 20,
-            // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB
-            // together in the worst case.
+            // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB for all
+            // of them in the worst case.
             streams_open_max: 256,
             stream_drain_transfers_max: 1_024,
             // A day: lists and clearances change at midnight, totals with each transfer.
@@ -95,16 +98,17 @@ pub struct DecisionApi {
 pub struct Answered {
     /// The decision.
     pub decision: v1::Decision,
-    /// Whether it depends on totals.
+    /// Whether it can change before it expires.
     pub volatility: Volatility,
 }
 
-/// Whether a decision depends on totals that other transfers change.
+/// Whether a decision can change before it expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volatility {
-    /// It depends only on lists and facts: the same request has the same answer until it expires or the lists change.
+    /// It cannot: it depends on lists and facts alone. The same question has the same answer until the answer expires or the
+    /// lists change.
     Stable,
-    /// It depends on totals as well, which any other transfer may change at any moment.
+    /// It can: it depends on totals, which any other transfer may change at any moment.
     DependsOnTotals,
 }
 
@@ -120,8 +124,8 @@ pub(super) struct Inner {
 }
 
 impl DecisionApi {
-    /// Returns a service that answers from whatever snapshot `live` has in force, and reads the
-    /// totals that callers do not state from the ledger; `None`: they have to state them.
+    /// Returns a service that answers from the snapshot in force, and reads the totals that callers
+    /// do not state from the ledger; `None`: they have to state them.
     pub fn new(
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
@@ -147,121 +151,198 @@ impl DecisionApi {
         Self { door, ..self.clone() }
     }
 
-    /// Returns what this service is counted in.
+    /// Returns the metrics of this service.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Ends open streams: each answers what has arrived and then ends with `UNAVAILABLE`. New
-    /// streams are refused. Single requests and batches go on being answered.
+    /// Ends open streams: each answers the requests that have arrived and then ends with
+    /// `UNAVAILABLE`. New streams are refused. Single requests and batches are still answered.
     ///
     /// Called when the server begins to stop; without it an open stream would keep it from stopping.
     pub fn drain(&self) {
         self.inner.phase.send_replace(Phase::Draining);
     }
 
-    /// Decides one transfer, without waiting: no ledger is asked, and totals that the answer
-    /// depends on have to be stated.
+    /// Decides one transfer without waiting: no ledger is asked, and the caller has to state the totals that the answer
+    /// depends on.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with everything that is wrong with the request.
-    pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
-        self.decide_here(request).map_err(|violations| grpc::to_status(&grpc::invalid(&violations)))
-    }
-
-    /// Decides one transfer and keeps everything that is wrong with it, for whoever is not bound by the size of a status.
-    ///
-    /// # Errors
-    /// Everything that is wrong, with paths from the root of the request.
-    pub fn decide_here(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Vec<Violation>> {
-        let (snapshot, now) = (self.inner.live.snapshot(), self.inner.clock.now());
-        let Question { asked, detail, place } = from_proto::decide(request)?;
-        let transfer = resolve(&snapshot, &asked, now).map_err(|found| place.locate(found))?;
-        let missing = missing_totals(&snapshot, &transfer);
-        if !missing.is_empty() {
-            return Err(place.locate(missing));
+    /// The request has violations.
+    pub fn decide_now(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Refusal> {
+        let question = from_proto::decide(request).map_err(Refusal::Invalid)?;
+        let now = self.inner.clock.now();
+        let write = as_message(question.detail);
+        let step = self.step(&self.inner.live.snapshot(), &question, now, Lookup::None, |made| self.count(made), write);
+        match step? {
+            Step::Decided(decision, _) => Ok(to_proto::decide(decision)),
+            // Without a lookup there is no wait. If there is one, nothing may pass.
+            Step::Waits(_) => Err(self.unread()),
         }
-        let count = |decision: &Decision| self.count(decision);
-        Ok(to_proto::decide(self.decide_with(&snapshot, &transfer, &transfer.stated, detail, count)))
     }
 
-    /// Decides one transfer; reads the ledger where the answer depends on totals that are not stated.
+    /// Decides one transfer; reads the ledger where the answer depends on totals that the request does not state.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with everything that is wrong with the request; `UNAVAILABLE` where the
-    /// ledger does not answer.
-    pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Status> {
-        self.decide_question(from_proto::decide(request)).await
-    }
-
-    async fn decide_question(
-        &self,
-        question: Result<Question<'_>, Vec<Violation>>,
-    ) -> Result<v1::DecideResponse, Status> {
+    /// The request has violations, or the ledger does not answer.
+    pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Refusal> {
         let stopwatch = Stopwatch::start();
-        let now = self.inner.clock.now();
-        // The guard must not be held while the ledger is read.
-        let step = {
-            let snapshot = self.inner.live.snapshot();
-            self.begin(&snapshot, question, now, Lookup::Cached, |decision| self.count(decision))
-        };
-        let answer = match step {
-            Ok(Step::Decided(Answered { decision, volatility: _ })) => Ok(decision),
-            Ok(Step::Waits(waiting)) => self.finish(*waiting, now).await,
-            Err(violations) => Err(self.invalid(&violations)),
+        // INVARIANT (guard): the guard of the snapshot ends with this statement. No wait for the ledger holds it.
+        let answered = match from_proto::decide(request) {
+            Ok(question) => {
+                let begun = self.begin(&self.inner.live.snapshot(), &question);
+                self.finish_message(begun).await
+            }
+            Err(violations) => Err(self.invalid(violations)),
         };
         self.metrics.took(self.door, stopwatch.elapsed());
-        answer.map(to_proto::decide).map_err(|refusal| refusal.to_status())
+        answered.map(|answered| to_proto::decide(answered.decision))
     }
 
-    /// Answers the message of a `Decide` call with the framed message of its answer, in brief and without waiting.
+    /// Decides one transfer on a snapshot that the caller has used already. The caller counts the time.
     ///
-    /// `None` where it takes the ordinary way, [`DecisionApi::decide_one`], to answer: a request that is refused, asks
-    /// for details, or waits for the ledger. Nothing was counted then.
-    pub fn decide_message(&self, message: &[u8]) -> Option<Bytes> {
-        let stopwatch = Stopwatch::start();
-        let snapshot = &**self.inner.live.snapshot();
-        let now = self.inner.clock.now();
-        let Question { asked, detail: Detail::Brief, place: _ } = decode::decide(message)? else { return None };
-        let plain = self.plainly(snapshot, &asked, now, Lookup::Cached)?;
-        let answer = self.write(snapshot, &plain, |decision| self.count(decision), encode::framed_response);
-        self.metrics.took(self.door, stopwatch.elapsed());
-        Some(answer)
+    /// # Errors
+    /// As [`DecisionApi::decide_one`].
+    pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, question: Question<'_>) -> Result<Answered, Refusal> {
+        let begun = self.begin(snapshot, &question);
+        self.finish_message(begun).await
     }
 
-    /// Returns a transfer and its totals, where it makes sense and nothing has to be waited for.
-    pub(super) fn plainly<'s>(
-        &self,
-        snapshot: &'s Snapshot,
-        asked: &Asked<'_>,
-        now: Moment,
-        lookup: Lookup,
-    ) -> Option<Plain<'s>> {
-        // What the clock leaves in doubt is looked at on the ordinary way.
-        if self.inner.clock.clocking(now) != Clocking::Sound {
+    /// Takes the first step of a question that is answered with a message.
+    fn begin(&self, snapshot: &Arc<Snapshot>, question: &Question<'_>) -> Begun<v1::Decision> {
+        let now = self.inner.clock.now();
+        let write = as_message(question.detail);
+        let step = self.step(snapshot, question, now, Lookup::Cached, |decision| self.count(decision), write);
+        Begun { step: step.map_err(|refusal| self.refused(refusal)), now }
+    }
+
+    async fn finish_message(&self, Begun { step, now }: Begun<v1::Decision>) -> Result<Answered, Refusal> {
+        match step? {
+            Step::Decided(decision, volatility) => Ok(Answered { decision, volatility }),
+            Step::Waits(waiting) => {
+                let decision = self.finish(&waiting, now, as_message(waiting.detail)).await?;
+                Ok(Answered { decision, volatility: Volatility::DependsOnTotals })
+            }
+        }
+    }
+
+    /// Answers the message of a `Decide` call with its framed answer.
+    pub fn answer(&self, message: &[u8]) -> Answer {
+        let stopwatch = Stopwatch::start();
+        let mut scratch = Scratch::default();
+        let question = read::decide(message, &mut scratch);
+        self.answer_question(question, stopwatch)
+    }
+
+    /// Answers the message of a `Decide` call with its framed answer; `None` where it asks for details.
+    ///
+    /// An answer with details may be larger than a caller of this function has room for. Nothing is decided then.
+    pub fn answer_brief(&self, message: &[u8]) -> Option<Answer> {
+        let stopwatch = Stopwatch::start();
+        let mut scratch = Scratch::default();
+        let question = read::decide(message, &mut scratch);
+        if matches!(question, Ok(Question { detail: Detail::Full, .. })) {
             return None;
         }
-        let transfer = resolve(snapshot, asked, now).ok()?;
-        let at_hand = match self.known(snapshot, asked, &transfer, lookup) {
-            Known::Stated => None,
-            Known::AtHand(totals) => Some(totals),
-            Known::Missing(_) | Known::Waits(_) => return None,
-        };
-        Some(Plain { transfer, at_hand })
+        Some(self.answer_question(question, stopwatch))
     }
 
-    /// Decides such a transfer, and has the decision counted and written.
-    pub(super) fn write<W>(
+    #[inline]
+    fn answer_question(&self, question: Result<Question<'_>, Refusal>, stopwatch: Stopwatch) -> Answer {
+        let question = match question {
+            Ok(question) => question,
+            // A message that is not protobuf is no request: no door counts it.
+            Err(refusal @ Refusal::Malformed(_)) => return Answer::Now(Err(refusal)),
+            Err(refusal) => return self.took(stopwatch, Err(self.refused(refusal))),
+        };
+        let now = self.inner.clock.now();
+        let detail = question.detail;
+        let write = move |decided: &Decided<'_>, id| encode::response(detail, decided, id);
+        let snapshot = self.inner.live.snapshot();
+        let step = self.step(&snapshot, &question, now, Lookup::Cached, |decision| self.count(decision), write);
+        match step {
+            Ok(Step::Decided(answer, _)) => self.took(stopwatch, Ok(answer)),
+            Err(refusal) => self.took(stopwatch, Err(self.refused(refusal))),
+            Ok(Step::Waits(waiting)) => {
+                let api = self.clone();
+                Answer::Later(Box::pin(async move {
+                    let answer = api.finish(&waiting, now, write).await;
+                    api.metrics.took(api.door, stopwatch.elapsed());
+                    answer
+                }))
+            }
+        }
+    }
+
+    fn took(&self, stopwatch: Stopwatch, answer: Result<Bytes, Refusal>) -> Answer {
+        self.metrics.took(self.door, stopwatch.elapsed());
+        Answer::Now(answer)
+    }
+
+    /// Returns the moment by the clock of this service.
+    pub(crate) fn now(&self) -> Moment {
+        self.inner.clock.now()
+    }
+
+    /// Refuses a request with violations, and counts it.
+    pub(crate) fn invalid(&self, violations: Vec<Violation>) -> Refusal {
+        self.refused(self.refusal(violations))
+    }
+
+    /// Returns the refusal of a request with violations, or of one that depends on a clock in doubt.
+    pub(super) fn refusal(&self, violations: Vec<Violation>) -> Refusal {
+        Refusal::invalid(violations, self.inner.settings.retry_after_ms)
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
+        match refusal.fault() {
+            Fault::Caller => self.metrics.refused(self.door),
+            Fault::Server => self.metrics.unanswered(self.door),
+        }
+        refusal
+    }
+
+    /// Returns the limits.
+    pub(super) fn settings(&self) -> &DecideSettings {
+        &self.inner.settings
+    }
+
+    /// Takes the one step of a question: resolves its transfer, looks its totals up, decides it and has the decision counted
+    /// and written; or says what it waits for. No other function resolves a transfer in order to decide it.
+    ///
+    /// # Errors
+    /// The refusal of the question. The caller counts it.
+    #[inline]
+    pub(super) fn step<W>(
         &self,
-        snapshot: &Snapshot,
-        Plain { transfer, at_hand }: &Plain<'_>,
+        snapshot: &Arc<Snapshot>,
+        question: &Question<'_>,
+        now: Moment,
+        lookup: Lookup,
         count: impl FnOnce(&Decision),
         write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
-    ) -> W {
-        self.settle(snapshot, transfer, at_hand.as_ref().unwrap_or(&transfer.stated), count, write)
+    ) -> Result<Step<W>, Refusal> {
+        let Question { asked, detail, location } = question;
+        let refuse = |found| self.refusal(location.locate(found));
+        let clocking = self.inner.clock.clocking(now);
+        let transfer = resolve(snapshot, asked, now).map_err(refuse)?;
+        if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, asked, &transfer) {
+            return Err(refuse(vec![Violation::new(Field::At, Problem::Clock(clocking))]));
+        }
+        let (totals, volatility) = match self.known(snapshot, asked, &transfer, lookup) {
+            Known::Stated => (None, Volatility::Stable),
+            Known::Cached(totals) => (Some(totals), Volatility::DependsOnTotals),
+            Known::Missing(violations) => return Err(refuse(violations)),
+            Known::Waits(keys) => {
+                return Ok(Step::Waits(Box::new(Waiting::new(snapshot, asked, transfer, keys, *detail))));
+            }
+        };
+        let totals = totals.as_ref().unwrap_or(&transfer.stated);
+        Ok(Step::Decided(self.settle(snapshot, &transfer, totals, count, write), volatility))
     }
 
-    /// Decides a transfer against totals. The one place where a decision is made, counted and given its id.
+    /// Decides a transfer with its totals. The only place where a decision is made, counted and given its id.
     fn settle<W>(
         &self,
         snapshot: &Snapshot,
@@ -276,82 +357,8 @@ impl DecisionApi {
         write(&Decided { snapshot, transfer, totals, decision, valid_for_max_s }, self.inner.ids.next())
     }
 
-    /// Decides one transfer on a snapshot that the caller has read other things from already. The caller counts the time.
-    ///
-    /// # Errors
-    /// As [`DecisionApi::decide_one`].
-    pub async fn decide_on(&self, snapshot: &Arc<Snapshot>, request: &v1::DecideRequest) -> Result<Answered, Refusal> {
-        let now = self.inner.clock.now();
-        let count = |decision: &Decision| self.count(decision);
-        match self.begin(snapshot, from_proto::decide(request), now, Lookup::Cached, count) {
-            Ok(Step::Decided(answered)) => Ok(answered),
-            Ok(Step::Waits(waiting)) => self
-                .finish(*waiting, now)
-                .await
-                .map(|decision| Answered { decision, volatility: Volatility::DependsOnTotals }),
-            Err(violations) => Err(self.invalid(&violations)),
-        }
-    }
-
-    /// Returns the moment by the clock of this service.
-    pub(crate) fn now(&self) -> Moment {
-        self.inner.clock.now()
-    }
-
-    /// Refuses a request that is malformed, or that rests on a clock in doubt, and counts it.
-    pub(super) fn invalid(&self, violations: &[Violation]) -> Refusal {
-        let refusal = refuse(violations, self.inner.settings.retry_after_ms);
-        match refusal.blame() {
-            Blame::Caller => self.metrics.refused(self.door),
-            Blame::Server => self.metrics.unanswered(self.door),
-        }
-        refusal
-    }
-
-    /// Refuses a request that cannot be read.
-    pub(super) fn undecoded(&self, undecoded: Undecoded) -> Status {
-        match undecoded {
-            Undecoded::Malformed(malformed) => *malformed,
-            Undecoded::Fields(found) => self.invalid(&found).to_status(),
-        }
-    }
-
-    /// Returns the limits.
-    pub(super) fn settings(&self) -> &DecideSettings {
-        &self.inner.settings
-    }
-
-    /// Decides a transfer and has it counted, or says what it waits for.
-    pub(super) fn begin(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        question: Result<Question<'_>, Vec<Violation>>,
-        now: Moment,
-        lookup: Lookup,
-        count: impl FnOnce(&Decision),
-    ) -> Result<Step, Vec<Violation>> {
-        let Question { asked, detail, place } = question?;
-        let clocking = self.inner.clock.clocking(now);
-        let transfer = resolve(snapshot, &asked, now).map_err(|found| place.locate(found))?;
-        if clocking != Clocking::Sound && !self.stands_without(clocking, snapshot, &asked, &transfer) {
-            return Err(place.locate(vec![Violation::new("at", Problem::Clock(clocking))]));
-        }
-        let at_hand = match self.known(snapshot, &asked, &transfer, lookup) {
-            Known::Stated => None,
-            Known::AtHand(totals) => Some(totals),
-            Known::Missing(violations) => return Err(place.locate(violations)),
-            Known::Waits(keys) => {
-                return Ok(Step::Waits(Box::new(Waiting::new(snapshot, &asked, transfer, keys, detail))));
-            }
-        };
-        let volatility = if at_hand.is_some() { Volatility::DependsOnTotals } else { Volatility::Stable };
-        let totals = at_hand.as_ref().unwrap_or(&transfer.stated);
-        let decision = self.decide_with(snapshot, &transfer, totals, detail, count);
-        Ok(Step::Decided(Answered { decision, volatility }))
-    }
-
-    /// Says whether a decision is the same whatever the clock tells, which cannot be relied on: it reads no total, and rests
-    /// on the caller's moment, or comes out the same at the moment that the clock would tell had it not been set.
+    /// Says whether a decision does not depend on a clock in doubt: it reads no total, and either the caller states the moment,
+    /// or the outcome is the same at the moment that the clock would tell had it not been set.
     fn stands_without(
         &self,
         clocking: Clocking,
@@ -373,11 +380,14 @@ impl DecisionApi {
             && outcome(&undisturbed) == outcome(transfer)
     }
 
-    /// Returns what is known of the totals that the answer depends on.
+    /// Looks up the totals that the answer depends on.
     fn known(&self, snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>, lookup: Lookup) -> Known {
-        let Some(ledger) = &self.inner.ledger else {
-            let missing = missing_totals(snapshot, transfer);
-            return if missing.is_empty() { Known::Stated } else { Known::Missing(missing) };
+        let ledger = match (&self.inner.ledger, lookup) {
+            (Some(ledger), Lookup::Cached | Lookup::Batched) => ledger,
+            (None, _) | (Some(_), Lookup::None) => {
+                let missing = missing_totals(snapshot, transfer);
+                return if missing.is_empty() { Known::Stated } else { Known::Missing(missing) };
+            }
         };
         let keys = counters_to_ask(snapshot, transfer);
         if keys.is_empty() {
@@ -385,48 +395,43 @@ impl DecisionApi {
         }
         let totals = match lookup {
             Lookup::Cached => at_hand(ledger.as_ref(), snapshot, asked, transfer, &keys),
-            Lookup::Batched => None,
+            Lookup::Batched | Lookup::None => None,
         };
-        totals.map_or(Known::Waits(keys), Known::AtHand)
+        totals.map_or(Known::Waits(keys), Known::Cached)
     }
 
     /// Decides a transfer that waits.
-    pub(super) async fn finish(&self, waiting: Waiting, now: Moment) -> Result<v1::Decision, Refusal> {
+    ///
+    /// # Errors
+    /// The ledger does not answer. That is counted.
+    pub(super) async fn finish<W>(
+        &self,
+        waiting: &Waiting,
+        now: Moment,
+        write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
+    ) -> Result<W, Refusal> {
         let before = match &self.inner.ledger {
             Some(ledger) => waiting.read(ledger.as_ref(), now).await,
             None => Err(no_ledger()),
         };
-        let before = before.map_err(|_| self.unread())?;
-        Ok(self.decide_waiting(&waiting, &before, |decision| self.count(decision)))
+        let before = before.map_err(|_| self.refused(self.unread()))?;
+        Ok(self.decide_waiting(waiting, &before, |decision| self.count(decision), write))
     }
 
-    /// Decides a transfer whose totals have been read, and has it counted.
-    pub(super) fn decide_waiting(
+    /// Decides a transfer whose totals have been read, and has it counted and written.
+    pub(super) fn decide_waiting<W>(
         &self,
         waiting: &Waiting,
         before: &Before,
         count: impl FnOnce(&Decision),
-    ) -> v1::Decision {
-        let totals = waiting.totals(before);
-        self.decide_with(&waiting.snapshot, &waiting.transfer, &totals, waiting.detail, count)
+        write: impl FnOnce(&Decided<'_>, DecisionId) -> W,
+    ) -> W {
+        self.settle(&waiting.snapshot, &waiting.transfer, &waiting.totals(before), count, write)
     }
 
-    /// Refuses a transfer whose totals cannot be read, and counts it.
-    fn unread(&self) -> Refusal {
-        self.metrics.unanswered(self.door);
+    /// Returns the refusal of a transfer whose totals cannot be read.
+    pub(super) fn unread(&self) -> Refusal {
         unread(self.inner.settings.retry_after_ms)
-    }
-
-    fn decide_with(
-        &self,
-        snapshot: &Snapshot,
-        transfer: &Transfer<'_>,
-        totals: &Totals,
-        detail: Detail,
-        count: impl FnOnce(&Decision),
-    ) -> v1::Decision {
-        let write = |decided: &Decided<'_>, id: DecisionId| to_proto::decision(*decided, id.to_string(), detail);
-        self.settle(snapshot, transfer, totals, count, write)
     }
 
     pub(super) fn count(&self, decision: &Decision) {
@@ -434,48 +439,72 @@ impl DecisionApi {
     }
 }
 
-/// Nothing waits where there is no ledger. That cannot happen; if it does, nothing may pass.
+/// Returns the function that writes a decision as a message.
+fn as_message(detail: Detail) -> impl FnOnce(&Decided<'_>, DecisionId) -> v1::Decision {
+    move |decided, id| to_proto::decision(*decided, id.to_string(), detail)
+}
+
+/// Without a ledger there is no wait. If there is one, nothing may pass.
 fn no_ledger() -> LedgerError {
     LedgerError::Unavailable("there is none".to_owned())
 }
 
-/// What is known of the totals that an answer depends on.
+/// The totals that an answer depends on.
 enum Known {
     /// The caller states them, or there are none.
     Stated,
-    /// The ledger has them at hand.
-    AtHand(Totals),
+    /// The ledger has them in memory.
+    Cached(Totals),
     /// The caller does not state them, and there is no ledger.
     Missing(Vec<Violation>),
-    /// The ledger has to be asked for these.
+    /// The ledger has to read these.
     Waits(Vec<CounterKey>),
-}
-
-/// A transfer that can be decided as it is.
-#[derive(Debug)]
-pub(super) struct Plain<'s> {
-    transfer: Transfer<'s>,
-    /// Totals of the ledger; `None`: the transfer's own.
-    at_hand: Option<Totals>,
 }
 
 /// How totals are looked up that the caller does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// At once, where the ledger has them at hand.
+    /// They are not: the caller has to state them.
+    None,
+    /// In the memory of the ledger; those that it does not have are waited for.
     Cached,
-    /// Once for all transfers of a batch, so that those of one exporter are held against the same totals.
+    /// Once for all transfers of a batch, so that those of one exporter are compared with the same totals.
     Batched,
 }
 
 /// How far a transfer is decided.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are decided at once: a box would cost each an allocation")]
-pub(super) enum Step {
-    /// It is.
-    Decided(Answered),
+pub(super) enum Step<W> {
+    /// It is, and the decision is written.
+    Decided(W, Volatility),
     /// It waits for totals.
     Waits(Box<Waiting>),
+}
+
+/// The first step of a question, and its moment.
+struct Begun<W> {
+    step: Result<Step<W>, Refusal>,
+    now: Moment,
+}
+
+/// The answer to a `Decide` call: its frame, or the refusal that ends the call.
+pub enum Answer {
+    /// It is there.
+    Now(Result<Bytes, Refusal>),
+    /// It waits for totals.
+    Later(Later),
+}
+
+/// An answer that waits for totals.
+pub type Later = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
+            Answer::Later(_) => f.write_str("Later"),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -486,29 +515,26 @@ impl DecisionService for DecisionApi {
         &self,
         request: Request<Received<v1::DecideRequest>>,
     ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
-        let received = request.get_ref();
-        // What is read plainly has no field that the contract does not have, and need not be copied.
-        let answer = if let Some(question) = decode::decide(received.bytes()) {
-            self.decide_question(Ok(question)).await
-        } else {
-            let request = received.decode().map_err(|undecoded| self.undecoded(undecoded))?;
-            self.decide_one(&request).await
+        let answer = match self.answer(request.get_ref().bytes()) {
+            Answer::Now(answer) => answer,
+            Answer::Later(later) => later.await,
         };
-        answer.map(Reply::message).map(Response::new)
+        // The frame is written again around the message.
+        Ok(Response::new(Reply::new(encode::unframed_bytes(answer?))))
     }
 
     async fn decide_batch(
         &self,
         request: Request<Received<v1::DecideBatchRequest>>,
     ) -> Result<Response<Reply<v1::DecideBatchResponse>>, Status> {
-        self.at(Door::DecideBatch).answer_batch(request.get_ref()).await.map(Response::new)
+        Ok(Response::new(self.at(Door::DecideBatch).answer_batch(request.get_ref()).await?))
     }
 
     async fn decide_stream(
         &self,
         request: Request<Streaming<Received<v1::DecideStreamRequest>>>,
     ) -> Result<Response<Self::DecideStreamStream>, Status> {
-        self.at(Door::DecideStream).answers(request.into_inner()).map(Response::new)
+        Ok(Response::new(self.at(Door::DecideStream).answers(request.into_inner())?))
     }
 }
 

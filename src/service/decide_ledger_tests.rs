@@ -176,7 +176,7 @@ async fn a_stream_waits_for_totals_and_stays_in_order() {
 async fn without_waiting_no_ledger_is_asked() {
     let (api, ledger) = api_over(counting_snapshot());
     let request = |transfer| v1::DecideRequest { transfer: Some(transfer), detail: 0 };
-    assert_eq!(api.decide_now(&request(unstated(transfer(1, 0)))).unwrap_err().code(), Code::InvalidArgument);
+    assert!(matches!(api.decide_now(&request(unstated(transfer(1, 0)))), Err(Refusal::Invalid(_))));
     assert!(api.decide_now(&request(transfer(1, 0))).is_ok());
     assert_eq!(ledger.reads(), 0);
 }
@@ -202,4 +202,53 @@ async fn totals_at_hand_answer_as_those_that_are_waited_for() {
     assert_eq!(ledger.reads(), 6, "nobody waited");
     ledger.set_down(true);
     assert_eq!(decide(&api, unstated(transfer(1, 0))).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn transfers_of_a_batch_keep_their_places_whether_they_wait_or_not() {
+    let (api, ledger) = api_over(counting_snapshot());
+    put(&ledger, "city", "national", CountedClass::General, 99_998);
+    let (waits, waits_long) = (unstated(transfer(1, 0)), unstated(transfer(2, 0)));
+    let (allowed, over, refused) = (transfer(1, 0), transfer(1, 99_999), v1::Transfer::default());
+    let kinds = [waits, refused, allowed, waits_long, over];
+    for detail in [v1::Detail::Unspecified, v1::Detail::Full] {
+        // Each kind beside each other one, first and last.
+        let transfers: Vec<_> = (0..25).map(|number| kinds[(number / 5 + number % 5 * 2) % 5].clone()).collect();
+        let request = v1::DecideBatchRequest { transfers: transfers.clone(), detail: detail.into() };
+        let results = message_of(api.answer_batch(&received(&request)).await.unwrap()).results;
+        assert_eq!(results.len(), transfers.len());
+        for (index, (result, transfer)) in results.into_iter().zip(transfers).enumerate() {
+            let request = v1::DecideRequest { transfer: Some(transfer), detail: detail.into() };
+            match (result.result.unwrap(), api.decide_one(&request).await) {
+                (Answer::Decision(decision), Ok(alone)) => {
+                    let alone = alone.decision.unwrap();
+                    let decision_id = alone.decision_id.clone();
+                    assert_eq!(v1::Decision { decision_id, ..decision }, alone, "{index}");
+                }
+                (Answer::Error(error), Err(alone)) => {
+                    assert_eq!(
+                        error.message.replace(&format!("transfers[{index}]"), "transfer"),
+                        Status::from(alone).message()
+                    );
+                }
+                (result, alone) => panic!("{index}: {result:?} {alone:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_a_batch_is_bounded_with_the_transfers_that_wait() {
+    let live = Arc::new(Live::new(counting_snapshot()));
+    let ledger = Arc::new(MemoryLedger::default());
+    let of_bytes = |answer_bytes_max| {
+        let settings = DecideSettings { answer_bytes_max, ..DecideSettings::default() };
+        DecisionApi::new(live.clone(), Arc::new(StandingClock), settings, Some(ledger.clone()))
+    };
+    let transfers = vec![transfer(1, 0), unstated(transfer(1, 0)), transfer(1, 0), unstated(transfer(1, 0))];
+    let request = received(&v1::DecideBatchRequest { transfers, detail: 0 });
+    let bytes = of_bytes(usize::MAX).answer_batch(&request).await.unwrap().into_bytes().len();
+    assert_eq!(of_bytes(bytes).answer_batch(&request).await.unwrap().into_bytes().len(), bytes);
+    let refusal = of_bytes(bytes - 1).answer_batch(&request).await.unwrap_err();
+    assert_eq!(refusal, Refusal::AnswerTooLarge { bytes_max: bytes - 1 });
 }

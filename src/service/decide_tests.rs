@@ -7,13 +7,14 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Code;
-use tonic_types::StatusExt as _;
+use tonic_types::{RpcStatusExt as _, StatusExt as _};
 
 use super::*;
 use crate::service::streamed::Streamed;
 use crate::testing::{NOW, StandingClock, message_of, received, snapshot, transfer, trial};
 use crate::wire::generated::raw::decision_service_server::DecisionServiceServer;
 use crate::wire::generated::v1::decide_result::Result as Answer;
+use crate::wire::refusal::call;
 
 fn api_with(settings: DecideSettings) -> (DecisionApi, Arc<Live>) {
     let live = Arc::new(Live::new(snapshot()));
@@ -26,7 +27,7 @@ fn api() -> DecisionApi {
 
 fn decide(transfer: v1::Transfer, detail: v1::Detail) -> Result<v1::Decision, Status> {
     let request = v1::DecideRequest { transfer: Some(transfer), detail: detail.into() };
-    api().decide_now(&request).map(|response| response.decision.unwrap())
+    api().decide_now(&request).map(|response| response.decision.unwrap()).map_err(Status::from)
 }
 
 fn outcome(transfer: v1::Transfer) -> v1::Outcome {
@@ -120,13 +121,13 @@ async fn a_batch_answers_in_order_and_a_malformed_item_fails_alone() {
     };
     assert_eq!((first.outcome(), third.outcome()), (v1::Outcome::Allow, v1::Outcome::Contract));
     assert_eq!(second.code, i32::from(Code::InvalidArgument));
-    let details = grpc::to_status(second).get_error_details();
+    let details = second.get_error_details();
     let violations = &details.bad_request().unwrap().field_violations;
     assert!(violations.iter().all(|violation| violation.field.starts_with("transfers[1].")), "{violations:?}");
 }
 
 /// One call with a frame of bytes in place of a message, through the generated server.
-async fn call(method: &str, message: &str) -> Status {
+async fn send(method: &str, message: &str) -> Status {
     let length = char::from(u8::try_from(message.len()).unwrap());
     let request = tonic::codegen::http::Request::post(format!("/neglist.v1.DecisionService/{method}"))
         .header("content-type", "application/grpc")
@@ -140,7 +141,7 @@ async fn call(method: &str, message: &str) -> Status {
 async fn a_message_that_is_not_protobuf_is_the_callers_fault() {
     for (method, field) in [("Decide", "transfer"), ("DecideBatch", "transfers")] {
         // Field 1, 5 bytes, of which only one comes.
-        let status = call(method, "\u{0a}\u{05}\u{12}").await;
+        let status = send(method, "\u{0a}\u{05}\u{12}").await;
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");
         let details = status.get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, field);
@@ -153,6 +154,7 @@ async fn a_batch_is_bounded() {
     for (count, expected) in [(0, None), (2, None), (3, Some(Code::InvalidArgument))] {
         let request = v1::DecideBatchRequest { transfers: vec![transfer(1, 0); count], detail: 0 };
         let answer = api.answer_batch(&received(&request)).await;
+        let answer = answer.map_err(Status::from);
         assert_eq!(answer.as_ref().err().map(Status::code), expected, "{count}");
         assert_eq!(answer.map_or(count, |reply| message_of(reply).results.len()), count);
     }
@@ -170,32 +172,27 @@ async fn comparable(api: &DecisionApi, request: &v1::DecideBatchRequest) -> (Vec
 }
 
 #[tokio::test]
-async fn a_batch_that_is_written_plainly_says_what_any_other_says_and_is_counted_once() {
+async fn a_batch_with_a_refused_transfer_says_what_any_other_says_and_is_counted_once() {
     let api = api();
     let mut transfers: Vec<_> = (0..70).map(|number| transfer(1, 99_998 - number % 2)).collect();
     let plain = v1::DecideBatchRequest { transfers: transfers.clone(), detail: 0 };
-    let message = received(&plain);
-    assert!(matches!(api.answer_batch(&message).await, Ok(Reply::Written(_))));
-    // The last one of all makes no sense, so that all others were read before it was known.
+    // The last one of all is refused, so that all others were decided before it was known.
     transfers.push(v1::Transfer::default());
     let odd = v1::DecideBatchRequest { transfers, detail: 0 };
-    assert!(matches!(api.answer_batch(&received(&odd)).await, Ok(Reply::Message(_))));
     let (plain, plain_count) = comparable(&api, &plain).await;
     assert_eq!((plain.len(), plain_count), (70, 70));
     assert_eq!(comparable(&api, &odd).await, (plain, 70));
 }
 
 #[tokio::test]
-async fn a_message_of_a_stream_that_is_written_plainly_says_what_any_other_says() {
+async fn a_brief_answer_of_a_stream_says_what_one_with_details_says() {
     let api = api();
     for asked in [transfer(1, 0), transfer(1, 99_999), trial(1, 0), v1::Transfer::default()] {
         let mut answers = Vec::new();
-        // Details are left to the other way, and taken off again.
+        // The details are removed again.
         for detail in [0, 1] {
             let request = v1::DecideStreamRequest { sequence: 7, transfer: Some(asked.clone()), detail };
             let Ok(Streamed::Now(reply)) = api.decide_streamed(&received(&request)) else { panic!("it waits") };
-            let is_plain = asked != v1::Transfer::default() && detail == 0;
-            assert_eq!(matches!(reply, Reply::Written(_)), is_plain);
             let mut answer = message_of(reply);
             if let Some(Answer::Decision(decision)) = answer.result.as_mut().and_then(|result| result.result.as_mut()) {
                 decision.decision_id.clear();
@@ -244,7 +241,7 @@ async fn a_stream_answers_in_order_and_goes_on_after_a_malformed_item() {
 #[tokio::test]
 async fn a_broken_message_ends_a_stream() {
     // Field 2, 5 bytes, of which only one comes; and what the transport says of a frame.
-    for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(Status::invalid_argument("broken"))] {
+    for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(call::malformed_digest())] {
         let inbound = [Ok(message(1, transfer(1, 0))), broken, Ok(message(2, transfer(1, 0)))];
         let answers: Vec<_> = api().answers(tokio_stream::iter(inbound)).unwrap().collect().await;
         assert_eq!(answers.len(), 2);
@@ -267,7 +264,8 @@ async fn a_stream_that_drains_answers_what_has_arrived_and_says_so() {
     }
     assert_eq!(answers.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
     assert!(answers.next().await.is_none());
-    assert_eq!(api.answers(tokio_stream::empty::<Inbound>()).unwrap_err().code(), Code::Unavailable);
+    let refused = Status::from(api.answers(tokio_stream::empty::<Inbound>()).unwrap_err());
+    assert_eq!(refused.code(), Code::Unavailable);
 }
 
 #[tokio::test]
@@ -300,7 +298,7 @@ async fn open_streams_are_bounded_and_give_their_place_back() {
     let (api, _) = api_with(DecideSettings { streams_open_max: 1, retry_after_ms: 1_500, ..Default::default() });
     let open = || api.answers(tokio_stream::empty::<Inbound>());
     let first = open().unwrap();
-    let status = open().unwrap_err();
+    let status = Status::from(open().unwrap_err());
     assert_eq!(status.code(), Code::ResourceExhausted);
     let delay = status.get_error_details().retry_info().unwrap().retry_delay.unwrap();
     assert_eq!(delay.as_millis(), 1_500);

@@ -1,16 +1,16 @@
-//! `neglist.v1.LedgerService`: decides and counts in one step, and says what was counted.
+//! `neglist.v1.LedgerService`: decides and counts in one step, and reports the counts.
 //!
-//! A transfer is resolved once against the snapshot in force. The ledger then calls its judgement
-//! in the critical section, with the totals as they stand there, so that no two callers can both
-//! take the last place under a line. Neither the ledger nor this module knows a rule.
+//! A transfer is resolved once against the snapshot in force. The ledger then calls the judge in its critical section, with
+//! the totals of that moment, so that no two callers can both count the last person below a line. Neither the ledger nor this
+//! module knows a rule.
 //!
-//! What happens now is counted now: a moment other than the present one would let a caller choose
-//! the year, an edition or a clearance, and is refused.
+//! A transfer is counted at the present moment. Any other moment would let a caller choose the year, an edition or a
+//! clearance, and is refused.
 //!
-//! A transfer that cannot be resolved any more, because a reload removed what it names, is looked
-//! for in the ledger before it is refused: whoever was answered gets that answer again. Only then,
-//! so that all others pay nothing for it; the ledger looks for a first answer anyway before it judges. The same goes for
-//! exporters that may not begin to be counted ([`crate::service::newcomers`]).
+//! A transfer that can no longer be resolved, because a reload removed a name in it, is looked up in the ledger before it is
+//! refused: a caller that was answered once gets that answer again. Only such transfers pay for the lookup; the ledger looks
+//! for a first answer anyway before it calls the judge. The same holds for exporters that may not begin to be counted
+//! ([`crate::service::newcomers`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::domain::counter::{Counted, CounterKey};
 use crate::domain::counting;
 use crate::domain::evaluate::evaluate;
 use crate::domain::headroom::{self, CapUse};
+use crate::domain::path::{Field, RequestField};
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
@@ -37,31 +38,29 @@ use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::repeated::Repeated;
 use crate::service::caller::Caller;
 use crate::service::newcomers::{NewcomerLimits, Newcomers, Unregistered};
-use crate::service::totals::{NamedCounters, account, refusal, refuse};
-use crate::wire::decide::from_proto::At;
+use crate::service::totals::{NamedCounters, account, refusal};
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
-use crate::wire::ledger::{self as wire, Answered, Keep, ReserveLimits, UsageQuestion, Verdict};
-use crate::wire::refusal::grpc::{self, Unavailable, Uncounted};
-use crate::wire::refusal::{Blame, Refusal};
+use crate::wire::ledger::{self as wire, Keep, Replay, ReserveLimits, UsageQuestion, Verdict};
+use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 
 /// Limits of the ledger service.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {
     /// Most pseudonyms of one class in one call.
     pub subjects_max: usize,
-    /// How long a reservation stands where the caller does not say, in seconds.
+    /// How long a reservation holds by default, in seconds.
     pub time_to_live_default_s: u32,
-    /// How long a reservation stands at most, in seconds.
+    /// How long a reservation holds at most, in seconds.
     pub time_to_live_max_s: u32,
-    /// How long ago the moment of a transfer may be that is counted now, in seconds.
+    /// How far in the past the stated moment of a counted transfer may be, in seconds.
     pub at_age_max_s: u32,
     /// How far ahead of the server's clock it may be, in seconds.
     pub at_ahead_max_s: u32,
     /// Longest time for which an answer may be kept, in seconds.
     pub valid_for_max_s: u32,
-    /// When a caller may try again whom the ledger did not answer, in milliseconds.
+    /// When a caller may try again after the ledger has not answered, in milliseconds.
     pub retry_after_ms: u32,
     /// Limits on exporters that are not registered.
     pub newcomers: NewcomerLimits,
@@ -72,7 +71,7 @@ impl Default for LedgerSettings {
         Self {
             // 20,000 of 32 bytes each are some 700 KB, a sixth of the largest message.
             subjects_max: 10_000,
-            // Long enough for a large transfer, short enough that a gateway that died blocks nobody for long.
+            // Long enough for a large transfer, short enough that a dead gateway does not block others for long.
             time_to_live_default_s: 600,
             time_to_live_max_s: 86_400,
             // An hour: a caller that states the moment and tries again within it gets its first answer.
@@ -107,8 +106,8 @@ struct Inner {
 }
 
 impl LedgerApi {
-    /// Returns a service that decides by whatever snapshot `live` has in force. `None`: there is
-    /// no ledger, and every call is refused with `UNIMPLEMENTED`.
+    /// Returns a service that decides by the snapshot in force. `None`: there is no ledger, and
+    /// every call is refused with `UNIMPLEMENTED`.
     pub fn new(
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
@@ -133,52 +132,52 @@ impl LedgerApi {
         Self { door, ..self.clone() }
     }
 
-    /// Decides a transfer and counts it in one step, on a snapshot that the caller has read other things from already.
-    /// The caller counts the time.
+    /// Decides a transfer and counts it in one step, on a snapshot that the caller has used already. The caller counts the
+    /// time.
     ///
     /// # Errors
-    /// As `Reserve`: the transfer is malformed, or the ledger did not do it.
+    /// As `Reserve`: the request has violations, or the ledger did not count the transfer.
     pub async fn reserve_on(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &v1::ReserveRequest,
+        request: Result<wire::Reserve<'_>, Vec<Violation>>,
     ) -> Result<v1::ReserveResponse, Refusal> {
         let reserved = self.reserve_and_count(snapshot, request).await;
         match &reserved {
             Ok((_, verdict)) => self.metrics.decided(self.door, verdict.outcome, verdict.codes.iter().copied()),
-            Err(refusal) => match refusal.blame() {
-                Blame::Caller => self.metrics.refused(self.door),
-                Blame::Server => self.metrics.unanswered(self.door),
+            Err(refusal) => match refusal.fault() {
+                Fault::Caller => self.metrics.refused(self.door),
+                Fault::Server => self.metrics.unanswered(self.door),
             },
         }
         reserved.map(|(response, _)| response)
     }
 
     fn ledger(&self) -> Result<&dyn Ledger, Refusal> {
-        self.inner.ledger.as_deref().ok_or_else(|| grpc::uncounted(Uncounted::NoLedger))
+        self.inner.ledger.as_deref().ok_or(Refusal::Uncounted(Uncounted::NoLedger))
     }
 
-    /// Returns the moment; refuses where the clock cannot be relied on. A reservation that has not run out would be
-    /// released, and another year's totals would be counted.
+    /// Returns the moment; refuses where the clock cannot be relied on. A wrong moment would release a reservation that has not
+    /// expired, or count into another year.
     fn now(&self) -> Result<Moment, Refusal> {
         let now = self.inner.clock.now();
         match self.inner.clock.clocking(now) {
             Clocking::Sound => Ok(now),
             clocking @ (Clocking::Jumped | Clocking::Unusable) => {
-                Err(grpc::unanswered(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
+                Err(Refusal::Unavailable(Unavailable::Clock(clocking), self.inner.settings.retry_after_ms))
             }
         }
     }
 
-    fn invalid(&self, violations: &[Violation]) -> Refusal {
-        refuse(violations, self.inner.settings.retry_after_ms)
+    fn invalid(&self, violations: Vec<Violation>) -> Refusal {
+        Refusal::invalid(violations, self.inner.settings.retry_after_ms)
     }
 
     fn refusal(&self, error: &LedgerError) -> Refusal {
         refusal(error, self.inner.settings.retry_after_ms)
     }
 
-    /// Resolves a request: what to reserve, and how to judge it.
+    /// Resolves a request to a reservation and its judge.
     fn prepare(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -191,12 +190,12 @@ impl LedgerApi {
             // By another clock it is later than by this one. Next year's counters are not open yet.
             asked.at = Some(at.min(now));
         }
-        let transfer = resolve(snapshot, &asked, now).map_err(|found| At::Transfer.locate(found))?;
+        let transfer = resolve(snapshot, &asked, now)?;
         let account = account(snapshot, &asked, &transfer);
         let is_registered = transfer.exporter.is_some();
         if !is_registered && self.inner.newcomers.unregistered() == Unregistered::Refuse {
             let problem = Problem::Counting(CountingProblem::ExporterNotRegistered);
-            return Err(At::Transfer.locate(vec![Violation::new("exporter", problem)]));
+            return Err(vec![Violation::new(Field::Exporter, problem)]);
         }
         let mut transfer = transfer.into_owned();
         let people = match named {
@@ -223,7 +222,7 @@ impl LedgerApi {
         Ok(Prepared { reservation, judge, counters, is_registered })
     }
 
-    /// Only what happens now is counted; clocks differ, and callers try again.
+    /// Checks that the stated moment is the present one. Clocks differ, and callers retry, so there is a tolerance.
     fn check_moment(&self, at: Moment, now: Moment) -> Result<(), Vec<Violation>> {
         let LedgerSettings { at_age_max_s: age_max_s, at_ahead_max_s: ahead_max_s, .. } = self.inner.settings;
         let first = now.plus_seconds(-i64::from(age_max_s));
@@ -232,10 +231,10 @@ impl LedgerApi {
             return Ok(());
         }
         let problem = Problem::Counting(CountingProblem::NotNow { age_max_s, ahead_max_s, at, now });
-        Err(At::Transfer.locate(vec![Violation::new("at", problem)]))
+        Err(vec![Violation::new(Field::At, problem)])
     }
 
-    /// Returns what the ledger calls between reading and adding. The same decision id whenever it is called.
+    /// Returns the judge that the ledger calls between reading and adding. It gives the same decision id at each call.
     fn judge(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -260,15 +259,13 @@ impl LedgerApi {
     async fn reserve_and_count(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &v1::ReserveRequest,
+        request: Result<wire::Reserve<'_>, Vec<Violation>>,
     ) -> Result<(v1::ReserveResponse, Verdict), Refusal> {
         let ledger = self.ledger()?;
-        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
-        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let request = wire::reserve(request, limits).map_err(|violations| self.invalid(&violations))?;
+        let request = request.map_err(|violations| self.invalid(violations))?;
         let now = self.now()?;
         let (transfer_id, keep, fingerprint) = (request.transfer_id, request.keep, request.fingerprint);
-        let mut prepared = self.prepare(snapshot, request, now).map_err(|violations| self.invalid(&violations));
+        let mut prepared = self.prepare(snapshot, request, now).map_err(|violations| self.invalid(violations));
         if let Ok(Prepared { reservation, is_registered: false, .. }) = &prepared
             && let Err(refusal) = self.admit(ledger, &reservation.account, now).await
         {
@@ -276,7 +273,7 @@ impl LedgerApi {
         }
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            // What is no longer accepted may have been answered when it was.
+            // A request that is no longer accepted may have been answered when it was.
             Err(refusal) => {
                 let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
                 let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
@@ -289,7 +286,7 @@ impl LedgerApi {
         response(snapshot, &reserved)
     }
 
-    /// Lets an exporter begin to be counted that is not registered, or refuses it where too many did within the hour.
+    /// Lets an unregistered exporter begin to be counted; refuses it where too many have begun within the hour.
     async fn admit(&self, ledger: &dyn Ledger, account: &Account, now: Moment) -> Result<(), Refusal> {
         let newcomers = &self.inner.newcomers;
         if newcomers.knows(account) {
@@ -302,11 +299,11 @@ impl LedgerApi {
         }
         newcomers.admit(account, Caller::current(), now).map_err(|too_many| {
             self.metrics.limited(Limit::NewExporters);
-            grpc::too_many_new_exporters(too_many.per_hour_max, too_many.seconds)
+            Refusal::TooManyNewExporters { per_hour_max: too_many.per_hour_max, seconds: too_many.seconds }
         })
     }
 
-    /// The counters to show of an exporter, with those that nothing was added to yet.
+    /// Returns the counters to show for an exporter, those without any count included.
     fn counters_to_show(
         snapshot: &Snapshot,
         at: Moment,
@@ -354,11 +351,7 @@ fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
         return Ok(());
     }
     let violation = |class| {
-        let field = match class {
-            CountedClass::General => "general_subjects",
-            CountedClass::Sensitive => "sensitive_subjects",
-        };
-        Violation::new(field, Problem::Counting(CountingProblem::NoPersonNamed { class }))
+        Violation::new(RequestField::Subjects(class), Problem::Counting(CountingProblem::NoPersonNamed { class }))
     };
     Err(classes.into_iter().map(violation).collect())
 }
@@ -378,7 +371,7 @@ fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserv
         let (Some(was), Some(is)) = (was, is) else { continue };
         if is.is_nearly_used() && !was.is_nearly_used() {
             let clearance = snapshot.clearance(is.clearance).map_or("", |clearance| &clearance.id);
-            // Reservations that are taken back and made anew cross the line again and again.
+            // Reservations that are released and repeated cross the line again and again.
             if let Some(others) = CAPS.happened_to(&(clearance.to_owned(), is.class)) {
                 let class = is.class.name();
                 tracing::warn!(clearance, class, used = is.used, cap = is.cap, others, "cap nearly used");
@@ -392,7 +385,7 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
         if let Some(others) = UNREADABLE.happened() {
             tracing::error!(others, "an answer that the ledger kept cannot be read");
         }
-        grpc::uncounted(Uncounted::Unreadable)
+        Refusal::Uncounted(Uncounted::Unreadable)
     };
     let kept = wire::from_answer(&reserved.answer).map_err(|wire::Unreadable| unreadable())?;
     // A retry in January of a transfer of December names the counters of December.
@@ -403,12 +396,12 @@ fn response(snapshot: &Snapshot, reserved: &Reserved) -> Result<(v1::ReserveResp
         before: change.before,
         added: change.added,
     });
-    let answered = match reserved.replayed {
-        Replayed::Yes => Answered::Before,
-        Replayed::No => Answered::Now,
+    let replay = match reserved.replayed {
+        Replayed::Yes => Replay::Repeated,
+        Replayed::No => Replay::First,
     };
     let verdict = kept.verdict();
-    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, answered), verdict))
+    Ok((wire::reserved(kept, changes.collect(), reserved.expires_at, replay), verdict))
 }
 
 #[tonic::async_trait]
@@ -417,43 +410,47 @@ impl LedgerService for LedgerApi {
         let stopwatch = Stopwatch::start();
         if let Err(violations) = wire::callers_id(&request.get_ref().transfer_id) {
             self.metrics.refused(self.door);
-            return Err(self.invalid(&violations).to_status());
+            return Err(self.invalid(violations).into());
         }
         let snapshot = Arc::clone(&self.inner.live.snapshot());
-        let reserved = self.reserve_on(&snapshot, request.get_ref()).await;
+        let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
+        let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
+        let reserved = self.reserve_on(&snapshot, wire::reserve(request.get_ref(), limits)).await;
         self.metrics.took(self.door, stopwatch.elapsed());
         Ok(Response::new(reserved?))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::CommitResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let transfer_id = wire::commit(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let done = ledger.commit(transfer_id, self.now()?).await;
-        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).to_status())
+        done.map(|()| Response::new(v1::CommitResponse {})).map_err(|error| self.refusal(&error).into())
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
         let ledger = self.ledger()?;
-        let transfer_id = wire::release(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let transfer_id = wire::release(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let done = ledger.release(transfer_id, self.now()?).await;
-        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).to_status())
+        done.map(|()| Response::new(v1::ReleaseResponse {})).map_err(|error| self.refusal(&error).into())
     }
 
     async fn get_usage(&self, request: Request<v1::GetUsageRequest>) -> Result<Response<v1::GetUsageResponse>, Status> {
         let ledger = self.ledger()?;
-        let question = wire::get_usage(request.get_ref()).map_err(|violations| self.invalid(&violations))?;
+        let question = wire::get_usage(request.get_ref()).map_err(|violations| self.invalid(violations))?;
         let now = self.now()?;
         let UsageQuestion { exporter, year } = question;
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let current = snapshot.calendar.year(now).map(|(year, _)| year);
         let Some(year) = year.or(current) else {
-            return Err(self.invalid(&[Violation::new("year", Problem::Clock(Clocking::Unusable))]).to_status());
+            return Err(self
+                .invalid(vec![Violation::new(RequestField::Year, Problem::Clock(Clocking::Unusable))])
+                .into());
         };
         let account = Account { exporter: exporter.to_owned(), year };
         let counted = ledger.usage(&account, now).await.map_err(|error| self.refusal(&error))?;
         let registered = snapshot.codes.exporters.get(exporter).map(ExporterId);
         if registered.is_none() && counted.is_empty() {
-            return Err(grpc::uncounted(Uncounted::ExporterNotFound).to_status());
+            return Err(Refusal::Uncounted(Uncounted::ExporterNotFound).into());
         }
         let is_current = current == Some(year);
         let shown = if is_current { Self::counters_to_show(&snapshot, now, registered, counted) } else { counted };

@@ -1,5 +1,8 @@
-//! The handlers of the gRPC services, and what other doors share with them: take the snapshot, read, ask, answer. No
-//! rules.
+//! The handlers of the gRPC services, and the calls that other doors share with them. They take the snapshot, read, ask the
+//! domain and answer. They know no rules.
+//!
+//! A refusal is a value here ([`crate::wire::refusal::Refusal`]). Only a handler that the generated trait demands turns it
+//! into a status.
 
 pub mod admin;
 mod answers;

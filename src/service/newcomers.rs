@@ -1,11 +1,11 @@
 //! Exporters that no policy registers and the ledger does not know yet.
 //!
-//! A caller may state the facts of an exporter that is not registered, and its transfers are counted under whatever name
-//! the caller gives. Each such name is an account that stays in the ledger for years. So there is a limit on how many of
-//! them begin within an hour, for each caller and for all together.
+//! A caller may state the facts of an exporter that is not registered, and its transfers are counted under the name that the
+//! caller gives. Each such name is an account that stays in the ledger for years. So there is a limit on how many of them
+//! begin within an hour, for each caller and for all of them.
 //!
-//! INVARIANT (bounded): what is remembered does not grow with the names that callers invent. An account that is not
-//! remembered is looked for in the ledger, and only one that is not there either is new.
+//! INVARIANT (bounded): this memory does not grow with the names that callers invent. An account that is not in it is looked
+//! up in the ledger. It is new if the ledger does not have it either.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,10 @@ use crate::ledger::recent::Recent;
 use crate::service::caller::Caller;
 
 const HOUR_SECONDS: i64 = 3_600;
-/// Accounts that are remembered as not new. Each of them spares a look at the ledger; at 200 bytes each they take 3 MB.
+/// Accounts that are remembered as not new. Each saves a lookup in the ledger; at 200 bytes each they take 3 MB.
 const KNOWN_MAX: usize = 16_384;
 
-/// What becomes of reservations of exporters that are not registered.
+/// How reservations of exporters that are not registered are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unregistered {
     /// They are decided and counted, by the facts that callers state.
@@ -31,7 +31,7 @@ pub enum Unregistered {
 /// Limits on exporters that are not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewcomerLimits {
-    /// What becomes of them at all.
+    /// How they are treated.
     pub unregistered: Unregistered,
     /// New ones of one caller within an hour.
     pub of_caller_per_hour_max: u32,
@@ -54,7 +54,7 @@ pub(super) struct TooMany {
     pub(super) seconds: u32,
 }
 
-/// What is remembered.
+/// The memory.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     limits: NewcomerLimits,
@@ -82,7 +82,7 @@ impl Hour {
         Self { begun_s: now.seconds(), count: 0, is_told: false }
     }
 
-    /// Over as well where the clock went back: nobody waits for longer than an hour.
+    /// It is over as well where the clock went back: no wait is longer than an hour.
     fn is_over(self, now: Moment) -> bool {
         let since_s = now.seconds().saturating_sub(self.begun_s);
         !(0..HOUR_SECONDS).contains(&since_s)
@@ -102,7 +102,7 @@ impl Newcomers {
         Self { limits, inner: Mutex::new(inner) }
     }
 
-    /// Returns what becomes of exporters that are not registered.
+    /// Returns how exporters that are not registered are treated.
     pub(super) const fn unregistered(&self) -> Unregistered {
         self.limits.unregistered
     }
@@ -117,7 +117,7 @@ impl Newcomers {
         self.lock().known.put(account, ());
     }
 
-    /// Lets a new account begin, or says which limit forbids it.
+    /// Lets a new account begin, or returns the limit that forbids it.
     pub(super) fn admit(&self, account: &Account, caller: Caller, now: Moment) -> Result<(), TooMany> {
         let mut inner = self.lock();
         // Another call of the same exporter may have been first.
@@ -136,7 +136,7 @@ impl Newcomers {
                 let limit = of_caller_per_hour_max;
                 tracing::warn!(%caller, limit, "a caller has begun too many exporters that are not registered within the hour");
             }
-            // One that may begin none is not worth a place.
+            // A caller that may begin none needs no entry.
             if found.is_some() {
                 inner.of_callers.insert(caller, of_caller);
             }

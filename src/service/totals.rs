@@ -1,9 +1,9 @@
-//! Transfers that wait for the year's totals, and what becomes of a ledger that does not answer.
+//! Transfers that wait for the year's totals, and the refusals of a ledger that does not answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::asked::{Asked, Problem, Violation};
+use crate::domain::asked::Asked;
 use crate::domain::counter::CounterKey;
 use crate::domain::counting;
 use crate::domain::resolve::exporter_name;
@@ -12,8 +12,7 @@ use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, Settled};
 use crate::wire::decide::to_proto::Detail;
-use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::{self, Unavailable, Uncounted};
+use crate::wire::refusal::{Refusal, Unavailable, Uncounted};
 
 /// A transfer whose answer depends on totals that its caller does not state.
 #[derive(Debug)]
@@ -24,9 +23,9 @@ pub(super) struct Waiting {
     pub(super) transfer: Transfer<'static>,
     /// How much the answer says.
     pub(super) detail: Detail,
-    /// Whose totals.
+    /// The account of the totals.
     pub(super) account: Account,
-    /// Which of them.
+    /// The counters of the account.
     counters: NamedCounters,
 }
 
@@ -48,20 +47,21 @@ impl Waiting {
         }
     }
 
-    /// Reads what the transfer waits for.
+    /// Reads the totals that the transfer waits for.
     pub(super) async fn read(&self, ledger: &dyn Ledger, now: Moment) -> Result<Before, LedgerError> {
         ledger.read(&self.account, &self.counters.names(), now).await
     }
 
-    /// Returns what the caller states, completed by what was read.
+    /// Returns the totals that the caller states, completed by those that were read.
     pub(super) fn totals(&self, before: &Before) -> Totals {
         self.counters.totals(&self.transfer.stated, before)
     }
 }
 
-/// Returns what the caller states, completed by totals that are at hand; `None` where they have to be waited for.
+/// Returns the totals that the caller states, completed by those in the memory of the ledger; `None` where that does not
+/// have them.
 ///
-/// A ledger that is closed is asked again by whoever waits, and refuses there.
+/// A closed ledger has none in memory: the wait for it ends in a refusal.
 pub(super) fn at_hand(
     ledger: &dyn Ledger,
     snapshot: &Snapshot,
@@ -73,12 +73,12 @@ pub(super) fn at_hand(
     let names: Vec<CounterName<'_>> = keys.iter().map(name).collect();
     let found = ledger.read_at_hand(exporter_name(snapshot, asked, transfer), transfer.year, &names)?.ok()?;
     let read: Vec<(CounterKey, u64)> = keys.iter().copied().zip(found).collect();
-    // A total that is missing would stand for an unknown one; the answer would say so. Better to wait for it.
+    // An answer on a missing total would say that the total is unknown. Waiting is better.
     (read.len() == keys.len()).then(|| counting::totals(&transfer.stated, &read))
 }
 
-/// Reads what many transfers wait for: once for each account, so that all transfers of one
-/// exporter are held against the same totals.
+/// Reads the totals that many transfers wait for: once for each account, so that all transfers of
+/// one exporter are compared with the same totals.
 pub(super) async fn read_all<'w>(
     ledger: &dyn Ledger,
     waiting: impl Iterator<Item = &'w Waiting>,
@@ -97,7 +97,7 @@ pub(super) async fn read_all<'w>(
     found
 }
 
-/// Returns whose totals a transfer is held against, and of which year.
+/// Returns the account whose totals a transfer is compared with.
 pub(super) fn account(snapshot: &Snapshot, asked: &Asked<'_>, transfer: &Transfer<'_>) -> Account {
     Account { exporter: exporter_name(snapshot, asked, transfer).to_owned(), year: transfer.year }
 }
@@ -136,33 +136,20 @@ fn counter(snapshot: &Snapshot, CounterKey { counted, class }: CounterKey) -> Co
     Counter { name: counted.name(snapshot).into_owned(), class }
 }
 
-/// Refuses a request for what is wrong with it; or, where it is the clock and not the request, says so.
-pub(super) fn refuse(violations: &[Violation], retry_after_ms: u32) -> Refusal {
-    let clocking = violations.iter().find_map(|violation| match violation.problem {
-        Problem::Clock(clocking) => Some(clocking),
-        _ => None,
-    });
-    match clocking {
-        Some(clocking) => grpc::unanswered(Unavailable::Clock(clocking), retry_after_ms),
-        None => grpc::refuse(violations),
-    }
-}
-
-/// Returns the refusal of a transfer whose totals cannot be read. Who calls the ledger logs why.
-pub(super) fn unread(retry_after_ms: u32) -> Refusal {
-    grpc::unanswered(Unavailable::Ledger, retry_after_ms)
+/// Returns the refusal of a transfer whose totals cannot be read. The caller of the ledger logs the reason.
+pub(super) const fn unread(retry_after_ms: u32) -> Refusal {
+    Refusal::Unavailable(Unavailable::Ledger, retry_after_ms)
 }
 
 /// Returns the refusal of a call of the ledger.
-pub(super) fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
-    let why = match error {
+pub(super) const fn refusal(error: &LedgerError, retry_after_ms: u32) -> Refusal {
+    Refusal::Uncounted(match error {
         LedgerError::OtherTransfer => Uncounted::OtherTransfer,
         LedgerError::NotFound => Uncounted::TransferNotFound,
         LedgerError::Settled(Settled::Committed) => Uncounted::Committed,
         LedgerError::Settled(Settled::Released) => Uncounted::Released,
         LedgerError::Settled(Settled::Expired) => Uncounted::Expired,
         LedgerError::Settled(Settled::Refused) => Uncounted::Refused,
-        LedgerError::Unavailable(_) => return grpc::unanswered(Unavailable::Ledger, retry_after_ms),
-    };
-    grpc::uncounted(why)
+        LedgerError::Unavailable(_) => return unread(retry_after_ms),
+    })
 }

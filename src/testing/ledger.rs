@@ -16,7 +16,9 @@ pub(crate) struct MemoryLedger {
     transfers: Mutex<BTreeMap<String, Kept>>,
     is_down: AtomicBool,
     is_at_hand: AtomicBool,
+    is_stuck: AtomicBool,
     reads: AtomicUsize,
+    lookups: AtomicUsize,
     writes: AtomicUsize,
 }
 
@@ -45,6 +47,11 @@ impl MemoryLedger {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
+    /// Lets reads wait for ever from now on.
+    pub(crate) fn get_stuck(&self) {
+        self.is_stuck.store(true, Ordering::Relaxed);
+    }
+
     /// Makes reads answer without waiting from now on.
     pub(crate) fn put_at_hand(&self) {
         self.is_at_hand.store(true, Ordering::Relaxed);
@@ -53,6 +60,11 @@ impl MemoryLedger {
     /// Number of reads that had to wait.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Calls that asked for totals at hand.
+    pub(crate) fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::Relaxed)
     }
 
     /// Number of calls that may write.
@@ -217,6 +229,9 @@ impl Ledger for MemoryLedger {
 
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError> {
         self.open(&self.reads)?;
+        if self.is_stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         let read = |counter: &Counter| (counter.clone(), total(&transfers, account, counter, &[], stands));
@@ -229,6 +244,7 @@ impl Ledger for MemoryLedger {
         year: Year,
         counters: &[CounterName<'_>],
     ) -> Option<Result<Vec<u64>, LedgerError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         if !self.is_at_hand.load(Ordering::Relaxed) {
             return None;
         }

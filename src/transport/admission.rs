@@ -1,8 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
-//! A request beyond the limit is refused at once: a caller that must not let data pass without an answer is better served by
-//! a quick refusal than by a queue. A call over gRPC is in flight once its message is whole, and until its answer is there:
-//! what has not come yet and what has not been taken yet are bytes, and [`crate::transport::budget`] bounds those.
+//! A request beyond the limit is refused at once: a quick refusal serves a caller that must not let data pass without an answer
+//! better than a queue. A gRPC call is in flight from the end of its message until its answer is known. Before and after, it
+//! holds bytes, and [`crate::transport::budget`] bounds those.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::doors::http::Overload;
 use crate::metrics::{Limit, Metrics};
 use crate::transport::body_guard::Held;
 use crate::transport::budget::{Pool, Share};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, Refusal};
 
 /// The requests that may be in flight; clones share one limit.
 #[derive(Debug, Clone)]
@@ -24,15 +24,15 @@ pub struct InFlightLimit {
     metrics: Arc<Metrics>,
 }
 
-/// The permit of a request in flight, returned on drop.
+/// The permit of a request that is in flight; given back when it is dropped.
 #[derive(Debug)]
-pub struct RequestPermit {
+pub struct Permit {
     pool: Arc<Pool>,
     /// The connection that holds it; `None` for a connection with one request at a time.
     share: Option<Arc<Share>>,
 }
 
-impl Drop for RequestPermit {
+impl Drop for Permit {
     fn drop(&mut self) {
         match &self.share {
             Some(share) => self.pool.give_back(share.requests(), 1),
@@ -53,20 +53,20 @@ impl InFlightLimit {
         self.pool.taken()
     }
 
-    /// Returns what the connections share.
+    /// Returns the pool that the connections share.
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// Returns a place on a connection that has one request at a time.
-    pub fn place(&self) -> Option<RequestPermit> {
-        self.pool.reserve(0, 1).then(|| RequestPermit { pool: Arc::clone(&self.pool), share: None })
+    /// Returns a permit on a connection that has one request at a time.
+    pub fn permit(&self) -> Option<Permit> {
+        self.pool.reserve(0, 1).then(|| Permit { pool: Arc::clone(&self.pool), share: None })
     }
 
-    /// Returns a place on a connection that has many.
-    pub(super) fn place_of(&self, share: &Arc<Share>) -> Option<RequestPermit> {
+    /// Returns a permit on a connection that has many.
+    pub(super) fn permit_of(&self, share: &Arc<Share>) -> Option<Permit> {
         let taken = self.pool.take(share.requests(), 1);
-        taken.then(|| RequestPermit { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
+        taken.then(|| Permit { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
     }
 }
 
@@ -76,12 +76,11 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(place) = limit.place() else {
+    let Some(permit) = limit.permit() else {
         limit.metrics.limited(Limit::RequestsInFlight);
-        let refusal = grpc::exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms);
-        return overload.refuse(&grpc::to_rpc_status(&refusal));
+        return overload.refuse(&Refusal::Exhausted(Exhausted::RequestsInFlight, limit.retry_after_ms));
     };
-    next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: place }))
+    next.run(request).await.map(|body| axum::body::Body::new(Held { body, _held: permit }))
 }
 
 #[cfg(test)]
@@ -89,20 +88,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_as_many_as_the_limit_however_many_ask() {
+    fn permits_are_as_many_as_the_limit_however_many_ask() {
         let limit = InFlightLimit::new(3, 90, 1_000, Arc::default());
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        let place = limit.place();
+                        let permit = limit.permit();
                         assert!(limit.taken() <= 3);
-                        drop(place);
+                        drop(permit);
                     }
                 });
             }
         });
-        let held: Vec<_> = (0..5).map(|_| limit.place()).collect();
+        let held: Vec<_> = (0..5).map(|_| limit.permit()).collect();
         assert_eq!(held.iter().flatten().count(), 3);
         drop(held);
         assert_eq!(limit.taken(), 0);

@@ -1,11 +1,11 @@
-//! What calls may hold on all connections of a listener together, and the share that one connection has of it.
+//! The permits and bytes of all calls of a listener, and the share of each connection in them.
 //!
-//! Three things are limited: places for requests, places for streams, and bytes that are being received or wait to be sent.
-//! One rule shares each of them out. A gateway with all its clients on one connection can use most of it when it is alone.
-//! The rest is a reserve for connections that hold little: each takes a part of what is left of it, so that it lasts for many.
-//! A connection that holds nothing is refused only where nothing is left.
+//! Three things are limited: permits for requests, permits for streams, and bytes that are being received or wait to be sent.
+//! One rule divides each of them. A gateway with all its clients on one connection can use most of a pool when it is alone. The
+//! remainder is a reserve for connections that hold little: each takes a part of the free reserve, so that it lasts for many. A
+//! connection that holds nothing is refused only where nothing is free.
 //!
-//! INVARIANT (pool): a pool never counts less than what the shares hold of it.
+//! INVARIANT (pool): a pool never counts less than the shares hold of it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -18,13 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::metrics::{Limit, Metrics};
-use crate::transport::admission::{InFlightLimit, RequestPermit};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::transport::admission::{InFlightLimit, Permit};
+use crate::wire::refusal::{Exhausted, grpc};
 
-/// What a call takes up besides the bytes of its messages: the state of its stream, its task, its headers as maps. Measured
-/// with open `Watch` calls: 8 to 12 KiB each, of which 4 are what they write from.
+/// Memory of a call besides its messages: the state of its stream, its task, its headers as maps. Measured with open `Watch`
+/// calls: 8 to 12 KiB each, of which 4 are their write buffers.
 pub(super) const CALL_BYTES: usize = 8 << 10;
-/// What the answer of a plain `Decide` call takes up until it is sent: its message of some 300 bytes, and its stream.
+/// Memory of a brief answer to a `Decide` call until it is sent: its message of some 300 bytes, and its stream.
 const BRIEF_ANSWER_BYTES: usize = 1 << 10;
 
 /// Which part of what is left of a reserve one connection may hold: of what the first ten leave, a third is left.
@@ -123,7 +123,7 @@ pub struct Patience {
     pub idle: Option<Duration>,
 }
 
-/// What the calls of a listener may hold together.
+/// The budgets of all calls of a listener.
 #[derive(Debug)]
 pub struct Budgets {
     requests: InFlightLimit,
@@ -199,7 +199,7 @@ impl Budgets {
         self.patience
     }
 
-    /// Refuses a call because what it would hold does not fit, and counts it.
+    /// Refuses a call that does not fit into a budget, and counts it.
     pub(super) fn exhausted(&self, what: Exhausted) -> tonic::Status {
         self.metrics.limited(match what {
             Exhausted::RequestsInFlight => Limit::RequestsInFlight,
@@ -211,7 +211,7 @@ impl Budgets {
     }
 }
 
-/// What one connection holds of the budgets.
+/// The share of one connection in the budgets.
 pub(super) struct Share {
     budgets: Arc<Budgets>,
     requests: AtomicUsize,
@@ -235,22 +235,22 @@ impl fmt::Debug for Share {
 }
 
 impl Share {
-    /// Returns the budgets that it is a share of.
+    /// Returns the budgets of this share.
     pub(super) fn budgets(&self) -> &Arc<Budgets> {
         &self.budgets
     }
 
-    /// Returns a place for a request.
-    pub(super) fn place(self: &Arc<Self>) -> Option<RequestPermit> {
-        self.budgets.requests.place_of(self)
+    /// Returns a permit for a request.
+    pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
+        self.budgets.requests.permit_of(self)
     }
 
-    /// Says whether there is a place for a request that is answered without waiting.
-    pub(super) fn has_place(&self) -> bool {
+    /// Says whether there is a permit for a request that is answered without waiting.
+    pub(super) fn has_permit(&self) -> bool {
         self.budgets.requests.pool().has_room(&self.requests)
     }
 
-    /// Returns the requests of this connection that have a place.
+    /// Returns the requests of this connection that have a permit.
     pub(super) const fn requests(&self) -> &AtomicUsize {
         &self.requests
     }
@@ -260,17 +260,17 @@ impl Share {
         &self.watches
     }
 
-    /// Returns a place for a stream.
-    pub(super) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
-        self.budgets.streams.take(&self.streams, 1).then(|| StreamPlace(Arc::clone(self)))
+    /// Returns a permit for a stream.
+    pub(super) fn stream(self: &Arc<Self>) -> Option<StreamPermit> {
+        self.budgets.streams.take(&self.streams, 1).then(|| StreamPermit(Arc::clone(self)))
     }
 
     /// Waits until a batch can be worked on.
-    pub(super) async fn batch(&self) -> Option<BatchTurn> {
-        // In this order: who waits for the others holds up nobody but itself.
+    pub(super) async fn batch(&self) -> Option<BatchPermit> {
+        // In this order, so that a connection at its own limit holds up no other.
         let ours = Arc::clone(&self.batches).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.budgets.batches).acquire_owned().await.ok()?;
-        Some(BatchTurn { _ours: ours, _all: all })
+        Some(BatchPermit { _ours: ours, _all: all })
     }
 
     /// Takes bytes.
@@ -289,7 +289,7 @@ impl Share {
         Some(Unsent { share: Arc::clone(self), bytes, turn })
     }
 
-    /// Takes what the answer of a plain `Decide` call takes up.
+    /// Takes the bytes of a brief answer to a `Decide` call.
     pub(super) fn unsent_brief(self: &Arc<Self>) -> Option<Unsent> {
         self.unsent(BRIEF_ANSWER_BYTES)
     }
@@ -318,23 +318,23 @@ impl Share {
     /// Returns the progress of the call that was polled last and waits.
     pub(super) fn take_polled(&self) -> Option<Arc<Progress>> {
         let polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // One that nobody else has is of a call that has ended.
+        // If nothing else holds it, its call has ended.
         polled.filter(|progress| 1 < Arc::strong_count(progress))
     }
 }
 
-/// The turn of a batch; it ends when it is dropped.
+/// The permit of a batch; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct BatchTurn {
+pub(super) struct BatchPermit {
     _ours: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-/// The place of a stream that is open; given back when it is dropped.
+/// The permit of a stream that is open; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct StreamPlace(Arc<Share>);
+pub(super) struct StreamPermit(Arc<Share>);
 
-impl Drop for StreamPlace {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.budgets.streams.give_back(&self.0.streams, 1);
     }
@@ -362,7 +362,7 @@ impl Charge {
         grown
     }
 
-    /// Takes what is missing to so many; says whether that was possible.
+    /// Takes as many as are missing; says whether that was possible.
     pub(super) fn at_least(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         more == 0 || self.grow(more)
@@ -375,7 +375,7 @@ impl Drop for Charge {
     }
 }
 
-/// Bytes of an answer that have not been sent; given back when they have been, or when nobody wants them any longer.
+/// Bytes of an answer that have not been sent; given back when they have been sent or dropped.
 #[derive(Debug)]
 pub(super) struct Unsent {
     share: Arc<Share>,
@@ -397,12 +397,12 @@ pub struct Outgoing {
     unsent: Waits,
 }
 
-/// What a part of an answer takes up.
+/// How a part of an answer is charged.
 #[derive(Debug)]
 enum Waits {
-    /// Something by itself.
+    /// By itself.
     Alone { unsent: Unsent },
-    /// It lies in one piece of memory with other parts.
+    /// Together with other parts in the same memory.
     Together { unsent: Arc<Unsent> },
 }
 

@@ -7,6 +7,11 @@ const SEND: Duration = Duration::from_millis(50);
 
 /// Returns the share of a connection that is alone, with these bytes for all and for itself.
 pub(in crate::transport) fn share(bytes_max: usize, connection_bytes_min: usize) -> Arc<Share> {
+    budgets(bytes_max, connection_bytes_min).share()
+}
+
+/// Returns budgets with these bytes for all connections and for each.
+pub(in crate::transport) fn budgets(bytes_max: usize, connection_bytes_min: usize) -> Arc<Budgets> {
     let metrics = Arc::<Metrics>::default();
     let requests = InFlightLimit::new(1_000, 90, 1_000, Arc::clone(&metrics));
     let settings = BudgetSettings {
@@ -18,7 +23,12 @@ pub(in crate::transport) fn share(bytes_max: usize, connection_bytes_min: usize)
         patience: Patience { receive: SEND, send: SEND, idle: None },
         retry_after_ms: 1_000,
     };
-    Budgets::new(settings, requests, metrics).share()
+    Budgets::new(settings, requests, metrics)
+}
+
+/// Returns how many requests are in flight.
+pub(in crate::transport) fn in_flight(budgets: &Budgets) -> usize {
+    budgets.requests.taken()
 }
 
 /// Takes as much as may be, one by one.

@@ -1,14 +1,15 @@
-//! The short way of `DecisionService.Decide`: from the bytes of a request to those of its answer.
+//! The fast path of `DecisionService.Decide`: from the bytes of a request to those of its answer.
 //!
-//! Most of what an ordinary call costs is not the decision but what a general server does around it: a router, boxed
-//! bodies and futures, texts that are copied. A `Decide` call as every client makes it is answered here. Whatever is
-//! out of the ordinary goes on to the services behind, as it came: other methods, compression, messages of unusual form,
-//! requests that are refused or have to wait. So every edge is handled in one place, there.
+//! An ordinary call costs less for its decision than for a general server around it: a router, boxed bodies and futures,
+//! texts that are copied. The fast path answers a `Decide` call as every client makes it, be it decided, refused, or one that
+//! waits for the ledger. The fallback is the generated services: other methods, compression, a message in pieces, an answer
+//! with details. A call takes the fallback before it is decided, and never afterwards.
 //!
-//! No service sees a call before its message is whole, streams apart: what begins holds bytes of the budget
-//! ([`crate::transport::budget`]), and a place only once it can be answered.
+//! No service sees a call before its message is whole, streams apart: a call that has begun holds bytes of the budget
+//! ([`crate::transport::budget`]), and a permit only once it can be answered.
 //!
-//! INVARIANT (short): a call is answered here or there, never by both, and the answers differ in their decision id only.
+//! INVARIANT (once): a call is answered by the fast path or by the fallback, never by both, and the answers differ in their
+//! decision id only.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -28,55 +29,56 @@ use tonic::service::Routes;
 use crate::service::DecisionApi;
 use crate::service::caller::Caller;
 use crate::service::deadline::{Deadline, MalformedTimeout};
+use crate::service::decide::{self, Later};
 use crate::transport::budget::{Budgets, CALL_BYTES, Charge, Progress, Share};
 use crate::transport::framing::one_message;
 use crate::transport::gather::{Ended, Gathering};
 use crate::transport::inbound::{Inbound, STREAM_BYTES};
-use crate::transport::response_body::{Answer, GRPC_STATUS, Holds};
+use crate::transport::response_body::{Answer, GRPC_STATUS, Holds, Whole};
 use crate::wire::decide::encode::unframed;
 use crate::wire::refusal::framing::Misframed;
-use crate::wire::refusal::grpc::{self, Exhausted};
 use crate::wire::refusal::http::{Misread, Refused};
+use crate::wire::refusal::{Exhausted, Refusal, call, grpc};
 
 /// The path of the method.
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
-/// What gRPC messages are called.
+/// The media type of gRPC messages.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-/// The header that says how messages are compressed.
+/// The header with the compression of messages.
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
-/// The header that says why a call did not end well.
+/// The header with the reason of a failed call.
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// The header that says which compression is taken.
+/// The header with the compression that the server accepts.
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A call with many questions.
 const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
-/// Calls that take messages as they come.
+/// A call that reads messages as they arrive.
 const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
-/// What a `Watch` takes up besides a call: what is written from.
+/// Memory of a `Watch` besides that of a call: its write buffer.
 const WATCH_BYTES: usize = CALL_BYTES / 2;
 /// Health is answered whatever the load.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// What a call is, by its path.
+/// The kind of a call, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// `Decide`: a request.
     Decide,
-    /// A decision, a count, an administration: one message, and a place while it is answered.
+    /// A decision, a count, an administration: one message, and a permit while it is answered.
     Request,
-    /// The same with a turn of its own: what it is worked out in is many times its message.
+    /// The same with a permit for batches: its work takes many times the memory of its message.
     Batch,
-    /// One message and no place.
+    /// One message and no permit.
     Probe,
-    /// Messages as they come, on a place for streams and one for requests.
+    /// Messages as they arrive, with a permit for streams and one for requests.
     Stream,
-    /// The same with a place for streams alone.
+    /// The same with a permit for streams alone.
     Description,
 }
 
@@ -103,10 +105,10 @@ pub struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// What answers plain `Decide` calls.
-    short: Option<DecisionApi>,
+    /// Answers `Decide` calls on the fast path.
+    decisions: Option<DecisionApi>,
     routes: Routes,
-    /// The services behind, for those who ask for another one.
+    /// Names of the services, for callers of another one.
     names: &'static [&'static str],
     /// Largest message, in bytes.
     message_bytes_max: usize,
@@ -114,19 +116,19 @@ struct Inner {
 }
 
 impl Services {
-    /// Returns services: what answers plain `Decide` calls, where the listener has them, and what answers all others.
-    /// `names`: what the services behind are called; `message_bytes_max`: the largest message.
+    /// Returns services. `decisions`: answers `Decide` calls on the fast path, where the listener has them; `routes`: the
+    /// fallback; `names`: the names of its services; `message_bytes_max`: the largest message.
     pub fn new(
-        short: Option<DecisionApi>,
+        decisions: Option<DecisionApi>,
         routes: Routes,
         names: &'static [&'static str],
         message_bytes_max: usize,
         budgets: Arc<Budgets>,
     ) -> Self {
-        Self(Arc::new(Inner { short, routes, names, message_bytes_max, budgets }))
+        Self(Arc::new(Inner { decisions, routes, names, message_bytes_max, budgets }))
     }
 
-    /// Returns the services as a new connection of this caller has them, and its share of the budgets.
+    /// Returns the services for a new connection of this caller, and its share of the budgets.
     pub(super) fn on_connection(&self, caller: Caller) -> (OnConnection, Arc<Share>) {
         let share = self.0.budgets.share();
         (OnConnection { services: self.clone(), caller, share: Arc::clone(&share) }, share)
@@ -148,7 +150,7 @@ impl hyper::service::Service<Request<Incoming>> for OnConnection {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (head, body) = request.into_parts();
-        // The time of the caller begins here, with the first of the call.
+        // The deadline runs from here, the first byte of the call.
         let (deadline, wrong) = match Deadline::from_now(&head.headers) {
             Ok(deadline) => (deadline, None),
             Err(wrong) => (None, Some(wrong)),
@@ -156,7 +158,7 @@ impl hyper::service::Service<Request<Incoming>> for OnConnection {
         let kind = Kind::of(head.uri.path());
         let begun = Begun { head, kind, deadline, on: self.clone(), progress: None };
         if let Some(MalformedTimeout(sent)) = wrong {
-            Answering(begun.refuse(grpc::malformed_timeout(&sent)))
+            Answering(begun.refuse(call::malformed_timeout(&sent)))
         } else if kind.takes_messages_as_they_come() {
             Answering(begun.stream(body))
         } else {
@@ -171,17 +173,17 @@ struct Begun {
     kind: Kind,
     deadline: Option<Deadline>,
     on: OnConnection,
-    /// Once it does not answer at once.
+    /// Set once the call does not answer at once.
     progress: Option<Arc<Progress>>,
 }
 
 impl Begun {
-    /// Returns how far the call is, for what watches over its time.
+    /// Returns the progress of the call, for the timers of the connection.
     fn progress(&mut self) -> Arc<Progress> {
         Arc::clone(self.progress.get_or_insert_default())
     }
 
-    /// Returns what the call takes up while it waits, besides its message.
+    /// Returns the memory of the call while it waits, besides its message.
     fn bytes(&self) -> usize {
         let headers = self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         CALL_BYTES.saturating_add(headers.sum())
@@ -222,7 +224,7 @@ impl Begun {
         self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
     }
 
-    /// Leaves a call to the services behind.
+    /// Leaves a call to the fallback.
     fn go_on(mut self, body: Body, mut holds: Holds) -> State {
         if let Some(refusal) = not_grpc(&self.head).or_else(|| compressed(&self.head.headers)) {
             return self.answer_with(refusal);
@@ -237,8 +239,8 @@ impl Begun {
             }
         }
         if matches!(self.kind, Kind::Decide | Kind::Request | Kind::Batch | Kind::Stream) {
-            holds.place = share.place();
-            if holds.place.is_none() {
+            holds.permit = share.permit();
+            if holds.permit.is_none() {
                 return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
             }
         }
@@ -249,14 +251,14 @@ impl Begun {
             request.extensions_mut().insert(deadline);
         }
         if kind == Kind::Probe {
-            // A watch is a part of what its connection may have.
+            // A watch counts in the share of its connection.
             request.extensions_mut().insert(Arc::clone(&share));
         }
         let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
         let answer = Box::pin(async move {
             let answering = async {
                 if kind == Kind::Batch {
-                    holds.turn = of_share.batch().await;
+                    holds.batch = of_share.batch().await;
                 }
                 on.caller.scope(on.services.answer(request)).await
             };
@@ -264,8 +266,40 @@ impl Begun {
                 None => answering.await,
                 Some(deadline) => match tokio::time::timeout_at(deadline.at(), answering).await {
                     Ok(answer) => answer,
-                    Err(_) => grpc::late().into_http(),
+                    Err(_) => call::late().into_http(),
                 },
+            };
+            long(answer, holds, of_answer, of_share)
+        });
+        State::GoneOn { answer, progress, share }
+    }
+
+    /// Waits for the answer to a call of the fast path, with a permit and the bytes of its request.
+    fn wait_for(mut self, later: Later, message_bytes: usize) -> State {
+        let share = Arc::clone(&self.on.share);
+        let charge = share.charge(self.bytes().saturating_add(message_bytes));
+        if charge.is_none() {
+            return self.refuse(share.budgets().exhausted(Exhausted::HeldBytes));
+        }
+        let permit = share.permit();
+        if permit.is_none() {
+            return self.refuse(share.budgets().exhausted(Exhausted::RequestsInFlight));
+        }
+        let holds = Holds { permit, charge, ..Holds::default() };
+        let (progress, deadline) = (self.progress(), self.deadline);
+        let (of_answer, of_share) = (Arc::clone(&progress), Arc::clone(&share));
+        let answer = Box::pin(async move {
+            let answer = match deadline {
+                None => later.await,
+                Some(deadline) => tokio::time::timeout_at(deadline.at(), later).await.unwrap_or(Err(Refusal::Late)),
+            };
+            let answer = match answer {
+                Ok(message) => {
+                    let mut response = Response::new(Body::new(Whole::new(message)));
+                    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+                    response
+                }
+                Err(refusal) => grpc::status(&refusal).into_http(),
             };
             long(answer, holds, of_answer, of_share)
         });
@@ -274,18 +308,18 @@ impl Begun {
 }
 
 impl Services {
-    /// Asks the services behind.
+    /// Asks the fallback.
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (names, uri) = (self.0.names, request.uri().clone());
         match self.0.routes.clone().call(request).await {
-            Ok(answer) if is_no_method(&answer) => grpc::no_such_method(uri.path(), names).into_http(),
+            Ok(answer) if is_no_method(&answer) => call::no_such_method(uri.path(), names).into_http(),
             Ok(answer) => answer,
             Err(never) => match never {},
         }
     }
 }
 
-/// Says whether an answer is that of a router which knows no such method, and says nothing more.
+/// Says whether an answer is that of a router which does not know the method.
 fn is_no_method(answer: &Response<Body>) -> bool {
     let headers = answer.headers();
     headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
@@ -320,15 +354,15 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     [b"application/grpc".as_slice(), b"application/grpc+proto"].iter().any(|ours| media_type.eq_ignore_ascii_case(ours))
 }
 
-/// Refuses messages that are compressed, and says so.
+/// Refuses compressed messages.
 fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
     let encoding = headers.get(&GRPC_ENCODING).filter(|encoding| *encoding != "identity")?;
-    let mut response = grpc::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
+    let mut response = call::compressed(&String::from_utf8_lossy(encoding.as_bytes())).into_http();
     response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     Some(response)
 }
 
-/// Says whether a `Decide` call can be answered here, by its head.
+/// Says whether a `Decide` call can take the fast path, by its head.
 fn is_plain(head: &request::Parts) -> bool {
     let mut types = head.headers.get_all(header::CONTENT_TYPE).iter();
     head.method == Method::POST
@@ -351,7 +385,7 @@ enum State {
     Reading(Option<Reading>),
     /// Its message does not come at once.
     Gathering(Option<Box<Waiting>>),
-    /// The services behind answer.
+    /// It is being answered: by the fallback, or after a wait for the ledger.
     GoneOn { answer: GoneOn, progress: Arc<Progress>, share: Arc<Share> },
 }
 
@@ -383,11 +417,15 @@ impl Future for Answering {
             *state = match call.poll_message(context) {
                 Poll::Ready(Message::Whole) => match call.answer() {
                     Some(Ending::Answered(answer)) => return Poll::Ready(Ok(answer)),
-                    Some(Ending::Late) => call.begun.refuse(grpc::late()),
+                    Some(Ending::Refused(refusal)) => call.begun.refuse(grpc::status(&refusal)),
+                    Some(Ending::Waits(later)) => {
+                        let message_bytes = call.frame.as_ref().map_or(0, Bytes::len);
+                        call.begun.wait_for(later, message_bytes)
+                    }
                     None => call.go_on(),
                 },
                 Poll::Ready(Message::InPieces(next)) => call.wait(Some(next)),
-                Poll::Ready(Message::CutOff) => call.begun.refuse(grpc::cut_off()),
+                Poll::Ready(Message::CutOff) => call.begun.refuse(call::cut_off()),
                 Poll::Pending => call.wait(None),
             };
         }
@@ -423,21 +461,23 @@ fn long(answer: Response<Body>, holds: Holds, progress: Arc<Progress>, share: Ar
     answer.map(|body| Answer::long(body, holds, progress, share))
 }
 
-/// How a call ends that is not left to others.
+/// The end of a call on the fast path.
 enum Ending {
-    /// With this answer.
+    /// It is answered.
     Answered(Response<Answer>),
-    /// Too late.
-    Late,
+    /// It is refused.
+    Refused(Refusal),
+    /// It waits for the ledger.
+    Waits(Later),
 }
 
-/// What came of a message.
+/// How far a message has arrived.
 enum Message {
-    /// All of it, in one frame or none.
+    /// It is complete, in one frame or none.
     Whole,
-    /// This follows the first frame.
+    /// It is in pieces: this one follows the first frame.
     InPieces(Bytes),
-    /// Nothing more: the client has gone away.
+    /// It is cut off: the client has gone away.
     CutOff,
 }
 
@@ -449,11 +489,11 @@ impl Reading {
                 return Poll::Ready(Message::Whole);
             };
             match next.map(Frame::into_data) {
-                // Clients end a request with an empty frame as often as with the last one.
+                // Many clients end a request with an empty frame.
                 Ok(Ok(data)) if data.is_empty() => {}
                 Ok(Ok(data)) if self.frame.is_none() => self.frame = Some(data),
                 Ok(Ok(data)) => return Poll::Ready(Message::InPieces(data)),
-                // Trailers of a request say nothing in gRPC.
+                // Trailers of a request have no meaning in gRPC.
                 Ok(Err(_)) => {}
                 Err(_) => return Poll::Ready(Message::CutOff),
             }
@@ -463,27 +503,32 @@ impl Reading {
         }
     }
 
-    /// Answers the call; `None` where the services behind have to.
+    /// Answers the call; `None` where the fallback has to.
     fn answer(&self) -> Option<Ending> {
         if self.begun.deadline.is_some_and(Deadline::is_over) {
-            return Some(Ending::Late);
+            return Some(Ending::Refused(Refusal::Late));
         }
-        let Inner { short, message_bytes_max, .. } = &*self.begun.on.services.0;
-        let decisions = short.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
+        let Inner { decisions, message_bytes_max, .. } = &*self.begun.on.services.0;
+        let decisions = decisions.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
         let message = self.frame.as_deref().and_then(unframed)?;
         let share = &self.begun.on.share;
-        // Beyond a limit the way of the services behind refuses, and says so.
-        if *message_bytes_max < message.len() || !share.has_place() {
+        // Beyond a limit the fallback refuses, and counts it.
+        if *message_bytes_max < message.len() || !share.has_permit() {
             return None;
         }
         let unsent = share.unsent_brief()?;
-        let answer = Answer::short(decisions.decide_message(message)?, unsent);
-        let mut response = Response::new(answer);
-        response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
-        Some(Ending::Answered(response))
+        Some(match decisions.answer_brief(message)? {
+            decide::Answer::Now(Ok(message)) => {
+                let mut response = Response::new(Answer::short(message, unsent));
+                response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+                Ending::Answered(response)
+            }
+            decide::Answer::Now(Err(refusal)) => Ending::Refused(refusal),
+            decide::Answer::Later(later) => Ending::Waits(later),
+        })
     }
 
-    /// Leaves a message that is whole to the services behind.
+    /// Leaves a message that is whole to the fallback.
     fn go_on(self) -> State {
         let Self { begun, frame, .. } = self;
         let frame = frame.unwrap_or_default();
@@ -493,7 +538,7 @@ impl Reading {
         }
     }
 
-    /// Waits for what is missing of a message, after what came of it: the first frame, and `next`.
+    /// Waits for the rest of a message of which these have arrived: the first frame, and `next`.
     fn wait(self, next: Option<Bytes>) -> State {
         let Self { begun, body, frame } = self;
         let share = Arc::clone(&begun.on.share);
@@ -511,3 +556,7 @@ impl Reading {
         State::Gathering(Some(Box::new(Waiting { begun, gathering, charge })))
     }
 }
+
+#[cfg(test)]
+#[path = "fast_path_tests.rs"]
+mod tests;

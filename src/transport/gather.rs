@@ -1,7 +1,7 @@
 //! A message that does not come at once: kept until it is whole, within a time and a budget.
 //!
-//! Nothing behind sees a call before that. So a call that only begins holds no place, and its deadline and the time for
-//! its message run from its first byte on.
+//! No service sees a call before that. So a call that only begins holds no permit, and its deadline and the time for its
+//! message run from its first byte on.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,13 +19,13 @@ use crate::transport::budget::{Budgets, Charge};
 use crate::transport::framing;
 use crate::wire::decide::encode::PREFIX_BYTES;
 use crate::wire::refusal::framing::Misframed;
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, call};
 
 /// Smallest and largest piece of memory for what comes. Between them a piece is as large as all before it, so that at most
 /// half of what is charged is empty.
 const PIECE_BYTES: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
 
-/// What has come of a message. Copied out of the buffers of the connection, which would be held by a single byte of theirs.
+/// The part of a message that has arrived. It is a copy: a single byte would hold a whole buffer of the connection.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pieces: VecDeque<BytesMut>,
@@ -33,7 +33,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Keeps more; false where it does not fit into the budget.
+    /// Keeps more; false where that does not fit into the budget.
     fn push(&mut self, data: &[u8], charge: &mut Charge) -> bool {
         let mut left = data;
         if let Some(piece) = self.pieces.back_mut() {
@@ -88,9 +88,9 @@ impl http_body::Body for Gathered {
     }
 }
 
-/// What came of waiting for a message.
+/// The result of the wait for a message.
 pub(super) enum Ended {
-    /// It is whole, or so large that nothing more of it is needed to refuse it.
+    /// It is complete, or so large that it is refused without the rest.
     Whole(Gathered),
     /// It is refused.
     Refused(tonic::Status),
@@ -127,15 +127,15 @@ impl Gathering {
             }
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Pending => break,
-                // Trailers of a request say nothing in gRPC.
+                // Trailers of a request have no meaning in gRPC.
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if let Err(refusal) = self.keep(&data, charge, budgets) {
                         return Poll::Ready(Ended::Refused(refusal));
                     }
                 }
-                // The client has gone away: nobody reads the answer.
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Ended::Refused(grpc::cut_off())),
+                // The client has gone away and will not read the answer.
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Ended::Refused(call::cut_off())),
                 Poll::Ready(None) => return self.whole(),
             }
         }
@@ -143,10 +143,10 @@ impl Gathering {
             return Poll::Pending;
         }
         if self.deadline.is_some_and(Deadline::is_over) {
-            return Poll::Ready(Ended::Refused(grpc::late()));
+            return Poll::Ready(Ended::Refused(call::late()));
         }
         budgets.limited(Limit::GrpcReceiveSeconds);
-        Poll::Ready(Ended::Refused(grpc::slow_message(budgets.patience().receive)))
+        Poll::Ready(Ended::Refused(call::slow_message(budgets.patience().receive)))
     }
 
     fn whole(&mut self) -> Poll<Ended> {

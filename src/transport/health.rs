@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health` on one listener, by the table of [`crate::metrics::health`].
 //!
 //! A check looks at the server as it is at that moment, as `/readyz` does. Those who watch are told of changes by a task
-//! that looks every `health_watch_interval_ms`, and at once when the server begins to stop. They hold no place of
+//! that looks every `health_watch_interval_ms`, and at once when the server begins to stop. They hold no permit of
 //! requests, and are bounded in number instead.
 
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::metrics::health::{self, Condition, Part};
 use crate::metrics::{Limit, Metrics};
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{Pool, Share};
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, call, grpc};
 
 /// Reads the condition of the server.
 #[derive(Clone)]
@@ -149,14 +149,14 @@ impl HealthProtocol for Health {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let name = &request.get_ref().service;
         let names: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
-        let part = self.part(name).ok_or_else(|| grpc::no_such_service(name, &names))?;
+        let part = self.part(name).ok_or_else(|| call::no_such_service(name, &names))?;
         Ok(Response::new(response(status_of(part, (self.pulse.look.0)()))))
     }
 
     type WatchStream = Watch;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watch>, Status> {
-        let place = WatchPermit::take(&self.watches, request.extensions().get()).ok_or_else(|| {
+        let permit = WatchPermit::take(&self.watches, request.extensions().get()).ok_or_else(|| {
             self.metrics.limited(Limit::HealthWatches);
             grpc::exhausted(Exhausted::HealthWatches, self.retry_after_ms)
         })?;
@@ -164,11 +164,11 @@ impl HealthProtocol for Health {
         let end = deadline.map(|deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
         let part = self.part(&request.get_ref().service);
         let changes = WatchStream::new(self.pulse.told.subscribe());
-        Ok(Response::new(Watch { part, changes, told: None, end, _place: place }))
+        Ok(Response::new(Watch { part, changes, told: None, end, _permit: permit }))
     }
 }
 
-/// The permit of a watcher of health, returned on drop.
+/// The permit of an open watch; given back when it is dropped.
 struct WatchPermit {
     pool: Arc<Pool>,
     /// What the connection holds; `None` for a call that came on none.
@@ -204,7 +204,7 @@ pub struct Watch {
     told: Option<ServingStatus>,
     /// When its caller does not wait any longer; `None` where that was not said.
     end: Option<Pin<Box<Sleep>>>,
-    _place: WatchPermit,
+    _permit: WatchPermit,
 }
 
 impl fmt::Debug for Watch {
@@ -224,7 +224,7 @@ impl Stream for Watch {
             this.part = None;
             this.told = Some(ServingStatus::ServiceUnknown);
             this.changes = WatchStream::new(watch::channel(None).1);
-            return Poll::Ready(Some(Err(grpc::late())));
+            return Poll::Ready(Some(Err(call::late())));
         }
         loop {
             let condition = ready!(Pin::new(&mut this.changes).poll_next(context)).flatten();

@@ -17,7 +17,7 @@ use crate::metrics::Limit;
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{CALL_BYTES, Charge, Share};
 use crate::transport::framing::Framing;
-use crate::wire::refusal::grpc::{self, Exhausted};
+use crate::wire::refusal::{Exhausted, call};
 
 /// What a stream takes up besides a call and its largest message: what is read into, and what is written from.
 pub(super) const STREAM_BYTES: usize = 2 * CALL_BYTES;
@@ -75,7 +75,7 @@ impl Inbound {
         if let Some((deadline, sleep)) = &mut self.deadline {
             let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.at())));
             if sleep.as_mut().poll(context).is_ready() {
-                return Poll::Ready(grpc::late());
+                return Poll::Ready(call::late());
             }
         }
         let (budgets, whole) = (self.share.budgets(), self.framing.whole());
@@ -84,12 +84,12 @@ impl Inbound {
             self.receiving = None;
         } else if Period::is_over(&mut self.receiving, patience.receive, whole, context) {
             budgets.limited(Limit::GrpcReceiveSeconds);
-            return Poll::Ready(grpc::slow_message(patience.receive));
+            return Poll::Ready(call::slow_message(patience.receive));
         }
         match patience.idle {
             Some(idle) if Period::is_over(&mut self.idle, idle, whole, context) => {
                 budgets.limited(Limit::StreamIdleSeconds);
-                Poll::Ready(grpc::idle(idle))
+                Poll::Ready(call::idle(idle))
             }
             Some(_) | None => Poll::Pending,
         }
@@ -108,7 +108,7 @@ impl http_body::Body for Inbound {
         let frame = match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Pending => return this.poll_end(context).map(|end| Some(Err(end))),
             Poll::Ready(Some(Ok(frame))) => frame,
-            Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(grpc::cut_off()))),
+            Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(call::cut_off()))),
             Poll::Ready(None) => {
                 let misframed = this.framing.at_end();
                 return Poll::Ready(misframed.map(|misframed| Err(misframed.to_status())));

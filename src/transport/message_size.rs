@@ -18,7 +18,7 @@ use tonic::server::NamedService;
 
 use crate::metrics::{Limit, Metrics};
 use crate::transport::framing::{Framing, TooLong};
-use crate::wire::refusal::grpc::{self, TooLarge};
+use crate::wire::refusal::call::{self, TooLarge};
 
 /// How large messages may be.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl http_body::Body for Asked {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::RequestBytes);
-        let refusal = this.refused.get_or_init(|| grpc::too_large(TooLarge::Request { bytes, bytes_max }));
+        let refusal = this.refused.get_or_init(|| call::too_large(TooLarge::Request { bytes, bytes_max }));
         let passed_on = if before.is_empty() { Err(refusal.clone()) } else { Ok(Frame::data(before)) };
         Poll::Ready(Some(passed_on))
     }
@@ -194,7 +194,7 @@ impl http_body::Body for Answered {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::AnswerBytes);
-        let refusal = grpc::too_large(TooLarge::Answer { bytes, bytes_max });
+        let refusal = call::too_large(TooLarge::Answer { bytes, bytes_max });
         if before.is_empty() {
             return this.end(&refusal);
         }

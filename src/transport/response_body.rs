@@ -1,8 +1,9 @@
 //! The body of an answer over gRPC: in parts, each of which is charged until HTTP/2 has written it.
 //!
-//! HTTP/2 takes a part whole as soon as the client takes a byte of it. So parts are small: what a client does not take stays
-//! here, where it can be given up.
+//! HTTP/2 takes a whole part as soon as the client takes a byte of it. So parts are small: the bytes that a client does not take
+//! stay here, where they can be given up.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::transport::admission::RequestPermit;
-use crate::transport::budget::{BatchTurn, Charge, Outgoing, Progress, Share, StreamPlace, Unsent};
-use crate::wire::refusal::grpc::Exhausted;
+use crate::transport::admission::Permit;
+use crate::transport::budget::{BatchPermit, Charge, Outgoing, Progress, Share, StreamPermit, Unsent};
+use crate::wire::refusal::Exhausted;
 
 /// Largest part of an answer: the largest frame of HTTP/2 that each client takes (RFC 9113, section 4.2).
 const PART_BYTES: usize = 16 << 10;
 
-/// The trailer that says how a call ended, and its value where it ended well.
+/// The trailer with the status of a call, and its value for success.
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const OK: HeaderValue = HeaderValue::from_static("0");
 
@@ -34,24 +35,24 @@ impl fmt::Debug for Answer {
 }
 
 enum AnswerBody {
-    /// A message and the trailers that say that all is well.
+    /// A message and the trailers of success.
     Short(Next),
-    /// Of the services behind.
+    /// Of the fallback, or after a wait.
     Long(Box<Long>),
 }
 
-/// What of a short answer is sent next.
+/// The next part of a short answer.
 enum Next {
     Message(Outgoing),
     Trailers,
     Nothing,
 }
 
-/// An answer of the services behind.
+/// An answer of the fallback, or one after a wait.
 struct Long {
     /// `None` once it has ended.
     body: Option<Body>,
-    /// What is left of the message that is being sent.
+    /// The rest of the message that is being sent.
     rest: Bytes,
     unsent: Option<Arc<Unsent>>,
     progress: Arc<Progress>,
@@ -59,26 +60,26 @@ struct Long {
     holds: Holds,
 }
 
-/// What a call holds until it ends.
+/// The permits and bytes that a call holds until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
-    /// Given back with the first part of an answer that has one message: what is left is to send it.
-    pub(super) place: Option<RequestPermit>,
-    /// Of a batch; ends with its first part as well.
-    pub(super) turn: Option<BatchTurn>,
+    /// Of a request in flight. Given back with the first part of an answer that has one message, which only has to be sent then.
+    pub(super) permit: Option<Permit>,
+    /// Of a batch. Given back with the first part of its answer, too.
+    pub(super) batch: Option<BatchPermit>,
     /// Of a stream.
-    pub(super) stream: Option<StreamPlace>,
+    pub(super) stream: Option<StreamPermit>,
     /// Of the request.
     pub(super) charge: Option<Charge>,
 }
 
 impl Answer {
-    /// Returns the answer of a plain `Decide` call.
+    /// Returns the answer that the fast path gives at once.
     pub(super) fn short(message: Bytes, unsent: Unsent) -> Self {
         Self(AnswerBody::Short(Next::Message(Outgoing::whole(message, unsent))))
     }
 
-    /// Returns an answer of the services behind.
+    /// Returns an answer of the fallback, or one after a wait.
     pub(super) fn long(body: Body, holds: Holds, progress: Arc<Progress>, share: Arc<Share>) -> Self {
         Self(AnswerBody::Long(Box::new(Long {
             body: Some(body),
@@ -108,6 +109,32 @@ impl Next {
     }
 }
 
+/// A message and the trailers of a call that ended well, to be sent in parts.
+pub(super) struct Whole(Option<Bytes>, Option<HeaderMap>);
+
+impl Whole {
+    pub(super) fn new(message: Bytes) -> Self {
+        let mut trailers = HeaderMap::with_capacity(1);
+        trailers.insert(GRPC_STATUS, OK);
+        Self(Some(message), Some(trailers))
+    }
+}
+
+impl http_body::Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Self(message, trailers) = self.get_mut();
+        let trailers = || trailers.take().map(Frame::trailers);
+        Poll::Ready(message.take().map(Frame::data).or_else(trailers).map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.1.is_none()
+    }
+}
+
 type Part = Option<Result<Frame<Outgoing>, tonic::Status>>;
 
 impl Long {
@@ -133,7 +160,7 @@ impl Long {
         };
         // A message that waits for the client is answered: it is no longer in flight.
         if self.holds.stream.is_none() {
-            (self.holds.place, self.holds.turn) = (None, None);
+            (self.holds.permit, self.holds.batch) = (None, None);
         }
         match self.share.unsent(data.len()) {
             Some(unsent) => {

@@ -1,11 +1,11 @@
 //! The codec of the generated services: protobuf, and a malformed message is the caller's fault.
 //!
-//! `tonic`'s own codec answers a message that it cannot decode with `INTERNAL`, which gateways
-//! take for a fault of the server and retry. This one answers `INVALID_ARGUMENT` and names the
-//! field, as for every other malformed request. `build.rs` puts it into the generated code.
+//! `tonic`'s own codec answers a message that it cannot decode with `INTERNAL`, which gateways take for a fault of the server
+//! and retry. This codec answers `INVALID_ARGUMENT` and names the field, as for every other malformed request. `build.rs` puts
+//! it into the generated code.
 //!
-//! [`ContractCodec`] is that of `neglist.v1`, whose requests may not have fields that the contract does not have. Other
-//! protocols, such as Envoy's, grow beside us, and theirs may.
+//! [`ContractCodec`] is the codec of `neglist.v1`: it refuses requests with fields that the contract does not have. Other
+//! protocols, such as Envoy's, get new fields without us, and theirs pass.
 
 use std::marker::PhantomData;
 
@@ -16,7 +16,7 @@ use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
 use crate::wire::decide::unknown;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::{Refusal, grpc};
 
 /// Encodes `T` and decodes `U`.
 #[derive(Debug)]
@@ -99,11 +99,11 @@ impl<U: Message + Name + Default> Decoder for ContractDecoder<U> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let message = buffer.copy_to_bytes(buffer.remaining());
-        // A client may be older than its server, and leave what it does not know.
+        // A client may be older than its server, and ignore fields that it does not know.
         if U::NAME.ends_with("Request") {
             let found = unknown::fields(&U::full_name(), &message);
             if !found.is_empty() {
-                return Err(grpc::to_status(&grpc::invalid(&found)));
+                return Err(Refusal::Invalid(found).into());
             }
         }
         U::decode(message).map(Some).map_err(|error| grpc::malformed(&error))

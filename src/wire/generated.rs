@@ -1,4 +1,4 @@
-//! What the build script makes of `proto/`.
+//! The code that the build script generates from `proto/`.
 #![allow(
     clippy::all,
     clippy::pedantic,
@@ -20,12 +20,12 @@ pub mod raw {
     tonic::include_proto!("neglist.v1.DecisionService");
 }
 
-/// What Envoy asks: `envoy.service.auth.v3` and the packages that its messages are made of.
+/// The questions of Envoy: `envoy.service.auth.v3` and the packages of its messages.
 pub mod vendor {
     include!(concat!(env!("OUT_DIR"), "/envoy.rs"));
 }
 
-/// The protocol files of what Envoy asks, compiled: for reflection.
+/// The protocol files of Envoy's questions, compiled: for reflection.
 pub const ENVOY_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/envoy_descriptors.bin"));
 
 /// Our own protocol files, compiled: for reflection and for proto3 JSON.

@@ -1,11 +1,11 @@
-//! The time that a client is willing to wait for an answer.
+//! The time-out of a gRPC call.
 
 use std::time::Duration;
 
-/// The header that says so.
+/// The header of the time-out.
 pub const HEADER: &str = "grpc-timeout";
 
-/// Returns the time that a text writes; `None` where it writes none.
+/// Returns the time that a text states; `None` where the text is malformed.
 ///
 /// Source: gRPC over HTTP/2, `grpc-timeout`: at most eight digits and a unit.
 pub fn parse(text: &str) -> Option<Duration> {

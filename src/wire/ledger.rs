@@ -1,7 +1,7 @@
-//! Messages of `neglist.v1.LedgerService`, from and to what the handlers ask.
+//! Messages of `neglist.v1.LedgerService`.
 //!
-//! Knows neither ledger nor list: a request becomes a question or violations, with paths from
-//! the root of the request, and what the handler found becomes a response.
+//! Knows neither ledger nor list: a request becomes a question or violations, and the result of
+//! the handler becomes a response.
 
 use prost::Message as _;
 
@@ -10,23 +10,25 @@ use crate::domain::asked::{
 };
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
-use crate::domain::gateway::{LABEL_ID_PREFIX, STREAM_ID_PREFIX};
+use crate::domain::gateway::{LABEL_ID_PREFIX, Labelled, STREAM_ID_PREFIX};
 use crate::domain::names::{NameFault, check_name};
+use crate::domain::path::{Counts, Field, RequestField};
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::units::{Moment, Year};
-use crate::wire::decide::from_proto::{self, At};
+use crate::domain::units::{CountedClass, Moment, Year};
+use crate::wire::decide::from_proto;
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::generated::v1;
+use crate::wire::labelled::to_transfer;
 
 /// Bounds of a reservation.
 #[derive(Debug, Clone, Copy)]
 pub struct ReserveLimits {
     /// Most pseudonyms of one class of information.
     pub subjects_max: usize,
-    /// How long a reservation stands where the caller does not say, in seconds.
+    /// How long a reservation holds by default, in seconds.
     pub time_to_live_default_s: u32,
-    /// How long it stands at most, in seconds.
+    /// How long it holds at most, in seconds.
     pub time_to_live_max_s: u32,
 }
 
@@ -35,11 +37,11 @@ pub struct ReserveLimits {
 pub struct Reserve<'a> {
     /// The caller's id of the transfer.
     pub transfer_id: &'a str,
-    /// What is asked. Its persons are those who are named, where any are.
+    /// The transfer. Its persons are those who are named, where any are.
     pub asked: Asked<'a>,
-    /// Who is concerned, by pseudonym; `None`: only how many.
+    /// The persons concerned, by pseudonym; `None`: only their number is known.
     pub named: Option<Named<Box<[u8]>>>,
-    /// What happens to the persons once they are counted.
+    /// How long the persons stay counted.
     pub keep: Keep,
     /// How much the answer says.
     pub detail: Detail,
@@ -47,19 +49,19 @@ pub struct Reserve<'a> {
     pub fingerprint: [u8; 32],
 }
 
-/// What happens to persons once they are counted.
+/// How long persons stay counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// They stay.
+    /// For good.
     Commit,
-    /// They stay so many seconds, unless the transfer is committed or released before.
+    /// For this number of seconds, unless the transfer is committed or released before.
     ForSeconds(u32),
 }
 
 /// Reads a request to reserve.
 ///
 /// # Errors
-/// Everything that is wrong with the message itself, in the order of its fields.
+/// All violations of the message itself, in the order of its fields.
 pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Reserve<'_>, Vec<Violation>> {
     let v1::ReserveRequest {
         transfer_id,
@@ -73,11 +75,11 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
     let mut asked = match transfer {
-        Some(transfer) => from_proto::asked(transfer).map_err(|found| At::Transfer.locate(found)),
-        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+        Some(transfer) => from_proto::asked(transfer),
+        None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
-    let general = subjects("general_subjects", general_subjects, limits.subjects_max, &mut violations);
-    let sensitive = subjects("sensitive_subjects", sensitive_subjects, limits.subjects_max, &mut violations);
+    let general = subjects(CountedClass::General, general_subjects, limits.subjects_max, &mut violations);
+    let sensitive = subjects(CountedClass::Sensitive, sensitive_subjects, limits.subjects_max, &mut violations);
     let is_named = !general.is_empty() || !sensitive.is_empty();
     let named = is_named.then(|| Named::new(general, sensitive));
     match &mut asked {
@@ -94,12 +96,32 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     Ok(Reserve { transfer_id, asked, named, keep, detail, fingerprint })
 }
 
-/// Returns what tells one transfer from another under the same id.
+/// Returns the request of a gateway's transfer: to be counted at once, and answered in full.
+///
+/// # Errors
+/// The id of the transfer breaks the rule for names.
+pub fn labelled<'a>(labelled: &'a Labelled<'_>, transfer_id: &'a str) -> Result<Reserve<'a>, Vec<Violation>> {
+    let mut violations = Vec::new();
+    check_transfer_id(transfer_id, &mut violations);
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    Ok(Reserve {
+        transfer_id,
+        asked: labelled.asked(),
+        named: None,
+        keep: Keep::Commit,
+        detail: Detail::Full,
+        fingerprint: fingerprint(&to_transfer(labelled), None),
+    })
+}
+
+/// Returns the fingerprint that tells a transfer from another one under the same id.
 ///
 /// The same transfer is the same words: every field of `transfer` as the caller wrote it, and the
-/// same persons, in whatever order and however often they are named. How the answer is wanted
-/// (`detail`) and how long the reservation stands (`time_to_live`, `commit`) make no other
-/// transfer of it. A number of persons beside names says nothing new and is left out.
+/// same persons, in whatever order and however often they are named. The detail of the answer
+/// (`detail`) and the life of the reservation (`time_to_live`, `commit`) do not make it another
+/// transfer. A number of persons beside their names adds nothing and is left out.
 fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8; 32] {
     // A ledger keeps fingerprints: another way to make them is another context.
     let mut hasher = blake3::Hasher::new_derive_key("neglist.v1 transfer fingerprint 1");
@@ -129,24 +151,24 @@ fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
         Err(NameFault::TooLong { bytes }) => Problem::TooLong { bytes },
         Err(fault) => Problem::NotAName(fault),
     };
-    violations.push(Violation::new("transfer_id", problem));
+    violations.push(Violation::new(RequestField::TransferId, problem));
 }
 
-/// Checks the id of a transfer that was reserved: it may be older than the rule for names, and what went ahead has to count.
+/// Checks the id of a reserved transfer. The id may be older than the rule for names, and a transfer that went ahead must count.
 fn check_reserved_id(transfer_id: &str, violations: &mut Vec<Violation>) {
     let problem = match check_name(transfer_id) {
         Err(NameFault::Empty) => Problem::Missing(Need::TransferId),
         Err(NameFault::TooLong { bytes }) => Problem::TooLong { bytes },
-        // No ledger keeps one with a zero byte.
+        // No ledger keeps an id with a zero byte.
         Err(fault) if transfer_id.contains('\0') => Problem::NotAName(fault),
         Ok(()) | Err(_) => return,
     };
-    violations.push(Violation::new("transfer_id", problem));
+    violations.push(Violation::new(RequestField::TransferId, problem));
 }
 
-fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
+fn subjects(class: CountedClass, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
     if max < subjects.len() {
-        violations.push(Violation::new(field, Problem::TooMany { count: subjects.len(), max }));
+        violations.push(Violation::new(RequestField::Subjects(class), Problem::TooMany { count: subjects.len(), max }));
         return Vec::new();
     }
     let mut read = Vec::with_capacity(subjects.len());
@@ -155,42 +177,42 @@ fn subjects(field: &str, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<
             read.push(pseudonym.as_slice().into());
         } else {
             let problem = CountingProblem::PseudonymLength { bytes: pseudonym.len() };
-            violations.push(Violation::new(format!("{field}[{index}]"), Problem::Counting(problem)));
+            violations.push(Violation::new(RequestField::Subject(class, index), Problem::Counting(problem)));
         }
     }
     read
 }
 
-/// The ledger keeps the totals, and the persons who are named are all the persons there are.
+/// Checks that the caller states no totals, which the ledger keeps, and no other number of persons than it names.
 fn check_counts(asked: &mut Asked<'_>, named: Option<&Named<Box<[u8]>>>, violations: &mut Vec<Violation>) {
-    let mut add = |field: &str, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
+    let mut add = |field: Field, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
     if let Some(named) = named {
         let (general, sensitive) = named.count();
         if let Some(stated) = asked.persons {
             let classes = [
-                ("transfer.persons.general", stated.general, general),
-                ("transfer.persons.sensitive", stated.sensitive, sensitive),
+                (CountedClass::General, stated.general, general),
+                (CountedClass::Sensitive, stated.sensitive, sensitive),
             ];
-            for (field, stated, named) in classes {
+            for (class, stated, named) in classes {
                 if stated != named {
-                    add(field, CountingProblem::NotAsManyAsNamed { stated, named });
+                    add(Field::Count(Counts::Persons, class), CountingProblem::NotAsManyAsNamed { stated, named });
                 }
             }
         }
         asked.persons = Some(AskedPersons { general, sensitive });
     }
     if asked.year_to_date.is_some() {
-        add("transfer.year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::YearToDate), CountingProblem::TotalsKeptByLedger);
     }
     if asked.scenario_year_to_date.is_some() {
-        add("transfer.scenario_year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::ScenarioYearToDate), CountingProblem::TotalsKeptByLedger);
     }
     if asked.clearance_year_to_date.is_some() {
-        add("transfer.clearance_year_to_date", CountingProblem::TotalsKeptByLedger);
+        add(Field::Counts(Counts::ClearanceYearToDate), CountingProblem::TotalsKeptByLedger);
     }
 }
 
-/// Whole seconds: a part of one counts as one.
+/// Reads a time in whole seconds, rounded up.
 fn seconds_to_live(
     time_to_live: Option<&prost_types::Duration>,
     limits: ReserveLimits,
@@ -205,7 +227,7 @@ fn seconds_to_live(
     let read = rounded.filter(|seconds| is_duration && (1..=time_to_live_max_s).contains(seconds));
     if read.is_none() {
         let problem = CountingProblem::TimeToLive { max_s: time_to_live_max_s };
-        violations.push(Violation::new("time_to_live", Problem::Counting(problem)));
+        violations.push(Violation::new(RequestField::TimeToLive, Problem::Counting(problem)));
     }
     read.unwrap_or(time_to_live_max_s)
 }
@@ -213,7 +235,7 @@ fn seconds_to_live(
 /// Reads a request to commit: the id of the transfer.
 ///
 /// # Errors
-/// An id that is none.
+/// A malformed id.
 pub fn commit(request: &v1::CommitRequest) -> Result<&str, Vec<Violation>> {
     let v1::CommitRequest { transfer_id } = request;
     transfer_id_of(transfer_id)
@@ -222,7 +244,7 @@ pub fn commit(request: &v1::CommitRequest) -> Result<&str, Vec<Violation>> {
 /// Reads a request to release: the id of the transfer.
 ///
 /// # Errors
-/// An id that is none.
+/// A malformed id.
 pub fn release(request: &v1::ReleaseRequest) -> Result<&str, Vec<Violation>> {
     let v1::ReleaseRequest { transfer_id } = request;
     transfer_id_of(transfer_id)
@@ -237,23 +259,23 @@ fn transfer_id_of(transfer_id: &str) -> Result<&str, Vec<Violation>> {
     callers_id(transfer_id).map(|()| transfer_id)
 }
 
-/// Checks that an id is none of those that doors give to the requests of gateways. Whoever could use one could count in place
-/// of the door, and what goes through it would be taken for a retry.
+/// Checks that an id is not one that a door gives to a request of a gateway. A caller that could use such an id could count in
+/// place of the door, and the request at the door would then pass as a retry.
 ///
 /// # Errors
-/// It is one.
+/// It is such an id.
 pub fn callers_id(transfer_id: &str) -> Result<(), Vec<Violation>> {
     let prefix = [LABEL_ID_PREFIX, STREAM_ID_PREFIX].into_iter().find(|prefix| transfer_id.starts_with(prefix));
     let problem = prefix.map(|prefix| Problem::Counting(CountingProblem::IdOfADoor { prefix }));
-    problem.map_or(Ok(()), |problem| Err(vec![Violation::new("transfer_id", problem)]))
+    problem.map_or(Ok(()), |problem| Err(vec![Violation::new(RequestField::TransferId, problem)]))
 }
 
 /// A question about the totals of an exporter.
 #[derive(Debug, Clone, Copy)]
 pub struct UsageQuestion<'a> {
-    /// Whose.
+    /// The exporter.
     pub exporter: &'a str,
-    /// Of which year; `None`: the current one.
+    /// The year; `None`: the current one.
     pub year: Option<Year>,
 }
 
@@ -263,7 +285,7 @@ const YEAR_MAX: u16 = 9_999;
 /// Reads a question about totals.
 ///
 /// # Errors
-/// No exporter, one that is too long, a number that is no year.
+/// No exporter, a malformed name, a number that is not a year.
 pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec<Violation>> {
     let v1::GetUsageRequest { exporter, year } = request;
     let mut violations = Vec::new();
@@ -272,10 +294,10 @@ pub fn get_usage(request: &v1::GetUsageRequest) -> Result<UsageQuestion<'_>, Vec
         NameFault::TooLong { bytes } => Problem::TooLong { bytes },
         fault => Problem::NotAName(fault),
     });
-    violations.extend(problem.map(|problem| Violation::new("exporter", problem)));
+    violations.extend(problem.map(|problem| Violation::new(RequestField::Exporter, problem)));
     let read = u16::try_from(*year).ok().filter(|year| *year <= YEAR_MAX);
     if read.is_none() {
-        violations.push(Violation::new("year", Problem::Counting(CountingProblem::NotAYear)));
+        violations.push(Violation::new(RequestField::Year, Problem::Counting(CountingProblem::NotAYear)));
     }
     let year = read.filter(|year| *year != 0).map(Year);
     if violations.is_empty() { Ok(UsageQuestion { exporter, year }) } else { Err(violations) }
@@ -286,7 +308,7 @@ pub fn to_answer(decision: &v1::Decision) -> Vec<u8> {
     decision.encode_to_vec()
 }
 
-/// What was added to a counter.
+/// An addition to a counter.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// The counter, as users see its name.
@@ -297,13 +319,13 @@ pub struct Change {
     pub added: u64,
 }
 
-/// Whether a transfer id was answered before.
+/// Whether an answer is a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answered {
-    /// It was not.
-    Now,
-    /// It was.
-    Before,
+pub enum Replay {
+    /// No: it is the first answer under its transfer id.
+    First,
+    /// Yes: the first answer is given again.
+    Repeated,
 }
 
 /// A decision that was kept and cannot be read.
@@ -313,12 +335,12 @@ pub struct Unreadable;
 /// A decision that a ledger kept.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// The moment that it is for, which may lie in an earlier year than the call that reads it.
+    /// The moment of the decision, which may be in an earlier year than the call that reads it.
     pub evaluated_at: Moment,
     decision: v1::Decision,
 }
 
-/// What a decision came to, for counting.
+/// The outcome and the reasons of a decision, for metrics.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     /// The outcome.
@@ -328,7 +350,7 @@ pub struct Verdict {
 }
 
 impl Kept {
-    /// Returns what the decision came to.
+    /// Returns the outcome and the reasons.
     pub fn verdict(&self) -> Verdict {
         let outcome = match self.decision.outcome() {
             v1::Outcome::Allow => Outcome::Allow,
@@ -345,7 +367,7 @@ impl Kept {
 /// Reads a decision that [`to_answer`] wrote.
 ///
 /// # Errors
-/// One that cannot be read, or says no outcome: nothing may pass on it.
+/// The decision cannot be read, or has no outcome: nothing may pass on it.
 pub fn from_answer(answer: &[u8]) -> Result<Kept, Unreadable> {
     let decision = v1::Decision::decode(answer).map_err(|_| Unreadable)?;
     if decision.outcome() == v1::Outcome::Unspecified {
@@ -358,18 +380,13 @@ pub fn from_answer(answer: &[u8]) -> Result<Kept, Unreadable> {
 }
 
 /// Returns the response to a request to reserve.
-pub fn reserved(
-    kept: Kept,
-    changes: Vec<Change>,
-    expires_at: Option<Moment>,
-    answered: Answered,
-) -> v1::ReserveResponse {
+pub fn reserved(kept: Kept, changes: Vec<Change>, expires_at: Option<Moment>, replay: Replay) -> v1::ReserveResponse {
     let change = |Change { counter, before, added }| v1::CounterChange { counter, before, added };
     v1::ReserveResponse {
         decision: Some(kept.decision),
         changes: changes.into_iter().map(change).collect(),
         expires_at: expires_at.map(to_proto::timestamp),
-        replayed: answered == Answered::Before,
+        replayed: replay == Replay::Repeated,
     }
 }
 
@@ -380,7 +397,7 @@ pub struct CounterUsage {
     pub counter: String,
     /// Persons of transfers that went ahead.
     pub committed: u64,
-    /// Persons of reservations that stand.
+    /// Persons of reservations that hold.
     pub reserved: u64,
     /// How far it is from the next line.
     pub headroom: Option<Headroom>,

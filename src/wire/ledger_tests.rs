@@ -39,7 +39,7 @@ impl v1::ReserveRequest {
 
 fn wrong(request: &v1::ReserveRequest) -> Vec<(String, Problem)> {
     let violations = reserve(request, LIMITS).unwrap_err();
-    violations.into_iter().map(|Violation { field, problem }| (field, problem)).collect()
+    violations.into_iter().map(|Violation { path, problem }| (path.to_string(), problem)).collect()
 }
 
 fn counting(field: &str, problem: CountingProblem) -> (String, Problem) {
@@ -178,7 +178,7 @@ fn a_question_about_totals_names_somebody_and_a_year() {
         let request = v1::GetUsageRequest { exporter: exporter.into(), year };
         get_usage(&request)
             .map(|question| question.year)
-            .map_err(|found| found.into_iter().map(|violation| violation.field).collect::<Vec<_>>())
+            .map_err(|found| found.into_iter().map(|violation| violation.path.to_string()).collect::<Vec<_>>())
     };
     assert_eq!(ask("city", 0), Ok(None));
     assert_eq!(ask("city", 2025), Ok(Some(Year(2025))));

@@ -5,7 +5,7 @@ pub mod decide;
 pub mod generated;
 pub mod grpc_timeout;
 pub mod json;
+pub mod labelled;
 pub mod ledger;
 pub mod policy_status;
 pub mod refusal;
-pub mod render;

@@ -1,6 +1,6 @@
 //! Messages of the policy administration API.
 //!
-//! Does not know where a status comes from: the service hands in what there is to say.
+//! Does not know where a status comes from: the service hands it in.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::policy::{Diagnostic, Severity};
 use crate::wire::generated::v1;
 use crate::wire::grpc_timeout;
 
-/// Findings of one answer at most, so that it stays far below the 4 MiB that clients accept.
+/// Most diagnostics of one answer, so that it stays far below the 4 MiB that clients accept.
 const DIAGNOSTICS_MAX: usize = 1_000;
 
-/// What there is to say about the policies.
+/// The status of the policies.
 #[derive(Debug)]
 pub struct StatusView<'v> {
     /// Whether the files on disk are in force.
@@ -33,7 +33,7 @@ pub struct StatusView<'v> {
     pub load_time: Duration,
     /// Editions in force.
     pub editions: Vec<EditionView<'v>>,
-    /// Findings of the last attempt.
+    /// Diagnostics of the last attempt.
     pub diagnostics: &'v [Diagnostic],
 }
 
@@ -79,7 +79,7 @@ pub fn watch_status(status: StatusView<'_>) -> v1::WatchStatusResponse {
     v1::WatchStatusResponse { status: Some(policy_status(status)) }
 }
 
-/// Returns the time that a client is willing to wait, where it says so.
+/// Returns the time-out of a client, where it sets one.
 pub fn client_timeout(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout::parse(metadata.get(grpc_timeout::HEADER)?.to_str().ok()?)
 }

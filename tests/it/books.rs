@@ -83,6 +83,7 @@ impl Books {
 
     /// Decides and counts, under a transfer id of its own.
     pub(crate) async fn reserve(&self, transfer: &v1::Transfer) -> v1::ReserveResponse {
+        use neglist::wire::generated::v1::ledger_service_server::LedgerService as _;
         let number = self.transfers.replace(self.transfers.get() + 1);
         let request = v1::ReserveRequest {
             transfer_id: format!("transfer-{number}"),
@@ -90,8 +91,7 @@ impl Books {
             commit: true,
             ..v1::ReserveRequest::default()
         };
-        let snapshot = Arc::clone(&self.live.snapshot());
-        self.count.reserve_on(&snapshot, &request).await.unwrap()
+        self.count.reserve(tonic::Request::new(request)).await.unwrap().into_inner()
     }
 
     /// Returns the committed persons of a counter of an exporter, such as `national/sensitive/2026`.
@@ -105,7 +105,7 @@ impl Books {
 
 async fn decision(api: &DecisionApi, transfer: &v1::Transfer) -> Result<v1::Decision, Status> {
     let request = v1::DecideRequest { transfer: Some(transfer.clone()), detail: v1::Detail::Full.into() };
-    api.decide_one(&request).await.map(|response| response.decision.unwrap())
+    Ok(api.decide_one(&request).await?.decision.unwrap())
 }
 
 /// Returns the codes of the reasons.

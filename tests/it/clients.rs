@@ -129,7 +129,9 @@ pub(crate) fn answer(result: Option<v1::DecideResult>) -> Result<v1::Decision, R
         Answer::Decision(decision) => Ok(decision),
         Answer::Error(error) => {
             let details = error.encode_to_vec().into();
-            Err(refusal(&Status::with_details(Code::from_i32(error.code), error.message, details)))
+            #[expect(clippy::disallowed_methods, reason = "the status of one item is read as that of a call")]
+            let status = Status::with_details(Code::from_i32(error.code), error.message, details);
+            Err(refusal(&status))
         }
     }
 }

@@ -70,7 +70,8 @@ fn check(case: &Case, snapshot: &Snapshot, answer: &Result<v1::Decision, Refusal
     let (decision, transfer) = match (answer, resolved) {
         (Ok(decision), Ok(transfer)) => (decision, transfer),
         (Err(fields), Err(violations)) => {
-            let expected: Vec<_> = violations.iter().map(|violation| format!("{root}.{}", violation.field)).collect();
+            let expected: Vec<_> =
+                violations.iter().map(|violation| violation.path.to_string().replacen("transfer", root, 1)).collect();
             let fields: Vec<_> = fields.iter().map(|(field, _)| field.as_str()).collect();
             assert_eq!(fields, expected, "{id}");
             let wanted = case.want.error.as_ref().unwrap_or_else(|| panic!("{id} is refused: {fields:?}"));

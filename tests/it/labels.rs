@@ -11,6 +11,7 @@ use neglist::policy::source::cases::Case;
 use neglist::policy::source::request::CaseRequest;
 use neglist::policy::{self, PolicyFile, verify};
 use neglist::wire::decide::from_proto;
+use neglist::wire::labelled::to_transfer;
 use neglist::wire::refusal::labels;
 
 use crate::generate::dice::Dice;
@@ -183,7 +184,7 @@ fn every_shipped_case_about_a_request_comes_to_the_same_through_the_wire() {
                 continue;
             }
         };
-        let transfer = labels::to_transfer(&labelled);
+        let transfer = to_transfer(&labelled);
         let mut asked = from_proto::asked(&transfer).unwrap();
         let persons = |persons: &neglist::policy::source::request::CasePersons| neglist::domain::asked::AskedPersons {
             general: persons.general.0.get(),
@@ -200,7 +201,7 @@ fn every_shipped_case_about_a_request_comes_to_the_same_through_the_wire() {
             }
             (Err(violations), None) => {
                 let wanted = case.want.error.as_ref().unwrap().0.as_ref();
-                assert!(violations.iter().any(|found| format!("transfer.{}", found.field) == wanted), "{id}");
+                assert!(violations.iter().any(|found| found.path.to_string() == wanted), "{id}");
             }
             (resolved, wanted) => panic!("{id}: {resolved:?}, wanted {wanted:?}"),
         }

@@ -45,7 +45,7 @@ fn outcome(snapshot: &Snapshot, asked: &Asked<'_>) -> Outcome {
 /// The fields that are refused, each with its problem.
 fn refused(snapshot: &Snapshot, asked: &Asked<'_>) -> Vec<(String, Problem)> {
     let found = resolve(snapshot, asked, AT).err().unwrap_or_default();
-    found.into_iter().map(|violation| (violation.field, violation.problem)).collect()
+    found.into_iter().map(|violation| (violation.path.of_transfer().unwrap().to_string(), violation.problem)).collect()
 }
 
 #[track_caller]

@@ -129,12 +129,17 @@ const fn persons(general: u64, sensitive: u64) -> Option<AskedPersons> {
     Some(AskedPersons { general, sensitive })
 }
 
+/// Returns the path of a violation within its transfer.
+fn of_transfer(violation: &neglist::domain::asked::Violation) -> String {
+    violation.path.of_transfer().unwrap().to_string()
+}
+
 /// Returns the decision, or the fields for which the request is refused. The model agrees.
 #[track_caller]
 fn decide(world: &World, asked: &Asked<'_>) -> Result<Decision, Vec<String>> {
     assert_eq!(world.compiled(asked), world.naive(asked), "the model differs");
     let fields = |violations: Vec<neglist::domain::asked::Violation>| -> Vec<String> {
-        violations.into_iter().map(|violation| violation.field).collect()
+        violations.into_iter().map(|violation| of_transfer(&violation)).collect()
     };
     let transfer = resolve(&world.snapshot, asked, asked.at.unwrap()).map_err(fields)?;
     let missing = missing_totals(&world.snapshot, &transfer);

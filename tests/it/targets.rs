@@ -8,6 +8,7 @@ use neglist::domain::asked::{Asked, AskedFacts, AskedItem, Violation};
 use neglist::domain::evaluate::evaluate;
 use neglist::domain::gateway::{self, Reading, Seen, Unmatched};
 use neglist::domain::names::{check_code, check_name};
+use neglist::domain::path::Field;
 use neglist::domain::resolve::{missing_totals, resolve};
 use neglist::domain::snapshot::Snapshot;
 use neglist::domain::units::{Class, Moment};
@@ -19,12 +20,12 @@ use neglist::doors::forward_auth::wording;
 use neglist::doors::http::Believed;
 use neglist::doors::squid;
 use neglist::policy::{self, Limits, PolicyFile};
-use neglist::wire::decide::raw::Received;
+use neglist::wire::decide::read::Scratch;
 use neglist::wire::decide::to_proto::{self, Decided};
 use neglist::wire::decide::{decode, from_proto};
 use neglist::wire::generated::v1;
 use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
-use neglist::wire::refusal::grpc;
+use neglist::wire::refusal::{Refusal, grpc};
 use prost::Message as _;
 
 /// Limits of the policies that questions are held against.
@@ -66,13 +67,20 @@ pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             ..Asked::default()
         };
         resolve(snapshot, &asked, NOW).err().map(|violations| {
-            assert!(!grpc::invalid(&violations).message.contains(char::is_control), "{violations:?}");
+            assert!(
+                !grpc::render(&Refusal::Invalid(violations.clone())).message.contains(char::is_control),
+                "{violations:?}"
+            );
             violations
         })
     };
     let as_name = refused(text, "machine.far-from-all");
     let as_code = refused("a company far from all", text);
-    assert_eq!(check_name(text).is_err(), as_code.iter().flatten().any(|found| found.field == "recipient"), "{text:?}");
+    assert_eq!(
+        check_name(text).is_err(),
+        as_code.iter().flatten().any(|found| found.path == Field::Recipient.into()),
+        "{text:?}"
+    );
     assert!(known || check_name(text).is_ok() || as_name.is_some(), "{text:?} is no name");
     assert!(known || check_code(text).is_ok() || as_code.is_some(), "{text:?} is no code");
     // What is not seen makes no other name of a registered one.
@@ -90,7 +98,7 @@ fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
         Reading::NoTransfer => panic!("passed by itself"),
-        Reading::Refused(why) => assert!(!grpc::unlabelled(&why).status.message.is_empty()),
+        Reading::Refused(why) => assert!(!grpc::render(&Refusal::unlabelled(why)).message.is_empty()),
     }
 }
 
@@ -123,7 +131,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             true
         }
         Err(unforwarded) => {
-            assert!(!wording::refusal(&unforwarded).status.message.is_empty());
+            assert!(!wording::refusal(&unforwarded).issues().is_empty());
             false
         }
     }
@@ -144,8 +152,8 @@ pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 }
 
 /// Reads what was read plainly: it has no field that the contract does not have.
-fn decoded<T: prost::Message + prost::Name + Default>(bytes: &[u8]) -> T {
-    Received::new(prost::bytes::Bytes::copy_from_slice(bytes)).decode().expect("what is read plainly can be decoded")
+fn decoded<T: prost::Message + prost::Name + Default + Clone>(bytes: &[u8]) -> T {
+    Scratch::default().decode(bytes).cloned().expect("what is read plainly can be decoded")
 }
 
 /// A request of the contract: what is read without copying is what the ordinary decoder reads.
@@ -170,8 +178,9 @@ pub(crate) fn plain_read(bytes: &[u8]) -> bool {
     if let Some(asked) = asked.flatten() {
         is_plain = true;
         let request = decoded::<v1::DecideBatchRequest>(bytes);
-        let ordinary = from_proto::batch(&request, TRANSFERS_MAX).expect(WELL_FORMED);
-        let ordinary: Vec<_> = ordinary.map(|question| question.expect(WELL_FORMED).asked).collect();
+        from_proto::batch_detail(&request, TRANSFERS_MAX).expect(WELL_FORMED);
+        let well_formed = |transfer| from_proto::asked(transfer).expect(WELL_FORMED);
+        let ordinary: Vec<_> = request.transfers.iter().map(well_formed).collect();
         assert_eq!(format!("{asked:?}"), format!("{ordinary:?}"));
     }
     is_plain
@@ -191,7 +200,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
         Ok(transfer) => {
             let missing = missing_totals(snapshot, &transfer);
             if !missing.is_empty() {
-                check_refusal(&question.place.locate(missing));
+                check_refusal(&question.location.locate(missing));
             }
             // Decided all the same: what is missing counts as above every line.
             let totals = transfer.stated.clone();
@@ -204,15 +213,16 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             let again = v1::DecideResponse::decode(response.encode_to_vec().as_slice());
             assert_eq!(again.as_ref(), Ok(&response), "an answer goes through the wire unchanged");
         }
-        Err(violations) => check_refusal(&question.place.locate(violations)),
+        Err(violations) => check_refusal(&question.location.locate(violations)),
     }
     true
 }
 
 fn check_refusal(violations: &[Violation]) {
     assert!(!violations.is_empty(), "a refusal says what is wrong");
-    assert!(violations.iter().all(|violation| violation.field.starts_with("transfer") || violation.field == "detail"));
-    let refusal = grpc::invalid(violations);
+    let paths: Vec<String> = violations.iter().map(|violation| violation.path.to_string()).collect();
+    assert!(paths.iter().all(|path| path.starts_with("transfer") || path == "detail"), "{paths:?}");
+    let refusal = grpc::render(&Refusal::Invalid(violations.to_vec()));
     // A status has to fit into the headers of an answer.
     assert!(refusal.encoded_len() < 8_192, "{}", refusal.encoded_len());
 }
@@ -221,7 +231,7 @@ fn check_refusal(violations: &[Violation]) {
 pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
     match authzen::evaluation(bytes) {
         Ok(evaluation) => check_evaluation(&evaluation),
-        Err(error) => assert!(!error.findings.is_empty()),
+        Err(error) => assert!(!error.issues.is_empty()),
     }
     match authzen::evaluations(bytes, EVALUATIONS_MAX) {
         Ok(Evaluations::One(evaluation)) => check_evaluation(&evaluation),
@@ -230,7 +240,7 @@ pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
             evaluations.flatten().for_each(|evaluation| check_evaluation(&evaluation));
         }
         Err(error) => {
-            assert!(!error.findings.is_empty());
+            assert!(!error.issues.is_empty());
             return false;
         }
     }

@@ -1,14 +1,17 @@
-//! What is answered: decisions, denials and why, and where to ask.
+//! Answers: decisions, denials with their reasons, and the document that says where to ask.
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::asked::{Problem, Violation};
+use crate::domain::gateway::{LabelProblem, Origin, Unlabelled};
+use crate::domain::path::{Counts, Field};
+use crate::domain::units::CountedClass;
 use crate::doors::authzen::{Evaluation, FLOW, TRANSFER, unmapped};
+use crate::doors::render::{self, Verdict};
 use crate::wire::generated::v1;
-use crate::wire::json::finding::JsonError;
-use crate::wire::refusal::{About, Refusal, Said, grpc};
-use crate::wire::render::{self, Verdict};
+use crate::wire::refusal::{Issue, Refusal, Subject, joined};
 
-/// Returns the answer to an evaluation that was decided. `rule`: the gateway's rule that made a transfer of it.
+/// Returns the answer to an evaluation that was decided. `rule`: the gateway rule that matched it.
 pub fn decided(decision: &v1::Decision, rule: Option<&str>) -> (Verdict, Value) {
     let verdict = render::verdict(decision);
     let mut context = render::members(decision);
@@ -25,17 +28,17 @@ pub fn decided(decision: &v1::Decision, rule: Option<&str>) -> (Verdict, Value) 
 /// Why an evaluation is denied without a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// Nobody can make a transfer of it. That is a denial like any other.
+    /// It makes no transfer. That is a denial like any other.
     NoTransfer,
-    /// It is not well-formed, one among several.
+    /// One of several is not well-formed.
     Malformed,
-    /// The server could not answer it, one among several.
+    /// The server could not answer one of several.
     Unanswered,
 }
 
 /// Returns the answer to an evaluation that is denied without a decision.
-pub fn denied(why: Denied, said: &[Said]) -> Value {
-    let (en, zh) = render::joined(said);
+pub fn denied(why: Denied, issues: &[Issue]) -> Value {
+    let (en, zh) = joined(issues);
     let mut context = Map::new();
     let (outcome, status) = match why {
         Denied::NoTransfer => ("refused", None),
@@ -43,7 +46,7 @@ pub fn denied(why: Denied, said: &[Said]) -> Value {
         Denied::Unanswered => ("unanswered", Some(503)),
     };
     context.insert("outcome".to_owned(), json!(outcome));
-    context.insert("violations".to_owned(), render::said_members(said));
+    context.insert("violations".to_owned(), render::issue_members(issues));
     if let Some(status) = status {
         context.insert("error".to_owned(), json!({"status": status, "message": format!("{en} / {zh}")}));
     }
@@ -53,48 +56,54 @@ pub fn denied(why: Denied, said: &[Said]) -> Value {
     answer(Verdict::Stays, context)
 }
 
-/// Returns what is said of an evaluation that is not well-formed.
-pub fn malformed(error: &JsonError) -> Vec<Said> {
-    render::found(&error.findings, "")
+/// Returns the issue of an evaluation for whose answer there is no room.
+pub fn too_much() -> Issue {
+    let en = "the answers before it take all the room there is: ask about it in a request of its own".to_owned();
+    let zh = "此前各项的答复已达容量上限：请另行请求".to_owned();
+    Issue::new("evaluations", "TOO_MANY", (en, zh))
 }
 
-/// Returns what is said of an evaluation for whose answer there is no room.
-pub fn too_much() -> Said {
-    Said {
-        field: "evaluations".to_owned(),
-        reason: "TOO_MANY".to_owned(),
-        en: "the answers before it take all the room there is: ask about it in a request of its own".to_owned(),
-        zh: "此前各项的答复已达容量上限：请另行请求".to_owned(),
-        about: About::Other,
-    }
-}
-
-/// Refuses an evaluation of which a rule goes by a property that is neither text nor truth value.
+/// Refuses an evaluation in which a rule depends on a property that is neither text nor truth value.
 pub fn unreadable_property(key: &str) -> Refusal {
-    grpc::unreadable(
-        key,
-        "PROPERTY_OF_WRONG_KIND",
-        "a gateway rule goes by this property, which is neither a text nor true or false: send it as one of these"
-            .to_owned(),
-        "有网关规则按该属性判断，但其值既不是文本也不是 true 或 false：请改用其中之一".to_owned(),
-    )
+    let en = "a gateway rule goes by this property, which is neither a text nor true or false: send it as one of these";
+    let zh = "有网关规则按该属性判断，但其值既不是文本也不是 true 或 false：请改用其中之一";
+    let issue = Issue::new(key, "PROPERTY_OF_WRONG_KIND", (en.to_owned(), zh.to_owned()));
+    Refusal::unreadable(Subject::Request, issue)
 }
 
-/// Returns what a refusal says, in the words of this door: by the names that the parts of an evaluation have.
-pub fn refused(refusal: Refusal, evaluation: &Evaluation) -> Vec<Said> {
-    let is_transfer = evaluation.resource_type == TRANSFER;
-    let Refusal { status: _, said } = if is_transfer { refusal } else { render::without_totals(refusal) };
-    // The rules of gateways speak of headers here, and an evaluation has none.
-    if said.iter().any(|said| said.about == About::NothingMatches) {
-        return unmapped(evaluation);
+/// Returns the issues of a refusal in the words of this door: by the names that the parts of an evaluation have.
+pub fn refused(refusal: &Refusal, evaluation: &Evaluation) -> Vec<Issue> {
+    let resource_type = evaluation.resource_type.as_str();
+    // Only the properties of a transfer can state totals.
+    if resource_type != TRANSFER && refusal.asks_for_totals() {
+        return render::without_totals(refusal.clone()).issues();
     }
-    said.into_iter().map(|said| renamed(said, &evaluation.resource_type)).collect()
+    let issues = refusal.issues();
+    match refusal {
+        Refusal::Invalid(violations) => {
+            let renamed = |(violation, issue)| of_violation(violation, issue, resource_type);
+            violations.iter().zip(issues).map(renamed).collect()
+        }
+        Refusal::Unlabelled(unlabelled) => match &**unlabelled {
+            // The rules of gateways refer to headers here, and an evaluation has none.
+            Unlabelled::NothingMatches(_) => unmapped(evaluation),
+            Unlabelled::Wrong(problems) => problems.iter().zip(issues).map(of_label).collect(),
+        },
+        Refusal::Malformed(_)
+        | Refusal::Unreadable(..)
+        | Refusal::Uncounted(_)
+        | Refusal::Unavailable(..)
+        | Refusal::Exhausted(..)
+        | Refusal::TooManyNewExporters { .. }
+        | Refusal::AnswerTooLarge { .. }
+        | Refusal::Late => issues,
+    }
 }
 
-/// Returns what is said of a transfer as what is to be said of the evaluation that it was made of.
-pub(crate) fn renamed(said: Said, resource_type: &str) -> Said {
-    match &said.about {
-        About::Header(header) => Said {
+/// Returns the issue of a label as the issue of the evaluation.
+pub(crate) fn of_label((problem, issue): (&LabelProblem, Issue)) -> Issue {
+    match &problem.origin {
+        Origin::Header(header) => Issue {
             en: format!(
                 "no gateway rule says it, and an evaluation has no header `{header}`: state it in the rule, or take it from the context or the body of the evaluation"
             ),
@@ -102,26 +111,36 @@ pub(crate) fn renamed(said: Said, resource_type: &str) -> Said {
                 "网关规则未给出，而评估请求没有请求头 `{header}`：请在规则中填写，或取自评估请求的 context 或 body"
             ),
             field: "request".to_owned(),
-            ..said
+            ..issue
         },
-        About::OtherExportersFlow if [FLOW, TRANSFER].contains(&resource_type) => {
-            let en = "the flow belongs to another exporter than the subject: let the subject be its exporter, or name another flow";
-            let zh = "该数据流属于主体以外的出口方：请以其出口方为主体，或指明其他数据流";
-            Said { field: "subject.id".to_owned(), en: en.to_owned(), zh: zh.to_owned(), ..said }
-        }
-        About::Transfer(path) | About::Total(path) => {
-            let field = match (resource_type, path.as_str()) {
-                (FLOW | TRANSFER, "exporter") => "subject.id".to_owned(),
-                (FLOW, "flow") => "resource.id".to_owned(),
-                (FLOW, "persons" | "persons.general") => "context.persons".to_owned(),
-                (FLOW, "persons.sensitive") => "context.sensitive_persons".to_owned(),
-                (TRANSFER, path) => format!("resource.properties.{path}"),
-                _ => return said,
-            };
-            Said { field, ..said }
-        }
-        About::NothingMatches | About::OtherExportersFlow | About::Other => said,
+        Origin::Body(_)
+        | Origin::Context(_)
+        | Origin::Host
+        | Origin::Method
+        | Origin::Path
+        | Origin::Sni
+        | Origin::Request => issue,
     }
+}
+
+/// Returns the issue of a transfer as the issue of the evaluation that the transfer comes from.
+pub(crate) fn of_violation(Violation { path, problem }: &Violation, issue: Issue, resource_type: &str) -> Issue {
+    if matches!(problem, Problem::OtherExportersFlow { .. }) && [FLOW, TRANSFER].contains(&resource_type) {
+        let en = "the flow belongs to another exporter than the subject: let the subject be its exporter, or name another flow";
+        let zh = "该数据流属于主体以外的出口方：请以其出口方为主体，或指明其他数据流";
+        return Issue { field: "subject.id".to_owned(), en: en.to_owned(), zh: zh.to_owned(), ..issue };
+    }
+    let field = match (resource_type, path.of_transfer()) {
+        (FLOW | TRANSFER, Some(Field::Exporter)) => "subject.id".to_owned(),
+        (FLOW, Some(Field::Flow)) => "resource.id".to_owned(),
+        (FLOW, Some(Field::Counts(Counts::Persons) | Field::Count(Counts::Persons, CountedClass::General))) => {
+            "context.persons".to_owned()
+        }
+        (FLOW, Some(Field::Count(Counts::Persons, CountedClass::Sensitive))) => "context.sensitive_persons".to_owned(),
+        (TRANSFER, Some(field)) => format!("resource.properties.{field}"),
+        _ => return issue,
+    };
+    Issue { field, ..issue }
 }
 
 fn answer(verdict: Verdict, context: Map<String, Value>) -> Value {

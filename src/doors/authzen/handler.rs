@@ -1,7 +1,7 @@
 //! `AuthZEN` Authorization API 1.0: one evaluation, several, and the document that says where to ask.
 //!
-//! A denial is 200 with `decision: false`. What is not well-formed is 400, whatever a web framework would call it. An
-//! evaluation never counts.
+//! A denial is 200 with `decision: false`. A request that is not well-formed is 400, whatever code a web framework would give.
+//! An evaluation counts nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,16 +18,16 @@ use crate::doors::authzen;
 use crate::doors::authzen::{CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
 use crate::doors::http::{Doors, respond};
 use crate::doors::labelled::Answer;
+use crate::doors::render::Verdict;
 use crate::json::{self, Tree};
 use crate::metrics::{Door, Stopwatch};
 use crate::wire::json::message::JsonError;
 use crate::wire::refusal::http::Misread;
-use crate::wire::refusal::{Refusal, Said};
-use crate::wire::render::Verdict;
+use crate::wire::refusal::{Issue, Refusal};
 
-/// Time for which the configuration document may be kept, in seconds: it changes with a restart only.
+/// Time for which the configuration document may be cached, in seconds: it changes with a restart only.
 const CONFIGURATION_KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
-/// Bytes of answers to several evaluations beyond which nothing more is evaluated. An answer has some 1,000 to 40,000.
+/// Most bytes of answers to several evaluations before the rest is refused. An answer has some 1,000 to 40,000.
 const ANSWERS_BYTES_MAX: usize = 8 << 20;
 
 /// Answers one evaluation.
@@ -36,7 +36,7 @@ pub(crate) async fn evaluation(State(doors): State<Arc<Doors>>, request: Request
         Ok(bytes) => bytes,
         Err(response) => return response,
     };
-    // From here on it is the server's time, and no longer the client's.
+    // The client's time ends here, and the server's begins.
     let stopwatch = Stopwatch::start();
     let response = match authzen::evaluation(&bytes) {
         Ok(evaluation) => one(&doors, &evaluation).await,
@@ -62,7 +62,7 @@ pub(crate) async fn evaluations(State(doors): State<Arc<Doors>>, request: Reques
     response
 }
 
-/// Says where evaluations are asked for, by the configured URL: never by what a request calls its host.
+/// Says where to ask for evaluations, by the configured URL and never by the host of the request.
 pub(crate) async fn configuration(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let Some(url) = &doors.public_url else {
         return respond::refused(Misread::NoPublicUrl.refused());
@@ -90,7 +90,7 @@ fn malformed(doors: &Doors, error: &JsonError) -> Response {
     refuse(doors, &Misread::NotTheRequest { wanted: "AuthZEN request", error })
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 enum Evaluated {
     /// It is permitted or denied.
     Answered(Verdict, Value),
@@ -101,23 +101,23 @@ enum Evaluated {
 async fn one(doors: &Doors, evaluation: &Evaluation) -> Response {
     match evaluate(doors, &doors.authzen.snapshot(), evaluation).await {
         Evaluated::Answered(_, answer) => respond::json(StatusCode::OK, answer.to_string()),
-        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal.status),
+        Evaluated::Unanswered(refusal) => respond::unanswered(&refusal),
     }
 }
 
 async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Several) -> Response {
     let snapshot = doors.authzen.snapshot();
     let mut answers = String::from("{\"evaluations\":[");
-    // A ledger that has not answered one would let each of the others wait as long.
+    // After the ledger has not answered one evaluation, each of the others would wait as long.
     let mut outage: Option<Refusal> = None;
     for (index, evaluation) in evaluations.enumerate() {
-        let refused = |said: &[Said]| {
+        let refused = |issues: &[Issue]| {
             doors.authzen.count_refused();
-            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, said))
+            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, issues))
         };
         let evaluated = match (evaluation, &outage) {
             _ if ANSWERS_BYTES_MAX <= answers.len() => refused(&[authzen::too_much()]),
-            (Err(error), _) => refused(&authzen::malformed(&error)),
+            (Err(error), _) => refused(&error.issues),
             (Ok(_), Some(refusal)) => {
                 doors.metrics.unanswered(Door::Authzen);
                 Evaluated::Unanswered(refusal.clone())
@@ -127,7 +127,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
         let (verdict, answer) = match evaluated {
             Evaluated::Answered(verdict, answer) => (verdict, answer),
             Evaluated::Unanswered(refusal) => {
-                let answer = authzen::denied(Denied::Unanswered, &refusal.said);
+                let answer = authzen::denied(Denied::Unanswered, &refusal.issues());
                 outage = Some(refusal);
                 (Verdict::Stays, answer)
             }
@@ -139,7 +139,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
         if semantic.ends_after(verdict) {
             break;
         }
-        // Others of this thread have their turn: an evaluation takes from some microseconds to some milliseconds.
+        // Other tasks of this thread run in between: an evaluation takes from some microseconds to some milliseconds.
         tokio::task::yield_now().await;
     }
     answers.push_str("]}");
@@ -147,16 +147,16 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
 }
 
 async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
-    let denied = |said: &[Said]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, said));
+    let denied = |issues: &[Issue]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, issues));
     let answer = match authzen::map(evaluation) {
         Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
         Mapped::ByRules => {
             let seen = SeenEvaluation::new(evaluation);
             doors.authzen.ask(snapshot, &seen, || seen.doubt()).await
         }
-        Mapped::Unmapped(said) => {
+        Mapped::Unmapped(issues) => {
             doors.authzen.count_refused();
-            return denied(&said);
+            return denied(&issues);
         }
     };
     match answer {
@@ -164,8 +164,8 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
             let (verdict, answer) = authzen::decided(&decided.decision, decided.rule.as_deref());
             Evaluated::Answered(verdict, answer)
         }
-        Answer::Refused(refusal) => denied(&authzen::refused(refusal, evaluation)),
-        // This door is never let pass what nothing matches; if it were, that would still be no permit.
+        Answer::Refused(refusal) => denied(&authzen::refused(&refusal, evaluation)),
+        // No operator can let this door pass unmatched requests. If one could, that would still be no permit.
         Answer::NoTransfer { digest: _ } => denied(&authzen::unmapped(evaluation)),
         Answer::Unanswered(refusal) => Evaluated::Unanswered(refusal),
     }
@@ -174,7 +174,7 @@ async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluati
 /// An evaluation, as the rules of gateways see it.
 struct SeenEvaluation<'e> {
     evaluation: &'e Evaluation,
-    /// A property that a rule goes by, and that is there as something that no rule can be held against.
+    /// A property that a rule depends on, and whose value no rule can be compared with.
     unreadable: Mutex<Option<String>>,
 }
 
@@ -183,8 +183,8 @@ impl<'e> SeenEvaluation<'e> {
         Self { evaluation, unreadable: Mutex::new(None) }
     }
 
-    /// Returns why no rule's word is taken: one that looked at a property which it could not read may not have matched for
-    /// that alone, and another one, milder, in its place.
+    /// Returns the refusal where a rule could not read a property: the rule may not have matched for that reason alone, and a
+    /// milder one in its place.
     fn doubt(&self) -> Option<Refusal> {
         let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         unreadable.as_deref().map(authzen::unreadable_property)
@@ -327,7 +327,7 @@ mod tests {
         for key in ["resource.properties.to", "resource.properties.half"] {
             let seen = SeenEvaluation::new(&evaluation);
             assert_eq!(seen.context(key), Context::Absent);
-            assert!(seen.doubt().unwrap().status.message.contains(key));
+            assert!(seen.doubt().unwrap().issues()[0].field.contains(key));
         }
         assert_eq!((seen.host(), seen.path(), seen.header("x-neglist-flow")), (None, None, Header::Absent));
     }

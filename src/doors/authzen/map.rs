@@ -1,23 +1,23 @@
-//! From an evaluation whose resource is a flow or a transfer to the question that it asks.
+//! From an evaluation whose resource is a flow or a transfer to its question.
 
 use crate::doors::authzen::{EXPORT, EXPORTER, Evaluation, FLOW, TRANSFER};
+use crate::doors::render;
 use crate::json::Tree;
 use crate::wire::generated::v1;
-use crate::wire::json::finding::JsonError;
+use crate::wire::json::issues::JsonError;
 use crate::wire::json::message;
+use crate::wire::refusal::Issue;
 use crate::wire::refusal::labels::shown;
-use crate::wire::refusal::{About, Said};
-use crate::wire::render;
 
-/// What an evaluation comes to without any rule of a gateway.
+/// The meaning of an evaluation without any rule of a gateway.
 #[derive(Debug)]
 pub enum Mapped {
     /// It asks about this transfer.
     Transfer(Box<v1::DecideRequest>),
-    /// Its resource is of another type: the rules of gateways say what it is.
+    /// Its resource is of another type: the rules of gateways decide what it means.
     ByRules,
     /// It names a flow or a transfer, and something is missing or wrong.
-    Unmapped(Vec<Said>),
+    Unmapped(Vec<Issue>),
 }
 
 /// Maps an evaluation whose resource is a flow or a transfer.
@@ -31,7 +31,7 @@ pub fn map(evaluation: &Evaluation) -> Mapped {
     let mut expect = |field: &str, found: &str, expected: &str| {
         if found != expected {
             let found = shown(found);
-            wrong.push(said(
+            wrong.push(not_mapped(
                 field,
                 format!("`{found}`: a {} needs `{expected}` here", evaluation.resource_type),
                 format!("`{found}`：资源类型为 `{}` 时此处应为 `{expected}`", evaluation.resource_type),
@@ -46,11 +46,11 @@ pub fn map(evaluation: &Evaluation) -> Mapped {
     Mapped::Transfer(Box::new(v1::DecideRequest { transfer: Some(transfer), detail: v1::Detail::Full.into() }))
 }
 
-fn said(field: &str, en: String, zh: String) -> Said {
-    Said { field: field.to_owned(), reason: "NOT_MAPPED".to_owned(), en, zh, about: About::Other }
+fn not_mapped(field: &str, en: String, zh: String) -> Issue {
+    Issue::new(field, "NOT_MAPPED", (en, zh))
 }
 
-fn flow(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
+fn flow(evaluation: &Evaluation, wrong: &mut Vec<Issue>) -> v1::Transfer {
     v1::Transfer {
         flow: evaluation.resource_id.clone(),
         // A flow of another exporter is refused when the transfer is resolved.
@@ -60,8 +60,8 @@ fn flow(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
     }
 }
 
-/// Reads the numbers of persons. One that is left out must not count as nobody.
-fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons> {
+/// Reads the numbers of persons. An omitted number must not count as zero.
+fn persons(evaluation: &Evaluation, wrong: &mut Vec<Issue>) -> Option<v1::Persons> {
     let names = ["persons", "sensitive_persons"];
     let context = evaluation.whole.get("context");
     let stated = names.map(|name| context.and_then(|context| context.get(name)));
@@ -73,16 +73,16 @@ fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons
         if number.is_none() {
             let field = format!("context.{name}");
             wrong.push(match stated {
-                None => said(
+                None => not_mapped(
                     &field,
                     "missing: state both numbers, 0 where nobody is concerned".to_owned(),
                     "缺少：两个人数均须填写，无人涉及时填 0".to_owned(),
                 ),
                 Some(Tree::Number(Err(not_whole))) => {
                     let (en, zh) = not_whole.texts();
-                    said(&field, en.to_owned(), zh.to_owned())
+                    not_mapped(&field, en.to_owned(), zh.to_owned())
                 }
-                Some(_) => said(&field, "not a whole number of persons".to_owned(), "不是整数人数".to_owned()),
+                Some(_) => not_mapped(&field, "not a whole number of persons".to_owned(), "不是整数人数".to_owned()),
             });
         }
         number.unwrap_or_default()
@@ -91,15 +91,15 @@ fn persons(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> Option<v1::Persons
     Some(v1::Persons { general, sensitive })
 }
 
-fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
+fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Issue>) -> v1::Transfer {
     let place = "resource.properties";
     let Some(properties) = evaluation.whole.get("resource").and_then(|resource| resource.get("properties")) else {
         let (en, zh) = ("missing: they are the transfer, as in the contract", "缺少：应为契约所定义的传输");
-        wrong.push(said(place, en.to_owned(), zh.to_owned()));
+        wrong.push(not_mapped(place, en.to_owned(), zh.to_owned()));
         return v1::Transfer::default();
     };
-    let mut transfer = message::transfer(properties).unwrap_or_else(|JsonError { findings }| {
-        wrong.extend(render::found(&findings, place));
+    let mut transfer = message::transfer(properties).unwrap_or_else(|JsonError { issues }| {
+        wrong.extend(render::within(place, &issues));
         v1::Transfer::default()
     });
     if transfer.exporter.is_empty() {
@@ -107,7 +107,7 @@ fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
     }
     if transfer.exporter != evaluation.subject_id {
         let (one, other) = (shown(&transfer.exporter), shown(&evaluation.subject_id));
-        wrong.push(said(
+        wrong.push(not_mapped(
             "resource.properties.exporter",
             format!("`{one}` is not the subject `{other}`: let them say the same, or leave this one out"),
             format!("`{one}` 与主体 `{other}` 不一致：两者应一致，或去掉此项"),
@@ -116,11 +116,11 @@ fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Said>) -> v1::Transfer {
     transfer
 }
 
-/// Returns what is said of an evaluation that no rule is about.
-pub fn unmapped(evaluation: &Evaluation) -> Vec<Said> {
+/// Returns the issue of an evaluation that no rule matches.
+pub fn unmapped(evaluation: &Evaluation) -> Vec<Issue> {
     let Evaluation { subject_type, action_name, resource_type, .. } = evaluation;
     let [subject, action, resource] = [subject_type, action_name, resource_type].map(|text| shown(text));
-    vec![said(
+    vec![not_mapped(
         "resource.type",
         format!(
             "`{resource}` is neither `{FLOW}` nor `{TRANSFER}`, and no gateway rule is about subject type `{subject}`, action `{action}` and this resource: add a rule to the policies, or ask about a flow or a transfer"

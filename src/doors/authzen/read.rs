@@ -1,9 +1,9 @@
-//! What is asked: well-formed evaluations, one or several.
+//! Reads requests: one evaluation or several, each well-formed.
 
+use crate::doors::render::Verdict;
 use crate::json::Tree;
-use crate::wire::json::finding::{Findings, JsonError};
+use crate::wire::json::issues::{Issues, JsonError};
 use crate::wire::json::unambiguous;
-use crate::wire::render::Verdict;
 
 /// One well-formed evaluation.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,26 +18,26 @@ pub struct Evaluation {
     pub resource_type: String,
     /// Id of the resource.
     pub resource_id: String,
-    /// All of it, with what it takes from the request around it: `subject`, `action`, `resource`, `context`.
+    /// The whole evaluation, with its defaults from the request: `subject`, `action`, `resource`, `context`.
     pub whole: Tree,
 }
 
-/// What is asked in one request.
+/// The evaluations of one request.
 #[derive(Debug)]
 pub enum Evaluations {
     /// One evaluation.
     One(Box<Evaluation>),
-    /// Several, or why they are none, in order.
+    /// Several evaluations, in order.
     Several {
         /// When to stop.
         semantic: Semantic,
-        /// What is asked.
+        /// The evaluations.
         evaluations: Several,
     },
 }
 
-/// Several evaluations, or why they are none, in order. Each is put together when its turn comes: what stands around them
-/// is part of each, and might be much.
+/// Several evaluations, or the reasons why they are not well-formed, in order. Each is assembled when its turn comes, because
+/// each contains the defaults of the request, which may be large.
 #[derive(Debug)]
 pub struct Several {
     around: Members,
@@ -59,8 +59,8 @@ impl Iterator for Several {
 
 impl ExactSizeIterator for Several {}
 
-/// Most bytes that what stands around several evaluations comes to, counted once for each of them: four times what one
-/// request has at most unless its operator raises that.
+/// Most bytes of the defaults of a request, counted once for each of its evaluations: four times the default limit of a
+/// request.
 const AROUND_BYTES_MAX: usize = 4 << 20;
 
 /// When the answer to several evaluations is complete.
@@ -81,7 +81,7 @@ impl Semantic {
         ("permit_on_first_permit", Semantic::PermitOnFirstPermit),
     ];
 
-    /// Says whether nothing more is answered after an evaluation that came to this.
+    /// Says whether the answer ends after an evaluation with this verdict.
     pub fn ends_after(self, verdict: Verdict) -> bool {
         match (self, verdict) {
             (Semantic::ExecuteAll, Verdict::Goes | Verdict::Stays)
@@ -95,7 +95,7 @@ impl Semantic {
 /// Reads a request for one evaluation.
 ///
 /// # Errors
-/// What is not well-formed: all of it, with its path.
+/// The request is not well-formed. All issues are listed, each with its path.
 pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
     let request = object(unambiguous::read(json)?)?;
     evaluation_of(&request, &[])
@@ -104,34 +104,34 @@ pub fn evaluation(json: &[u8]) -> Result<Evaluation, JsonError> {
 /// Reads a request for several evaluations; without any of them it is a request for one.
 ///
 /// # Errors
-/// What is not well-formed in the request as a whole. What is wrong with one of several stands in its place.
+/// The request as a whole is not well-formed. An issue of one evaluation is in the place of that evaluation.
 pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, JsonError> {
     let mut request = object(unambiguous::read(json)?)?;
-    let mut findings = Findings::default();
-    let semantic = semantic(get(&request, "options"), &mut findings);
+    let mut issues = Issues::default();
+    let semantic = semantic(get(&request, "options"), &mut issues);
     let several = match remove(&mut request, "evaluations") {
         None => Vec::new(),
         Some(Tree::List(several)) => several,
         Some(_) => {
-            findings.add("evaluations", "not a list", "不是列表");
+            issues.add("evaluations", "not a list", "不是列表");
             Vec::new()
         }
     };
     let count = several.len();
     if evaluations_max < count {
-        findings.add(
+        issues.add(
             "evaluations",
             format!("{count} of them: at most {evaluations_max} are allowed, send several requests"),
             format!("共 {count} 项：最多 {evaluations_max} 项，请分多次请求"),
         );
     }
-    if several.is_empty() && findings.is_empty() {
+    if several.is_empty() && issues.is_empty() {
         return evaluation_of(&request, &[]).map(|evaluation| Evaluations::One(Box::new(evaluation)));
     }
     let around = ENTITIES.iter().map(|(name, _)| *name).chain(["context"]).filter_map(|name| get(&request, name));
     let around_bytes = around.map(Tree::bytes).sum::<usize>();
     if AROUND_BYTES_MAX < around_bytes.saturating_mul(count) {
-        findings.add(
+        issues.add(
             "evaluations",
             format!(
                 "what stands around them has {around_bytes} bytes and is part of each of {count}: state it in those that need it, or send several requests"
@@ -139,8 +139,8 @@ pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, J
             format!("其外层默认内容为 {around_bytes} 字节，且计入全部 {count} 项：请仅在需要的项中填写，或分多次请求"),
         );
     }
-    check_defaults(&request, &mut findings);
-    findings.into_result()?;
+    check_defaults(&request, &mut issues);
+    issues.into_result()?;
     Ok(Evaluations::Several { semantic, evaluations: Several { around: request, entries: several.into_iter() } })
 }
 
@@ -165,12 +165,12 @@ fn object(tree: Tree) -> Result<Members, JsonError> {
     }
 }
 
-fn semantic(options: Option<&Tree>, findings: &mut Findings) -> Semantic {
+fn semantic(options: Option<&Tree>, issues: &mut Issues) -> Semantic {
     let wanted = match options {
         None => None,
         Some(Tree::Object(options)) => get(options, "evaluations_semantic"),
         Some(_) => {
-            not_an_object("options", findings);
+            not_an_object("options", issues);
             None
         }
     };
@@ -182,7 +182,7 @@ fn semantic(options: Option<&Tree>, findings: &mut Findings) -> Semantic {
     known.unwrap_or_else(|| {
         let words = Semantic::ALL.map(|(word, _)| format!("`{word}`")).join(", ");
         let field = "options.evaluations_semantic";
-        findings.add(field, format!("write one of {words}"), format!("请填写其中之一：{words}"));
+        issues.add(field, format!("write one of {words}"), format!("请填写其中之一：{words}"));
         Semantic::ExecuteAll
     })
 }
@@ -191,49 +191,49 @@ fn semantic(options: Option<&Tree>, findings: &mut Findings) -> Semantic {
 const ENTITIES: [(&str, &[&str]); 3] =
     [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
 
-/// What stands beside several evaluations may be incomplete, but nothing else than what it is.
-fn check_defaults(request: &[(String, Tree)], findings: &mut Findings) {
+/// Checks the defaults of a request. They may be incomplete, but of no other type.
+fn check_defaults(request: &[(String, Tree)], issues: &mut Issues) {
     for (name, fields) in ENTITIES {
         let Some(entity) = get(request, name) else { continue };
         let Tree::Object(entity) = entity else {
-            not_an_object(name, findings);
+            not_an_object(name, issues);
             continue;
         };
         let present = fields.iter().filter(|field| get(entity, field).is_some());
-        present.for_each(|field| drop(text(entity, name, field, findings)));
-        check_object(get(entity, "properties"), &format!("{name}.properties"), findings);
+        present.for_each(|field| drop(text(entity, name, field, issues)));
+        check_object(get(entity, "properties"), &format!("{name}.properties"), issues);
     }
-    check_object(get(request, "context"), "context", findings);
+    check_object(get(request, "context"), "context", issues);
 }
 
-fn check_object(value: Option<&Tree>, path: &str, findings: &mut Findings) {
+fn check_object(value: Option<&Tree>, path: &str, issues: &mut Issues) {
     if value.is_some_and(|value| !matches!(value, Tree::Object(_))) {
-        not_an_object(path, findings);
+        not_an_object(path, issues);
     }
 }
 
-fn not_an_object(path: &str, findings: &mut Findings) {
-    findings.add(path, "not an object", "不是对象");
+fn not_an_object(path: &str, issues: &mut Issues) {
+    issues.add(path, "not an object", "不是对象");
 }
 
-/// Reads one evaluation. An entity of its own replaces the one of the request around it.
+/// Reads one evaluation. An entity of the evaluation replaces the default of the request.
 ///
-/// One that leaves out its type, its id or its name takes that from around it only where nothing else is said there. With
-/// properties there, nobody could tell whether they are this entity's too: one reader takes them along, another leaves them,
-/// and a rule that goes by them would or would not hold.
+/// An entity without a type, id or name takes it from the default only where the default has nothing else. If the default has
+/// properties, readers differ in whether the entity has them too, and a rule that depends on them would match for one reader
+/// and not for another.
 fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Evaluation, JsonError> {
-    let mut findings = Findings::default();
+    let mut issues = Issues::default();
     let mut whole = Members::new();
     let mut names = Vec::new();
     for (name, fields) in ENTITIES {
         let mut entity = match get(one, name).or_else(|| get(around, name)) {
             Some(Tree::Object(entity)) => entity.clone(),
             Some(_) => {
-                not_an_object(name, &mut findings);
+                not_an_object(name, &mut issues);
                 continue;
             }
             None => {
-                findings.add(name, "required", "必填");
+                issues.add(name, "required", "必填");
                 continue;
             }
         };
@@ -247,15 +247,15 @@ fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Ev
             }
         }
         for field in fields {
-            names.push(text(&entity, name, field, &mut findings));
+            names.push(text(&entity, name, field, &mut issues));
         }
-        check_object(get(&entity, "properties"), &format!("{name}.properties"), &mut findings);
+        check_object(get(&entity, "properties"), &format!("{name}.properties"), &mut issues);
         whole.push((name.to_owned(), Tree::Object(entity)));
     }
     let context = get(one, "context").or_else(|| get(around, "context"));
-    check_object(context, "context", &mut findings);
+    check_object(context, "context", &mut issues);
     whole.extend(context.map(|context| ("context".to_owned(), context.clone())));
-    findings.into_result()?;
+    issues.into_result()?;
     match <[String; 5]>::try_from(names) {
         Ok([subject_type, subject_id, action_name, resource_type, resource_id]) => Ok(Evaluation {
             subject_type,
@@ -265,16 +265,16 @@ fn evaluation_of(one: &[(String, Tree)], around: &[(String, Tree)]) -> Result<Ev
             resource_id,
             whole: Tree::Object(whole),
         }),
-        // An entity without its names has been found wanting above.
+        // An entity without its names has an issue above.
         Err(_) => Err(JsonError::of_the_whole("not an evaluation", "不是评估请求")),
     }
 }
 
-fn text(entity: &[(String, Tree)], name: &str, field: &str, findings: &mut Findings) -> String {
+fn text(entity: &[(String, Tree)], name: &str, field: &str, issues: &mut Issues) -> String {
     match get(entity, field) {
         Some(Tree::Text(text)) => return text.clone(),
-        Some(_) => findings.add(format!("{name}.{field}"), "not a text", "不是文本"),
-        None => findings.add(format!("{name}.{field}"), "required", "必填"),
+        Some(_) => issues.add(format!("{name}.{field}"), "not a text", "不是文本"),
+        None => issues.add(format!("{name}.{field}"), "required", "必填"),
     }
     String::new()
 }

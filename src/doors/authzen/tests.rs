@@ -3,12 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::doors::authzen::answer::renamed;
+use crate::domain::asked::{Need, Problem, Violation};
+use crate::domain::gateway::{Fault, Label, LabelProblem, Origin};
+use crate::domain::path::{Counts, Field, ItemField};
+use crate::domain::units::CountedClass;
+use crate::doors::authzen::answer::{of_label, of_violation};
+use crate::doors::render::Verdict;
 use crate::json::Tree;
 use crate::wire::generated::v1;
-use crate::wire::json::finding::JsonError;
-use crate::wire::refusal::{About, Said};
-use crate::wire::render::Verdict;
+use crate::wire::json::issues::JsonError;
+use crate::wire::refusal::{Issue, Refusal};
 
 const WHOLE: &str = r#"{"subject": {"type": "exporter", "id": "acme"}, "action": {"name": "export"},
     "resource": {"type": "flow", "id": "trial"}, "context": {"persons": 0, "sensitive_persons": 5}}"#;
@@ -47,9 +51,7 @@ fn mapped(evaluation: &Evaluation) -> v1::Transfer {
 #[track_caller]
 fn wrong(evaluation: &Evaluation) -> Vec<String> {
     match map(evaluation) {
-        Mapped::Unmapped(wrong) => {
-            wrong.into_iter().map(|said| format!("{}: {} / {}", said.field, said.en, said.zh)).collect()
-        }
+        Mapped::Unmapped(wrong) => wrong.into_iter().map(|issue| issue.to_string()).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -76,24 +78,24 @@ fn properties_are_a_transfer_in_the_words_of_the_contract() {
     assert_eq!((transfer.exporter.as_str(), transfer.destination.as_str()), ("acme", "DE"));
     assert_eq!(transfer.persons, Some(v1::Persons { general: 7, sensitive: 0 }));
     assert_eq!(mapped(&with(&resource(r#"{"exporter": "acme"}"#))).exporter, "acme");
-    let findings = [
+    let issues = [
         with(&resource(r#"{"exporter": "somebody"}"#)),
         with(&resource(r#"{"destnation": "DE", "ground": "NONE"}"#)),
         with(&resource(r#"{"destination": 7}"#)),
         with(r#"{"resource": {"type": "transfer", "id": "t-1"}}"#),
     ];
-    insta::assert_snapshot!(findings.iter().flat_map(wrong).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(issues.iter().flat_map(wrong).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
 fn what_is_missing_for_a_transfer_is_named() {
-    let findings = [
+    let issues = [
         with(r#"{"subject": {"type": "user", "id": "alice"}, "action": {"name": "read"}}"#),
         with(r#"{"context": {"persons": 1}}"#),
         with(r#"{"context": {"persons": "1", "sensitive_persons": -1}}"#),
         with(r#"{"context": {"persons": 1.5, "sensitive_persons": null}}"#),
     ];
-    insta::assert_snapshot!(findings.iter().flat_map(wrong).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(issues.iter().flat_map(wrong).collect::<Vec<_>>().join("\n"));
     assert!(matches!(map(&with(r#"{"resource": {"type": "record", "id": "1"}}"#)), Mapped::ByRules));
 }
 
@@ -218,28 +220,44 @@ fn of_many_mistakes_little_is_said() {
 #[test]
 fn refusals_name_the_parts_of_an_evaluation() {
     let fields = [
-        "transfer.flow",
-        "transfer.exporter",
-        "transfer.persons",
-        "transfer.persons.sensitive",
-        "transfer.data[0].code",
-        "header x-neglist-persons",
+        Field::Flow,
+        Field::Exporter,
+        Field::Counts(Counts::Persons),
+        Field::Count(Counts::Persons, CountedClass::Sensitive),
+        Field::Item(0, ItemField::Code),
     ];
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     for resource_type in [FLOW, TRANSFER, "record"] {
+        let issue = |field: String| Issue::new(field, "MISSING", ("e".to_owned(), "z".to_owned()));
         for field in fields {
-            let about = match (field.strip_prefix("transfer."), field.strip_prefix("header ")) {
-                (Some(path), _) => About::Transfer(path.to_owned()),
-                (None, Some(name)) => About::Header(name.to_owned()),
-                (None, None) => About::Other,
-            };
-            let [field, reason, en, zh] = [field, "MISSING", "e", "z"].map(str::to_owned);
-            let one = Said { field, reason, en, zh, about };
-            let Said { field, en, zh, .. } = renamed(one, resource_type);
-            said.push(format!("{resource_type}: {field}: {en} / {zh}"));
+            let violation = Violation::new(field, Problem::NotATimestamp);
+            let issue = of_violation(&violation, issue(violation.path.to_string()), resource_type);
+            lines.push(format!("{resource_type}: {issue}"));
         }
+        let problem = LabelProblem {
+            rule: None,
+            label: Label::Persons,
+            origin: Origin::Header("x-neglist-persons".to_owned()),
+            fault: Fault::Missing,
+        };
+        let issue = of_label((&problem, issue(problem.origin.to_string())));
+        lines.push(format!("{resource_type}: {issue}"));
     }
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// The properties of a transfer can state totals; a flow has no place for them.
+#[test]
+fn totals_are_asked_for_where_an_evaluation_can_state_them() {
+    let refusal = || {
+        let violation = Violation::new(Field::Counts(Counts::YearToDate), Problem::Missing(Need::NoLedger));
+        Refusal::Invalid(vec![violation])
+    };
+    let transfer = with(r#"{"resource": {"type": "transfer", "id": "t-1", "properties": {}}}"#);
+    let issues = refused(&refusal(), &transfer);
+    assert_eq!((issues[0].field.as_str(), issues[0].code), ("resource.properties.year_to_date", "MISSING"));
+    let issues = refused(&refusal(), &with("{}"));
+    assert_eq!((issues[0].field.as_str(), issues[0].code), ("request", "NO_LEDGER"));
 }
 
 #[test]

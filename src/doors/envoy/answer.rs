@@ -1,7 +1,7 @@
-//! What Envoy is answered.
+//! The answers to Envoy.
 //!
 //! The call itself is always `OK`; the verdict is `CheckResponse.status.code`: 0 lets the request
-//! pass, anything else does not. There are four answers:
+//! pass, any other code does not. There are four answers:
 //!
 //! | answer | code | the client gets | with |
 //! |---|---|---|---|
@@ -10,17 +10,18 @@
 //! | labels that are wrong, an id used twice | 3, 5, 6, 9 | 400, 404, 409 | `denied_response` |
 //! | cannot be decided now | any other | 503 | `error_response` |
 //!
-//! What a client can bring about by what it sends is a denial and no error, because Envoy lets errors
-//! pass where its operator asks for that (`failure_mode_allow`). An Envoy that does not know
+//! A refusal that a client can cause by its request is a denial and not an error, because Envoy lets
+//! errors pass where its operator asks for that (`failure_mode_allow`). An Envoy that does not know
 //! `error_response` denies with 403.
 //!
-//! Names and words are those of every other door, [`render`]. Headers are ASCII; texts stand in the body.
+//! Names and words are those of the other doors ([`render`]). Headers are ASCII; texts are in the body.
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use serde_json::json;
 use tonic::Code;
 
+use crate::doors::render::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::generated::vendor::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::wire::generated::vendor::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
@@ -28,9 +29,8 @@ use crate::wire::generated::vendor::envoy::service::auth::v3::check_response::Ht
 use crate::wire::generated::vendor::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use crate::wire::generated::vendor::envoy::r#type::v3::HttpStatus;
 use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::RpcStatus;
+use crate::wire::refusal::grpc::{self, RpcStatus};
 use crate::wire::refusal::http::{self, Refused};
-use crate::wire::render::{self, Verdict};
 
 /// Most rules and reasons that metadata name; the strictest come first.
 const NAMED_MAX: usize = 16;
@@ -38,21 +38,21 @@ const NAMED_MAX: usize = 16;
 const EXPLAINED_MAX: usize = 64;
 /// Most bytes of a header's value. Ten of these are well below the 60 KiB of headers that Envoy accepts.
 const HEADER_BYTES_MAX: usize = 1_024;
-/// What a client gets whose transfer may not go.
+/// HTTP status where the transfer may not go.
 const FORBIDDEN: i32 = 403;
-/// What a client gets whose transfer cannot be decided now.
+/// HTTP status where the transfer cannot be decided now.
 const SERVICE_UNAVAILABLE: i32 = 503;
 
-/// What an answer says of a request besides the decision.
+/// The parts of an answer besides the decision.
 #[derive(Debug, Clone, Default)]
 pub struct Passage {
-    /// The label headers that it came with. They do not go on: an upstream abroad has no use for them.
+    /// The label headers of the request. They are removed: an upstream abroad has no use for them.
     pub labels: Vec<String>,
     /// The rule that matched.
     pub rule: Option<String>,
-    /// Under which id it was to be counted, if it was to be.
+    /// The id under which the transfer was to be counted, if it was to be.
     pub transfer_id: Option<String>,
-    /// Whether it stands in the ledger: `yes` or `no`.
+    /// Whether the ledger has counted it: `yes` or `no`.
     pub counted: &'static str,
 }
 
@@ -80,16 +80,16 @@ pub fn decided(decision: &v1::Decision, passage: Passage) -> CheckResponse {
     }
 }
 
-/// Lets a request pass that is no transfer, because the operator says so.
+/// Lets pass a request that is no transfer, because the operator chose so.
 pub fn no_transfer(digest: String, labels: Vec<String>) -> CheckResponse {
     const OUTCOME: &str = "no-transfer";
     let headers = vec![header(render::HEADER_OUTCOME, OUTCOME), header(render::HEADER_DIGEST, &digest)];
     allowed(headers, labels, vec![("outcome", text(OUTCOME)), ("digest", Kind::StringValue(digest))])
 }
 
-/// Refuses a request with whose labels something is wrong.
+/// Refuses a request with violations in its labels.
 pub fn refused(refusal: &Refusal) -> CheckResponse {
-    let Refused { http_code, body, retry_after_seconds } = http::refused(&refusal.to_status());
+    let Refused { http_code, body, retry_after_seconds } = http::render(refusal);
     let (status, headers, metadata) = without_decision("refused", refusal, retry_after_seconds);
     let denied = local_reply(i32::from(http_code), headers, body);
     response(status, HttpResponse::DeniedResponse(denied), metadata)
@@ -97,25 +97,25 @@ pub fn refused(refusal: &Refusal) -> CheckResponse {
 
 /// Refuses a request that the server could not decide.
 pub fn unanswered(refusal: &Refusal) -> CheckResponse {
-    let Refused { http_code: _, body, retry_after_seconds } = http::refused(&refusal.to_status());
+    let Refused { http_code: _, body, retry_after_seconds } = http::render(refusal);
     let (status, headers, metadata) = without_decision("unanswered", refusal, retry_after_seconds);
     let error = local_reply(SERVICE_UNAVAILABLE, headers, body);
     response(status, HttpResponse::ErrorResponse(error), metadata)
 }
 
-/// What envelope, headers and metadata say where nothing was decided.
+/// Status, headers and metadata of an answer without a decision.
 fn without_decision(
     outcome: &'static str,
     refusal: &Refusal,
     retry_after_seconds: Option<u64>,
 ) -> (RpcStatus, Vec<HeaderValueOption>, Metadata) {
-    // A refusal must not have the code that lets pass.
-    let RpcStatus { code, message, details: _ } = &refusal.status;
-    let code = if *code == i32::from(Code::Ok) { Code::Internal.into() } else { *code };
-    let status = RpcStatus { code, message: message.clone(), details: Vec::new() };
-    let reasons: Vec<&str> = refusal.reasons().collect();
-    let mut headers = vec![header(render::HEADER_OUTCOME, outcome)];
-    headers.extend(reasons.first().map(|reason| header(render::HEADER_REASON, reason)));
+    // A refusal must not have the code that permits.
+    let RpcStatus { code, message, details: _ } = grpc::render(refusal);
+    let code = if code == i32::from(Code::Ok) { Code::Internal.into() } else { code };
+    let status = RpcStatus { code, message, details: Vec::new() };
+    let reasons: Vec<&str> = refusal.issues().iter().map(|issue| issue.code).filter(|code| !code.is_empty()).collect();
+    let names = render::refusal_headers(outcome, refusal.code());
+    let mut headers: Vec<_> = names.into_iter().map(|(name, value)| header(name, value)).collect();
     headers.extend(retry_after_seconds.map(|seconds| header("retry-after", &seconds.to_string())));
     let mut metadata = vec![("outcome", text(outcome))];
     if !reasons.is_empty() {
@@ -126,7 +126,7 @@ fn without_decision(
 
 fn allowed(headers: Vec<HeaderValueOption>, labels: Vec<String>, metadata: Metadata) -> CheckResponse {
     let ok = OkHttpResponse {
-        // The client may read what was decided; an upstream abroad has no use for it.
+        // The client may read the decision; an upstream abroad has no use for it.
         response_headers_to_add: headers,
         headers_to_remove: labels,
         ..OkHttpResponse::default()
@@ -159,7 +159,7 @@ fn explained(decision: &v1::Decision) -> String {
     serde_json::Value::Object(members).to_string()
 }
 
-/// A decision without the mildest of very many reasons.
+/// A decision with at most this number of reasons, the strictest ones.
 fn with_at_most(reasons_max: usize, decision: &v1::Decision) -> v1::Decision {
     let mut decision = decision.clone();
     decision.reasons.truncate(reasons_max);
@@ -217,7 +217,7 @@ fn list<'t>(texts: impl Iterator<Item = &'t str>) -> Kind {
     Kind::ListValue(ListValue { values: values.collect() })
 }
 
-/// A header that takes the place of any of its name, in visible ASCII.
+/// A header that replaces any other of its name, in visible ASCII.
 fn header(name: &str, value: &str) -> HeaderValueOption {
     let visible = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
     let value: String = value.chars().take(HEADER_BYTES_MAX).map(visible).collect();

@@ -1,9 +1,9 @@
-//! What an Envoy says of a request: the view of a `CheckRequest` that labels are made from.
+//! The view of a `CheckRequest` from which labels are made.
 //!
-//! Borrows everything from the message. Of its headers Envoy sends either all as they came
+//! Borrows everything from the message. Envoy sends headers either all as they came
 //! (`header_map`, with `encode_raw_headers`) or those of one name joined by commas (`headers`).
-//! Of the joined ones nobody can tell whether a comma was sent by one or made of two, so a value
-//! with a comma counts as repeated there.
+//! A comma in a joined value may be the client's or may join two values, so such a value counts as
+//! repeated.
 //!
 //! A connection that the TCP filter asks about has neither host, method, path nor headers.
 
@@ -15,17 +15,17 @@ use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::HttpRequest;
 
-/// Says whether the body that Envoy sends is a part of it only. Envoy adds it by itself.
+/// The header in which Envoy says whether it sends a part of the body only. Envoy adds it by itself.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
-/// How long a body is, where its sender says so beforehand.
+/// The declared length of a body.
 const CONTENT_LENGTH: &str = "content-length";
-/// What our own keys of `context_extensions` begin with.
+/// Prefix of our own keys of `context_extensions`.
 const OUR_KEYS: &str = "neglist-";
-/// The key of `context_extensions` that names the headers which are handed on, with commas between; without it all are.
+/// The key of `context_extensions` that lists the headers which are passed on, with commas; without it all are.
 pub const HEADERS_KEY: &str = "neglist-headers";
 /// The key of `context_extensions` that asks to count a transfer.
 pub const RECORD_KEY: &str = "neglist-record";
-/// What the names of label headers begin with where the policies name no others.
+/// Prefix of label headers where the policies name no others.
 const LABEL_PREFIX: &str = "x-neglist-";
 
 /// A request that Envoy asks about.
@@ -36,19 +36,19 @@ pub struct Check<'a> {
     sni: Option<&'a str>,
 }
 
-/// What the route says of counting.
+/// The wish of a route about counting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counting {
-    /// Nothing: the rule says.
+    /// None: the rule decides.
     ByRule,
     /// The transfer is counted.
     Wanted,
-    /// Something that is neither `yes` nor `no`.
+    /// A word that is neither `yes` nor `no`.
     Unreadable(String),
 }
 
 impl<'a> Check<'a> {
-    /// Takes a message apart.
+    /// Reads a message.
     pub fn new(request: &'a CheckRequest) -> Self {
         let attributes = request.attributes.as_ref();
         let request = attributes.and_then(|attributes| attributes.request.as_ref());
@@ -56,12 +56,12 @@ impl<'a> Check<'a> {
         Self {
             http: request.and_then(|request| request.http.as_ref()),
             context: attributes.map(|attributes| &attributes.context_extensions),
-            // Without `include_tls_session` there is no such message, with it an empty name is one that was not asked for.
+            // Without `include_tls_session` there is no such message. With it, an empty name means that the client asked for none.
             sni: tls.map(|tls| tls.sni.as_str()),
         }
     }
 
-    /// Says whether nothing at all is seen: not a request, and not the name that a connection is for.
+    /// Says whether the message shows nothing: no request, and no server name of a connection.
     pub fn is_blank(&self) -> bool {
         [self.host(), self.method(), self.path(), self.sni()].into_iter().flatten().all(str::is_empty)
     }
@@ -69,8 +69,8 @@ impl<'a> Check<'a> {
     /// Returns Envoy's own number of the request, which no client can choose.
     ///
     /// Envoy draws it for each request: 64 random bits, in decimal digits. The contract lets other
-    /// gateways put the id of the client's header here; one that is no such number, or that a header of the
-    /// request has too, is none.
+    /// gateways put the id of the client's header here. So an id that is no such number, or that a
+    /// header of the request contains too, is ignored.
     pub fn stream_id(&self) -> Option<u64> {
         let http = self.http?;
         let id: u64 = http.id.parse().ok().filter(|id: &u64| *id != 0 && id.to_string() == http.id)?;
@@ -79,7 +79,7 @@ impl<'a> Check<'a> {
         (!is_forgeable).then_some(id)
     }
 
-    /// Returns what the route's `context_extensions` say of counting.
+    /// Returns the wish about counting in the route's `context_extensions`.
     pub fn counting(&self) -> Counting {
         match self.said_in_context(RECORD_KEY) {
             None | Some("no") => Counting::ByRule,
@@ -90,7 +90,7 @@ impl<'a> Check<'a> {
 
     /// Returns the names of the label headers that the request has, in lower case, each once.
     ///
-    /// Whatever begins like ours is one, and whatever the policies name.
+    /// A label header has our prefix, or a name from the policies.
     pub fn label_headers(&self, ours: &LabelHeaders) -> Vec<String> {
         let Some(http) = self.http else { return Vec::new() };
         let joined = http.headers.keys().map(String::as_str);
@@ -118,13 +118,13 @@ impl<'a> Check<'a> {
             ([], []) => return Err(Body::NotThere),
             (text, []) => text,
             ([], raw) => raw,
-            // Two bodies, and nobody knows which of them is sent.
+            // There are two bodies, and either may be the one that is sent on.
             (_, _) => return Err(Body::Partial),
         };
-        // A client that forges the header sends one too many.
+        // A client that forges the header makes it a repeated one.
         let mut said = values(http, PARTIAL_BODY);
         let is_said_to_be_whole = matches!((said.next(), said.next()), (Some(value), None) if value.bytes == b"false");
-        // Envoy says so too of a body that has filled its buffer to the byte and goes on behind it.
+        // Envoy calls a body whole too that fills its buffer to the byte and goes on beyond it.
         let length = body.len().to_string();
         let has_its_length = values(http, CONTENT_LENGTH).all(|value| value.bytes == length.as_bytes());
         if is_said_to_be_whole && has_its_length { Ok(body) } else { Err(Body::Partial) }
@@ -152,7 +152,7 @@ impl Seen for Check<'_> {
         let mut keys = self.context.into_iter().flat_map(HashMap::keys);
         match self.said_in_context(key) {
             Some(text) => Context::Text(text),
-            // Istio and others cannot say any. What is ours says nothing of the request.
+            // Istio and others cannot set any. Our own keys do not describe the request.
             None if keys.all(|key| key.starts_with(OUR_KEYS)) => Context::NotSeen,
             None => Context::Absent,
         }
@@ -196,7 +196,7 @@ struct Value<'a> {
     is_joined: bool,
 }
 
-/// Returns every value of a header, wherever in the message it stands.
+/// Returns every value of a header, wherever it is in the message.
 fn values<'a>(http: &'a HttpRequest, name: &str) -> impl Iterator<Item = Value<'a>> {
     let is_named = move |key: &str| key.eq_ignore_ascii_case(name);
     let joined = http.headers.iter().filter(move |(key, _)| is_named(key));

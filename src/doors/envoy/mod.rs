@@ -1,4 +1,4 @@
-//! `envoy.service.auth.v3`: what an Envoy says of a request, and what it is answered.
+//! `envoy.service.auth.v3`: the questions of Envoy, and the answers.
 
 pub mod answer;
 pub mod check;

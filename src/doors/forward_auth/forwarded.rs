@@ -1,7 +1,7 @@
-//! What a question of forward-auth asks about: method, host and path, as the gateway's headers say.
+//! The request of a forward-auth question: method, host and path, from the headers of the gateway.
 //!
-//! This door only ever speaks of HTTP requests. Where the gateway leaves out one of the three, the request is refused here:
-//! to the rules it would be a bare connection, which those that go by host or method are not about.
+//! This door asks about HTTP requests only. Where the gateway leaves out one of the three, the request is refused here: to the
+//! rules it would look like a bare connection, which rules for hosts or methods do not match.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use crate::domain::gateway::{Body, Context, Header, Seen, host_and_path};
 use crate::doors::forward_auth::wording::{Part, Unforwarded};
 
-/// Headers with which a gateway speaks of the request.
+/// A family of headers in which a gateway describes the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
     /// Traefik, Caddy, APISIX.
@@ -28,7 +28,7 @@ const X_ORIGINAL_URL: &str = "x-original-url";
 impl Family {
     const ALL: [Self; 3] = [Self::Forwarded, Self::Original, Self::OriginalUrl];
 
-    /// Returns the header that says a part of the request.
+    /// Returns the header of a part of the request.
     const fn name(self, part: Part) -> &'static str {
         match (self, part) {
             (Self::Forwarded, Part::Method) => "x-forwarded-method",
@@ -41,12 +41,12 @@ impl Family {
         }
     }
 
-    /// Reads what the headers of this family say; `None`: none of them is there.
-    fn said(self, headers: &HeaderMap) -> Result<Option<Said<'_>>, Unforwarded> {
+    /// Reads the headers of this family; `None`: the request has none of them.
+    fn said(self, headers: &HeaderMap) -> Result<Option<Claims<'_>>, Unforwarded> {
         let method = one(headers, self.name(Part::Method))?;
         let (host, path) = if self == Self::OriginalUrl {
             match one(headers, X_ORIGINAL_URL)? {
-                // The method alone is said by the other family that has it.
+                // A method alone belongs to the other family that has this header.
                 None => return Ok(None),
                 Some("") => (None, None),
                 Some(url) => {
@@ -58,16 +58,16 @@ impl Family {
             (one(headers, self.name(Part::Host))?, one(headers, self.name(Part::Path))?)
         };
         let is_silent = host.is_none() && path.is_none() && (method.is_none() || self.leaves_method_to_url(headers));
-        Ok((!is_silent || self == Self::OriginalUrl).then_some(Said { method, host, path }))
+        Ok((!is_silent || self == Self::OriginalUrl).then_some(Claims { method, host, path }))
     }
 
-    /// Says whether the header of the method is that of [`Family::OriginalUrl`], which has the same.
+    /// Says whether the header of the method belongs to [`Family::OriginalUrl`], which uses the same name.
     fn leaves_method_to_url(self, headers: &HeaderMap) -> bool {
         self == Self::Original && headers.contains_key(X_ORIGINAL_URL)
     }
 }
 
-/// Which headers say what is asked for. The others may come from a client.
+/// The families that the server believes. The others may come from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Believed {
     /// `X-Forwarded-Method`, `-Host`, `-Uri`.
@@ -76,7 +76,7 @@ pub enum Believed {
     XOriginal,
     /// `X-Original-Method`, `-URL`.
     XOriginalUrl,
-    /// Those that are there. Where several are they have to say the same, all of it.
+    /// Those that the request has. Several families have to agree in each part.
     Either,
 }
 
@@ -90,7 +90,7 @@ impl Believed {
         }
     }
 
-    /// Returns the headers that say a part of the request.
+    /// Returns the headers of a part of the request.
     fn names(self, part: Part) -> Vec<&'static str> {
         let mut names: Vec<_> = self.families().iter().map(|family| family.name(part)).collect();
         names.dedup();
@@ -98,24 +98,24 @@ impl Believed {
     }
 }
 
-/// A request, as a gateway speaks of it.
+/// A request, as a gateway describes it.
 #[derive(Debug)]
 pub struct Forwarded<'r> {
     headers: &'r HeaderMap,
     method: &'r str,
     host: &'r str,
     uri: &'r str,
-    /// Headers that were looked at.
+    /// Names of the headers that were read.
     read: Mutex<BTreeSet<String>>,
 }
 
 impl<'r> Forwarded<'r> {
-    /// Reads what the gateway says.
+    /// Reads the description of the gateway.
     ///
     /// # Errors
-    /// Method, host or path is not said, or cannot be told.
+    /// Method, host or path is missing or cannot be read.
     pub fn read(headers: &'r HeaderMap, believed: Believed) -> Result<Self, Unforwarded> {
-        let Said { method, host, path } = agreed(headers, believed.families())?;
+        let Claims { method, host, path } = agreed(headers, believed.families())?;
         let said = |said: Option<&'r str>, part| {
             let said = said.filter(|said| !said.is_empty());
             said.ok_or_else(|| Unforwarded::NotSaid { part, headers: believed.names(part) })
@@ -126,16 +126,16 @@ impl<'r> Forwarded<'r> {
         Ok(Self { headers, method, host, uri, read: Mutex::new(read) })
     }
 
-    /// Returns the names of all headers that were looked at, with commas between.
+    /// Returns the names of all headers that were read, joined by commas.
     pub(crate) fn read_headers(&self) -> String {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// What headers say of a request.
+/// The parts of a request in one family of headers.
 #[derive(Debug, Clone, Copy, Default)]
-struct Said<'r> {
+struct Claims<'r> {
     method: Option<&'r str>,
     host: Option<&'r str>,
     path: Option<&'r str>,
@@ -143,7 +143,7 @@ struct Said<'r> {
 
 const PARTS: [Part; 3] = [Part::Method, Part::Host, Part::Path];
 
-impl<'r> Said<'r> {
+impl<'r> Claims<'r> {
     const fn part(&self, part: Part) -> Option<&'r str> {
         match part {
             Part::Method => self.method,
@@ -153,10 +153,10 @@ impl<'r> Said<'r> {
     }
 }
 
-/// Returns what all families say that are there. A gateway sets one of them: what it leaves out of that one must not come
-/// out of another.
-fn agreed<'r>(headers: &'r HeaderMap, families: &[Family]) -> Result<Said<'r>, Unforwarded> {
-    let mut first: Option<(Family, Said<'r>)> = None;
+/// Returns the parts on which all families of the request agree. A gateway sets one family: another one must not supply a part
+/// that the gateway leaves out.
+fn agreed<'r>(headers: &'r HeaderMap, families: &[Family]) -> Result<Claims<'r>, Unforwarded> {
+    let mut first: Option<(Family, Claims<'r>)> = None;
     for family in families {
         let Some(said) = family.said(headers)? else { continue };
         let Some((other, said_by_other)) = first else {
@@ -175,7 +175,7 @@ fn one<'r>(headers: &'r HeaderMap, name: &'static str) -> Result<Option<&'r str>
         Header::Absent => Ok(None),
         Header::Text(text) => Ok(Some(text)),
         Header::Repeated => Err(Unforwarded::Repeated { header: name }),
-        // Whatever this door does not see it cannot read.
+        // This door cannot read a header that it does not see.
         Header::NotText | Header::NotSeen => Err(Unforwarded::NotText { header: name }),
     }
 }
@@ -199,7 +199,7 @@ impl Seen for Forwarded<'_> {
     }
 
     fn path(&self) -> Option<&str> {
-        // A tunnel has none, whatever a gateway says in its place.
+        // A tunnel has no path, whatever the gateway sends for it.
         (!self.method.eq_ignore_ascii_case("CONNECT")).then_some(self.uri)
     }
 
@@ -217,7 +217,7 @@ impl Seen for Forwarded<'_> {
     }
 
     fn body(&self, _pointer: &str) -> Body<'_> {
-        // Gateways that ask this way send heads only.
+        // Gateways of this door send heads only.
         Body::NotThere
     }
 }

@@ -20,19 +20,16 @@ use crate::doors::forward_auth::forwarded::{Believed, Forwarded};
 use crate::doors::forward_auth::wording;
 use crate::doors::http::{Doors, respond};
 use crate::doors::labelled::{Answer, Cacheable, DecidedTransfer};
+use crate::doors::render::{self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, Verdict};
 use crate::wire::refusal::Refusal;
-use crate::wire::refusal::grpc::{self, RpcStatus};
-use crate::wire::refusal::http::{Refused, refused};
-use crate::wire::render::{
-    self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, HEADER_REASON, Verdict,
-};
+use crate::wire::refusal::http::{self, Refused};
 
 /// How this door answers.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardAuthSettings {
-    /// Which headers are believed.
+    /// The families of headers that the server believes.
     pub believed: Believed,
-    /// Longest time for which a gateway may keep an answer, in seconds.
+    /// Longest time for which a gateway may cache an answer, in seconds.
     pub cache_seconds_max: u32,
 }
 
@@ -54,7 +51,7 @@ pub(crate) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
             response
         }
         Answer::Refused(refusal) => denied_without_decision(&refusal),
-        Answer::Unanswered(refusal) => unanswered(&refusal.status, refusal.reasons().next()),
+        Answer::Unanswered(refusal) => unanswered(&refusal),
     }
 }
 
@@ -68,12 +65,12 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);
     put(&mut response, rule.iter().map(|rule| (HEADER_GATEWAY_RULE, rule.clone())));
     let seconds = match cacheable {
-        Cacheable::UntilExpiry => render::holds_for_seconds(decision).min(settings.cache_seconds_max),
+        Cacheable::UntilItExpires => render::holds_for_seconds(decision).min(settings.cache_seconds_max),
         Cacheable::Never => 0,
     };
     if seconds != 0 {
         let headers = response.headers_mut();
-        // Whatever the answer was made of makes it another one.
+        // The answer may differ with each header that it depends on.
         if let (Ok(vary), Ok(age)) = (forwarded.read_headers().parse(), format!("max-age={seconds}").parse()) {
             headers.insert(VARY, vary);
             headers.insert(CACHE_CONTROL, age);
@@ -82,35 +79,25 @@ fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: 
     response
 }
 
-/// Denies a request that is no transfer. 403 whatever is wrong: nginx takes any other code for an outage.
+/// Denies a request that is no transfer. The code is always 403: nginx takes any other one for an outage.
 fn denied_without_decision(refusal: &Refusal) -> Response {
-    let Refused { http_code: _, body, retry_after_seconds: _ } = refused(&refusal.to_status());
+    let Refused { http_code: _, body, retry_after_seconds: _ } = http::render(refusal);
     let mut response = respond::json(StatusCode::FORBIDDEN, body);
-    name_outcome(&mut response, "refused", refusal.reasons().next());
+    put(&mut response, render::refusal_headers("refused", refusal.code()));
     response
 }
 
-/// Refuses a question for which there is no place.
-pub(crate) fn overloaded(refusal: &RpcStatus) -> Response {
-    unanswered(refusal, None)
-}
-
-fn unanswered(refusal: &RpcStatus, reason: Option<&str>) -> Response {
-    let refused = refused(&grpc::to_status(refusal));
-    let mut response = respond::refused(Refused { http_code: 503, ..refused });
-    name_outcome(&mut response, "unanswered", reason);
+/// Refuses a question that the server cannot answer.
+pub(crate) fn unanswered(refusal: &Refusal) -> Response {
+    let mut response = respond::refused(Refused { http_code: 503, ..http::render(refusal) });
+    put(&mut response, render::refusal_headers("unanswered", refusal.code()));
     response
 }
 
-fn name_outcome(response: &mut Response, outcome: &str, reason: Option<&str>) {
-    put(response, [(HEADER_OUTCOME, outcome.to_owned())]);
-    put(response, reason.map(|reason| (HEADER_REASON, reason.to_owned())));
-}
-
-/// Puts headers into a response; leaves out what is no text of a header.
-fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str, String)>) {
+/// Adds headers to a response, apart from values that no header can have.
+fn put(response: &mut Response, headers: impl IntoIterator<Item = (&'static str, impl AsRef<str>)>) {
     for (name, value) in headers {
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }

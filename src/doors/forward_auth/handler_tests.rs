@@ -27,9 +27,9 @@ fn every_refusal_speaks_both_languages() {
         let response = denied_without_decision(&wording::refusal(&unforwarded));
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.headers()[HEADER_OUTCOME], "refused");
-        assert!(response.headers().contains_key(HEADER_REASON));
-        let said = wording::refusal(&unforwarded).said;
-        assert!(said.iter().all(|said| said.en.is_ascii() && !said.zh.is_ascii()), "{said:?}");
+        assert!(response.headers().contains_key(render::HEADER_REASON));
+        let issues = wording::refusal(&unforwarded).issues();
+        assert!(issues.iter().all(|issue| issue.en.is_ascii() && !issue.zh.is_ascii()), "{issues:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads a body of JSON: said to be so, within its size and its time, and whole.
+//! Reads a JSON body: declared as JSON, within the limits of size and time, and complete.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::wire::refusal::http::Misread;
 pub struct BodyLimits {
     /// Most bytes.
     pub bytes_max: usize,
-    /// Time within which it has to come, in seconds.
+    /// Time-out of a body, in seconds.
     pub seconds_max: u64,
 }
 
@@ -24,8 +24,7 @@ impl BodyLimits {
     /// Returns the body of a request.
     ///
     /// # Errors
-    /// A body that is not said to be JSON, is encoded, is too large, too slow, or breaks off. None of it has been looked
-    /// at then.
+    /// The body is not declared as JSON, is encoded, is too large, too slow, or breaks off. Nothing of it is used then.
     pub(crate) async fn read(self, request: Request, metrics: &Metrics) -> Result<Bytes, Misread<'static>> {
         check_headers(request.headers())?;
         let Self { bytes_max, seconds_max } = self;
@@ -33,7 +32,7 @@ impl BodyLimits {
             metrics.limited(Limit::HttpBodyBytes);
             Misread::TooLarge { bytes_max }
         };
-        // Said beforehand, it need not be sent at all.
+        // A declared length saves the client from sending it at all.
         if announced_bytes(request.headers()).is_some_and(|bytes| u64::try_from(bytes_max).is_ok_and(|max| max < bytes))
         {
             return Err(too_large());

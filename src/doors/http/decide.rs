@@ -10,9 +10,9 @@ use crate::doors::http::{Doors, respond};
 use crate::metrics::Door;
 use crate::repeated::Repeated;
 use crate::wire::json::message;
-use crate::wire::refusal::http::{Misread, Refused, refused};
+use crate::wire::refusal::http::{self, Misread, Refused};
 
-/// The same request has the same decision again.
+/// A repeated request has the same decision.
 static UNWRITABLE: Repeated = Repeated::new();
 
 /// Decides one transfer.
@@ -32,7 +32,7 @@ pub(crate) async fn decide(State(doors): State<Arc<Doors>>, request: Request) ->
             Ok(body) => respond::json(StatusCode::OK, body),
             Err(error) => unwritable(&error),
         },
-        Err(status) => respond::refused(refused(&status)),
+        Err(refusal) => respond::refused(http::render(&refusal)),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The HTTP doors: routers and handlers. No rules, and nothing of protobuf.
+//! The HTTP doors: routers and handlers. They know no rules and no protobuf.
 //!
-//! A handler reads its request within limits, asks a service, and writes what that says. Whatever goes wrong is an answer
-//! with a code that no gateway takes for a permit, and a body in English and Chinese. Parsing is left to hyper, routing to
-//! axum; connections, their limits and the requests in flight are the business of `transport`.
+//! A handler reads its request within limits, asks a service, and writes the answer. Each failure is an answer with a code that
+//! no gateway takes for a permit, and a body in English and Chinese. hyper parses and axum routes; `transport` has the
+//! connections, their limits and the requests in flight.
 
 mod body;
 mod decide;
@@ -32,40 +32,40 @@ use crate::doors::labelled::LabelledDoor;
 use crate::metrics::standing::Standing;
 use crate::metrics::{Door, Metrics};
 use crate::service::DecisionApi;
-use crate::wire::refusal::grpc::RpcStatus;
+use crate::wire::refusal::Refusal;
 use crate::wire::refusal::http::Misread;
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub struct Doors {
-    /// Decides what is asked in the contract's own words.
+    /// Decides questions in the words of the contract.
     pub decisions: DecisionApi,
-    /// Answers gateways that ask about one request of theirs.
+    /// Answers gateways that ask about one of their requests.
     pub forward_auth: LabelledDoor,
-    /// How it does.
+    /// Settings of that door.
     pub forward_auth_settings: ForwardAuthSettings,
     /// Answers `AuthZEN` evaluations.
     pub authzen: LabelledDoor,
     /// Most evaluations of one request.
     pub evaluations_max: usize,
-    /// Where others reach this listener.
+    /// The public URL of this listener.
     pub public_url: Option<PublicUrl>,
     /// Limits of bodies.
     pub body: BodyLimits,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Reads the state of the server.
-    pub standing: StandingSource,
+    /// Observes the server.
+    pub standing: Observer,
 }
 
-/// Reads the state of the server, for probes and scrapes.
+/// Observes the server, for probes and scrapes.
 #[derive(Clone)]
-pub struct StandingSource(Arc<dyn Fn() -> Standing + Send + Sync>);
+pub struct Observer(Arc<dyn Fn() -> Standing + Send + Sync>);
 
-impl StandingSource {
-    /// Returns a source that calls a function.
-    pub fn new(look: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
-        Self(Arc::new(look))
+impl Observer {
+    /// Returns an observer.
+    pub fn new(observe: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
     }
 
     fn standing(&self) -> Standing {
@@ -73,33 +73,33 @@ impl StandingSource {
     }
 }
 
-impl fmt::Debug for StandingSource {
+impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StandingSource")
+        f.write_str("Observer")
     }
 }
 
-/// Returns the doors that decide. Requests to them are in flight until they are answered, and may be too many: `bounded` puts
-/// a door under the limit, and lets it say by itself what it says beyond.
+/// Returns the doors that decide. Their requests are in flight until they are answered: `bounded` puts a door under the limit,
+/// with the door's own answer beyond it.
 pub fn decisions(doors: &Arc<Doors>, bounded: impl Fn(Router, Overload) -> Router) -> Router {
     let one = |path, door, route, unanswered| {
         let router = Router::new().route(path, route).with_state(Arc::clone(doors));
         bounded(router, Overload { doors: Arc::clone(doors), door, unanswered })
     };
-    let plain: fn(&RpcStatus) -> Response = respond::unanswered;
+    let plain: fn(&Refusal) -> Response = respond::unanswered;
     one("/v1/decide", Door::HttpDecide, post(decide::decide), plain)
-        // Some ask with GET, some with the method of the request that they ask about.
+        // Some gateways ask with GET, some with the method of the request that they ask about.
         .merge(one(
             "/v1/forward-auth",
             Door::ForwardAuth,
             any(forward_auth::handler::forward_auth),
-            forward_auth::handler::overloaded,
+            forward_auth::handler::unanswered,
         ))
         .merge(one(EVALUATION_PATH, Door::Authzen, post(authzen::handler::evaluation), plain))
         .merge(one(EVALUATIONS_PATH, Door::Authzen, post(authzen::handler::evaluations), plain))
 }
 
-/// Returns what answers whatever the load: probes, metrics, and where to ask.
+/// Returns the routes that answer whatever the load: probes, metrics, and the configuration document.
 pub fn probes(doors: &Arc<Doors>) -> Router {
     Router::new()
         .route("/livez", get(probe::livez))
@@ -110,8 +110,8 @@ pub fn probes(doors: &Arc<Doors>) -> Router {
         .with_state(Arc::clone(doors))
 }
 
-/// Completes a router: what is not there and what is not possible is said in words, and whoever numbers requests gets
-/// the number back.
+/// Completes a router: unknown paths and methods have answers in words, and a caller that numbers its requests gets the number
+/// back.
 pub fn complete(router: Router) -> Router {
     router
         .fallback(async || respond::refused(Misread::NoSuchPath.refused()))

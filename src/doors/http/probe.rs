@@ -121,8 +121,8 @@ pub(crate) async fn metrics(State(doors): State<Arc<Doors>>, request: Request) -
     }
 }
 
-/// Says whether the older format is asked for rather than `OpenMetrics`: RFC 9110, section 12.5.1. Who takes both alike, or
-/// says nothing, gets the newer one.
+/// Says whether the client prefers the older format to `OpenMetrics`: RFC 9110, section 12.5.1. A client without a preference
+/// gets the newer one.
 fn wants_plain(headers: &HeaderMap) -> bool {
     let ranges = || {
         headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).flat_map(|accept| accept.split(','))
@@ -143,7 +143,7 @@ fn weight_of(range: &str, wanted: &str) -> Option<u32> {
     is_wanted.then(|| weight.map_or(1_000, thousandths))
 }
 
-/// Reads a weight, `0` to `1` with at most three decimals; what is none weighs nothing.
+/// Reads a weight, `0` to `1` with at most three decimals; a malformed weight is zero.
 fn thousandths(weight: &str) -> u32 {
     let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
     let is_weight = matches!(whole, "0" | "1") && decimals.len() <= 3;

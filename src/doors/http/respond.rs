@@ -5,10 +5,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use crate::wire::refusal::grpc::{self, RpcStatus};
+use crate::wire::refusal::Refusal;
 use crate::wire::refusal::http::{self, Refused};
 
-/// Returns a response of JSON. An answer holds for the moment: nobody between may keep it, unless a door says so.
+/// Returns a response of JSON. An answer holds for the moment: no cache may keep it unless a door allows that.
 pub fn json(code: StatusCode, body: String) -> Response {
     of_type(code, "application/json", body)
 }
@@ -24,7 +24,7 @@ pub(crate) fn empty(code: StatusCode) -> Response {
 /// Returns a refusal.
 pub fn refused(refused: Refused) -> Response {
     let Refused { http_code, body, retry_after_seconds } = refused;
-    // A code that is none would be a mistake of ours, and so is one that permits.
+    // An invalid code would be a mistake of ours, and so would one that permits.
     let code = StatusCode::from_u16(http_code).ok().filter(|code| code.is_client_error() || code.is_server_error());
     let mut response = json(code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
     if let Some(seconds) = retry_after_seconds {
@@ -34,8 +34,8 @@ pub fn refused(refused: Refused) -> Response {
 }
 
 /// Returns the refusal of a request that the server cannot answer.
-pub(crate) fn unanswered(refusal: &RpcStatus) -> Response {
-    refused(http::refused(&grpc::to_status(refusal)))
+pub(crate) fn unanswered(refusal: &Refusal) -> Response {
+    refused(http::render(refusal))
 }
 
 pub(crate) fn of_type(code: StatusCode, media_type: &'static str, body: impl Into<Body>) -> Response {

@@ -10,9 +10,7 @@ use tower::ServiceExt as _;
 
 use crate::domain::clock::Clocking;
 use crate::domain::gateway::Unmatched;
-use crate::doors::http::{
-    Believed, BodyLimits, Doors, ForwardAuthSettings, StandingSource, complete, decisions, probes,
-};
+use crate::doors::http::{Believed, BodyLimits, Doors, ForwardAuthSettings, Observer, complete, decisions, probes};
 use crate::doors::labelled::LabelledDoor;
 use crate::live::Live;
 use crate::metrics::Door;
@@ -60,7 +58,7 @@ pub(crate) fn router(ledger: &Arc<MemoryLedger>, standing: Standing) -> Router {
         metrics: api.metrics().clone(),
         decisions: api,
         body: BodyLimits { bytes_max: 10_000, seconds_max: 1 },
-        standing: StandingSource::new(move || standing.clone()),
+        standing: Observer::new(move || standing.clone()),
     });
     complete(decisions(&doors, |router, _| router).merge(probes(&doors)))
 }

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::{Builder, dangling, extensions};
 use crate::domain::asked::{ITEMS_MAX, Problem, parse_country};
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
+use crate::domain::path::Field;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
 use crate::domain::route::Route;
@@ -350,7 +351,7 @@ fn flow(
     let exporter = statement.exporter?;
     let mut of_flow: Vec<(u32, RouteId)> = Vec::new();
     let mut before = None;
-    let mut reported: Vec<String> = Vec::new();
+    let mut reported: Vec<Field> = Vec::new();
     let segments = std::mem::take(&mut snapshot.lists.segments);
     for (number, segment) in segments.iter().enumerate() {
         let seen = what_it_sees(segment, statement.facts.zones);

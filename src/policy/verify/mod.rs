@@ -217,8 +217,7 @@ fn judge(snapshot: &Snapshot, asked: &Asked<'_>, case: &Case) -> Came {
     match decide(snapshot, asked, case.at.0) {
         Ok(decision) => (Some(decision.outcome), in_words(&decision), compare(snapshot, &decision, case)),
         Err(violations) => {
-            let fields: Vec<String> =
-                violations.iter().map(|violation| format!("transfer.{}", violation.field)).collect();
+            let fields: Vec<String> = violations.iter().map(|violation| violation.path.to_string()).collect();
             let problems: Vec<String> = violations.iter().map(in_short).collect();
             refused(&fields, &problems, case)
         }
@@ -271,7 +270,7 @@ fn in_short(violation: &Violation) -> String {
         // A case only asks; this violation occurs only when counting.
         Problem::Counting(_) => "cannot be counted".to_owned(),
     };
-    format!("transfer.{}: {problem}", violation.field)
+    format!("{}: {problem}", violation.path)
 }
 
 fn in_words(decision: &Decision) -> String {

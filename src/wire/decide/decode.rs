@@ -1,20 +1,19 @@
-//! Reads a request for one decision without copying its texts.
+//! The fast reader: reads a request for a decision without copying its texts.
 //!
-//! The request path spends more time on allocating the texts of a request than on deciding it.
-//! Here a message is read straight into a [`Question`] that borrows from it. Only messages as every
-//! generator writes them are read: each singular field once, known fields, valid texts, known
-//! values. Whatever else a message may be, [`decide`] says `None`, and [`crate::wire::decide::from_proto`] reads
-//! it after the ordinary decoder, with its errors. So there is one place that refuses.
+//! The allocation of the texts of a request takes more time than its decision. So a message is read straight into a
+//! [`Question`] that borrows from it. The reader accepts messages as every generator writes them: each singular field once,
+//! known fields, valid texts, known values. For any other message [`decide`] returns `None`: the fallback is the generated
+//! decoder, then [`crate::wire::decide::from_proto`], which finds the violations. This module refuses nothing.
 //!
-//! INVARIANT (plain): what is returned equals what [`crate::wire::decide::from_proto::decide`] makes of the same
-//! bytes. `tests` hold the two against each other, for messages that were damaged too.
+//! INVARIANT (plain): the question equals the one that [`crate::wire::decide::from_proto::decide`] makes of the same bytes.
+//! `tests` compare the two, for damaged messages too.
 
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX};
 use crate::domain::units::{Class, Ground, Modality, Moment};
-use crate::wire::decide::from_proto::{At, Question};
+use crate::wire::decide::from_proto::{Location, Question};
 use crate::wire::decide::to_proto::Detail;
 
-/// Reads a `DecideRequest`; `None` where it takes the ordinary decoder to say what it is.
+/// Reads a `DecideRequest`; `None` where the generated decoder has to.
 pub fn decide(message: &[u8]) -> Option<Question<'_>> {
     let (mut transfer, mut detail) = (None, None);
     let mut reader = Reader(message);
@@ -25,7 +24,7 @@ pub fn decide(message: &[u8]) -> Option<Question<'_>> {
             _ => return None,
         }
     }
-    Some(Question { asked: transfer?, detail: detail.unwrap_or(Detail::Brief), place: At::Transfer })
+    Some(Question { asked: transfer?, detail: detail.unwrap_or(Detail::Brief), location: Location::Transfer })
 }
 
 /// Reads a `DecideStreamRequest`: its sequence number, and its question. `None` as for [`decide`].
@@ -41,7 +40,7 @@ pub fn stream(message: &[u8]) -> Option<(u64, Question<'_>)> {
         }
     }
     let detail = detail.unwrap_or(Detail::Brief);
-    Some((sequence.unwrap_or_default(), Question { asked: transfer?, detail, place: At::Transfer }))
+    Some((sequence.unwrap_or_default(), Question { asked: transfer?, detail, location: Location::Transfer }))
 }
 
 /// Reads a `DecideBatchRequest`: the messages of its transfers, in order, and how much the answers say. `None` as for
@@ -146,13 +145,13 @@ fn moment(message: &[u8]) -> Option<Moment> {
             _ => return None,
         }
     }
-    // Negative numbers are legal and rare: they stand as large ones here, and are left to the ordinary decoder.
+    // Negative numbers are legal and rare: they look like large ones here, and are left to the generated decoder.
     let seconds = i64::try_from(seconds.unwrap_or_default()).ok()?;
     (seconds <= crate::wire::decide::from_proto::TIMESTAMP_SECONDS_MAX).then_some(())?;
     Moment::new(seconds, nanos.unwrap_or_default())
 }
 
-// Numbers of the contract. But for a detail 0 is "not said" and is not written by generators.
+// Numbers of the contract. Except for a detail, 0 means "not stated", and generators do not write it.
 
 const fn detail(number: u64) -> Option<Detail> {
     match number {
@@ -196,12 +195,12 @@ fn utf8(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// Returns a text; `None` for an empty one too, which says nothing and is not written by generators.
+/// Returns a text; `None` for an empty one too, which states nothing, and which generators do not write.
 fn text(bytes: &[u8]) -> Option<&str> {
     utf8(bytes).filter(|text| !text.is_empty())
 }
 
-/// Sets what is set once.
+/// Sets a field that may be set once.
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     if place.is_some() {
         return None;
@@ -216,7 +215,7 @@ enum Field<'m> {
     Bytes(&'m [u8]),
 }
 
-/// What is left of a message.
+/// The rest of a message.
 struct Reader<'m>(&'m [u8]);
 
 impl<'m> Reader<'m> {

@@ -5,12 +5,12 @@ use prost::Message as _;
 
 use super::*;
 use crate::wire::decide::from_proto;
-use crate::wire::decide::raw::Received;
+use crate::wire::decide::read::Scratch;
 use crate::wire::generated::v1;
 
 /// Reads what was read plainly: it has no field that the contract does not have.
-fn decoded<T: prost::Message + prost::Name + Default>(bytes: &[u8]) -> T {
-    Received::new(prost::bytes::Bytes::copy_from_slice(bytes)).decode().expect("what is read plainly can be decoded")
+fn decoded<T: prost::Message + prost::Name + Default + Clone>(bytes: &[u8]) -> T {
+    Scratch::default().decode(bytes).cloned().expect("what is read plainly can be decoded")
 }
 
 /// Says whether the two readers agree, and whether the short way was taken.
@@ -39,10 +39,9 @@ fn agree_in_batches(bytes: &[u8]) -> bool {
     let plain: Option<Vec<_>> = messages.into_iter().map(asked).collect();
     let Some(plain) = plain else { return false };
     let request = decoded::<v1::DecideBatchRequest>(bytes);
-    let ordinary = from_proto::batch(&request, TRANSFERS_MAX).expect("what is read plainly is within the limit");
-    let ordinary: Vec<_> = ordinary.map(|question| question.expect("what is read plainly is well-formed")).collect();
-    assert!(ordinary.iter().all(|question| question.detail == detail));
-    let ordinary: Vec<_> = ordinary.into_iter().map(|question| question.asked).collect();
+    assert_eq!(from_proto::batch_detail(&request, TRANSFERS_MAX), Ok(detail));
+    let well_formed = |transfer| from_proto::asked(transfer).expect("what is read plainly is well-formed");
+    let ordinary: Vec<_> = request.transfers.iter().map(well_formed).collect();
     assert_eq!(format!("{plain:?}"), format!("{ordinary:?}"));
     true
 }

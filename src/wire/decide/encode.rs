@@ -1,24 +1,52 @@
-//! Writes a brief answer straight into the bytes that are sent.
+//! Writes answers as the bytes that are sent.
 //!
-//! The long way, [`to_proto::decision`] and then the generated encoder, copies every text of the
-//! answer twice. Here each goes from the snapshot into the message once.
+//! A brief answer is written straight from the snapshot. The general way, [`to_proto::decision`] and then the generated
+//! encoder, copies each text of an answer twice; answers with details and refusals go that way.
 //!
-//! INVARIANT (brief): the bytes are those of the long way. `tests` compare them.
+//! INVARIANT (brief): the bytes of a brief answer are those of the general way. `tests` compare them.
+
+use std::ops::Range;
 
 use bytes::Bytes;
+use prost::Message;
 use prost::encoding::encoded_len_varint;
 
 use crate::domain::decision::Decision;
 use crate::domain::reason::{Outcome, Reason};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Moment;
-use crate::wire::decide::to_proto::{self, Decided, DecisionId};
+use crate::wire::decide::to_proto::{self, Decided, DecisionId, Detail};
+use crate::wire::generated::v1;
+use crate::wire::refusal::{Refusal, grpc};
 
-/// Bytes that gRPC puts before each message: whether it is compressed, and its length.
+/// Length of the prefix of each gRPC message, in bytes: whether it is compressed, and its length.
 pub const PREFIX_BYTES: usize = 5;
 
-/// Returns a `DecideResponse` with everything but details, as gRPC frames it.
-pub fn framed_response(decided: &Decided<'_>, id: DecisionId) -> Bytes {
+/// Returns a `DecideResponse`, as gRPC frames it.
+pub fn response(detail: Detail, decided: &Decided<'_>, id: DecisionId) -> Bytes {
+    match detail {
+        Detail::Brief => framed_response(decided, id),
+        Detail::Full => framed(&to_proto::decide(full(decided, id))),
+    }
+}
+
+fn full(decided: &Decided<'_>, id: DecisionId) -> v1::Decision {
+    to_proto::decision(*decided, id.to_string(), Detail::Full)
+}
+
+fn framed(message: &impl Message) -> Bytes {
+    let len = message.encoded_len();
+    let mut buffer = Vec::with_capacity(PREFIX_BYTES + len);
+    buffer.push(NOT_COMPRESSED);
+    // An answer about one transfer has some kilobytes.
+    buffer.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
+    // A vector grows as far as the message needs.
+    message.encode_raw(&mut buffer);
+    buffer.into()
+}
+
+/// Returns a brief `DecideResponse`, as gRPC frames it.
+fn framed_response(decided: &Decided<'_>, id: DecisionId) -> Bytes {
     let decision_len = decision_len(decided);
     let len = nested_len(decision_len);
     let mut buffer = Vec::with_capacity(PREFIX_BYTES + len);
@@ -30,8 +58,21 @@ pub fn framed_response(decided: &Decided<'_>, id: DecisionId) -> Bytes {
     buffer.into()
 }
 
-/// Returns a `DecideStreamResponse` with everything but details.
-pub fn stream_response(sequence: u64, decided: &Decided<'_>, id: DecisionId) -> Bytes {
+/// Returns a `DecideStreamResponse` with a decision.
+pub fn streamed(detail: Detail, sequence: u64, decided: &Decided<'_>, id: DecisionId) -> Bytes {
+    match detail {
+        Detail::Brief => stream_response(sequence, decided, id),
+        Detail::Full => to_proto::stream(sequence, to_proto::decided(full(decided, id))).encode_to_vec().into(),
+    }
+}
+
+/// Returns a `DecideStreamResponse` with a refusal.
+pub fn streamed_refusal(sequence: u64, refusal: &Refusal) -> Bytes {
+    to_proto::stream(sequence, to_proto::refused(grpc::render(refusal))).encode_to_vec().into()
+}
+
+/// Returns a brief `DecideStreamResponse`.
+fn stream_response(sequence: u64, decided: &Decided<'_>, id: DecisionId) -> Bytes {
     let decision_len = decision_len(decided);
     let result_len = nested_len(decision_len);
     let mut buffer = Vec::with_capacity(number_len(sequence) + nested_len(result_len));
@@ -42,7 +83,7 @@ pub fn stream_response(sequence: u64, decided: &Decided<'_>, id: DecisionId) -> 
     buffer.into()
 }
 
-/// A `DecideBatchResponse` with everything but details that is being written.
+/// A `DecideBatchResponse` that is being written.
 #[derive(Debug)]
 pub struct Batch(Vec<u8>);
 
@@ -50,22 +91,43 @@ impl Batch {
     /// Bytes of a result with two reasons; most have one.
     const RESULT_BYTES: usize = 384;
 
-    /// Returns one without results, with room for so many.
+    /// Returns an answer without results, with room for this number of them.
     pub fn of(results: usize) -> Self {
         Self(Vec::with_capacity(results * Self::RESULT_BYTES))
     }
 
-    /// Adds a result.
-    pub fn put(&mut self, decided: &Decided<'_>, id: DecisionId) {
-        let decision_len = decision_len(decided);
-        put_len(1, nested_len(decision_len), &mut self.0);
-        put_len(1, decision_len, &mut self.0);
-        put_decision(decided, id, &mut self.0);
+    /// Adds a decision.
+    pub fn put(&mut self, detail: Detail, decided: &Decided<'_>, id: DecisionId) {
+        match detail {
+            Detail::Brief => {
+                let decision_len = decision_len(decided);
+                put_len(1, nested_len(decision_len), &mut self.0);
+                put_len(1, decision_len, &mut self.0);
+                put_decision(decided, id, &mut self.0);
+            }
+            Detail::Full => self.put_result(&to_proto::decided(full(decided, id))),
+        }
+    }
+
+    /// Adds a refusal.
+    pub fn refuse(&mut self, refusal: &Refusal) {
+        self.put_result(&to_proto::refused(grpc::render(refusal)));
+    }
+
+    fn put_result(&mut self, result: &v1::DecideResult) {
+        put_len(1, result.encoded_len(), &mut self.0);
+        // A vector grows as far as the message needs.
+        result.encode_raw(&mut self.0);
     }
 
     /// Returns how many bytes it has.
     pub fn bytes(&self) -> usize {
         self.0.len()
+    }
+
+    /// Adds a part of another answer. The part begins and ends where a result of that answer does.
+    pub fn copy(&mut self, other: &Batch, part: Range<usize>) {
+        self.0.extend_from_slice(other.0.get(part).unwrap_or_default());
     }
 
     /// Returns its bytes.
@@ -80,6 +142,11 @@ pub fn unframed(frame: &[u8]) -> Option<&[u8]> {
     let [compressed, len @ ..] = *prefix;
     let is_whole = u32::from_be_bytes(len) as usize == message.len();
     (compressed == NOT_COMPRESSED && is_whole).then_some(message)
+}
+
+/// Returns the message of a frame that this module wrote.
+pub fn unframed_bytes(mut frame: Bytes) -> Bytes {
+    frame.split_off(PREFIX_BYTES.min(frame.len()))
 }
 
 const NOT_COMPRESSED: u8 = 0;
@@ -134,7 +201,7 @@ fn number(outcome: Outcome) -> u64 {
     u64::try_from(i32::from(to_proto::outcome(outcome))).unwrap_or_default()
 }
 
-// All tags of these messages are below 16, so that a key is one byte. What is empty or 0 is not written.
+// All tags of these messages are below 16, so that a key is one byte. Empty texts and zeros are not written.
 
 fn text_len(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { nested_len(bytes) }
@@ -202,7 +269,6 @@ fn put_moment(tag: u8, moment: Moment, buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use prost::Message as _;
 
     use super::*;
     use crate::domain::evaluate::evaluate;
@@ -210,8 +276,7 @@ mod tests {
     use crate::domain::units::Moment;
     use crate::testing::{counting_snapshot, transfer, trial};
     use crate::wire::decide::from_proto;
-    use crate::wire::decide::to_proto::{DecisionIds, Detail};
-    use crate::wire::generated::v1;
+    use crate::wire::decide::to_proto::DecisionIds;
 
     fn check(transfer: v1::Transfer, now: Moment, valid_for_max_s: u32, revision: u64) {
         let mut snapshot = counting_snapshot();
@@ -223,22 +288,34 @@ mod tests {
         let decision = &evaluate(&snapshot, &transfer, totals);
         let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
         let id = DecisionIds::random().next();
-        let framed = framed_response(&decided, id);
-        let bytes = unframed(&framed).unwrap();
-        let decision = to_proto::decision(decided, id.to_string(), Detail::Brief);
-        assert_eq!(bytes, to_proto::decide(decision.clone()).encode_to_vec());
-        for sequence in [0, 1, revision] {
-            let long = to_proto::stream(sequence, Ok(decision.clone())).encode_to_vec();
-            assert_eq!(stream_response(sequence, &decided, id), long);
+        let refusal = Refusal::Late;
+        let refused = to_proto::refused(grpc::render(&refusal));
+        for detail in [Detail::Brief, Detail::Full] {
+            let framed = response(detail, &decided, id);
+            let bytes = unframed(&framed).unwrap();
+            let decision = to_proto::decision(decided, id.to_string(), detail);
+            assert_eq!(bytes, to_proto::decide(decision.clone()).encode_to_vec());
+            let result = to_proto::decided(decision);
+            for sequence in [0, 1, revision] {
+                let general = to_proto::stream(sequence, result.clone()).encode_to_vec();
+                assert_eq!(streamed(detail, sequence, &decided, id), general);
+            }
+            let mut first = Batch::of(1);
+            (0..3).for_each(|_| first.put(detail, &decided, id));
+            let half = first.bytes();
+            first.refuse(&refusal);
+            let mut batch = Batch::of(1);
+            batch.copy(&first, half..first.bytes());
+            batch.copy(&first, 0..half);
+            assert_eq!(batch.bytes(), first.bytes());
+            let results = vec![refused.clone(), result.clone(), result.clone(), result];
+            assert_eq!(batch.written(), v1::DecideBatchResponse { results }.encode_to_vec());
         }
-        let mut batch = Batch::of(1);
-        (0..3).for_each(|_| batch.put(&decided, id));
-        assert_eq!(batch.written(), to_proto::batch(vec![Ok(decision); 3]).encode_to_vec());
     }
 
     proptest! {
         #[test]
-        fn the_bytes_are_those_of_the_long_way(
+        fn the_bytes_are_those_of_the_general_way(
             persons in prop_oneof![0_u64..3, 0..2_000_000_u64],
             year_to_date in 0..2_000_000_u64,
             seconds in prop_oneof![Just(0_i64), 0..86_400_i64],

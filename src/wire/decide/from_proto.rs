@@ -1,11 +1,11 @@
-//! Protobuf requests to questions that the domain understands.
+//! From protobuf requests to questions of the domain.
 //!
-//! Borrows every text from the message. Knows no list and no code: it only turns numbers into
-//! enumerations, time stamps into moments and empty texts into "not said", and what is none of
-//! these into violations. Messages are taken apart field by field, so that a new field of the
-//! contract does not build until somebody has decided what it means.
+//! Borrows every text from the message. Knows no list and no code: it turns numbers into enumerations, time stamps into
+//! moments and empty texts into "not stated". Values that are none of these are violations. Messages are destructured field by
+//! field, so that a new field of the contract does not build until its meaning is decided.
 
 use crate::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons, ITEMS_MAX, Need, Problem, Violation};
+use crate::domain::path::{Field, ItemField, RequestField};
 use crate::domain::units::{Class, Ground, Modality, Moment};
 use crate::wire::decide::to_proto::Detail;
 use crate::wire::generated::v1;
@@ -13,34 +13,40 @@ use crate::wire::generated::v1;
 /// One transfer to decide, in its caller's words.
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
-    /// What is asked.
+    /// The transfer.
     pub asked: Asked<'a>,
     /// How much the answer says.
     pub detail: Detail,
-    /// The position of the transfer in the request.
-    pub place: At,
+    /// The location of the transfer in its request.
+    pub location: Location,
 }
 
-/// The position of a transfer in its request.
+impl<'a> Question<'a> {
+    /// Returns the question about the one transfer of a request.
+    pub const fn of_one(asked: Asked<'a>, detail: Detail) -> Self {
+        Self { asked, detail, location: Location::Transfer }
+    }
+}
+
+/// The location of a transfer in its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
+pub enum Location {
     /// `transfer`, the only one of its message.
     Transfer,
     /// `transfers[index]` of a batch.
     BatchTransfer(usize),
 }
 
-impl At {
-    /// Returns violations with paths from the root of the request, given paths within the transfer.
+impl Location {
+    /// Returns the violations of the transfer with this location.
     pub fn locate(self, violations: Vec<Violation>) -> Vec<Violation> {
-        let locate = |Violation { field, problem }| Violation { field: self.path(&field), problem };
-        violations.into_iter().map(locate).collect()
-    }
-
-    fn path(self, field: &str) -> String {
         match self {
-            At::Transfer => format!("transfer.{field}"),
-            At::BatchTransfer(index) => format!("transfers[{index}].{field}"),
+            // The domain places them there.
+            Location::Transfer => violations,
+            Location::BatchTransfer(index) => {
+                let locate = |Violation { path, problem }| Violation { path: path.in_batch(index), problem };
+                violations.into_iter().map(locate).collect()
+            }
         }
     }
 }
@@ -48,7 +54,7 @@ impl At {
 /// Reads a request for one decision.
 ///
 /// # Errors
-/// What is wrong with the message, with paths from its root.
+/// The violations of the message.
 pub fn decide(request: &v1::DecideRequest) -> Result<Question<'_>, Vec<Violation>> {
     let v1::DecideRequest { transfer, detail } = request;
     one(transfer.as_ref(), *detail)
@@ -57,47 +63,38 @@ pub fn decide(request: &v1::DecideRequest) -> Result<Question<'_>, Vec<Violation
 /// Reads a message of a stream: its sequence number, and its question.
 ///
 /// # Errors
-/// The inner result: what is wrong with the message, with paths from its root.
+/// The inner result: the violations of the message.
 pub fn stream(request: &v1::DecideStreamRequest) -> (u64, Result<Question<'_>, Vec<Violation>>) {
     let v1::DecideStreamRequest { sequence, transfer, detail } = request;
     (*sequence, one(transfer.as_ref(), *detail))
 }
 
-/// Reads a batch: one question for each transfer, in order.
+/// Reads the part of a batch beside its transfers: how much the answers say.
 ///
 /// # Errors
-/// More than `transfers_max` transfers, or a detail that is none. What is wrong with a single
-/// transfer stands in its own place.
-pub fn batch(
-    request: &v1::DecideBatchRequest,
-    transfers_max: usize,
-) -> Result<impl ExactSizeIterator<Item = Result<Question<'_>, Vec<Violation>>>, Vec<Violation>> {
+/// More than `transfers_max` transfers, or a detail that the contract does not have.
+pub fn batch_detail(request: &v1::DecideBatchRequest, transfers_max: usize) -> Result<Detail, Vec<Violation>> {
     let v1::DecideBatchRequest { transfers, detail } = request;
     let mut violations = Vec::new();
     if transfers_max < transfers.len() {
         let problem = Problem::TooMany { count: transfers.len(), max: transfers_max };
-        violations.push(Violation::new("transfers", problem));
+        violations.push(Violation::new(RequestField::Transfers, problem));
     }
     let detail = read_detail(*detail).map_err(|violation| violations.push(violation));
-    let Ok(detail) = detail else { return Err(violations) };
-    if !violations.is_empty() {
-        return Err(violations);
+    match detail {
+        Ok(detail) if violations.is_empty() => Ok(detail),
+        Ok(_) | Err(()) => Err(violations),
     }
-    Ok(transfers.iter().enumerate().map(move |(index, transfer)| {
-        let place = At::BatchTransfer(index);
-        let asked = asked(transfer).map_err(|violations| place.locate(violations))?;
-        Ok(Question { asked, detail, place })
-    }))
 }
 
 fn one(transfer: Option<&v1::Transfer>, detail: i32) -> Result<Question<'_>, Vec<Violation>> {
-    let place = At::Transfer;
+    let location = Location::Transfer;
     let asked = match transfer {
-        Some(transfer) => asked(transfer).map_err(|violations| place.locate(violations)),
-        None => Err(vec![Violation::new("transfer", Problem::Missing(Need::Transfer))]),
+        Some(transfer) => asked(transfer).map_err(|violations| location.locate(violations)),
+        None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
     match (asked, read_detail(detail)) {
-        (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, place }),
+        (Ok(asked), Ok(detail)) => Ok(Question { asked, detail, location }),
         (Err(violations), Ok(_)) => Err(violations),
         (Ok(_), Err(violation)) => Err(vec![violation]),
         (Err(mut violations), Err(violation)) => {
@@ -111,15 +108,14 @@ pub(crate) fn read_detail(number: i32) -> Result<Detail, Violation> {
     match v1::Detail::try_from(number) {
         Ok(v1::Detail::Unspecified) => Ok(Detail::Brief),
         Ok(v1::Detail::Full) => Ok(Detail::Full),
-        Err(_) => Err(Violation::new("detail", Problem::UnknownNumber { number, name: "Detail" })),
+        Err(_) => Err(Violation::new(RequestField::Detail, Problem::UnknownNumber { number, name: "Detail" })),
     }
 }
 
 /// Reads a transfer.
 ///
 /// # Errors
-/// Numbers that stand for no value, a time stamp that is none, more than [`ITEMS_MAX`] items,
-/// with paths within the transfer.
+/// Numbers without a value, a malformed time stamp, more than [`ITEMS_MAX`] items.
 pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
     let v1::Transfer {
         flow,
@@ -140,7 +136,7 @@ pub fn asked(transfer: &v1::Transfer) -> Result<Asked<'_>, Vec<Violation>> {
     } = transfer;
     // A message of a few megabytes holds millions of empty items: they are counted before they are read.
     if ITEMS_MAX < data.len() {
-        return Err(vec![Violation::new("data", Problem::TooMany { count: data.len(), max: ITEMS_MAX })]);
+        return Err(vec![Violation::new(Field::Data, Problem::TooMany { count: data.len(), max: ITEMS_MAX })]);
     }
     let mut violations = Vec::new();
     let asked = Asked {
@@ -187,9 +183,9 @@ fn persons_of(persons: &v1::Persons) -> AskedPersons {
 
 fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation>) -> AskedItem<'a> {
     let v1::DataItem { code, data_class, modality, attributes } = item;
-    let mut unknown = |field: &str, number: i32, name: &'static str| {
+    let mut unknown = |field: ItemField, number: i32, name: &'static str| {
         let problem = Problem::UnknownNumber { number, name };
-        violations.push(Violation::new(format!("data[{index}].{field}"), problem));
+        violations.push(Violation::new(Field::Item(index, field), problem));
     };
     let class = match v1::DataClass::try_from(*data_class) {
         Ok(v1::DataClass::Unspecified) => None,
@@ -198,7 +194,7 @@ fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation
         Ok(v1::DataClass::Sensitive) => Some(Class::Sensitive),
         Ok(v1::DataClass::Important) => Some(Class::Important),
         Err(_) => {
-            unknown("data_class", *data_class, "DataClass");
+            unknown(ItemField::DataClass, *data_class, "DataClass");
             None
         }
     };
@@ -209,7 +205,7 @@ fn item<'a>(index: usize, item: &'a v1::DataItem, violations: &mut Vec<Violation
         Ok(v1::Modality::Image) => Some(Modality::Image),
         Ok(v1::Modality::Video) => Some(Modality::Video),
         Err(_) => {
-            unknown("modality", *modality, "Modality");
+            unknown(ItemField::Modality, *modality, "Modality");
             None
         }
     };
@@ -224,7 +220,7 @@ fn read_ground(number: i32, violations: &mut Vec<Violation>) -> Option<Ground> {
         Ok(v1::Ground::HumanResources) => Some(Ground::HumanResources),
         Ok(v1::Ground::Emergency) => Some(Ground::Emergency),
         Err(_) => {
-            violations.push(Violation::new("ground", Problem::UnknownNumber { number, name: "Ground" }));
+            violations.push(Violation::new(Field::Ground, Problem::UnknownNumber { number, name: "Ground" }));
             None
         }
     }
@@ -241,7 +237,7 @@ fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation
     let nanos = u32::try_from(nanos).ok().filter(|_| in_range);
     let moment = nanos.and_then(|nanos| Moment::new(seconds, nanos));
     if moment.is_none() {
-        violations.push(Violation::new("at", Problem::NotATimestamp));
+        violations.push(Violation::new(Field::At, Problem::NotATimestamp));
     }
     moment
 }
@@ -250,8 +246,8 @@ fn read_moment(timestamp: prost_types::Timestamp, violations: &mut Vec<Violation
 mod tests {
     use super::*;
 
-    fn fields(violations: &[Violation]) -> Vec<&str> {
-        violations.iter().map(|violation| violation.field.as_str()).collect()
+    fn fields(violations: &[Violation]) -> Vec<String> {
+        violations.iter().map(|violation| violation.path.to_string()).collect()
     }
 
     #[test]
@@ -306,10 +302,10 @@ mod tests {
     #[test]
     fn a_missing_transfer_is_named() {
         let violations = decide(&v1::DecideRequest::default()).unwrap_err();
-        assert_eq!(violations, [Violation::new("transfer", Problem::Missing(Need::Transfer))]);
+        assert_eq!(violations, [Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]);
         let request = v1::DecideStreamRequest { sequence: 7, ..v1::DecideStreamRequest::default() };
         let (sequence, question) = stream(&request);
-        assert_eq!((sequence, fields(&question.unwrap_err())), (7, vec!["transfer"]));
+        assert_eq!((sequence, fields(&question.unwrap_err())), (7, vec!["transfer".to_owned()]));
     }
 
     #[test]
@@ -322,7 +318,7 @@ mod tests {
         assert_eq!(at(min, 0).unwrap(), Moment::from_seconds(min));
         assert_eq!(at(max, 999_999_999).unwrap(), Moment::new(max, 999_999_999).unwrap());
         for (seconds, nanos) in [(min - 1, 0), (max + 1, 0), (0, -1), (0, 1_000_000_000), (i64::MIN, i32::MIN)] {
-            let expected = vec![Violation::new("at", Problem::NotATimestamp)];
+            let expected = vec![Violation::new(Field::At, Problem::NotATimestamp)];
             assert_eq!(at(seconds, nanos).unwrap_err(), expected, "{seconds} {nanos}");
         }
     }
@@ -333,20 +329,15 @@ mod tests {
         let transfer = |count| v1::Transfer { data: vec![item.clone(); count], ..v1::Transfer::default() };
         assert_eq!(asked(&transfer(ITEMS_MAX)).unwrap_err().len(), ITEMS_MAX);
         let problem = Problem::TooMany { count: ITEMS_MAX + 1, max: ITEMS_MAX };
-        assert_eq!(asked(&transfer(ITEMS_MAX + 1)).unwrap_err(), [Violation::new("data", problem)]);
+        assert_eq!(asked(&transfer(ITEMS_MAX + 1)).unwrap_err(), [Violation::new(Field::Data, problem)]);
     }
 
     #[test]
-    fn a_batch_is_bounded_and_keeps_its_order() {
-        let wrong = v1::Transfer { ground: 77, ..v1::Transfer::default() };
-        let transfers = vec![v1::Transfer::default(), wrong, v1::Transfer::default()];
-        let mut request = v1::DecideBatchRequest { transfers, detail: 1 };
-        let questions: Vec<_> = batch(&request, 3).unwrap().collect();
-        assert_eq!(questions[0].as_ref().unwrap().place, At::BatchTransfer(0));
-        assert_eq!(fields(questions[1].as_ref().unwrap_err()), ["transfers[1].ground"]);
-        assert_eq!(questions[2].as_ref().unwrap().detail, Detail::Full);
+    fn a_batch_is_bounded() {
+        let mut request = v1::DecideBatchRequest { transfers: vec![v1::Transfer::default(); 3], detail: 1 };
+        assert_eq!(batch_detail(&request, 3), Ok(Detail::Full));
         request.detail = -1;
-        let violations = batch(&request, 2).err().unwrap();
+        let violations = batch_detail(&request, 2).unwrap_err();
         assert_eq!(fields(&violations), ["transfers", "detail"]);
         assert_eq!(violations[0].problem, Problem::TooMany { count: 3, max: 2 });
     }

@@ -5,5 +5,6 @@ pub mod decode;
 pub mod encode;
 pub mod from_proto;
 pub mod raw;
+pub mod read;
 pub mod to_proto;
 pub mod unknown;

@@ -1,14 +1,13 @@
-//! Decisions of the domain to protobuf answers.
+//! From decisions of the domain to protobuf answers.
 //!
-//! Numbers become codes again here, with the words of the snapshot that decided. Nothing is
-//! decided: an answer says what the decision says, with more or fewer words.
+//! Numbers become codes again, in the words of the snapshot that decided. This module decides
+//! nothing: an answer gives the decision in more or fewer words.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prost::encoding::encoded_len_varint;
 use tonic_types::Status as RpcStatus;
 
 use crate::domain::decision::{Decision, Headroom};
@@ -118,18 +117,18 @@ impl Deref for DecisionIdText {
     }
 }
 
-/// A decision and what it was made from.
+/// A decision with its snapshot, transfer and totals.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided<'a> {
     /// The snapshot that decided.
     pub snapshot: &'a Snapshot,
     /// The transfer.
     pub transfer: &'a Transfer<'a>,
-    /// The totals that it was held against.
+    /// The totals that it was compared with.
     pub totals: &'a Totals,
     /// The decision.
     pub decision: &'a Decision,
-    /// The longest time for which the answer may be kept, in seconds.
+    /// The longest time for which the answer may be cached, in seconds.
     pub valid_for_max_s: u32,
 }
 
@@ -163,7 +162,7 @@ pub fn decision(decided: Decided<'_>, decision_id: String, detail: Detail) -> v1
     }
 }
 
-/// Returns until when the answer may be kept.
+/// Returns until when the answer may be cached.
 pub fn valid_until(decided: &Decided<'_>) -> Moment {
     let Decided { decision, valid_for_max_s, .. } = decided;
     decision.valid_until.min(decision.evaluated_at.plus_seconds(i64::from(*valid_for_max_s)))
@@ -174,29 +173,19 @@ pub fn decide(decision: v1::Decision) -> v1::DecideResponse {
     v1::DecideResponse { decision: Some(decision) }
 }
 
-/// Returns the response to a batch, given one result for each transfer, in order.
-pub fn batch(results: Vec<Result<v1::Decision, RpcStatus>>) -> v1::DecideBatchResponse {
-    v1::DecideBatchResponse { results: results.into_iter().map(result).collect() }
-}
-
-/// Returns how many bytes a result takes in the answer to a batch.
-pub fn batch_result_bytes(result: &Result<v1::Decision, RpcStatus>) -> usize {
-    // Either has a field with a number below 16 in its result, as the result has in the answer: one byte, and the length.
-    let nested = |len: usize| 1 + encoded_len_varint(len as u64) + len;
-    nested(nested(result.as_ref().map_or_else(prost::Message::encoded_len, prost::Message::encoded_len)))
-}
-
 /// Returns the answer to one message of a stream.
-pub fn stream(sequence: u64, answer: Result<v1::Decision, RpcStatus>) -> v1::DecideStreamResponse {
-    v1::DecideStreamResponse { sequence, result: Some(result(answer)) }
+pub fn stream(sequence: u64, result: v1::DecideResult) -> v1::DecideStreamResponse {
+    v1::DecideStreamResponse { sequence, result: Some(result) }
 }
 
-fn result(answer: Result<v1::Decision, RpcStatus>) -> v1::DecideResult {
-    let result = match answer {
-        Ok(decision) => v1::decide_result::Result::Decision(decision),
-        Err(error) => v1::decide_result::Result::Error(error),
-    };
-    v1::DecideResult { result: Some(result) }
+/// Returns the result of a transfer that was decided.
+pub fn decided(decision: v1::Decision) -> v1::DecideResult {
+    v1::DecideResult { result: Some(v1::decide_result::Result::Decision(decision)) }
+}
+
+/// Returns the result of a transfer that was refused.
+pub fn refused(refusal: RpcStatus) -> v1::DecideResult {
+    v1::DecideResult { result: Some(v1::decide_result::Result::Error(refusal)) }
 }
 
 /// Returns the outcome as the contract has it.
@@ -311,19 +300,6 @@ fn step(step: &NextStep) -> v1::NextStep {
 mod tests {
     use super::*;
     use crate::domain::units::Persons;
-
-    #[test]
-    fn b9_results_are_measured_as_they_are_written() {
-        use prost::Message as _;
-
-        for len in [0, 1, 100, 125, 126, 127, 128, 16_370, 16_384, 2_097_152] {
-            let decision = v1::Decision { decision_id: "x".repeat(len), ..v1::Decision::default() };
-            let refused = RpcStatus { code: 3, message: "x".repeat(len), details: Vec::new() };
-            let results = vec![Ok(decision), Err(refused), Ok(v1::Decision::default())];
-            let bytes: usize = results.iter().map(batch_result_bytes).sum();
-            assert_eq!(bytes, batch(results).encoded_len(), "{len}");
-        }
-    }
 
     #[test]
     fn numbers_are_grouped_by_threes() {

@@ -1,12 +1,12 @@
 //! Fields of a request that the contract of this server does not have.
 //!
-//! Protobuf drops them without a word. Here that could be a newer client's way to say that a transfer is more sensitive than
-//! this server knows how to ask; so a request with one is refused, at whatever depth, with its path and its number. So is a
-//! known field in another wire type, which the decoder would refuse with the whole message: here it has a path, and the other
-//! transfers of a batch their answers.
+//! Protobuf drops them silently. Such a field may be the way in which a newer client says that a transfer is more sensitive.
+//! So a request with one is refused, at whatever depth, with the path and the number of the field. A known field in another
+//! wire type is refused too. The decoder would refuse the whole message for it; here the violation has a path, and the other
+//! transfers of a batch have their answers.
 //!
-//! The contract is read once from its descriptors into a table ([`Schema`]); a message is then looked through field by field,
-//! without copying any of it. What is no protobuf at all is left to the decoder.
+//! The contract is read once from its descriptors into a table ([`Schema`]). A message is then checked field by field, without
+//! a copy. A message that is not protobuf is left to the decoder.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,27 +15,34 @@ use std::sync::LazyLock;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::domain::asked::{Problem, Violation};
+use crate::domain::path::Path;
 use crate::wire::generated::DESCRIPTORS;
 
 /// Most fields that are named for one message. A status lists fewer.
 const NAMED_MAX: usize = 32;
-/// Most messages inside one another that are looked through: the decoder reads no more.
+/// Greatest depth of nested messages that is checked: the decoder reads no deeper.
 const DEPTH_MAX: usize = 100;
 
 /// Returns the fields of a request that the contract does not have, with their paths.
 ///
 /// `full_name` is the name of its message, such as `neglist.v1.DecideRequest`.
 pub(crate) fn fields(full_name: &str, message: &[u8]) -> Vec<Violation> {
-    fields_of(index(full_name), message)
+    fields_of(index(full_name), message, &Parent::Root)
 }
 
-fn fields_of(index: usize, message: &[u8]) -> Vec<Violation> {
+/// Returns such fields of a transfer, by its index in its batch.
+pub(crate) fn of_transfer_in_batch(transfer: &[u8], index: usize) -> Vec<Violation> {
+    let parent = Parent::Field { parent: &Parent::Root, name: "transfers", index: Some(index) };
+    fields_of(self::index("neglist.v1.Transfer"), transfer, &parent)
+}
+
+fn fields_of(index: usize, message: &[u8], parent: &Parent<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
-    look(index, message, &MessagePath::Root, 0, &mut found);
+    look(index, message, parent, 0, &mut found);
     found
 }
 
-/// Returns a message of the table. One that is not in the contract has no field that is.
+/// Returns a message of the table. A message that is not in the contract has no fields.
 fn index(full_name: &str) -> usize {
     SCHEMA.names.get(full_name).copied().unwrap_or(NOTHING)
 }
@@ -45,11 +52,11 @@ fn index(full_name: &str) -> usize {
 pub(crate) struct Batch<'m> {
     /// The message, with an empty transfer in place of each that has such fields.
     pub(crate) message: Cow<'m, [u8]>,
-    /// Those fields, by the place of their transfer in the batch.
+    /// Those fields, by the index of their transfer in the batch.
     pub(crate) found: BTreeMap<usize, Vec<Violation>>,
 }
 
-/// Looks through a `DecideBatchRequest`.
+/// Checks a `DecideBatchRequest`.
 ///
 /// # Errors
 /// The fields of the batch itself that the contract does not have.
@@ -57,18 +64,17 @@ pub(crate) fn batch(message: &[u8]) -> Result<Batch<'_>, Vec<Violation>> {
     const TRANSFERS: u32 = 1;
     let mut beside = Vec::new();
     let (mut found, mut cleared) = (BTreeMap::new(), Vec::new());
-    let transfers = index("neglist.v1.Transfer");
     let (mut place, mut reader) = (0, Reader(message));
     loop {
         let before = reader.0;
         let Some((number, value)) = reader.field() else {
-            // What cannot be read is left to the decoder.
+            // A field that cannot be read is left to the decoder.
             cleared.extend_from_slice(before);
             break;
         };
         let bytes = before.get(..before.len() - reader.0.len()).unwrap_or(before);
         if let (TRANSFERS, Value::Bytes(transfer)) = (number, &value) {
-            let of_transfer = fields_of(transfers, transfer);
+            let of_transfer = of_transfer_in_batch(transfer, place);
             if of_transfer.is_empty() {
                 cleared.extend_from_slice(bytes);
             } else {
@@ -126,7 +132,7 @@ struct Known {
     message: Option<usize>,
 }
 
-/// The requests of the contract, and what they are made of.
+/// The requests of the contract, and the messages in them.
 #[derive(Debug, Default)]
 struct Schema {
     names: HashMap<String, usize>,
@@ -196,23 +202,27 @@ impl Schema {
     }
 }
 
-/// The path of a message in its request. It is formatted only for a violation.
-enum MessagePath<'p> {
+/// The place of a message in its request. Its text is written for a violation only.
+enum Parent<'p> {
     Root,
-    Field { parent: &'p MessagePath<'p>, name: &'p str, index: Option<usize> },
+    Field { parent: &'p Parent<'p>, name: &'p str, index: Option<usize> },
 }
 
-impl MessagePath<'_> {
-    fn path(&self, last: &str) -> String {
+impl Parent<'_> {
+    fn path(&self, last: &str) -> Path {
+        Path::Message(self.text(last).into())
+    }
+
+    fn text(&self, last: &str) -> String {
         match self {
-            MessagePath::Root => last.to_owned(),
-            MessagePath::Field { parent, name, index: None } => parent.path(&format!("{name}.{last}")),
-            MessagePath::Field { parent, name, index: Some(index) } => parent.path(&format!("{name}[{index}].{last}")),
+            Parent::Root => last.to_owned(),
+            Parent::Field { parent, name, index: None } => parent.text(&format!("{name}.{last}")),
+            Parent::Field { parent, name, index: Some(index) } => parent.text(&format!("{name}[{index}].{last}")),
         }
     }
 }
 
-fn look(index: usize, message: &[u8], place: &MessagePath<'_>, depth: usize, found: &mut Vec<Violation>) {
+fn look(index: usize, message: &[u8], parent: &Parent<'_>, depth: usize, found: &mut Vec<Violation>) {
     // How many values of each list have gone before.
     let mut counts: Vec<(u32, usize)> = Vec::new();
     let mut reader = Reader(message);
@@ -222,9 +232,9 @@ fn look(index: usize, message: &[u8], place: &MessagePath<'_>, depth: usize, fou
         }
         let Some(known) = SCHEMA.field(index, number) else {
             let problem = Problem::UnknownField { number };
-            found.push(Violation::new(place.path(&format!("<unknown field {number}>")), problem));
+            found.push(Violation::new(parent.path(&format!("<unknown field {number}>")), problem));
             match value {
-                // Where a group ends only its reader knows.
+                // Only a reader of the group could tell where it ends.
                 Value::Group => return,
                 Value::Varint(_) | Value::Fixed64 | Value::Bytes(_) | Value::Fixed32 => continue,
             }
@@ -232,16 +242,16 @@ fn look(index: usize, message: &[u8], place: &MessagePath<'_>, depth: usize, fou
         match (value, known.message) {
             (Value::Bytes(inner), Some(message)) => {
                 let index = known.is_list.then(|| count(&mut counts, number));
-                let place = MessagePath::Field { parent: place, name: &known.name, index };
+                let parent = Parent::Field { parent, name: &known.name, index };
                 if depth < DEPTH_MAX {
-                    look(message, inner, &place, depth + 1, found);
+                    look(message, inner, &parent, depth + 1, found);
                 }
             }
             (value, _) if value.is(known.wire) => {}
             // Numbers of a list may be packed.
             (Value::Bytes(_), None) if known.is_list => {}
             (value, _) => {
-                found.push(Violation::new(place.path(&known.name), Problem::WrongWireType { number }));
+                found.push(Violation::new(parent.path(&known.name), Problem::WrongWireType { number }));
                 if let Value::Group = value {
                     return;
                 }
@@ -266,7 +276,7 @@ enum Value<'m> {
     Fixed64,
     Bytes(&'m [u8]),
     Fixed32,
-    /// The beginning of a group, which the contract has none of.
+    /// The beginning of a group. The contract has none.
     Group,
 }
 
@@ -282,11 +292,11 @@ impl Value<'_> {
     }
 }
 
-/// What is left of a message.
+/// The rest of a message.
 struct Reader<'m>(&'m [u8]);
 
 impl<'m> Reader<'m> {
-    /// Returns the next field; `None` at the end, and where there is no field that can be read.
+    /// Returns the next field; `None` at the end, and where no field can be read.
     fn field(&mut self) -> Option<(u32, Value<'m>)> {
         let key = u32::try_from(self.varint()?).ok().filter(|key| 7 < *key)?;
         let value = match key & 7 {
@@ -314,7 +324,7 @@ impl<'m> Reader<'m> {
         for shift in (0..70).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
             self.0 = rest;
-            // Bits beyond the 64th are the decoder's to refuse.
+            // The decoder refuses bits beyond the 64th.
             value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
             if *byte < 0x80 {
                 return Some(value);

@@ -1,111 +1,111 @@
-//! Holds JSON against a message of the contract, field by field, before it is read.
+//! Compares JSON with a message of the contract, field by field, before it is read.
 //!
-//! The reader of proto3 JSON stops at the first mistake and does not say where it is; and it takes more than anybody should
-//! who decides by it: `null` for a number, which is then 0 and nobody's statement. What is found here has its path.
+//! The reader of proto3 JSON stops at the first mistake and does not say where it is. It also accepts too much for a decision:
+//! `null` for a number, which is then a 0 that no caller stated. Each issue here has its path.
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::value::StrDeserializer;
 
 use crate::json::Tree;
-use crate::wire::json::finding::Findings;
+use crate::wire::json::issues::Issues;
 use crate::wire::refusal::labels::shown;
 
 /// Longest word that a nearest known one is looked for, in bytes. The longest of the contract has some 30.
 const MISSPELT_BYTES_MAX: usize = 128;
 
-/// Returns everything in an object that the message has no place for.
-pub(crate) fn check(tree: &Tree, descriptor: &MessageDescriptor) -> Findings {
-    let mut findings = Findings::default();
-    check_message(tree, descriptor, "", &mut findings);
-    findings
+/// Returns the issues of an object that should be a message.
+pub(crate) fn check(tree: &Tree, descriptor: &MessageDescriptor) -> Issues {
+    let mut issues = Issues::default();
+    check_message(tree, descriptor, "", &mut issues);
+    issues
 }
 
-fn check_message(tree: &Tree, descriptor: &MessageDescriptor, path: &str, findings: &mut Findings) {
+fn check_message(tree: &Tree, descriptor: &MessageDescriptor, path: &str, issues: &mut Issues) {
     let Tree::Object(fields) = tree else {
-        return findings.add(path, "not an object: write it in braces", "不是对象：请用花括号书写");
+        return issues.add(path, "not an object: write it in braces", "不是对象：请用花括号书写");
     };
     let mut seen: Vec<FieldDescriptor> = Vec::new();
     for (name, value) in fields {
-        if findings.is_full() {
+        if issues.is_full() {
             return;
         }
         let place = if path.is_empty() { shown(name) } else { format!("{path}.{}", shown(name)) };
         let field = descriptor.get_field_by_name(name).or_else(|| descriptor.get_field_by_json_name(name));
         let Some(field) = field else {
             let (en, zh) = unknown_field(name, descriptor);
-            findings.add(place, en, zh);
+            issues.add(place, en, zh);
             continue;
         };
         if seen.contains(&field) {
-            findings.add(place.as_str(), "the field stands twice: keep one", "该字段出现两次：请只保留一个");
+            issues.add(place.as_str(), "the field stands twice: keep one", "该字段出现两次：请只保留一个");
         }
-        check_value(value, &field, &place, findings);
+        check_value(value, &field, &place, issues);
         seen.push(field);
     }
 }
 
-fn check_value(tree: &Tree, field: &FieldDescriptor, path: &str, findings: &mut Findings) {
+fn check_value(tree: &Tree, field: &FieldDescriptor, path: &str, issues: &mut Issues) {
     match tree {
         Tree::List(values) if field.is_list() => {
             for (index, value) in values.iter().enumerate() {
-                if findings.is_full() {
+                if issues.is_full() {
                     return;
                 }
-                check_single(value, &field.kind(), &format!("{path}[{index}]"), findings);
+                check_single(value, &field.kind(), &format!("{path}[{index}]"), issues);
             }
         }
-        Tree::Null => check_single(tree, &field.kind(), path, findings),
-        _ if field.is_list() => findings.add(path, "not a list: write it in brackets", "不是列表：请用方括号书写"),
-        _ => check_single(tree, &field.kind(), path, findings),
+        Tree::Null => check_single(tree, &field.kind(), path, issues),
+        _ if field.is_list() => issues.add(path, "not a list: write it in brackets", "不是列表：请用方括号书写"),
+        _ => check_single(tree, &field.kind(), path, issues),
     }
 }
 
-fn check_single(tree: &Tree, kind: &Kind, path: &str, findings: &mut Findings) {
+fn check_single(tree: &Tree, kind: &Kind, path: &str, issues: &mut Issues) {
     match (tree, kind) {
-        (Tree::Null, _) => findings.add(
+        (Tree::Null, _) => issues.add(
             path,
             "null is no value: state it, or leave the field out where the contract allows that",
             "null 不是值：请填写，或在协议允许时去掉该字段",
         ),
         (_, Kind::Message(descriptor)) if descriptor.full_name() == "google.protobuf.Timestamp" => {
             if !is_time_stamp(tree, descriptor) {
-                findings.add(
+                issues.add(
                     path,
                     "not a time stamp: write it as `2026-06-01T00:00:00+08:00`",
                     "不是时间戳：请写作 `2026-06-01T00:00:00+08:00`",
                 );
             }
         }
-        (_, Kind::Message(descriptor)) => check_message(tree, descriptor, path, findings),
+        (_, Kind::Message(descriptor)) => check_message(tree, descriptor, path, issues),
         (Tree::Text(word), Kind::Enum(descriptor)) => {
             if descriptor.get_value_by_name(word).is_none() {
                 let (en, zh) = unknown_value(word, descriptor);
-                findings.add(path, en, zh);
+                issues.add(path, en, zh);
             }
         }
         (Tree::Number(Ok(number)), Kind::Enum(_)) if i32::try_from(*number).is_ok() => {}
         (_, Kind::Enum(descriptor)) => {
             let known = known_values(descriptor).join("`, `");
-            findings.add(
+            issues.add(
                 path,
                 format!("not a word of the contract: known are `{known}`"),
                 format!("不是协议所列的值：可用 `{known}`"),
             );
         }
         (Tree::Text(_), Kind::String) | (Tree::Bool(_), Kind::Bool) => {}
-        (_, Kind::String) => findings.add(path, "not a text: write it in quotation marks", "不是文本：请加引号"),
+        (_, Kind::String) => issues.add(path, "not a text: write it in quotation marks", "不是文本：请加引号"),
         (_, Kind::Bool) => {
-            findings.add(path, "not a truth value: write true or false", "不是布尔值：请填写 true 或 false");
+            issues.add(path, "not a truth value: write true or false", "不是布尔值：请填写 true 或 false");
         }
         (Tree::Number(number), Kind::Uint64) => {
             if let Err(not_whole) = number {
                 let (en, zh) = not_whole.texts();
-                findings.add(path, en, zh);
+                issues.add(path, en, zh);
             }
         }
         (Tree::Text(text), Kind::Uint64) if is_whole(text) => {}
         (_, Kind::Uint64) => {
-            findings.add(path, "not a whole number from 0 up: write decimal digits", "不是非负整数：请填写十进制数字");
+            issues.add(path, "not a whole number from 0 up: write decimal digits", "不是非负整数：请填写十进制数字");
         }
         // The messages that are read have no fields of other kinds; the reader refuses what does not fit one.
         (_, _) => {}
@@ -147,7 +147,7 @@ fn advice(word: &str, known: &[String]) -> (String, String) {
         let wanted = normal(word);
         let distance = |candidate: &String| {
             let candidate = normal(candidate);
-            // `FULL` for `DETAIL_FULL` is what people write.
+            // People write `FULL` for `DETAIL_FULL`.
             let is_tail = 3 <= wanted.len() && candidate.ends_with(&wanted);
             if is_tail { 0 } else { strsim::osa_distance(&candidate, &wanted) }
         };

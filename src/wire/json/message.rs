@@ -1,10 +1,10 @@
 //! proto3 JSON to messages and back, for the command line and for HTTP.
 //!
-//! Reads what people write by hand, so it is stricter than proto3 JSON asks for: a field or a
-//! value that is not known, or that stands twice, is refused with the nearest known name.
-//! A misspelt `ground` or a second `persons` must not change what is decided.
+//! People write these texts by hand, so the reader is stricter than proto3 JSON demands: an unknown field or value is refused
+//! with the nearest known name, and so is a repeated field. A misspelt `ground` or a second `persons` must not change a
+//! decision.
 //!
-//! The mapping itself is reflection over the descriptors of the contract; `json_check` looks at the text first.
+//! The mapping itself is reflection over the descriptors of the contract; `check` reads the text first.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use prost_types::FileDescriptorSet;
 use crate::json::Tree;
 use crate::wire::generated::{DESCRIPTORS, v1};
 use crate::wire::json::check;
-pub use crate::wire::json::finding::{Finding, JsonError};
+pub use crate::wire::json::issues::JsonError;
 use crate::wire::json::value::Value;
 
 const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
@@ -27,8 +27,8 @@ const TRANSFER: &str = "neglist.v1.Transfer";
 /// An object with a field `transfer` or `detail` is taken for a request.
 ///
 /// # Errors
-/// Text that is not JSON; fields and values that are not known, with the nearest known name;
-/// fields that stand twice; values of another type.
+/// Text that is not JSON; unknown fields and values, with the nearest known name; repeated fields;
+/// values of another type.
 pub fn decide_request_from_json(json: &str) -> Result<v1::DecideRequest, JsonError> {
     let tree = tree(json, A_TRANSFER)?;
     let is_request =
@@ -52,7 +52,7 @@ pub fn decide_request(json: &[u8]) -> Result<v1::DecideRequest, JsonError> {
 /// Returns a text in UTF-8.
 ///
 /// # Errors
-/// Where it is none.
+/// The text is not UTF-8.
 pub(crate) fn text(json: &[u8]) -> Result<&str, JsonError> {
     std::str::from_utf8(json).map_err(|error| {
         let from = error.valid_up_to();
@@ -72,7 +72,7 @@ pub(crate) fn text(json: &[u8]) -> Result<&str, JsonError> {
 /// Writes a `DecideResponse` as proto3 JSON on one line.
 ///
 /// # Errors
-/// Where the descriptors that are compiled in cannot be read.
+/// The compiled descriptors cannot be read.
 pub fn decide_response(response: &v1::DecideResponse) -> Result<String, JsonError> {
     to_json_line(response, DECIDE_RESPONSE)
 }
@@ -85,10 +85,10 @@ pub fn transfer(json: &Tree) -> Result<v1::Transfer, JsonError> {
     read(json, TRANSFER)
 }
 
-/// A transfer, for those who write none.
+/// A transfer, as an example in an error.
 const A_TRANSFER: &str = "{\"flow\": \"…\", \"persons\": {…}}";
 
-/// Reads an object. `example`: what it should look like.
+/// Reads an object. `example`: such an object.
 fn tree(json: &str, example: &str) -> Result<Tree, JsonError> {
     let tree = Tree::read(json).map_err(JsonError::syntax)?;
     match tree {
@@ -120,7 +120,7 @@ pub fn to_json_line(message: &impl Message, full_name: &str) -> Result<String, J
 /// `google.rpc.Status`, whose details are written out too.
 ///
 /// # Errors
-/// A name that is not that of the message, or details of an unknown type.
+/// The name is not that of the message, or a detail is of an unknown type.
 pub fn to_json(message: &impl Message, full_name: &str) -> Result<String, JsonError> {
     let dynamic = dynamic(message, full_name)?;
     let mut json = Vec::new();
@@ -152,7 +152,7 @@ fn descriptor(full_name: &str) -> Result<MessageDescriptor, JsonError> {
 
 static POOL: LazyLock<Result<DescriptorPool, String>> = LazyLock::new(|| pool().map_err(|error| error.to_string()));
 
-/// The contract, and the details that errors carry.
+/// The contract, and the details of errors.
 fn pool() -> Result<DescriptorPool, Box<dyn std::error::Error>> {
     let mut pool = DescriptorPool::decode(DESCRIPTORS)?;
     let details = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
@@ -170,7 +170,8 @@ fn pool() -> Result<DescriptorPool, Box<dyn std::error::Error>> {
 mod tests {
     use super::*;
     use crate::domain::asked::{Need, Problem, Violation};
-    use crate::wire::refusal::grpc;
+    use crate::domain::path::RequestField;
+    use crate::wire::refusal::{Issue, Refusal, grpc};
 
     #[track_caller]
     fn refused(json: &str) -> String {
@@ -247,9 +248,9 @@ mod tests {
             ),
         ] {
             let error = decide_request_from_json(json).unwrap_err();
-            let found: Vec<&str> = error.findings.iter().map(|finding| finding.field.as_str()).collect();
+            let found: Vec<&str> = error.issues.iter().map(|issue| issue.field.as_str()).collect();
             assert_eq!(found, fields, "{json}: {error}");
-            assert!(error.findings.iter().all(|finding| finding.en.starts_with("null is no value")), "{error}");
+            assert!(error.issues.iter().all(|issue| issue.en.starts_with("null is no value")), "{error}");
         }
         // A number that is left out is 0 and the caller's statement, as the contract says.
         let request =
@@ -289,7 +290,7 @@ mod tests {
             ("\"0.0\"", "write decimal digits", "十进制数字"),
             ("\"-0\"", "write decimal digits", "十进制数字"),
         ] {
-            let [Finding { field, en: said, zh: said_zh }] = &general(text).unwrap_err().findings[..] else {
+            let [Issue { field, code: _, en: said, zh: said_zh }] = &general(text).unwrap_err().issues[..] else {
                 panic!("{text}")
             };
             assert_eq!(field, "transfer.persons.general");
@@ -332,8 +333,10 @@ mod tests {
 
     #[test]
     fn messages_are_printed_with_their_error_details() {
-        let violations = [Violation::new("transfer", Problem::Missing(Need::Transfer))];
-        insta::assert_snapshot!(to_json(&grpc::invalid(&violations), "google.rpc.Status").unwrap());
+        let violation = Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer));
+        insta::assert_snapshot!(
+            to_json(&grpc::render(&Refusal::Invalid(vec![violation])), "google.rpc.Status").unwrap()
+        );
         let decision = v1::Decision { outcome: v1::Outcome::File.into(), ..v1::Decision::default() };
         let response = v1::DecideResponse { decision: Some(decision) };
         let json = to_json(&response, "neglist.v1.DecideResponse").unwrap();

@@ -1,47 +1,47 @@
-//! JSON that every reader reads alike: an object with a key that stands twice is none.
+//! JSON that every reader reads alike: no object has a key twice.
 //!
-//! Readers differ in which of the two they take. A gateway that looked at one must not get an answer about the other.
+//! Readers differ in which of two equal keys they take. A gateway that read one must not get an answer about the other.
 
 use std::collections::HashSet;
 
 use crate::json::Tree;
-use crate::wire::json::finding::{Findings, JsonError};
+use crate::wire::json::issues::{Issues, JsonError};
 use crate::wire::json::message::text;
 use crate::wire::refusal::labels::shown;
 
 /// Reads JSON in UTF-8. Nesting is bounded by the reader.
 ///
 /// # Errors
-/// Where it is not JSON, with line and column; each key that stands twice, with its path.
+/// The text is not JSON, with line and column; or an object has a key twice, with its path.
 pub(crate) fn read(json: &[u8]) -> Result<Tree, JsonError> {
     let tree = Tree::read(text(json)?).map_err(JsonError::syntax)?;
-    let mut findings = Findings::default();
-    repeated(&tree, "", &mut findings);
-    findings.into_result().map(|()| tree)
+    let mut issues = Issues::default();
+    repeated(&tree, "", &mut issues);
+    issues.into_result().map(|()| tree)
 }
 
-fn repeated(tree: &Tree, path: &str, findings: &mut Findings) {
-    if findings.is_full() {
+fn repeated(tree: &Tree, path: &str, issues: &mut Issues) {
+    if issues.is_full() {
         return;
     }
     match tree {
         Tree::Object(members) => {
             let mut seen = HashSet::with_capacity(members.len());
             for (key, value) in members {
-                // Paths cost what the tree is deep: they are made where there is something to say.
+                // A path costs as much as the tree is deep. It is written for an issue only.
                 let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
                 if !seen.insert(key.as_str()) {
-                    findings.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
+                    issues.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
                 }
                 if matches!(value, Tree::Object(_) | Tree::List(_)) {
-                    repeated(value, &place(), findings);
+                    repeated(value, &place(), issues);
                 }
             }
         }
         Tree::List(values) => {
             for (index, value) in values.iter().enumerate() {
                 if matches!(value, Tree::Object(_) | Tree::List(_)) {
-                    repeated(value, &format!("{path}[{index}]"), findings);
+                    repeated(value, &format!("{path}[{index}]"), issues);
                 }
             }
         }

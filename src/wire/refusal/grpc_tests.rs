@@ -4,10 +4,12 @@ use prost::bytes::Bytes;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem};
+use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem, Violation};
 use crate::domain::names::NameFault;
+use crate::domain::path::{Counts, Field, ItemField, Path};
 use crate::domain::units::{CountedClass, Moment};
 use crate::wire::generated::v1;
+use crate::wire::refusal::Fault;
 
 const KINDS: [CodeKind; 9] = [
     CodeKind::Zone,
@@ -86,10 +88,18 @@ fn problems() -> Vec<Problem> {
     problems
 }
 
+fn path() -> Path {
+    Path::Message("transfer.field".into())
+}
+
+fn invalid(violations: Vec<Violation>) -> Status {
+    status(&Refusal::Invalid(violations))
+}
+
 #[test]
 fn every_problem_says_what_is_wrong_and_what_to_do() {
     let lines = problems().into_iter().map(|problem| {
-        let status = to_status(&invalid(&[Violation::new("transfer.field", problem)]));
+        let status = invalid(vec![Violation::new(path(), problem)]);
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().starts_with("invalid request: transfer.field: "), "{}", status.message());
         assert!(!status.message().contains('\n'), "{}", status.message());
@@ -104,23 +114,25 @@ fn every_problem_says_what_is_wrong_and_what_to_do() {
 #[test]
 fn the_message_names_the_first_violation_and_how_many_there_are() {
     let violations = [
-        Violation::new("transfer.sector", unknown(CodeKind::Sector, "farma", Some("pharma"))),
-        Violation::new("transfer.persons", Problem::Missing(Need::PersonalInformation)),
+        Violation::new(Field::Sector, unknown(CodeKind::Sector, "farma", Some("pharma"))),
+        Violation::new(Field::Counts(Counts::Persons), Problem::Missing(Need::PersonalInformation)),
     ];
     let expected =
         "invalid request, 2 violations, the first transfer.sector: unknown sector `farma`: did you mean `pharma`?";
-    assert_eq!(invalid(&violations).message, expected);
-    assert_eq!(invalid(&violations[..1]).message.len(), expected.len() - ", 2 violations, the first".len() + 1);
+    assert_eq!(invalid(violations.to_vec()).message(), expected);
+    assert_eq!(
+        invalid(violations[..1].to_vec()).message().len(),
+        expected.len() - ", 2 violations, the first".len() + 1
+    );
 }
 
 #[test]
 fn a_status_fits_into_the_headers_that_clients_accept() {
     for code in ["\0".repeat(CODE_BYTES_MAX), "中".repeat(CODE_BYTES_MAX / 3), "x".repeat(CODE_BYTES_MAX)] {
         let problem = || unknown(CodeKind::Attribute, &code, Some(&"n".repeat(CODE_BYTES_MAX)));
-        let violations: Vec<_> = (0..4_096)
-            .map(|index| Violation::new(format!("transfer.data[255].attributes[{index}]"), problem()))
-            .collect();
-        let status = to_status(&invalid(&violations));
+        let violations: Vec<_> =
+            (0..4_096).map(|index| Violation::new(Field::Item(255, ItemField::Attribute(index)), problem())).collect();
+        let status = invalid(violations);
         let listed = status.get_error_details().bad_request().unwrap().field_violations.len();
         assert!(0 < listed && status.message().contains(&format!("4096 violations of which {listed} are listed")));
         let response = status.into_http::<()>();
@@ -165,7 +177,7 @@ fn limits_and_unavailability_say_when_to_try_again() {
         let delay = status.get_error_details().retry_info().unwrap().retry_delay;
         assert_eq!(delay.unwrap().as_millis(), 1_250);
     }
-    let status = too_many_new_exporters(1_000, 3_600).to_status();
+    let status = status(&Refusal::TooManyNewExporters { per_hour_max: 1_000, seconds: 3_600 });
     let delay = status.get_error_details().retry_info().unwrap().retry_delay;
     assert_eq!((status.code(), delay.unwrap().as_secs()), (Code::ResourceExhausted, 3_600));
 }
@@ -186,7 +198,10 @@ fn what_the_ledger_refuses_says_why_in_both_languages() {
     ];
     let mut reasons = Vec::new();
     for (why, code) in all {
-        let status = uncounted(why).to_status();
+        let refusal = Refusal::Uncounted(why);
+        let is_callers = !matches!(code, Code::Unimplemented | Code::DataLoss);
+        assert_eq!(refusal.fault() == Fault::Caller, is_callers, "{why:?}");
+        let status = super::status(&refusal);
         assert_eq!(status.code(), code, "{why:?}");
         let details = status.get_error_details();
         let localized = details.localized_message().unwrap();
@@ -200,15 +215,8 @@ fn what_the_ledger_refuses_says_why_in_both_languages() {
 
 #[test]
 fn a_refusal_without_a_reason_is_not_the_callers_fault() {
-    assert_eq!(to_status(&invalid(&[])).code(), Code::Internal);
-}
-
-#[test]
-fn a_status_and_its_message_form_are_the_same() {
-    let rpc = invalid(&[Violation::new("transfer.at", Problem::OutOfCalendar)]);
-    assert_eq!(to_rpc_status(&to_status(&rpc)), rpc);
-    let plain = to_rpc_status(&Status::not_found("x"));
-    assert_eq!((plain.code, plain.message.as_str(), plain.details.len()), (i32::from(Code::NotFound), "x", 0));
-    let foreign = Status::with_details(Code::Aborted, "y", Bytes::from_static(b"\xff"));
-    assert_eq!(to_rpc_status(&foreign).code, i32::from(Code::Aborted));
+    for refusal in [Refusal::Invalid(Vec::new()), Refusal::unlabelled(Unlabelled::Wrong(Vec::new()))] {
+        assert_eq!((status(&refusal).code(), refusal.fault()), (Code::Internal, Fault::Server));
+        assert_eq!(refusal.issues().len(), 1);
+    }
 }

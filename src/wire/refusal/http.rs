@@ -1,15 +1,14 @@
 //! Refusals as HTTP has them: a status code, and a body in both languages.
 //!
-//! The body is a `google.rpc.Status` in proto3 JSON, the same that gRPC clients get. A refusal never has a code of 2xx:
-//! whoever reads it must not let a transfer pass.
+//! The body is a `google.rpc.Status` in proto3 JSON, the same that gRPC clients get. A refusal never has a code of 2xx: its
+//! reader must not let a transfer pass.
 
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic::Code;
 
-use crate::wire::json::finding::JsonError;
+use crate::wire::json::issues::JsonError;
 use crate::wire::json::message;
-use crate::wire::refusal::grpc::{self, RpcStatus};
-use crate::wire::render;
+use crate::wire::refusal::grpc::{self, RpcStatus, localized, rpc_status};
+use crate::wire::refusal::{Refusal, joined};
 
 const STATUS: &str = "google.rpc.Status";
 const UNWRITABLE: &str =
@@ -33,29 +32,28 @@ impl Refused {
     }
 }
 
-/// Returns a refusal that gRPC has too.
-pub fn refused(status: &Status) -> Refused {
-    let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+/// Returns a refusal in the form of HTTP.
+pub fn render(refusal: &Refusal) -> Refused {
     Refused {
-        http_code: http_code(status.code()),
-        body: body(&grpc::to_rpc_status(status)),
-        // A part of a second counts as a whole one: zero would mean at once.
-        retry_after_seconds: retry.map(|delay| delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() != 0))),
+        http_code: http_code(grpc::code(refusal)),
+        body: body(&grpc::render(refusal)),
+        // Rounded up: zero would mean at once.
+        retry_after_seconds: refusal.retry_after_ms().map(|delay_ms| u64::from(delay_ms.div_ceil(1_000))),
     }
 }
 
-/// What only HTTP can get wrong.
+/// Why an HTTP request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misread<'a> {
     /// There is nothing at that path.
     NoSuchPath,
-    /// Readiness is asked of a service that there is not.
+    /// The readiness of an unknown service is asked for.
     NoSuchService,
-    /// The path takes other methods; they stand in the header `Allow`.
+    /// The path accepts other methods; the header `Allow` lists them.
     OtherMethod,
-    /// The body is not said to be `application/json` in UTF-8.
+    /// The body is not declared as `application/json` in UTF-8.
     NotSaidToBeJson,
-    /// What came to a gRPC address is no gRPC with protobuf.
+    /// The request at a gRPC address is not gRPC with protobuf.
     NotGrpc,
     /// The body is encoded, such as compressed.
     Encoded,
@@ -71,14 +69,14 @@ pub enum Misread<'a> {
     },
     /// The body broke off.
     BrokenOff,
-    /// The body is not what it should be.
+    /// The body is not the message that the path accepts.
     NotTheRequest {
-        /// What it should be, such as `DecideRequest`.
+        /// The message that the path accepts, such as `DecideRequest`.
         wanted: &'static str,
-        /// What is wrong with it.
+        /// Why the body is not that message.
         error: &'a JsonError,
     },
-    /// The AuthZEN configuration document needs a setting that was not made.
+    /// The AuthZEN configuration document needs a setting that is missing.
     NoPublicUrl,
 }
 
@@ -156,7 +154,7 @@ impl Misread<'_> {
         Refused { http_code, body: body(&status), retry_after_seconds: None }
     }
 
-    /// Returns the refusal where the standard that a door speaks knows 400 only.
+    /// Returns the refusal for a door whose standard has the code 400 only.
     pub fn refused_as_bad_request(&self) -> Refused {
         let refused = self.refused();
         let http_code = if refused.http_code == 415 { 400 } else { refused.http_code };
@@ -181,19 +179,19 @@ fn not_grpc() -> RpcStatus {
 }
 
 fn words(code: Code, en: &str, zh: &str) -> RpcStatus {
-    grpc::in_words(code, en, zh)
+    rpc_status(code, en.to_owned(), vec![localized(zh)])
 }
 
-fn not_the_request(wanted: &str, JsonError { findings }: &JsonError) -> RpcStatus {
-    let (en, zh) = render::joined(&render::found(findings, ""));
-    grpc::in_words(
+fn not_the_request(wanted: &str, JsonError { issues }: &JsonError) -> RpcStatus {
+    let (en, zh) = joined(issues);
+    words(
         Code::InvalidArgument,
         &format!("the body is no {wanted} in JSON: {en}"),
         &format!("正文不是 JSON 形式的 {wanted}：{zh}"),
     )
 }
 
-/// Returns the status code of HTTP that says the same.
+/// Returns the HTTP status code of a gRPC code.
 const fn http_code(code: Code) -> u16 {
     match code {
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
@@ -201,7 +199,7 @@ const fn http_code(code: Code) -> u16 {
         Code::PermissionDenied => 403,
         Code::NotFound => 404,
         Code::AlreadyExists | Code::Aborted => 409,
-        // An error that says "ok", and one that says nothing, are mistakes of the server.
+        // An error with the code "ok" or "unknown" is a mistake of the server.
         Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => 500,
         Code::Unimplemented => 501,
         Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => 503,
@@ -218,7 +216,8 @@ fn body(status: &RpcStatus) -> String {
 mod tests {
     use super::*;
     use crate::domain::asked::{Need, Problem, Violation};
-    use crate::wire::refusal::grpc::{Exhausted, Unavailable};
+    use crate::domain::path::RequestField;
+    use crate::wire::refusal::{Exhausted, Unavailable};
 
     fn all() -> Vec<Refused> {
         let error = message::decide_request(br#"{"transfer": {"persns": {}}}"#).unwrap_err();
@@ -235,13 +234,13 @@ mod tests {
             Misread::NotTheRequest { wanted: "DecideRequest", error: &error },
             Misread::NoPublicUrl,
         ];
-        let violations = [Violation::new("transfer", Problem::Missing(Need::Transfer))];
-        let statuses = [
-            grpc::to_status(&grpc::invalid(&violations)),
-            grpc::unavailable(Unavailable::Ledger, 1),
-            grpc::exhausted(Exhausted::RequestsInFlight, 1_500),
+        let violation = Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer));
+        let refusals = [
+            Refusal::Invalid(vec![violation]),
+            Refusal::Unavailable(Unavailable::Ledger, 1),
+            Refusal::Exhausted(Exhausted::RequestsInFlight, 1_500),
         ];
-        misread.iter().map(Misread::refused).chain(statuses.iter().map(refused)).collect()
+        misread.iter().map(Misread::refused).chain(refusals.iter().map(render)).collect()
     }
 
     #[test]
@@ -257,9 +256,9 @@ mod tests {
 
     #[test]
     fn the_time_to_wait_is_rounded_up() {
-        let seconds = |ms| refused(&grpc::exhausted(Exhausted::RequestsInFlight, ms)).retry_after_seconds;
+        let seconds = |ms| render(&Refusal::Exhausted(Exhausted::RequestsInFlight, ms)).retry_after_seconds;
         assert_eq!((seconds(1), seconds(1_000), seconds(1_001)), (Some(1), Some(1), Some(2)));
-        assert_eq!(refused(&grpc::malformed_digest()).retry_after_seconds, None);
+        assert_eq!(render(&Refusal::Late).retry_after_seconds, None);
     }
 
     #[test]

@@ -1,120 +1,37 @@
-//! Labels of a gateway: the transfer that they come to, and what is wrong with them, in words.
+//! Violations in the labels of a gateway, in words.
 //!
-//! Every text says what is missing or wrong and where it should come from. What a request said
-//! stands in backticks, with control characters escaped.
+//! Each text says what is missing or wrong and where it should come from. It quotes the request in backticks, with control
+//! characters escaped.
 
-use crate::domain::asked::AskedPersons;
 use crate::domain::gateway::{
-    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, Labelled, LabelledItem, METHOD_OVERRIDES,
-    NOTHING_MATCHES, Nothing, Origin, PATH_OVERRIDES, PathFault, Unlabelled,
+    BodyFault, ChoiceFault, Fault, HostFault, Label, LabelProblem, METHOD_OVERRIDES, NOTHING_MATCHES, Nothing, Origin,
+    PATH_OVERRIDES, PathFault, Unlabelled,
 };
-use crate::domain::units::{Class, Ground, Modality, Persons};
-use crate::wire::generated::v1;
-use crate::wire::refusal::About;
+use crate::domain::units::Persons;
+use crate::wire::refusal::Issue;
 
-/// Returns the transfer that labels come to.
-pub fn to_transfer(labelled: &Labelled<'_>) -> v1::Transfer {
-    let Labelled {
-        rule: _,
-        flow,
-        exporter,
-        recipient,
-        destination,
-        sector,
-        scenario,
-        export_zone,
-        ground,
-        items,
-        persons,
-        transfer_id: _,
-        record: _,
-    } = labelled;
-    let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-    v1::Transfer {
-        flow: text(flow),
-        exporter: text(exporter),
-        exporter_facts: None,
-        recipient: text(recipient),
-        destination: text(destination),
-        sector: text(sector),
-        scenario: text(scenario),
-        data: items.iter().map(to_item).collect(),
-        persons: persons.map(|AskedPersons { general, sensitive }| v1::Persons { general, sensitive }),
-        year_to_date: None,
-        scenario_year_to_date: None,
-        clearance_year_to_date: None,
-        ground: to_ground(*ground).into(),
-        at: None,
-        export_zone: text(export_zone),
-    }
-}
-
-fn to_item(item: &LabelledItem<'_>) -> v1::DataItem {
-    let LabelledItem { code, class, modality, attributes } = item;
-    let class = match class {
-        None => v1::DataClass::Unspecified,
-        Some(Class::NonPersonal) => v1::DataClass::NonPersonal,
-        Some(Class::General) => v1::DataClass::General,
-        Some(Class::Sensitive) => v1::DataClass::Sensitive,
-        Some(Class::Important) => v1::DataClass::Important,
-    };
-    let modality = match modality {
-        None => v1::Modality::Unspecified,
-        Some(Modality::Text) => v1::Modality::Text,
-        Some(Modality::Audio) => v1::Modality::Audio,
-        Some(Modality::Image) => v1::Modality::Image,
-        Some(Modality::Video) => v1::Modality::Video,
-    };
-    v1::DataItem {
-        code: code.as_ref().to_owned(),
-        data_class: class.into(),
-        modality: modality.into(),
-        attributes: attributes.iter().map(|attribute| attribute.as_ref().to_owned()).collect(),
-    }
-}
-
-const fn to_ground(ground: Option<Ground>) -> v1::Ground {
-    match ground {
-        None => v1::Ground::Unspecified,
-        Some(Ground::Transit) => v1::Ground::Transit,
-        Some(Ground::ContractNecessity) => v1::Ground::ContractNecessity,
-        Some(Ground::HumanResources) => v1::Ground::HumanResources,
-        Some(Ground::Emergency) => v1::Ground::Emergency,
-    }
-}
-
-/// One thing that is wrong, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
-    /// Stable code in capitals, such as `LABEL_MISSING`.
-    pub code: &'static str,
-    /// Where in the request: `header x-neglist-flow`, `body /count`, `path`.
-    pub field: String,
-    /// What is wrong and what to do, in English.
-    pub en: String,
-    /// The same in Chinese.
-    pub zh: String,
-    /// What it is about.
-    pub about: About,
-}
-
-/// Says why a request cannot be turned into a transfer. Never empty.
-pub fn explain(unlabelled: &Unlabelled) -> Vec<Explained> {
+/// Returns the reasons why a request cannot be turned into a transfer.
+pub fn explain(unlabelled: &Unlabelled) -> Vec<Issue> {
     match unlabelled {
         Unlabelled::NothingMatches(nothing) => vec![explain_nothing(nothing)],
         Unlabelled::Wrong(problems) => problems.iter().map(explain_problem).collect(),
     }
 }
 
-/// Most bytes of what a request or a file says that a text repeats, escapes included: a text has a handful
-/// of them, and has to fit into a status (see [`crate::wire::refusal::grpc::VIOLATIONS_BYTES_MAX`]).
+/// Says whether a refusal of labels has no reason. That cannot happen; if it does, it is not the caller's fault.
+pub(super) fn is_empty(unlabelled: &Unlabelled) -> bool {
+    matches!(unlabelled, Unlabelled::Wrong(problems) if problems.is_empty())
+}
+
+/// Most bytes of a quotation, escapes included. A text has a handful of quotations, and has to fit into a status (see
+/// `ISSUES_BYTES_MAX`).
 const QUOTED_BYTES_MAX: usize = 96;
 
 fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// Returns the beginning of a stranger's text, as it can stand within a message.
+/// Returns the beginning of a stranger's text, escaped for a message.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {
@@ -128,7 +45,7 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-fn explain_nothing(nothing: &Nothing) -> Explained {
+fn explain_nothing(nothing: &Nothing) -> Issue {
     let Nothing { host, method, path, sni, flow_header } = nothing;
     let parts = [
         ("host", "主机名", host),
@@ -145,7 +62,7 @@ fn explain_nothing(nothing: &Nothing) -> Explained {
         (en.join(", "), zh.join("，"))
     };
     let header = quoted(flow_header);
-    Explained {
+    Issue {
         code: NOTHING_MATCHES,
         field: Origin::Request.to_string(),
         en: format!(
@@ -154,28 +71,17 @@ fn explain_nothing(nothing: &Nothing) -> Explained {
         zh: format!(
             "没有网关规则与该请求匹配（{seen_zh}），请求也不带请求头 {header}：请在政策中添加规则，或由网关设置该请求头"
         ),
-        about: About::NothingMatches,
     }
 }
 
-fn explain_problem(problem: &LabelProblem) -> Explained {
+fn explain_problem(problem: &LabelProblem) -> Issue {
     let LabelProblem { rule, label, origin, fault } = problem;
     let (en, zh) = fault_texts(*label, origin, fault);
     let (en, zh) = match rule {
         Some(rule) => (format!("rule {}: {en}", quoted(rule)), format!("规则 {}：{zh}", quoted(rule))),
         None => (en, zh),
     };
-    let about = match origin {
-        Origin::Header(name) => About::Header(name.clone()),
-        Origin::Body(_)
-        | Origin::Context(_)
-        | Origin::Host
-        | Origin::Method
-        | Origin::Path
-        | Origin::Sni
-        | Origin::Request => About::Other,
-    };
-    Explained { code: fault.code(), field: origin.to_string(), en, zh, about }
+    Issue { code: fault.code(), field: origin.to_string(), en, zh }
 }
 
 /// Returns the English and the Chinese noun of a label.

@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::domain::gateway::Record;
 use crate::domain::names::NameFault;
-use crate::wire::decide::from_proto;
-use crate::wire::refusal::grpc;
+use crate::wire::refusal::{Refusal, grpc};
 
 const EVERY_ORIGIN: usize = 8;
 
@@ -109,7 +107,7 @@ fn nothing(word: &str) -> Unlabelled {
 fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
     let mut page = String::new();
     let mut add = |unlabelled: &Unlabelled| {
-        for Explained { code, field, en, zh, about: _ } in explain(unlabelled) {
+        for Issue { code, field, en, zh } in explain(unlabelled) {
             let _ = writeln!(page, "{code} at {field}\n  {en}\n  {zh}");
         }
     };
@@ -143,45 +141,11 @@ fn a_status_fits_into_headers_whatever_the_request_says() {
         }
         all.push(Unlabelled::Wrong(problems));
         for unlabelled in &all {
-            let status = grpc::unlabelled(unlabelled).to_status();
+            let status = grpc::status(&Refusal::unlabelled(unlabelled.clone()));
             let message: usize = status.message().bytes().map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 }).sum();
             let bytes = message + status.details().len().div_ceil(3) * 4;
             assert!(bytes < 8_192 - 512, "{bytes}: {}", status.message());
             assert_eq!(status.code(), tonic::Code::InvalidArgument);
         }
-    }
-}
-
-#[test]
-fn a_transfer_says_what_the_labels_say() {
-    let item = LabelledItem {
-        code: "contact.name".into(),
-        class: Some(Class::Sensitive),
-        modality: Some(Modality::Audio),
-        attributes: vec!["encrypted".into()],
-    };
-    let labelled = Labelled {
-        rule: Some("r"),
-        flow: Some("f".into()),
-        exporter: Some("e".into()),
-        recipient: Some("p".into()),
-        destination: Some("DE".into()),
-        sector: Some("s".into()),
-        scenario: Some("c".into()),
-        export_zone: Some("z".into()),
-        ground: Some(Ground::Transit),
-        items: vec![item],
-        persons: Some(AskedPersons { general: 1, sensitive: 2 }),
-        transfer_id: Some("t".into()),
-        record: Record::Record,
-    };
-    for labelled in [labelled, Labelled::default()] {
-        let transfer = to_transfer(&labelled);
-        let read = from_proto::asked(&transfer).unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", labelled.asked()));
-    }
-    for ground in Ground::ALL {
-        let labelled = Labelled { ground: Some(ground), ..Labelled::default() };
-        assert_eq!(from_proto::asked(&to_transfer(&labelled)).unwrap().ground, Some(ground));
     }
 }

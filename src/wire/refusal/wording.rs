@@ -1,33 +1,23 @@
-//! What is wrong with a field, in words: for people, in English and Chinese, and for programs.
+//! Violations in words: for people, in English and Chinese, and for programs as codes.
 //!
-//! Every text says what is wrong and what to do. What a caller sent stands in backticks, with
-//! control characters escaped, so that it cannot break out of a line of a log.
+//! Each text says what is wrong and what to do. Words of the caller are in backticks, with control
+//! characters escaped, so that they cannot break out of a line of a log.
 
 use crate::domain::asked::{
-    CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem,
+    CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
 };
 use crate::domain::clock::Clocking;
 use crate::domain::units::{CountedClass, Persons};
 use crate::wire::decide::to_proto::timestamp;
+use crate::wire::refusal::Issue;
 
-/// A problem in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wording {
-    /// Stable code in capitals, such as `UNKNOWN_CODE`.
-    pub(crate) reason: &'static str,
-    /// What is wrong and what to do, in English.
-    pub(crate) en: String,
-    /// The same in Chinese.
-    pub(crate) zh: String,
+/// Returns a violation in words.
+pub fn issue(Violation { path, problem }: &Violation) -> Issue {
+    Issue::new(path.to_string(), code(problem), texts(problem))
 }
 
-/// Says what is wrong and what to do.
-pub(crate) fn wording(problem: &Problem) -> Wording {
-    let (en, zh) = texts(problem);
-    Wording { reason: reason(problem), en, zh }
-}
-
-const fn reason(problem: &Problem) -> &'static str {
+/// Returns the stable code of a problem.
+pub(super) const fn code(problem: &Problem) -> &'static str {
     match problem {
         Problem::Missing(_) => "MISSING",
         Problem::UnknownCode { .. } => "UNKNOWN_CODE",
@@ -47,11 +37,11 @@ const fn reason(problem: &Problem) -> &'static str {
         Problem::WrongWireType { .. } => "WRONG_WIRE_TYPE",
         Problem::UnknownNumber { .. } => "UNKNOWN_NUMBER",
         Problem::NotATimestamp => "NOT_A_TIMESTAMP",
-        Problem::Counting(problem) => counting_reason(*problem),
+        Problem::Counting(problem) => counting_code(*problem),
     }
 }
 
-const fn counting_reason(problem: CountingProblem) -> &'static str {
+const fn counting_code(problem: CountingProblem) -> &'static str {
     match problem {
         CountingProblem::TotalsKeptByLedger => "TOTALS_KEPT_BY_LEDGER",
         CountingProblem::PseudonymLength { .. } => "PSEUDONYM_LENGTH",
@@ -134,10 +124,10 @@ fn texts(problem: &Problem) -> (String, String) {
     }
 }
 
-/// A clock that tells no moment to rely on. Whoever asked did nothing wrong.
-pub(crate) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
+/// A clock that cannot be relied on. The caller did nothing wrong.
+pub(super) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
     match clocking {
-        // A sound clock is no problem: where it comes to this, nothing may pass either.
+        // A sound clock causes no violation. If it does, nothing may pass either.
         Clocking::Sound | Clocking::Unusable => (
             "the clock here is wrong, not the request: it tells a moment that cannot be the present one. Nothing may pass until the clock is set, but for a transfer that states its moment and needs no total from the ledger",
             "此处的时钟有误，而非请求有误：其所示时点不可能是当前时点。时钟校正前不得放行；已填写时点且无须读取台账的传输除外",
@@ -169,7 +159,7 @@ fn wrong_wire_type(number: u32) -> (String, String) {
     )
 }
 
-/// A number that stands for no value of an enumeration.
+/// A number without a value in its enumeration.
 fn unknown_number(number: i32, name: &str) -> (String, String) {
     (
         format!("{number} is no value of `{name}`: use one that the contract `neglist.v1` names"),
@@ -177,7 +167,7 @@ fn unknown_number(number: i32, name: &str) -> (String, String) {
     )
 }
 
-/// What is wrong with a call of the ledger.
+/// A violation of a call of the ledger.
 fn counting(problem: CountingProblem) -> (String, String) {
     match problem {
         CountingProblem::PseudonymLength { bytes } => (

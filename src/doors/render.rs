@@ -2,47 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::gateway::Labelled;
 use crate::domain::reason::Outcome;
 use crate::domain::units::Moment;
 use crate::wire::generated::v1;
-use crate::wire::json::finding::Finding;
-use crate::wire::refusal::{About, Refusal, Said, grpc, labels};
+use crate::wire::refusal::{Issue, Refusal, Subject};
 
-/// Returns the request that asks about a transfer.
-pub fn decide_request(labelled: &Labelled<'_>) -> v1::DecideRequest {
-    v1::DecideRequest { transfer: Some(labels::to_transfer(labelled)), detail: v1::Detail::Full.into() }
-}
-
-/// Returns the request that asks about a transfer and counts it in one step.
-pub fn reserve_request(labelled: &Labelled<'_>, transfer_id: &str) -> v1::ReserveRequest {
-    v1::ReserveRequest {
-        transfer_id: transfer_id.to_owned(),
-        transfer: Some(labels::to_transfer(labelled)),
-        general_subjects: Vec::new(),
-        sensitive_subjects: Vec::new(),
-        time_to_live: None,
-        commit: true,
-        detail: v1::Detail::Full.into(),
-    }
-}
-
-/// Returns the decision of a reservation, and whether it is the first answer to what was asked again.
-pub fn reserved_decision(response: v1::ReserveResponse) -> Option<(v1::Decision, bool)> {
-    let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = response;
-    decision.map(|decision| (decision, replayed))
-}
-
-/// Says whether a decision still holds: under the policies that made it, until it runs out. One that names neither does not.
+/// Says whether a decision still holds: under the policies that made it, until it expires. A decision that names neither does
+/// not.
 pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
     let is_in_force = decision.snapshot.as_ref().is_some_and(|snapshot| snapshot.digest == digest);
     is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
-}
-
-/// Returns the decision of a response.
-pub fn decided(response: v1::DecideResponse) -> Option<v1::Decision> {
-    let v1::DecideResponse { decision } = response;
-    decision
 }
 
 /// Whether a transfer may go.
@@ -54,7 +23,7 @@ pub enum Verdict {
     Stays,
 }
 
-/// Says whether a decision lets its transfer go. An outcome that this program does not know does not.
+/// Says whether a decision lets its transfer go. An unknown outcome does not.
 pub fn verdict(decision: &v1::Decision) -> Verdict {
     match v1::Outcome::try_from(decision.outcome) {
         Ok(v1::Outcome::Allow) => Verdict::Goes,
@@ -69,7 +38,7 @@ pub fn outcome(decision: &v1::Decision) -> &'static str {
     word(decision.outcome)
 }
 
-/// Returns the word for an outcome; the strictest for one that is none.
+/// Returns the word for an outcome; the strictest one for an unknown outcome.
 pub fn word(outcome: i32) -> &'static str {
     match v1::Outcome::try_from(outcome) {
         Ok(v1::Outcome::Allow) => Outcome::Allow.name(),
@@ -82,16 +51,14 @@ pub fn word(outcome: i32) -> &'static str {
 /// Most reasons and counters that an answer explains, some 600 bytes each; the strictest come first.
 const LISTED_MAX: usize = 64;
 
-/// Returns the body of a denial: the members that describe a decision, and the gateway's rule that made a transfer of the
-/// request.
+/// Returns the body of a denial: the members that describe a decision, and the gateway rule that matched the request.
 pub fn body(decision: &v1::Decision, rule: Option<&str>) -> String {
     let mut members = members(decision);
     members.extend(rule.map(|rule| ("gateway_rule".to_owned(), json!(rule))));
     Value::Object(members).to_string()
 }
 
-/// Returns for how many whole seconds an answer holds from the moment that it is for, rounded down and less one for its
-/// way.
+/// Returns for how many whole seconds an answer holds from its moment, rounded down, less one for its way.
 pub fn holds_for_seconds(decision: &v1::Decision) -> u32 {
     let (Some(from), Some(until)) = (&decision.evaluated_at, &decision.valid_until) else { return 0 };
     let whole = until.seconds.saturating_sub(from.seconds).saturating_sub(i64::from(until.nanos < from.nanos));
@@ -176,7 +143,7 @@ pub fn strictest(decision: &v1::Decision) -> (String, String) {
     (format!("{text_en} ({citation})"), format!("{text_zh}（{citation}）"))
 }
 
-/// Returns what may be shown to the person whose request it was, in English and Chinese: no counts and no rules.
+/// Returns a text for the person whose request it was, in English and Chinese: it has no counts and no rules.
 pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
     match v1::Outcome::try_from(decision.outcome) {
         Ok(v1::Outcome::Allow) => ("The transfer may go.", "该传输可以出境。"),
@@ -191,50 +158,37 @@ pub fn for_users(decision: &v1::Decision) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns what is said of a text that is not what it should be. `within`: where it stands in the request.
-pub(crate) fn found(findings: &[Finding], within: &str) -> Vec<Said> {
-    let said = |Finding { field, en, zh }: &Finding| {
-        let dot = if within.is_empty() || field.is_empty() { "" } else { "." };
-        let field = format!("{within}{dot}{field}");
-        Said { field, reason: "MALFORMED".to_owned(), en: en.clone(), zh: zh.clone(), about: About::Other }
+/// Returns the issues of a part of a request, with paths from the root of the request.
+pub(crate) fn within(place: &str, issues: &[Issue]) -> Vec<Issue> {
+    let located = |issue: &Issue| {
+        let dot = if issue.field.is_empty() { "" } else { "." };
+        Issue { field: format!("{place}{dot}{}", issue.field), ..issue.clone() }
     };
-    findings.iter().map(said).collect()
+    issues.iter().map(located).collect()
 }
 
-/// Returns the refusal of a question for those who cannot state totals: gateways know none.
+/// Returns the refusal of a question for doors whose callers cannot state totals: gateways know none.
 pub fn without_totals(refusal: Refusal) -> Refusal {
-    if !refusal.said.iter().any(|said| matches!(said.about, About::Total(_))) {
+    if !refusal.asks_for_totals() {
         return refusal;
     }
-    grpc::unreadable(
-        "request",
-        "NO_LEDGER",
-        "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger"
-            .to_owned(),
-        "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账".to_owned(),
-    )
+    let en = "the answer depends on the year's totals, which this server does not keep and a gateway cannot state: start the server with a ledger";
+    let zh = "判定取决于本年度累计人数，而本服务器不计累计人数，网关亦无从填写：请为服务器配置台账";
+    let issue = Issue::new("request", "NO_LEDGER", (en.to_owned(), zh.to_owned()));
+    Refusal::unreadable(Subject::Request, issue)
 }
 
-/// Returns a refusal as JSON members: one for each thing that it says.
-pub fn said_members(said: &[Said]) -> Value {
-    let member = |Said { field, reason, en, zh, about: _ }: &Said| json!({"field": field, "reason": reason, "text_zh": zh, "text_en": en});
-    said.iter().map(member).collect()
+/// Returns issues as JSON members.
+pub fn issue_members(issues: &[Issue]) -> Value {
+    let member =
+        |Issue { field, code, en, zh }: &Issue| json!({"field": field, "reason": code, "text_zh": zh, "text_en": en});
+    issues.iter().map(member).collect()
 }
 
-/// Most things that one line says.
-const JOINED_MAX: usize = 8;
-
-/// Returns what is said on one line, in English and in Chinese: the first of it, where it is much.
-pub fn joined(said: &[Said]) -> (String, String) {
-    let line = |text: fn(&Said) -> &str, separator: &str| {
-        let parts = said.iter().take(JOINED_MAX).map(|said| match said.field.as_str() {
-            "" => text(said).to_owned(),
-            field => format!("{field}: {}", text(said)),
-        });
-        let more = (JOINED_MAX < said.len()).then(|| "…".to_owned());
-        parts.chain(more).collect::<Vec<_>>().join(separator)
-    };
-    (line(|said| &said.en, "; "), line(|said| &said.zh, "；"))
+/// Names and values of the headers of an answer without a decision. `outcome`: `refused` or `unanswered`.
+pub fn refusal_headers(outcome: &'static str, code: Option<&'static str>) -> Vec<(&'static str, &'static str)> {
+    let code = code.map(|code| (HEADER_REASON, code));
+    [(HEADER_OUTCOME, outcome)].into_iter().chain(code).collect()
 }
 
 /// Names and values of the headers that describe a decision. ASCII only.
@@ -254,7 +208,7 @@ pub fn headers(decision: &v1::Decision) -> Vec<(&'static str, String)> {
     headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_header_text)?))).collect()
 }
 
-/// Whether the transfer stands in the ledger: `yes` or `no`.
+/// Whether the ledger has counted the transfer: `yes` or `no`.
 pub const HEADER_COUNTED: &str = "x-neglist-counted";
 /// The outcome, in lower case; `refused` and `no-transfer` where nothing was decided.
 pub const HEADER_OUTCOME: &str = "x-neglist-outcome";
@@ -264,9 +218,9 @@ pub const HEADER_DECISION_ID: &str = "x-neglist-decision-id";
 pub const HEADER_REASON: &str = "x-neglist-reason";
 /// Its rule.
 pub const HEADER_RULE: &str = "x-neglist-rule";
-/// The rule of the gateway that made a transfer of the request.
+/// The gateway rule that matched the request.
 pub const HEADER_GATEWAY_RULE: &str = "x-neglist-gateway-rule";
-/// The clearance that satisfied what was required.
+/// The clearance that covers the transfer.
 pub const HEADER_CLEARANCE: &str = "x-neglist-clearance";
 /// The digest of the policies that decided.
 pub const HEADER_DIGEST: &str = "x-neglist-digest";

@@ -55,7 +55,11 @@ pub(super) fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Door
         evaluations_max: config.authzen_evaluations_max,
         public_url: config.http_public_url.clone(),
         decisions: decisions.at(metrics::Door::HttpDecide),
-        body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
+        body: BodyLimits {
+            bytes_max: config.http_body_bytes_max,
+            seconds_max: config.http_body_seconds,
+            retry_after_ms: config.retry_after_ms,
+        },
         metrics: Arc::clone(decisions.metrics()),
         standing: Observer::new(move || observed.standing()),
     })

@@ -241,6 +241,9 @@ keys! {
     health_watch_interval_ms: u64 = "250", number(10, 60_000);
     /// Largest body of an HTTP request, in bytes.
     http_body_bytes_max: usize = "1048576", number(1024, 64 * MIB);
+    /// Most bytes of HTTP bodies that are being received or answered, on all connections together. More are refused with 503.
+    /// One connection may take `connection_share_percent` of them; each has 4 KiB besides.
+    http_held_bytes_max: usize = "67108864", number(MIB, 1 << 40);
     /// Largest head of an HTTP request (its first line and its headers), in bytes.
     http_head_bytes_max: usize = "16384", number(8192, MIB);
     /// Most headers of an HTTP request.
@@ -327,6 +330,15 @@ impl Known<'_> {
                     "grpc_held_bytes_max is {held}, which is less than four times request_bytes_max with {request}"
                 );
                 add("grpc_held_bytes_max", message, format!("raise it to {least}, or lower request_bytes_max"));
+            }
+        }
+        if let (Some(held), Some(body)) = (self.http_held_bytes_max, self.http_body_bytes_max) {
+            // One body, and as much for others.
+            let least = body.saturating_mul(2);
+            if *held < least {
+                let message =
+                    format!("http_held_bytes_max is {held}, which is less than twice http_body_bytes_max with {body}");
+                add("http_held_bytes_max", message, format!("raise it to {least}, or lower http_body_bytes_max"));
             }
         }
         if let Some(Some(admin)) = self.admin

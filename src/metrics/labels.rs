@@ -98,6 +98,8 @@ labels! {
         HttpForm = "http-form",
         /// `http_body_bytes_max`.
         HttpBodyBytes = "http-body-bytes",
+        /// `http_held_bytes_max`.
+        HttpHeldBytes = "http-held-bytes",
         /// `http_body_seconds`.
         HttpBodySeconds = "http-body-seconds",
         /// `http_head_bytes_max` or `http_headers_max`.

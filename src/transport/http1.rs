@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body as AnyBody;
@@ -30,7 +30,7 @@ use crate::transport::body_guard::Held;
 use crate::transport::connection::Connection;
 use crate::transport::first_head::FirstHead;
 use crate::transport::graceful::{serve_each, until_drained};
-use crate::transport::request_body::Received;
+use crate::transport::request_body::{Received, Room};
 use crate::transport::slow_client::{Pace, Paced};
 use crate::transport::wrong_protocol::{Port, Strangers};
 
@@ -40,6 +40,7 @@ pub(crate) struct HttpServer {
     router: Router,
     protocol: http1::Builder,
     pace: Pace,
+    room: Room,
     metrics: Arc<Metrics>,
 }
 
@@ -64,6 +65,7 @@ impl HttpServer {
             strangers: Strangers::at(Port::Http),
             metrics: Arc::clone(&metrics),
         };
+        let room = Room::new(config.http_held_bytes_max, config.connection_share_percent);
         let mut protocol = http1::Builder::new();
         protocol
             .timer(TokioTimer::new())
@@ -73,7 +75,7 @@ impl HttpServer {
             .max_headers(config.http_headers_max)
             // Bounds a head that does not end, too.
             .max_buf_size(config.http_head_bytes_max);
-        Self { router, protocol, pace, metrics }
+        Self { router, protocol, pace, room, metrics }
     }
 
     /// Serves.
@@ -86,17 +88,18 @@ impl HttpServer {
     fn serve_one(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> {
         let activity = connection.activity();
         let noted = activity.clone();
+        let held = self.room.on_connection();
         let peer = connection.peer();
         let caller = peer.caller();
         let (connection, stage) = Paced::new(connection, peer, self.pace.clone());
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let answering = (stage.answering(), noted.begin());
+            let answering = (stage.answering(), noted.begin(), held.until_answered());
             // Behind it a client may send what is no HTTP.
             let is_last = request.method() == Method::CONNECT;
             let is_asked_for = !request.headers().contains_key(EXPECT);
             let (head, body) = request.into_parts();
-            let (body, unread) = Received::new(body, noted.clone());
+            let (body, unread) = Received::new(body, noted.clone(), Arc::clone(&held));
             let answer = caller.scope(router.clone().oneshot(Request::from_parts(head, AnyBody::new(body))));
             let stage = stage.clone();
             async move {
@@ -109,7 +112,7 @@ impl HttpServer {
             }
         });
         let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
-        let serving = Serving::Head(Some((FirstHead::new(connection), service, protocol)));
+        let serving = Serving::Head(Some(Box::new((FirstHead::new(connection), service, protocol))));
         // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
         let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
@@ -125,7 +128,7 @@ type Reader = FirstHead<Paced<Connection>>;
 /// A connection that is served: its first head is gathered, then the library serves its requests.
 enum Serving<S: HttpService<Incoming>> {
     /// `None` once the connection has ended.
-    Head(Option<(Reader, S, http1::Builder)>),
+    Head(Option<Box<(Reader, S, http1::Builder)>>),
     Requests(Pin<Box<http1::Connection<TokioIo<Reader>, S>>>),
 }
 
@@ -138,8 +141,8 @@ where
     fn finish(&mut self) {
         match self {
             // The library closes a connection from which it has read nothing: it is told beforehand.
-            Self::Head(Some((.., protocol))) => {
-                protocol.keep_alive(false);
+            Self::Head(Some(begun)) => {
+                begun.2.keep_alive(false);
             }
             Self::Head(None) => {}
             Self::Requests(requests) => requests.as_mut().graceful_shutdown(),
@@ -157,14 +160,12 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Self::Head(begun) = this {
-            let Some((mut head, service, protocol)) = begun.take() else { return Poll::Ready(Ok(())) };
-            match head.poll_head(context) {
-                Poll::Pending => {
-                    *begun = Some((head, service, protocol));
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) => {
+            let Some(reading) = begun else { return Poll::Ready(Ok(())) };
+            let read = ready!(reading.0.poll_head(context));
+            match (read, begun.take()) {
+                (Err(_), _) | (Ok(()), None) => return Poll::Ready(Ok(())),
+                (Ok(()), Some(begun)) => {
+                    let (head, service, protocol) = *begun;
                     *this = Self::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
                 }
             }

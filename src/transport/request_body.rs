@@ -1,17 +1,65 @@
 //! The body of a request over HTTP/1: it tells its connection while it is waited for, and returns what no handler read.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use axum::BoxError;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 
+use crate::doors::http::NoRoom;
+use crate::transport::budget::Pool;
 use crate::transport::connections::Activity;
 
 /// Bytes of an unread body that are read after the answer is known, so that the connection can be used again. They have
 /// come already: a body that has to be waited for ends its connection.
 const DISCARD_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of a body that each connection has for itself: an ordinary question fits, whatever others hold.
+const OWN_BYTES: usize = 4 << 10;
+
+/// The room for bodies on all connections.
+#[derive(Debug, Clone)]
+pub(super) struct Room(Arc<Pool>);
+
+impl Room {
+    /// Returns room for `bytes_max`, of which one connection takes at most `share_percent`.
+    pub(super) fn new(bytes_max: usize, share_percent: u32) -> Self {
+        Self(Arc::new(Pool::new(bytes_max, share_percent, OWN_BYTES)))
+    }
+
+    /// Returns the room of a connection, which has one request at a time.
+    pub(super) fn on_connection(&self) -> Arc<Held> {
+        Arc::new(Held { pool: Arc::clone(&self.0), bytes: AtomicUsize::new(0) })
+    }
+}
+
+/// What the body of a connection's request holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    pool: Arc<Pool>,
+    bytes: AtomicUsize,
+}
+
+impl Held {
+    /// Returns a guard that gives back everything when the request is answered.
+    pub(super) fn until_answered(self: &Arc<Self>) -> HeldUntilAnswered {
+        HeldUntilAnswered(Arc::clone(self))
+    }
+}
+
+/// Gives back what a body holds, when it is dropped.
+#[derive(Debug)]
+pub(super) struct HeldUntilAnswered(Arc<Held>);
+
+impl Drop for HeldUntilAnswered {
+    fn drop(&mut self) {
+        let Held { pool, bytes } = &*self.0;
+        pool.give_back(bytes, bytes.load(Ordering::Relaxed));
+    }
+}
 
 /// A body that is being received.
 pub(super) struct Received {
@@ -19,14 +67,15 @@ pub(super) struct Received {
     body: Option<Incoming>,
     activity: Activity,
     unread: Unread,
+    held: Arc<Held>,
 }
 
 impl Received {
     /// Returns the body of a request on the connection with this activity, and the place where it is left if it is not
     /// read to its end.
-    pub(super) fn new(body: Incoming, activity: Activity) -> (Self, Unread) {
+    pub(super) fn new(body: Incoming, activity: Activity, held: Arc<Held>) -> (Self, Unread) {
         let unread = Unread::default();
-        (Self { body: Some(body), activity, unread: unread.clone() }, unread)
+        (Self { body: Some(body), activity, unread: unread.clone(), held }, unread)
     }
 }
 
@@ -58,17 +107,21 @@ impl Unread {
 
 impl Body for Received {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
         // What nobody reads is not waited for.
         self.activity.receives(polled.is_pending());
-        polled
+        let bytes = match &polled {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        if bytes != 0 && !self.held.pool.take(&self.held.bytes, bytes) {
+            return Poll::Ready(Some(Err(NoRoom.into())));
+        }
+        polled.map(|frame| frame.map(|frame| frame.map_err(BoxError::from)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,12 +1,13 @@
 //! Reads a JSON body: declared as JSON, within the limits of size and time, and complete.
 
+use std::fmt;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 
 use crate::metrics::{Limit, Metrics};
 use crate::wire::refusal::http::Misread;
@@ -18,6 +19,8 @@ pub struct BodyLimits {
     pub bytes_max: usize,
     /// Time-out of a body, in seconds.
     pub seconds_max: u64,
+    /// When a client may try again whose body finds no room, in milliseconds.
+    pub retry_after_ms: u32,
 }
 
 impl BodyLimits {
@@ -27,7 +30,7 @@ impl BodyLimits {
     /// The body is not declared as JSON, is encoded, is too large, too slow, or breaks off. Nothing of it is used then.
     pub(crate) async fn read(self, request: Request, metrics: &Metrics) -> Result<Bytes, Misread<'static>> {
         check_headers(request.headers())?;
-        let Self { bytes_max, seconds_max } = self;
+        let Self { bytes_max, seconds_max, retry_after_ms } = self;
         let too_large = || {
             metrics.limited(Limit::HttpBodyBytes);
             Misread::TooLarge { bytes_max }
@@ -37,17 +40,61 @@ impl BodyLimits {
         {
             return Err(too_large());
         }
-        let reading = Limited::new(request.into_body(), bytes_max).collect();
+        let reading = collect(request.into_body(), bytes_max);
         match tokio::time::timeout(Duration::from_secs(seconds_max), reading).await {
-            Ok(Ok(read)) => Ok(read.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Misread::BrokenOff),
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(Uncollected::TooLarge)) => Err(too_large()),
+            Ok(Err(Uncollected::NoRoom)) => {
+                metrics.limited(Limit::HttpHeldBytes);
+                Err(Misread::NoRoom { retry_after_ms })
+            }
+            Ok(Err(Uncollected::BrokenOff)) => Err(Misread::BrokenOff),
             Err(_) => {
                 metrics.limited(Limit::HttpBodySeconds);
                 Err(Misread::TooSlow { seconds_max })
             }
         }
     }
+}
+
+/// The error of a body for which no room is left, from the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no room is left for the body")
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+/// Why a body is not whole.
+enum Uncollected {
+    TooLarge,
+    NoRoom,
+    BrokenOff,
+}
+
+/// Returns a whole body. One that comes in pieces is copied: each piece would hold the buffer in which it came, of some KiB.
+async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Uncollected> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.into_inner().downcast_ref::<NoRoom>() {
+            Some(NoRoom) => Uncollected::NoRoom,
+            None => Uncollected::BrokenOff,
+        })?;
+        // Trailers say nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes_max < whole.len().saturating_add(data.len()) {
+            return Err(Uncollected::TooLarge);
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Bytes::from(whole))
 }
 
 fn announced_bytes(headers: &HeaderMap) -> Option<u64> {

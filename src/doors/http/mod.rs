@@ -26,7 +26,7 @@ use crate::doors::authzen::{CONFIGURATION_PATH, EVALUATION_PATH, EVALUATIONS_PAT
 use crate::doors::forward_auth;
 pub use crate::doors::forward_auth::forwarded::Believed;
 pub use crate::doors::forward_auth::handler::ForwardAuthSettings;
-pub use crate::doors::http::body::BodyLimits;
+pub use crate::doors::http::body::{BodyLimits, NoRoom};
 pub use crate::doors::http::overload::Overload;
 use crate::doors::labelled::LabelledDoor;
 use crate::metrics::standing::Standing;

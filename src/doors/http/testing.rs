@@ -57,7 +57,7 @@ pub(crate) fn router(ledger: &Arc<MemoryLedger>, standing: Standing) -> Router {
         public_url: None,
         metrics: api.metrics().clone(),
         decisions: api,
-        body: BodyLimits { bytes_max: 10_000, seconds_max: 1 },
+        body: BodyLimits { bytes_max: 10_000, seconds_max: 1, retry_after_ms: 1_500 },
         standing: Observer::new(move || standing.clone()),
     });
     complete(decisions(&doors, |router, _| router).merge(probes(&doors)))

@@ -37,9 +37,13 @@ pub fn render(refusal: &Refusal) -> Refused {
     Refused {
         http_code: http_code(grpc::code(refusal)),
         body: body(&grpc::render(refusal)),
-        // Rounded up: zero would mean at once.
-        retry_after_seconds: refusal.retry_after_ms().map(|delay_ms| u64::from(delay_ms.div_ceil(1_000))),
+        retry_after_seconds: refusal.retry_after_ms().map(whole_seconds),
     }
+}
+
+/// Returns a delay in seconds, rounded up: zero would mean at once.
+fn whole_seconds(delay_ms: u32) -> u64 {
+    u64::from(delay_ms.div_ceil(1_000))
 }
 
 /// Why an HTTP request cannot be read.
@@ -66,6 +70,11 @@ pub enum Misread<'a> {
     TooSlow {
         /// Time for a body, in seconds.
         seconds_max: u64,
+    },
+    /// Bodies of other requests take the room that there is.
+    NoRoom {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u32,
     },
     /// The body broke off.
     BrokenOff,
@@ -138,6 +147,14 @@ impl Misread<'_> {
                     &format!("正文未在 {seconds_max} 秒内到达：请加快发送，或提高 `http_body_seconds`"),
                 ),
             ),
+            Misread::NoRoom { .. } => (
+                503,
+                words(
+                    Code::ResourceExhausted,
+                    "bodies of other requests take all of `http_held_bytes_max`: nothing may pass, try again later",
+                    "其他请求的正文已占满 `http_held_bytes_max`：不得放行，请稍后重试",
+                ),
+            ),
             Misread::BrokenOff => {
                 (400, words(Code::InvalidArgument, "the body broke off: send it whole", "正文中断：请完整发送"))
             }
@@ -151,7 +168,11 @@ impl Misread<'_> {
                 ),
             ),
         };
-        Refused { http_code, body: body(&status), retry_after_seconds: None }
+        let retry_after_seconds = match self {
+            Misread::NoRoom { retry_after_ms } => Some(whole_seconds(*retry_after_ms)),
+            _ => None,
+        };
+        Refused { http_code, body: body(&status), retry_after_seconds }
     }
 
     /// Returns the refusal for a door whose standard has the code 400 only.
@@ -230,6 +251,7 @@ mod tests {
             Misread::Encoded,
             Misread::TooLarge { bytes_max: 7 },
             Misread::TooSlow { seconds_max: 7 },
+            Misread::NoRoom { retry_after_ms: 1_500 },
             Misread::BrokenOff,
             Misread::NotTheRequest { wanted: "DecideRequest", error: &error },
             Misread::NoPublicUrl,

@@ -97,9 +97,9 @@ build_neglist() {
     [ -x "$neglist" ] || die "NEGLIST_BENCH_BINARY=$NEGLIST_BENCH_BINARY is no program"
     note "neglist was not built: NEGLIST_BENCH_BINARY names it, and the commit above is that of the scripts"
   else
-    say "building neglist (release: some minutes)"
-    (cd "$root" && cargo build --quiet --locked --release --bin neglist)
-    neglist=${CARGO_TARGET_DIR:-$root/target}/release/neglist
+    say "building neglist (profile dist: some minutes)"
+    (cd "$root" && cargo build --quiet --locked --profile dist --bin neglist)
+    neglist=${CARGO_TARGET_DIR:-$root/target}/dist/neglist
   fi
   # Other doors stay closed: each server would want the same ports for them.
   doors=(--admin none)

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{CheckOnOpen, EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
-use neglist::ledger::{Account, Counter, Goes, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
+use neglist::ledger::{Account, Admission, Counter, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
 
 const NOW: Moment = Moment::from_seconds(1_767_196_800);
 const PERSONS: u64 = 200_000;
@@ -89,7 +89,7 @@ fn reservation(id: String, people: People) -> Reservation {
 
 /// An answer as long as a decision with its reasons.
 fn allow() -> Judge {
-    Box::new(|_| Judgement { add: counters(), goes: Goes::Ahead, answer: vec![7; 200] })
+    Box::new(|_| Judgement { add: counters(), admission: Admission::Permit, answer: vec![7; 200] })
 }
 
 fn pseudonym(person: u64) -> Pseudonym {

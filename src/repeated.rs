@@ -1,8 +1,8 @@
-//! What is logged once and then counted.
+//! Limits repeated log lines: the first is logged, the others are counted.
 //!
-//! A caller, a tick or a peer that brings about the same line again and again would fill the log, and hide what else it
-//! says. A state has one line when it begins, a count at most once a minute while it lasts, and one line when it ends.
-//! Whoever reports a state writes the lines itself; this only says when, and how often it happened since the last one.
+//! A caller, a tick or a peer that causes the same line again and again would fill the log and hide other lines. A state gets
+//! one line when it begins, a count at most once a minute while it lasts, and one line when it ends. The code that reports a
+//! state writes these lines itself; this module says when, and how often the state occurred since the last line.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,14 @@ use tokio::time::Instant;
 /// Shortest time between two lines of the same kind about the same state.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// Most states of one kind that are told apart; all others share one.
+/// Most states of one kind that are tracked separately; all others share one entry.
 const STATES_MAX: usize = 256;
 
-/// States of one kind, told apart by a key. A kind that is one state has the key `()`.
+/// States of one kind, each with a key. A kind with a single state has the key `()`.
 #[derive(Debug)]
 pub struct Repeated<K = ()> {
     states: Mutex<States<K>>,
-    /// Whether any state lasts, so that who reports good news again and again takes no lock.
+    /// Whether any state lasts, so that repeated reports of success take no lock.
     any_lasts: AtomicBool,
 }
 
@@ -34,11 +34,11 @@ struct States<K> {
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
     lasts: bool,
-    /// When there was a line that it happened.
+    /// Time of the last line that the state occurred.
     told: Option<Instant>,
-    /// When there was a line that it ended.
+    /// Time of the last line that the state ended.
     told_end: Option<Instant>,
-    /// How often it happened and no line said so.
+    /// Occurrences since the last line.
     untold: u64,
 }
 
@@ -49,7 +49,7 @@ impl<K> Default for Repeated<K> {
 }
 
 impl<K> Repeated<K> {
-    /// Returns states of which none has happened.
+    /// Returns states of which none has occurred.
     pub const fn new() -> Self {
         let others = State { lasts: false, told: None, told_end: None, untold: 0 };
         let states = States { known: BTreeMap::new(), others };
@@ -58,24 +58,24 @@ impl<K> Repeated<K> {
 }
 
 impl Repeated {
-    /// Notes that it happened; returns how often before without a line, where there has to be one now.
+    /// Notes that the state occurred. If a line is due now, returns the number of earlier occurrences without a line.
     pub fn happened(&self) -> Option<u64> {
         self.happened_to(&())
     }
 
-    /// Notes that it no longer happens; returns how often it did without a line, where its end has to be told.
+    /// Notes that the state ended. If a line is due now, returns the number of occurrences without a line.
     pub fn ended(&self) -> Option<u64> {
         self.ended_for(&())
     }
 }
 
 impl<K: Ord + Clone> Repeated<K> {
-    /// Does what [`Repeated::happened`] does, for one of several states.
+    /// Does the same as [`Repeated::happened`] for one of several states.
     pub fn happened_to(&self, key: &K) -> Option<u64> {
         self.happened_at(key, Instant::now())
     }
 
-    /// Does what [`Repeated::ended`] does, for one of several states.
+    /// Does the same as [`Repeated::ended`] for one of several states.
     pub fn ended_for(&self, key: &K) -> Option<u64> {
         self.ended_at(key, Instant::now())
     }
@@ -119,7 +119,7 @@ impl State {
     }
 
     fn ended(&mut self, now: Instant) -> Option<u64> {
-        // A state that comes and goes is one that lasts, as far as the log is concerned.
+        // For the log, a state that keeps ending and beginning is one state that lasts.
         if !std::mem::take(&mut self.lasts) || is_recent(self.told_end, now) {
             return None;
         }

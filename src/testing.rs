@@ -1,4 +1,4 @@
-//! A small snapshot by hand, clocks that stand still, a ledger in memory, and requests, for unit tests.
+//! For unit tests: a small hand-made snapshot, fixed clocks, a ledger in memory, and requests.
 
 pub(crate) mod ledger;
 pub(crate) mod seen;
@@ -14,7 +14,7 @@ use crate::domain::list::{
 use crate::domain::reason::Text;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::route::OwnCounter;
-use crate::domain::routing::route;
+use crate::domain::route::build::route;
 use crate::domain::snapshot::{
     AreaSteps, Codes, Entries, ItemFacts, Lists, NextStep, Registry, Rules, Segment, Snapshot,
 };
@@ -28,7 +28,7 @@ use crate::domain::vocabulary::Vocabulary;
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
 
-/// Returns a message as it comes.
+/// Returns a message as it is received.
 pub(crate) fn received<T: prost::Message + Default>(message: &T) -> Received<T> {
     Received::new(message.encode_to_vec().into())
 }
@@ -38,14 +38,14 @@ pub(crate) fn message_of<T: prost::Message + Default>(reply: Reply<T>) -> T {
     T::decode(reply.into_bytes()).unwrap()
 }
 
-/// The moment at which [`StandingClock`] stands: 2026-06-01T00:00:00Z.
+/// The time of [`StandingClock`]: 2026-06-01T00:00:00Z.
 pub(crate) const NOW: Moment = Moment::from_seconds(1_780_272_000);
 const YEAR_START: Moment = Moment::from_seconds(1_767_196_800);
 /// 2027-01-01T00:00:00+08:00.
 pub(crate) const YEAR_END: Moment = Moment::from_seconds(1_798_732_800);
 const NEXT_YEAR_END: Moment = Moment::from_seconds(1_830_268_800);
 
-/// A clock that stands still.
+/// A clock with a fixed time.
 #[derive(Debug)]
 pub(crate) struct StandingClock;
 
@@ -55,7 +55,7 @@ impl Clock for StandingClock {
     }
 }
 
-/// A clock that stands where it is put.
+/// A clock that shows the time to which it is set.
 #[derive(Debug)]
 pub(crate) struct MovableClock(std::sync::Mutex<Moment>);
 
@@ -89,9 +89,9 @@ const RULES: [&str; 11] = [
     "beijing-2025/pharma/clinical-trial",
 ];
 
-/// Exporter `city` is registered nowhere, `zoned` in `beijing-ftz`, whose list has `pharma`,
-/// `clinical-trial` with lines of its own. Flow `trial` sends `health.diagnosis` of `zoned` to
-/// `lab`. Clearance `contract-1` lets `city` send `contact.name` to `lab`.
+/// Returns a snapshot. Exporter `city` is in no zone. Exporter `zoned` is in `beijing-ftz`, whose list has
+/// `pharma`, `clinical-trial` with its own lines. Flow `trial` sends `health.diagnosis` of `zoned` to `lab`.
+/// Clearance `contract-1` permits `city` to send `contact.name` to `lab`.
 pub(crate) fn snapshot() -> Snapshot {
     let (mut codes, lists) = (codes(), lists());
     Snapshot::index_slips(&mut codes, &lists);
@@ -294,7 +294,7 @@ fn rules() -> Rules {
     }
 }
 
-/// A transfer of names by `city` to Germany, of so many persons, after so many in the year.
+/// Returns a transfer of names by `city` to Germany, with this number of persons and this total of the year.
 pub(crate) fn transfer(persons: u64, year_to_date: u64) -> v1::Transfer {
     let of = |general| Some(v1::Persons { general, sensitive: 0 });
     v1::Transfer {
@@ -307,7 +307,7 @@ pub(crate) fn transfer(persons: u64, year_to_date: u64) -> v1::Transfer {
     }
 }
 
-/// A transfer of the flow `trial`, of so many sensitive persons, after so many in the scenario.
+/// Returns a transfer of the flow `trial`, with this number of sensitive persons and this total of the scenario.
 pub(crate) fn trial(sensitive: u64, scenario_year_to_date: u64) -> v1::Transfer {
     let of = |sensitive| Some(v1::Persons { general: 0, sensitive });
     v1::Transfer {
@@ -318,9 +318,9 @@ pub(crate) fn trial(sensitive: u64, scenario_year_to_date: u64) -> v1::Transfer 
     }
 }
 
-/// The same snapshot with more to count: exporter `grid` operates critical information
-/// infrastructure and holds `assessment-1`, for at most 5 general persons; `zoned` holds `filing-1`
-/// and `contract-2` for what the flow `trial` sends; `contract-1` covers diagnoses too.
+/// Returns the same snapshot with more to count. Exporter `grid` operates critical information
+/// infrastructure and holds `assessment-1` with a cap of 5 general persons. `zoned` holds `filing-1` and
+/// `contract-2` for the data of the flow `trial`. `contract-1` covers diagnoses too.
 pub(crate) fn counting_snapshot() -> Snapshot {
     let mut snapshot = snapshot();
     snapshot.codes.exporters = words(&["city", "zoned", "grid"]);

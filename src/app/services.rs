@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;
 use crate::doors::envoy::EnvoyApi;
-use crate::doors::http::{BodyLimits, Doors, Observer, PublicUrl};
+use crate::doors::http::{BodyLimits, Doors, Observer};
 use crate::doors::labelled::LabelledDoor;
 use crate::live::worker::Policies;
 use crate::metrics;
@@ -47,14 +47,13 @@ pub(super) struct Parts<'p> {
 /// Returns what the HTTP listeners answer with.
 pub(super) fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Doors> {
     let Parts { config, decisions, .. } = *parts;
-    let public_url = config.http_public_url.as_ref();
     Arc::new(Doors {
         forward_auth: door(parts, &config.http_unlabelled, metrics::Door::ForwardAuth),
         forward_auth_settings: forward_auth_settings(config),
         // An evaluation that nothing matches is denied, whatever else may pass.
         authzen: door(parts, &Unmatched::Refuse, metrics::Door::Authzen),
         evaluations_max: config.authzen_evaluations_max,
-        public_url: public_url.map(|url| PublicUrl { url: url.as_str().to_owned(), path: url.path().to_owned() }),
+        public_url: config.http_public_url.clone(),
         decisions: decisions.at(metrics::Door::HttpDecide),
         body: BodyLimits { bytes_max: config.http_body_bytes_max, seconds_max: config.http_body_seconds },
         metrics: Arc::clone(decisions.metrics()),

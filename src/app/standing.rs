@@ -9,10 +9,9 @@ use crate::app::ledger::LedgerHealth;
 use crate::app::ledger_meter::Waiting;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
-use crate::live::status::State;
 use crate::live::worker::Policies;
 use crate::metrics::health::Condition;
-use crate::metrics::standing::{Counting, Files, PoliciesStanding, Serving, Standing};
+use crate::metrics::standing::{Counting, PoliciesStanding, Serving, Standing};
 use crate::telemetry;
 use crate::transport::accept::ConnectionLimit;
 use crate::transport::admission::InFlightLimit;
@@ -49,10 +48,9 @@ impl Observed {
 
     /// Looks at what health depends on.
     pub(super) fn condition(&self) -> Condition {
-        let files = files(self.policies.status().state);
         Condition {
             serving: self.serving(),
-            files,
+            files: self.policies.status().files,
             clock: self.clock.clocking(self.clock.now()),
             counting: self.counting(),
         }
@@ -72,7 +70,7 @@ impl Observed {
         let (status, counters) = (self.policies.status(), self.policies.counters());
         let (activations, refusals) = (counters.activations(), counters.failures());
         PoliciesStanding {
-            files: files(status.state),
+            files: status.files,
             revision: status.revision,
             digest: Arc::clone(&status.digest),
             age_seconds: seconds_between(status.activated_at, self.clock.now()),
@@ -90,13 +88,6 @@ fn counting(ledger: Counting, waited: Option<Duration>, stalled: Duration) -> Co
     match ledger {
         Counting::Open | Counting::Full if waited.is_some_and(|waited| stalled <= waited) => Counting::Stalled,
         counting => counting,
-    }
-}
-
-const fn files(state: State) -> Files {
-    match state {
-        State::Current => Files::Current,
-        State::Stale => Files::Stale,
     }
 }
 
@@ -120,7 +111,7 @@ mod tests {
     use crate::app::ledger::{file_upkeep, keep_tidy};
     use crate::domain::units::{CountedClass, Headcount, Persons, Year};
     use crate::ledger::embedded::{EmbeddedLedger, Opening, Settings, Storage};
-    use crate::ledger::{Account, Counter, Goes, Hold, Judgement, Ledger as _, People, Reservation};
+    use crate::ledger::{Account, Admission, Counter, Hold, Judgement, Ledger as _, People, Reservation};
     use crate::testing::{NOW, StandingClock};
 
     /// A disk whose syncs hang while its mark is set.
@@ -213,7 +204,8 @@ mod tests {
         until(Counting::Open).await;
         disk.hang(true);
         let national = Counter { name: "national".to_owned(), class: CountedClass::General };
-        let judge = move |_: &_| Judgement { add: vec![national.clone()], goes: Goes::Ahead, answer: Vec::new() };
+        let judge =
+            move |_: &_| Judgement { add: vec![national.clone()], admission: Admission::Permit, answer: Vec::new() };
         // Its caller gives up; what is told of the ledger stays, because it has not answered.
         ledger.reserve(reservation(), Box::new(judge)).await.unwrap_err();
         assert_eq!(health.counting(), Counting::Open, "nothing has failed");

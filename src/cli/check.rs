@@ -1,4 +1,4 @@
-//! `neglist check`: every finding in a policy directory.
+//! `neglist check`: every diagnostic of a policy directory.
 
 use std::io;
 
@@ -6,52 +6,52 @@ use clap::Args;
 use jiff::civil::Date;
 
 use super::console::{Console, Exit, Format};
-use super::place::Place;
+use super::ledger_access::ConfiguredLedger;
 use super::policies::{self, Inspected, Settings, parse_day};
 use super::stop::Stop;
-use crate::domain::counting::{Counted, CounterKey};
+use crate::domain::counter::{Counted, CounterKey};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
 use crate::policy::diagnostic::sort;
-use crate::policy::findings::{self, Look, caps};
+use crate::policy::lint::{self, Horizon, caps};
 use crate::policy::{Severity, source, time};
 use crate::report::json;
 
-/// Find every mistake in a policy directory, and what will bite soon: exit code 1 on errors.
+/// Report every fault of a policy directory, and dates that end soon. Exit code 1 on errors.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The policy directory [default: `NEGLIST_POLICIES`, else ./policies].
     #[arg(value_name = "DIR")]
     directory: Option<String>,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Treat warnings as errors. Notes never are.
+    /// Treat warnings as errors, but not notes.
     #[arg(long)]
     deny_warnings: bool,
-    /// Look at this day instead of today (Asia/Shanghai).
+    /// Check for this day instead of today (Asia/Shanghai).
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
     at: Option<Date>,
-    /// Report what ends within so many days.
+    /// Report editions and clearances that end within this many days.
     #[arg(long, value_name = "N", default_value_t = 60)]
     expires_within_days: u16,
-    /// Look at the year's totals too, and warn of caps of clearances that are nearly used: a file that no server has
-    /// open, `postgres://…`, or `none`. Nothing is changed there. `NEGLIST_LEDGER` does not stand in for it.
+    /// Read the year's totals too, and warn about nearly used caps of clearances: a file that no server has open,
+    /// `postgres://…`, or `none`. The ledger is not changed. `NEGLIST_LEDGER` has no effect here.
     #[arg(long, value_name = "PATH|URL|none", default_value = NO_LEDGER)]
     ledger: String,
-    /// Print the JSON Schema of the policy files, for editors, and end.
+    /// Print the JSON Schema of the policy files, for editors, and exit.
     #[arg(long)]
     schema: bool,
 }
 
-/// Says that no totals are looked at.
+/// The value of `--ledger` that reads no totals.
 const NO_LEDGER: &str = "none";
 
 /// Runs the command.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     if arguments.schema {
         json::write(&source::schema(), console.out)?;
@@ -63,8 +63,8 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     };
     let mut inspected = settings.inspect(&settings.directory);
     let day = arguments.at.unwrap_or_else(|| policies::today(console));
-    let look = Look { day, expires_within_days: arguments.expires_within_days };
-    findings::find(&inspected.policies, inspected.snapshot.as_ref(), look, &mut inspected.diagnostics);
+    let horizon = Horizon { day, expires_within_days: arguments.expires_within_days };
+    lint::find(&inspected.policies, inspected.snapshot.as_ref(), horizon, &mut inspected.diagnostics);
     let looked = look_at_totals(&arguments.ledger, day, &mut inspected, console);
     sort(&mut inspected.diagnostics);
     let checked = inspected.checked();
@@ -72,18 +72,18 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     let warnings = if arguments.deny_warnings { checked.count(Severity::Warning) } else { 0 };
     let is_fine = checked.count(Severity::Error) + warnings == 0;
     match looked {
-        // What was found is reported all the same; that the totals are fine cannot be said.
+        // The diagnostics are still reported, but the command fails, because the totals could not be checked.
         Err(stop) => stop.tell(console),
-        Ok(()) => Ok(if is_fine { Exit::Success } else { Exit::Findings }),
+        Ok(()) => Ok(if is_fine { Exit::Success } else { Exit::Failed }),
     }
 }
 
-/// Adds what the year's totals show; nothing where none are named, or the policies have errors.
+/// Adds the diagnostics of the year's totals; none if no ledger is named, or the policies have errors.
 fn look_at_totals(ledger: &str, day: Date, inspected: &mut Inspected, console: &Console<'_>) -> Result<(), Stop> {
     let Some(snapshot) = inspected.snapshot.as_ref().filter(|_| ledger != NO_LEDGER) else { return Ok(()) };
-    let place = Place::find(Some(ledger), None, &console.environment)?;
+    let configured = ConfiguredLedger::find(Some(ledger), None, &console.environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let counters = runtime.block_on(place.counters())?;
+    let counters = runtime.block_on(configured.counters())?;
     let Some(at) = time::moment(day, 12) else { return Ok(()) };
     let Some((year, _)) = snapshot.calendar.year(at) else { return Ok(()) };
     let totals = totals(snapshot, year, &counters);
@@ -92,7 +92,7 @@ fn look_at_totals(ledger: &str, day: Date, inspected: &mut Inspected, console: &
     Ok(())
 }
 
-/// Returns the totals of a year that belong to counters of the policies, a clearance's those of its exporter.
+/// Returns the totals of a year for the counters that the policies know; for a clearance, only those of its exporter.
 fn totals(snapshot: &Snapshot, year: Year, counters: &[CounterRow]) -> Vec<(CounterKey, u64)> {
     let total = |row: &CounterRow| {
         let counted = Counted::parse(snapshot, &row.counter.name)?;

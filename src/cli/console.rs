@@ -1,6 +1,6 @@
-//! What a command of the policy admin works with: where it writes, what time it is, how it ends.
+//! The surroundings of an admin command: output, clock, environment and exit code.
 //!
-//! Everything comes from outside, so that a test runs a command as the shell does.
+//! All of them are passed in, so that a test runs a command as the shell does.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,28 +13,28 @@ use crate::config;
 use crate::domain::clock::Clock;
 use crate::report::Colour;
 
-/// How a command ended.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// As it should: 0.
+    /// Success: 0.
     Success,
-    /// With findings, failed cases or a refused request: 1.
-    Findings,
-    /// It was not understood: 2.
+    /// Diagnostics, failed cases or a refused request: 1.
+    Failed,
+    /// Wrong arguments: 2.
     Usage,
 }
 
-/// What a command works with.
+/// The surroundings of a command.
 pub struct Console<'w> {
-    /// Where results go.
+    /// Output for results.
     pub out: &'w mut dyn Write,
-    /// Where complaints go.
+    /// Output for errors.
     pub err: &'w mut dyn Write,
-    /// Whether results carry colours.
+    /// Whether results have colours.
     pub out_colour: Colour,
-    /// Whether complaints do.
+    /// Whether errors have colours.
     pub err_colour: Colour,
-    /// What time it is.
+    /// The clock.
     pub clock: &'w dyn Clock,
     /// Environment variables.
     pub environment: Vec<(OsString, OsString)>,
@@ -46,7 +46,7 @@ impl fmt::Debug for Console<'_> {
     }
 }
 
-/// In which form a command writes.
+/// Output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -59,7 +59,7 @@ pub enum Format {
 /// Runs a command on the standard streams of the process.
 ///
 /// # Errors
-/// What the command fails with. That nobody reads its output any more is no error.
+/// The error of the command. A closed output is not an error.
 pub fn on_standard_streams(command: impl FnOnce(&mut Console<'_>) -> io::Result<Exit>) -> io::Result<Exit> {
     let environment: Vec<(OsString, OsString)> = config::environment().collect();
     // https://no-color.org: set and not empty.
@@ -72,7 +72,7 @@ pub fn on_standard_streams(command: impl FnOnce(&mut Console<'_>) -> io::Result<
         Console { out: &mut out, err: &mut err, out_colour, err_colour, clock: &SystemClock, environment };
     let done = command(&mut console).and_then(|exit| out.flush().map(|()| exit));
     match done {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Findings),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Failed),
         done => done,
     }
 }

@@ -1,7 +1,7 @@
 //! `neglist decide`: one transfer, without a server.
 //!
-//! The same steps as a request to a server without a ledger: what such a server would refuse is
-//! refused here, with the same words.
+//! Takes the same steps as a server without a ledger. A request that such a server would refuse is refused
+//! here, with the same text.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -30,7 +30,7 @@ pub struct Arguments {
     /// The policy directory [default: `NEGLIST_POLICIES`, else ./policies].
     #[arg(long, value_name = "DIR")]
     policies: Option<String>,
-    /// Answer with texts, citations, head-room and next step.
+    /// Print texts, citations, head-room and next step too.
     #[arg(long)]
     full: bool,
     /// Decide for this moment instead of now: a day (12:00 in Shanghai), or 2026-06-01T00:00:00+08:00.
@@ -41,10 +41,10 @@ pub struct Arguments {
     file: String,
 }
 
-/// Runs the command. `input` is read where the file is `-`.
+/// Runs the command. Reads `input` if the file is `-`.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, input: &mut dyn io::Read, console: &mut Console<'_>) -> io::Result<Exit> {
     let settings = match Settings::load(arguments.policies.as_deref(), console)? {
         Ok(settings) => settings,
@@ -86,7 +86,7 @@ fn decide(
             for issue in issues(&refusal) {
                 writeln!(console.err, "error: {issue}")?;
             }
-            Ok(Exit::Findings)
+            Ok(Exit::Failed)
         }
     }
 }
@@ -103,7 +103,7 @@ fn issues(refusal: &Refusal) -> Vec<Issue> {
     }
 }
 
-/// Reads the request; says what is wrong with it, one finding a line.
+/// Reads the request, or returns its violations, one for each line.
 fn request(arguments: &Arguments, bytes_max: usize, input: &mut dyn io::Read) -> Result<v1::DecideRequest, String> {
     let text = text(&arguments.file, bytes_max, input)?;
     let mut request = message::decide_request_from_json(&text).map_err(|error| error.to_string())?;
@@ -112,14 +112,17 @@ fn request(arguments: &Arguments, bytes_max: usize, input: &mut dyn io::Read) ->
     }
     let names_moment = request.transfer.as_ref().is_some_and(|transfer| transfer.at.is_some());
     if names_moment && arguments.at.is_some() {
-        return Err("at: the transfer names a moment itself: leave out `--at`, or remove it here".to_owned());
+        return Err(
+            "at: the transfer states a moment itself: leave out `--at`, or remove the moment from the transfer"
+                .to_owned(),
+        );
     }
     Ok(request)
 }
 
 fn text(file: &str, bytes_max: usize, input: &mut dyn io::Read) -> Result<String, String> {
     let mut bytes = Vec::new();
-    // One byte more than is allowed shows what is too large.
+    // One byte beyond the limit shows that the input is too large.
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let read = if file == "-" {
         input.take(limit).read_to_end(&mut bytes)
@@ -145,7 +148,7 @@ fn parse_moment(text: &str) -> Result<Moment, String> {
     moment.ok_or_else(|| "write a day such as 2026-06-01, or a moment such as 2026-06-01T00:00:00+08:00".to_owned())
 }
 
-/// A clock that stands.
+/// A clock with a fixed time.
 #[derive(Debug)]
 struct Fixed(Moment);
 

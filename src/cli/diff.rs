@@ -1,4 +1,4 @@
-//! `neglist diff`: what changed between two policy directories.
+//! `neglist diff`: the changes between two policy directories.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use super::policies::{self, Settings};
 use crate::policy::diff;
 use crate::report::changes;
 
-/// Say what changed between two policy directories, and which cases come out differently.
+/// Show the changes between two policy directories, and the test cases whose outcome changes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The directory before.
+    /// The old directory.
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The directory after.
+    /// The new directory.
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -27,7 +27,7 @@ pub struct Arguments {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let settings = match Settings::load(None, console)? {
         Ok(settings) => settings,
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
         }
     }
     if refused {
-        return Ok(Exit::Findings);
+        return Ok(Exit::Failed);
     }
     let changed = diff::changes(&old.policies, &new.policies);
     let cases = diff::cases((&old.policies, &old.tests), (&new.policies, &new.tests), &settings.limits());

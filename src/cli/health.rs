@@ -1,4 +1,4 @@
-//! `neglist health`: asks a server how it is, for the health checks of containers. What it says is what `/readyz` says.
+//! `neglist health`: asks a server for its health, for the health checks of containers. Its answer equals that of `/readyz`.
 
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -16,18 +16,18 @@ use super::{EXIT_FAILURE, EXIT_USAGE, complain};
 use crate::config::address::Address;
 use crate::config::{self, Flags};
 
-/// Time for the whole question: below the ten seconds after which container runtimes give up.
+/// Time-out of the whole check: below the ten seconds after which container runtimes give up.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Ask a server whether it serves: exit code 0 if so, else 1. Says what `/readyz` says: not while it stops, and not while its
-/// ledger does not answer.
+/// Check the health of a server: exit code 0 if it is healthy, else 1. The answer equals that of `/readyz`: not healthy while
+/// the server stops, or while its ledger does not answer.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where to ask: `host:port` or `unix:/path` [default: the first address of `NEGLIST_LISTEN`, else 127.0.0.1:50051].
+    /// The server: `host:port` or `unix:/path` [default: the first address of `NEGLIST_LISTEN`, else 127.0.0.1:50051].
     #[arg(long, value_name = "ADDR")]
     target: Option<String>,
-    /// Ask about one service, such as `neglist.v1.DecisionService`, which answers callers who state their totals without a
-    /// ledger too [default: the whole server].
+    /// Check one service, such as `neglist.v1.DecisionService`, which answers callers that state their totals even without a
+    /// ledger [default: the whole server].
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
 }
@@ -59,7 +59,7 @@ fn target(flag: Option<&str>) -> Result<Address, String> {
     loaded.config.listen.into_iter().next().map(reachable).ok_or_else(|| "name a server with `--target`".to_owned())
 }
 
-/// Returns where a listener on all addresses of this machine can be asked.
+/// Returns an address for a listener on all addresses of this machine.
 fn reachable(address: Address) -> Address {
     match address {
         Address::Tcp { host, port } => match host.parse::<IpAddr>() {
@@ -76,9 +76,9 @@ async fn ask(address: &Address, service: &str) -> anyhow::Result<ServingStatus> 
         Address::Tcp { .. } => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
     };
-    let endpoint = Endpoint::from_shared(uri).with_context(|| format!("`{address}` is no address to ask"))?;
+    let endpoint = Endpoint::from_shared(uri).with_context(|| format!("`{address}` is not the address of a server"))?;
     let channel = endpoint.connect().await.map_err(|error| {
-        // Every link of the chain repeats the one below it.
+        // Every error of the chain repeats the error below it.
         let error = anyhow::Error::from(error);
         anyhow::anyhow!("cannot reach `{address}`: {}", error.root_cause())
     })?;
@@ -88,12 +88,12 @@ async fn ask(address: &Address, service: &str) -> anyhow::Result<ServingStatus> 
     Ok(response.into_inner().status())
 }
 
-/// Returns what to say of a status: one that the server sent, or one that tells how the connection broke.
+/// Returns the message for a status: sent by the server, or made from a connection error.
 fn refused(address: &Address, status: &tonic::Status) -> anyhow::Error {
     match std::error::Error::source(status) {
         None => anyhow::anyhow!("`{address}` answered {}", status.message()),
         Some(_) => anyhow::anyhow!(
-            "`{address}` speaks no gRPC, or closed the connection: ask an address of `listen` or `admin`, not that of `http`"
+            "`{address}` does not speak gRPC, or closed the connection: use an address of `listen` or `admin`, not of `http`"
         ),
     }
 }

@@ -1,6 +1,6 @@
-//! The command line: one module for each subcommand, with its arguments and what it does.
+//! The command line: one module for each subcommand.
 //!
-//! Exit codes: 0, 1 for findings and failures, 2 for a wrong command line or configuration.
+//! Exit codes: 0, 1 for diagnostics and failures, 2 for a wrong command line or configuration.
 
 pub mod check;
 pub mod console;
@@ -8,7 +8,7 @@ pub mod decide;
 pub mod diff;
 mod health;
 pub mod ledger;
-mod place;
+mod ledger_access;
 mod policies;
 mod serve;
 mod squid_helper;
@@ -49,14 +49,14 @@ impl Cli {
     /// Reads the command line of this process.
     ///
     /// # Errors
-    /// The exit code of one that is wrong, of `--help` and of `--version`, with everything said already.
+    /// The exit code of a wrong command line, of `--help` and of `--version`; the output is already written.
     pub fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
             let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE);
             if error.use_stderr() && std::env::args().any(|argument| may_hold_a_secret(&argument)) {
                 complain(&without_secrets(&error.to_string(), std::env::args()));
             } else {
-                // Where stdout or stderr is closed there is nobody left to tell.
+                // If stdout or stderr is closed, there is no reader for a message.
                 let _ = error.print();
             }
             ExitCode::from(code)
@@ -87,15 +87,15 @@ impl Cli {
 fn on_console(command: impl FnOnce(&mut Console<'_>) -> io::Result<Exit>) -> anyhow::Result<ExitCode> {
     Ok(match console::on_standard_streams(command)? {
         Exit::Success => ExitCode::SUCCESS,
-        Exit::Findings => ExitCode::from(EXIT_FAILURE),
+        Exit::Failed => ExitCode::from(EXIT_FAILURE),
         Exit::Usage => ExitCode::from(EXIT_USAGE),
     })
 }
 
-/// How long the end of a command waits for the reader of its last words.
+/// Longest wait for the reader of the last message of a command.
 const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Writes a line to stderr. Where that is closed, or is not read in time, the exit code has to do.
+/// Writes a line to stderr. If stderr is closed or not read in time, only the exit code reports the failure.
 fn complain(text: &str) {
     let _ = say(Stream::Err, format!("{text}\n").into_bytes(), LAST_WORDS_TIME_MAX);
 }
@@ -110,7 +110,7 @@ fn may_hold_a_secret(argument: &str) -> bool {
         || (argument.contains('@') && argument.contains(':'))
 }
 
-/// Returns what is wrong with a command line without the arguments that may hold a password.
+/// Returns the error of a command line without the arguments that may hold a password.
 fn without_secrets(text: &str, arguments: impl Iterator<Item = String>) -> String {
     let mut text = text.to_owned();
     for argument in arguments.filter(|argument| may_hold_a_secret(argument)) {

@@ -1,4 +1,4 @@
-//! What the commands of the policy admin share: which directory, within which limits, on which day.
+//! Shared by the commands of the policy admin: the policy directory, its limits, and the day.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,7 +16,7 @@ use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 use crate::policy::{self, Diagnostic, Limits, PolicyFile, SourceFile, consequences, time, verify};
 use crate::report::{self, Checked, Colour, json, text};
 
-/// Where the policies are and how large they may be: as for a server with the same environment.
+/// Directory and limits of the policies, as for a server with the same environment.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) directory: PathBuf,
@@ -24,11 +24,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings; says on the console what is wrong with them.
+    /// Reads the settings; writes their problems to the console.
     pub(super) fn load(directory: Option<&str>, console: &mut Console<'_>) -> io::Result<Result<Self, Exit>> {
         let values = directory.map(|directory| ("policies", vec![directory.to_owned()]));
         let flags = Flags { config: None, values: values.into_iter().collect() };
-        // Where a server listens is no business of these commands.
+        // These commands ignore other settings, such as listeners.
         let environment = console.environment.iter().filter(|(name, _)| concerns_policies(name)).cloned();
         match config::load(&flags, environment) {
             Ok(loaded) => {
@@ -73,7 +73,7 @@ fn concerns_policies(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("NEGLIST_POLIC") || name == "NEGLIST_CONFIG")
 }
 
-/// A directory, and what was found in it.
+/// A policy directory and its contents.
 #[derive(Debug, Default)]
 pub(super) struct Inspected {
     /// All files, the tests included.
@@ -81,7 +81,7 @@ pub(super) struct Inspected {
     pub(super) policies: Vec<SourceFile>,
     pub(super) tests: Vec<SourceFile>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// The snapshot; `None` where the policies have an error.
+    /// The snapshot; `None` if the policies have an error.
     pub(super) snapshot: Option<Snapshot>,
 }
 
@@ -101,23 +101,23 @@ impl Inspected {
         Self { files, policies, tests, diagnostics, snapshot }
     }
 
-    /// Returns what is reported of the directory.
+    /// Returns the report of the directory.
     pub(super) fn checked(&self) -> Checked<'_> {
         Checked {
             diagnostics: &self.diagnostics,
             files: &self.files,
-            unknown: policy::findings::unknown(&self.policies),
+            unknown: policy::lint::unknown(&self.policies),
             digest: self.snapshot.as_ref().map(|snapshot| snapshot.digest.as_ref()),
         }
     }
 
-    /// Leaves of the findings only the errors.
+    /// Keeps only the errors among the diagnostics.
     pub(super) fn keep_errors(&mut self) {
         self.diagnostics.retain(|found| has_errors(std::slice::from_ref(found)));
     }
 }
 
-/// Writes findings in the form that was asked for.
+/// Writes diagnostics in the given format.
 pub(super) fn report(checked: &Checked<'_>, format: Format, colour: Colour, out: &mut dyn io::Write) -> io::Result<()> {
     match format {
         Format::Text => text::checked(checked, colour, out),
@@ -125,8 +125,8 @@ pub(super) fn report(checked: &Checked<'_>, format: Format, colour: Colour, out:
     }
 }
 
-/// Returns the policies of a directory, as a server would have them, or of the settings where none is named; says on the
-/// console why they cannot be used.
+/// Returns the policies of a directory as a server has them, by default of the configured directory. Writes to the console why
+/// they cannot be used.
 pub(super) fn snapshot(directory: Option<&str>, console: &mut Console<'_>) -> io::Result<Result<Snapshot, Exit>> {
     let settings = match Settings::load(directory, console)? {
         Ok(settings) => settings,
@@ -140,17 +140,17 @@ pub(super) fn snapshot(directory: Option<&str>, console: &mut Console<'_>) -> io
     refuse(&settings.directory, &inspected, console).map(Err)
 }
 
-/// Says on stderr why a directory cannot be used.
+/// Writes to stderr why a directory cannot be used.
 pub(super) fn refuse(directory: &Path, inspected: &Inspected, console: &mut Console<'_>) -> io::Result<Exit> {
     let checked = inspected.checked();
-    text::findings(&checked, console.err_colour, console.err)?;
+    text::diagnostics(&checked, console.err_colour, console.err)?;
     let errors = report::counted(checked.count(policy::Severity::Error), "error");
     let directory = directory.display().to_string();
     writeln!(console.err, "the policies in `{}` have {errors}", policy::shown(&directory))?;
-    Ok(Exit::Findings)
+    Ok(Exit::Failed)
 }
 
-/// Returns the day that a flag names.
+/// Parses the day of a flag.
 pub(super) fn parse_day(text: &str) -> Result<Date, String> {
     let day = if text.len() == 10 { text.parse::<Date>().ok() } else { None };
     day.filter(|day| (FIRST_YEAR..=LAST_YEAR).contains(&day.year()))
@@ -159,6 +159,6 @@ pub(super) fn parse_day(text: &str) -> Result<Date, String> {
 
 /// Returns today in Shanghai.
 pub(super) fn today(console: &Console<'_>) -> Date {
-    // A clock outside the range of dates is a broken one; the first day of the format is far from all lists.
+    // A clock outside the range of dates is broken; the first day of the format is far from all lists.
     time::day(console.clock.now()).unwrap_or(Date::constant(FIRST_YEAR, 1, 1))
 }

@@ -10,34 +10,34 @@ use super::{EXIT_USAGE, complain};
 use crate::app;
 use crate::config::{self, Flags};
 
-/// Answer whether transfers may go, until a signal stops the server.
+/// Serve decisions until a signal stops the server.
 ///
-/// Every key of the configuration is an environment variable too: `drain_seconds` is
-/// `NEGLIST_DRAIN_SECONDS`. Flags go before the environment, that before the file.
+/// Every key of the configuration is also an environment variable: `drain_seconds` is
+/// `NEGLIST_DRAIN_SECONDS`. Flags take precedence over the environment, and the environment over the file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The policy directory [default: ./policies].
     #[arg(long, value_name = "DIR")]
     policies: Option<String>,
-    /// Where to listen for gRPC: `host:port` or `unix:/path`; may be repeated [default: 127.0.0.1:50051].
+    /// Address for gRPC: `host:port` or `unix:/path`; may be repeated [default: 127.0.0.1:50051].
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
-    /// Where to listen for policy admins: a loopback address, `unix:/path` or `none` [default: 127.0.0.1:50052].
+    /// Address for policy admins: a loopback address, `unix:/path` or `none` [default: 127.0.0.1:50052].
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// Where to listen for HTTP: `host:port`, `unix:/path` or `none` [default: 127.0.0.1:8080].
+    /// Address for HTTP: `host:port`, `unix:/path` or `none` [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Where the year's totals are kept: a file, `postgres://…` or `none` [default: ./neglist.ledger].
+    /// Place of the year's totals: a file, `postgres://…` or `none` [default: ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL|none")]
     ledger: Option<String>,
-    /// Make the ledger where there is none: needed once, for the first start with a ledger that `--ledger` names.
+    /// Create the ledger if it does not exist: needed once, for the first start with a ledger that `--ledger` names.
     #[arg(long)]
     ledger_create: bool,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print the effective configuration as YAML and end.
+    /// Print the effective configuration as YAML and exit.
     #[arg(long)]
     dump_config: bool,
 }

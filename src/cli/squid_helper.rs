@@ -1,12 +1,12 @@
-//! `neglist squid-helper`: what Squid's `external_acl_type` starts, to ask a server about each request.
+//! `neglist squid-helper`: the helper that Squid's `external_acl_type` starts. It asks a server about each request.
 //!
 //! ```text
 //! stdin ─► a thread that reads lines ─► a task for each line, all on one connection ─► a thread that writes ─► stdout
 //! ```
 //!
-//! It asks the door for Envoy, adds no rule and keeps no answer. Answers come in the order in which they are known; Squid
-//! tells them apart by their channel. Whatever goes wrong is `BH`, of which Squid makes a refusal. How many questions wait,
-//! how long, and how long a line may be is bounded; whoever has to wait stays in Squid.
+//! It asks the door for Envoy, adds no rule and keeps no answer. Answers come in any order; Squid assigns them by their
+//! channel. Every failure is answered `BH`, which Squid takes as a refusal. The number of waiting requests, their time and the
+//! length of a line are limited; further requests wait in Squid.
 
 use std::error::Error as _;
 use std::io::{self, BufRead, Write};
@@ -28,28 +28,28 @@ use crate::config::address::Address;
 use crate::doors::squid::{self, Reply};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 
-/// After which time without traffic the connection is tried, so that one that is dead is noticed.
+/// Time without traffic after which a keep-alive ping checks the connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Most bytes of an answer of the server: some twenty times what it sends.
+/// Most bytes of an answer of the server: some twenty times the bytes that it sends.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// Answer Squid, which starts this with `external_acl_type` and `concurrency`, about its requests.
+/// Answer Squid about its requests. Squid starts this command with `external_acl_type` and `concurrency`.
 ///
-/// The format of `external_acl_type` is `%METHOD %URI %DST %PORT`, and behind it one `%>ha{name}` for each name of `--headers`,
-/// in that order.
+/// The format of `external_acl_type` is `%METHOD %URI %DST %PORT`, followed by one `%>ha{name}` for each name of `--headers`,
+/// in the same order.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The server to ask: `host:port` or `unix:/path`.
+    /// The server: `host:port` or `unix:/path`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     target: String,
-    /// The headers whose values stand on each line, such as `x-neglist-flow,x-neglist-persons`. Clients send them: name
-    /// them only where clients may label their own transfers.
+    /// Headers whose values are on each line, such as `x-neglist-flow,x-neglist-persons`. Clients send them, so name them
+    /// only if clients may label their own transfers.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     headers: Vec<String>,
-    /// Time for one question, in milliseconds, from the moment that it was read.
+    /// Time for one request, in milliseconds from the moment that its line was read.
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     timeout_ms: u64,
-    /// Most questions in flight; no further line is read until one is answered.
+    /// Most requests in flight; no further line is read until one is answered.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     in_flight_max: u32,
     /// Most bytes of a line; a longer one is answered `BH`.
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (answers, answered) = mpsc::channel(in_flight_max);
     let bytes_max = line_bytes_max as usize;
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
-        // Without a lock: nobody else reads it. What cannot be read any more is the end of it.
+        // No lock is needed, because this is the only reader. A failed read ends the input.
         read(io::BufReader::new(io::stdin()), bytes_max, |line| {
             deliver.blocking_send((line, Instant::now() + timeout)).is_ok()
         });
@@ -91,45 +91,45 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Names in lower case, each once: a name that no header has would be absent from every request.
+/// Returns the names in lower case, each once. A name that cannot be a header would be missing from every request.
 fn header_names(headers: Vec<String>) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::new();
     for name in headers.into_iter().map(|name| name.to_ascii_lowercase()) {
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !is_name || names.contains(&name) {
-            return Err(format!("--headers: `{name}` is no name of a header, or stands twice"));
+            return Err(format!("--headers: `{name}` is not the name of a header, or is there twice"));
         }
         names.push(name);
     }
     Ok(names)
 }
 
-/// Returns a connection that is made when it is first needed, and again whenever it broke: a server that is not there yet must not
-/// end this process, because Squid gives up on helpers that end.
+/// Returns a connection that connects on first use and reconnects after a failure. A missing server must not end this process,
+/// because Squid gives up on helpers that exit.
 fn connection(address: &Address, timeout: Duration) -> anyhow::Result<Channel> {
     let uri = match address {
         Address::Tcp { .. } => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
     };
-    let endpoint = Endpoint::from_shared(uri).with_context(|| format!("`{address}` is no address to ask"))?;
+    let endpoint = Endpoint::from_shared(uri).with_context(|| format!("`{address}` is not the address of a server"))?;
     let endpoint = endpoint.connect_timeout(timeout).tcp_nodelay(true);
     let endpoint = endpoint.http2_keep_alive_interval(KEEPALIVE_INTERVAL).keep_alive_timeout(timeout);
     Ok(endpoint.connect_lazy())
 }
 
-/// What was read.
+/// A line of input.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
-    /// A line, without its end.
+    /// A whole line, without its line end.
     Whole(Vec<u8>),
-    /// The beginning of one that is too long.
+    /// The beginning of a line that is too long.
     TooLong(Vec<u8>),
-    /// A line that the end of the input cut off: what is missing could have made it another question.
+    /// A line that the end of the input cuts off. The missing part could change the request.
     CutOff(Vec<u8>),
 }
 
-/// Reads lines until there are no more or nobody takes them. Keeps one at most, and of that no more than `bytes_max`.
+/// Reads lines until the input ends or the receiver is gone. Holds at most one line, and at most `bytes_max` of it.
 fn read(mut input: impl BufRead, bytes_max: usize, mut deliver: impl FnMut(Line) -> bool) {
     let (mut kept, mut is_too_long) = (Vec::new(), false);
     loop {
@@ -161,7 +161,7 @@ fn read(mut input: impl BufRead, bytes_max: usize, mut deliver: impl FnMut(Line)
     }
 }
 
-/// Writes answers until there are no more; waits for none that could be written together with others.
+/// Writes answers until there are no more. Answers that are ready together are written together.
 fn write(mut output: impl Write, mut answers: mpsc::Receiver<String>) -> io::Result<()> {
     while let Some(answer) = answers.blocking_recv() {
         let mut together = answer;
@@ -174,7 +174,7 @@ fn write(mut output: impl Write, mut answers: mpsc::Receiver<String>) -> io::Res
     Ok(())
 }
 
-/// Answers lines until there are no more and all are answered, or nobody reads the answers.
+/// Answers lines until the input ends and all lines are answered, or the output is closed.
 async fn answer(
     mut lines: mpsc::Receiver<(Line, Instant)>,
     answers: mpsc::Sender<String>,
@@ -194,7 +194,7 @@ async fn answer(
         let (asker, answers) = (Arc::clone(asker), answers.clone());
         questions.spawn(async move {
             let answer = asker.answer(&line, deadline).await;
-            // Nobody is left to tell where this fails.
+            // If this fails, the output is closed.
             let _ = answers.send(answer).await;
             drop(permit);
         });
@@ -207,7 +207,7 @@ struct Asker {
     channel: Channel,
     address: Address,
     headers: Vec<String>,
-    /// The last question was not answered, which the log says once.
+    /// Whether the last request failed: a failure is reported once.
     is_away: AtomicBool,
 }
 
@@ -245,7 +245,7 @@ impl Asker {
     }
 }
 
-/// Says why there is no answer. A status that comes from the server has no cause of its own here.
+/// Returns the reason for a missing answer. A status that the server sent has no source error.
 fn unanswered(address: &Address, status: &Status) -> String {
     let Some(mut root) = status.source() else { return format!("`{address}` answered {}", status.message()) };
     while let Some(cause) = root.source() {
@@ -254,7 +254,7 @@ fn unanswered(address: &Address, status: &Status) -> String {
     if root.is::<tonic::TimeoutExpired>() {
         return format!("`{address}` did not answer in time");
     }
-    // The system's own texts begin with a capital.
+    // The texts of the operating system begin with a capital letter.
     format!("`{address}` cannot be reached: {}", root.to_string().to_lowercase())
 }
 

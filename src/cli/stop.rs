@@ -1,4 +1,4 @@
-//! Why a command was not done, and how that is said.
+//! The reason why a command stopped, and its message.
 
 use std::io;
 
@@ -6,22 +6,22 @@ use super::console::{Console, Exit};
 use crate::ledger::LedgerError;
 use crate::ledger::rows::OperateError;
 
-/// Why a command was not done.
+/// The reason why a command stopped.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// Its output cannot be written.
+    /// The output cannot be written.
     Output(io::Error),
-    /// It was not understood; what is wrong, as it is written.
+    /// The arguments are wrong; the whole message.
     Usage(String),
-    /// It cannot be done; what is wrong, and what to do about it.
+    /// The command was refused; the fault and the fix.
     Refused(String, Option<String>),
 }
 
 impl Stop {
-    /// Says why on the console, and returns how the command ends.
+    /// Writes the reason to the console, and returns the exit code.
     ///
     /// # Errors
-    /// Where the output cannot be written.
+    /// If the output cannot be written.
     pub(super) fn tell(self, console: &mut Console<'_>) -> io::Result<Exit> {
         match self {
             Stop::Output(error) => Err(error),
@@ -34,7 +34,7 @@ impl Stop {
                 if let Some(help) = help {
                     writeln!(console.err, "  help: {help}")?;
                 }
-                Ok(Exit::Findings)
+                Ok(Exit::Failed)
             }
         }
     }

@@ -9,13 +9,13 @@ use super::policies::Settings;
 use crate::policy::{shown, verify};
 use crate::report::{cases, text};
 
-/// Run the cases in `*_test.yaml`: exit code 1 where one does not hold.
+/// Run the cases in `*_test.yaml`. Exit code 1 if a case fails.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The policy directory [default: `NEGLIST_POLICIES`, else ./policies].
     #[arg(value_name = "DIR")]
     directory: Option<String>,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -23,7 +23,7 @@ pub struct Arguments {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let settings = match Settings::load(arguments.directory.as_deref(), console)? {
         Ok(settings) => settings,
@@ -32,19 +32,16 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     let mut inspected = settings.inspect(&settings.directory);
     inspected.keep_errors();
     let results = match inspected.snapshot {
-        // What it finds was found by `inspect` already.
+        // `inspect` has found the same diagnostics already.
         Some(_) => verify::run(&inspected.policies, &inspected.tests, &settings.limits(), &mut Vec::new()),
         None => Vec::new(),
     };
     if !inspected.diagnostics.is_empty() {
-        text::findings(&inspected.checked(), console.err_colour, console.err)?;
+        text::diagnostics(&inspected.checked(), console.err_colour, console.err)?;
     } else if results.is_empty() {
         let directory = settings.directory.display().to_string();
         writeln!(console.err, "error: there are no cases in `{}`", shown(&directory))?;
-        writeln!(
-            console.err,
-            "  help: write some in files whose names end in `_test.yaml`; a test of nothing proves nothing"
-        )?;
+        writeln!(console.err, "  help: write cases in files with names that end in `_test.yaml`")?;
     }
     match arguments.format {
         Format::Text => cases::text(&results, console.out)?,
@@ -52,5 +49,5 @@ pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit>
     }
     let all_hold = results.iter().all(|result| result.failures.is_empty());
     let is_sound = inspected.diagnostics.is_empty() && !results.is_empty();
-    Ok(if is_sound && all_hold { Exit::Success } else { Exit::Findings })
+    Ok(if is_sound && all_hold { Exit::Success } else { Exit::Failed })
 }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Longest path of a unix socket, in bytes: the smallest limit among the systems we run on.
+/// Longest path of a unix socket, in bytes: the lowest limit of the supported systems.
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
 /// Most characters of a scheme that a message repeats.
 const SCHEME_CHARACTERS_MAX: usize = 16;
 
-/// Where a listener listens, or where a client asks.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A host by name or number, and a port; 0 takes a free one.
@@ -25,13 +25,13 @@ pub enum Address {
 }
 
 impl Address {
-    /// Returns the address that a text writes: `host:port`, `[::1]:port` or `unix:/path`.
+    /// Parses `host:port`, `[::1]:port` or `unix:/path`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            // Clients write `unix:///path` too.
+            // Some clients write `unix:///path`.
             let path = path.strip_prefix("//").unwrap_or(path);
             if path.is_empty() {
                 return Err("the path of the unix socket is missing: write `unix:/path`".into());
@@ -46,11 +46,11 @@ impl Address {
             let write = if is_address { rest } else { "host:port" };
             let scheme: String =
                 scheme.chars().filter(char::is_ascii_alphanumeric).take(SCHEME_CHARACTERS_MAX).collect();
-            return Err(format!("an address is no URL, `{scheme}://` is no part of it: write `{write}`"));
+            return Err(format!("an address is not a URL: leave `{scheme}://` out and write `{write}`"));
         }
         if text.contains(',') {
             return Err(format!(
-                "`{text}` is more than one address: in a file write a list (`listen: [a:1, b:2]`), as a flag give each by itself"
+                "`{text}` is more than one address: in a file write a list (`listen: [a:1, b:2]`), on the command line repeat the flag"
             ));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
@@ -75,7 +75,7 @@ impl Address {
         Ok(Self::Tcp { host: host.to_owned(), port })
     }
 
-    /// Says whether others than this machine can surely reach it; a name has to be looked up first.
+    /// Says whether other machines can certainly reach it. A host name would have to be resolved first.
     pub fn is_surely_remote(&self) -> bool {
         match self {
             Address::Tcp { host, port: _ } => host.parse::<IpAddr>().is_ok_and(|address| !address.is_loopback()),

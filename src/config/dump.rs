@@ -1,11 +1,11 @@
-//! The effective configuration as commented YAML, without passwords: what is dumped ends up in tickets and logs.
+//! Prints the effective configuration as commented YAML. It omits passwords, because dumps end up in tickets and logs.
 
 use std::fmt::Write as _;
 
-use super::raw::Origin;
-use super::{RawConfig, ledger_place};
+use super::ledger_place;
+use super::raw::{Origin, RawConfig};
 
-/// Returns a configuration file that says what `raw` says.
+/// Returns a configuration file with the settings of `raw`.
 pub(super) fn dump(raw: &RawConfig) -> String {
     let mut text = String::from("# Configuration of neglist. Flags and NEGLIST_… variables go before this file.\n");
     for (key, setting) in raw.settings() {
@@ -24,7 +24,7 @@ pub(super) fn dump(raw: &RawConfig) -> String {
     text
 }
 
-/// Returns a number as it is and any other text in quotes; a text of JSON is one of YAML too.
+/// Returns a number as it is, and any other text in quotes. A JSON text is also a YAML text.
 fn scalar(value: &str) -> String {
     let is_number = !value.is_empty() && !value.starts_with('0') && value.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { value.to_owned() } else { serde_json::Value::from(value).to_string() }

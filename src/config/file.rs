@@ -1,16 +1,16 @@
-//! Reads a configuration file: keys and texts, each with its place.
+//! Reads a configuration file: keys and their texts, each with its place.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::Problem;
+use super::problem::Problem;
 use crate::policy::yaml::{self, Node, Value};
 
 /// Largest configuration file. One with every key and its comment is below 8 KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Deepest nesting: a key has a text or a list of them.
+/// Deepest nesting: a key has a text or a list of texts.
 const DEPTH_MAX: usize = 16;
 
 /// A key as written in a file.
@@ -18,7 +18,7 @@ pub(super) struct Written {
     pub(super) key: String,
     /// Whether it is written as a list.
     pub(super) is_list: bool,
-    /// Its texts, or what is wrong with the value.
+    /// Its texts, or the fault of the value.
     pub(super) values: Result<Vec<String>, String>,
     pub(super) line: u64,
     pub(super) column: u64,
@@ -27,7 +27,7 @@ pub(super) struct Written {
 /// Reads a file.
 ///
 /// # Errors
-/// What is wrong with the file as a whole, or where it stops being YAML.
+/// The problem of the file as a whole, or the place at which it stops being YAML.
 pub(super) fn read(path: &Path) -> Result<Vec<Written>, Problem> {
     let place = path.display().to_string();
     let problem = |message: String, help: &str| Problem { place: place.clone(), message, help: Some(help.to_owned()) };
@@ -61,7 +61,7 @@ fn parse(place: &str, text: &str) -> Result<Vec<Written>, Problem> {
     let help = || Some("the file is a list of `key: value` lines; `neglist serve --dump-config` prints one".to_owned());
     let node = yaml::parse(place, text, DEPTH_MAX).map_err(|diagnostic| {
         let span = diagnostic.span.map(|span| format!("{place}:{}:{}", span.line, span.column));
-        // What the parser quotes may be a password.
+        // The parser may quote a password.
         let message =
             diagnostic.message.strip_prefix(yaml::UNREADABLE).map_or(&*diagnostic.message, |_| yaml::UNREADABLE);
         Problem { place: span.unwrap_or_else(|| place.to_owned()), message: message.to_owned(), help: help() }
@@ -80,7 +80,7 @@ fn parse(place: &str, text: &str) -> Result<Vec<Written>, Problem> {
     Ok(written.collect())
 }
 
-/// Returns the texts of a value, or what is wrong with it. Never repeats it: it may hold a password.
+/// Returns the texts of a value, or its fault. Never repeats the value, which may hold a password.
 fn values(node: &Node, text: &str) -> Result<Vec<String>, String> {
     match &node.value {
         Value::Seq(nodes) => nodes.iter().map(|node| one(node, text)).collect(),
@@ -91,7 +91,7 @@ fn values(node: &Node, text: &str) -> Result<Vec<String>, String> {
 fn one(node: &Node, text: &str) -> Result<String, String> {
     match &node.value {
         Value::Text(text) => Ok(text.to_string()),
-        // As it stands: `0660` is not 660, and `1.0` no whole number.
+        // As written: `0660` is not 660, and `1.0` is not a whole number.
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
             let start = usize::try_from(node.span.offset).unwrap_or(usize::MAX);
             let end = start.saturating_add(usize::try_from(node.span.length).unwrap_or(usize::MAX));

@@ -1,29 +1,29 @@
-//! What the address of a ledger may be: `none`, a path that looks like one, or the URL of a database.
+//! The address of a ledger: `none`, a text that looks like a path, or the URL of a database.
 //!
-//! Whatever else is written is refused: a ledger that is made anew, because an address was taken for a path, begins at zero
-//! and lets pass what should not. And an address that was written wrongly may be a password in the wrong place: INVARIANT
-//! (no secret): no message of this module repeats any part of it, and of a URL only that is shown which was read strictly.
+//! Every other text is refused. If an address were taken for a path, a new ledger would begin at zero and allow transfers that
+//! must not pass. A wrong address may also have a password in the wrong place. INVARIANT (no secret): no message of this module
+//! repeats any part of the address, and only a URL that was parsed strictly is shown.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{LedgerPlace, Secret};
+use super::values::{LedgerPlace, Secret};
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// What a URL has to look like.
+/// Form of a URL.
 const WRITE_A_URL: &str = "write a database as `postgres://user:password@host:5432/database?sslmode=verify-full`, with each of \
     `@ : / ? # %` in the password percent-encoded (`@` is `%40`, `:` is `%3A`, `/` is `%2F`, `?` is `%3F`, `#` is `%23`, `%` is `%25`)";
 
-/// Returns the place that an address names.
+/// Parses an address.
 ///
 /// # Errors
-/// What is wrong with it and what to write, without any part of it.
+/// The fault and the fix, without any part of the address.
 pub(super) fn parse(text: &str) -> Result<LedgerPlace, String> {
     if text == "none" {
         return Ok(LedgerPlace::None);
     }
-    if super::parse::is_like_none(text) {
+    if is_like_none(text) {
         return Err("that is not an address: to keep no totals write `none`".to_owned());
     }
     if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
@@ -39,19 +39,27 @@ pub(super) fn parse(text: &str) -> Result<LedgerPlace, String> {
     path(text).map(|()| LedgerPlace::File(PathBuf::from(text))).map_err(|why| format!("{why}; {WRITE_A_PATH}"))
 }
 
+/// Says whether a text is a common spelling of `none`.
+pub(super) fn is_like_none(text: &str) -> bool {
+    let words = [
+        "none", "off", "no", "false", "null", "nil", "~", "-", "disabled", "disable", "never", "0", "无", "否", "关闭",
+    ];
+    words.contains(&text.to_lowercase().as_str())
+}
+
 const WRITE_A_PATH: &str =
     "write a file as `./neglist.ledger` or `/var/lib/neglist/ledger`, and `none` to keep no totals";
 
-/// Says what keeps a text from being a path that nobody can take for anything else.
+/// Checks that a text can only be a path.
 fn path(text: &str) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return Err("there is a control character in it".to_owned());
     }
     if has_scheme(text) {
-        return Err(format!("that begins as a URL does, and not as that of a database: {WRITE_A_URL}"));
+        return Err(format!("that begins like a URL, but not like the URL of a database: {WRITE_A_URL}"));
     }
     if is_dsn(text) {
-        return Err(format!("that is a list of settings and no path: {WRITE_A_URL}"));
+        return Err(format!("that is a list of settings, not a path: {WRITE_A_URL}"));
     }
     // `user:password@host/database`: a URL without its scheme.
     if text.split_once('@').is_some_and(|(before, _)| before.contains(':')) || text.starts_with("//") {
@@ -73,10 +81,10 @@ fn path(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How the name of a file ends that nobody takes for a word or a host.
+/// Endings of a file name that cannot be mistaken for a word or a host.
 const FILE_ENDINGS: [&str; 3] = [".ledger", ".redb", ".db"];
 
-/// Says whether a text begins as a URL does: `mysql://…`, `jdbc:postgresql:…`, `Postgres://…`.
+/// Says whether a text begins like a URL: `mysql://…`, `jdbc:postgresql:…`, `Postgres://…`.
 fn has_scheme(text: &str) -> bool {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -86,7 +94,7 @@ fn has_scheme(text: &str) -> bool {
     is_scheme || text.contains("://")
 }
 
-/// Says whether a text has a setting as `libpq` writes them (`host=… password=…`), or is one of some other kind.
+/// Says whether a text has a setting of `libpq` (`host=… password=…`) or of another library.
 fn is_dsn(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let settings = lower.split('=').rev().skip(1);
@@ -97,7 +105,7 @@ fn is_dsn(text: &str) -> bool {
     names.any(|name| PARAMETERS.iter().any(|(known, _)| *known == name) || MORE_SETTINGS.contains(&name))
 }
 
-/// Settings of other libraries, and of `libpq` that a URL here may not have.
+/// Settings of other libraries, and settings of `libpq` that a URL may not have here.
 const MORE_SETTINGS: [&str; 11] = [
     "passfile",
     "service",
@@ -119,7 +127,7 @@ enum Shown {
     No,
 }
 
-/// Parameters of a URL. Source: `libpq`, as far as the driver knows them.
+/// Parameters of a URL. Source: `libpq`, limited to those that the driver knows.
 const PARAMETERS: [(&str, Shown); 21] = [
     ("user", Shown::No),
     ("password", Shown::No),
@@ -144,7 +152,7 @@ const PARAMETERS: [(&str, Shown); 21] = [
     ("channel_binding", Shown::Yes),
 ];
 
-/// A URL that was read strictly: no character stands where it would have to be encoded.
+/// A strictly parsed URL: every character that has to be encoded is encoded.
 struct Url<'u> {
     scheme: &'u str,
     user: Option<&'u str>,
@@ -191,7 +199,7 @@ impl<'u> Url<'u> {
         })
     }
 
-    /// Returns it without what is nobody's business.
+    /// Returns it without password and other secrets.
     fn shown(&self) -> String {
         let mut shown = self.scheme.to_owned();
         if let Some(user) = self.user {
@@ -209,8 +217,8 @@ impl<'u> Url<'u> {
     }
 }
 
-/// Says whether a user or a password has nothing in it that would have to be encoded: none of `@ : / ? #`, `%` only with two
-/// hexadecimal digits, nothing that cannot be seen.
+/// Says whether a user or a password is fully encoded: it has none of `@ : / ? #`, `%` only before two hexadecimal digits, and
+/// no invisible character.
 fn is_login(text: &str) -> bool {
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -226,8 +234,8 @@ fn is_login(text: &str) -> bool {
     true
 }
 
-/// Says whether a text has nothing in it that would have to be encoded: letters, digits, some signs, and `%` with two
-/// hexadecimal digits. `more`: signs that need not be here.
+/// Says whether a text is fully encoded: it has letters, digits, some signs, and `%` only before two hexadecimal digits. `more`
+/// are further signs that are allowed here.
 fn is_encoded(text: &str, more: &str) -> bool {
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -257,7 +265,7 @@ fn is_encoded(text: &str, more: &str) -> bool {
     true
 }
 
-/// Says whether a text is a host, with a port or without; empty where a parameter names it.
+/// Says whether a text is a host with an optional port; empty if a parameter names the host.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
@@ -269,13 +277,13 @@ fn is_host(text: &str) -> bool {
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
     let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    // A unix socket is a directory, encoded.
+    // The directory of a unix socket, encoded.
     let is_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
     let is_directory = host.starts_with("%2F") || host.starts_with("%2f");
     is_port && (host.chars().all(is_name) || is_directory && is_encoded(host, ""))
 }
 
-/// Returns an address as it may be printed: without a password, and without anything where nobody can tell what it is.
+/// Returns an address as it may be printed: without a password, and `…` for a text that is not an address.
 pub(super) fn shown(text: &str) -> String {
     match (parse(text), Url::parse(text)) {
         (Ok(LedgerPlace::Postgres(_)), Some(url)) => url.shown(),
@@ -284,8 +292,8 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// Returns a text as it may be printed that is no address of a ledger, but may be one that was put in the wrong place: a
-/// part of a URL, or a password in another form, is left out.
+/// Returns a text as it may be printed that should not be an address, but may be one in the wrong place: `…` if it looks like a
+/// part of a URL or has a password.
 pub(super) fn shown_elsewhere(text: &str) -> &str {
     let lower = text.to_ascii_lowercase();
     if lower.contains("://") || lower.contains('@') || lower.contains("password") { "…" } else { text }

@@ -1,4 +1,4 @@
-//! What is a ledger's address and what is not, and that no secret is ever printed.
+//! Tests of ledger addresses: which texts are accepted, and that no secret is ever printed.
 
 use std::ffi::OsString;
 
@@ -15,7 +15,7 @@ fn printed(address: &str) -> Vec<String> {
     let file = directory.path().join("neglist.yaml");
     std::fs::write(&file, format!("ledger: {}\n", serde_json::Value::from(address))).unwrap();
     let by_file = Flags { config: Some(file), values: Vec::new() };
-    // As people write it, without quotes.
+    // Without quotes, as people write it.
     let bare = directory.path().join("bare.yaml");
     std::fs::write(&bare, format!("ledger: {address}\n")).unwrap();
     let by_bare_file = Flags { config: Some(bare), values: Vec::new() };

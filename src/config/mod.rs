@@ -1,101 +1,39 @@
-//! How the server is set up: as written ([`RawConfig`]) and as checked ([`Config`]).
+//! The configuration of the server: as written ([`RawConfig`]) and as checked ([`Config`]).
 //!
-//! Precedence: flag, environment (`NEGLIST_…`), file, default. Every key has the same name
-//! everywhere, with its unit. Nothing unknown passes: a misspelt key is an error that names the
-//! nearest known one, and all errors are reported in one run.
+//! Precedence: flag, environment (`NEGLIST_…`), file, default. Every key has one name, with its unit, in
+//! all of these. An unknown key is an error that names the nearest known key, and one run reports all
+//! errors.
 
 pub mod address;
 mod dump;
 mod file;
+mod key;
 pub mod keys;
 mod ledger_place;
 mod parse;
+mod problem;
 pub mod public_url;
 pub mod raw;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
 pub use self::keys::Config;
-pub use self::raw::RawConfig;
+use self::keys::KEYS;
+pub use self::problem::Problem;
+pub use self::raw::{Flags, RawConfig};
+pub use self::values::{
+    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret, Unregistered, WitnessPlace,
+};
 use crate::ledger::witness;
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How new connections come to the threads that serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionSpread {
-    /// Each to the thread with the fewest.
-    Fewest,
-    /// As the operating system shares them out.
-    ReusePort,
-}
-
-/// What becomes of reservations of exporters that are not registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unregistered {
-    /// They are decided and counted.
-    Allow,
-    /// They are refused.
-    Refuse,
-}
-
-/// Which headers say what a gateway asks about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForwardedHeaders {
-    /// `X-Forwarded-Method`, `-Host`, `-Uri`.
-    XForwarded,
-    /// `X-Original-Method`, `-Host`, `-URI`.
-    XOriginal,
-    /// `X-Original-Method`, `-URL`.
-    XOriginalUrl,
-    /// Those that are there; all of them have to say the same.
-    Either,
-}
-
-/// Where the year's totals are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerPlace {
-    /// Nowhere: callers state them.
-    None,
-    /// In a file.
-    File(PathBuf),
-    /// In a database that several servers share.
-    Postgres(Secret),
-}
-
-impl LedgerPlace {
-    /// The file that is taken where no place is named: the only one that is made without being asked for.
-    pub const DEFAULT_FILE: &str = "./neglist.ledger";
-
-    /// Says whether it is the place that is taken where none is named.
-    pub fn is_default(&self) -> bool {
-        matches!(self, LedgerPlace::File(path) if path.as_os_str() == Self::DEFAULT_FILE)
-    }
-}
-
-/// Where the witness of the ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WitnessPlace {
-    /// Beside a ledger in a file; none for one in a database.
-    Beside,
-    /// In this file.
-    At(PathBuf),
-}
-
 impl Config {
-    /// Returns where the witness of the ledger is; `None` where there is no ledger, and for one in a database where no place
-    /// is named: servers of a database come and go, and have no place that is sure to be theirs.
+    /// Returns the path of the ledger's witness. `None` if there is no ledger, and for a ledger in a database unless a path is
+    /// configured: servers of a database come and go, and have no path that is certainly theirs.
     pub fn ledger_witness_path(&self) -> Option<PathBuf> {
         match (&self.ledger, &self.ledger_witness) {
             (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), WitnessPlace::Beside) => None,
@@ -105,39 +43,12 @@ impl Config {
     }
 }
 
-/// A text that no log and no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// What the command line says: keys with their values, and a file.
-#[derive(Clone, Default)]
-pub struct Flags {
-    /// `--config FILE`.
-    pub config: Option<PathBuf>,
-    /// Key, and the values that were given with its flag `--key`.
-    pub values: Vec<(&'static str, Vec<String>)>,
-}
-
-impl fmt::Debug for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values may hold a password.
-        let keys: Vec<&str> = self.values.iter().map(|(key, _)| *key).collect();
-        f.debug_struct("Flags").field("config", &self.config).field("keys", &keys).finish()
-    }
-}
-
-/// A configuration, and how it came about.
+/// A configuration and its origin.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Variables that begin as ours do, are none of ours, and resemble none: they are passed over.
+    /// Ignored variables: they have our prefix, but neither are keys nor resemble one.
     pub ignored_variables: Vec<String>,
     raw: RawConfig,
 }
@@ -149,12 +60,12 @@ impl Loaded {
     }
 }
 
-/// Reads file, environment and flags, and checks what they come to.
+/// Reads file, environment and flags, and checks the resulting configuration.
 ///
 /// # Errors
-/// All that is wrong, each with its place.
+/// Every problem, with its place.
 pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
-    let (raw, ignored_variables, mut problems) = RawConfig::collect(flags, environment);
+    let (raw, ignored_variables, mut problems) = RawConfig::collect(KEYS, flags, environment);
     let config = Config::check(&raw, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, ignored_variables, raw }),
@@ -167,10 +78,10 @@ pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 
-/// Everything that is wrong with a configuration.
+/// Every problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// What is wrong; never empty.
+    /// The problems; never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -187,22 +98,4 @@ impl fmt::Display for ConfigError {
         }
         Ok(())
     }
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where: `neglist.yaml:3:1`, `NEGLIST_LISTEN`, `--listen`.
-    pub place: String,
-    /// What: lower case, no full stop.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-/// Returns the known word that is nearest to an unknown one, where one is near.
-fn nearest<'w>(unknown: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let slips_max = (unknown.len() / 3).clamp(1, 4);
-    let slips = known.map(|word| (strsim::osa_distance(unknown, word), word));
-    slips.min().filter(|(slips, _)| *slips <= slips_max).map(|(_, word)| word)
 }

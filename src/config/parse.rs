@@ -1,15 +1,16 @@
-//! From the text of a value to the value.
+//! Parses the text of a value.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::address::Address;
+use super::ledger_place::{self, is_like_none};
 use super::public_url::PublicUrl;
-use super::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace, ledger_place};
+use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
-/// Makes a value of the texts that were given for a key; most keys take exactly one.
+/// Parses the texts of a key. Most keys take exactly one.
 pub(super) trait Parse<T>: Fn(&[String]) -> Result<T, String> {}
 
 impl<T, F: Fn(&[String]) -> Result<T, String>> Parse<T> for F {}
@@ -39,7 +40,7 @@ pub(super) fn octal(most: u32) -> impl Parse<u32> {
         let text = one(texts)?;
         let digits = text.strip_prefix("0o").unwrap_or(text);
         let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= most);
-        mode.ok_or_else(|| format!("`{text}` are no permissions in octal, such as 0660"))
+        mode.ok_or_else(|| format!("`{text}` is not a permission mode in octal, such as 0660"))
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) fn addresses(texts: &[String]) -> Result<Vec<Address>, String> {
     texts.iter().map(|text| Address::parse(text)).collect()
 }
 
-/// What another parser makes of it, or nothing for `none`.
+/// The value of another parser, or `None` for `none`.
 pub(super) fn or_none<T>(parse: impl Parse<T>) -> impl Parse<Option<T>> {
     move |texts| match texts {
         [text] if text == "none" => Ok(None),
@@ -75,12 +76,12 @@ pub(super) fn path(texts: &[String]) -> Result<PathBuf, String> {
     one(texts).map(PathBuf::from)
 }
 
-/// Where the ledger is: a path, the URL of a database, or `none`.
+/// The place of the ledger: a path, the URL of a database, or `none`.
 pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
     ledger_place::parse(one(texts)?)
 }
 
-/// Where the witness of the ledger is: `beside`, or a path that looks like one.
+/// The place of the ledger's witness: `beside`, or a text that looks like a path.
 pub(super) fn witness(texts: &[String]) -> Result<WitnessPlace, String> {
     match one(texts)? {
         "beside" => Ok(WitnessPlace::Beside),
@@ -96,15 +97,7 @@ pub(super) fn yes_or_no(texts: &[String]) -> Result<bool, String> {
     word(one(texts)?, &[("yes", true), ("no", false)])
 }
 
-/// Says whether a text is one of those that people write for `none`.
-pub(super) fn is_like_none(text: &str) -> bool {
-    let words = [
-        "none", "off", "no", "false", "null", "nil", "~", "-", "disabled", "disable", "never", "0", "无", "否", "关闭",
-    ];
-    words.contains(&text.to_lowercase().as_str())
-}
-
-/// What a door does with a request that nothing matches: `refuse`, `allow` or `flow:<id>`.
+/// Treatment of a request that no rule matches: `refuse`, `allow` or `flow:<id>`.
 pub(super) fn unmatched(texts: &[String]) -> Result<Unmatched, String> {
     let text = one(texts)?;
     match (text, text.strip_prefix("flow:")) {
@@ -116,7 +109,7 @@ pub(super) fn unmatched(texts: &[String]) -> Result<Unmatched, String> {
     }
 }
 
-/// The headers that say what a gateway asks about.
+/// The headers that carry the request that a gateway asks about.
 pub(super) fn forwarded_headers(texts: &[String]) -> Result<ForwardedHeaders, String> {
     let words = [
         ("either", ForwardedHeaders::Either),
@@ -132,12 +125,12 @@ pub(super) fn log_format(texts: &[String]) -> Result<LogFormat, String> {
     word(one(texts)?, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
 }
 
-/// How connections come to threads.
+/// Distribution of connections over threads.
 pub(super) fn connection_spread(texts: &[String]) -> Result<ConnectionSpread, String> {
     word(one(texts)?, &[("fewest", ConnectionSpread::Fewest), ("reuse-port", ConnectionSpread::ReusePort)])
 }
 
-/// What becomes of exporters that are not registered.
+/// Treatment of unregistered exporters.
 pub(super) fn unregistered(texts: &[String]) -> Result<Unregistered, String> {
     word(one(texts)?, &[("allow", Unregistered::Allow), ("refuse", Unregistered::Refuse)])
 }

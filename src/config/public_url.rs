@@ -1,16 +1,16 @@
-//! The URL at which others reach a listener of ours, for documents that have to name it.
+//! The public URL of a listener, for documents that have to name it.
 //!
-//! A server does not know it: there may be a proxy, another port, a path in front. And the `Host` header of a request is
-//! whatever its sender likes.
+//! A server cannot derive it: a proxy may change the host, the port and the path, and the sender of a request controls its
+//! `Host` header.
 
 use std::fmt;
 
 /// An absolute URL without query, fragment, user and closing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
-    /// INVARIANT (base): `https://host`, with a port and a path where there are any.
+    /// INVARIANT (base): `https://host`, with an optional port and path.
     url: String,
-    /// INVARIANT (path): how `url` ends; empty, or begins with a slash.
+    /// INVARIANT (path): length of the end of `url` that is its path: empty, or begins with a slash.
     path_bytes: usize,
 }
 
@@ -18,11 +18,11 @@ impl PublicUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // One with a user may have a password.
+        // A URL with a user may have a password.
         let shown = if text.contains('@') { "…" } else { text };
-        let malformed = |why: &str| Err(format!("`{shown}` is not such a URL: {why}; write `https://host`"));
+        let malformed = |why: &str| Err(format!("`{shown}` is not a public URL: {why}; write `https://host`"));
         let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
             return malformed("it begins with neither `https://` nor `http://`");
         };
@@ -41,7 +41,7 @@ impl PublicUrl {
             None => !host.is_empty() && !host.contains([':', '[', ']']),
         };
         if !is_host {
-            return malformed("there is no host in it, or its port is none");
+            return malformed("it has no host, or its port is not valid");
         }
         if path.split('/').any(|part| part == "." || part == "..") {
             return malformed("its path may not have `.` or `..`");
@@ -57,7 +57,7 @@ impl PublicUrl {
         &self.url
     }
 
-    /// Returns its path: empty, or from its slash on.
+    /// Returns its path: empty, or with its leading slash.
     pub fn path(&self) -> &str {
         // (path) so both are in bounds.
         self.url.get(self.url.len().saturating_sub(self.path_bytes)..).unwrap_or("")

@@ -1,4 +1,4 @@
-//! The configuration as written: texts by key, each from the strongest place that gives one.
+//! The configuration as written: a text for each key, from the source with the highest precedence.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,22 +6,37 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Written};
-use super::keys::{KEYS, Key};
+use super::key::{Key, VARIABLE_PREFIX};
 use super::ledger_place::shown_elsewhere;
 use super::parse::Parse;
-use super::{Flags, Problem, nearest};
+use super::problem::{Problem, nearest};
 
-/// What the names of our environment variables begin with.
-pub(super) const VARIABLE_PREFIX: &str = "NEGLIST_";
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "NEGLIST_CONFIG";
 
-/// Where a value was written.
+/// The flags of the command line: values by key, and a file.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// `--config FILE`.
+    pub config: Option<PathBuf>,
+    /// Each key with the values of its flag `--key`.
+    pub values: Vec<(&'static str, Vec<String>)>,
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may hold a password.
+        let keys: Vec<&str> = self.values.iter().map(|(key, _)| *key).collect();
+        f.debug_struct("Flags").field("config", &self.config).field("keys", &keys).finish()
+    }
+}
+
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: the default.
+    /// The default.
     Default,
-    /// In a file.
+    /// A file.
     File {
         /// The file.
         path: PathBuf,
@@ -30,9 +45,9 @@ pub enum Origin {
         /// Column of the key, from 1.
         column: u64,
     },
-    /// In an environment variable.
+    /// An environment variable.
     Environment(String),
-    /// In a flag of the command line.
+    /// A flag of the command line.
     Flag(&'static str),
 }
 
@@ -64,19 +79,23 @@ impl fmt::Debug for Setting {
 /// The configuration as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawConfig {
-    /// INVARIANT (every key): each of [`KEYS`] has a setting.
+    /// The known keys.
+    keys: &'static [Key],
+    /// INVARIANT (every key): each of `keys` has a setting.
     settings: BTreeMap<&'static str, Setting>,
 }
 
 impl RawConfig {
-    /// Lays file, environment and flags over the defaults.
+    /// Overlays the defaults with file, environment and flags.
     pub(super) fn collect(
+        keys: &'static [Key],
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> (Self, Vec<String>, Vec<Problem>) {
         let (mut ignored, mut problems) = (Vec::new(), Vec::new());
         let mut raw = Self {
-            settings: KEYS
+            keys,
+            settings: keys
                 .iter()
                 .map(|key| (key.name, Setting { values: split(key, key.default), origin: Origin::Default }))
                 .collect(),
@@ -104,16 +123,16 @@ impl RawConfig {
 
     /// Returns the settings, in the order of the keys.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&'static Key, &Setting)> {
-        // (every key) so none is left out.
-        KEYS.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
+        // (every key) so none is missing.
+        self.keys.iter().filter_map(|key| self.settings.get(key.name).map(|setting| (key, setting)))
     }
 
-    /// Returns where the value of a key was written.
+    /// Returns the place of a key's value.
     pub(super) fn place(&self, key: &str) -> String {
         self.settings.get(key).map_or_else(|| key.to_owned(), |setting| setting.origin.to_string())
     }
 
-    /// Returns the value of a key, or adds to `problems` why there is none.
+    /// Returns the value of a key, or adds a problem.
     pub(super) fn parsed<T>(&self, key: &str, parse: impl Parse<T>, problems: &mut Vec<Problem>) -> Option<T> {
         let values = self.settings.get(key).map_or(&[] as &[String], |setting| &setting.values);
         match parse(values) {
@@ -142,7 +161,7 @@ impl RawConfig {
                 continue;
             }
             first_lines.insert(key.clone(), line);
-            match KEYS.iter().find(|known| known.name == key) {
+            match self.keys.iter().find(|known| known.name == key) {
                 Some(known) => match values {
                     Ok(_) if is_list && !known.is_list() => problems.push(Problem {
                         place: origin.to_string(),
@@ -159,7 +178,7 @@ impl RawConfig {
                 None => problems.push(unknown(
                     origin.to_string(),
                     &format!("unknown key `{}`", shown_elsewhere(&key)),
-                    nearest(&key, KEYS.iter().map(|known| known.name)),
+                    nearest(&key, self.keys.iter().map(|known| known.name)),
                 )),
             }
         }
@@ -169,21 +188,21 @@ impl RawConfig {
         if name == FILE_VARIABLE {
             return;
         }
-        if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
+        if let Some(key) = self.keys.iter().find(|key| key.variable() == name) {
             let origin = Origin::Environment(name.to_owned());
             self.settings.insert(key.name, Setting { values: split(key, value), origin });
             return;
         }
-        if is_service_link(name) || !resembles_a_key(name) {
+        if is_service_link(name) || !resembles_a_key(self.keys, name) {
             return ignored.push(name.to_owned());
         }
-        let known: Vec<String> = KEYS.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
+        let known: Vec<String> = self.keys.iter().map(Key::variable).chain([FILE_VARIABLE.to_owned()]).collect();
         let nearest = nearest(name, known.iter().map(String::as_str));
         problems.push(unknown(name.to_owned(), "unknown environment variable", nearest));
     }
 }
 
-/// Returns our variables, in ascending order; others are none of our business.
+/// Returns the variables with our prefix, in ascending order.
 fn variables(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     problems: &mut Vec<Problem>,
@@ -203,8 +222,8 @@ fn variables(
     variables
 }
 
-/// Says whether Kubernetes or Docker made the variable for a service called `neglist` or `neglist-…`,
-/// such as `NEGLIST_SERVICE_HOST` and `NEGLIST_PORT_50051_TCP_ADDR`. No key of ours ends that way.
+/// Says whether Kubernetes or Docker set the variable for a service named `neglist` or `neglist-…`, such as
+/// `NEGLIST_SERVICE_HOST` and `NEGLIST_PORT_50051_TCP_ADDR`. None of our keys has such an ending.
 fn is_service_link(name: &str) -> bool {
     let is_port_detail = |rest: &str| {
         let (port, detail) = rest.split_once('_').unwrap_or((rest, ""));
@@ -219,26 +238,26 @@ fn is_service_link(name: &str) -> bool {
         || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port_detail(rest))
 }
 
-/// Says whether a variable may be meant for one of our keys: it is one slip or a few away from one, or begins with the first
-/// word of one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. What images and charts set beside, such as
-/// `NEGLIST_VERSION` and `NEGLIST_NAME`, does not.
-fn resembles_a_key(name: &str) -> bool {
+/// Says whether a variable may be meant as one of our keys: it is a few slips away from a key, or begins with the first word of
+/// one, as `NEGLIST_LISTN` and `NEGLIST_LEDGER_URL` do. Variables that images and charts set, such as `NEGLIST_VERSION` and
+/// `NEGLIST_NAME`, do not resemble a key.
+fn resembles_a_key(keys: &[Key], name: &str) -> bool {
     let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name).to_ascii_lowercase();
     let slips_max = (rest.len() / 3).clamp(1, 4);
     let first = |name: &str| {
         name.split('_').next().unwrap_or_default().trim_end_matches("ies").trim_end_matches('y').to_owned()
     };
     let first_of_rest = first(&rest);
-    // An empty name is a slip of the hand.
+    // The bare prefix is a mistake.
     rest.is_empty()
-        || KEYS
+        || keys
             .iter()
             .map(|key| key.name)
             .chain(["config"])
             .any(|key| strsim::osa_distance(&rest, key) <= slips_max || first(key) == first_of_rest)
 }
 
-/// Splits the text of a list at its commas; a text for any other key stays whole.
+/// Splits the text of a list at commas. The text of any other key stays whole.
 fn split(key: &Key, text: &str) -> Vec<String> {
     if key.is_list() { text.split(',').map(|part| part.trim().to_owned()).collect() } else { vec![text.to_owned()] }
 }

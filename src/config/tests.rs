@@ -1,4 +1,4 @@
-//! Tests of the configuration: precedence, bounds, and what each mistake says.
+//! Tests of the configuration: precedence, bounds, and the message of each mistake.
 
 use std::fs;
 
@@ -299,7 +299,7 @@ fn what_concerns_several_keys_is_said_beside_what_is_wrong_with_others() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(said.contains("grpc_held_bytes_max is 1048576"), "{said}");
-    // A value that is not there is not compared.
+    // A missing value is not compared.
     let said = errors("policy_total_bytes_max: 1\npolicy_file_bytes_max: x\n", &[], &[]);
     assert!(!said.contains("which is less"), "{said}");
 }

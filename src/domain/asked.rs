@@ -1,17 +1,17 @@
-//! What a caller says, before it is understood: words and numbers as they came.
+//! A request in the caller's words, before codes are looked up, and the violations of a request.
 //!
-//! Every door makes one of these; [`super::resolve`] turns it into a
-//! [`Transfer`](super::transfer::Transfer) or says what is wrong with it, field by field.
+//! Every door makes an [`Asked`]. [`super::resolve`] turns it into a
+//! [`Transfer`](super::transfer::Transfer), or returns its violations field by field.
 
 use super::clock::Clocking;
 use super::names::{NAME_BYTES_MAX, NameFault};
 use super::path::Path;
 use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
-/// A transfer in a caller's words. `None` and empty: not said.
+/// A transfer in the caller's words. `None` and empty values are not stated.
 #[derive(Debug, Clone, Default)]
 pub struct Asked<'a> {
-    /// Registered flow that supplies what is not said here.
+    /// Registered flow that supplies the facts that the request does not state.
     pub flow: Option<&'a str>,
     /// Exporter.
     pub exporter: Option<&'a str>,
@@ -19,13 +19,13 @@ pub struct Asked<'a> {
     pub exporter_facts: Option<AskedFacts<'a>>,
     /// Recipient.
     pub recipient: Option<&'a str>,
-    /// Country that the data goes to.
+    /// Destination country.
     pub destination: Option<&'a str>,
     /// Sector.
     pub sector: Option<&'a str>,
     /// Scenario.
     pub scenario: Option<&'a str>,
-    /// What is sent.
+    /// Items of data.
     pub data: Vec<AskedItem<'a>>,
     /// Persons that the transfer adds.
     pub persons: Option<AskedPersons>,
@@ -43,7 +43,7 @@ pub struct Asked<'a> {
     pub export_zone: Option<&'a str>,
 }
 
-/// Facts about an exporter in a caller's words.
+/// Facts about an exporter in the caller's words.
 #[derive(Debug, Clone, Default)]
 pub struct AskedFacts<'a> {
     /// Operator of critical information infrastructure.
@@ -60,7 +60,7 @@ pub struct AskedFacts<'a> {
     pub held_specially_sensitive: u64,
 }
 
-/// Head-counts in a caller's words.
+/// Head-counts in the caller's words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AskedPersons {
     /// General.
@@ -69,7 +69,7 @@ pub struct AskedPersons {
     pub sensitive: u64,
 }
 
-/// A kind of data in a caller's words.
+/// A kind of data in the caller's words.
 #[derive(Debug, Clone, Default)]
 pub struct AskedItem<'a> {
     /// Code.
@@ -89,7 +89,7 @@ pub const ITEMS_MAX: usize = 256;
 /// Most attributes of one item.
 pub const ATTRIBUTES_MAX: usize = 16;
 
-/// What is wrong with one field of a request.
+/// One fault of a request, with its field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The place of the field in the request.
@@ -105,7 +105,7 @@ impl Violation {
     }
 }
 
-/// What kind of code a word should have been.
+/// The kind of code that a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeKind {
     /// A zone.
@@ -145,29 +145,29 @@ impl CodeKind {
     }
 }
 
-/// What is wrong with a field.
+/// The fault of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// It is needed and not there.
+    /// The field is needed and missing.
     Missing(Need),
-    /// No such code; the nearest one, where one is near.
+    /// The code is unknown.
     UnknownCode {
-        /// What it should have been.
+        /// The kind of code that the field takes.
         kind: CodeKind,
         /// The word as it came.
         code: String,
-        /// Did you mean?
+        /// The nearest known code, if one is near.
         nearest: Option<String>,
     },
-    /// A code of the caller's own that is one slip away from a stricter one of the catalogue, looks like it, or is what an
-    /// entry of a list calls it in its examples.
+    /// A code of the caller's own that resembles a stricter code of the catalogue: it is one slip away, looks like it, or
+    /// is a name for it in the examples of a list.
     NearMiss {
         /// The word as it came.
         code: String,
         /// The code that it resembles.
         nearest: String,
     },
-    /// An exporter that is not registered, one letter away from one that is.
+    /// An exporter that is not registered, one slip away from a registered one.
     NearExporter {
         /// The name as it came.
         code: String,
@@ -178,7 +178,7 @@ pub enum Problem {
     NotACountry {
         /// The word as it came.
         code: String,
-        /// The code that is surely meant, where there is one.
+        /// The code that is certainly meant, if there is one.
         nearest: Option<String>,
     },
     /// Longer than [`CODE_BYTES_MAX`].
@@ -202,105 +202,105 @@ pub enum Problem {
         /// The number as it came.
         count: u64,
     },
-    /// Persons are given, and nothing that is sent is about persons.
+    /// The request states persons, but none of its items is about persons.
     PersonsWithoutPersonalInformation,
     /// The flow belongs to another exporter.
     OtherExportersFlow {
         /// The flow's exporter.
         registered: String,
     },
-    /// The flow's ground was registered for other data than this.
+    /// The ground of the flow was registered for other data than the request sends.
     GroundNotInherited {
         /// The flow.
         flow: String,
     },
-    /// No calendar or rules for that moment.
+    /// The moment is outside the calendar.
     OutOfCalendar,
-    /// The caller states no moment, and the clock that tells one cannot be relied on. Not the caller's fault.
+    /// The caller states no moment, and the clock of the server is not reliable. Not the caller's fault.
     Clock(Clocking),
     /// A field that the contract does not have.
     UnknownField {
         /// Its number.
         number: u32,
     },
-    /// A field of the contract that is encoded as one of another type.
+    /// A field of the contract, encoded with the wire type of another type.
     WrongWireType {
         /// Its number.
         number: u32,
     },
-    /// A number that stands for no value of the enumeration.
+    /// A number that is no value of the enumeration.
     UnknownNumber {
         /// The number as it came.
         number: i32,
         /// The enumeration.
         name: &'static str,
     },
-    /// A time stamp that is none.
+    /// A time stamp that is not valid.
     NotATimestamp,
-    /// What is asked of the ledger cannot be counted.
+    /// The ledger cannot count the request.
     Counting(CountingProblem),
 }
 
-/// What is wrong with a call of the ledger.
+/// The fault of a call of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountingProblem {
-    /// A total is stated, and the ledger keeps it.
+    /// The caller states a total that the ledger keeps.
     TotalsKeptByLedger,
     /// A pseudonym is too short or too long.
     PseudonymLength {
         /// Bytes as they came.
         bytes: usize,
     },
-    /// The number of persons is not that of the persons who are named.
+    /// The stated number of persons differs from the number of named persons.
     NotAsManyAsNamed {
         /// Persons as stated.
         stated: u64,
-        /// Distinct persons who are named.
+        /// Distinct named persons.
         named: u64,
     },
-    /// Information of a class is sent, and nobody is named whose it is.
-    NobodyNamed {
+    /// The transfer has information of a class, but names no person of that class.
+    NoPersonNamed {
         /// The class.
         class: CountedClass,
     },
-    /// A time to live that is none, or too long.
+    /// A time to live that is zero or too long.
     TimeToLive {
         /// The longest, in seconds.
         max_s: u32,
     },
-    /// A moment other than the present one, where what happens now is counted.
+    /// A moment other than the present: a ledger counts only present transfers.
     NotNow {
-        /// How long ago it may be, in seconds.
+        /// The most seconds that the moment may lie in the past.
         age_max_s: u32,
-        /// How far ahead it may be, in seconds.
+        /// The most seconds that the moment may lie in the future.
         ahead_max_s: u32,
         /// The moment as stated.
         at: Moment,
         /// The moment by the clock of the server.
         now: Moment,
     },
-    /// An exporter that is not registered, where only those that are get counted.
+    /// An exporter that is not registered, on a server that counts only registered exporters.
     ExporterNotRegistered,
-    /// A number that is no calendar year.
+    /// A number that is not a calendar year.
     NotAYear,
-    /// An id of a transfer that only the door for gateways gives.
+    /// A transfer id with a prefix that is reserved for ids from gateways.
     IdOfADoor {
-        /// What its ids begin with.
+        /// The reserved prefix.
         prefix: &'static str,
     },
 }
 
-/// Fewest bytes of a pseudonym: fewer can be guessed, and two persons may share one.
+/// Fewest bytes of a pseudonym: a shorter one can be guessed, and two persons may share it.
 pub const PSEUDONYM_BYTES_MIN: usize = 8;
 /// Most bytes of a pseudonym: a keyed hash.
 pub const PSEUDONYM_BYTES_MAX: usize = 32;
 
-/// Why a field is needed.
+/// The reason why a field is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The transfer itself.
+    /// Every request has a transfer.
     Transfer,
-    /// Always, unless a flow supplies it.
+    /// Every request without a flow needs it.
     UnlessFlow,
     /// The exporter's zone has a list in force.
     ZoneHasList,
@@ -308,7 +308,7 @@ pub enum Need {
     PersonalInformation,
     /// The server keeps no totals.
     NoLedger,
-    /// The list counts the scenario apart, and the server keeps no totals.
+    /// The list has separate counters for the scenario, and the server keeps no totals.
     NoLedgerForScenario,
     /// The list treats modalities differently.
     ListExcludesModalities,
@@ -316,21 +316,22 @@ pub enum Need {
     ItemCode,
     /// A call of the ledger has no transfer id.
     TransferId,
-    /// A question about totals names nobody.
+    /// A question about totals has no exporter.
     UsageExporter,
 }
 
-/// Codes that are no codes of ISO 3166-1, and the one that is meant. Two letters are too few to guess by spelling.
+/// Codes that are not in ISO 3166-1, and the assigned code that is meant. A code of two letters is too short to guess by
+/// spelling.
 ///
-/// Source: `UK` is exceptionally reserved in ISO 3166-1; `EL` is the European Union's own for Greece; the others were
-/// withdrawn (ISO 3166-3) and have one successor each.
+/// Source: `UK` is exceptionally reserved in ISO 3166-1; the European Union uses `EL` for Greece; the others were withdrawn
+/// (ISO 3166-3) and have one successor each.
 const OTHER_CODES: [(&str, &str); 7] =
     [("UK", "GB"), ("EL", "GR"), ("FX", "FR"), ("BU", "MM"), ("TP", "TL"), ("ZR", "CD"), ("DD", "DE")];
 
 /// Returns the country of a code.
 ///
 /// # Errors
-/// [`Problem::NotACountry`], with the code that is surely meant, where there is one.
+/// [`Problem::NotACountry`], with the code that is certainly meant, if there is one.
 pub fn parse_country(code: &str) -> Result<Country, Problem> {
     if let Some(country) = Country::parse(code) {
         return Ok(country);

@@ -1,8 +1,7 @@
 //! The years of Asia/Shanghai as moments on the UTC time line.
 //!
-//! Counters run over a calendar year in Shanghai. The table of years is worked out by the
-//! compiler of the policies, from a time-zone database; here it is only looked up, so that the
-//! domain needs neither a clock nor a time zone.
+//! Counters run over a calendar year in Shanghai. The policy compiler makes the table of years from a
+//! time-zone database. The domain only looks years up, and needs neither a clock nor a time zone.
 
 use super::units::{Moment, Year};
 
@@ -10,15 +9,15 @@ use super::units::{Moment, Year};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
     first_year: u16,
-    /// INVARIANT (starts): ascending, one a year, and one more than there are years.
+    /// INVARIANT (starts): ascending, one for each year and one for the end of the last.
     starts: Vec<Moment>,
 }
 
 impl Calendar {
-    /// Returns the calendar whose years begin at `starts`, the last of which only ends the year before it.
+    /// Returns the calendar whose years begin at `starts`. The last start is only the end of the last year.
     ///
     /// # Panics
-    /// Where there are fewer than two starts or they do not ascend.
+    /// If there are fewer than two starts, or they do not ascend.
     pub fn new(first_year: Year, starts: Vec<Moment>) -> Self {
         assert!(2 <= starts.len() && starts.is_sorted(), "a calendar needs ascending years");
         Self { first_year: first_year.0, starts }
@@ -33,7 +32,7 @@ impl Calendar {
         Some((Year(self.first_year + index), end))
     }
 
-    /// Returns the first moment of the calendar and the first after it.
+    /// Returns the first moment of the calendar and the first moment after it.
     pub fn range(&self) -> (Moment, Moment) {
         let first = self.starts.first().copied().unwrap_or(Moment::from_seconds(0));
         (first, self.starts.last().copied().unwrap_or(first))

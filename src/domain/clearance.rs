@@ -1,4 +1,4 @@
-//! Clearances: proof that a mechanism was completed, with a scope and a validity.
+//! Clearances: proofs that a mechanism was completed, each with a scope and a validity.
 
 use super::reason::Outcome;
 use super::route::OwnCounter;
@@ -12,35 +12,35 @@ use super::units::{
 pub struct Clearance {
     /// Id in the registry.
     pub id: Box<str>,
-    /// Which mechanism was completed.
+    /// The completed mechanism.
     pub kind: ClearanceKind,
-    /// Who may send.
+    /// The party that may send.
     pub exporter: ExporterId,
-    /// To whom.
+    /// The party that may receive.
     pub recipient: RecipientId,
-    /// In which sector; `None`: any.
+    /// The sector; `None` for any.
     pub sector: Option<SectorId>,
-    /// In which scenario; `None`: any.
+    /// The scenario; `None` for any.
     pub scenario: Option<ScenarioId>,
-    /// What may be sent, ascending.
+    /// The items that may be sent, ascending.
     pub items: Box<[ItemId]>,
-    /// Whether important data was assessed too.
+    /// Whether the clearance covers important data.
     pub important_data: ImportantData,
-    /// For a zone filing: the editions under which it was accepted.
+    /// For a zone filing, the editions under which it was accepted.
     pub editions: Box<[EditionId]>,
-    /// For a contract of the Greater Bay Area: where the recipient is registered. The data may go there alone.
+    /// For a contract of the Greater Bay Area, where the recipient is registered: the only permitted destination.
     pub destination: Option<Country>,
-    /// Persons of a calendar year; `None`: no cap.
+    /// Cap of persons in a calendar year; `None` if there is no cap.
     pub persons_per_year_max: Option<Headcount>,
-    /// Scenario counters that may hold exports under it which the national counters do not, ascending.
+    /// Scenario counters that may hold exports under this clearance that the national counters do not hold, ascending.
     ///
-    /// What went out under it is at most what these counters and the national ones hold together.
+    /// The exports under the clearance are at most the sum of these counters and the national ones.
     pub counted_apart: Box<[OwnCounter]>,
-    /// When it is in force.
+    /// The time in which it is in force.
     pub interval: Interval,
 }
 
-/// Which mechanism was completed.
+/// A mechanism that can be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClearanceKind {
     /// A security assessment was passed.
@@ -56,11 +56,11 @@ pub enum ClearanceKind {
 }
 
 impl ClearanceKind {
-    /// Returns the strictest outcome that the mechanism satisfies: an assessment satisfies all,
-    /// a contract or certification CONTRACT and FILE, a filing FILE.
+    /// Returns the strictest outcome that the mechanism satisfies. An assessment satisfies all outcomes, a
+    /// contract or certification satisfies CONTRACT and FILE, a filing satisfies FILE.
     ///
-    /// A contract of the Greater Bay Area has no limit of persons: it satisfies an ASSESS that the
-    /// number of persons alone requires, and no other.
+    /// A contract of the Greater Bay Area has no limit of persons. It satisfies an ASSESS only if the
+    /// number of persons is the only reason for it.
     pub const fn satisfies(self) -> Outcome {
         match self {
             ClearanceKind::Assessment | ClearanceKind::AreaContract => Outcome::Assess,
@@ -69,7 +69,7 @@ impl ClearanceKind {
         }
     }
 
-    /// Returns a number that grows with what the mechanism satisfies. Where several suffice, the least is named.
+    /// Returns the order of the mechanisms by strictness. If several suffice, the decision names the lowest.
     pub const fn rank(self) -> u8 {
         match self {
             ClearanceKind::ZoneFiling => 0,
@@ -94,16 +94,16 @@ impl ClearanceKind {
 /// Whether a clearance was given for important data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportantData {
-    /// It was.
+    /// The clearance covers important data.
     Covered,
-    /// It was not, or does not say so.
+    /// It does not, or does not say that it does.
     NotCovered,
 }
 
-/// What a clearance is held against, apart from dates and head-counts.
+/// The facts of a transfer that the scope of a clearance must cover. Dates and head-counts are checked elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought<'a> {
-    /// To whom the data goes.
+    /// Recipient of the transfer.
     pub recipient: RecipientId,
     /// Where the data goes.
     pub destination: Destination,
@@ -111,7 +111,7 @@ pub struct Sought<'a> {
     pub sector: Option<SectorId>,
     /// Scenario of the transfer.
     pub scenario: Option<ScenarioId>,
-    /// Items of the transfer; `None` for one that the catalogue does not know.
+    /// Items of the transfer; `None` for an item that is not in the catalogue.
     pub items: &'a [Option<ItemId>],
 }
 

@@ -1,16 +1,16 @@
-//! The clock, as the domain's users see it: injected, so that tests own the time.
+//! The clock: a trait, so that tests control the time.
 
 use super::units::Moment;
 
-/// Whether the moments of a clock can be relied on.
+/// Whether the clock is reliable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clocking {
-    /// They can.
+    /// The clock is reliable.
     Sound,
-    /// Somebody set the clock while the server ran, further than a clock may go wrong by itself. Which year's totals
-    /// count, and which reservations have run out, is in doubt.
+    /// The clock was set while the server ran, further than a clock drifts by itself. The current year and the expiry of
+    /// reservations are in doubt.
     Jumped,
-    /// It tells a moment that cannot be the present one: before this program was written, or after every calendar.
+    /// The clock shows an impossible present: before this program was written, or after the end of every calendar.
     Unusable,
 }
 
@@ -33,17 +33,17 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Returns the current moment.
     fn now(&self) -> Moment;
 
-    /// Says whether a moment can be relied on that this clock has just told. Whatever rests on the moment, and not on
-    /// a caller's, is refused where it cannot.
+    /// Says whether `now`, which this clock has just returned, is reliable. If it is not, every request that depends on it,
+    /// rather than on a moment that the caller states, is refused.
     fn clocking(&self, now: Moment) -> Clocking {
         let _ = now;
         Clocking::Sound
     }
 
-    /// Looks whether it can be relied on still. To be called every second: what [`Clock::clocking`] says rests on it.
+    /// Checks the clock. Call it every second: [`Clock::clocking`] answers from the last check.
     fn look(&self) {}
 
-    /// Returns the moment that a clock would tell that nobody has set: the same as [`Clock::now`] while it is sound.
+    /// Returns the time without any adjustment made since the start; equal to [`Clock::now`] while the clock is sound.
     fn undisturbed(&self) -> Moment {
         self.now()
     }

@@ -1,111 +1,25 @@
-//! What a transfer that goes ahead adds, to which counters, and what they are called.
+//! Counting: the counters that a transfer is added to, and the counters to read before a decision.
 //!
-//! Counted is everything but exports on a ground (arts. 3, 4, 5(1)(1) to (3)) and zone-list
-//! exports that stay below the list's own lower line; the latter are counted in the scenario's
-//! counters alone. Small-volume, contract and assessment exports do count. Source: CAC press
-//! questions and answers on the Provisions, question 11.
+//! Two kinds of export are not counted nationally: exports on a ground (arts. 3, 4, 5(1)(1) to (3)),
+//! which are not counted at all, and zone-list exports below the list's own lower line, which are
+//! counted only in the scenario's counters. Small-volume, contract and assessment exports are counted.
+//! Source: CAC press questions and answers on the Provisions, question 11.
 //!
-//! A transfer is one export: where either class of it needs a contract or an assessment, it goes
-//! out under that, and its persons of both classes count nationally. No official text says whether
-//! the class that alone would have stayed below a zone's line is left out; counting it can only
-//! lead to a stricter answer later.
-//!
-//! A counter is kept under a name that outlives the snapshot: `national`,
-//! `<family>/<sector>/<scenario>`, `clearance/<id>`. Class and year complete the name that
-//! users see.
+//! A transfer is one export: if either of its classes needs a contract or an assessment, its persons
+//! of both classes are counted nationally. No official text says whether to leave out the class that
+//! alone would stay below a zone's line; counting it can only lead to a stricter answer later.
 
-use std::borrow::Cow;
-
+use super::counter::{Counted, CounterKey};
 use super::decision::Decision;
 use super::list::PersonInBothClasses;
 use super::reason::Outcome;
-use super::route::{Content, Counter, OwnCounter, Route};
+use super::route::{Content, Counter, Route};
 use super::snapshot::Snapshot;
 use super::transfer::{Totals, Transfer};
-use super::units::{ClearanceId, CountedClass, FamilyId, Headcount, Moment, Persons, ScenarioId, SectorId, Year};
+use super::units::{ClearanceId, CountedClass, Headcount, Moment, Persons};
 
-/// A counter of one exporter in one year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CounterKey {
-    /// Which exports it counts.
-    pub counted: Counted,
-    /// Persons of which class of information.
-    pub class: CountedClass,
-}
-
-/// Which exports a counter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Counted {
-    /// All countable exports of the exporter.
-    National,
-    /// Those in one scenario of a family of zone lists.
-    Scenario(OwnCounter),
-    /// Those under one clearance.
-    Clearance(ClearanceId),
-}
-
-/// Begins the name of every national counter.
-const NATIONAL: &str = "national";
-/// Begins the names of the counters of clearances.
-const CLEARANCE: &str = "clearance";
-
-/// Words that no family of editions may be called, because the names of other counters begin with them.
-pub const RESERVED_FAMILIES: [&str; 2] = [NATIONAL, CLEARANCE];
-
-impl Counted {
-    /// Returns the name under which the exports are counted, whatever the class and the year.
-    pub fn name(self, snapshot: &Snapshot) -> Cow<'static, str> {
-        let name = match self {
-            Counted::National => return Cow::Borrowed(NATIONAL),
-            Counted::Scenario(own) => {
-                let codes = &snapshot.codes;
-                let family = codes.families.word(own.family.0.into());
-                let sector = codes.sectors.word(own.sector.0.into());
-                let scenario = codes.scenarios.word(own.scenario.0.into());
-                format!("{family}/{sector}/{scenario}")
-            }
-            Counted::Clearance(id) => {
-                let id = snapshot.clearance(id).map_or("", |clearance| &clearance.id);
-                format!("{CLEARANCE}/{id}")
-            }
-        };
-        Cow::Owned(name)
-    }
-
-    /// Returns the exports of a name; `None` where the snapshot no longer knows them.
-    pub fn parse(snapshot: &Snapshot, name: &str) -> Option<Counted> {
-        if name == NATIONAL {
-            return Some(Counted::National);
-        }
-        let (first, rest) = name.split_once('/')?;
-        if first == CLEARANCE {
-            let index = snapshot.registry.clearances.iter().position(|clearance| *clearance.id == *rest)?;
-            return u32::try_from(index).ok().map(|number| Counted::Clearance(ClearanceId(number)));
-        }
-        let (sector, scenario) = rest.split_once('/')?;
-        let codes = &snapshot.codes;
-        Some(Counted::Scenario(OwnCounter {
-            family: FamilyId(u16::try_from(codes.families.get(first)?).ok()?),
-            sector: SectorId(u16::try_from(codes.sectors.get(sector)?).ok()?),
-            scenario: ScenarioId(u16::try_from(codes.scenarios.get(scenario)?).ok()?),
-        }))
-    }
-}
-
-impl CounterKey {
-    /// Returns the name that users see, such as `national/sensitive/2026`.
-    pub fn in_year(self, snapshot: &Snapshot, year: Year) -> String {
-        in_year(&self.counted.name(snapshot), self.class, year)
-    }
-}
-
-/// Returns the name that users see of the counter with this name, class and year.
-pub fn in_year(name: &str, class: CountedClass, year: Year) -> String {
-    format!("{name}/{}/{year}", class.name())
-}
-
-/// Returns the counters that a transfer is counted in when it goes ahead, each once; none where
-/// it may not go, or is not counted.
+/// Returns the counters that a transfer is added to when it goes ahead, each once; none if the
+/// transfer is not allowed or not counted.
 pub fn counters(transfer: &Transfer<'_>, decision: &Decision) -> Vec<CounterKey> {
     let mut found = Vec::new();
     if decision.outcome != Outcome::Allow {
@@ -122,19 +36,19 @@ pub fn counters(transfer: &Transfer<'_>, decision: &Decision) -> Vec<CounterKey>
     found
 }
 
-/// Returns the counters that the answer may depend on, whatever the caller states: those to read
-/// before deciding and adding.
+/// Returns the counters to read before a reservation: all that the answer may depend on, regardless
+/// of the totals that the caller states.
 pub fn counters_to_read(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
     let counted = std::iter::once(Counted::National).chain(own_counters(transfer)).chain(clearances(transfer));
     both_classes(counted.chain(elsewhere(snapshot, transfer)).collect())
 }
 
-/// Returns the counters to read before deciding without adding: those that the answer depends on
-/// and that the caller does not state. None where the caller states enough.
+/// Returns the counters to read before a decision without a reservation: those that the answer depends
+/// on and that the caller does not state. None if the caller states enough.
 ///
-/// A total that is stated is the caller's to keep, and nothing is added to it from a ledger. The cap of a clearance is
-/// then held against stated totals, and against the ledger's for those that the caller leaves out. Where no total is
-/// stated the ledger knows how many persons went out under the clearance.
+/// A caller that states a total keeps that total itself; nothing from the ledger is added to it. The cap of a clearance is
+/// then compared with the stated totals, and with the ledger's totals in place of those that are left out. If the caller
+/// states no total, the ledger knows how many persons were exported under the clearance.
 pub fn counters_to_ask(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<CounterKey> {
     let stated = &transfer.stated;
     let mut needs = transfer.needs();
@@ -163,7 +77,7 @@ fn own_counters(transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
     transfer.routes().flat_map(|route| route.apart().map(|apart| Counted::Scenario(apart.own)))
 }
 
-/// Counters of other scenarios, whose persons belong to a group too.
+/// Counters of other scenarios whose persons also belong to a group.
 fn elsewhere(snapshot: &Snapshot, transfer: &Transfer<'_>) -> impl Iterator<Item = Counted> {
     let sized = transfer.routes().filter(|route| route.is_sized());
     sized.flat_map(|route| snapshot.counted_elsewhere(route)).map(Counted::Scenario)
@@ -179,13 +93,13 @@ fn both_classes(mut counted: Vec<Counted>) -> Vec<CounterKey> {
     counted.into_iter().flat_map(|counted| CountedClass::ALL.map(|class| CounterKey { counted, class })).collect()
 }
 
-/// Returns what the caller states, completed by what was read.
+/// Returns the stated totals, completed with the counters that were read.
 ///
-/// A counter of which only one class was read is not known: it counts as above every line.
+/// A counter with only one class read is unknown: it counts as above every line.
 pub fn totals(stated: &Totals, read: &[(CounterKey, u64)]) -> Totals {
     let of = |counted, class| {
         let found = read.iter().find(|(key, _)| *key == CounterKey { counted, class })?;
-        // A number that is too large to be true can only lead to a stricter outcome.
+        // An impossibly large number can only lead to a stricter outcome.
         Some(Persons::new(found.1).unwrap_or(Persons::MAX))
     };
     let headcount = |counted| {
@@ -206,17 +120,17 @@ pub fn totals(stated: &Totals, read: &[(CounterKey, u64)]) -> Totals {
     totals
 }
 
-/// Persons by name, of whatever kind of name: each once, ascending.
+/// Named persons, each once, ascending. Names are of any ordered type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<P> {
-    /// Those whose general information is sent.
+    /// Persons with general information in the transfer.
     pub general: Vec<P>,
-    /// Those whose sensitive information is sent.
+    /// Persons with sensitive information in the transfer.
     pub sensitive: Vec<P>,
 }
 
 impl<P: Ord> Named<P> {
-    /// Returns the persons of two lists, each person once a list.
+    /// Returns the persons of two lists, each person once in each list.
     pub fn new(mut general: Vec<P>, mut sensitive: Vec<P>) -> Self {
         for list in [&mut general, &mut sensitive] {
             list.sort_unstable();
@@ -225,12 +139,12 @@ impl<P: Ord> Named<P> {
         Self { general, sensitive }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of persons: general, then sensitive.
     pub fn count(&self) -> (u64, u64) {
         (self.general.len() as u64, self.sensitive.len() as u64)
     }
 
-    /// Leaves out of the general list whoever is in both, where that is how the rules are read.
+    /// Removes persons in both lists from the general list, if the rules are read that way.
     #[must_use]
     pub fn counted(mut self, person_in_both_classes: PersonInBothClasses) -> Self {
         match person_in_both_classes {
@@ -243,10 +157,11 @@ impl<P: Ord> Named<P> {
     }
 }
 
-/// Says of which class information is sent, and nobody named: somebody is then left uncounted.
+/// Returns the classes of which the transfer has information but names no person: someone would be
+/// left uncounted.
 ///
-/// Whose sensitive information is sent may have general information sent along; under the milder
-/// reading such a person need not be named twice.
+/// A person with sensitive information may have general information in the transfer too. Under the
+/// milder reading such a person need not be named twice.
 pub fn classes_without_names<P>(
     transfer: &Transfer<'_>,
     named: &Named<P>,
@@ -265,13 +180,13 @@ pub fn classes_without_names<P>(
     classes
 }
 
-/// Returns the persons that are counted where they are not named: as many as the decision is about, so that a sensitive
-/// item of which the caller states no person counts as one.
+/// Returns the persons to count if none is named: the same number as in the decision, so a sensitive item counts as one
+/// person even if the caller states none.
 pub fn persons_counted(transfer: &Transfer<'_>) -> Headcount {
     transfer.routes().fold(transfer.persons, |persons, route| persons.max(route.persons_sent(transfer.persons)))
 }
 
-/// Returns how the national rules in force at a moment are read for a person in both classes.
+/// Returns how the national rules in force at a moment count a person in both classes.
 pub fn person_in_both_classes(snapshot: &Snapshot, at: Moment) -> PersonInBothClasses {
     snapshot.national_at(at).map(|national| national.person_in_both_classes).unwrap_or_default()
 }
@@ -285,9 +200,9 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: 
     let national = |class| CounterKey { counted: Counted::National, class };
     let scenario = |own| CountedClass::ALL.map(|class| CounterKey { counted: Counted::Scenario(own), class });
     if route.tracks.is_empty() {
-        // A ground, or nothing personal: free and not counted. What is free only by a clearance is
-        // counted, a ground that important data took away included; in its scenario like any other export of it. Data that
-        // is not personal, and becomes important with so many persons, is counted for that.
+        // On a ground, or not personal: exempt and not counted. An export that only a clearance permits is counted, even if
+        // it has a ground that important data overrides, and it is counted in its scenario like any other export. Data that
+        // is not personal but becomes important at some number of persons is counted for that number.
         let is_sized = route.is_sized() && !route.content.is_personal();
         if has_persons(route, transfer) && (decision.required != Outcome::Allow || is_sized) {
             found.extend(CountedClass::ALL.map(national));
@@ -295,7 +210,7 @@ fn of_route(route: &Route, transfer: &Transfer<'_>, decision: &Decision, found: 
         }
         return;
     }
-    // Whatever line it is that was reached, in this scenario or elsewhere, and by which class.
+    // True for any line reached, in this scenario or another, by either class.
     let is_under_mechanism = Outcome::Contract <= decision.required;
     for track in &route.tracks {
         for class in CountedClass::ALL {
@@ -318,8 +233,8 @@ mod tests {
     use crate::domain::evaluate::evaluate;
     use crate::domain::list::LinePair;
     use crate::domain::resolve::resolve;
-    use crate::domain::route::{Group, TrackLine};
-    use crate::domain::units::{Class, Ground, RuleId};
+    use crate::domain::route::{Group, OwnCounter, TrackLine};
+    use crate::domain::units::{Class, FamilyId, Ground, RuleId, ScenarioId, SectorId};
     use crate::testing::{NOW, counting_snapshot};
 
     const SCENARIO: Counted =
@@ -353,28 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_back_to_what_they_count() {
-        let snapshot = counting_snapshot();
-        let all = [
-            (Counted::National, "national"),
-            (SCENARIO, "beijing/pharma/clinical-trial"),
-            (Counted::Clearance(ClearanceId(1)), "clearance/filing-1"),
-        ];
-        for (counted, name) in all {
-            assert_eq!(counted.name(&snapshot), *name);
-            assert_eq!(Counted::parse(&snapshot, name), Some(counted));
-        }
-        for gone in
-            ["", "national/", "beijing/pharma", "beijing/pharma/gone", "clearance/gone", "clearance/", "a/b/c/d"]
-        {
-            assert_eq!(Counted::parse(&snapshot, gone), None, "{gone}");
-        }
-        let key = CounterKey { counted: Counted::National, class: CountedClass::Sensitive };
-        assert_eq!(key.in_year(&snapshot, Year(2026)), "national/sensitive/2026");
-    }
-
-    #[test]
-    fn asked_for_is_what_the_answer_depends_on_and_nobody_states() {
+    fn only_counters_that_matter_and_are_not_stated_are_read() {
         let mut snapshot = counting_snapshot();
         let ask =
             |snapshot: &Snapshot, asked: &Asked<'_>| counters_to_ask(snapshot, &resolve(snapshot, asked, NOW).unwrap());
@@ -384,13 +278,13 @@ mod tests {
         assert_eq!(ask(&snapshot, &trial(1)), keys(&[SCENARIO]));
         assert_eq!(ask(&snapshot, &Asked { scenario_year_to_date: zero, ..trial(1) }), []);
         assert_eq!(ask(&snapshot, &Asked { ground: Some(Ground::HumanResources), ..names(1) }), []);
-        // A cap is one more number that nobody states, where nothing else is stated either.
+        // If no total is stated, the use of a capped clearance is read too.
         let contract = Counted::Clearance(ClearanceId(0));
         crate::testing::cap(&mut snapshot, 0, 1, 1);
         assert_eq!(ask(&snapshot, &names(1)), keys(&[Counted::National, contract]));
         assert_eq!(ask(&snapshot, &Asked { scenario_year_to_date: zero, ..names(1) }), keys(&[Counted::National]));
         assert_eq!(ask(&snapshot, &Asked { year_to_date: zero, ..names(1) }), []);
-        // The size of a group is the year's.
+        // The size of a group counts over the year.
         let group = Group {
             from: Persons::ONE,
             of: crate::domain::reason::PersonsOf::BothClasses,
@@ -428,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_ahead_is_counted_nowhere() {
+    fn a_transfer_that_is_not_allowed_is_not_counted() {
         let snapshot = counting_snapshot();
         let mut important = names(1);
         important.data[0].class = Some(Class::Important);

@@ -1,42 +1,42 @@
-//! The answer: outcome, reasons, what satisfied it, until when it holds, and how far the lines are.
+//! The answer to a transfer: outcome, reasons, the clearance that satisfied it, validity, and head-room.
 
-use super::counting::CounterKey;
+use super::counter::CounterKey;
 use super::reason::{Outcome, Reason};
 use super::units::{ClearanceId, Moment, Persons, StepId, Year};
 
 /// The answer to one transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What has to happen before the data may leave.
+    /// The procedure to complete before the data may leave.
     pub outcome: Outcome,
-    /// What the rules ask for before clearances are looked at.
+    /// The outcome that the rules require before clearances are considered.
     pub required: Outcome,
-    /// Why, strictest first. Never empty.
+    /// The reasons, strictest first. Never empty.
     pub reasons: Vec<Reason>,
     /// The clearance that satisfied `required`.
     pub clearance: Option<ClearanceId>,
-    /// The moment that the answer is for.
+    /// The moment for which the transfer was decided.
     pub evaluated_at: Moment,
-    /// The answer holds for the same facts until then, under the same snapshot.
+    /// The answer holds until this moment, for the same facts and the same snapshot.
     pub valid_until: Moment,
-    /// What to do next.
+    /// The next step.
     pub next_step: Option<StepId>,
-    /// What may be done in place of `next_step`.
+    /// The step that may be taken instead of `next_step`.
     pub alternative_step: Option<StepId>,
 }
 
-/// How far a counter is from the next line.
+/// The distance of a counter from its next line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headroom {
-    /// Which counter.
+    /// The counter.
     pub counter: CounterKey,
-    /// Of which calendar year in Asia/Shanghai.
+    /// The calendar year in Asia/Shanghai.
     pub year: Year,
     /// Total with this transfer.
     pub projected: Persons,
     /// First total at which `next` applies. Above `projected`.
     pub line: Persons,
-    /// What applies from there on.
+    /// The outcome from that line on.
     pub next: Outcome,
 }
 

@@ -1,11 +1,10 @@
-//! The decision procedure, from where counts come in: lines, then clearances.
+//! The decision procedure from the point where counts matter: lines, then clearances.
 //!
-//! A total function: no clock, no I/O, no lock, no error. What is missing or malformed was
-//! refused before, in [`super::resolve`]; a total that is needed and absent counts as one
-//! above every line.
+//! A total function: no clock, no I/O, no lock, no error. [`super::resolve`] has refused every request
+//! that is incomplete or malformed. A total that is needed but unknown counts as above every line.
 
 use super::clearance::{Clearance, ClearanceKind, ImportantData};
-use super::counting::{Counted, CounterKey};
+use super::counter::{Counted, CounterKey};
 use super::decision::{Decision, Headroom};
 use super::reason::{Measured, Outcome, PersonsOf, Reason, ReasonCode};
 use super::route::{Content, Counter, Over, Route, Track, TrackLine};
@@ -13,7 +12,45 @@ use super::snapshot::Snapshot;
 use super::transfer::{BEYOND, Totals, Transfer};
 use super::units::{ClearanceId, CountedClass, EditionId, Headcount, Persons, RuleId, StepId};
 
-/// Decides a transfer against the year's totals.
+/// Decides a transfer with the totals of the year.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::asked::{Asked, AskedItem, AskedPersons};
+/// use neglist::domain::evaluate::{evaluate, headroom};
+/// use neglist::domain::reason::Outcome;
+/// use neglist::domain::resolve::resolve;
+/// use neglist::domain::transfer::Totals;
+/// use neglist::domain::units::{Headcount, Moment, Persons};
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let asked = Asked {
+///     exporter: Some("91440000EXAMPLE004"),
+///     destination: Some("DE"),
+///     data: vec![AskedItem { code: "contact.name", ..AskedItem::default() }],
+///     persons: Some(AskedPersons { general: 500, sensitive: 0 }),
+///     ..Asked::default()
+/// };
+/// let transfer = resolve(&snapshot, &asked, now).unwrap();
+/// let after = |general| {
+///     let national = Headcount { general: Persons::new(general).unwrap(), ..Headcount::ZERO };
+///     Totals { national: Some(national), ..Totals::default() }
+/// };
+/// // The contract line is at 100,000 persons, and the number itself is on the line.
+/// assert_eq!(evaluate(&snapshot, &transfer, &after(99_499)).outcome, Outcome::Allow);
+/// assert_eq!(evaluate(&snapshot, &transfer, &after(99_500)).outcome, Outcome::Contract);
+/// // An unknown total counts as above every line.
+/// assert_eq!(evaluate(&snapshot, &transfer, &Totals::default()).outcome, Outcome::Assess);
+///
+/// let rooms = headroom(&transfer, &after(90_000));
+/// assert_eq!((rooms[0].line.get(), rooms[0].remaining(), rooms[0].next), (100_000, 9_499, Outcome::Contract));
+/// ```
 pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -> Decision {
     let mut verdict = settle(snapshot, &transfer.route, transfer.persons, totals);
     if let Some(claimed) = &transfer.claimed {
@@ -43,14 +80,14 @@ pub fn evaluate(snapshot: &Snapshot, transfer: &Transfer<'_>, totals: &Totals) -
 enum Cover {
     /// No clearance does.
     None,
-    /// One would, but for the persons of the year: why it does not.
+    /// A clearance would cover it but for the persons of the year, for this reason.
     ButForPersons(ReasonCode, Option<Measured>),
-    /// This one does.
+    /// This clearance covers it.
     By(ClearanceId),
 }
 
 impl Cover {
-    /// Returns the second, unless it says less: of several clearances that do not cover the first is reported.
+    /// Returns the cover that says more. Of several clearances that do not cover the transfer, the first is reported.
     fn or(self, other: Cover) -> Cover {
         match (self, other) {
             (Cover::None, other) | (Cover::ButForPersons(..), other @ Cover::By(_)) => other,
@@ -59,7 +96,7 @@ impl Cover {
     }
 }
 
-/// Returns how far each counter that the transfer is held against is from its next line.
+/// Returns the head-room of each counter that the lines of the transfer are compared with.
 pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
     let mut found: Vec<Headroom> = Vec::new();
     for route in transfer.routes() {
@@ -74,7 +111,7 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
                 let counted = match (line.counter, track.own) {
                     (Counter::National, _) => Counted::National,
                     (Counter::Scenario, Some(apart)) => Counted::Scenario(apart.own),
-                    // A track with lines of its own has counters of its own.
+                    // A track with its own lines has its own counters.
                     (Counter::Scenario, None) => continue,
                 };
                 let key = CounterKey { counted, class };
@@ -87,7 +124,7 @@ pub fn headroom(transfer: &Transfer<'_>, totals: &Totals) -> Vec<Headroom> {
     found
 }
 
-/// Adds what a counter is from a line, unless another of its lines is nearer.
+/// Adds the head-room of a counter, unless another of its lines is nearer.
 fn nearest(found: &mut Vec<Headroom>, room: Headroom) {
     let order = |room: &Headroom| (room.line, std::cmp::Reverse(room.next));
     match found.iter_mut().find(|known| known.counter == room.counter) {
@@ -97,7 +134,7 @@ fn nearest(found: &mut Vec<Headroom>, room: Headroom) {
     }
 }
 
-/// The totals of the year with the transfer, and what the transfer is about.
+/// The totals of the year with the transfer, and the content of the transfer.
 pub(super) struct Counts<'t> {
     totals: &'t Totals,
     national: Headcount,
@@ -106,8 +143,8 @@ pub(super) struct Counts<'t> {
 }
 
 impl<'t> Counts<'t> {
-    /// The projected total is what has been counted so far plus what this transfer adds. A
-    /// transfer with a sensitive item counts as at least one sensitive person.
+    /// Projects the totals: the persons counted so far plus those of this transfer. A transfer with a
+    /// sensitive item counts as at least one sensitive person.
     pub(super) fn project(route: &Route, persons: Headcount, totals: &'t Totals) -> Self {
         let sent = route.persons_sent(persons);
         let content = Content {
@@ -119,17 +156,17 @@ impl<'t> Counts<'t> {
         Counts { totals, national: national + sent, sent, content }
     }
 
-    /// The projected totals of the counters that a track is held against.
+    /// Returns the projected totals that the lines of a track are compared with.
     pub(super) fn on(&self, track: &Track) -> Projected {
         let before = track.own.as_ref().and_then(|apart| self.totals.of_scenario(apart.own));
         Projected { national: self.national, scenario: before.unwrap_or(BEYOND) + self.sent }
     }
 }
 
-/// The totals with the transfer that the lines of a track are held against.
+/// The projected totals that the lines of a track are compared with.
 pub(super) struct Projected {
     national: Headcount,
-    /// Of the track's own scenario.
+    /// Total of the track's own scenario.
     scenario: Headcount,
 }
 
@@ -142,9 +179,9 @@ impl Projected {
     }
 }
 
-/// The most persons concerned by the exports of the year, in whatever scenario. An export in a listed scenario that stays
-/// below the list's own lower line is in the scenario's counters alone. Of another scenario than the transfer's a caller
-/// states no total: where no ledger knows it, the most counts that may be in its counters alone.
+/// Returns an upper bound of the persons in the exports of the year, over all scenarios. An export in a listed scenario below
+/// the list's own lower line is only in the scenario's counters. A caller states no totals of other scenarios; unless the
+/// ledger knows such a total, the bound takes the most persons that its counters alone may hold.
 fn group_of_year(snapshot: &Snapshot, route: &Route, totals: &Totals) -> Headcount {
     let (mut sum, mut largest) = (totals.national.unwrap_or(BEYOND), Headcount::ZERO);
     for apart in route.apart_once().filter(|apart| apart.alone_max != Headcount::ZERO) {
@@ -164,27 +201,26 @@ fn group_of_year(snapshot: &Snapshot, route: &Route, totals: &Totals) -> Headcou
     sum.max(largest)
 }
 
-/// What the rules require, before clearances.
+/// The outcome that the rules require before clearances, with its reasons.
 struct Verdict {
     required: Outcome,
     reasons: Vec<Reason>,
     step: Option<StepId>,
     contract_step: Option<StepId>,
     assess_step: Option<StepId>,
-    /// The contract of the Greater Bay Area, where exporter and destination are such that it is open.
+    /// The contract of the Greater Bay Area, if it is open to the exporter for the destination.
     area_contract: Option<StepId>,
     /// Editions that a zone filing has to name.
     filings: Filings,
     /// Whether an assessment has to cover important data.
     is_important: bool,
-    /// What is sent: caps of classes that are not sent are not looked at where the persons under a clearance are not
-    /// known.
+    /// Content of the transfer. If the persons under a clearance are unknown, only the caps of classes that are sent apply.
     content: Content,
     /// Persons that the transfer adds.
     sent: Headcount,
 }
 
-/// Editions of zone lists. Nearly always one at most: so that one needs no allocation.
+/// Editions of zone lists. There is nearly always at most one, so the first needs no allocation.
 #[derive(Default)]
 struct Filings {
     first: Option<EditionId>,
@@ -208,10 +244,10 @@ impl Filings {
     }
 }
 
-/// Room for the reasons that counts usually add: one for each class.
+/// Capacity for the reasons that counts usually add: one for each class.
 const REASONS_OF_COUNTS: usize = 2;
 
-/// Holds the counts against the lines of a route.
+/// Compares the counts with the lines of a route.
 fn settle(snapshot: &Snapshot, route: &Route, persons: Headcount, totals: &Totals) -> Verdict {
     let counts = Counts::project(route, persons, totals);
     let mut verdict = Verdict {
@@ -258,7 +294,7 @@ impl Verdict {
         }
     }
 
-    /// Steps 6 and 7: the strictest line that is reached in each class, else what is below.
+    /// Steps 6 and 7: the strictest line that is reached in each class, or else the rule below the lines.
     fn follow(&mut self, track: &Track, counts: &Counts<'_>) {
         let projected = counts.on(track);
         let mut reached = false;
@@ -301,8 +337,8 @@ impl Verdict {
         }
     }
 
-    /// Joins the verdict on the registered facts and the one with the caller's claims: the
-    /// stricter in every respect.
+    /// Joins the verdict on the registered facts with the verdict on the caller's claims. The result is
+    /// the stricter of the two in every respect.
     fn and(mut self, other: Verdict) -> Verdict {
         if self.required < other.required {
             self.step = other.step;
@@ -322,7 +358,7 @@ impl Verdict {
         self
     }
 
-    /// Says whether a clearance in force satisfies what is required, head-counts apart.
+    /// Says whether a clearance in force satisfies the required outcome, apart from head-counts.
     fn is_covered_but_for_persons(&self, clearance: &Clearance) -> bool {
         let is_open = clearance.kind != ClearanceKind::AreaContract || self.area_step().is_some();
         let suffices = self.required <= clearance.kind.satisfies() && is_open;
@@ -332,10 +368,10 @@ impl Verdict {
         suffices && names_editions && covers_importance
     }
 
-    /// Holds the persons of the year against the cap of a clearance.
+    /// Compares the persons of the year with the cap of a clearance.
     ///
-    /// Where the ledger or the caller says how many went out under it, these count. Otherwise the totals that bound them
-    /// count, and a clearance that no totals of the transfer bound does not cover it.
+    /// The number of persons exported under the clearance applies if the ledger or the caller states it. Otherwise the totals
+    /// that bound it apply. A clearance that the totals of the transfer do not bound does not cover the transfer.
     fn within_cap(&self, id: ClearanceId, clearance: &Clearance, transfer: &Transfer<'_>, totals: &Totals) -> Cover {
         let Some(cap) = clearance.persons_per_year_max else { return Cover::By(id) };
         let used = totals.under_clearance(id);
@@ -354,10 +390,10 @@ impl Verdict {
         Cover::ButForPersons(ReasonCode::ClearanceCapReached, Some(measured))
     }
 
-    /// The contract of the Greater Bay Area, where it may take the place of what is required.
+    /// Returns the step of the Greater Bay Area contract, if that contract may replace the required procedure.
     ///
-    /// It has no limit of persons, so that it is open where the number of persons alone asks for an assessment, be it
-    /// by a national line or by one of a zone list. It is closed to important data.
+    /// The contract has no limit of persons. It is open if the number of persons is the only reason for an assessment, by a
+    /// national line or by a line of a zone list. It is closed to important data.
     fn area_step(&self) -> Option<StepId> {
         let by_number = |reason: &Reason| {
             matches!(reason.code, ReasonCode::GeneralAssessmentLine | ReasonCode::SensitiveAssessmentLine)
@@ -414,10 +450,10 @@ impl Verdict {
     }
 }
 
-/// Says whether a line of a track is held against the counts of this transfer at all.
+/// Says whether a line of a track applies to this transfer at all.
 ///
-/// National lines hold as the Provisions have them, beside lines of a list's own too: none of them where nothing
-/// sensitive is sent and the general total is below the national contract line, all of them otherwise.
+/// National lines apply as in the Provisions, even beside lines of a list's own. None of them applies if the transfer has no
+/// sensitive information and the general total is below the national contract line; otherwise all of them apply.
 fn applies(track: &Track, line: &TrackLine, counts: &Counts<'_>) -> bool {
     match line.counter {
         Counter::Scenario => true,
@@ -425,7 +461,7 @@ fn applies(track: &Track, line: &TrackLine, counts: &Counts<'_>) -> bool {
     }
 }
 
-/// Reason codes of the contract and of the assessment line of a class.
+/// Returns the reason codes of the contract line and the assessment line of a class.
 const fn line_codes(class: CountedClass) -> (ReasonCode, ReasonCode) {
     match class {
         CountedClass::General => (ReasonCode::GeneralContractLine, ReasonCode::GeneralAssessmentLine),

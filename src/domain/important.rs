@@ -1,8 +1,8 @@
-//! Step 2 of the procedure: what makes data important, apart from head-counts of the year.
+//! Step 2 of the procedure: important data, apart from head-counts of the year.
 //!
-//! Looks at each item (the caller's word, the catalogue, the entries of the lists in force in
-//! the exporter's zones) and at the exporter's holdings. Entries that depend on a number of
-//! persons become groups of the route, which are held against the counts later.
+//! Considers each item (the caller's classification, the catalogue, the entries of the lists in force in
+//! the exporter's zones) and the exporter's holdings. Entries that depend on a number of persons become
+//! groups of the route; [`super::evaluate`] compares those with the counts.
 
 use super::list::{CiioCounts, National, PartOfHolding, Quantities};
 use super::reason::{Measured, Outcome, PersonsOf, Reason, ReasonCode};
@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::statement::{Ciio, Facts, Item, Statement};
 use super::units::{Class, CountedClass, EditionId};
 
-/// Step 2, as far as it looks at the items: what class each has, and why it is important.
+/// Step 2 for the items: the classes of each item, and the reasons why it is important.
 pub(super) fn classify(
     snapshot: &Snapshot,
     statement: &Statement,
@@ -40,12 +40,12 @@ pub(super) fn classify(
         }
         route.content.important |= classes.important;
         route.content.sensitive |= classes.sensitive;
-        // Sensitive takes the place of general, but of what is important every side counts.
+        // A sensitive item is not general as well, unless it is important: then every class counts.
         route.content.general |= classes.general && (classes.important || !classes.sensitive);
     }
 }
 
-/// The classes that anybody gives an item, besides that it is not personal.
+/// The classes of an item from all sources, except non-personal.
 #[derive(Default)]
 struct Classes {
     general: bool,
@@ -64,8 +64,8 @@ impl Classes {
     }
 }
 
-/// What the entries of one edition make of an item. Entries that ask for a number of persons
-/// become groups, because the number is not known yet.
+/// Adds the classes that the entries of one edition give an item. An entry that depends on a number of
+/// persons becomes a group, because the number is not known yet.
 fn add_listed_classes(
     snapshot: &Snapshot,
     statement: &Statement,
@@ -89,7 +89,7 @@ fn add_listed_classes(
                     route.groups.push(group);
                 }
             }
-            // A lesser class that depends on a head-count applies whatever the count: stricter, and one rule fewer.
+            // A class below important that depends on a head-count applies at any count: stricter, and one rule fewer.
             _ => {
                 classes.add(condition.class);
                 if condition.class == Class::Important {
@@ -101,7 +101,7 @@ fn add_listed_classes(
     }
 }
 
-/// Step 2, as far as it looks at the exporter's holdings.
+/// Step 2 for the exporter's holdings.
 pub(super) fn identify_holdings(snapshot: &Snapshot, statement: &Statement, in_force: &[EditionId], route: &mut Route) {
     if !route.content.is_personal() {
         return;
@@ -110,12 +110,12 @@ pub(super) fn identify_holdings(snapshot: &Snapshot, statement: &Statement, in_f
         let Some(quantities) = snapshot.edition(*edition).and_then(|edition| edition.quantities) else { continue };
         match quantities.part_of_large_holding {
             PartOfHolding::Important => {
-                hold_against_holdings(quantities, &statement.facts, route);
-                // Who sends so many holds so many, whatever was said of the holdings.
-                hold_against_what_is_sent(quantities, &statement.facts, Over::Transfer, route);
+                compare_holdings(quantities, &statement.facts, route);
+                // An exporter that sends this many persons holds at least as many, regardless of the stated holdings.
+                compare_sent(quantities, &statement.facts, Over::Transfer, route);
             }
             PartOfHolding::NotImportant => {
-                hold_against_what_is_sent(quantities, &statement.facts, Over::Year, route);
+                compare_sent(quantities, &statement.facts, Over::Year, route);
             }
         }
     }
@@ -132,13 +132,13 @@ const fn persons_of_ciio(quantities: Quantities) -> PersonsOf {
     }
 }
 
-fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Route) {
+fn compare_holdings(quantities: Quantities, facts: &Facts, route: &mut Route) {
     let of_ciio = persons_of_ciio(quantities);
     let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
     let held = [
         (quantities.general, facts.held.general, Some(GENERAL)),
         (quantities.sensitive, facts.held.sensitive, Some(SENSITIVE)),
-        // The rule says that these are the specially sensitive ones.
+        // The rule itself says that it counts specially sensitive information.
         (quantities.specially_sensitive, facts.held_specially_sensitive, None),
         (ciio_line, of_ciio.among(facts.held), Some(of_ciio)),
     ];
@@ -151,9 +151,9 @@ fn hold_against_holdings(quantities: Quantities, facts: &Facts, route: &mut Rout
     }
 }
 
-fn hold_against_what_is_sent(quantities: Quantities, facts: &Facts, over: Over, route: &mut Route) {
+fn compare_sent(quantities: Quantities, facts: &Facts, over: Over, route: &mut Route) {
     let ciio_line = quantities.ciio.filter(|_| facts.ciio == Ciio::Yes);
-    // What is sent is not counted by special sensitivity: over a year, all that is sensitive may be.
+    // Exports are not counted by special sensitivity. Over a year, all sensitive information may be specially sensitive.
     let specially_sensitive = quantities.specially_sensitive.filter(|_| over == Over::Year);
     let sent = [
         (quantities.general, GENERAL),

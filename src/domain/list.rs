@@ -1,8 +1,7 @@
-//! The lists, compiled: national rules, editions of zone lists, and the data that they name.
+//! The compiled lists: national rules, editions of zone lists, and the data that they name.
 //!
-//! Everything refers to everything by number. What is written in the files as `unknown` has
-//! become the stricter of its possibilities here, once, in the compiler; the domain knows no
-//! "unknown" but the line that the national one stands in for.
+//! All references are numbers. The compiler has replaced each `unknown` of the files by the strictest
+//! value that it can have. One kind of unknown is left: a line that the national line replaces.
 
 use super::reason::{PersonsOf, Text};
 use super::units::{
@@ -10,7 +9,7 @@ use super::units::{
     ScenarioId, SectorId, StepId, ZoneId,
 };
 
-/// A head-count from which on, itself included, a stricter outcome begins.
+/// A head-count at which a stricter outcome begins; the number itself is on the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Line {
     /// First head-count on the line.
@@ -22,31 +21,31 @@ pub struct Line {
 /// The two lines of one class of information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LinePair<L> {
-    /// From here on: contract or certification.
+    /// Line for a contract or certification.
     pub contract: L,
-    /// From here on: security assessment.
+    /// Line for a security assessment.
     pub assess: L,
 }
 
 /// The lines of both classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lines<L> {
-    /// For persons whose general information is concerned.
+    /// For persons with general information.
     pub general: LinePair<L>,
-    /// For persons whose sensitive information is concerned.
+    /// For persons with sensitive information.
     pub sensitive: LinePair<L>,
 }
 
 impl Lines<ListLine> {
-    /// Says whether any of the lines is the list's own.
+    /// Says whether the list has a line of its own.
     pub fn has_own(&self) -> bool {
         let Lines { general, sensitive } = self;
         let lines = [general.contract, general.assess, sensitive.contract, sensitive.assess];
         lines.iter().any(|line| matches!(line, ListLine::Own(_)))
     }
 
-    /// Returns the most persons of each class that a list with these lines counts in the scenario's own counters alone:
-    /// one fewer than its own lower line; zero where the lower line is a national one, whose counter counts everybody.
+    /// Returns the most persons of each class that a list with these lines counts only in the scenario's own counters: one
+    /// fewer than its own lower line, or zero if the lower line is national, because the national counter counts all persons.
     pub fn alone_max(&self) -> Headcount {
         let of = |pair: LinePair<ListLine>| match pair.contract {
             ListLine::Own(line) => Persons::new(line.from.get().saturating_sub(1)).unwrap_or(Persons::MAX),
@@ -59,11 +58,11 @@ impl Lines<ListLine> {
 /// A line of a zone list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListLine {
-    /// The list's own, held against the scenario's own counter.
+    /// The list's own line, compared with the scenario's own counter.
     Own(Line),
-    /// The list keeps the national line, held against the national counter.
+    /// The list keeps the national line, compared with the national counter.
     National,
-    /// Nobody could read it: the national line stands in, held against the national counter.
+    /// The line of the list is unknown. The national line replaces it, compared with the national counter.
     Unknown,
 }
 
@@ -76,38 +75,38 @@ pub struct National {
     pub title: Text,
     /// When it is in force.
     pub interval: Interval,
-    /// What each rule is called in answers.
+    /// The rules that answers name.
     pub rules: NationalRules,
     /// Head-counts since 1 January.
     pub lines: Lines<Line>,
-    /// Next step where a contract or certification is required.
+    /// Next step if a contract or certification is required.
     pub contract_step: StepId,
-    /// Next step where an assessment is required.
+    /// Next step if an assessment is required.
     pub assess_step: StepId,
-    /// The contract of the Greater Bay Area; `None`: the edition does not know that mechanism.
+    /// The contract of the Greater Bay Area; `None` if the edition has no such mechanism.
     pub area_contract: Option<AreaContract>,
-    /// Where a person of whom both classes of information are sent is counted. Contested; default: in both.
+    /// The counters of a person with information of both classes. Contested; default: both counters.
     pub person_in_both_classes: PersonInBothClasses,
 }
 
-/// The standard contract of the Greater Bay Area: how it is concluded, and since when with whom.
+/// The standard contract of the Greater Bay Area: how to conclude it, and from which date for each destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AreaContract {
     /// Next step.
     pub step: StepId,
-    /// First moment at which it can be concluded with a recipient registered in Hong Kong.
+    /// First moment at which it is open to a recipient registered in Hong Kong.
     pub hong_kong_from: Moment,
     /// The same for Macao.
     pub macao_from: Moment,
 }
 
-/// Where a person is counted of whom one transfer sends general and sensitive information.
+/// The counters of a person with general and sensitive information in one transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PersonInBothClasses {
-    /// Among those of general and among those of sensitive information.
+    /// The general and the sensitive counter.
     #[default]
     BothCounters,
-    /// Among those of sensitive information alone.
+    /// Only the sensitive counter.
     SensitiveOnly,
 }
 
@@ -153,21 +152,21 @@ pub struct Edition {
     pub id: Box<str>,
     /// Title of the list.
     pub title: Text,
-    /// Exporters registered here come under the list.
+    /// The zone. The list applies to exporters that are registered there.
     pub zone: ZoneId,
     /// Editions of one family share their counters.
     pub family: FamilyId,
-    /// When it is in force.
+    /// The time in which it is in force.
     pub interval: Interval,
-    /// The list as a whole, as a rule.
+    /// The rule for the list as a whole.
     pub rule: RuleId,
     /// Where the data has to leave from.
     pub export_from: ExportFrom,
     /// Whether operators of critical information infrastructure may use the list.
     pub ciio: CiioUse,
-    /// When the zone wants to hear of an export that is below the lines.
+    /// The filing for an export below the lines.
     pub filing: Filing,
-    /// Whether art. 5(1)(4) frees a listed scenario from the filing. Contested; default: no.
+    /// Whether art. 5(1)(4) exempts a listed scenario from the filing. Contested; default: no.
     pub small_volume_frees: bool,
     /// Holdings that make personal information important data.
     pub quantities: Option<Quantities>,
@@ -180,45 +179,45 @@ pub enum ExportFrom {
     Anywhere,
     /// The data has to leave from the zone too.
     Zone,
-    /// Nobody could read which.
+    /// Unknown.
     Unknown,
 }
 
 /// Whether operators of critical information infrastructure may use a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CiioUse {
-    /// They may not.
+    /// They may not use it.
     Excluded,
-    /// They may.
+    /// They may use it.
     Included,
 }
 
-/// What a zone asks for in a listed scenario that stays below the lines.
+/// The filing that a zone requires for a listed scenario below the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filing {
-    /// When.
+    /// When to file.
     pub mode: FilingMode,
     /// Whether data that is not personal has to be filed too.
     pub covers_non_personal: bool,
-    /// How.
+    /// How to file.
     pub step: Option<StepId>,
 }
 
-/// When a zone wants to hear of an export that is below the lines.
+/// When an export below the lines is filed or reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FilingMode {
     /// Before the export: the outcome is FILE.
     BeforeExport,
-    /// After the export, or after judging first: the outcome is ALLOW, the report a next step.
+    /// After the export, or after the exporter has judged for itself: the outcome is ALLOW, and the report is the next step.
     AfterExport,
     /// Not at all.
     Never,
 }
 
-/// Holdings from which on personal information counts as important data.
+/// Sizes of holdings from which personal information counts as important data.
 ///
-/// Numbers are the first head-count at which the rule holds: an exclusive reading ("more than")
-/// has been compiled into one person more.
+/// Each number is the first head-count at which the rule applies: the compiler adds one person for an
+/// exclusive reading ("more than").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantities {
     /// Persons with general information.
@@ -229,13 +228,13 @@ pub struct Quantities {
     pub specially_sensitive: Option<Line>,
     /// Persons held by an operator of critical information infrastructure.
     pub ciio: Option<Line>,
-    /// Which persons the last of these counts. Contested; default: all personal information.
+    /// The persons that `ciio` counts. Contested; default: all personal information.
     pub ciio_counts: CiioCounts,
     /// Whether a part of a large holding is important data. Contested; default: yes.
     pub part_of_large_holding: PartOfHolding,
 }
 
-/// Which persons the quantity for operators of critical information infrastructure counts.
+/// The persons that the quantity for operators of critical information infrastructure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CiioCounts {
     /// All persons whose personal information is held.
@@ -247,68 +246,68 @@ pub enum CiioCounts {
 /// Whether a part of a large holding is important data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartOfHolding {
-    /// What is held counts, however little of it is sent.
+    /// The whole holding counts, however small the transfer.
     Important,
-    /// Only what is sent counts.
+    /// Only the persons in the transfers count.
     NotImportant,
 }
 
-/// What a list says of one of its sectors.
+/// The rules of a list for one of its sectors.
 #[derive(Debug, Clone)]
 pub struct SectorListing {
-    /// The sector's chapter, as a rule.
+    /// The rule for the sector's chapter.
     pub rule: RuleId,
-    /// Kinds of exporter that come under the national rules instead.
+    /// Kinds of exporter to which the national rules apply instead.
     pub excluded_kinds: KindSet,
-    /// Modalities of data that come under the national rules instead.
+    /// Modalities of data to which the national rules apply instead.
     pub excluded_modalities: ModalitySet,
-    /// Whether a scenario that is not written down may be listed all the same.
+    /// Whether a scenario that the file does not write down may still be listed.
     pub scenarios: ScenariosKnown,
-    /// Lines of listed scenarios that have none of their own.
+    /// Lines of listed scenarios without lines of their own.
     pub lines: Lines<ListLine>,
 }
 
-/// Whether all scenarios that a list has for a sector are written down.
+/// Whether the file writes down all scenarios of a list for a sector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenariosKnown {
-    /// One that is not written down is not listed.
+    /// It does: no other scenario is listed.
     All,
-    /// One that is not written down may be listed: taken as listed.
+    /// It does not: another scenario may be listed, and counts as listed.
     NotAll,
 }
 
-/// What a list says of one scenario of a sector.
+/// The rules of a list for one scenario of a sector.
 #[derive(Debug, Clone)]
 pub struct ScenarioListing {
-    /// The scenario, as a rule.
+    /// The rule for the scenario.
     pub rule: RuleId,
     /// Its lines.
     pub lines: Lines<ListLine>,
 }
 
-/// When an entry of a list catches an item that it names, and what it makes of it.
+/// When an entry of a list applies to an item that it names, and the class that it gives the item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Condition {
-    /// The class that the item then has, unless it has a stricter one already.
+    /// The class that the item then has, unless it already has a stricter one.
     pub class: Class,
-    /// Sectors that it is confined to; empty: none. A transfer of `other` or of no sector is caught too.
+    /// The only sectors to which it applies; empty if it applies to all. It also applies to `other` and to no sector.
     pub sectors: Box<[SectorId]>,
-    /// Scenarios that it is confined to; empty: none. `other` and none are caught too.
+    /// The only scenarios to which it applies; empty if it applies to all. It also applies to `other` and to no scenario.
     pub scenarios: Box<[ScenarioId]>,
-    /// Modalities that it is confined to; empty: none. An item that states none is caught too.
+    /// The only modalities to which it applies; empty if it applies to all. It also applies to an item without a modality.
     pub modalities: ModalitySet,
-    /// Persons that must be concerned.
+    /// Fewest persons at which it applies.
     pub persons_at_least: Option<Persons>,
-    /// Whose number that is: of sensitive information alone where all items of the entry are sensitive.
+    /// The persons that this number counts: only those with sensitive information if all items of the entry are sensitive.
     pub persons_of: PersonsOf,
-    /// Exceptions: met where the item has every attribute of one set.
+    /// Exceptions: one is met if the item has every attribute of the set.
     pub unless: Box<[AttributeSet]>,
     /// Next step in place of the usual one.
     pub step: Option<StepId>,
 }
 
 impl Condition {
-    /// Says whether the entry catches an item of a transfer, head-counts apart.
+    /// Says whether the entry applies to an item of a transfer, apart from head-counts.
     pub fn catches(&self, scope: Scope, modality: Option<super::units::Modality>, attributes: AttributeSet) -> bool {
         let sector = scope.sector.filter(|sector| *sector != SectorId::OTHER);
         let scenario = scope.scenario.filter(|scenario| *scenario != ScenarioId::OTHER);
@@ -319,12 +318,12 @@ impl Condition {
     }
 }
 
-/// Where a transfer stands in the lists: its sector and scenario, where it names them.
+/// Sector and scenario of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Sector; `None` where none was named.
+    /// Sector; `None` if the transfer names none.
     pub sector: Option<SectorId>,
-    /// Scenario; `None` where none was named.
+    /// Scenario; `None` if the transfer names none.
     pub scenario: Option<ScenarioId>,
 }
 
@@ -333,7 +332,7 @@ pub struct Scope {
 pub struct Named {
     /// The edition, by its number.
     pub edition: super::units::EditionId,
-    /// The entry, as a rule.
+    /// The rule for the entry.
     pub rule: RuleId,
     /// When it applies: an index into the snapshot's conditions.
     pub condition: u32,

@@ -1,18 +1,20 @@
-//! The pure core: what a transfer is, what the lists say, and what follows.
+//! The pure core: transfers, lists, and the decision that follows from them.
 //!
-//! Knows no file, no protocol, no clock and no thread. Everything that can go wrong with a
-//! request is found in [`resolve`]; [`evaluate`] is total. Reading order: `units`, `reason`,
-//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `routing`, `important`, `evaluate`,
-//! `counting`, `usage`, `gateway`.
+//! Knows no file, no protocol, no clock and no thread. [`resolve`] finds every fault of a request;
+//! [`evaluate`] is total. Reading order: `units`, `reason`,
+//! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `important`, `evaluate`, `counter`, `counting`,
+//! `headroom`, `gateway`.
 
 pub mod asked;
 pub mod calendar;
 pub mod clearance;
 pub mod clock;
+pub mod counter;
 pub mod counting;
 pub mod decision;
 pub mod evaluate;
 pub mod gateway;
+pub mod headroom;
 mod important;
 pub mod list;
 pub mod names;
@@ -21,12 +23,10 @@ pub mod reason;
 pub mod registry;
 pub mod resolve;
 pub mod route;
-pub mod routing;
-pub mod slips;
+mod slips;
 pub mod snapshot;
 pub mod statement;
 pub mod transfer;
 pub mod units;
-pub mod usage;
-mod violations;
 pub mod vocabulary;
+mod word_table;

@@ -1,14 +1,14 @@
-//! The one rule for names and codes, at every entrance: requests, gateways, policy files, sheets, the command line.
+//! The rule for names and codes. It is the same everywhere: requests, gateways, policy files, CSV files, the command line.
 //!
-//! Totals are kept under names. Two names that look the same and differ would have two totals, and a transfer beyond a
-//! line would pass under the second. So a name is text that shows what it is:
+//! Totals are kept under names. Two names that look alike but differ would have two totals, and a transfer beyond a line
+//! would pass under the second name. So every character of a name must be visible:
 //!
-//! * a **name** (exporter, recipient, flow, clearance, transfer, import) has 1 to [`NAME_BYTES_MAX`] bytes of UTF-8 in
-//!   Unicode normalization form C, only characters that can be seen, and as blanks only U+0020, not at its ends;
-//! * a **code** (sector, scenario, zone, kind of data, …) has lower-case ASCII letters and digits, its parts joined by
-//!   `-`, `.` or `_`, and at most as many bytes.
+//! * A **name** (exporter, recipient, flow, clearance, transfer, import) has 1 to [`NAME_BYTES_MAX`] bytes of UTF-8 in
+//!   Unicode normalization form C and only visible characters. U+0020 is the only blank, and not at either end.
+//! * A **code** (sector, scenario, zone, kind of data, …) has lower-case ASCII letters and digits in parts joined by `-`,
+//!   `.` or `_`, and the same limit of bytes.
 //!
-//! Knows no list: a name that keeps the rule may still be unknown.
+//! Knows no list: a name that follows the rule may still be unknown.
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 /// Most bytes of a name or a code.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// How a text breaks the rule, and where: bytes are counted from 0.
+/// A way in which a text breaks the rule, with its place: bytes count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameFault {
-    /// There is nothing in it.
+    /// The text is empty.
     Empty,
     /// It has more than [`NAME_BYTES_MAX`] bytes.
     TooLong {
@@ -36,15 +36,15 @@ pub enum NameFault {
         /// Its first byte.
         byte: usize,
     },
-    /// A blank other than U+0020 within it: a no-break, an ideographic one.
+    /// A blank other than U+0020 inside the text, such as a no-break or an ideographic space.
     OtherBlank {
         /// The blank.
         blank: char,
         /// Its first byte.
         byte: usize,
     },
-    /// A character that cannot be seen, or that is not the same everywhere: a control, a format character, a line end, one
-    /// for private use, one that Unicode has not assigned.
+    /// A character that is invisible or not the same everywhere: a control or format character, a line end, a character for
+    /// private use, or one that Unicode has not assigned.
     Unseen {
         /// The character.
         character: char,
@@ -58,7 +58,7 @@ pub enum NameFault {
         /// Its first byte.
         byte: usize,
     },
-    /// A character that codes do not have.
+    /// A character that is not allowed in codes.
     NotOfACode {
         /// The character.
         character: char,
@@ -89,7 +89,7 @@ pub fn check_name(name: &str) -> Result<(), NameFault> {
     if NAME_BYTES_MAX < bytes.len() {
         return Err(NameFault::TooLong { bytes: bytes.len() });
     }
-    // Nearly all names: visible ASCII, with blanks within. Without a branch for each character.
+    // Nearly all names: visible ASCII, with blanks inside. No branch for each character.
     if bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~')) && *first != b' ' && *last != b' ' {
         return Ok(());
     }
@@ -121,7 +121,7 @@ fn check_characters(name: &str) -> Result<(), NameFault> {
     }
 }
 
-/// Says whether a character can be seen, or is a blank.
+/// Says whether a character is visible or a blank.
 pub(super) fn is_seen(character: char) -> bool {
     match character.general_category() {
         GeneralCategory::Control
@@ -135,8 +135,8 @@ pub(super) fn is_seen(character: char) -> bool {
     }
 }
 
-/// Says whether a letter, mark or symbol shows nothing by itself: those of `Default_Ignorable_Code_Point` that the general
-/// category does not tell, and the empty Braille pattern.
+/// Says whether a letter, mark or symbol is invisible by itself: the characters of `Default_Ignorable_Code_Point` that the
+/// general category does not reveal, and the empty Braille pattern.
 const fn is_ignorable(character: char) -> bool {
     matches!(
         character,
@@ -156,6 +156,13 @@ const fn is_ignorable(character: char) -> bool {
 ///
 /// # Errors
 /// The first way in which it breaks the rule.
+///
+/// ```
+/// use neglist::domain::names::{NameFault, check_code};
+///
+/// assert_eq!(check_code("health.diagnosis"), Ok(()));
+/// assert_eq!(check_code("Health"), Err(NameFault::NotOfACode { character: 'H', byte: 0 }));
+/// ```
 pub fn check_code(code: &str) -> Result<(), NameFault> {
     if code.is_empty() {
         return Err(NameFault::Empty);
@@ -178,7 +185,7 @@ pub fn check_code(code: &str) -> Result<(), NameFault> {
     if after_part { Ok(()) } else { Err(NameFault::EmptyPart { byte: code.len() }) }
 }
 
-/// Says whether a text keeps the rule for codes, its length apart: without a branch for each character.
+/// Says whether a text follows the rule for codes, apart from its length. No branch for each character.
 fn is_plain_code(code: &[u8]) -> bool {
     let is_joint = |byte: u8| matches!(byte, b'-' | b'.' | b'_');
     let is_known = |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | is_joint(byte);
@@ -188,19 +195,19 @@ fn is_plain_code(code: &[u8]) -> bool {
     all_known && !any_empty && !is_joint(*first) && !is_joint(*last)
 }
 
-/// Says whether a text keeps the rule for codes.
+/// Says whether a text follows the rule for codes.
 pub fn is_code(text: &str) -> bool {
     check_code(text).is_ok()
 }
 
-/// A character as messages show it: its number, and itself where it can be seen.
+/// Returns a character as messages show it: its number, and the character itself if it is visible.
 fn shown(character: char) -> String {
     let number = format!("U+{:04X}", u32::from(character));
     if is_seen(character) && !character.is_whitespace() { format!("{number} `{character}`") } else { number }
 }
 
 impl NameFault {
-    /// Returns what is wrong and what to do, in Chinese.
+    /// Returns the fault and the fix in Chinese.
     pub fn chinese(self) -> String {
         match self {
             NameFault::Empty => "为空：请填写".to_owned(),
@@ -227,7 +234,7 @@ impl NameFault {
     }
 }
 
-/// What is wrong and what to do, in English.
+/// The fault and the fix in English.
 impl fmt::Display for NameFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -251,7 +258,7 @@ impl fmt::Display for NameFault {
             ),
             NameFault::NotOfACode { character, byte } => write!(
                 f,
-                "{} at byte {byte} is no character of a code: write lower-case letters and digits, joined by `-` or `.`",
+                "{} at byte {byte} is not allowed in a code: write lower-case letters and digits, joined by `-` or `.`",
                 shown(character)
             ),
             NameFault::EmptyPart { byte } => write!(
@@ -341,6 +348,6 @@ mod tests {
         assert_eq!(fault.to_string(), "U+200B at byte 4 cannot be seen: remove it");
         assert_eq!(fault.chinese(), "第 4 字节处的 U+200B 为不可见字符：请删除");
         let fault = check_code("a/b").unwrap_err();
-        assert!(fault.to_string().starts_with("U+002F `/` at byte 1 is no character of a code"), "{fault}");
+        assert!(fault.to_string().starts_with("U+002F `/` at byte 1 is not allowed in a code"), "{fault}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator registered: exporters and flows.
+//! Exporters and flows that the operator registered.
 
 use super::statement::{Facts, Statement};
 use super::units::{ClearanceId, ExporterId, RouteId};
@@ -6,20 +6,20 @@ use super::units::{ClearanceId, ExporterId, RouteId};
 /// A registered exporter.
 #[derive(Debug, Clone)]
 pub struct Exporter {
-    /// What is known of it.
+    /// Facts about it.
     pub facts: Facts,
 }
 
 /// A transfer that recurs, registered once.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// Who sends.
+    /// The exporter.
     pub exporter: ExporterId,
-    /// Everything about it that does not change from transfer to transfer.
+    /// Its static facts.
     pub statement: Statement,
-    /// What follows from that, for each stretch of time: first segment and route, ascending.
+    /// Its route in each stretch of time: first segment and route, ascending.
     pub routes: Box<[(u32, RouteId)]>,
-    /// Clearances whose scope covers it, whatever their date.
+    /// Clearances whose scope covers it, regardless of their dates.
     pub clearances: Box<[ClearanceId]>,
 }
 

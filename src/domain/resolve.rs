@@ -1,10 +1,12 @@
-//! From a caller's words to a [`Transfer`], against one snapshot.
+//! Resolves a caller's words to a [`Transfer`], with one snapshot.
 //!
-//! Nothing is guessed: a word that is not known, a number that is missing, a moment outside the
-//! calendar is a [`Violation`] that names the field, and all of them are found in one go.
+//! Nothing is guessed. An unknown word, a missing number or a moment outside the calendar is a
+//! [`Violation`] with its field, and one pass finds all of them.
 //!
-//! A request that names a flow and says nothing else about it costs a look-up: its route and
-//! its clearances were worked out when the policies were compiled.
+//! A request that names a flow and states no other fact costs one look-up: its route and its
+//! clearances were built when the policies were compiled.
+
+mod words;
 
 use std::borrow::Cow;
 
@@ -14,19 +16,49 @@ use super::clock::Clocking;
 use super::path::{Counts, Field, ItemField, Path};
 use super::registry::Flow;
 use super::route::Route;
-use super::routing::route;
+use super::route::build::route;
 use super::snapshot::{Segment, Snapshot};
 use super::statement::{Destination, Facts, Item, Statement};
 use super::transfer::{Totals, Transfer};
 use super::units::{
     ClearanceId, ExporterId, FlowId, Headcount, ItemId, Moment, RecipientId, ScenarioId, SectorId, Year, ZoneSet,
 };
-use super::violations::Violations;
+use words::Violations;
 
-/// Resolves what a caller says. `now` is the moment to decide for where the caller names none.
+/// Resolves a request. `now` is the moment to decide for if the request states none.
 ///
 /// # Errors
-/// Everything that is wrong with the request, in the order of its fields.
+/// Every violation of the request, in the order of its fields.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::asked::{Asked, AskedItem, AskedPersons, Problem};
+/// use neglist::domain::resolve::resolve;
+/// use neglist::domain::units::Moment;
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let mut asked = Asked {
+///     exporter: Some("91440000EXAMPLE004"),
+///     destination: Some("DE"),
+///     data: vec![AskedItem { code: "contact.nmae", ..AskedItem::default() }],
+///     persons: Some(AskedPersons { general: 500, sensitive: 0 }),
+///     ..Asked::default()
+/// };
+/// let violations = resolve(&snapshot, &asked, now).unwrap_err();
+/// let [violation] = violations.as_slice() else { panic!("{violations:?}") };
+/// assert_eq!(violation.field, "data[0].code");
+/// assert!(matches!(&violation.problem, Problem::UnknownCode { nearest: Some(code), .. } if code == "contact.name"));
+///
+/// asked.data = vec![AskedItem { code: "contact.name", ..AskedItem::default() }];
+/// let transfer = resolve(&snapshot, &asked, now).unwrap();
+/// assert_eq!(transfer.persons.general.get(), 500);
+/// ```
 pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Result<Transfer<'s>, Vec<Violation>> {
     let mut violations = Violations::default();
     let time = resolve_time(snapshot, asked.at, now, &mut violations);
@@ -39,11 +71,11 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
         ..Totals::default()
     };
     let Some(time) = time else { return Err(violations.0) };
-    let worked_out = match flow {
-        Some(flow) if says_no_more_than_the_flow(asked) => by_flow(snapshot, flow, &time),
+    let found = match flow {
+        Some(flow) if leaves_facts_to_flow(asked) => by_flow(snapshot, flow, &time),
         flow => by_statement(snapshot, asked, flow, &time, &mut violations),
     };
-    let Some(found) = worked_out.filter(|_| violations.0.is_empty()) else { return Err(violations.0) };
+    let Some(found) = found.filter(|_| violations.0.is_empty()) else { return Err(violations.0) };
     check_persons(snapshot, &found, persons, &mut violations);
     if !violations.0.is_empty() {
         return Err(violations.0);
@@ -61,7 +93,7 @@ pub fn resolve<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, now: Moment) -> Re
     })
 }
 
-/// Says which totals the answer depends on and nobody has stated.
+/// Returns a violation for each total that the answer depends on and the caller does not state.
 pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Violation> {
     let needs = transfer.needs().and(transfer.needs_for_caps(snapshot));
     let mut violations = Violations::default();
@@ -74,16 +106,16 @@ pub fn missing_totals(snapshot: &Snapshot, transfer: &Transfer<'_>) -> Vec<Viola
     violations.0
 }
 
-/// Returns the exporter's name: as registered, or as the caller states it. Its totals are kept under it.
+/// Returns the exporter's name, under which its totals are kept: as registered, or else as stated.
 pub fn exporter_name<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>, transfer: &Transfer<'_>) -> &'a str {
     match transfer.exporter {
         Some(id) => snapshot.codes.exporters.word(id.0),
-        // A transfer whose exporter is not registered names it.
+        // A request without a registered exporter names its exporter.
         None => asked.exporter.unwrap_or_default(),
     }
 }
 
-/// The moment to decide for, and what holds then.
+/// The moment to decide for, with its year and segment.
 struct Time<'s> {
     at: Moment,
     year: Year,
@@ -116,8 +148,8 @@ fn resolve_flow<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>, violations: &mut 
     snapshot.flow(FlowId(number))
 }
 
-/// Says whether everything but counts and the moment is left to the flow.
-fn says_no_more_than_the_flow(asked: &Asked<'_>) -> bool {
+/// Says whether the request states only counts and the moment, and leaves all other facts to the flow.
+fn leaves_facts_to_flow(asked: &Asked<'_>) -> bool {
     asked.exporter.is_none()
         && asked.exporter_facts.is_none()
         && asked.recipient.is_none()
@@ -129,7 +161,7 @@ fn says_no_more_than_the_flow(asked: &Asked<'_>) -> bool {
         && asked.export_zone.is_none()
 }
 
-/// What the static part of a request leads to.
+/// Result of the static part of a request.
 struct Found<'s> {
     route: Cow<'s, Route>,
     claimed: Option<Box<Route>>,
@@ -162,7 +194,7 @@ fn by_statement<'s>(
         widest = widest.union(claimed);
     }
     for (field, need) in missing_for_lists(snapshot, &statement, widest.zones, time.segment) {
-        // What is misspelt is there: it must not be called missing too.
+        // A misspelt field is present, so do not report it as missing too.
         if !violations.0.iter().any(|violation| violation.path == Path::Transfer(field)) {
             violations.add(field, Problem::Missing(need));
         }
@@ -185,9 +217,9 @@ fn by_statement<'s>(
     })
 }
 
-/// Says which fields the lists in force in an exporter's zones need and the statement leaves out.
+/// Returns the fields that the lists in force in an exporter's zones need and the statement lacks.
 ///
-/// The compiler asks the same of every flow.
+/// The policy compiler checks every flow with this function.
 pub fn missing_for_lists(
     snapshot: &Snapshot,
     statement: &Statement,
@@ -207,11 +239,11 @@ pub fn missing_for_lists(
         missing.push((Field::Scenario, Need::ZoneHasList));
     }
     let (Some(sector), Some(scenario)) = (statement.sector, statement.scenario) else { return missing };
-    let tells_modalities_apart = editions.iter().any(|edition| {
+    let excludes_modalities = editions.iter().any(|edition| {
         let listed = snapshot.listed(*edition, sector, scenario);
         listed.is_some_and(|listed| !listed.listing.excluded_modalities.is_empty())
     });
-    if tells_modalities_apart {
+    if excludes_modalities {
         for (index, item) in statement.items.iter().enumerate() {
             if item.modality.is_none() {
                 missing.push((Field::Item(index, ItemField::Modality), Need::ListExcludesModalities));
@@ -221,9 +253,9 @@ pub fn missing_for_lists(
     missing
 }
 
-/// Returns the clearances whose scope covers a statement, whatever their date.
+/// Returns the clearances whose scope covers a statement, regardless of their dates.
 ///
-/// The compiler asks the same for every flow.
+/// The policy compiler uses this function for every flow.
 pub fn clearances_of(snapshot: &Snapshot, statement: &Statement) -> Vec<ClearanceId> {
     let (Some(exporter), Some(recipient)) = (statement.exporter, statement.recipient) else { return Vec::new() };
     let held = snapshot.clearances(exporter, recipient);
@@ -242,8 +274,8 @@ pub fn clearances_of(snapshot: &Snapshot, statement: &Statement) -> Vec<Clearanc
     held.iter().map(|(_, _, id)| *id).filter(covers).collect()
 }
 
-/// Makes a statement of what is said and what the flow supplies; also the facts that the caller
-/// claims about a registered exporter.
+/// Makes a statement from the request and its flow. Returns it with the facts that the caller claims
+/// about a registered exporter.
 fn state(
     snapshot: &Snapshot,
     asked: &Asked<'_>,
@@ -252,7 +284,7 @@ fn state(
 ) -> Option<(Statement, Option<Facts>)> {
     let codes = &snapshot.codes;
     let registered = flow.map(|flow| &flow.statement);
-    // Looked at further down: an exporter that is wrong must not hide what else is.
+    // Used below, so that a wrong exporter does not hide other violations.
     let exporter = exporter(snapshot, asked, flow, violations);
     let recipient = match asked.recipient {
         Some(name) => violations.name(Field::Recipient, &codes.recipients, name).map(RecipientId),
@@ -300,7 +332,7 @@ fn state(
     Some((statement, claimed))
 }
 
-/// A flow's ground holds for what the flow was registered for, not for other data under its name.
+/// Takes over the ground of the flow, but only for data that the flow was registered for.
 fn inherit_ground(
     statement: &mut Statement,
     registered: &Statement,
@@ -321,8 +353,8 @@ fn inherit_ground(
     }
 }
 
-/// Asks for a field that a flow would supply. Where a flow is named, its name is what is wrong:
-/// that has been said, and the field is there once it is right.
+/// Reports a missing field that a flow would supply. If the request names a flow, its name is wrong:
+/// that violation is reported already, and the corrected flow will supply the field.
 fn missing_unless_flow(field: Field, asked: &Asked<'_>, violations: &mut Violations) {
     if asked.flow.is_none() {
         violations.add(field, Problem::Missing(Need::UnlessFlow));
@@ -349,13 +381,13 @@ fn exporter(
                     violations.unknown(Field::Exporter, CodeKind::Exporter, vocabulary, code);
                     return None;
                 }
-                // A registered exporter by a misspelt name would shed everything that is registered of it.
+                // Otherwise a registered exporter would lose its registered facts through a misspelt name.
                 if let Some(number) = vocabulary.slip(code, |_| true) {
                     let nearest = vocabulary.word(number).to_owned();
                     violations.add(Field::Exporter, Problem::NearExporter { code: code.to_owned(), nearest });
                     return None;
                 }
-                // Totals are kept under it.
+                // The ledger keeps totals under this name.
                 violations.new_name(Field::Exporter, code)?;
             }
             known
@@ -404,7 +436,7 @@ fn check_persons(snapshot: &Snapshot, found: &Found<'_>, persons: Option<Headcou
     let counts = |route: &Route| route.content.is_personal() || !route.groups.is_empty();
     let is_counted = routes.clone().any(counts);
     let is_important = || routes.clone().any(|route| route.content.important);
-    // Important data of nobody is sent as such: where a clearance has a cap, that has to be said.
+    // Important data may concern no person. If a clearance has a cap, the request has to say so.
     let is_capped = || {
         let mut clearances = found.clearances.iter().filter_map(|id| snapshot.clearance(*id));
         clearances.any(|clearance| clearance.persons_per_year_max.is_some())

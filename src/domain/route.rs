@@ -1,7 +1,9 @@
-//! What follows from the static part of a transfer: what is required whatever the counts, or
-//! which lines the counts have to be held against.
+//! The route: everything that follows from the static facts of a transfer. It holds the outcome that is
+//! required regardless of counts, and the lines to compare the counts with.
 //!
-//! Plain values, compared and hashed, so that the routes of many flows are kept once.
+//! Routes are plain values that can be compared and hashed, so equal routes of many flows are stored once.
+
+pub mod build;
 
 use super::list::{Line, LinePair, Lines, National};
 use super::reason::{Outcome, PersonsOf, Reason, ReasonCode};
@@ -9,43 +11,43 @@ use super::units::{
     CountedClass, EditionId, FamilyId, Headcount, Persons, RuleId, ScenarioId, SectorId, StepId, ZoneSet,
 };
 
-/// What follows from a statement in one stretch of time.
+/// The consequences of a statement in one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
-    /// What is required whatever the counts.
+    /// The outcome that is required regardless of counts.
     pub required: Outcome,
-    /// Why, and what else was found.
+    /// Reasons for it, and other facts found.
     pub reasons: Vec<Reason>,
-    /// Next step in place of the usual one, or the report that follows an ALLOW.
+    /// Next step instead of the usual one, or the report that follows an ALLOW.
     pub step: Option<StepId>,
-    /// Editions under which data that is not personal has to be filed.
+    /// Editions that require a filing for data that is not personal.
     pub filings: Vec<EditionId>,
-    /// Head-counts from which on the data is important.
+    /// Head-counts from which the data is important.
     pub groups: Vec<Group>,
-    /// Lists whose lines the counts are held against; none where no count matters.
+    /// Lists whose lines the counts are compared with; none if no count matters.
     pub tracks: Vec<Track>,
-    /// Scenario counters of a route without tracks: important data, what an operator of critical information infrastructure
-    /// sends and what goes out on a ground belong to a scenario too.
+    /// Scenario counters of a route without tracks: important data, exports of an operator of critical information
+    /// infrastructure, and exports on a ground belong to a scenario too.
     pub without_track: Vec<Apart>,
-    /// Zones of the exporter, where the size of a group matters: persons whose data went out in another scenario of a list
-    /// of these zones belong to the group too.
+    /// Zones of the exporter, if the size of a group matters: persons exported in other scenarios of the lists of these zones
+    /// belong to the group too.
     pub group_zones: ZoneSet,
-    /// The most persons that counters of such other scenarios may hold alone.
+    /// The most persons that the counters of those other scenarios alone may hold.
     pub elsewhere_alone_max: Headcount,
-    /// What kinds of information the items are.
+    /// The kinds of information of the items.
     pub content: Content,
     /// Next steps of the national procedures.
     pub steps: NationalSteps,
 }
 
-/// What kinds of information a transfer consists of.
+/// The kinds of information in a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Content {
     /// Some item is personal information that is not sensitive.
     pub general: bool,
     /// Some item is sensitive personal information.
     pub sensitive: bool,
-    /// Some item is important data by itself, whatever the head-counts.
+    /// Some item is important data by itself, regardless of head-counts.
     pub important: bool,
 }
 
@@ -71,28 +73,28 @@ pub struct NationalSteps {
     pub contract: Option<StepId>,
     /// For ASSESS.
     pub assess: Option<StepId>,
-    /// The contract of the Greater Bay Area, where it is open to the exporter for this destination.
+    /// The contract of the Greater Bay Area, if it is open to the exporter for this destination.
     pub area_contract: Option<StepId>,
 }
 
-/// A number of persons from which on what is sent is important data.
+/// A number of persons from which the data of a transfer is important.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Group {
-    /// First head-count at which it is.
+    /// First such head-count.
     pub from: Persons,
-    /// Which persons are counted.
+    /// The persons that are counted.
     pub of: PersonsOf,
-    /// Over which time they are counted.
+    /// The period over which they are counted.
     pub over: Over,
-    /// Reason to give.
+    /// The reason.
     pub code: ReasonCode,
     /// The entry or rule.
     pub rule: RuleId,
-    /// Next step in place of the usual one.
+    /// Next step instead of the usual one.
     pub step: Option<StepId>,
 }
 
-/// Over which time the persons of a group are counted.
+/// The period over which the persons of a group are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Over {
     /// The year, with this transfer.
@@ -101,25 +103,25 @@ pub enum Over {
     Transfer,
 }
 
-/// The lines of one list, and what it asks for below them.
+/// The lines of one list, and its rule below them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Track {
-    /// The lines, each with the counter that it is held against.
+    /// The lines, each with its counter.
     pub lines: Lines<TrackLine>,
-    /// The national contract line of general information: below it, and with nothing sensitive, no national line holds.
+    /// The national contract line for general information. Below it, and without sensitive information, no national line applies.
     pub national_general_contract: Persons,
-    /// What is asked for below the lines.
+    /// The rule below the lines.
     pub below: Below,
     /// The scenario's own counters; `None` on the national track.
     ///
-    /// Kept even where all lines are national: a line that is filled in later finds its count.
+    /// Kept even if all lines are national, so that a line that is added later has its count.
     pub own: Option<Apart>,
-    /// Art. 5(1)(4), where it frees from what is asked for below the lines: the contract line of
-    /// the general national counter, and the rule.
+    /// Art. 5(1)(4), if it exempts from the rule below the lines: the national contract line for general
+    /// information, and the rule of the article.
     pub small_volume: Option<SmallVolume>,
 }
 
-/// The small volume of art. 5(1)(4): nothing sensitive, and a general total below the line.
+/// The small volume of art. 5(1)(4): no sensitive information, and a general total below the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SmallVolume {
     /// First general head-count of the year that is no longer a small volume.
@@ -128,7 +130,7 @@ pub struct SmallVolume {
     pub rule: RuleId,
 }
 
-/// A line and the counter that it is held against.
+/// A line and its counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrackLine {
     /// The line.
@@ -142,24 +144,24 @@ pub struct TrackLine {
 pub enum Counter {
     /// All countable exports of the exporter in the year.
     National,
-    /// Those in one scenario of a zone list.
+    /// Exports in one scenario of a zone list.
     Scenario,
 }
 
-/// A scenario's own counters, and how many persons they may hold that the national counters do not.
+/// A scenario's own counters, and the number of persons that they may hold and the national counters do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Apart {
     /// The counters.
     pub own: OwnCounter,
-    /// The most persons of each class that may be in these counters alone: one fewer than the highest lower line that
-    /// an edition of the family draws for the scenario. Zero where no edition draws one.
+    /// The most persons of each class that may be only in these counters: one fewer than the highest lower line of the
+    /// scenario in any edition of the family. Zero if no edition has such a line.
     ///
     /// An export is counted nationally too once it reaches a lower line. Source: CAC press questions and answers on the
     /// Provisions, question 11.
     pub alone_max: Headcount,
 }
 
-/// Whose counters a track has of its own.
+/// Identifies the own counters of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnCounter {
     /// The family of editions.
@@ -170,10 +172,10 @@ pub struct OwnCounter {
     pub scenario: ScenarioId,
 }
 
-/// What is asked for where no line is reached.
+/// The rule that applies if no line is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Below {
-    /// What is required.
+    /// The required outcome.
     pub required: Outcome,
     /// Reason to give.
     pub code: ReasonCode,
@@ -261,7 +263,7 @@ impl Track {
         [general.contract, general.assess, sensitive.contract, sensitive.assess]
     }
 }
-/// Which of the year's totals a route is decided by.
+/// The totals of the year that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Needs {
     /// The national counters.
@@ -274,7 +276,7 @@ impl Needs {
     /// None of them.
     pub const NONE: Needs = Needs { national: false, scenario: false };
 
-    /// Returns what either needs.
+    /// Returns the totals that either needs.
     #[must_use]
     pub const fn and(self, other: Needs) -> Needs {
         Needs { national: self.national || other.national, scenario: self.scenario || other.scenario }
@@ -282,7 +284,7 @@ impl Needs {
 }
 
 impl Route {
-    /// Says which of the year's totals the lines and the sizes of groups are held against.
+    /// Returns which totals of the year the lines and group sizes are compared with.
     pub fn needs(&self) -> Needs {
         let lines = self.tracks.iter().flat_map(Track::all_lines);
         let is_sized = self.is_sized();
@@ -299,7 +301,7 @@ impl Route {
         self.groups.iter().any(|group| group.over == Over::Year)
     }
 
-    /// Returns the scenario counters to which the transfer belongs, whether lines are held against them or not.
+    /// Returns the scenario counters to which the transfer belongs, with or without lines.
     pub fn apart(&self) -> impl Iterator<Item = Apart> {
         self.tracks.iter().filter_map(|track| track.own).chain(self.without_track.iter().copied())
     }
@@ -310,7 +312,7 @@ impl Route {
         self.apart().enumerate().filter(move |(index, apart)| is_first(*index, apart)).map(|(_, apart)| apart)
     }
 
-    /// Returns the persons whom the transfer is about: a sensitive item is about one person at least.
+    /// Returns the persons in the transfer: a sensitive item is about at least one person.
     pub fn persons_sent(&self, stated: Headcount) -> Headcount {
         let at_least = if self.content.sensitive { Persons::ONE } else { Persons::ZERO };
         Headcount { general: stated.general, sensitive: stated.sensitive.max(at_least) }

@@ -1,50 +1,55 @@
-//! Finds a word that is one slip away from another, exactly, whatever the number of words.
+//! Finds a word that is one slip away from another, exactly, among any number of words.
 //!
-//! A slip is a character too much, one too few, another one, or two neighbours swapped: a distance of one in optimal string
-//! alignment. What cannot be seen or is taken for the same makes no difference: see [`Folded`].
+//! A slip is one extra character, one missing character, one different character, or two swapped neighbours: a distance of
+//! one in optimal string alignment. Invisible and equivalent characters make no difference: see [`Folded`].
 //!
-//! A slip lies at one place. So two words one slip apart agree before it and behind it:
+//! A slip is at one place, so two words one slip apart agree before it and behind it:
 //!
 //! ```text
 //!           a            region           b
 //!   w  ├──────────┤····················├─────┤      a node: the first `a` and the last `b` characters of a word
-//!      ├──────────────────┤············├─────┤      its children: either `x` characters more at the front,
+//!      ├──────────────────┤············├─────┤      its children: `x` more characters at the front,
 //!      ├──────────┤············├─────────────┤      or `x` more at the back
 //! ```
 //!
-//! The children of a node halve its region, so that a slip lies wholly within the region of one of them; only a swap may lie
-//! across the *seam*, and that word is looked for whole. Of each word the children of its root are kept, hashed. (These
-//! overlap, and have no seam.) Where more than [`making::LIGHT`] words share a node, as all words with a common prefix do, the node
-//! is marked as *heavy* and its words are kept under their own children instead, and so on, down to regions of one character:
-//! there one word is kept for all that agree in the rest. Where the words of a heavy node share more than the node says, they
-//! are divided there ([`Cut`]), which saves entries. A search follows the heavy nodes of the word that it looks for and
-//! compares what it finds. It meets at most [`making::LIGHT`] words a node, and as many nodes as the word has characters at worst,
-//! and never all that share a prefix. Three filters come before: of the first and the last bytes ([`Ends`]), of the root's children ([`Filter`]), and of what is left of the
-//! words that share one without a character of the rest ([`Near`]).
+//! The children of a node halve its region, so a slip lies within the region of one child. Only a swap may lie across the
+//! *seam* between them; the search looks that word up whole. The index keeps each word under the hashed children of its root.
+//! (These overlap, and have no seam.) If more than [`making::LIGHT`] words share a node, as all words with a common prefix do,
+//! the node is marked as *heavy*, and its words are kept under its own children instead. This continues down to regions of one
+//! character, where one word represents all words that agree in the rest. If the words of a heavy node share more than the
+//! node says, they are divided at that point ([`Cut`]), which saves entries.
 //!
-//! In long words a slip is seldom alone. Exact search for two slips would have to keep pairs of places, which takes hundreds
-//! of entries for each word. Instead of it long words are compared by their [`look`] as well: letters that are no vowels, and
-//! digits. `helth.diagnossys` looks like `health.diagnosis`. That finds any number of slips in vowels, doubled letters and
-//! separators, and costs one entry and one probe.
+//! A search follows the heavy nodes of the word and compares the words that it finds. It meets at most [`making::LIGHT`] words
+//! in a node, and at worst as many nodes as the word has characters, but never all words that share a prefix. Three filters come
+//! first: one of the first and the last bytes ([`Ends`]), one of the root's children ([`Filter`]), and one of the words that
+//! share such a child, each without one character of the rest ([`Near`]).
 //!
-//! The hash is not keyed, and a caller cannot add words. One who chose a word by its hash would meet one long run of slots.
+//! In long words a slip is seldom alone. An exact search for two slips would keep pairs of places, hundreds of entries for each
+//! word. Instead, long words are also compared by their [`look`]: consonants and digits. `helth.diagnossys` looks like
+//! `health.diagnosis`. This finds any number of slips in vowels, doubled letters and separators, for one entry and one probe.
+//!
+//! The hash is not keyed, because a caller cannot add words. A caller that chooses a word by its hash meets one long run of
+//! slots at most.
 
-use super::vocabulary::{Vocabulary, hash64};
+use super::word_table::WordTable;
 use edges::{Edges, Wanted};
 use ends::{End, Ends};
 use filter::Filter;
-use fold::{Folded, Room, look, look_sum};
+use fold::{Folded, Room, look};
+use key::{Kind, key, length_bit, node_key};
 use making::{Made, Making};
 use near::{Near, Places};
 use node::{Cut, Division, Node, ROOT};
 
 pub(super) use fold::Buffer;
+pub use key::Looks;
 pub(super) use sought::Sought;
 
 mod edges;
 mod ends;
 mod filter;
 mod fold;
+mod key;
 mod making;
 mod near;
 mod node;
@@ -58,35 +63,24 @@ const SLOTS_FOR_TWO: usize = 3;
 /// An index over the words of one vocabulary.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slips {
-    /// INVARIANT (slots): more than there are entries, and an entry is reached from its key's place without meeting `EMPTY`.
+    /// INVARIANT (slots): more slots than entries; probing from a key's place reaches its entry before any `EMPTY`.
     slots: Vec<Slot>,
     /// The first and the last bytes of the words, and the first letters of their looks.
     starts: Ends,
     finishes: Ends,
     look_starts: Ends,
-    /// Halves and looks of the words: most searches end here, and it is small enough for the processor's caches where the
-    /// rest is not.
+    /// Halves and looks of the words. Most searches end here. Unlike the rest, it is small enough for the processor's caches.
     first: Filter,
-    /// All keys that something is kept under.
+    /// All keys of the index.
     filter: Filter,
-    /// What is left of the words without one character: most searches that do not end at the filter end here.
+    /// The words without one character. Most searches that pass the first filter end here.
     near: Near,
-    /// Bit `n`: there is a word of `n` characters; the last bit: of so many or more.
+    /// Bit `n` is set if there is a word of `n` characters; the last bit also covers longer words.
     lengths: u128,
     /// Whether long words are compared by their look too.
     looks: Looks,
-    /// Whether words are not what they are when they are folded.
+    /// Whether some words differ from their folded form.
     has_wholes: bool,
-}
-
-/// Whether long words are compared by their look too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Looks {
-    /// One slip, and no more.
-    #[default]
-    Apart,
-    /// Long words that look the same are as near as those one slip apart.
-    Alike,
 }
 
 /// A word under a key, or the mark of a heavy node.
@@ -94,29 +88,16 @@ pub enum Looks {
 struct Slot {
     /// Bits of the key that do not choose the place.
     tag: u16,
-    /// Of a word under a node: its region's edges.
+    /// For a word under a node, the edges of its region.
     edges: Edges,
-    /// Number of the word; `EMPTY`; or from `HEAVY` on, less than `EMPTY`, the mark of a heavy node.
+    /// Number of the word, or `EMPTY`, or the mark of a heavy node (from `HEAVY` on, below `EMPTY`).
     number: u32,
 }
 
 const EMPTY: u32 = u32::MAX;
-/// What is kept under a key.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    /// Words that share a node, or its mark.
-    Node,
-    /// One of the words that agree in all but one character.
-    Single,
-    /// One of the words that are the same when they are folded, and were not before: others are found by themselves.
-    Whole,
-    /// One of the words that look the same.
-    Look,
-}
-
 impl Slips {
-    /// Makes an index of the words that have a rank. Where one word is kept for several, it is one of the highest rank.
-    pub(super) fn new(words: &Vocabulary, rank: impl Fn(u32) -> Option<u8>, looks: Looks) -> Self {
+    /// Makes an index of the words that have a rank. A word that represents several has the highest rank among them.
+    pub(super) fn new(words: &WordTable, rank: impl Fn(u32) -> Option<u8>, looks: Looks) -> Self {
         let all = 0..u32::try_from(words.len()).unwrap_or(u32::MAX);
         let mut ordered: Vec<(u8, u32)> = all.filter_map(|number| Some((rank(number)?, number))).collect();
         ordered.sort_by_key(|(rank, number)| (std::cmp::Reverse(*rank), *number));
@@ -135,7 +116,7 @@ impl Slips {
         self.lengths == 0
     }
 
-    /// Puts entries into slots; of those that stand for others the first in the order alone.
+    /// Puts entries into slots, each once.
     fn fill(&mut self, mut entries: Vec<(u64, u32, Edges)>) {
         entries.sort_unstable();
         entries.dedup();
@@ -156,7 +137,7 @@ impl Slips {
         }
     }
 
-    /// Returns the place at which to begin to look for a key. Upper bits choose it, lower bits are the tag.
+    /// Returns the slot at which a search for a key begins. Upper bits of the key choose it, lower bits are the tag.
     const fn place(&self, key: u64) -> usize {
         (((key >> 32) * self.slots.len() as u64) >> 32) as usize
     }
@@ -165,10 +146,10 @@ impl Slips {
         if place + 1 == self.slots.len() { 0 } else { place + 1 }
     }
 
-    /// Returns a word within one slip of another, or that looks the same, among those that are accepted.
+    /// Returns an accepted word that is within one slip of `sought`, or looks the same.
     ///
-    /// A word that is accepted must have a rank, and not a lower one than any that is not accepted.
-    pub(super) fn find(&self, words: &Vocabulary, sought: &Sought<'_>, accepts: impl Fn(u32) -> bool) -> Option<u32> {
+    /// An accepted word must have a rank, and no word that is not accepted may have a higher rank.
+    pub(super) fn find(&self, words: &WordTable, sought: &Sought<'_>, accepts: impl Fn(u32) -> bool) -> Option<u32> {
         if self.is_empty() {
             return None;
         }
@@ -184,7 +165,7 @@ impl Slips {
         if may_be_near { search.by_slip() } else { None }
     }
 
-    /// Says whether a word may be one slip away: by the filters.
+    /// Says whether a word may be one slip away, by the filters alone.
     fn may_be_near(&self, sought: &Sought<'_>) -> bool {
         let folded = sought.folded();
         let Some(halves) = sought.halves() else { return true };
@@ -202,7 +183,7 @@ impl Slips {
         })
     }
 
-    /// Says whether there are words with a character less, as many, and one more: a bit for each, lowest first.
+    /// Says whether there are words with one character less, the same number, and one more: a bit for each, lowest first.
     #[expect(clippy::cast_possible_truncation, reason = "three bits")]
     const fn lengths_near(&self, length: usize) -> u8 {
         match length {
@@ -216,41 +197,15 @@ impl Slips {
     }
 }
 
-const fn length_bit(length: usize) -> u128 {
-    1 << if length < 127 { length } else { 127 }
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "the lowest quarter")]
 const fn tag(key: u64) -> u16 {
     key as u16
 }
 
-/// Returns the key of what is known of a word: its front and its back.
-fn key(kind: Kind, front: &[u8], back: &[u8]) -> u64 {
-    const TURN: u64 = 0xD6E8_FEB8_6659_FD93;
-    let seed = match kind {
-        Kind::Node => 1,
-        Kind::Single => 2,
-        Kind::Whole => 3,
-        Kind::Look => 4,
-    };
-    let of_front = if front.is_empty() { seed } else { hash64(front, seed) };
-    if back.is_empty() { of_front } else { hash64(back, of_front.wrapping_mul(TURN)) }
-}
-
-/// Returns the key of words that look like a word; `None` where none does.
-fn look_key(folded: &Folded<'_>) -> Option<u64> {
-    look_sum(folded).map(|sum| key(Kind::Look, &sum.to_le_bytes(), &[]))
-}
-
-fn node_key(kind: Kind, folded: &Folded<'_>, Node { front, back }: Node) -> u64 {
-    key(kind, folded.front(front.into()), folded.back(back.into()))
-}
-
 /// A search for one word.
 struct Search<'s, A> {
     slips: &'s Slips,
-    words: &'s Vocabulary,
+    words: &'s WordTable,
     folded: &'s Folded<'s>,
     accepts: A,
 }
@@ -276,11 +231,11 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         }
     }
 
-    /// Looks at the children of a heavy node, and notes those that are heavy.
+    /// Searches the children of a heavy node, and notes those that are heavy.
     fn in_node(&self, (node, cut): (Node, Cut), seen: &mut Vec<Node>, open: &mut Vec<(Node, Cut)>) -> Option<u32> {
         let length = self.folded.len();
         let mut before: [Option<Node>; 2] = [None; 2];
-        // Words with a character less, as many, and one more.
+        // Known words with one character less, the same number, and one more.
         for known in [length.saturating_sub(1), length, length + 1].into_iter().filter(|length| self.slips.has(*length))
         {
             let Some(Division { children, seam }) = node.divide(known, cut) else {
@@ -341,27 +296,27 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
         self.probe(key(Kind::Whole, word, &[]), None, |known| self.is_slip(known)).found
     }
 
-    /// Looks for words of `known` characters whose region has one character.
+    /// Searches for words of `known` characters whose region has one character.
     fn in_leaf(&self, node: Node, known: usize) -> Option<u32> {
         if known < self.folded.len() {
-            // One character too much here: it is one of two.
+            // The sought word has an extra character here: one of two.
             let place = usize::from(node.front);
             return [place, place + 1]
                 .into_iter()
                 .find_map(|place| self.folded.with_one_less(place, |less| self.whole(less)));
         }
-        // Another character here, or none.
+        // A different character here, or a missing one.
         self.probe(node_key(Kind::Single, self.folded, node), None, |known| self.is_slip(known)).found
     }
 
-    /// Looks at what is kept under a key; where edges are wanted, at words with such alone.
+    /// Compares the words under a key; only those with the wanted edges, if any are given.
     fn probe(&self, key: u64, wanted: Option<Wanted>, is_near: impl Fn(&Folded<'_>) -> bool) -> Probed {
         let mut probed = Probed { found: None, heavy: None };
         if !self.slips.filter.may_have(key) {
             return probed;
         }
         let mut place = self.slips.place(key);
-        // (slots) one of them is empty.
+        // (slots) at least one slot is empty, so the loop ends.
         while let Some(slot) = self.slips.slots.get(place).filter(|slot| slot.number != EMPTY) {
             if slot.tag == tag(key) {
                 if let Some(cut) = Cut::of_mark(slot.number) {
@@ -385,7 +340,7 @@ impl<A: Fn(u32) -> bool> Search<'_, A> {
     }
 }
 
-/// What is kept under a key.
+/// Result of a probe: a word that is near, and the cut of a heavy node.
 struct Probed {
     found: Option<u32>,
     heavy: Option<Cut>,

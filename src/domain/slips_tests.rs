@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::vocabulary::Vocabulary;
 
 fn indexed(words: impl IntoIterator<Item = impl AsRef<str>>, looks: Looks) -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
@@ -163,11 +164,11 @@ fn long_words_that_look_the_same_are_near() {
 fn no_vocabulary_makes_a_search_long() {
     // A search looks at so many keys at most, with one comparison each but for light nodes.
     for pattern in ["invented.record-#", "#", "#.of-the-invented-records", "a#b"] {
-        let mut vocabulary = Vocabulary::default();
+        let mut words = WordTable::default();
         for number in 0..20_000 {
-            vocabulary.insert(&pattern.replace('#', &format!("{number:05}"))).unwrap();
+            words.insert(&pattern.replace('#', &format!("{number:05}"))).unwrap();
         }
-        let slips = Slips::new(&vocabulary, |_| Some(0), Looks::Alike);
+        let slips = Slips::new(&words, |_| Some(0), Looks::Alike);
         let slots = slips.slots.len();
         assert!(slots < 8 * 20_000, "{pattern}: {slots} slots for 20,000 words");
         let longest = slips.slots.split(|slot| slot.number == EMPTY).map(<[_]>::len).max().unwrap();

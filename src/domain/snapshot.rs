@@ -1,13 +1,13 @@
-//! The snapshot: all policies, compiled, immutable, with a revision and a content digest.
+//! The snapshot: all policies, compiled and immutable, with a revision and a content digest.
 //!
-//! Codes are numbers, lists are tables, and dates are cut into segments within which the same
-//! editions are in force, so that a decision costs the same whatever the size of the lists and
-//! midnight needs no reload. The compiler of the policies is the only one that builds a
-//! snapshot; whoever answers holds one from beginning to end.
+//! Codes are numbers, lists are tables, and time is divided into segments in which the same editions
+//! are in force. So the cost of a decision does not depend on the size of the lists, and midnight needs
+//! no reload. Only the policy compiler builds snapshots. A request uses one snapshot from beginning to
+//! end.
 
 use super::calendar::Calendar;
 use super::clearance::{Clearance, ClearanceKey};
-use super::gateway::Gateway;
+use super::gateway::table::Gateway;
 use super::list::{
     Condition, Edition, Lines as ListLines, ListLine, Named, National, ScenarioListing, ScenariosKnown, SectorListing,
 };
@@ -21,10 +21,29 @@ use super::units::{
 };
 use super::vocabulary::{Looks, Vocabulary};
 
-/// All policies of one moment in the life of a server.
+/// All policies, as a server has them in force at one time.
+///
+/// ```
+/// # use std::path::Path;
+/// # use neglist::live::read::{ReadLimits, Selection, read};
+/// # use neglist::policy::{self, Limits};
+/// # let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+/// # let files = read(shipped, &ReadLimits::default(), Selection::Policies).unwrap().policies;
+/// # let snapshot = policy::compile(&files, &Limits { entries_max: 2_000_000, depth_max: 32 }).snapshot.unwrap();
+/// use neglist::domain::units::{Class, ItemId, Moment};
+///
+/// // `snapshot` has the shipped policies; 2026-06-01T00:00:00Z.
+/// let now = Moment::from_seconds(1_780_272_000);
+/// let national = snapshot.national_at(now).unwrap();
+/// assert_eq!(&*national.id, "national-2024");
+/// assert_eq!(national.lines.general.contract.from.get(), 100_000);
+///
+/// let diagnosis = snapshot.codes.items.get("health.diagnosis").map(ItemId).unwrap();
+/// assert_eq!(snapshot.class_of(diagnosis), Class::Sensitive);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Counts up with each activation on one server; 0 before the first.
+    /// Number of the activation on this server; 0 before the first.
     pub revision: u64,
     /// Content digest of the policy files, `blake3:<hex>`.
     pub digest: Box<str>,
@@ -32,13 +51,13 @@ pub struct Snapshot {
     pub calendar: Calendar,
     /// Every code, by kind.
     pub codes: Codes,
-    /// The lists and what they name.
+    /// The lists and the data that they name.
     pub lists: Lists,
-    /// What the operator registered.
+    /// Exporters, flows and clearances.
     pub registry: Registry,
     /// Rules and next steps that answers name.
     pub rules: Rules,
-    /// How requests of gateways are labelled.
+    /// The rules that label the requests of gateways.
     pub gateway: Gateway,
 }
 
@@ -67,11 +86,11 @@ pub struct Codes {
     pub flows: Vocabulary,
     /// Families of editions.
     pub families: Vocabulary,
-    /// What lists call kinds of data in their examples: [`Lists::fields`] by number.
+    /// Names of kinds of data in the examples of lists; [`Lists::fields`] has the kinds by number.
     pub fields: Vocabulary,
 }
 
-/// What the catalogue says of a kind of data.
+/// The catalogue's facts about a kind of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ItemFacts {
     /// Its class.
@@ -80,16 +99,16 @@ pub struct ItemFacts {
     pub strictest: Class,
     /// The entries that name it.
     ///
-    /// Beside the class, because whoever looks at the one looks at the other.
+    /// Stored beside the class, because a request that reads one also reads the other.
     pub entries: Entries,
 }
 
 /// The entries that name a kind of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entries {
-    /// One entry of one list, as with most.
+    /// One entry of one list. Most kinds of data have one.
     One(Named),
-    /// So many of [`Lists::named`], from a number on; or none.
+    /// A range of [`Lists::named`]; may be empty.
     Many {
         /// The first.
         from: u32,
@@ -103,7 +122,7 @@ impl Entries {
     pub const NONE: Entries = Entries::Many { from: 0, count: 0 };
 }
 
-/// The lists and what they name.
+/// The lists and the data that they name.
 #[derive(Debug, Clone, Default)]
 pub struct Lists {
     /// Editions of the national rules, by date.
@@ -112,15 +131,15 @@ pub struct Lists {
     pub editions: Vec<Edition>,
     /// Stretches of time in which the same editions are in force, by date, without gaps.
     pub segments: Vec<Segment>,
-    /// For each zone, itself and the zones that it lies within.
+    /// For each zone, the zone itself and the zones that contain it.
     pub zone_closure: Vec<ZoneSet>,
     /// Cities that lie in the mainland part of the Greater Bay Area.
     pub greater_bay_area: CitySet,
-    /// What each kind of data is, by number.
+    /// Facts about each kind of data, by number.
     pub items: Vec<ItemFacts>,
-    /// Which kind of data each of the names in [`Codes::fields`] stands for.
+    /// The kind of data that each name in [`Codes::fields`] means.
     pub fields: Vec<ItemId>,
-    /// Entries that name items which several entries name, by item, then by edition.
+    /// Entries for items that several entries name, by item, then by edition.
     pub named: Vec<Named>,
     /// When entries apply.
     pub conditions: Vec<Condition>,
@@ -128,12 +147,12 @@ pub struct Lists {
     pub sectors: Vec<((EditionId, SectorId), SectorListing)>,
     /// Listed scenarios, ascending by edition, sector and scenario.
     pub scenarios: Vec<((EditionId, SectorId, ScenarioId), ScenarioListing)>,
-    /// The most persons of each class that the counters of a scenario may hold alone, by any edition of the family,
-    /// ascending by counter; see [`Apart`](super::route::Apart). Scenarios with zero are left out.
+    /// The most persons of each class that only the counters of a scenario may hold, over all editions of the family;
+    /// ascending by counter. See [`Apart`](super::route::Apart). Scenarios with zero are left out.
     pub alone: Vec<(OwnCounter, Headcount)>,
-    /// The same for scenarios of a sector that are not written down.
+    /// The same for the scenarios of a sector that the files do not write down.
     pub alone_unwritten: Vec<((FamilyId, SectorId), Headcount)>,
-    /// Families of the editions of each zone, each once, and the sum of what their counters may hold alone.
+    /// For each zone, the families of its editions, each with the sum of the persons that only its counters may hold.
     pub alone_of_zone: Vec<Vec<(FamilyId, Headcount)>>,
 }
 
@@ -146,20 +165,20 @@ pub struct Segment {
     pub national: Option<NationalId>,
     /// Edition in force in each zone, by the number of the zone.
     pub editions: Vec<Option<EditionId>>,
-    /// With whom a contract of the Greater Bay Area can be concluded.
+    /// The places with which a contract of the Greater Bay Area can be concluded.
     pub area: AreaSteps,
 }
 
-/// Next steps of the contract of the Greater Bay Area, by where the recipient is registered.
+/// Next steps of the Greater Bay Area contract, by the place in which the recipient is registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AreaSteps {
-    /// With a recipient registered in Hong Kong; `None`: it cannot be concluded.
+    /// For a recipient registered in Hong Kong; `None` if the contract cannot be concluded.
     pub hong_kong: Option<StepId>,
-    /// With a recipient registered in Macao; `None`: it cannot be concluded.
+    /// For a recipient registered in Macao; `None` if the contract cannot be concluded.
     pub macao: Option<StepId>,
 }
 
-/// What the operator registered.
+/// The exporters, flows and clearances that the operator registered.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     /// Exporters, by number.
@@ -187,25 +206,25 @@ pub struct Rules {
     pub steps: Vec<NextStep>,
 }
 
-/// What to do next, and with whom.
+/// The next step, and the authority for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NextStep {
     /// Procedure, such as `beijing-negative-list-filing`.
     pub procedure: Box<str>,
-    /// Authority to turn to; `None` where it is not known.
+    /// The authority; `None` if it is not known.
     pub authority: Option<Text>,
-    /// What to do.
+    /// Text for users.
     pub text: Text,
 }
 
-/// What an edition says of a scenario.
+/// The rules of an edition for a scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed<'s> {
     /// The chapter of the sector.
     pub listing: &'s SectorListing,
     /// The lines of the scenario.
     pub lines: ListLines<ListLine>,
-    /// The scenario, or the sector where the scenario is not written down.
+    /// The rule for the scenario, or for the sector if the scenario is not written down.
     pub rule: RuleId,
     /// Whether the scenario is written down.
     pub is_written: bool,
@@ -214,7 +233,7 @@ pub struct Listed<'s> {
 impl Snapshot {
     /// Returns the number of the segment in which the moment falls.
     ///
-    /// A moment before the first edition of all falls in the first segment, in which none is in force.
+    /// A moment before the first edition falls in the first segment, in which no edition is in force.
     pub fn segment_number(&self, at: Moment) -> usize {
         self.lists.segments.partition_point(|segment| segment.from <= at).saturating_sub(1)
     }
@@ -243,7 +262,7 @@ impl Snapshot {
 
     /// Returns the class that the catalogue gives to a kind of data.
     pub fn class_of(&self, item: ItemId) -> Class {
-        // A number that the catalogue did not give out cannot occur; the strictest class is the safe answer.
+        // A number outside the catalogue cannot occur; the strictest class is the safe answer.
         self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.class)
     }
 
@@ -252,8 +271,9 @@ impl Snapshot {
         self.lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest)
     }
 
-    /// Returns the code that a code of a caller's own could be taken for, where the catalogue or a list classes it more
-    /// strictly than the caller does: one slip away, the same to the eye, or named like that in the examples of a list.
+    /// Returns a code that a caller's own code resembles and that the catalogue or a list classes more strictly than the
+    /// caller does. A code resembles another if it is one slip away, looks the same, or is a name for it in the examples of a
+    /// list.
     pub fn stricter_code_like(&self, own: &str, class: Class) -> Option<ItemId> {
         let is_stricter = |item: ItemId| class < self.strictest_class_of(item);
         let mut buffer = Buffer::default();
@@ -269,11 +289,11 @@ impl Snapshot {
         self.lists.fields.get(number as usize).copied()
     }
 
-    /// Prepares the codes for [`Snapshot::stricter_code_like`] and for exporters that are not registered. The compiler does
-    /// so when every class is known.
+    /// Indexes the codes for [`Snapshot::stricter_code_like`] and the check of unregistered exporters. The compiler calls this
+    /// when every class is known.
     pub fn index_slips(codes: &mut Codes, lists: &Lists) {
         let class = |item: ItemId| lists.items.get(item.index()).map_or(Class::Important, |facts| facts.strictest);
-        // Data that is not personal is as mild as can be: nothing declared is milder.
+        // Non-personal is the mildest class, so no declared class is milder.
         let rank = |item: ItemId| (class(item) != Class::NonPersonal).then_some(class(item) as u8);
         codes.items.index_slips(Looks::Alike, |number| rank(ItemId(number)));
         let field = |number: u32| lists.fields.get(number as usize).copied();
@@ -297,20 +317,20 @@ impl Snapshot {
         rest.get(..len).unwrap_or(&[])
     }
 
-    /// Returns what an edition says of a sector.
+    /// Returns the rules of an edition for a sector.
     pub fn sector(&self, edition: EditionId, sector: SectorId) -> Option<&SectorListing> {
         lookup(&self.lists.sectors, &(edition, sector))
     }
 
-    /// Returns what an edition says of a scenario of a sector.
+    /// Returns the rules of an edition for a scenario of a sector.
     pub fn scenario(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<&ScenarioListing> {
         lookup(&self.lists.scenarios, &(edition, sector, scenario))
     }
 
-    /// Returns what an edition says of a scenario, where it lists it or may list it.
+    /// Returns the rules of an edition for a scenario, if the edition lists it or may list it.
     ///
-    /// A scenario that is not written down may be listed where not all of the sector's are known:
-    /// it is taken as listed, with the sector's lines. `other` never is.
+    /// If not all scenarios of the sector are known, a scenario that is not written down counts as listed,
+    /// with the sector's lines. `other` never counts as listed.
     pub fn listed(&self, edition: EditionId, sector: SectorId, scenario: ScenarioId) -> Option<Listed<'_>> {
         let listing = self.sector(edition, sector)?;
         if let Some(written) = self.scenario(edition, sector, scenario) {
@@ -320,14 +340,14 @@ impl Snapshot {
         may_be.then_some(Listed { listing, lines: listing.lines, rule: listing.rule, is_written: false })
     }
 
-    /// Returns the most persons of each class that the counters of a scenario may hold alone.
+    /// Returns the most persons of each class that only the counters of this scenario may hold.
     pub fn alone_max(&self, own: OwnCounter) -> Headcount {
         let written = lookup(&self.lists.alone, &own).copied().unwrap_or_default();
         let unwritten = lookup(&self.lists.alone_unwritten, &(own.family, own.sector)).copied().unwrap_or_default();
         written.max(unwritten)
     }
 
-    /// Returns the most persons of each class that all scenario counters of lists of these zones may hold alone.
+    /// Returns the most persons of each class that only the scenario counters of the lists of these zones may hold together.
     pub fn alone_max_of_zones(&self, zones: ZoneSet) -> Headcount {
         let of_zone = |zone: ZoneId| self.lists.alone_of_zone.get(zone.index()).map_or(&[][..], Vec::as_slice);
         let mut sum = Headcount::ZERO;
@@ -342,7 +362,7 @@ impl Snapshot {
         sum
     }
 
-    /// Works out [`Lists::alone_of_zone`]. The compiler does so when all lists and codes are known.
+    /// Computes [`Lists::alone_of_zone`]. The compiler calls this when all lists and codes are known.
     pub fn sum_up_alone(&mut self) {
         let mut of_zone: Vec<Vec<(FamilyId, Headcount)>> = vec![Vec::new(); self.lists.zone_closure.len()];
         for edition in &self.lists.editions {
@@ -359,11 +379,11 @@ impl Snapshot {
         self.lists.alone_of_zone = of_zone;
     }
 
-    /// Returns the scenario counters that may hold exports which the national counters do not, of exporters in these
-    /// zones and within a scope, whatever the date; ascending, each once. `None` in the scope: any.
+    /// Returns the scenario counters that may hold exports that the national counters do not hold, for exporters in these
+    /// zones and within a scope, regardless of dates; ascending, each once. `None` in the scope means any.
     ///
-    /// Where the lines of a sector hold for scenarios that are not written down, every scenario of the catalogue within
-    /// the scope is named.
+    /// If the lines of a sector apply to scenarios that are not written down, the result has every scenario of the catalogue
+    /// within the scope.
     pub fn counted_apart(
         &self,
         zones: ZoneSet,
@@ -389,13 +409,13 @@ impl Snapshot {
         found
     }
 
-    /// Returns the scenario counters whose persons belong to a group beside those of a route's own scenarios.
+    /// Returns the scenario counters, besides those of the route, whose persons also belong to a group.
     pub fn counted_elsewhere(&self, route: &Route) -> impl Iterator<Item = OwnCounter> {
         let counters = self.counted_apart(route.group_zones, None, None).into_iter();
         counters.filter(|own| !route.apart().any(|apart| apart.own == *own))
     }
 
-    /// Returns the clearances that an exporter holds for a recipient, whatever their scope and date.
+    /// Returns the clearances that an exporter holds for a recipient, regardless of scope and date.
     pub fn clearances(&self, exporter: ExporterId, recipient: RecipientId) -> &[ClearanceKey] {
         let keys = &self.registry.clearance_keys;
         let begin = keys.partition_point(|key| (key.0, key.1) < (exporter, recipient));
@@ -432,7 +452,7 @@ impl Snapshot {
         self.registry.routes.get(id.index())
     }
 
-    /// Returns a zone and the zones that it lies within.
+    /// Returns a zone and the zones that contain it.
     pub fn zone_closure(&self, zone: ZoneId) -> ZoneSet {
         self.lists.zone_closure.get(zone.index()).copied().unwrap_or_default()
     }

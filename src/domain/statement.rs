@@ -1,7 +1,7 @@
-//! What is said of a transfer, apart from counts and the moment: resolved to numbers.
+//! The static facts of a transfer, resolved to numbers: everything apart from counts and the moment.
 //!
-//! A [`Statement`] is well-formed by construction: its codes exist, and what the rules need is
-//! there. Flows hold one each; other requests have one made in [`super::resolve`].
+//! A [`Statement`] is well-formed by construction: its codes exist, and every fact that the rules need
+//! is present. Each flow has one; [`super::resolve`] makes one for a request without a flow.
 
 use super::list::Scope;
 use super::units::{
@@ -14,7 +14,7 @@ use super::units::{
 pub struct Facts {
     /// Whether it operates critical information infrastructure.
     pub ciio: Ciio,
-    /// Zones in which it is registered, with the zones that these lie within.
+    /// Zones in which it is registered, and the zones that contain them.
     pub zones: ZoneSet,
     /// Kinds that lists exclude.
     pub kinds: KindSet,
@@ -27,9 +27,9 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns the facts of both, of which these are the registered ones: what either says is so.
+    /// Adds a caller's claims to these registered facts: a fact holds if either side states it.
     ///
-    /// But for the cities: registration in one can only open a mechanism, so that a claim adds nothing.
+    /// Cities are the exception: registration in one can only open a mechanism, so a claim adds nothing.
     #[must_use]
     pub fn union(self, other: Facts) -> Facts {
         Facts {
@@ -62,41 +62,41 @@ pub enum Destination {
     Abroad(Country),
 }
 
-/// A kind of data that is sent.
+/// A kind of data in a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Item {
-    /// The catalogue's number; `None` for a code of the caller's own.
+    /// Number in the catalogue; `None` for a code of the caller's own.
     pub id: Option<ItemId>,
     /// The caller's own classification.
     ///
     /// INVARIANT (classed): present where `id` is `None`.
     pub declared: Option<Class>,
-    /// Its modality, where stated.
+    /// Its modality, if stated.
     pub modality: Option<Modality>,
     /// Facts that entries and their exceptions refer to.
     pub attributes: AttributeSet,
 }
 
-/// Everything about a transfer that does not change from one to the next.
+/// The facts of a transfer that do not change from one transfer of a flow to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The exporter, where it is registered.
+    /// The exporter, if it is registered.
     pub exporter: Option<ExporterId>,
-    /// What is known of the exporter.
+    /// Facts about the exporter.
     pub facts: Facts,
-    /// The recipient; `None` where none is named or no flow or clearance knows it.
+    /// The recipient; `None` if the request names none, or no flow or clearance names it.
     pub recipient: Option<RecipientId>,
-    /// Where the data goes.
+    /// The destination.
     pub destination: Destination,
     /// The sector.
     pub sector: Option<SectorId>,
     /// The business scenario.
     pub scenario: Option<ScenarioId>,
-    /// What is sent. Not empty.
+    /// The items of data. Not empty.
     pub items: Vec<Item>,
-    /// The ground on which it is sent.
+    /// The ground of the transfer.
     pub ground: Option<Ground>,
-    /// The zones from which it leaves: the one stated, with those that it lies within.
+    /// The zones that the data leaves from: the stated zone and the zones that contain it.
     pub export_zones: ZoneSet,
 }
 

@@ -1,5 +1,5 @@
-//! A transfer that is asked about, valid by construction: its codes exist, what the rules need
-//! is there, and what its static facts lead to is worked out.
+//! A transfer to decide, valid by construction: its codes exist, every fact that the rules need is
+//! present, and the route of its static facts is built.
 //!
 //! Only [`super::resolve`] makes one.
 
@@ -11,70 +11,71 @@ use super::route::{Needs, OwnCounter, Route};
 use super::snapshot::Snapshot;
 use super::units::{ClearanceId, ExporterId, Headcount, Moment, Persons, Year};
 
-/// One export of data that is asked about, at one moment, under one snapshot.
+/// One export of data to decide, at one moment, under one snapshot.
 #[derive(Debug, Clone)]
 pub struct Transfer<'s> {
-    /// What follows from the facts as registered, or as stated where nothing is registered.
+    /// The route of the registered facts, or of the stated facts if the exporter is not registered.
     pub route: Cow<'s, Route>,
-    /// What follows where the caller's claims about a registered exporter are added. The stricter
-    /// of the two counts.
+    /// The route of the registered facts and the caller's claims about the exporter together. The
+    /// stricter of the two routes applies.
     pub claimed: Option<Box<Route>>,
-    /// The exporter, where it is registered.
+    /// The exporter, if it is registered.
     pub exporter: Option<ExporterId>,
     /// Persons that this transfer adds to the year's totals, as stated.
     pub persons: Headcount,
-    /// The year's totals, as far as the caller states them.
+    /// The totals of the year that the caller states.
     pub stated: Totals,
-    /// Clearances whose scope covers the transfer, whatever their date.
+    /// Clearances whose scope covers the transfer, regardless of their dates.
     pub clearances: Cow<'s, [ClearanceId]>,
     /// The moment to decide for.
     pub at: Moment,
     /// The calendar year in which it falls, in Asia/Shanghai.
     pub year: Year,
-    /// First moment of the next year, or of the next segment where that is sooner.
+    /// First moment of the next year, or of the next segment if that is sooner.
     pub stable_until: Moment,
 }
 
 /// Totals since 1 January, without the transfer. `None`: not known.
 ///
-/// Persons are distinct: where it is known who is sent, those among them who were counted before
-/// are left out here, because the transfer adds them.
+/// Persons are distinct: if the transfer names persons, those counted before are left out of the
+/// totals, because the transfer adds them again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
     /// All countable exports of the exporter.
     pub national: Option<Headcount>,
-    /// Those in the scenario, where a list counts it apart, as the caller states them.
+    /// Exports in the scenario as the caller states them, if a list has separate counters for it.
     pub scenario: Option<Headcount>,
-    /// Persons that went out under a clearance whose scope covers the transfer, as the caller states them; of several
+    /// Persons already exported under a clearance whose scope covers the transfer, as the caller states them; for several
     /// clearances the largest number.
     pub clearance: Option<Headcount>,
-    /// The totals of scenarios, counter by counter, where a ledger knows them.
+    /// The totals of scenarios that the ledger knows, counter by counter.
     pub scenarios: Vec<(OwnCounter, Headcount)>,
-    /// Persons that went out under clearances whose scope covers the transfer, where a ledger knows them.
+    /// Persons already exported under clearances whose scope covers the transfer, if the ledger knows them.
     ///
-    /// Known only where no total is stated: a caller that states totals keeps them, and the ledger may have heard of
-    /// fewer exports. The cap of a clearance that is not named here is held against a bound: see
+    /// Known only if no total is stated: a caller that states totals keeps the books itself, and the ledger may know of
+    /// fewer exports. For a clearance without an entry here, an upper bound is compared with the cap: see
     /// [`Totals::bound_of`].
     pub under_clearances: Vec<(ClearanceId, Headcount)>,
 }
 
 impl Totals {
-    /// Returns the totals of a scenario's own counters.
+    /// Returns the totals of a scenario's own counters, from the ledger or else from the caller.
     pub fn of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
         self.read_of_scenario(own).or(self.scenario)
     }
 
-    /// Returns the persons that went out under a clearance, where the ledger or the caller says so.
+    /// Returns the persons already exported under a clearance, if the ledger or the caller states them.
     pub fn under_clearance(&self, id: ClearanceId) -> Option<Headcount> {
         let known = self.under_clearances.iter().find(|(clearance, _)| *clearance == id);
         known.map(|(_, persons)| *persons).or(self.clearance)
     }
 
-    /// Returns the most persons that may have gone out under a clearance, given the counters that may hold its exports
-    /// besides the national ones: the sum of all of them, because an export may be in either alone.
+    /// Returns an upper bound of the persons exported under a clearance. `counted_apart` are the scenario counters that may
+    /// hold its exports besides the national counters. The bound is the sum of all totals, because an export may be in one
+    /// of them only.
     ///
-    /// A total that is not known counts as above every line. The scenario's total as a caller states it counts once,
-    /// however many lists count the scenario.
+    /// An unknown total counts as above every line. A scenario total that the caller states counts once, even if several
+    /// lists count the scenario.
     pub fn bound_of(&self, counted_apart: &[OwnCounter]) -> Headcount {
         let mut bound = self.national.unwrap_or(BEYOND);
         let mut stated = Headcount::ZERO;
@@ -87,7 +88,7 @@ impl Totals {
         bound + stated
     }
 
-    /// Returns the totals of a scenario's own counters, where a ledger knows them.
+    /// Returns the totals of a scenario's own counters, if the ledger knows them.
     pub fn read_of_scenario(&self, own: OwnCounter) -> Option<Headcount> {
         self.scenarios.iter().find(|(counter, _)| *counter == own).map(|(_, persons)| *persons)
     }
@@ -98,11 +99,11 @@ impl Totals {
     }
 }
 
-/// The value of a total that is needed and not known: above every line.
+/// Takes the place of a total that is needed and unknown: above every line.
 pub(super) const BEYOND: Headcount = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
 
 impl Transfer<'_> {
-    /// Says which of the year's totals the lines and sizes of groups are held against.
+    /// Returns which totals of the year the lines and group sizes are compared with.
     pub fn needs(&self) -> Needs {
         let mut needs = self.route.needs();
         if let Some(claimed) = &self.claimed {
@@ -111,11 +112,11 @@ impl Transfer<'_> {
         needs
     }
 
-    /// Says which of the year's totals bound the use of clearances with a cap, where neither the ledger nor the caller
-    /// says how many persons went out under them.
+    /// Returns which totals of the year bound the use of capped clearances, if neither the ledger nor the caller states how
+    /// many persons were exported under them.
     ///
-    /// None where no capped clearance can matter, and none for a clearance that totals of this transfer cannot bound:
-    /// its exports may be in counters of other scenarios.
+    /// None if no capped clearance matters, and none for a clearance that the totals of this transfer cannot bound, because
+    /// counters of other scenarios may hold its exports.
     pub fn needs_for_caps(&self, snapshot: &Snapshot) -> Needs {
         let mut needs = Needs::NONE;
         if self.clearances.is_empty() || self.stated.clearance.is_some() || !self.may_use_a_cap() {
@@ -129,7 +130,7 @@ impl Transfer<'_> {
         needs
     }
 
-    /// Says whether a head-count under a clearance can matter: persons are sent, and something may be required.
+    /// Says whether a head-count under a clearance can matter: the transfer has persons, and a procedure may be required.
     pub fn may_use_a_cap(&self) -> bool {
         let has_persons = self.persons != Headcount::ZERO || self.routes().any(|route| route.content.is_personal());
         let may_require =
@@ -137,8 +138,8 @@ impl Transfer<'_> {
         has_persons && self.routes().any(may_require)
     }
 
-    /// Says whether totals of this transfer bound what went out under a clearance: all scenario counters that may hold
-    /// its exports are those of this transfer.
+    /// Says whether the totals of this transfer bound the exports under a clearance: this transfer has all the scenario
+    /// counters that may hold them.
     pub fn is_bounded(&self, clearance: &Clearance) -> bool {
         let is_own = |counter: &OwnCounter| self.routes().any(|route| route.apart().any(|apart| apart.own == *counter));
         clearance.counted_apart.iter().all(is_own)
@@ -150,8 +151,8 @@ impl Transfer<'_> {
         covering.filter(|clearance| clearance.persons_per_year_max.is_some())
     }
 
-    /// Returns the same transfer with everything it borrows from the snapshot of its own, so that
-    /// it can wait for the year's totals. The numbers in it go on belonging to that snapshot.
+    /// Returns the same transfer without borrowed parts, so that it can wait for the year's totals.
+    /// Its numbers still refer to the snapshot it was resolved with.
     pub fn into_owned(self) -> Transfer<'static> {
         Transfer {
             route: Cow::Owned(self.route.into_owned()),
@@ -166,7 +167,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Returns the route, and the one with the caller's claims.
+    /// Returns the route, then the route with the caller's claims.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         std::iter::once(self.route.as_ref()).chain(self.claimed.as_deref())
     }

@@ -1,8 +1,8 @@
 //! The quantities and names of the domain: persons, moments, codes by number.
 //!
-//! Every type is a plain value that is right by construction. Nothing here reads a clock or a
-//! time zone: a [`Moment`] is a point on the UTC time line, and what day or year it falls in is
-//! the business of [`super::calendar`], which is built from a time-zone database elsewhere.
+//! Every type is a plain value, valid by construction. Nothing here reads a clock or a time zone: a
+//! [`Moment`] is a point on the UTC time line. [`super::calendar`] says in which year it falls; the
+//! policy compiler builds the calendar from a time-zone database.
 
 use std::fmt;
 use std::ops::Add;
@@ -14,10 +14,10 @@ use std::ops::Add;
 pub struct Persons(u64);
 
 impl Persons {
-    /// The largest head-count that is taken seriously: ten billion, above the population of the
-    /// world. A larger number in a request or a file is a mistake and is refused.
+    /// The largest head-count that is accepted: ten billion, above the population of the world. A
+    /// larger number in a request or a file is a mistake and is refused.
     pub const MAX: Persons = Persons(10_000_000_000);
-    /// Nobody.
+    /// No person.
     pub const ZERO: Persons = Persons(0);
     /// One person.
     pub const ONE: Persons = Persons(1);
@@ -36,8 +36,8 @@ impl Persons {
 impl Add for Persons {
     type Output = Persons;
 
-    /// Adds head-counts. Saturates far above every line there is, so that a sum that is too
-    /// large to be true can only lead to a stricter outcome.
+    /// Adds head-counts. The sum saturates far above every line, so an impossibly large sum can only
+    /// lead to a stricter outcome.
     fn add(self, other: Persons) -> Persons {
         Persons(self.0.saturating_add(other.0))
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Persons {
 
 /// Head-counts by class of information: general and sensitive apart.
 ///
-/// A person of whom both kinds are sent stands in both.
+/// A person with information of both classes is in both counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Headcount {
     /// Persons whose general personal information is concerned.
@@ -61,7 +61,7 @@ pub struct Headcount {
 }
 
 impl Headcount {
-    /// Nobody in either class.
+    /// No person in either class.
     pub const ZERO: Headcount = Headcount { general: Persons::ZERO, sensitive: Persons::ZERO };
 
     /// Returns the persons of one class.
@@ -77,7 +77,7 @@ impl Headcount {
         self.general + self.sensitive
     }
 
-    /// Returns what is left without the other, class by class.
+    /// Subtracts the other head-counts, class by class; stops at zero.
     #[must_use]
     pub const fn less(self, other: Headcount) -> Headcount {
         Headcount {
@@ -120,7 +120,7 @@ impl CountedClass {
     /// Both, in the order in which they are reported.
     pub const ALL: [CountedClass; 2] = [CountedClass::General, CountedClass::Sensitive];
 
-    /// Returns the word that stands in the names of counters.
+    /// Returns the word for the class in the names of counters.
     pub const fn name(self) -> &'static str {
         match self {
             CountedClass::General => "general",
@@ -203,7 +203,7 @@ impl ModalitySet {
     }
 }
 
-/// A ground on which the Provisions of 2024 free a transfer.
+/// A ground on which the Provisions of 2024 exempt a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ground {
     /// Art. 4: collected abroad, processed here, sent out again.
@@ -274,12 +274,12 @@ UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 const LETTERS: u8 = 26;
 
 /// The same codes: for each first letter a bit for each second one.
-#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would stop at a wrong index")]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where an index out of bounds is an error")]
 const ASSIGNED: [u32; LETTERS as usize] = {
     let codes = ASSIGNED_COUNTRIES.as_bytes();
     let mut rows = [0; LETTERS as usize];
     let mut place = 0;
-    // Two letters and what separates them from the next.
+    // Two letters and a separator.
     while place < codes.len() {
         rows[(codes[place] - b'A') as usize] |= 1 << (codes[place + 1] - b'A');
         place += 3;
@@ -295,7 +295,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Returns the moment, or `None` where `nanos` is not below one second.
+    /// Returns the moment, or `None` if `nanos` is not below one second.
     ///
     /// `seconds`: since 1970-01-01T00:00:00Z.
     pub const fn new(seconds: i64, nanos: u32) -> Option<Self> {
@@ -317,19 +317,19 @@ impl Moment {
         self.nanos
     }
 
-    /// Returns the moment so many seconds later.
+    /// Returns the moment that many seconds later.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self { seconds: self.seconds.saturating_add(seconds), nanos: self.nanos }
     }
 }
 
-/// An interval of time: from its first moment up to, and without, its end.
+/// An interval of time: includes its first moment, excludes its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interval {
     /// First moment within.
     pub from: Moment,
-    /// First moment after; `None`: no end is known.
+    /// First moment after it; `None` if no end is known.
     pub until: Option<Moment>,
 }
 
@@ -367,7 +367,7 @@ macro_rules! ids {
         pub struct $name(pub $repr);
 
         impl $name {
-            /// Returns the position in the table that the number belongs to.
+            /// Returns the index in the table of this kind.
             pub const fn index(self) -> usize {
                 self.0 as usize
             }
@@ -398,17 +398,17 @@ ids! {
     FlowId(u32);
     /// A clearance.
     ClearanceId(u32);
-    /// A rule, line or entry that a reason can name.
+    /// A rule, line or entry that a reason names.
     RuleId(u32);
     /// An edition of a zone list.
     EditionId(u16);
     /// An edition of the national rules.
     NationalId(u16);
-    /// A next step that an answer can name.
+    /// A next step that an answer names.
     StepId(u32);
-    /// A route worked out at compile time for a flow.
+    /// A route of a flow, built when the policies are compiled.
     RouteId(u32);
-    /// A family of editions whose scenario counters run on from edition to edition.
+    /// A family of editions that share their scenario counters.
     FamilyId(u16);
 }
 
@@ -504,7 +504,7 @@ mod tests {
         for wrong in ["", "C", "cn", "XK", "CHN", "ZZ", "中"] {
             assert_eq!(Country::parse(wrong), None, "{wrong}");
         }
-        // No two bytes of a text are taken for a code but those of one.
+        // Only the bytes of an assigned code are accepted.
         for (first, second) in (0..128_u8).flat_map(|first| (0..128_u8).map(move |second| (first, second))) {
             let code: String = [first, second].map(char::from).into_iter().collect();
             let is_assigned = Country::assigned().any(|assigned| assigned == code);

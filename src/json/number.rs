@@ -1,7 +1,5 @@
 //! JSON numbers as whole numbers, exactly.
 
-use super::tree::Tree;
-
 /// A number as a count: a whole number from 0 up, or the reason why it is not one.
 pub type Number = Result<u64, NotWhole>;
 
@@ -94,14 +92,4 @@ fn exponent(text: &str) -> i64 {
 /// A length as a power of ten. No text in memory comes near the bound.
 fn length(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(EXPONENT_MAX).min(EXPONENT_MAX)
-}
-
-impl Tree {
-    /// Returns the value as a whole number; `None` for any other value.
-    pub fn whole(&self) -> Option<u64> {
-        match self {
-            Tree::Number(number) => number.ok(),
-            Tree::Object(_) | Tree::List(_) | Tree::Text(_) | Tree::Bool(_) | Tree::Null => None,
-        }
-    }
 }

@@ -66,6 +66,14 @@ impl Tree {
         }
     }
 
+    /// Returns the value as a whole number; `None` for any other value.
+    pub fn whole(&self) -> Option<u64> {
+        match self {
+            Tree::Number(number) => number.ok(),
+            Tree::Object(_) | Tree::List(_) | Tree::Text(_) | Tree::Bool(_) | Tree::Null => None,
+        }
+    }
+
     /// Returns the approximate length of the value as a text, in bytes.
     pub fn bytes(&self) -> usize {
         match self {

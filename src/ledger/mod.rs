@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::counting::in_year;
+use crate::domain::counter::in_year;
 use crate::domain::units::{CountedClass, Headcount, Moment, Year};
 
 /// A counter of one exporter in one year, by name.
@@ -150,18 +150,18 @@ pub struct Judgement {
     /// Counters that the persons are added to; empty where nothing goes ahead or nothing is counted.
     pub add: Vec<Counter>,
     /// Whether the transfer may go: only then can it be committed.
-    pub goes: Goes,
+    pub admission: Admission,
     /// The answer, for whoever asks again with the same id.
     pub answer: Vec<u8>,
 }
 
 /// Whether a transfer may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goes {
+pub enum Admission {
     /// It may.
-    Ahead,
+    Permit,
     /// It may not.
-    Nowhere,
+    Deny,
 }
 
 /// The judgement that a reservation brings along. Called once, in the critical section; called

@@ -8,12 +8,11 @@
 //! watcher, SIGHUP, admin, timer ─► worker ─► Reloader ─► read ─► compile ─► Live ─► requests
 //! ```
 
+pub mod diagnostics;
 pub mod digest;
-pub mod finding;
 pub mod read;
 pub mod reload;
 pub mod status;
-mod stopwatch;
 mod survey;
 #[cfg(test)]
 pub(crate) mod testing;

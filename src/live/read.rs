@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::survey::{Found, Purpose, Survey, survey};
-use super::{digest, finding};
+pub use super::survey::{ReadLimits, Selection};
+use super::{diagnostics, digest};
 use crate::policy::{Diagnostic, PolicyFile, Severity};
 
 /// How often a directory that keeps changing is read before it is refused.
@@ -18,38 +19,7 @@ const READS_MAX: u32 = 5;
 /// Pause before it is read again; longer each time.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Limits on what is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadLimits {
-    /// Largest file, in bytes.
-    pub file_bytes_max: u64,
-    /// Most policy files.
-    pub files_max: usize,
-    /// Most bytes of all files together.
-    pub total_bytes_max: u64,
-    /// Deepest nesting of directories below the policy directory.
-    pub directory_depth_max: usize,
-}
-
-impl Default for ReadLimits {
-    /// Returns limits with ample room for every published list.
-    fn default() -> Self {
-        // The largest published list is below 1 MiB; 8 MiB are a registry of 40,000 flows. A reload takes at most some
-        // 256 MiB for it: 25 times one file, 12 times all together.
-        Self { file_bytes_max: 8 << 20, files_max: 4_096, total_bytes_max: 24 << 20, directory_depth_max: 16 }
-    }
-}
-
-/// Which files are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Selection {
-    /// The policies only: what a server loads.
-    Policies,
-    /// The policies, and beside them the `*_test.yaml` files.
-    PoliciesAndTests,
-}
-
-/// What a policy directory holds.
+/// The files of a policy directory.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// The policies, by path.
@@ -86,8 +56,8 @@ fn read_unless_changing(
         }
         std::thread::sleep(PAUSE * reads);
     }
-    Err(vec![finding::error(
-        finding::KEEPS_CHANGING,
+    Err(vec![diagnostics::error(
+        diagnostics::KEEPS_CHANGING,
         "",
         format!("the policy directory changed each of {READS_MAX} times while it was read"),
         "write files elsewhere and move them here in one step".into(),
@@ -111,7 +81,7 @@ fn read_surveyed(survey: Survey, limits: &ReadLimits) -> (Fingerprint, Result<Di
                     }
                 }
                 Err(diagnostic) => {
-                    let total_exceeded = diagnostic.code == finding::TOO_MANY_BYTES;
+                    let total_exceeded = diagnostic.code == diagnostics::TOO_MANY_BYTES;
                     diagnostics.push(diagnostic);
                     if total_exceeded {
                         break;
@@ -131,14 +101,14 @@ fn read_surveyed(survey: Survey, limits: &ReadLimits) -> (Fingerprint, Result<Di
 fn read_file(found: &Found, limits: &ReadLimits, bytes_left: &mut u64) -> Result<String, Diagnostic> {
     within(found, found.size, limits, *bytes_left)?;
     let bytes = read_bounded(&found.path, found.size, limits.file_bytes_max.min(*bytes_left))
-        .map_err(|error| finding::unreadable(&found.relative, &error))?;
+        .map_err(|error| diagnostics::unreadable(&found.relative, &error))?;
     let size = bytes.len() as u64;
     within(found, size, limits, *bytes_left)?;
     *bytes_left = bytes_left.saturating_sub(size);
     // An interrupted or unfinished write leaves an empty file. Without this check a list would vanish silently.
     if bytes.trim_ascii().is_empty() {
-        return Err(finding::error(
-            finding::EMPTY_FILE,
+        return Err(diagnostics::error(
+            diagnostics::EMPTY_FILE,
             &found.relative,
             "the file is empty".into(),
             "write it again, or remove it if it is not wanted".into(),
@@ -146,7 +116,7 @@ fn read_file(found: &Found, limits: &ReadLimits, bytes_left: &mut u64) -> Result
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid_up_to = error.utf8_error().valid_up_to();
-        finding::not_utf8(&found.relative, error.as_bytes(), valid_up_to)
+        diagnostics::not_utf8(&found.relative, error.as_bytes(), valid_up_to)
     })
 }
 
@@ -161,9 +131,9 @@ fn read_bounded(path: &Path, size: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Memory that it takes to read a file, in its size: the text, its values with their places, and what is made of them.
+/// Memory that a file takes while it is read, as a multiple of its size: the text, its values with their places, and the result.
 pub const FILE_MEMORY_FACTOR: u64 = 25;
-/// Memory that all files together take once they are in force, in their size.
+/// Memory that all files together take while they are in force, as a multiple of their size.
 pub const TOTAL_MEMORY_FACTOR: u64 = 12;
 
 fn mebibytes(bytes: u64) -> u64 {
@@ -172,8 +142,8 @@ fn mebibytes(bytes: u64) -> u64 {
 
 fn within(found: &Found, size: u64, limits: &ReadLimits, bytes_left: u64) -> Result<(), Diagnostic> {
     if limits.file_bytes_max < size {
-        return Err(finding::error(
-            finding::FILE_TOO_LARGE,
+        return Err(diagnostics::error(
+            diagnostics::FILE_TOO_LARGE,
             &found.relative,
             format!("the file has {size} bytes, and `policy_file_bytes_max` is {}", limits.file_bytes_max),
             format!(
@@ -183,8 +153,8 @@ fn within(found: &Found, size: u64, limits: &ReadLimits, bytes_left: u64) -> Res
         ));
     }
     if bytes_left < size {
-        return Err(finding::error(
-            finding::TOO_MANY_BYTES,
+        return Err(diagnostics::error(
+            diagnostics::TOO_MANY_BYTES,
             &found.relative,
             format!(
                 "with this file all policy files together have more than {} bytes, which is `policy_total_bytes_max`",

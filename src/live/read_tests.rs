@@ -72,14 +72,14 @@ fn a_config_map_is_read_through_its_links() {
 fn a_missing_directory_and_a_file_in_its_place_are_refused() {
     let workspace = Workspace::with(&[("a.yaml", "a")]);
     let read = |path: &str| read(&workspace.path(path), &ReadLimits::default(), Selection::Policies);
-    assert_eq!(codes(read("missing")), [(finding::MISSING_DIRECTORY, String::new())]);
-    assert_eq!(codes(read("a.yaml")), [(finding::NOT_A_DIRECTORY, String::new())]);
+    assert_eq!(codes(read("missing")), [(diagnostics::MISSING_DIRECTORY, String::new())]);
+    assert_eq!(codes(read("a.yaml")), [(diagnostics::NOT_A_DIRECTORY, String::new())]);
 }
 
 #[test]
 fn a_directory_without_policies_is_refused() {
     let workspace = Workspace::with(&[("README.md", "x"), ("tests/a_test.yaml", "t")]);
-    assert_eq!(codes(read_policies(&workspace)), [(finding::NO_POLICY_FILES, String::new())]);
+    assert_eq!(codes(read_policies(&workspace)), [(diagnostics::NO_POLICY_FILES, String::new())]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn text_that_is_not_utf8_is_refused_with_its_place() {
     let workspace = Workspace::with(&[("a.yaml", "a")]);
     fs::write(workspace.path("gbk.yaml"), b"format: 1\nname: \xe5\x90\x8d \xc3\xfb\n").unwrap();
     let diagnostics = read_policies(&workspace).unwrap_err();
-    assert_eq!(diagnostics[0].code, finding::NOT_UTF8);
+    assert_eq!(diagnostics[0].code, diagnostics::NOT_UTF8);
     assert_eq!(diagnostics[0].message, "byte 20, in line 2, is not UTF-8");
     let span = diagnostics[0].span.unwrap();
     assert_eq!((span.line, span.column, span.offset), (2, 9, 20));
@@ -96,7 +96,7 @@ fn text_that_is_not_utf8_is_refused_with_its_place() {
 #[test]
 fn an_empty_file_is_refused() {
     let workspace = Workspace::with(&[("a.yaml", "a"), ("b.yaml", ""), ("c.yaml", " \n")]);
-    let expected = ["b.yaml", "c.yaml"].map(|file| (finding::EMPTY_FILE, file.to_owned()));
+    let expected = ["b.yaml", "c.yaml"].map(|file| (diagnostics::EMPTY_FILE, file.to_owned()));
     assert_eq!(codes(read_policies(&workspace)), expected);
 }
 
@@ -104,7 +104,7 @@ fn an_empty_file_is_refused() {
 fn a_name_that_is_not_utf8_is_refused() {
     let workspace = Workspace::with(&[("a.yaml", "a")]);
     fs::write(workspace.policies().join(OsStr::from_bytes(b"\xc3\xfb.yaml")), "x").unwrap();
-    assert_eq!(codes(read_policies(&workspace))[0].0, finding::NAME_NOT_UTF8);
+    assert_eq!(codes(read_policies(&workspace))[0].0, diagnostics::NAME_NOT_UTF8);
 }
 
 #[test]
@@ -112,17 +112,17 @@ fn sizes_are_limited_before_and_while_reading() {
     let workspace = Workspace::with(&[("a.yaml", "12345"), ("b.yaml", "1234")]);
     let read = |limits: ReadLimits| read(&workspace.policies(), &limits, Selection::Policies);
     let limits = ReadLimits { file_bytes_max: 4, ..ReadLimits::default() };
-    assert_eq!(codes(read(limits)), [(finding::FILE_TOO_LARGE, "a.yaml".to_owned())]);
+    assert_eq!(codes(read(limits)), [(diagnostics::FILE_TOO_LARGE, "a.yaml".to_owned())]);
     let limits = ReadLimits { total_bytes_max: 8, ..ReadLimits::default() };
-    assert_eq!(codes(read(limits)), [(finding::TOO_MANY_BYTES, "b.yaml".to_owned())]);
+    assert_eq!(codes(read(limits)), [(diagnostics::TOO_MANY_BYTES, "b.yaml".to_owned())]);
     assert!(read(ReadLimits { file_bytes_max: 5, total_bytes_max: 9, ..ReadLimits::default() }).is_ok());
 
     // A file that is listed as empty and is not: its size shows only while it is read.
     let found =
         |size| Found { relative: "a.yaml".into(), path: workspace.path("a.yaml"), size, purpose: Purpose::Policy };
     let limits = ReadLimits { file_bytes_max: 4, ..ReadLimits::default() };
-    assert_eq!(read_file(&found(0), &limits, &mut 1_000).unwrap_err().code, finding::FILE_TOO_LARGE);
-    assert_eq!(read_file(&found(0), &ReadLimits::default(), &mut 4).unwrap_err().code, finding::TOO_MANY_BYTES);
+    assert_eq!(read_file(&found(0), &limits, &mut 1_000).unwrap_err().code, diagnostics::FILE_TOO_LARGE);
+    assert_eq!(read_file(&found(0), &ReadLimits::default(), &mut 4).unwrap_err().code, diagnostics::TOO_MANY_BYTES);
     assert_eq!(read_bounded(&workspace.path("a.yaml"), 0, 2).unwrap(), b"123");
 }
 
@@ -131,16 +131,16 @@ fn numbers_of_files_entries_and_directories_are_limited() {
     let workspace = Workspace::with(&[("a.yaml", "a"), ("b.yaml", "b"), ("c/d/e.yaml", "e")]);
     let read = |limits: ReadLimits| read(&workspace.policies(), &limits, Selection::Policies);
     let default = ReadLimits::default;
-    assert_eq!(codes(read(ReadLimits { files_max: 2, ..default() })), [(finding::TOO_MANY_FILES, String::new())]);
+    assert_eq!(codes(read(ReadLimits { files_max: 2, ..default() })), [(diagnostics::TOO_MANY_FILES, String::new())]);
     assert!(read(ReadLimits { files_max: 3, ..default() }).is_ok());
-    let too_deep = [(finding::TOO_DEEP, "c/d".to_owned())];
+    let too_deep = [(diagnostics::TOO_DEEP, "c/d".to_owned())];
     assert_eq!(codes(read(ReadLimits { directory_depth_max: 1, ..default() })), too_deep);
     assert!(read(ReadLimits { directory_depth_max: 2, ..default() }).is_ok());
     for note in 0..60 {
         workspace.write(&format!("{note}.md"), "");
     }
     let codes = codes(read(ReadLimits { files_max: 3, ..default() }));
-    assert!(codes.contains(&(finding::TOO_MANY_ENTRIES, String::new())), "{codes:?}");
+    assert!(codes.contains(&(diagnostics::TOO_MANY_ENTRIES, String::new())), "{codes:?}");
 }
 
 #[test]
@@ -153,10 +153,10 @@ fn links_in_circles_and_links_to_nowhere_are_refused() {
     workspace.link("gone", "notes.md");
     let codes = codes(read_policies(&workspace));
     for (code, file) in [
-        (finding::LINK_LOOP, "sub/up/policies"),
-        (finding::LINK_LOOP, "self.yaml"),
-        (finding::DANGLING_LINK, "lost.yaml"),
-        (finding::DANGLING_LINK, "lost-directory"),
+        (diagnostics::LINK_LOOP, "sub/up/policies"),
+        (diagnostics::LINK_LOOP, "self.yaml"),
+        (diagnostics::DANGLING_LINK, "lost.yaml"),
+        (diagnostics::DANGLING_LINK, "lost-directory"),
     ] {
         assert!(codes.contains(&(code, file.to_owned())), "{code} {file} in {codes:?}");
     }
@@ -172,9 +172,9 @@ fn devices_sockets_and_what_cannot_be_read_are_refused() {
     workspace.link("/proc/self/mem", "memory.yaml");
     let codes: Vec<_> = codes(read_policies(&workspace)).into_iter().collect();
     for (code, file) in [
-        (finding::NOT_A_REGULAR_FILE, "zero.yaml"),
-        (finding::NOT_A_REGULAR_FILE, "socket.yaml"),
-        (finding::UNREADABLE_FILE, "memory.yaml"),
+        (diagnostics::NOT_A_REGULAR_FILE, "zero.yaml"),
+        (diagnostics::NOT_A_REGULAR_FILE, "socket.yaml"),
+        (diagnostics::UNREADABLE_FILE, "memory.yaml"),
     ] {
         assert!(codes.contains(&(code, file.to_owned())), "{code} {file} in {codes:?}");
     }
@@ -184,7 +184,7 @@ fn devices_sockets_and_what_cannot_be_read_are_refused() {
 fn a_name_in_capitals_is_warned_of_rather_than_lost() {
     let workspace = Workspace::with(&[("a.yaml", "a"), ("Beijing.YAML", "b")]);
     let directory = read_policies(&workspace).unwrap();
-    assert_eq!(directory.diagnostics[0].code, finding::IGNORED_FILE);
+    assert_eq!(directory.diagnostics[0].code, diagnostics::IGNORED_FILE);
     assert_eq!(directory.diagnostics[0].severity, Severity::Warning);
 }
 
@@ -212,5 +212,5 @@ fn a_directory_that_never_stops_changing_is_refused() {
         writes += 1;
         workspace.write("a.yaml", &"a".repeat(writes));
     });
-    assert_eq!(codes(result), [(finding::KEEPS_CHANGING, String::new())]);
+    assert_eq!(codes(result), [(diagnostics::KEEPS_CHANGING, String::new())]);
 }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::read::{Directory, ReadLimits, Selection, read};
-use super::status::{Counters, DatedEdition, State, Status};
-use super::stopwatch::Stopwatch;
+use super::status::{Counters, DatedEdition, Files, Status};
 use super::survey::{Mark, difference, survey};
-use super::{Live, finding};
+use super::{Live, diagnostics};
 use crate::domain::clock::Clock;
 use crate::domain::snapshot::Snapshot;
 use crate::policy::{Compiled, Diagnostic, PolicyFile, Severity, shown};
 use crate::repeated::Repeated;
+use crate::stopwatch::Stopwatch;
 
 /// Diagnostics of one attempt that go to the log; the admin API has them all.
 const LOGGED_DIAGNOSTICS_MAX: usize = 20;
@@ -43,8 +43,8 @@ impl Compiler {
     fn compile(&self, files: &[PolicyFile]) -> Compiled {
         catch_unwind(AssertUnwindSafe(|| (self.0)(files))).unwrap_or_else(|_| Compiled {
             snapshot: None,
-            diagnostics: vec![finding::error(
-                finding::COMPILER_FAILED,
+            diagnostics: vec![diagnostics::error(
+                diagnostics::COMPILER_FAILED,
                 "",
                 "the compiler of the policies failed".into(),
                 "this is a mistake in neglist: please report it with the files".into(),
@@ -59,12 +59,12 @@ impl fmt::Debug for Compiler {
     }
 }
 
-/// Where policies come from.
+/// The source of policies.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The policy directory.
     pub directory: PathBuf,
-    /// Limits on what is read.
+    /// Limits of the files to read.
     pub limits: ReadLimits,
     /// Compiles the files into a snapshot.
     pub compiler: Compiler,
@@ -105,8 +105,8 @@ impl Source {
         diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
         let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         if snapshot.is_none() && !has_errors {
-            diagnostics.push(finding::error(
-                finding::COMPILER_FAILED,
+            diagnostics.push(diagnostics::error(
+                diagnostics::COMPILER_FAILED,
                 "",
                 "the compiler of the policies gave no snapshot and no reason".into(),
                 "this is a mistake in neglist: please report it with the files".into(),
@@ -151,7 +151,7 @@ impl Tried {
     fn of(read: &Result<Directory, Vec<Diagnostic>>) -> Self {
         match read {
             Ok(directory) => Tried::Files(directory.digest.clone()),
-            Err(diagnostics) if diagnostics.iter().any(|found| found.code == finding::KEEPS_CHANGING) => {
+            Err(diagnostics) if diagnostics.iter().any(|found| found.code == diagnostics::KEEPS_CHANGING) => {
                 Tried::Changing
             }
             Err(diagnostics) => Tried::Unreadable(diagnostics.clone()),
@@ -173,7 +173,7 @@ pub struct Reloader {
     /// Snapshots out of force that requests may still be using. They are freed here and not by a request, because
     /// freeing a large snapshot takes longer than a request may.
     retired: Vec<Arc<Snapshot>>,
-    /// Attempts with the files that are refused now, the first among them.
+    /// Attempts with the files that are refused now, including the first.
     refused_again: Repeated,
 }
 
@@ -190,7 +190,7 @@ impl Reloader {
         let now = clock.now();
         let good_diagnostics: Arc<[Diagnostic]> = diagnostics.into();
         let status = Status {
-            state: State::Current,
+            files: Files::Current,
             revision: snapshot.revision,
             digest: digest.as_str().into(),
             activated_at: now,
@@ -216,7 +216,7 @@ impl Reloader {
         })
     }
 
-    /// Returns where policies come from.
+    /// Returns the source of the policies.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -281,7 +281,7 @@ impl Reloader {
         let last = last.map(|last| last.strip_prefix(directory).or_else(|_| last.strip_prefix(&real)).unwrap_or(last));
         // When the files settle they count as new, even if they equal the files in force.
         self.tried = Tried::Changing;
-        self.refuse(vec![finding::never_quiet(since, quiet, last)], stopwatch);
+        self.refuse(vec![diagnostics::never_quiet(since, quiet, last)], stopwatch);
     }
 
     fn take(&mut self, read: Result<Directory, Vec<Diagnostic>>, stopwatch: Stopwatch) {
@@ -316,14 +316,14 @@ impl Reloader {
         self.status.borrow().clone()
     }
 
-    /// The files in force are (still, or again) the files on disk.
+    /// Notes that the files in force are the files on disk, still or again.
     fn unchanged(&mut self, stopwatch: Stopwatch) {
         let before = self.current();
-        if before.state == State::Stale {
+        if before.files == Files::Stale {
             tracing::info!(digest = %before.digest, "the policies in force are the files on disk again");
         }
         self.publish(Status {
-            state: State::Current,
+            files: Files::Current,
             attempted_at: self.clock.now(),
             load_time: stopwatch.elapsed(),
             diagnostics: self.good_diagnostics.clone(),
@@ -346,7 +346,7 @@ impl Reloader {
         log_diagnostics(&self.good_diagnostics);
         self.counters.count_activation();
         self.publish(Status {
-            state: State::Current,
+            files: Files::Current,
             revision,
             digest,
             activated_at: now,
@@ -360,10 +360,10 @@ impl Reloader {
     fn refuse(&mut self, diagnostics: Vec<Diagnostic>, stopwatch: Stopwatch) {
         let before = self.current();
         self.counters.count_failure();
-        // Who asks again for files that were refused learns what is in the log already.
-        let is_known = before.state == State::Stale && *before.diagnostics == *diagnostics;
+        // A repeated request for refused files gets the diagnostics, which are in the log already.
+        let is_known = before.files == Files::Stale && *before.diagnostics == *diagnostics;
         if !is_known {
-            // What happened with other files, or before these were good, does not count.
+            // Attempts with other files do not count, nor attempts before these files were good.
             self.refused_again = Repeated::new();
         }
         let others = self.refused_again.happened();
@@ -371,7 +371,7 @@ impl Reloader {
             tracing::warn!(
                 revision = before.revision,
                 digest = %before.digest,
-                findings = diagnostics.len(),
+                diagnostics = diagnostics.len(),
                 others,
                 "the policies on disk were refused; the last good ones go on serving"
             );
@@ -380,7 +380,7 @@ impl Reloader {
             log_diagnostics(&diagnostics);
         }
         self.publish(Status {
-            state: State::Stale,
+            files: Files::Stale,
             attempted_at: self.clock.now(),
             load_time: stopwatch.elapsed(),
             diagnostics: diagnostics.into(),
@@ -408,7 +408,7 @@ fn log_diagnostics(diagnostics: &[Diagnostic]) {
         }
     }
     if let Some(more) = diagnostics.len().checked_sub(LOGGED_DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
-        tracing::warn!(more, "more findings: ask the admin API, or run `neglist check`");
+        tracing::warn!(more, "more diagnostics: ask the admin API, or run `neglist check`");
     }
 }
 

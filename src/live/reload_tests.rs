@@ -31,7 +31,7 @@ fn the_first_snapshot_has_revision_one_and_the_digest_of_the_files() {
     let workspace = Workspace::with(&[("a.yaml", "one odd")]);
     let reloader = start(&workspace);
     let status = reloader.current();
-    assert_eq!((status.state, status.revision), (State::Current, 1));
+    assert_eq!((status.files, status.revision), (Files::Current, 1));
     assert_eq!(*status.digest, *reloader.live().snapshot().digest);
     assert!(super::super::digest::is_well_formed(&status.digest));
     assert_eq!(status.diagnostics.len(), 1);
@@ -43,7 +43,7 @@ fn new_files_come_into_force_and_equal_files_change_nothing() {
     let mut reloader = start(&workspace);
     workspace.write("a.yaml", "two");
     let status = compared(&mut reloader);
-    assert_eq!((status.state, status.revision, texts(&reloader)), (State::Current, 2, vec!["two".to_owned()]));
+    assert_eq!((status.files, status.revision, texts(&reloader)), (Files::Current, 2, vec!["two".to_owned()]));
     let again = compared(&mut reloader);
     assert!(Arc::ptr_eq(&status, &again));
     let asked = reloader.attempt();
@@ -60,17 +60,17 @@ fn bad_files_leave_the_last_good_snapshot_until_good_ones_are_back() {
     let good = reloader.current();
     workspace.write("a.yaml", "bad");
     let stale = compared(&mut reloader);
-    assert_eq!((stale.state, stale.revision, &stale.digest), (State::Stale, 1, &good.digest));
+    assert_eq!((stale.files, stale.revision, &stale.digest), (Files::Stale, 1, &good.digest));
     assert_eq!(stale.diagnostics[0].message, "bad text");
     assert_eq!(texts(&reloader), ["one odd"]);
     // The same bad files are not tried or logged again, except on request.
     assert!(Arc::ptr_eq(&stale, &compared(&mut reloader)));
-    assert_eq!(reloader.attempt().state, State::Stale);
+    assert_eq!(reloader.attempt().files, Files::Stale);
     assert_eq!(reloader.counters().failures(), 2);
 
     workspace.write("a.yaml", "one odd");
     let current = compared(&mut reloader);
-    assert_eq!((current.state, current.revision), (State::Current, 1));
+    assert_eq!((current.files, current.revision), (Files::Current, 1));
     assert_eq!(current.diagnostics[0].message, "odd text");
     assert_eq!(current.activated_at, good.activated_at);
 }
@@ -81,7 +81,7 @@ fn a_directory_that_disappears_is_stale_and_comes_back() {
     let mut reloader = start(&workspace);
     fs::remove_dir_all(workspace.policies()).unwrap();
     let stale = compared(&mut reloader);
-    assert_eq!((stale.state, stale.diagnostics[0].code), (State::Stale, finding::MISSING_DIRECTORY));
+    assert_eq!((stale.files, stale.diagnostics[0].code), (Files::Stale, diagnostics::MISSING_DIRECTORY));
     assert!(Arc::ptr_eq(&stale, &compared(&mut reloader)));
     workspace.write("a.yaml", "two");
     assert_eq!(compared(&mut reloader).revision, 2);
@@ -93,14 +93,14 @@ fn a_compiler_that_panics_or_contradicts_itself_is_refused() {
     let mut reloader = start(&workspace);
     workspace.write("a.yaml", "panic");
     let stale = compared(&mut reloader);
-    assert_eq!((stale.state, stale.diagnostics[0].code), (State::Stale, finding::COMPILER_FAILED));
+    assert_eq!((stale.files, stale.diagnostics[0].code), (Files::Stale, diagnostics::COMPILER_FAILED));
 
     let source = |compiler| Source { compiler, ..source(&workspace.policies()) };
     let silent = source(Compiler::new(|_| Compiled { snapshot: None, diagnostics: Vec::new() })).load();
-    assert_eq!(silent.diagnostics[0].code, finding::COMPILER_FAILED);
+    assert_eq!(silent.diagnostics[0].code, diagnostics::COMPILER_FAILED);
     let both = source(Compiler::new(|_| Compiled {
         snapshot: Some(crate::live::testing::empty_snapshot()),
-        diagnostics: vec![finding::error("P001", "", "bad".into(), "mend it".into())],
+        diagnostics: vec![diagnostics::error("P001", "", "bad".into(), "mend it".into())],
     }));
     assert!(both.load().snapshot.is_none());
 }

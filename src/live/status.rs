@@ -9,20 +9,33 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Interval, Moment};
 use crate::policy::Diagnostic;
 
-/// Whether the files on disk are in force.
+/// Whether the policy files on disk are in force. The metrics, the probes and the admin API all show this type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// They are.
+pub enum Files {
+    /// The snapshot in force was compiled from these files.
     Current,
-    /// They were refused, or keep changing; the last good snapshot goes on serving.
+    /// The files were refused, or keep changing. The last good snapshot stays in force.
     Stale,
+}
+
+impl Files {
+    /// All values.
+    pub const ALL: [Files; 2] = [Files::Current, Files::Stale];
+
+    /// Returns the word for it in labels and headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Files::Current => "current",
+            Files::Stale => "stale",
+        }
+    }
 }
 
 /// The snapshot in force, and the result of the last attempt to load.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// Whether the files on disk are in force.
-    pub state: State,
+    pub files: Files,
     /// Revision of the snapshot in force.
     pub revision: u64,
     /// Its content digest, `blake3:<hex>`.
@@ -33,7 +46,7 @@ pub struct Status {
     pub attempted_at: Moment,
     /// How long that took.
     pub load_time: Duration,
-    /// Every edition of the snapshot in force, whatever its dates.
+    /// Every edition of the snapshot in force, regardless of its dates.
     pub editions: Arc<[DatedEdition]>,
     /// Diagnostics of the last attempt.
     pub diagnostics: Arc<[Diagnostic]>,

@@ -10,15 +10,45 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::finding;
-use super::read::{ReadLimits, Selection};
+use super::diagnostics;
 use crate::policy::Diagnostic;
 
 /// Entries of any kind that are allowed for each policy file: room for notes, directories and other files beside the
 /// lists.
 const ENTRIES_PER_FILE_MAX: usize = 16;
 
-/// What was found in a policy directory.
+/// Limits of the files to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Largest file, in bytes.
+    pub file_bytes_max: u64,
+    /// Most policy files.
+    pub files_max: usize,
+    /// Most bytes of all files together.
+    pub total_bytes_max: u64,
+    /// Deepest nesting of directories below the policy directory.
+    pub directory_depth_max: usize,
+}
+
+impl Default for ReadLimits {
+    /// Returns limits with ample room for every published list.
+    fn default() -> Self {
+        // The largest published list is below 1 MiB; 8 MiB are a registry of 40,000 flows. A reload takes at most some
+        // 256 MiB for it: 25 times one file, 12 times all together.
+        Self { file_bytes_max: 8 << 20, files_max: 4_096, total_bytes_max: 24 << 20, directory_depth_max: 16 }
+    }
+}
+
+/// Which files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// The policies only: what a server loads.
+    Policies,
+    /// The policies, and beside them the `*_test.yaml` files.
+    PoliciesAndTests,
+}
+
+/// The contents of a policy directory.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// Policy files, by relative path.
@@ -42,11 +72,11 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Size in bytes, as listed.
     pub(super) size: u64,
-    /// What it is for.
+    /// Its purpose.
     pub(super) purpose: Purpose,
 }
 
-/// What a file of a policy directory is for.
+/// The purpose of a file of a policy directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Part of the policies.
@@ -106,19 +136,19 @@ pub(super) fn survey(root: &Path, limits: &ReadLimits, selection: Selection) -> 
     let mut walk = Walk { limits, selection, survey: Survey::default(), entries_left, ancestors: Vec::new() };
     match fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => walk.directory(root, "", &metadata),
-        Ok(_) => walk.report(finding::error(
-            finding::NOT_A_DIRECTORY,
+        Ok(_) => walk.report(diagnostics::error(
+            diagnostics::NOT_A_DIRECTORY,
             "",
             format!("`{}` is not a directory", root.display()),
             "name the directory that holds the policy files, not one of them".into(),
         )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => walk.report(finding::error(
-            finding::MISSING_DIRECTORY,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => walk.report(diagnostics::error(
+            diagnostics::MISSING_DIRECTORY,
             "",
             format!("the policy directory `{}` does not exist", root.display()),
             "create it, or name another with `--policies`".into(),
         )),
-        Err(error) => walk.report(finding::directory(root, "", &error)),
+        Err(error) => walk.report(diagnostics::directory(root, "", &error)),
     }
     if root.is_symlink() {
         walk.survey.links.push(root.to_owned());
@@ -172,16 +202,16 @@ impl Walk<'_> {
     fn directory(&mut self, path: &Path, relative: &str, metadata: &Metadata) {
         let identity = (metadata.dev(), metadata.ino());
         if self.ancestors.contains(&identity) {
-            return self.report(finding::error(
-                finding::LINK_LOOP,
+            return self.report(diagnostics::error(
+                diagnostics::LINK_LOOP,
                 relative,
                 "the link leads back to a directory that it lies in".into(),
                 "remove the link, or let it lead elsewhere".into(),
             ));
         }
         if self.limits.directory_depth_max < self.ancestors.len() {
-            return self.report(finding::error(
-                finding::TOO_DEEP,
+            return self.report(diagnostics::error(
+                diagnostics::TOO_DEEP,
                 relative,
                 format!("directories are nested more than {} deep", self.limits.directory_depth_max),
                 "move the files up, or raise `policy_directory_depth_max`".into(),
@@ -191,7 +221,7 @@ impl Walk<'_> {
         self.mark(path, None, Some(metadata));
         let names = match self.names(path) {
             Ok(names) => names,
-            Err(error) => return self.report(finding::directory(path, relative, &error)),
+            Err(error) => return self.report(diagnostics::directory(path, relative, &error)),
         };
         self.ancestors.push(identity);
         for name in names {
@@ -250,8 +280,8 @@ impl Walk<'_> {
             return;
         }
         if !metadata.is_file() {
-            return self.report(finding::error(
-                finding::NOT_A_REGULAR_FILE,
+            return self.report(diagnostics::error(
+                diagnostics::NOT_A_REGULAR_FILE,
                 &relative,
                 "is neither a regular file nor a directory".into(),
                 "remove it, or give it a name that does not end in .yaml or .yml".into(),
@@ -264,8 +294,8 @@ impl Walk<'_> {
     fn ignored(&mut self, relative: &str) {
         let lower = relative.to_lowercase();
         if purpose(&lower).is_some() {
-            self.report(finding::warning(
-                finding::IGNORED_FILE,
+            self.report(diagnostics::warning(
+                diagnostics::IGNORED_FILE,
                 relative,
                 "is ignored: names of policy files end in .yaml or .yml, in lower case".into(),
                 "rename it, or remove it".into(),
@@ -275,26 +305,28 @@ impl Walk<'_> {
 
     /// Reports an entry that cannot be read and may have been part of the policies.
     fn lost(&mut self, relative: &str, leads_to: Option<&Path>, error: &io::Error) {
-        let Some(leads_to) = leads_to else { return self.report(finding::unreadable(relative, error)) };
+        let Some(leads_to) = leads_to else { return self.report(diagnostics::unreadable(relative, error)) };
         let (code, message) = match error.kind() {
-            io::ErrorKind::NotFound => {
-                (finding::DANGLING_LINK, format!("the link leads to `{}`, which does not exist", leads_to.display()))
-            }
-            io::ErrorKind::PermissionDenied => return self.report(finding::unreadable(relative, error)),
+            io::ErrorKind::NotFound => (
+                diagnostics::DANGLING_LINK,
+                format!("the link leads to `{}`, which does not exist", leads_to.display()),
+            ),
+            io::ErrorKind::PermissionDenied => return self.report(diagnostics::unreadable(relative, error)),
             // The remaining case is an endless chain of links, for which `ErrorKind` has no stable name.
-            _ => {
-                (finding::LINK_LOOP, format!("cannot follow the link to `{}`: it leads in circles", leads_to.display()))
-            }
+            _ => (
+                diagnostics::LINK_LOOP,
+                format!("cannot follow the link to `{}`: it leads in circles", leads_to.display()),
+            ),
         };
-        self.report(finding::error(code, relative, message, "remove the link, or let it lead elsewhere".into()));
+        self.report(diagnostics::error(code, relative, message, "remove the link, or let it lead elsewhere".into()));
     }
 
     fn name_is_utf8(&mut self, name: &OsString, relative: &str) -> bool {
         if name.to_str().is_some() {
             return true;
         }
-        self.report(finding::error(
-            finding::NAME_NOT_UTF8,
+        self.report(diagnostics::error(
+            diagnostics::NAME_NOT_UTF8,
             relative,
             "the name is not UTF-8".into(),
             "rename it; letters, digits and `-` are safe everywhere".into(),
@@ -312,8 +344,8 @@ impl Walk<'_> {
         self.survey.files.sort_by(|a, b| a.relative.as_bytes().cmp(b.relative.as_bytes()));
         if self.entries_left == 0 {
             let entries_max = self.limits.files_max.saturating_mul(ENTRIES_PER_FILE_MAX);
-            self.report(finding::error(
-                finding::TOO_MANY_ENTRIES,
+            self.report(diagnostics::error(
+                diagnostics::TOO_MANY_ENTRIES,
                 "",
                 format!("the policy directory has {entries_max} entries or more"),
                 "keep other files elsewhere, or raise `policy_files_max`".into(),
@@ -321,8 +353,8 @@ impl Walk<'_> {
         }
         let count = self.survey.files.len();
         if self.limits.files_max < count {
-            self.report(finding::error(
-                finding::TOO_MANY_FILES,
+            self.report(diagnostics::error(
+                diagnostics::TOO_MANY_FILES,
                 "",
                 format!("there are {count} policy files; at most {} are allowed", self.limits.files_max),
                 "put more into each file, or raise `policy_files_max`".into(),
@@ -330,8 +362,8 @@ impl Walk<'_> {
         }
         let policies = self.survey.files.iter().filter(|file| file.purpose == Purpose::Policy).count();
         if policies == 0 && self.survey.diagnostics.is_empty() {
-            self.report(finding::error(
-                finding::NO_POLICY_FILES,
+            self.report(diagnostics::error(
+                diagnostics::NO_POLICY_FILES,
                 "",
                 "the policy directory has no policy files".into(),
                 "put .yaml files into it; a server without lists could only guess".into(),

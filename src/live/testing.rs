@@ -1,4 +1,4 @@
-//! What the tests of reloading share: a clock, a compiler and directories that need no real lists.
+//! Shared by the tests of reloading: a clock, a compiler and directories that need no real lists.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -138,7 +138,7 @@ impl Workspace {
     }
 }
 
-/// Waits until something holds; fails the test where it does not within ten seconds.
+/// Waits until a condition holds; fails the test if it does not within ten seconds.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "a deadline for the test itself")]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -2,7 +2,7 @@
 //!
 //! A watch only makes reloading fast. The periodic comparison finds the changes that a watch may miss (network file
 //! systems, exhausted inotify limits, a replaced parent of a parent). Every directory is watched by its real path, so
-//! that each event has one name whatever links lead there. A change of directories needs a new watcher, because a watch
+//! that each event has one name, regardless of the links that lead there. A change of directories needs a new watcher, because a watch
 //! on a directory that was deleted and created again is silently dead.
 
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ impl WatchSet {
     }
 }
 
-/// Returns a path with the real path of its directory, or `None` where that does not exist.
+/// Returns a path with the real path of its directory, or `None` if the directory does not exist.
 fn real(path: &Path) -> Option<PathBuf> {
     Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
 }
@@ -93,7 +93,7 @@ pub struct FileWatch {
 }
 
 impl FileWatch {
-    /// Starts watching. `changed` is called on a thread of the watcher, with the path where it is known, and must be quick.
+    /// Starts watching. `changed` is called on a thread of the watcher, with the path if it is known, and must be quick.
     ///
     /// # Errors
     /// If the operating system does not watch: no inotify, or its limits are used up. A directory that is gone by now

@@ -18,11 +18,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::Live;
 use super::reload::{Found, Loaded, Reloader, Source};
-use super::status::{Counters, State, Status};
-use super::stopwatch::Stopwatch;
+use super::status::{Counters, Files, Status};
 use super::watch::{FileWatch, WatchSet};
 use crate::domain::clock::Clock;
 use crate::policy::Diagnostic;
+use crate::stopwatch::Stopwatch;
 
 /// Most commands that wait for the thread; further ones are refused.
 const COMMANDS_MAX: usize = 64;
@@ -202,9 +202,9 @@ struct Settling {
     /// Whether the wait has been reported.
     reported: bool,
     /// State found by a comparison, which must be the same a while later. A watch reports changes by itself, so a
-    /// change that it noticed needs no second look.
+    /// change that it noticed needs no second check.
     found: Option<Found>,
-    /// The path that changed last, where it is known.
+    /// The path that changed last, if it is known.
     last: Option<PathBuf>,
 }
 
@@ -417,18 +417,18 @@ impl Worker {
     }
 }
 
-/// Says what came of a SIGHUP, which gets no other answer.
+/// Logs the result of a SIGHUP, which gets no other answer.
 fn log_result(revision_before: u64, status: &Status) {
     let (revision, digest) = (status.revision, &status.digest);
-    match status.state {
-        State::Stale => {
-            let findings = status.diagnostics.len();
-            tracing::warn!(revision, %digest, findings, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
+    match status.files {
+        Files::Stale => {
+            let diagnostics = status.diagnostics.len();
+            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
         }
-        State::Current if revision == revision_before => {
+        Files::Current if revision == revision_before => {
             tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");
         }
-        State::Current => tracing::info!(revision, %digest, "SIGHUP: new policies are in force"),
+        Files::Current => tracing::info!(revision, %digest, "SIGHUP: new policies are in force"),
     }
 }
 

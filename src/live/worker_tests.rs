@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::live::status::State;
+use crate::live::status::Files;
 use crate::live::testing::{Workspace, clock, eventually, source};
 use crate::policy::PolicyFile;
 
@@ -30,7 +30,7 @@ fn texts(policies: &Policies) -> Vec<String> {
 
 #[track_caller]
 fn serves(policies: &Policies, expected: &[&str]) {
-    // The status follows the snapshot: what it says is in force already serves.
+    // The status follows the snapshot: the snapshot that it names is in force already.
     eventually(&format!("{expected:?} in force"), || {
         texts(policies) == expected && *policies.status().digest == *policies.live().snapshot().digest
     });
@@ -46,7 +46,7 @@ fn check(files: &[(&str, &str)], change: impl Fn(&Workspace), expected: &[&str])
         futures_block(policies.validate()).unwrap();
         change(&workspace);
         serves(&policies, expected);
-        eventually("current", || policies.status().state == State::Current);
+        eventually("current", || policies.status().files == Files::Current);
     }
 }
 
@@ -104,7 +104,7 @@ fn the_policy_directory_may_be_deleted_and_created_again_more_than_once() {
         let policies = start(&workspace);
         for text in ["two", "three"] {
             fs::remove_dir_all(workspace.policies()).unwrap();
-            eventually("stale", || policies.status().state == State::Stale);
+            eventually("stale", || policies.status().files == Files::Stale);
             workspace.write("a.yaml", text);
             serves(&policies, &[text]);
         }
@@ -183,17 +183,17 @@ fn a_reload_on_request_answers_with_what_it_came_to() {
     assert_eq!(texts(&policies), ["one"]);
     let status = futures_block(policies.reload()).unwrap();
     assert_eq!(
-        (status.state, status.revision, Some(&*status.digest)),
-        (State::Current, 2, validation.digest.as_deref())
+        (status.files, status.revision, Some(&*status.digest)),
+        (Files::Current, 2, validation.digest.as_deref())
     );
     assert_eq!(texts(&policies), ["two"]);
 
     workspace.write("a.yaml", "bad");
     let validation = futures_block(policies.validate()).unwrap();
     assert_eq!((validation.digest, validation.diagnostics.len()), (None, 1));
-    assert_eq!(policies.status().state, State::Current);
+    assert_eq!(policies.status().files, Files::Current);
     policies.request_reload().unwrap();
-    eventually("stale", || policies.status().state == State::Stale);
+    eventually("stale", || policies.status().files == Files::Stale);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_directory_swapped_under_readers_never_gives_a_mixture() {
     }
     serves(&policies, &["v59"]);
     let compiler_failed = |status: &Status| {
-        status.diagnostics.iter().any(|diagnostic| diagnostic.code == super::super::finding::COMPILER_FAILED)
+        status.diagnostics.iter().any(|diagnostic| diagnostic.code == super::super::diagnostics::COMPILER_FAILED)
     };
     assert!(!compiler_failed(&policies.status()));
 }
@@ -304,9 +304,9 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
         let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
         futures_block(policies.validate()).unwrap();
         let (restless, workspace) = Restless::writing(workspace, "a.yaml", |number| format!("{number}"));
-        eventually("reported", || policies.status().state == State::Stale);
+        eventually("reported", || policies.status().files == Files::Stale);
         let status = policies.status();
-        assert_eq!(status.diagnostics[0].code, super::super::finding::NEVER_QUIET, "{watching:?}: {status:?}");
+        assert_eq!(status.diagnostics[0].code, super::super::diagnostics::NEVER_QUIET, "{watching:?}: {status:?}");
         let message = &status.diagnostics[0].message;
         assert!(message.contains("`a.yaml` changed last") && message.contains("最后变动的是 `a.yaml`"), "{message}");
         assert_eq!((status.revision, texts(&policies)), (1, vec!["one".to_owned(), "b".to_owned()]));
@@ -316,7 +316,7 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
         drop(restless);
         // The final files may equal those in force.
         workspace.write("a.yaml", "one");
-        eventually("current", || policies.status().state == State::Current);
+        eventually("current", || policies.status().files == Files::Current);
         assert_eq!((policies.status().revision, policies.status().diagnostics.len()), (1, 0), "{watching:?}");
         workspace.write("a.yaml", "two");
         serves(&policies, &["two", "b"]);

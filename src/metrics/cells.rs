@@ -1,15 +1,15 @@
-//! Counters in shards: each thread adds to its own, a scrape adds them up.
+//! Counters in shards: each thread adds to its own shard, and a scrape sums the shards.
 //!
-//! Threads that add to the same counter would pass its cache line around, which costs more than the decision that is
-//! counted. A shard is a whole number of cache lines. Every counter has a fixed place in it.
+//! Threads that add to the same counter pass its cache line around, which costs more than the decision that they count. A
+//! shard is a whole number of cache lines. Every counter has a fixed index in it.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::{Answer, Door, LedgerCall, LedgerResult, Limit};
+use super::labels::{Answer, Door, LedgerCall, LedgerResult, Limit};
 use crate::domain::reason::ReasonCode;
 
-/// Shards: threads beyond that share. Twice the threads that a large server answers with would be more than enough;
-/// 16 take 40 KiB.
+/// Number of shards; further threads share them. Twice the serving threads of a large server would be more than enough. 16
+/// shards take 40 KiB.
 const SHARDS: usize = 16;
 
 /// Upper bounds of the buckets of call times, in nanoseconds; there is one more bucket above.
@@ -52,22 +52,22 @@ const CELLS: usize = LEDGER_FROM + LedgerCall::ALL.len() * RESULTS;
 /// A counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// Transfers that were answered so at a door.
+    /// Transfers with this answer at a door.
     Answer(Door, Answer),
     /// Decisions with this reason.
     Reason(ReasonCode),
     /// Calls of a door whose time falls in a bucket.
     Bucket(Door, usize),
-    /// Time that the calls of a door took together.
+    /// Total time of the calls of a door.
     TookNanoseconds(Door),
-    /// Requests that were refused for a limit.
+    /// Requests refused because of a limit.
     Limit(Limit),
     /// Calls of the ledger.
     Ledger(LedgerCall, LedgerResult),
 }
 
 impl Cell {
-    /// Returns its place: no two have the same, and all are below [`CELLS`].
+    /// Returns its index: different for each cell, and below [`CELLS`].
     const fn place(self) -> usize {
         match self {
             Cell::Answer(door, answer) => door as usize * ANSWERS + answer as usize,
@@ -85,7 +85,7 @@ pub(super) fn bucket(nanoseconds: u64) -> usize {
     BOUNDS_NANOSECONDS.partition_point(|bound| *bound < nanoseconds)
 }
 
-/// Two cache lines are fetched together on many machines.
+/// Aligned to two cache lines, because many machines fetch two together.
 #[repr(align(128))]
 #[derive(Debug)]
 struct Shard([AtomicU64; CELLS]);
@@ -111,7 +111,7 @@ thread_local! {
 impl Cells {
     /// Adds to a counter.
     pub(super) fn add(&self, cell: Cell, count: u64) {
-        // A thread that is ending has no shard of its own any more.
+        // A thread that is ending no longer has a shard of its own.
         let shard = SHARD.try_with(|shard| *shard).unwrap_or(0);
         if let Some(counter) = self.shards.get(shard).and_then(|shard| shard.0.get(cell.place())) {
             counter.fetch_add(count, Ordering::Relaxed);

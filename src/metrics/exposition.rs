@@ -1,4 +1,4 @@
-//! A scrape: all counts and the standing of the server, in the `OpenMetrics` text format.
+//! The exposition: all counts and gauges of the server in the `OpenMetrics` text format.
 
 use std::collections::HashMap;
 use std::fmt::{Error, Write as _};
@@ -12,24 +12,25 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::cells::{BOUNDS_NANOSECONDS, BUCKETS, Cell};
+use super::counts::Metrics;
 use super::health::{Health, Part, health};
+use super::labels::{Answer, Door, LedgerCall, LedgerResult, Limit};
 use super::standing::{Counting, Files, Serving, Standing};
-use super::{Answer, Door, LedgerCall, LedgerResult, Limit, Metrics};
 use crate::domain::clock::Clocking;
 use crate::domain::reason::ReasonCode;
 
-/// The media type of what [`render`] returns.
+/// Media type of the text of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
 
-/// The media type of what [`plain`] returns.
+/// Media type of the text of [`plain`].
 pub const PLAIN_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Returns what [`render`] returns in the text format 0.0.4 of Prometheus, which older readers take.
+/// Converts the text of [`render`] to the text format 0.0.4 of Prometheus, for older readers.
 ///
-/// There a family has the name of its samples: a counter that of its total, an info is a gauge; units and the mark at the
-/// end are not known.
+/// In that format a family has the name of its samples, so a counter ends in `_total`; an info is a gauge; units and the mark
+/// at the end do not exist.
 pub fn plain(open_metrics: &str) -> String {
     let kinds = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let kinds: HashMap<&str, &str> = kinds.collect();
@@ -55,7 +56,7 @@ pub fn plain(open_metrics: &str) -> String {
             _ if line.starts_with('#') => Ok(()),
             _ => writeln!(plain, "{line}"),
         };
-        // That cannot fail: it goes into memory.
+        // A write to memory cannot fail.
         let _ = written;
     }
     plain
@@ -64,7 +65,7 @@ pub fn plain(open_metrics: &str) -> String {
 /// Returns all counts and the standing of the server as text.
 ///
 /// # Errors
-/// Where the text cannot be written. That cannot happen: it goes into memory.
+/// If the text cannot be written, which cannot happen, because it is written to memory.
 pub fn render(metrics: &Arc<Metrics>, standing: Standing) -> Result<String, Error> {
     let mut registry = Registry::with_prefix("neglist");
     registry.register_collector(Box::new(Scrape { metrics: Arc::clone(metrics), standing }));
@@ -73,7 +74,7 @@ pub fn render(metrics: &Arc<Metrics>, standing: Standing) -> Result<String, Erro
     Ok(text)
 }
 
-/// What one scrape shows.
+/// One scrape.
 #[derive(Debug)]
 struct Scrape {
     metrics: Arc<Metrics>,

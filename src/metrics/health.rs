@@ -1,36 +1,36 @@
-//! The one table of health: what a server in a certain condition says at each of its doors.
+//! The table of health: the health of each part of a server in a given condition.
 //!
-//! `/readyz`, `grpc.health.v1.Health` on every listener, `neglist health` and the gauge `neglist_health` all take their
-//! answer from [`health`], so that they cannot differ. `docs/reliability.md` shows the same table.
+//! `/readyz`, `grpc.health.v1.Health` on every listener, `neglist health` and the gauge `neglist_health` all use [`health`],
+//! so they cannot differ. `docs/reliability.md` shows the same table.
 //!
-//! A part is healthy where what it is there for can be had. `DecisionService` answers callers who state their totals
-//! without a ledger too, so that a ledger which does not answer leaves it healthy; gateways may ask for what has to be
-//! counted, and the server as a whole is what a load balancer sends everything to.
+//! A part is healthy if it can do its work. `DecisionService` answers callers that state their totals without a ledger, so it
+//! stays healthy if the ledger does not answer. Gateways may send requests that have to be counted, and a load balancer sends
+//! everything to the server as a whole, so both need the ledger.
 
 use super::standing::{Counting, Files, Serving, Standing};
 use crate::domain::clock::Clocking;
 
-/// What the answer at each door depends on.
+/// The condition of a server, on which health depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
     /// Whether the server takes new requests.
     pub serving: Serving,
     /// Whether the policy files on disk are in force.
     pub files: Files,
-    /// Whether the clock can be relied on.
+    /// Whether the clock is reliable.
     pub clock: Clocking,
     /// Whether persons can be counted.
     pub counting: Counting,
 }
 
 impl Standing {
-    /// Returns what health depends on.
+    /// Returns the condition, on which health depends.
     pub const fn condition(&self) -> Condition {
         Condition { serving: self.serving, files: self.policies.files, clock: self.clock, counting: self.counting }
     }
 }
 
-/// What health can be asked of.
+/// A part of the server with its own health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The whole server.
@@ -49,7 +49,7 @@ impl Part {
     /// All of them.
     pub const ALL: [Part; 5] = [Part::Server, Part::Decisions, Part::Ledger, Part::Gateways, Part::Policies];
 
-    /// Returns the name by which health is asked of it; the whole server has the empty one.
+    /// Returns the name in health checks; empty for the whole server.
     pub const fn name(self) -> &'static str {
         match self {
             Part::Server => "",
@@ -60,12 +60,12 @@ impl Part {
         }
     }
 
-    /// Returns the part of that name.
+    /// Returns the part with that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.name() == name)
     }
 
-    /// Returns the word for it in labels, where an empty name would be no label.
+    /// Returns the word for it in labels, which may not be empty.
     pub const fn label(self) -> &'static str {
         match self {
             Part::Server => "server",
@@ -74,21 +74,21 @@ impl Part {
     }
 }
 
-/// How a part is.
+/// The health of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// What it is there for can be had.
+    /// The part can do its work.
     Serving,
-    /// It cannot.
+    /// It cannot do its work, for this reason.
     NotServing(Why),
 }
 
-/// Why it cannot.
+/// The reason why a part is not healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// The server is stopping.
     Stopping,
-    /// The clock of the server tells no time that can be.
+    /// The clock of the server shows an impossible time.
     ClockUnusable,
     /// The clock of the server was set while it ran.
     ClockJumped,
@@ -102,10 +102,10 @@ pub enum Why {
     LedgerStalled,
 }
 
-/// Returns how a part is in a condition. A server that is starting says nothing yet: it does not listen.
+/// Returns the health of a part in a condition. A server that is starting does not listen yet, so it has no health.
 ///
-/// Policy files that were refused change nothing: the last good ones are in force, and what they decide is right. A clock
-/// that was set leaves decisions that need neither a total nor the moment; one that is unusable leaves none to rely on.
+/// Refused policy files do not change health: the last good policies are in force, and their decisions are right. A clock
+/// that was set still permits decisions that need neither a total nor the present moment; an unusable clock permits none.
 pub const fn health(part: Part, condition: Condition) -> Health {
     let Condition { serving, files: Files::Current | Files::Stale, clock, counting } = condition;
     let without = match (serving, clock, counting) {
@@ -120,7 +120,7 @@ pub const fn health(part: Part, condition: Condition) -> Health {
     };
     match (part, without) {
         (Part::Decisions, Why::ClockUnusable) => Health::NotServing(without),
-        // Decisions with stated totals need no ledger, and whoever turns counting off has the totals stated.
+        // Decisions with stated totals need no ledger. An operator who turns counting off has callers state their totals.
         (Part::Policies | Part::Decisions, _) | (Part::Server | Part::Gateways, Why::NoLedger) => Health::Serving,
         (Part::Server | Part::Gateways | Part::Ledger, why) => Health::NotServing(why),
     }

@@ -1,38 +1,17 @@
-//! What can be read of a server at one moment: for probes, and for a scrape beside what was counted.
+//! The state of a server at one moment, for probes and for the gauges of a scrape.
 
 use std::sync::Arc;
 
 use crate::domain::clock::Clocking;
+pub use crate::live::status::Files;
 
 /// Whether a server takes new requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serving {
-    /// It does.
+    /// It takes requests.
     Ready,
     /// It is stopping.
     Draining,
-}
-
-/// Whether the policy files on disk are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    /// They are.
-    Current,
-    /// They were refused; the last good ones go on serving.
-    Stale,
-}
-
-impl Files {
-    /// All values.
-    pub const ALL: [Files; 2] = [Files::Current, Files::Stale];
-
-    /// Returns the word for it in labels and headers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Files::Current => "current",
-            Files::Stale => "stale",
-        }
-    }
 }
 
 /// Whether persons can be counted.
@@ -42,11 +21,11 @@ pub enum Counting {
     None,
     /// The ledger is open.
     Open,
-    /// The ledger is open, and its disk is nearly full: nothing more is reserved, and what was reserved can be settled.
+    /// The ledger is open, but its disk is nearly full: it refuses reservations, and still settles earlier ones.
     Full,
     /// The ledger does not answer, or is closed after a failure.
     Closed,
-    /// A call has waited longer for the ledger than a ledger takes that works.
+    /// A call has waited for the ledger longer than a working ledger takes.
     Stalled,
 }
 
@@ -66,7 +45,7 @@ impl Counting {
 /// The policies in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoliciesStanding {
-    /// Whether they are those on disk.
+    /// Whether they are the files on disk.
     pub files: Files,
     /// Revision of the snapshot.
     pub revision: u64,
@@ -95,13 +74,13 @@ pub struct Standing {
     pub counting: Counting,
     /// Calls that wait for the ledger.
     pub ledger_calls_waiting: u64,
-    /// How long the oldest call has waited for the ledger, upkeep included; 0 where none waits.
+    /// Time that the oldest call, upkeep included, has waited for the ledger; 0 if none waits.
     pub ledger_oldest_call_seconds: f64,
     /// Requests in flight on all listeners but the admin listener.
     pub requests_in_flight: u64,
-    /// Open connections of the same.
+    /// Open connections on all listeners but the admin listener.
     pub connections_open: u64,
-    /// Whether its clock can be relied on.
+    /// Whether its clock is reliable.
     pub clock: Clocking,
     /// Log lines that were dropped since the start, because the log was not read.
     pub log_lines_dropped: u64,

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::diagnostic::{Diagnostic, Severity, Span};
+use super::diagnostic::{Diagnostic, Severity, Span, clip};
 use super::suggest;
 use super::yaml::{Node, Value};
 
@@ -44,8 +44,8 @@ pub struct Context<'a> {
 }
 
 /// Most errors, and most warnings, that are listed of one file. A file that is wrong throughout would take a hundred times its
-/// size in memory for findings that nobody reads to the end.
-const FILE_FINDINGS_MAX: usize = 2_000;
+/// size in memory for diagnostics that no one reads to the end.
+const FILE_DIAGNOSTICS_MAX: usize = 2_000;
 
 impl<'a> Context<'a> {
     /// Returns a context for a file.
@@ -61,10 +61,10 @@ impl<'a> Context<'a> {
             Severity::Warning | Severity::Note => &mut self.warnings,
         };
         *count = count.saturating_add(1);
-        if FILE_FINDINGS_MAX < *count {
+        if FILE_DIAGNOSTICS_MAX < *count {
             return;
         }
-        if *count == FILE_FINDINGS_MAX {
+        if *count == FILE_DIAGNOSTICS_MAX {
             found.message.push_str("; what comes after it in this file is not listed");
         }
         self.diagnostics.push(found);
@@ -100,15 +100,6 @@ impl<'a> Context<'a> {
         let names = pairs.iter().filter(|(key, _)| matches!(key.name.as_ref(), "code" | "id"));
         self.lost.extend(names.filter_map(|(_, value)| word(value)).map(Box::from));
     }
-}
-
-/// Returns the first 60 characters of a user's text at most, on one line.
-pub fn clip(text: &str) -> String {
-    let mut short: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }
 
 /// Returns "did you mean" with the word of `known` that is nearest to `word`.

@@ -97,3 +97,12 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
+
+/// Returns the first 60 characters of a user's text at most, on one line.
+pub fn clip(text: &str) -> String {
+    let mut short: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

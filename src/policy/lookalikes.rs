@@ -6,8 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::decode::clip;
-use super::diagnostic::{Diagnostic, Span};
+use super::diagnostic::{Diagnostic, Span, clip};
 
 /// A character, its name, and its replacement in the format; no replacement if it must be deleted.
 struct Lookalike {

@@ -8,7 +8,7 @@ pub mod consequences;
 pub mod decode;
 pub mod diagnostic;
 pub mod diff;
-pub mod findings;
+pub mod lint;
 mod lookalikes;
 pub mod source;
 mod suggest;

@@ -2,7 +2,7 @@
 //!
 //! A suggestion must not invert the meaning: `on` resembles `no`, `unimportant` resembles `important`.
 
-use super::decode::clip;
+use super::diagnostic::clip;
 use super::lookalikes;
 
 /// Words that mean yes, from authors who do not know which word the format accepts.

@@ -6,7 +6,6 @@
 use serde_saphyr::budget::BudgetBreach;
 
 use super::diagnostic::{Diagnostic, Severity, Span};
-use super::yaml::NODE_BYTES_MIN;
 
 /// Returns the diagnostic for an error of the parser.
 pub(super) fn diagnostic(file: &str, text: &str, depth_max: usize, error: &serde_saphyr::Error) -> Diagnostic {
@@ -99,6 +98,10 @@ const PLAIN_NUMBER: &str = "write a number in decimal digits, and put a text in 
 const CLOSE_QUOTE: &str = "close the quote; a quote within a text in single quotes is written twice";
 const KEY_AND_VALUE: &str = "put `: ` between key and value, and a text over several lines in quotes";
 const ESCAPE: &str = "put the text in single quotes, or write the backslash twice";
+
+/// Bytes of text for each value or key: files of the format have ten and more. A value takes a hundred bytes of memory, so
+/// that a text of nothing but commas would take fifty times its size.
+pub(super) const NODE_BYTES_MIN: usize = 4;
 
 /// Beginning of a message that continues in the scanner's words, which may quote the file.
 pub const UNREADABLE: &str = "cannot be read as YAML";

@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::diagnostic::{Diagnostic, Span};
 use super::syntax;
+use super::syntax::NODE_BYTES_MIN;
 pub use super::syntax::UNREADABLE;
 
 /// A value and its place.
@@ -64,9 +65,6 @@ impl Value {
     }
 }
 
-/// Bytes of text for each value or key: files of the format have ten and more. A value takes a hundred bytes of memory, so
-/// that a text of nothing but commas would take fifty times its size.
-pub(super) const NODE_BYTES_MIN: usize = 4;
 /// Values and keys that every text may have: the average of a small one says little.
 const NODES_SPARE: usize = 10_000;
 

@@ -26,7 +26,7 @@ const PLACE_BYTES_MAX: usize = 160;
 /// # Errors
 /// Errors of the writer.
 pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
-    findings(checked, colour, out)?;
+    diagnostics(checked, colour, out)?;
     writeln!(
         out,
         "{}, {}, {} unknown in {}",
@@ -42,7 +42,7 @@ pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn findings(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
+pub fn diagnostics(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
     for diagnostic in checked.diagnostics.iter().take(SHOWN_MAX) {
         match diagnostic.severity {
             Severity::Error | Severity::Warning => {

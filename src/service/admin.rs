@@ -11,11 +11,10 @@ use tonic::{Request, Response, Status};
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
 use crate::live::digest::is_well_formed;
-use crate::live::status::State;
 use crate::live::worker::{Policies, Validation};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::policy_service_server::PolicyService;
-use crate::wire::policy_status::{self, EditionView, Files, StatusView};
+use crate::wire::policy_status::{self, EditionView, StatusView};
 use crate::wire::refusal::{Refusal, Unavailable, call};
 
 /// An answer goes out before the client's deadline, so that it arrives within it: a tenth of the
@@ -144,10 +143,7 @@ fn view(status: &crate::live::status::Status, now: Moment) -> StatusView<'_> {
         interval: edition.interval,
     });
     StatusView {
-        files: match status.state {
-            State::Current => Files::InForce,
-            State::Stale => Files::Refused,
-        },
+        files: status.files,
         revision: status.revision,
         digest: &status.digest,
         activated_at: status.activated_at,

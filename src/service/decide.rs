@@ -17,7 +17,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
-use crate::domain::counting::{CounterKey, counters_to_ask};
+use crate::domain::counter::CounterKey;
+use crate::domain::counting::counters_to_ask;
 use crate::domain::decision::Decision;
 use crate::domain::evaluate::evaluate;
 use crate::domain::path::Field;

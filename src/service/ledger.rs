@@ -19,17 +19,18 @@ use tonic::{Request, Response, Status};
 
 use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
-use crate::domain::counting::{self, Counted, CounterKey};
+use crate::domain::counter::{Counted, CounterKey};
+use crate::domain::counting;
 use crate::domain::evaluate::evaluate;
+use crate::domain::headroom::{self, CapUse};
 use crate::domain::path::{Field, RequestField};
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
-use crate::domain::usage::{self, CapUse};
 use crate::ledger::{
-    Account, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
+    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
     Reserved, Usage,
 };
 use crate::live::Live;
@@ -248,10 +249,10 @@ impl LedgerApi {
             let totals = &counters.totals(&Totals::default(), before);
             let decision = &evaluate(&snapshot, &transfer, totals);
             let add = counters.names_of(&counting::counters(&transfer, decision));
-            let goes = if decision.outcome == Outcome::Allow { Goes::Ahead } else { Goes::Nowhere };
+            let admission = if decision.outcome == Outcome::Allow { Admission::Permit } else { Admission::Deny };
             let decided = Decided { snapshot: &snapshot, transfer: &transfer, totals, decision, valid_for_max_s };
             let answer = wire::to_answer(&to_proto::decision(decided, decision_id.clone(), detail));
-            Judgement { add, goes, answer }
+            Judgement { add, admission, answer }
         })
     }
 
@@ -350,7 +351,7 @@ fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
         return Ok(());
     }
     let violation = |class| {
-        Violation::new(RequestField::Subjects(class), Problem::Counting(CountingProblem::NobodyNamed { class }))
+        Violation::new(RequestField::Subjects(class), Problem::Counting(CountingProblem::NoPersonNamed { class }))
     };
     Err(classes.into_iter().map(violation).collect())
 }
@@ -456,7 +457,7 @@ impl LedgerService for LedgerApi {
         let lines = shown.into_iter().map(|(counter, usage)| {
             let counted = Counted::parse(&snapshot, &counter.name).filter(|_| is_current);
             let key = counted.map(|counted| CounterKey { counted, class: counter.class });
-            let headroom = key.and_then(|key| usage::headroom(&snapshot, now, year, key, usage.total()));
+            let headroom = key.and_then(|key| headroom::headroom(&snapshot, now, year, key, usage.total()));
             let Usage { committed, reserved } = usage;
             wire::CounterUsage { counter: counter.in_year(year), committed, reserved, headroom }
         });

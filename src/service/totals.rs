@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::asked::Asked;
-use crate::domain::counting::{self, CounterKey};
+use crate::domain::counter::CounterKey;
+use crate::domain::counting;
 use crate::domain::resolve::exporter_name;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};

@@ -1,8 +1,8 @@
-//! Lines on their way to the log: a bounded queue, and one thread that writes.
+//! The queue of log lines: bounded, with one thread that writes.
 //!
-//! Who logs puts a line into the queue and goes on, whatever becomes of the reader. A line that finds the queue full is
-//! dropped and counted. When a line is written again, the log says once how many were dropped, behind the lines that
-//! were in the queue before them.
+//! A thread that logs puts its line into the queue and goes on, whatever the reader of the log does. If the queue is full, the
+//! line is dropped and counted. After the next written line, the log says once how many lines were dropped, behind the lines
+//! that were in the queue before them.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,13 +14,31 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Format, LogLimits};
+/// Format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
-/// Pause before a pipe that takes nothing is tried again, where it does not wait by itself.
+/// Limits of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Most lines that wait to be written; one more is dropped and counted.
+    pub queue_lines_max: usize,
+    /// Most bytes of a line; a longer one is cut.
+    pub line_bytes_max: usize,
+    /// Longest wait for unwritten lines at the end of the process.
+    pub flush_max: Duration,
+}
+
+/// Pause before another try of a full pipe that does not block.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 thread_local! {
-    /// Whether this thread writes the log: what it says itself always finds room.
+    /// Whether this thread writes the log: its own lines are never dropped.
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -30,9 +48,9 @@ pub(super) struct Lines {
     format: Format,
     limits: LogLimits,
     queue: Mutex<Queue>,
-    /// A line came.
+    /// Signals a new line.
     came: Condvar,
-    /// All lines are written.
+    /// Signals that all lines are written.
     emptied: Condvar,
     /// Lines that were dropped, or could not be written, since the start.
     dropped: AtomicU64,
@@ -42,7 +60,7 @@ pub(super) struct Lines {
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     is_writing: bool,
-    /// Lines that were dropped, and the log has not said so yet.
+    /// Dropped lines that the log has not reported yet.
     untold: u64,
 }
 
@@ -58,14 +76,14 @@ impl Lines {
         }
     }
 
-    /// Starts the thread that writes. `say_dropped` logs how many lines were dropped.
+    /// Starts the thread that writes. `say_dropped` logs the number of dropped lines.
     pub(super) fn write_to(
         lines: &Arc<Self>,
         mut output: impl Write + Send + 'static,
         say_dropped: fn(u64),
     ) -> io::Result<()> {
         let lines = Arc::clone(lines);
-        // It ends with the process: a write that waits cannot be ended otherwise.
+        // The thread ends with the process: nothing else ends a blocked write.
         let writing = move || {
             WRITES.set(true);
             loop {
@@ -80,15 +98,15 @@ impl Lines {
         thread::Builder::new().name("log".to_owned()).spawn(writing).map(drop)
     }
 
-    /// Returns how many lines were lost since the start.
+    /// Returns the number of lines lost since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until all lines are written, or the time is up.
+    /// Waits until all lines are written, at most for a time.
     pub(super) fn flush(&self, time_max: Duration) {
         let is_busy = |queue: &mut Queue| queue.is_writing || !queue.lines.is_empty();
-        // Whether the time was up or not, there is nothing else to do.
+        // After a time-out there is nothing else to do either.
         let _ = self.emptied.wait_timeout_while(self.queue(), time_max, is_busy);
     }
 
@@ -116,7 +134,7 @@ impl Lines {
                 let begin = String::from_utf8_lossy(line.get(..bytes_max).unwrap_or_default());
                 format!("{} … (cut: {} bytes)\n", begin.trim_end(), line.len()).into_bytes()
             }
-            // The beginning of an object is none: it becomes a text, which may take twice as many bytes.
+            // The beginning of an object is not an object. It becomes a text, which may take twice as many bytes.
             Format::Json => {
                 let begin = String::from_utf8_lossy(line.get(..bytes_max / 2).unwrap_or_default());
                 let what = "a log line was too long: this is its beginning";
@@ -134,7 +152,7 @@ impl Lines {
         queue.lines.pop_front().unwrap_or_default()
     }
 
-    /// Notes what became of a line; returns how many dropped ones the log has to speak of.
+    /// Notes the result of a write. Returns the number of dropped lines that the log has to report now.
     fn written(&self, written: &io::Result<()>) -> u64 {
         let mut queue = self.queue();
         queue.is_writing = false;
@@ -142,7 +160,7 @@ impl Lines {
             self.emptied.notify_all();
         }
         if written.is_err() {
-            // Nobody reads any more: to say so would be lost as well.
+            // The log has no reader any more, so a report would be lost as well.
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return 0;
         }
@@ -154,7 +172,7 @@ impl Lines {
     }
 }
 
-/// Writes everything, however long that takes.
+/// Writes all bytes, without a limit of time.
 fn write_patiently(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
@@ -168,7 +186,7 @@ fn write_patiently(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> 
     Ok(())
 }
 
-/// What a subscriber writes its lines to. One write is one line.
+/// The output of a subscriber. One write is one line.
 #[derive(Debug, Clone)]
 pub(super) struct Writer(pub(super) Arc<Lines>);
 

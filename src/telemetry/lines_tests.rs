@@ -25,7 +25,7 @@ impl Write for Gate {
     }
 }
 
-/// What says that lines were dropped, for the queue of one test: it is a plain function.
+/// The queue to which `tell` reports dropped lines: a plain function has no state of its own.
 static TOLD: Mutex<Option<Arc<Lines>>> = Mutex::new(None);
 
 fn tell(lines: u64) {

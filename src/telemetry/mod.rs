@@ -1,7 +1,7 @@
-//! Log lines, on stderr: stdout belongs to what a command answers.
+//! The log, on stderr: stdout belongs to the answers of commands.
 //!
-//! A reader of the log that stalls must stop nothing. So a line goes into a bounded queue ([`lines`]), and one thread
-//! writes; what the process says besides the log is written within a limit of time ([`say`]).
+//! A stalled reader of the log must not stop the server. So a line goes into a bounded queue ([`lines`]), and one thread
+//! writes. Other messages of the process are written within a limit of time ([`say()`]).
 
 mod lines;
 mod say;
@@ -19,36 +19,17 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+pub use self::lines::{Format, LogLimits};
 use self::lines::{Lines, Writer};
 pub use self::say::{Stream, say};
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// What a log may take up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogLimits {
-    /// Most lines that wait to be written; one more is dropped and counted.
-    pub queue_lines_max: usize,
-    /// Most bytes of a line; a longer one is cut.
-    pub line_bytes_max: usize,
-    /// How long the end of the process waits for lines that are not written yet.
-    pub flush_max: Duration,
-}
-
-/// Why there is no log.
+/// The reason why the log did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// Log lines are written already.
+    /// The process has a log already.
     #[error(transparent)]
     Started(#[from] TryInitError),
-    /// The system gives no thread.
+    /// The operating system could not create a thread.
     #[error("cannot start the thread that writes the log: {0}")]
     Thread(#[from] io::Error),
 }
@@ -61,7 +42,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Waits until every line is written, or the time is up.
+    /// Waits until every line is written, at most for `flush_max`.
     pub fn flush(&self) {
         self.lines.flush(self.flush_max);
     }
@@ -73,20 +54,20 @@ impl Drop for Log {
     }
 }
 
-/// The lines of this process, for whoever shows how many were dropped.
+/// The queue of this process, for the count of dropped lines.
 static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
 
-/// Returns how many log lines of this process were dropped.
+/// Returns the number of log lines of this process that were dropped.
 pub fn lines_dropped() -> u64 {
     LINES.get().map_or(0, |lines| lines.dropped())
 }
 
-/// Starts to write log lines of this level and graver ones; messages of panics are log lines from then on.
+/// Starts the log with lines of this level and more severe ones. Panic messages are log lines from then on.
 ///
-/// Libraries write from `warn` on only: at `debug` a connection fills pages.
+/// Libraries log only warnings and errors: at `debug` a single connection fills pages.
 ///
 /// # Errors
-/// Where log lines are being written already, or there is no thread.
+/// If the process has a log already, or the thread cannot be created.
 pub fn start(format: Format, level: Level, limits: LogLimits) -> Result<Log, LogError> {
     let libraries = level.min(Level::WARN);
     let filter = EnvFilter::new(format!("{libraries},neglist={level}"));
@@ -97,13 +78,13 @@ pub fn start(format: Format, level: Level, limits: LogLimits) -> Result<Log, Log
         Format::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).try_init()?,
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
-    // A handle of its own: who holds the lock of the standard one while a pipe is full would hold up all others.
+    // A separate handle, because a thread that holds the lock of the standard one while a pipe is full blocks all others.
     let output: Box<dyn Write + Send> = match io::stderr().as_fd().try_clone_to_owned() {
         Ok(handle) => Box::new(File::from(handle)),
         Err(_) => Box::new(io::stderr()),
     };
     Lines::write_to(&lines, output, say_dropped)?;
-    // Another log of this process would not have come so far.
+    // Cannot fail: a second log of this process has failed above.
     let _ = LINES.set(Arc::clone(&lines));
     std::panic::set_hook(Box::new(log_panic));
     Ok(Log { lines, flush_max: limits.flush_max })
@@ -113,7 +94,7 @@ fn say_dropped(lines: u64) {
     tracing::warn!(lines, "log lines were dropped while the log was not read");
 }
 
-/// Writes a panic to the log: the standard hook waits for stderr.
+/// Writes a panic to the log. The standard hook would wait for stderr.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or_default();

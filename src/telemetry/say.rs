@@ -1,4 +1,4 @@
-//! What a process says besides its log: where it listens, and why it does not start.
+//! Messages of a process besides its log: the addresses of its listeners, and the reason why it does not start.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
@@ -10,17 +10,17 @@ use std::time::Duration;
 /// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// What a command answers.
+    /// Answers of a command.
     Out,
-    /// What it complains of.
+    /// Errors of a command.
     Err,
 }
 
-/// Writes a text to a stream. Where the reader takes none of it in time it goes on being written, as long as the
-/// process lives, and is waited for no longer.
+/// Writes a text to a stream. If the reader does not take it in time, the wait ends, and the text goes on being written as long
+/// as the process lives.
 ///
 /// # Errors
-/// [`ErrorKind::TimedOut`] where the time was up; else what the system says, such as of a stream that is closed.
+/// [`ErrorKind::TimedOut`] after the time-out; otherwise the error of the operating system, such as a closed stream.
 pub fn say(stream: Stream, text: Vec<u8>, time_max: Duration) -> io::Result<()> {
     let handle = match stream {
         Stream::Out => io::stdout().as_fd().try_clone_to_owned()?,
@@ -31,7 +31,7 @@ pub fn say(stream: Stream, text: Vec<u8>, time_max: Duration) -> io::Result<()> 
 
 fn write_within(mut output: File, text: Vec<u8>, time_max: Duration) -> io::Result<()> {
     let (done, written) = sync_channel(1);
-    // Whoever waited may be gone.
+    // The waiting thread may have timed out.
     let writing = move || drop(done.send(output.write_all(&text)));
     thread::Builder::new().name("say".to_owned()).spawn(writing)?;
     match written.recv_timeout(time_max) {

@@ -1,4 +1,4 @@
-//! A ledger in memory, as plain as can be: totals are worked out anew from all transfers.
+//! A simple ledger in memory: each call computes the totals from all transfers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Change, Counter, CounterName, Goes, Hold, Judge, Ledger, LedgerError, People, Pseudonym, Recall,
-    Replayed, Reservation, Reserved, Settled, Usage,
+    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, Pseudonym,
+    Recall, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
-/// Keeps everything in memory, counts how often it is asked, and can be down.
+/// Keeps everything in memory, counts its calls, and can simulate a failure.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryLedger {
     transfers: Mutex<BTreeMap<String, Kept>>,
@@ -42,7 +42,7 @@ enum State {
 type Transfers = BTreeMap<String, Kept>;
 
 impl MemoryLedger {
-    /// Answers nothing from now on, or answers again.
+    /// Switches the simulated failure on or off.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
@@ -52,12 +52,12 @@ impl MemoryLedger {
         self.is_stuck.store(true, Ordering::Relaxed);
     }
 
-    /// Answers reads without waiting from now on.
+    /// Makes reads answer without waiting from now on.
     pub(crate) fn put_at_hand(&self) {
         self.is_at_hand.store(true, Ordering::Relaxed);
     }
 
-    /// Calls that read and had to be waited for.
+    /// Number of reads that had to wait.
     pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
     }
@@ -67,12 +67,12 @@ impl MemoryLedger {
         self.lookups.load(Ordering::Relaxed)
     }
 
-    /// Calls that may write.
+    /// Number of calls that may write.
     pub(crate) fn writes(&self) -> usize {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// Counts persons who went ahead, so many in one counter.
+    /// Adds committed persons to a counter.
     pub(crate) fn put(&self, account: &Account, counter: Counter, persons: u64) {
         use crate::domain::units::{CountedClass, Headcount, Persons};
         let persons = Persons::new(persons).unwrap();
@@ -181,10 +181,10 @@ impl Ledger for MemoryLedger {
                 Change { counter: counter.clone(), before: was, added: before(counter) + persons - was }
             })
             .collect();
-        let (state, expires_at) = match (judgement.goes, hold) {
-            (Goes::Nowhere, _) => (State::Ended(Settled::Refused), None),
-            (Goes::Ahead, Hold::Commit) => (State::Committed, None),
-            (Goes::Ahead, Hold::Until(until)) => (State::Held { until }, Some(until)),
+        let (state, expires_at) = match (judgement.admission, hold) {
+            (Admission::Deny, _) => (State::Ended(Settled::Refused), None),
+            (Admission::Permit, Hold::Commit) => (State::Committed, None),
+            (Admission::Permit, Hold::Until(until)) => (State::Held { until }, Some(until)),
         };
         let answer = judgement.answer;
         let kept = Kept { fingerprint, account, people, changes: changes.clone(), answer: answer.clone(), state };

@@ -1,4 +1,4 @@
-//! A request as a gateway saw it, put together word by word.
+//! A request as a gateway sees it, built part by part.
 
 use crate::domain::gateway::{Body, Context, Header, Seen};
 
@@ -13,7 +13,7 @@ pub(crate) struct Request {
     unseen_headers: Vec<&'static str>,
     headers: Vec<(&'static str, &'static str)>,
     members: Vec<(&'static str, Body<'static>)>,
-    /// What the body is where it has no such member; `None`: it was not sent.
+    /// The body for members that are not listed; `None` if no body was sent.
     otherwise: Option<Body<'static>>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn request(method: &'static str, target: &'static str) -> Request {
     Request { host: Some(host), method: Some(method), path: Some(path), ..Request::default() }
 }
 
-/// Returns a connection of which nothing but the server name is known.
+/// Returns a connection with a server name and no other facts.
 pub(crate) fn connection(sni: &'static str) -> Request {
     Request { sni: Some(sni), ..Request::default() }
 }

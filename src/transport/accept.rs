@@ -38,21 +38,21 @@ pub enum Sockets {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// The place of an open connection, in all together and on its thread.
+/// The permit of an open connection: counts it among all connections and on its thread.
 #[derive(Debug)]
-pub(super) struct Place {
-    among_all: connections::Place,
+pub(super) struct ConnectionPermit {
+    among_all: connections::Admitted,
     on_thread: Arc<AtomicUsize>,
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Returns what the calls of the connection are noted in.
     pub(super) const fn activity(&self) -> &Activity {
         self.among_all.activity()
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.on_thread.fetch_sub(1, Ordering::Relaxed);
     }
@@ -202,11 +202,11 @@ impl Accepting {
     }
 
     /// Gives a connection to the thread with the fewest; says whether there is still one that takes any.
-    async fn give(&self, accepted: Accepted, among_all: connections::Place) -> bool {
+    async fn give(&self, accepted: Accepted, among_all: connections::Admitted) -> bool {
         let fewest = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed));
         let Some(lane) = fewest else { return false };
         lane.open.fetch_add(1, Ordering::Relaxed);
-        let place = Place { among_all, on_thread: Arc::clone(&lane.open) };
+        let place = ConnectionPermit { among_all, on_thread: Arc::clone(&lane.open) };
         let accepted = accepted.on(&lane.runtime);
         let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, place));
         lane.connections.send(connection).await.is_ok()

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use crate::transport::accept::Place;
+use crate::transport::accept::ConnectionPermit;
 use crate::transport::connections::Activity;
 use crate::transport::wrong_protocol::{Peer, Stranger, Strangers};
 
@@ -30,12 +30,12 @@ pub struct Connection {
     /// Whether it has begun to speak: the preface has come, or anything where there is none.
     has_spoken: bool,
     peer: Peer,
-    place: Place,
+    place: ConnectionPermit,
 }
 
 impl Connection {
     /// Returns a connection that holds its place until it is closed.
-    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, place: Place) -> Self {
+    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, place: ConnectionPermit) -> Self {
         let preface = match opening {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,

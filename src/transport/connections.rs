@@ -116,7 +116,7 @@ impl ConnectionLimit {
     }
 
     /// Returns a place for a connection that was accepted, once there is one.
-    pub(crate) async fn admit(&self, kind: Kind) -> Place {
+    pub(crate) async fn admit(&self, kind: Kind) -> Admitted {
         let permit = loop {
             let free = Arc::clone(&self.0.places).try_acquire_owned().ok();
             if let Some(permit) = free.or_else(|| self.0.reclaim(Instant::now())) {
@@ -140,7 +140,7 @@ impl Inner {
         lock(&self.open)
     }
 
-    fn enter(self: &Arc<Self>, permit: OwnedSemaphorePermit, kind: Kind) -> Place {
+    fn enter(self: &Arc<Self>, permit: OwnedSemaphorePermit, kind: Kind) -> Admitted {
         let activity = Activity(Arc::new(Shared {
             kind,
             has_spoken: AtomicBool::new(false),
@@ -157,7 +157,7 @@ impl Inner {
         open.next = open.next.wrapping_add(1);
         open.uncalled.insert(number);
         open.connections.insert(number, known);
-        Place { number, activity, among: Arc::clone(self) }
+        Admitted { number, activity, among: Arc::clone(self) }
     }
 
     /// Notes which connections have been active, and closes those that have been idle for too long.
@@ -253,25 +253,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The place of a connection among those that are open.
+/// An admitted connection: open until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Admitted {
     number: u64,
     activity: Activity,
     among: Arc<Inner>,
 }
 
-impl Place {
+impl Admitted {
     /// Returns what its calls are noted in.
     pub(crate) const fn activity(&self) -> &Activity {
         &self.activity
     }
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
         self.among.open().remove(self.number);
-        // Calls may outlive the connection, its place must not.
+        // Calls may outlive the connection, but its permit must not.
         lock(&self.activity.0.permit).take();
     }
 }
@@ -421,13 +421,13 @@ mod tests {
     }
 
     /// Admits a connection that begins to speak.
-    async fn speaking(limit: &ConnectionLimit, kind: Kind) -> Place {
+    async fn speaking(limit: &ConnectionLimit, kind: Kind) -> Admitted {
         let place = limit.admit(kind).await;
         place.activity().speaks();
         place
     }
 
-    fn has_to_close(place: &Place) -> bool {
+    fn has_to_close(place: &Admitted) -> bool {
         use std::pin::pin;
         pin!(place.activity().has_to_close()).poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
     }
@@ -549,7 +549,7 @@ mod tests {
             }
             newcomers
         });
-        let goes = |place: Place| async move { place.activity().has_to_close().await };
+        let goes = |place: Admitted| async move { place.activity().has_to_close().await };
         let gone: tokio::task::JoinSet<()> = places.into_iter().map(goes).collect();
         let admitted = tokio::time::timeout(IDLE / 2, newcomers).await.unwrap().unwrap();
         tokio::time::timeout(IDLE / 2, gone.join_all()).await.unwrap();

@@ -31,10 +31,12 @@ use crate::service::caller::Caller;
 use crate::service::deadline::{Deadline, MalformedTimeout};
 use crate::service::decide::{self, Later};
 use crate::transport::budget::{Budgets, CALL_BYTES, Charge, Progress, Share};
+use crate::transport::framing::one_message;
 use crate::transport::gather::{Ended, Gathering};
 use crate::transport::inbound::{Inbound, STREAM_BYTES};
 use crate::transport::response_body::{Answer, GRPC_STATUS, Holds, Whole};
 use crate::wire::decide::encode::unframed;
+use crate::wire::refusal::framing::Misframed;
 use crate::wire::refusal::http::{Misread, Refused};
 use crate::wire::refusal::{Exhausted, Refusal, call, grpc};
 
@@ -187,6 +189,18 @@ impl Begun {
         CALL_BYTES.saturating_add(headers.sum())
     }
 
+    fn message_bytes_max(&self) -> usize {
+        self.on.services.0.message_bytes_max
+    }
+
+    /// Refuses a call whose bytes are not one message, if it is a call of gRPC at all.
+    fn misframed(self, misframed: Misframed) -> State {
+        match not_grpc(&self.head).or_else(|| compressed(&self.head.headers)) {
+            Some(refusal) => self.answer_with(refusal),
+            None => self.refuse(misframed.to_status()),
+        }
+    }
+
     fn refuse(self, status: tonic::Status) -> State {
         self.answer_with(status.into_http())
     }
@@ -212,7 +226,7 @@ impl Begun {
 
     /// Leaves a call to the fallback.
     fn go_on(mut self, body: Body, mut holds: Holds) -> State {
-        if let Some(refusal) = not_grpc(&self.head.headers).or_else(|| compressed(&self.head.headers)) {
+        if let Some(refusal) = not_grpc(&self.head).or_else(|| compressed(&self.head.headers)) {
             return self.answer_with(refusal);
         }
         let share = Arc::clone(&self.on.share);
@@ -311,22 +325,33 @@ fn is_no_method(answer: &Response<Body>) -> bool {
     headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
 }
 
-/// Refuses a request that is not gRPC with protobuf, such as gRPC-Web, Connect and JSON. Its client cannot read an answer of
-/// gRPC.
-fn not_grpc(headers: &HeaderMap) -> Option<Response<Body>> {
-    let sent = headers.get(header::CONTENT_TYPE).map_or(&[] as &[u8], HeaderValue::as_bytes);
-    let media_type = sent.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if [b"application/grpc".as_slice(), b"application/grpc+proto"]
-        .iter()
-        .any(|ours| media_type.eq_ignore_ascii_case(ours))
-    {
+/// Refuses what is no gRPC with protobuf, such as gRPC-Web, Connect and JSON. An answer of gRPC would be no answer to it.
+fn not_grpc(head: &request::Parts) -> Option<Response<Body>> {
+    let misread = if head.method != Method::POST {
+        Misread::OtherMethod
+    } else if is_grpc(&head.headers) {
         return None;
-    }
-    let Refused { http_code, body, retry_after_seconds: _ } = Misread::NotGrpc.refused();
-    let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from(body))));
+    } else {
+        Misread::NotGrpc
+    };
+    let Refused { http_code, body, retry_after_seconds: _ } = misread.refused();
+    // An answer to HEAD has no body.
+    let body = if head.method == Method::HEAD { Bytes::new() } else { Bytes::from(body) };
+    let mut response = Response::new(Body::new(http_body_util::Full::new(body)));
     *response.status_mut() = StatusCode::from_u16(http_code).unwrap_or(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
     Some(response)
+}
+
+/// Says whether messages are said to be gRPC with protobuf, once.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(sent), None) = (types.next(), types.next()) else { return false };
+    let media_type = sent.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    [b"application/grpc".as_slice(), b"application/grpc+proto"].iter().any(|ours| media_type.eq_ignore_ascii_case(ours))
 }
 
 /// Refuses compressed messages.
@@ -339,8 +364,9 @@ fn compressed(headers: &HeaderMap) -> Option<Response<Body>> {
 
 /// Says whether a `Decide` call can take the fast path, by its head.
 fn is_plain(head: &request::Parts) -> bool {
+    let mut types = head.headers.get_all(header::CONTENT_TYPE).iter();
     head.method == Method::POST
-        && head.headers.get(header::CONTENT_TYPE) == Some(&GRPC)
+        && (types.next(), types.next()) == (Some(&GRPC), None)
         && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding == "identity")
 }
 
@@ -415,7 +441,10 @@ impl Future for Answering {
                 Poll::Ready(Ended::Whole(message)) => {
                     let Waiting { begun, charge, .. } = *call;
                     let holds = Holds { charge: Some(charge), ..Holds::default() };
-                    *state = begun.go_on(Body::new(message), holds);
+                    *state = match message.one_message(begun.message_bytes_max()) {
+                        Ok(()) => begun.go_on(Body::new(message), holds),
+                        Err(misframed) => begun.misframed(misframed),
+                    };
                 }
             }
         }
@@ -501,8 +530,12 @@ impl Reading {
 
     /// Leaves a message that is whole to the fallback.
     fn go_on(self) -> State {
-        let body = self.frame.map_or_else(Body::empty, |frame| Body::new(http_body_util::Full::new(frame)));
-        self.begun.go_on(body, Holds::default())
+        let Self { begun, frame, .. } = self;
+        let frame = frame.unwrap_or_default();
+        match one_message(frame.first_chunk().copied(), frame.len(), begun.message_bytes_max()) {
+            Ok(()) => begun.go_on(Body::new(http_body_util::Full::new(frame)), Holds::default()),
+            Err(misframed) => begun.misframed(misframed),
+        }
     }
 
     /// Waits for the rest of a message of which these have arrived: the first frame, and `next`.

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::*;
 use crate::domain::clock::Clock;
-use crate::domain::counting::Counted;
+use crate::domain::counter::Counted;
 use crate::domain::units::{CountedClass, Moment, Year};
 use crate::ledger::{Account, Counter};
 use crate::live::Live;

@@ -16,7 +16,9 @@ use tokio::time::Sleep;
 use crate::metrics::Limit;
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{Budgets, Charge};
+use crate::transport::framing;
 use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::wire::refusal::framing::Misframed;
 use crate::wire::refusal::{Exhausted, call};
 
 /// Smallest and largest piece of memory for what comes. Between them a piece is as large as all before it, so that at most
@@ -53,13 +55,19 @@ impl Gathered {
         true
     }
 
+    /// Returns the prefix, once it is there: the first piece has room for it.
+    fn prefix(&self) -> Option<[u8; PREFIX_BYTES]> {
+        self.pieces.front()?.first_chunk().copied()
+    }
+
+    /// Checks that this is one message, and no more.
+    pub(super) fn one_message(&self, bytes_max: usize) -> Result<(), Misframed> {
+        framing::one_message(self.prefix(), self.bytes, bytes_max)
+    }
+
     /// Says whether enough has come to refuse it: its prefix says that it is larger than `bytes_max`, or it is.
     fn is_too_large(&self, bytes_max: usize) -> bool {
-        let declared = self.pieces.front().and_then(|piece| match piece.get(..PREFIX_BYTES)? {
-            [_, size @ ..] => Some(u32::from_be_bytes(size.try_into().ok()?)),
-            [] => None,
-        });
-        let declared = declared.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let declared = self.prefix().map_or(0, framing::declared);
         bytes_max < declared || bytes_max.saturating_add(PREFIX_BYTES) < self.bytes
     }
 }

@@ -25,20 +25,20 @@ use crate::service::deadline::Deadline;
 use crate::transport::budget::{Pool, Share};
 use crate::wire::refusal::{Exhausted, call, grpc};
 
-/// Looks at the server.
+/// Reads the condition of the server.
 #[derive(Clone)]
-pub(crate) struct Look(Arc<dyn Fn() -> Condition + Send + Sync>);
+pub(crate) struct ConditionSource(Arc<dyn Fn() -> Condition + Send + Sync>);
 
-impl fmt::Debug for Look {
+impl fmt::Debug for ConditionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Look")
+        f.write_str("ConditionSource")
     }
 }
 
 /// Tells those who watch, on all listeners, how the server is. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse {
-    look: Look,
+    look: ConditionSource,
     /// `None` once the server has stopped.
     told: watch::Sender<Option<Condition>>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Pulse {
 impl Pulse {
     /// Returns one that has looked once.
     pub(crate) fn new(look: impl Fn() -> Condition + Send + Sync + 'static) -> Self {
-        let look = Look(Arc::new(look));
+        let look = ConditionSource(Arc::new(look));
         let (told, _) = watch::channel(Some((look.0)()));
         Self { look, told }
     }

@@ -2,13 +2,20 @@
 //!
 //! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
+use axum::body::Body as AnyBody;
+use axum::http::header::{CONNECTION, EXPECT};
+use axum::http::{HeaderValue, Method, Request};
+use axum::{BoxError, Router};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -17,10 +24,11 @@ use crate::config::Config;
 use crate::doors::http;
 use crate::doors::http::Doors;
 use crate::metrics::{Limit, Metrics};
-use crate::transport::accept::Incoming;
+use crate::transport::accept::Incoming as Connections;
 use crate::transport::admission::{self, InFlightLimit};
 use crate::transport::body_guard::Held;
 use crate::transport::connection::Connection;
+use crate::transport::first_head::FirstHead;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::request_body::Received;
 use crate::transport::slow_client::{Pace, Paced};
@@ -69,7 +77,7 @@ impl HttpServer {
     }
 
     /// Serves.
-    pub(crate) async fn serve(self, incoming: Incoming) {
+    pub(crate) async fn serve(self, incoming: Connections) {
         let server = Arc::new(self);
         let draining = server.pace.draining.clone();
         serve_each(incoming, draining, |connection| Arc::clone(&server).serve_one(connection)).await;
@@ -82,20 +90,88 @@ impl HttpServer {
         let caller = peer.caller();
         let (connection, stage) = Paced::new(connection, peer, self.pace.clone());
         let router = self.router.clone();
-        let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let answering = (stage.answering(), noted.begin());
-            let request = request.map(|body| Body::new(Received::new(body, noted.clone())));
-            let answer = caller.scope(router.clone().oneshot(request));
-            async move { answer.await.map(|response| response.map(|body| Held { body, _held: answering })) }
+            // Behind it a client may send what is no HTTP.
+            let is_last = request.method() == Method::CONNECT;
+            let is_asked_for = !request.headers().contains_key(EXPECT);
+            let (head, body) = request.into_parts();
+            let (body, unread) = Received::new(body, noted.clone());
+            let answer = caller.scope(router.clone().oneshot(Request::from_parts(head, AnyBody::new(body))));
+            let stage = stage.clone();
+            async move {
+                let mut response = answer.await?;
+                if is_last || !unread.is_discarded(is_asked_for) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    stage.leave_unread();
+                }
+                Ok::<_, Infallible>(response.map(|body| Held { body, _held: answering }))
+            }
         });
-        let serving = self.protocol.serve_connection(TokioIo::new(connection), service);
-        let (finish, draining) = (http1::Connection::graceful_shutdown, self.pace.draining.clone());
+        let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
+        let serving = Serving::Head(Some((FirstHead::new(connection), service, protocol)));
         // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
-        let served = until_drained(serving, finish, draining, activity, || true);
+        let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
             if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
                 self.metrics.limited(Limit::HttpHeadBytes);
             }
+        }
+    }
+}
+
+type Reader = FirstHead<Paced<Connection>>;
+
+/// A connection that is served: its first head is gathered, then the library serves its requests.
+enum Serving<S: HttpService<Incoming>> {
+    /// `None` once the connection has ended.
+    Head(Option<(Reader, S, http1::Builder)>),
+    Requests(Pin<Box<http1::Connection<TokioIo<Reader>, S>>>),
+}
+
+impl<S> Serving<S>
+where
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
+    S::Error: Into<BoxError>,
+{
+    /// Makes the request that is read or answered the last one.
+    fn finish(&mut self) {
+        match self {
+            // The library closes a connection from which it has read nothing: it is told beforehand.
+            Self::Head(Some((.., protocol))) => {
+                protocol.keep_alive(false);
+            }
+            Self::Head(None) => {}
+            Self::Requests(requests) => requests.as_mut().graceful_shutdown(),
+        }
+    }
+}
+
+impl<S> Future for Serving<S>
+where
+    S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static> + Unpin,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<(), hyper::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Self::Head(begun) = this {
+            let Some((mut head, service, protocol)) = begun.take() else { return Poll::Ready(Ok(())) };
+            match head.poll_head(context) {
+                Poll::Pending => {
+                    *begun = Some((head, service, protocol));
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    *this = Self::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
+                }
+            }
+        }
+        match this {
+            Self::Requests(requests) => requests.as_mut().poll(context),
+            Self::Head(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -16,51 +16,11 @@ use tokio::time::Sleep;
 use crate::metrics::Limit;
 use crate::service::deadline::Deadline;
 use crate::transport::budget::{CALL_BYTES, Charge, Share};
-use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::transport::framing::Framing;
 use crate::wire::refusal::{Exhausted, call};
 
 /// What a stream takes up besides a call and its largest message: what is read into, and what is written from.
 pub(super) const STREAM_BYTES: usize = 2 * CALL_BYTES;
-
-/// Where messages begin and end.
-#[derive(Debug, Default)]
-struct Framing {
-    /// Messages that have come whole.
-    whole: u64,
-    prefix: [u8; PREFIX_BYTES],
-    /// What has come of the next one, its prefix included.
-    come: usize,
-    /// What is missing of it, once the prefix is there.
-    missing: usize,
-}
-
-impl Framing {
-    /// Looks at what comes.
-    fn see(&mut self, mut data: &[u8]) {
-        while let Some((first, rest)) = data.split_first() {
-            if self.come < PREFIX_BYTES {
-                if let Some(byte) = self.prefix.get_mut(self.come) {
-                    *byte = *first;
-                }
-                (self.come, data) = (self.come + 1, rest);
-                if self.come == PREFIX_BYTES {
-                    let [_, size @ ..] = self.prefix;
-                    self.missing = usize::try_from(u32::from_be_bytes(size)).unwrap_or(usize::MAX);
-                }
-            } else {
-                let (seen, rest) = data.split_at(self.missing.min(data.len()));
-                (self.come, self.missing, data) = (self.come + seen.len(), self.missing - seen.len(), rest);
-            }
-            if self.come >= PREFIX_BYTES && self.missing == 0 {
-                (self.come, self.whole) = (0, self.whole + 1);
-            }
-        }
-    }
-
-    const fn has_begun(&self) -> bool {
-        self.come != 0
-    }
-}
 
 /// Time for what goes on, looked at once a period.
 #[derive(Debug)]
@@ -118,7 +78,7 @@ impl Inbound {
                 return Poll::Ready(call::late());
             }
         }
-        let (budgets, whole) = (self.share.budgets(), self.framing.whole);
+        let (budgets, whole) = (self.share.budgets(), self.framing.whole());
         let patience = budgets.patience();
         if !self.framing.has_begun() {
             self.receiving = None;
@@ -149,11 +109,17 @@ impl http_body::Body for Inbound {
             Poll::Pending => return this.poll_end(context).map(|end| Some(Err(end))),
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(call::cut_off()))),
-            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(None) => {
+                let misframed = this.framing.at_end();
+                return Poll::Ready(misframed.map(|misframed| Err(misframed.to_status())));
+            }
         };
         if let Some(data) = frame.data_ref() {
             this.framing.see(data);
-            if !this.charge.at_least(this.base.saturating_add(this.framing.come)) {
+            if let Some(flagged) = this.framing.flagged() {
+                return Poll::Ready(Some(Err(flagged.to_status())));
+            }
+            if !this.charge.at_least(this.base.saturating_add(this.framing.come())) {
                 return Poll::Ready(Some(Err(this.share.budgets().exhausted(Exhausted::HeldBytes))));
             }
         }
@@ -162,28 +128,5 @@ impl http_body::Body for Inbound {
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b4_messages_are_told_apart_however_they_are_cut() {
-        let message = |bytes: u8| [&[0, 0, 0, 0, bytes][..], &vec![9; bytes.into()]].concat();
-        let all = [message(3), message(0), message(200), message(1)].concat();
-        for cut in 1..=all.len() {
-            let mut framing = Framing::default();
-            for piece in all.chunks(cut) {
-                framing.see(piece);
-            }
-            assert_eq!((framing.whole, framing.has_begun()), (4, false), "{cut}");
-            framing.see(&[0, 0, 0]);
-            assert!(framing.has_begun() && framing.come == 3);
-        }
-        let mut framing = Framing::default();
-        framing.see(&message(200)[..100]);
-        assert_eq!((framing.come, framing.missing), (100, 105));
     }
 }

@@ -17,7 +17,7 @@ use tonic::codegen::{BoxFuture, Bytes, Service};
 use tonic::server::NamedService;
 
 use crate::metrics::{Limit, Metrics};
-use crate::wire::decide::encode::PREFIX_BYTES;
+use crate::transport::framing::{Framing, TooLong};
 use crate::wire::refusal::call::{self, TooLarge};
 
 /// How large messages may be.
@@ -70,7 +70,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (sizes, refused) = (self.sizes.clone(), Arc::new(OnceLock::new()));
         let told = Arc::clone(&refused);
-        let asked = |body| Asked { body, messages: Messages::default(), sizes: sizes.clone(), refused: told };
+        let asked = |body| Asked { body, messages: Framing::default(), sizes: sizes.clone(), refused: told };
         let response = self.service.call(request.map(|body| Body::new(asked(body))));
         Box::pin(async move {
             let response = response.await?;
@@ -79,65 +79,22 @@ where
                 Some(refusal) => Status::clone(refusal).into_http(),
                 None => response.map(|body| {
                     let ending = Ending::AsItComes;
-                    Body::new(Answered { body, messages: Messages::default(), sizes, refused, ending })
+                    Body::new(Answered { body, messages: Framing::default(), sizes, refused, ending })
                 }),
             })
         })
     }
 }
 
-/// Where a body is in its messages.
-#[derive(Debug, Default)]
-struct Messages {
-    prefix: [u8; PREFIX_BYTES],
-    prefix_bytes: usize,
-    /// Bytes of the message that are still to come.
-    left: usize,
-}
-
-/// A message that is too large.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Large {
-    /// Where in the data it begins; 0 where it began before.
-    at: usize,
-    bytes: usize,
-}
-
-impl Messages {
-    /// Looks at what comes next; returns the first message that is too large.
-    fn look(&mut self, data: &[u8], bytes_max: usize) -> Option<Large> {
-        let (mut rest, mut at) = (data, 0);
-        while !rest.is_empty() {
-            if self.left != 0 {
-                let (taken, more) = rest.split_at(self.left.min(rest.len()));
-                (self.left, rest) = (self.left - taken.len(), more);
-                continue;
-            }
-            if self.prefix_bytes == 0 {
-                at = data.len() - rest.len();
-            }
-            let (taken, more) = rest.split_at((PREFIX_BYTES - self.prefix_bytes).min(rest.len()));
-            for (place, byte) in self.prefix.iter_mut().skip(self.prefix_bytes).zip(taken) {
-                *place = *byte;
-            }
-            (self.prefix_bytes, rest) = (self.prefix_bytes + taken.len(), more);
-            if self.prefix_bytes == PREFIX_BYTES {
-                let [_compressed, length @ ..] = self.prefix;
-                (self.prefix_bytes, self.left) = (0, u32::from_be_bytes(length) as usize);
-                if bytes_max < self.left {
-                    return Some(Large { at, bytes: self.left });
-                }
-            }
-        }
-        None
-    }
-
-    /// Looks at a frame. Returns what of it may be passed on, where a message in it is too large, and how large that is.
-    fn look_at(&mut self, frame: Option<&Result<Frame<Bytes>, Status>>, bytes_max: usize) -> Option<(Bytes, usize)> {
-        let data = frame?.as_ref().ok()?.data_ref()?;
-        let Large { at, bytes } = self.look(data, bytes_max)?;
-        Some((data.slice(..at), bytes))
-    }
+/// Looks at a frame. Returns what of it may be passed on, where a message in it is too large, and how large that is.
+fn look_at(
+    messages: &mut Framing,
+    frame: Option<&Result<Frame<Bytes>, Status>>,
+    bytes_max: usize,
+) -> Option<(Bytes, usize)> {
+    let data = frame?.as_ref().ok()?.data_ref()?;
+    let TooLong { at, bytes } = messages.see_within(data, bytes_max).err()?;
+    Some((data.slice(..at), bytes))
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
@@ -145,7 +102,7 @@ type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 /// The body of a request.
 struct Asked {
     body: Body,
-    messages: Messages,
+    messages: Framing,
     sizes: MessageSizes,
     /// Why it was refused, once it was.
     refused: Arc<OnceLock<Status>>,
@@ -163,7 +120,7 @@ impl http_body::Body for Asked {
         }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         let bytes_max = this.sizes.request_bytes_max;
-        let Some((before, bytes)) = this.messages.look_at(frame.as_ref(), bytes_max) else {
+        let Some((before, bytes)) = look_at(&mut this.messages, frame.as_ref(), bytes_max) else {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::RequestBytes);
@@ -184,7 +141,7 @@ impl http_body::Body for Asked {
 /// The body of an answer.
 struct Answered {
     body: Body,
-    messages: Messages,
+    messages: Framing,
     sizes: MessageSizes,
     /// Why the request was refused, once it was.
     refused: Arc<OnceLock<Status>>,
@@ -233,7 +190,7 @@ impl http_body::Body for Answered {
             return this.end(&refusal);
         }
         let bytes_max = this.sizes.answer_bytes_max;
-        let Some((before, bytes)) = this.messages.look_at(frame.as_ref(), bytes_max) else {
+        let Some((before, bytes)) = look_at(&mut this.messages, frame.as_ref(), bytes_max) else {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::AnswerBytes);
@@ -255,39 +212,5 @@ impl http_body::Body for Answered {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frame(length: u32) -> Vec<u8> {
-        [&[0][..], &length.to_be_bytes(), &vec![7; length as usize]].concat()
-    }
-
-    #[test]
-    fn b9_messages_are_measured_however_they_are_cut() {
-        let whole = [frame(3), frame(0), frame(7), frame(8), frame(2)].concat();
-        for piece in 1..=whole.len() {
-            let look = |bytes_max| {
-                let mut messages = Messages::default();
-                let mut at = 0;
-                let found = whole.chunks(piece).find_map(|data| {
-                    let found = messages.look(data, bytes_max);
-                    at += if found.is_some() { 0 } else { data.len() };
-                    found
-                });
-                // Nothing of it is passed on, unless its beginning was before its length was known.
-                found.inspect(|large| assert!(large.at == 0 || whole[at + large.at..].starts_with(&[0, 0, 0, 0])));
-                found.map(|large| large.bytes)
-            };
-            assert_eq!((look(8), look(7), look(2), look(0)), (None, Some(8), Some(3), Some(3)), "{piece}");
-        }
-        // The length alone is enough.
-        let large = Large { at: 0, bytes: u32::MAX as usize };
-        assert_eq!(Messages::default().look(&[0, 0xff, 0xff, 0xff, 0xff], 4 << 20), Some(large));
-        let behind = [frame(3), frame(8)].concat();
-        assert_eq!(Messages::default().look(&behind, 7), Some(Large { at: 8, bytes: 8 }));
     }
 }

@@ -10,6 +10,8 @@ pub mod budget;
 pub mod connection;
 pub mod connections;
 pub mod fast_path;
+mod first_head;
+mod framing;
 mod gather;
 mod graceful;
 pub mod health;

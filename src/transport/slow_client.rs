@@ -11,8 +11,8 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,7 +40,14 @@ pub(super) struct Pace {
 
 /// What a connection is at: told by who answers, seen by who reads.
 #[derive(Debug, Clone)]
-pub(super) struct Stage(Arc<AtomicU8>);
+pub(super) struct Stage(Arc<Stages>);
+
+#[derive(Debug)]
+struct Stages {
+    stage: AtomicU8,
+    /// Whether an answer was given before its request was read.
+    has_unread: AtomicBool,
+}
 
 const READING_HEAD: u8 = 0;
 const ANSWERING: u8 = 1;
@@ -48,15 +55,24 @@ const BETWEEN_REQUESTS: u8 = 2;
 
 impl Stage {
     fn new() -> Self {
-        Self(Arc::new(AtomicU8::new(READING_HEAD)))
+        Self(Arc::new(Stages { stage: AtomicU8::new(READING_HEAD), has_unread: AtomicBool::new(false) }))
     }
 
     fn is(&self, stage: u8) -> bool {
-        self.0.load(Ordering::Acquire) == stage
+        self.0.stage.load(Ordering::Acquire) == stage
     }
 
     fn set(&self, stage: u8) {
-        self.0.store(stage, Ordering::Release);
+        self.0.stage.store(stage, Ordering::Release);
+    }
+
+    /// Notes that the connection ends after this answer, though its request was not read.
+    pub(super) fn leave_unread(&self) {
+        self.0.has_unread.store(true, Ordering::Release);
+    }
+
+    fn has_unread(&self) -> bool {
+        self.0.has_unread.load(Ordering::Acquire)
     }
 
     /// Notes that the head of a request has come whole. The request is answered when the result is dropped.
@@ -88,6 +104,11 @@ enum Head {
     Elsewhere,
 }
 
+/// Time and bytes for a client to send on, after it was answered before its request was read. To close at once would make the
+/// system reset the connection, and the client lose the answer that it has not read yet.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 1 << 20;
+
 /// A connection under a pace.
 pub(super) struct Paced<C> {
     connection: C,
@@ -105,6 +126,8 @@ pub(super) struct Paced<C> {
     first_head_until: Instant,
     /// When a client that takes nothing is not waited for any longer.
     send: Option<Timer>,
+    /// Until when, and for how many bytes more, a client may send what is not read.
+    linger: Option<(Timer, usize)>,
 }
 
 impl<C> fmt::Debug for Paced<C> {
@@ -127,9 +150,20 @@ impl<C> Paced<C> {
         let head = Head::Silent(Box::pin(silence));
         let strict = Some(Strict::new());
         let (begin, is_told, send) = (Some(Begin::default()), false, None);
-        let stage_here = stage.clone();
-        let paced =
-            Self { connection, peer, begin, is_told, strict, pace, stage: stage_here, head, first_head_until, send };
+        let (stage_here, linger) = (stage.clone(), None);
+        let paced = Self {
+            connection,
+            peer,
+            begin,
+            is_told,
+            strict,
+            pace,
+            stage: stage_here,
+            head,
+            first_head_until,
+            send,
+            linger,
+        };
         (paced, stage)
     }
 
@@ -203,6 +237,25 @@ impl<C> Paced<C> {
     }
 }
 
+impl<C: AsyncRead + Unpin> Paced<C> {
+    /// Reads what a client sends on until it has seen the end, within limits.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let start = || (Box::pin(tokio::time::sleep(LINGER_MAX)) as Timer, LINGER_BYTES_MAX);
+        let (until, bytes_left) = self.linger.get_or_insert_with(start);
+        let mut room = [0; 4096];
+        while *bytes_left != 0 && until.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.connection).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    *bytes_left = bytes_left.saturating_sub(buffer.filled().len());
+                }
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<C: AsyncRead + Unpin> AsyncRead for Paced<C> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -224,7 +277,7 @@ impl<C: AsyncRead + Unpin> AsyncRead for Paced<C> {
     }
 }
 
-impl<C: AsyncWrite + Unpin> AsyncWrite for Paced<C> {
+impl<C: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<C> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.connection).poll_write(context, bytes);
@@ -253,7 +306,13 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Paced<C> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let shut = Pin::new(&mut this.connection).poll_shutdown(context);
-        this.written(shut, context)
+        if this.linger.is_none() {
+            let shut = Pin::new(&mut this.connection).poll_shutdown(context);
+            ready!(this.written(shut, context))?;
+            if !this.stage.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.linger(context)
     }
 }

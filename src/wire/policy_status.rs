@@ -8,21 +8,13 @@ use tonic::metadata::MetadataMap;
 
 use crate::domain::reason::Text;
 use crate::domain::units::{Interval, Moment};
+use crate::live::status::Files;
 use crate::policy::{Diagnostic, Severity};
 use crate::wire::generated::v1;
 use crate::wire::grpc_timeout;
 
 /// Most diagnostics of one answer, so that it stays far below the 4 MiB that clients accept.
 const DIAGNOSTICS_MAX: usize = 1_000;
-
-/// Whether the files on disk are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
-    /// They are.
-    InForce,
-    /// They were refused.
-    Refused,
-}
 
 /// The status of the policies.
 #[derive(Debug)]
@@ -95,8 +87,8 @@ pub fn client_timeout(metadata: &MetadataMap) -> Option<Duration> {
 fn policy_status(status: StatusView<'_>) -> v1::PolicyStatus {
     let StatusView { files, revision, digest, activated_at, attempted_at, load_time, editions, diagnostics } = status;
     let state = match files {
-        Files::InForce => v1::State::Current,
-        Files::Refused => v1::State::Stale,
+        Files::Current => v1::State::Current,
+        Files::Stale => v1::State::Stale,
     };
     v1::PolicyStatus {
         state: state.into(),

@@ -1,9 +1,9 @@
 //! Extensions of assessments, families that cannot be called so, and caps that are nearly used.
 
-use neglist::domain::counting::{Counted, CounterKey};
+use neglist::domain::counter::{Counted, CounterKey};
+use neglist::domain::headroom::caps_nearly_used;
 use neglist::domain::list::PersonInBothClasses;
 use neglist::domain::units::{CountedClass, Moment};
-use neglist::domain::usage::caps_nearly_used;
 use neglist::policy::{self, Compiled, PolicyFile, Severity};
 
 use crate::shipped::{self, LIMITS};

@@ -101,15 +101,15 @@ fn check_reports_and_ends_as_the_findings_are() {
 
     let warned = written(&Small::new().with(OWN, "last_day: 2027-12-31", "last_day: 2026-06-30"));
     assert_eq!(run(&["check", name(&warned)]).exit, Exit::Success);
-    assert_eq!(run(&["check", name(&warned), "--deny-warnings"]).exit, Exit::Findings);
+    assert_eq!(run(&["check", name(&warned), "--deny-warnings"]).exit, Exit::Failed);
     assert_eq!(run(&["check", name(&warned), "--deny-warnings", "--at", "2026-04-01"]).exit, Exit::Success);
     let far = ["check", name(&warned), "--deny-warnings", "--at", "2026-04-01", "--expires-within-days", "90"];
-    assert_eq!(run(&far).exit, Exit::Findings);
+    assert_eq!(run(&far).exit, Exit::Failed);
     assert_eq!(run(&["check", name(&good), "--deny-warnings"]).exit, Exit::Success, "notes never fail");
 
     let bad = written(&Small::new().with(TEST, "outcome: allow", "outcome: alow"));
     let done = run(&["check", name(&bad)]);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     assert!(done.out.contains("tests/own_test.yaml:14:21"), "{}", done.out);
     assert!(done.out.contains("digest blake3:"), "a test file is not part of the policies");
 }
@@ -133,7 +133,7 @@ fn c_names_of_files_forge_no_line_of_check_test_or_diff() {
             let results =
                 [run(&["check", name(&bad)]), run(&["test", name(&bad)]), run(&["diff", name(&good), name(&bad)])];
             for Done { exit, out, err } in results {
-                assert_eq!(exit, Exit::Findings);
+                assert_eq!(exit, Exit::Failed);
                 let said = out + &err;
                 assert!(said.lines().all(|line| !line.starts_with("note[P024]: all")), "{said}");
                 assert!(!said.contains(['\u{1b}', '\r', '\u{202e}', '\u{2028}']), "{said:?}");
@@ -147,7 +147,7 @@ fn c_names_of_files_forge_no_line_of_check_test_or_diff() {
 fn check_writes_json() {
     let bad = written(&Small::new().with(PORT, "zone: port\n", "zone: prot\n"));
     let done = run(&["check", name(&bad), "--format", "json"]);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     insta::assert_snapshot!("check_json", done.out);
 }
 
@@ -162,7 +162,7 @@ fn check_prints_the_schema() {
 fn directories_that_are_none_are_findings() {
     for command in ["check", "test"] {
         let done = run(&[command, "/nowhere/at/all"]);
-        assert_eq!(done.exit, Exit::Findings, "{command}");
+        assert_eq!(done.exit, Exit::Failed, "{command}");
         assert!(format!("{}{}", done.out, done.err).contains("D001"), "{}{}", done.out, done.err);
     }
 }
@@ -188,7 +188,7 @@ fn test_runs_the_cases() {
     let wrong = Small::new().with(TEST, "outcome: allow, required: file", "outcome: file, required: contract");
     let wrong = written(&wrong.with(TEST, "clearance: filing-1", "clearance: filing-2"));
     let done = run(&["test", name(&wrong)]);
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("test_failed", done.out);
     insta::assert_snapshot!("test_failed_json", run(&["test", name(&wrong), "--format", "json"]).out);
 
@@ -202,11 +202,11 @@ fn a_test_of_nothing_proves_nothing() {
     small.files.retain(|file| file.path != TEST);
     let empty = written(&small);
     let done = run(&["test", name(&empty)]);
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, "0 cases: 0 passed, 0 failed\n"));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, "0 cases: 0 passed, 0 failed\n"));
     assert!(done.err.contains("there are no cases"), "{}", done.err);
     let broken = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
     let done = run(&["test", name(&broken)]);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     assert!(done.err.contains("P006") && !done.err.contains("no cases"), "{}", done.err);
 }
 
@@ -241,10 +241,10 @@ fn decide_says_everything_that_is_wrong() {
         &["-"],
         r#"{"exporter": "acme", "sector": "farma", "destination": "ch", "data": [{"code": "x"}]}"#,
     );
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("decide_refused", done.err);
     let totals = decided(&good, &["-"], r#"{"flow": "trial", "persons": {"sensitive": 10}}"#);
-    assert_eq!(totals.exit, Exit::Findings);
+    assert_eq!(totals.exit, Exit::Failed);
     assert!(
         totals.err.contains("transfer.year_to_date") && totals.err.contains("scenario_year_to_date"),
         "{}",
@@ -272,7 +272,7 @@ fn decide_needs_a_request_that_can_be_read() {
     assert!(done.err.contains("not UTF-8"), "{}", done.err);
     let broken = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
     let done = decided(&broken, &["-"], TRANSFER);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     assert!(done.err.contains("P006"), "{}", done.err);
 }
 
@@ -320,6 +320,6 @@ fn diff_refuses_what_is_invalid() {
     let good = written(&Small::new());
     let bad = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
     let done = run(&["diff", name(&good), name(&bad)]);
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
     assert!(done.err.contains("P006") && done.err.contains("have 1 error"), "{}", done.err);
 }

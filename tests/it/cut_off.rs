@@ -112,7 +112,7 @@ fn a6_old_files_are_all_found_in_one_run_with_the_line_to_add() {
     for path in [CODES, NATION, PORT, OWN, GATE, TEST] {
         small = small.with(path, "complete: yes\n", "");
     }
-    let found = small.findings();
+    let found = small.diagnostics();
     let codes: Vec<_> = found.iter().map(|found| (found.code, found.file.as_str())).collect();
     assert_eq!(codes, [CODES, GATE, NATION, PORT, OWN, TEST].map(|path| ("P050", path)));
     assert!(found.iter().all(|found| found.help.as_deref().unwrap().contains("`complete: yes` / ")));

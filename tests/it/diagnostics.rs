@@ -5,10 +5,10 @@ use neglist::report::{Checked, Colour, text};
 use crate::small::{CODES, GATE, NATION, OWN, PORT, Small, TEST};
 
 fn rendered(small: &Small) -> String {
-    let diagnostics = small.findings();
+    let diagnostics = small.diagnostics();
     let checked = Checked { diagnostics: &diagnostics, files: &small.files, unknown: 0, digest: None };
     let mut out = Vec::new();
-    text::findings(&checked, Colour::Plain, &mut out).unwrap();
+    text::diagnostics(&checked, Colour::Plain, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

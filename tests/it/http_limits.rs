@@ -118,6 +118,47 @@ async fn bodies_are_bounded_said_beforehand_or_not() {
     assert_eq!(limited(&address, "http-body-bytes"), 2);
 }
 
+/// Sends a request whose body nobody reads, and reads the answer after all of it was sent.
+fn answer_before_the_body(address: &str, path: &str, body_bytes: usize) -> (u16, bool) {
+    let mut client = Client::connect(address);
+    client.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {body_bytes}\r\n\r\n"));
+    for _ in 0..body_bytes / 10_000 {
+        client.send([b'x'; 10_000]);
+    }
+    let answer = client.receive().unwrap_or_else(|| panic!("no answer to {path} with {body_bytes} bytes"));
+    let is_last = answer.header("connection") == Some("close");
+    assert!(!is_last || client.is_closed());
+    (answer.status, is_last)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_arrives_whole_though_its_request_is_not_read() {
+    let directory = Directory::small();
+    let (_server, address) = start(&directory, &[("http_body_bytes_max", "1024")]).await;
+    for (path, status) in [("/nope", 404), ("/v1/forward-auth", 403), ("/v1/decide", 415)] {
+        // Beyond what is read for nothing the connection ends, and says so.
+        assert_eq!(answer_before_the_body(&address, path, 900_000), (status, true), "{path}");
+    }
+    // A body that is not sent: the answer is there at once, and the last one.
+    let mut client = Client::connect(&address);
+    client.send("POST /nope HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n");
+    let answer = client.receive().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{answer:?}");
+    // A small one that has come is read, and the connection goes on.
+    let mut client = Client::connect(&address);
+    for _ in 0..3 {
+        client.send("POST /nope HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody");
+        let answer = client.receive().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, None));
+    }
+    // What follows a CONNECT may be no HTTP: it is the last request.
+    let mut client = Client::connect(&address);
+    client.send("CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n");
+    let answer = client.receive().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{answer:?}");
+    assert!(client.is_closed());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_slow_is_not_waited_for() {
     let directory = Directory::small();
@@ -253,6 +294,8 @@ async fn what_is_in_flight_is_finished_and_nothing_else_is_waited_for() {
     let mut idle = Client::connect(&address);
     assert_eq!(idle.ask("GET", "/livez", &[], "").status, 200);
     let mut silent = Client::connect(&address);
+    let mut begun = Client::connect(&address);
+    begun.send("GET /livez HTTP/1.1\r\n");
     let (mut held, last) = begin(&address);
     in_flight(&address, 1).await;
     let draining = tokio::spawn(server.drain());
@@ -264,6 +307,9 @@ async fn what_is_in_flight_is_finished_and_nothing_else_is_waited_for() {
     })
     .await;
     assert!(!draining.is_finished());
+    begun.send("host: x\r\n\r\n");
+    let answer = begun.receive().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     held.send(last);
     let answer = held.receive().unwrap();
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));

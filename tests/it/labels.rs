@@ -186,7 +186,7 @@ fn every_shipped_case_about_a_request_comes_to_the_same_through_the_wire() {
         };
         let transfer = to_transfer(&labelled);
         let mut asked = from_proto::asked(&transfer).unwrap();
-        let persons = |persons: &neglist::policy::source::cases::CasePersons| neglist::domain::asked::AskedPersons {
+        let persons = |persons: &neglist::policy::source::request::CasePersons| neglist::domain::asked::AskedPersons {
             general: persons.general.0.get(),
             sensitive: persons.sensitive.0.get(),
         };

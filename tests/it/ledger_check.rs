@@ -76,7 +76,7 @@ fn a_cap_that_is_nearly_used_is_a_warning_with_its_place() {
     let nearly = place.fill("nearly", &[("acme", 2026, filing(), 900)]);
     assert_eq!(place.warnings(&nearly, &[]), ["P040"]);
     let done = place.check(&nearly, &["--deny-warnings"]);
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("check_cap_nearly_used", done.out);
     insta::assert_snapshot!("check_cap_nearly_used_json", place.check(&nearly, &["--format", "json"]).out);
 
@@ -120,7 +120,7 @@ fn totals_are_looked_at_only_where_the_flag_names_them() {
     // Policies that do not compile have no caps to hold anything against.
     let broken = written(&Small::new().with(OWN, "kind: zone-filing", "kind: zone-filling"));
     let done = run(&["check", name(&broken), "--ledger", "/nowhere/ledger"]);
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_ledger_that_cannot_be_read_is_said_after_the_findings() {
     assert_eq!(place.warnings(&copy, &[]), ["P040"]);
     for ledger in ["held", "missing", "text"] {
         let done = place.check(&place.path(ledger), &[]);
-        assert_eq!(done.exit, Exit::Findings, "{ledger}");
+        assert_eq!(done.exit, Exit::Failed, "{ledger}");
         assert!(done.out.contains("0 errors, 0 warnings"), "{ledger}: {}", done.out);
         all += &done.err;
     }
@@ -156,7 +156,7 @@ fn a_ledger_that_cannot_be_read_is_said_after_the_findings() {
     assert_eq!(place.warnings(&path, &[]), ["P040"]);
     let done = place.check(Path::new("redis://db/0"), &[]);
     assert_eq!(done.exit, Exit::Usage);
-    assert!(done.err.contains("begins as a URL does, and not as that of a database"), "{}", done.err);
+    assert!(done.err.contains("begins like a URL, but not like the URL of a database"), "{}", done.err);
 }
 
 #[test]
@@ -169,9 +169,9 @@ fn a_ledger_in_a_database_is_no_different() {
     for _ in 0..2 {
         // Not even the tables are made.
         let done = check();
-        assert_eq!(done.exit, Exit::Findings);
+        assert_eq!(done.exit, Exit::Failed);
         let why = "error: the ledger is not available: the database has no tables of a ledger\n  \
-            help: name the database that is meant; a server makes the tables where it is started once with \
+            help: name the right database; a server creates the tables if it is started once with \
             `--ledger-create`\n";
         assert_eq!(done.err, why);
     }

@@ -125,7 +125,7 @@ fn an_import_counts_once_and_can_be_taken_back() {
         7,\"acme, inc\",sensitive,clearance/filing-1,2026\r\n";
     let sheet = place.sheet(sheet);
     let tried = succeeded(place.on("ledger", &["import", &sheet, "--id", "one", "--dry-run"]));
-    assert!(tried.ends_with("the file is in order; it would add to 2 counters\n"), "{tried}");
+    assert!(tried.ends_with("the file is valid; it would add to 2 counters\n"), "{tried}");
     assert!(!place.path("ledger").exists(), "a dry run leaves the ledger alone");
     let import = ["import", sheet.as_str(), "--id", "one"];
     let create = [&import[..], &["--create"]].concat();
@@ -142,12 +142,12 @@ fn an_import_counts_once_and_can_be_taken_back() {
     let other = place.sheet(format!("{HEADER}acme,2026,national,general,6\n"));
     let done = place.on("ledger", &["import", &other, "--id", "one"]);
     let why = "error: import `one` brought in other totals: use a new id, or withdraw it first\n";
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, why));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, why));
     let withdraw = ["import", "--withdraw", "--id", "one"];
     let back = succeeded(place.on("ledger", &withdraw));
-    assert_eq!(back, "import `one` was taken back from 2 counters\n");
+    assert_eq!(back, "import `one` was withdrawn from 2 counters\n");
     let done = place.on("ledger", &withdraw);
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, "error: there is no import `one`\n"));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, "error: there is no import `one`\n"));
     succeeded(place.on("ledger", &["import", &other, "--id", "one"]));
     let shown = succeeded(place.on("ledger", &["export"]));
     assert!(shown.contains("acme,2026,national,general,6,6,0,6\n"), "{shown}");
@@ -183,7 +183,7 @@ fn each_bad_line_is_reported_and_nothing_imported() {
     ];
     let sheet = place.sheet(format!("{HEADER}{}\n", lines.join("\r\n")));
     let done = place.on("ledger", &["import", &sheet, "--id", "one"]);
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("ledger_bad_lines", place.stable(&done.err));
     assert!(!place.path("ledger").exists());
 
@@ -196,11 +196,11 @@ fn each_bad_line_is_reported_and_nothing_imported() {
         (b"exporter,year,counter,class,persons,persons\n", "sheet.csv:1: column `persons` is there twice"),
         (
             b"exporter,year,counter,class,persons\n\xb9\xab,2026\n",
-            "sheet.csv:2: not UTF-8: save the sheet as `CSV UTF-8`",
+            "sheet.csv:2: not UTF-8: save the spreadsheet as `CSV UTF-8`",
         ),
     ] {
         let done = place.on("ledger", &["import", &place.sheet(text), "--id", "one"]);
-        assert_eq!(done.exit, Exit::Findings);
+        assert_eq!(done.exit, Exit::Failed);
         assert!(done.err.contains(why), "{why}: {}", done.err);
         assert!(!place.path("ledger").exists());
     }
@@ -217,7 +217,7 @@ fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
     let commands: [&[&str]; 5] = [&["show"], &["export"], &["verify"], withdraw, import];
     for command in commands {
         let done = place.on("missing", command);
-        assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+        assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
         let changes = if command[0] == "import" { "; to begin a new one there, add `--create`" } else { "" };
         let help = format!("  help: name the ledger with `--ledger` or `NEGLIST_LEDGER`{changes}\n");
         assert_eq!(place.stable(&done.err), format!("error: there is no ledger at `DIR/missing`\n{help}"));
@@ -227,7 +227,7 @@ fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
     let create = [import, &["--create"]].concat();
     for command in commands.into_iter().chain([&create[..]]) {
         let done = place.on("held", command);
-        assert_eq!(done.exit, Exit::Findings);
+        assert_eq!(done.exit, Exit::Failed);
         insta::assert_snapshot!("ledger_held", place.stable(&done.err));
     }
     drop(held);
@@ -235,7 +235,7 @@ fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
     assert_eq!(done.exit, Exit::Usage);
     assert_eq!(done.err, "error: counting is turned off\n  help: name a ledger with `--ledger`\n");
     let done = run(&["ledger", "--ledger", "postgres://me:hunter2@db.invalid/totals", "show"]);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     assert!(done.err.contains("sslmode=verify-full") && !done.err.contains("hunter2"), "{}", done.err);
 }
 
@@ -248,7 +248,7 @@ fn verify_says_what_does_not_agree() {
     let path = place.path("ledger");
     fill(&path);
     let sound = succeeded(place.on("ledger", &["verify"]));
-    assert_eq!(sound, "the totals agree with what they were counted from\n");
+    assert_eq!(sound, "the totals agree with the transfers and imports\n");
 
     let database = redb::Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -261,7 +261,7 @@ fn verify_says_what_does_not_agree() {
     transaction.commit().unwrap();
     drop(database);
     let done = place.on("ledger", &["verify"]);
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("ledger_verify", done.out);
 
     // Bytes that are wrong are noticed when the file is opened.
@@ -271,7 +271,7 @@ fn verify_says_what_does_not_agree() {
     }
     fs::write(&path, bytes).unwrap();
     let done = place.on("ledger", &["verify"]);
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
     assert!(done.err.contains("restore it from a backup"), "{}", done.err);
 }
 
@@ -288,12 +288,12 @@ fn a_ledger_in_a_database_is_no_different() {
     let sheet = place.sheet(&exported);
     let import = ["import", sheet.as_str(), "--id", "moved"];
     let create = [&import[..], &["--create"]].concat();
-    for (arguments, hint) in [(&["show"][..], "a server makes"), (&import, "`ledger import --create` makes")] {
+    for (arguments, hint) in [(&["show"][..], "a server creates"), (&import, "`ledger import --create` creates")] {
         let done = run_in(&[("NEGLIST_LEDGER", &url)], &[&["ledger"], arguments].concat(), b"");
         let why = "error: the ledger is not available: the database has no tables of a ledger\n";
-        assert_eq!(done.exit, Exit::Findings);
+        assert_eq!(done.exit, Exit::Failed);
         let help = done.err.strip_prefix(why).unwrap();
-        let begins = format!("  help: name the database that is meant; {hint}");
+        let begins = format!("  help: name the right database; {hint}");
         assert!(help.starts_with(&begins) && help.contains("started once with `--ledger-create`"), "{help}");
     }
     assert_eq!(run(&create), "import `moved` added to 3 counters\n");
@@ -303,8 +303,8 @@ fn a_ledger_in_a_database_is_no_different() {
     for command in [&["show"][..], &["export"], &["export", "--transfers"], &["verify"]] {
         assert_eq!(run(command), succeeded(place.on("new", command)), "{command:?}");
     }
-    assert_eq!(run(&["import", "--withdraw", "--id", "moved"]), "import `moved` was taken back from 3 counters\n");
-    assert_eq!(run(&["verify"]), "the totals agree with what they were counted from\n");
+    assert_eq!(run(&["import", "--withdraw", "--id", "moved"]), "import `moved` was withdrawn from 3 counters\n");
+    assert_eq!(run(&["verify"]), "the totals agree with the transfers and imports\n");
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_database_is_reached_with_the_settings_of_a_server() {
             run_in(&environment, &other.each_ref().map(String::as_str), b"")
         });
         let held = held.await.unwrap();
-        assert_eq!((held.exit, held.out.as_str()), (Exit::Findings, ""));
+        assert_eq!((held.exit, held.out.as_str()), (Exit::Failed, ""));
         assert!(held.err.contains("the ledger is not available"), "{}", held.err);
         holder.batch_execute("ROLLBACK").await.unwrap();
         drop(holder);
@@ -404,7 +404,7 @@ fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
     let import = ["import", unknown.as_str(), "--id", "two", "--policies", name(&policies)];
     for more in [&["--dry-run"][..], &[]] {
         let done = place.on("ledger", &[&import[..], more].concat());
-        assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+        assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
         insta::assert_snapshot!("ledger_unknown_names", place.stable(&done.err));
     }
     // Without policies the form alone is checked.
@@ -413,7 +413,7 @@ fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
 
     let broken = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
     let done = place.on("ledger", &["import", known.as_str(), "--id", "two", "--policies", name(&broken)]);
-    assert_eq!((done.exit, done.out.as_str()), (Exit::Findings, ""));
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Failed, ""));
     assert!(done.err.contains("P006") && done.err.contains("have 1 error"), "{}", done.err);
 }
 
@@ -488,7 +488,7 @@ fn a4_a_ledger_with_names_from_before_the_rule_is_shown_checked_and_exported() {
     let exported = succeeded(place.on("ledger", &["export"]));
     let sheet = place.sheet(&exported);
     let done = place.on("other", &["import", &sheet, "--id", "x", "--create"]);
-    assert_eq!(done.exit, Exit::Findings);
+    assert_eq!(done.exit, Exit::Failed);
     for wanted in ["U+0020 at byte 4", "U+000A at byte 4", "U+200B at byte 4", "U+0075 `u` at byte 1"] {
         assert!(done.err.contains(wanted), "{wanted} in {}", done.err);
     }
@@ -525,5 +525,9 @@ fn c_no_name_forges_a_row_or_runs_in_a_spreadsheet() {
     }
     let sheet = place.sheet(format!("{HEADER}9.14E+17,2025,national,general,5\n"));
     let done = place.on("ledger", &["import", &sheet, "--id", "y"]);
-    assert!(done.exit == Exit::Findings && done.err.contains("a spreadsheet has made a number of it"), "{}", done.err);
+    assert!(
+        done.exit == Exit::Failed && done.err.contains("a spreadsheet has converted it to a number"),
+        "{}",
+        done.err
+    );
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::{
-    Account, Before, Change, Counter, Goes, Hold, Judge, Judgement, Ledger, LedgerError, People, Pseudonym, Recall,
-    Replayed, Reservation, Reserved, Settled, Usage,
+    Account, Admission, Before, Change, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Pseudonym,
+    Recall, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 pub(crate) fn at(seconds: i64) -> Moment {
@@ -67,19 +67,19 @@ pub(crate) fn goes() -> Judge {
 }
 
 fn adds(add: Vec<Counter>) -> Judge {
-    Box::new(move |before| Judgement { add: add.clone(), goes: Goes::Ahead, answer: seen(before) })
+    Box::new(move |before| Judgement { add: add.clone(), admission: Admission::Permit, answer: seen(before) })
 }
 
 fn refuses() -> Judge {
-    Box::new(|before| Judgement { add: vec![general()], goes: Goes::Nowhere, answer: seen(before) })
+    Box::new(|before| Judgement { add: vec![general()], admission: Admission::Deny, answer: seen(before) })
 }
 
 /// Allows up to a total, the line itself included.
 fn up_to(line: u64, added: u64) -> Judge {
     Box::new(move |before| {
         let fits = before[&general()] + added <= line;
-        let goes = if fits { Goes::Ahead } else { Goes::Nowhere };
-        Judgement { add: vec![general()], goes, answer: seen(before) }
+        let admission = if fits { Admission::Permit } else { Admission::Deny };
+        Judgement { add: vec![general()], admission, answer: seen(before) }
     })
 }
 

@@ -9,7 +9,8 @@ use neglist::domain::units::Year;
 use neglist::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
 use neglist::ledger::rows::{ImportedTotal, OperateError, State};
 use neglist::ledger::{
-    Account, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Settled, Usage,
+    Account, Admission, Change, Counter, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Settled,
+    Usage,
 };
 use tempfile::TempDir;
 
@@ -159,7 +160,7 @@ fn a_refusal_is_kept_and_holds_nothing() {
     let ledger = new();
     let asked = held("one", counted(5, 0), 60);
     let first = wait(ledger.reserve(asked.clone(), allow_below(5, 5, national()))).unwrap();
-    assert_eq!((first.answer.as_slice(), first.expires_at), (b"Nowhere".as_slice(), None));
+    assert_eq!((first.answer.as_slice(), first.expires_at), (b"Deny".as_slice(), None));
     let again = wait(ledger.reserve(asked, allow(&[national()]))).unwrap();
     assert_eq!((again.replayed, again.answer, again.changes.len()), (Replayed::Yes, first.answer, 0));
     assert_eq!(wait(ledger.commit("one", START)), Err(LedgerError::Settled(Settled::Refused)));
@@ -231,7 +232,7 @@ fn a_full_queue_refuses_at_once() {
         let judge = Box::new(move |_: &_| {
             started.send(()).unwrap();
             going.recv().unwrap();
-            Judgement { add: vec![national()], goes: Goes::Ahead, answer: Vec::new() }
+            Judgement { add: vec![national()], admission: Admission::Permit, answer: Vec::new() }
         });
         wait(slow.reserve(reservation("slow", counted(1, 0)), judge))
     });
@@ -265,7 +266,7 @@ fn a_writer_that_is_stuck_keeps_nobody_waiting() {
         let judge = Box::new(move |_: &_| {
             started.send(()).unwrap();
             going.recv().unwrap();
-            Judgement { add: vec![national()], goes: Goes::Ahead, answer: Vec::new() }
+            Judgement { add: vec![national()], admission: Admission::Permit, answer: Vec::new() }
         });
         wait(stuck.reserve(reservation("stuck", counted(1, 0)), judge))
     });
@@ -395,7 +396,7 @@ async fn run_caller(
         let (one, two) = tokio::join!(again(), again());
         assert_eq!([&one.unwrap().answer, &two.unwrap().answer], [&answer.answer; 2]);
         replayed.fetch_add(u64::from(answer.replayed == Replayed::Yes) + 2, Ordering::Relaxed);
-        if answer.answer == b"Ahead" {
+        if answer.answer == b"Permit" {
             wait_commit(ledger, &asked).await;
             allowed.fetch_add(answer.changes[0].added, Ordering::Relaxed);
         } else {

@@ -11,7 +11,7 @@ use neglist::ledger::embedded::{EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
 use neglist::ledger::rows::{ImportedTotal, OperateError};
 use neglist::ledger::{
-    Account, Before, Change, Counter, Goes, Hold, Judgement, Ledger, LedgerError, People, Recall, Replayed,
+    Account, Admission, Before, Change, Counter, Hold, Judgement, Ledger, LedgerError, People, Recall, Replayed,
     Reservation, Reserved, Settled, Usage,
 };
 
@@ -242,7 +242,7 @@ impl Model {
             changes: Vec::new(),
             answer: judgement.answer.clone(),
         };
-        if judgement.goes == Goes::Ahead {
+        if judgement.admission == Admission::Permit {
             transfer.state = state;
             for counter in &judgement.add {
                 let before = self.usage(&asked.account, counter).total();
@@ -256,7 +256,7 @@ impl Model {
                 transfer.changes.push(change);
             }
         }
-        let expires_at = expires_at.filter(|_| judgement.goes == Goes::Ahead);
+        let expires_at = expires_at.filter(|_| judgement.admission == Admission::Permit);
         let reserved = Reserved {
             answer: judgement.answer,
             changes: transfer.changes.clone(),
@@ -313,11 +313,11 @@ fn recall(asked: &Reservation) -> Recall {
 /// Allows below the line; above an odd remainder only some of the counters are added to.
 fn judge(before: &Before, read: &[Counter], line: u64) -> Judgement {
     let most = before.values().max().copied().unwrap_or_default();
-    let goes = if most < line { Goes::Ahead } else { Goes::Nowhere };
+    let admission = if most < line { Admission::Permit } else { Admission::Deny };
     let skipped = usize::from(most % 3 == 1);
-    let mut add: Vec<Counter> = if goes == Goes::Ahead { read[skipped..].to_vec() } else { Vec::new() };
+    let mut add: Vec<Counter> = if admission == Admission::Permit { read[skipped..].to_vec() } else { Vec::new() };
     add.sort();
-    Judgement { add, goes, answer: format!("{goes:?} {before:?}").into_bytes() }
+    Judgement { add, admission, answer: format!("{admission:?} {before:?}").into_bytes() }
 }
 
 struct Walk {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
-use neglist::ledger::{Account, Before, Counter, Goes, Hold, Judge, Judgement, People, Pseudonym, Reservation};
+use neglist::ledger::{Account, Admission, Before, Counter, Hold, Judge, Judgement, People, Pseudonym, Reservation};
 
 /// First moment of the tests: 2026-01-01 in Shanghai.
 pub(crate) const START: Moment = Moment::from_seconds(1_767_196_800);
@@ -56,14 +56,14 @@ pub(crate) fn reservation(id: &str, people: People) -> Reservation {
 /// Allows what it is asked for, and counts it in the counters.
 pub(crate) fn allow(counters: &[Counter]) -> Judge {
     let add = counters.to_vec();
-    Box::new(move |_| Judgement { add: add.clone(), goes: Goes::Ahead, answer: b"allow".to_vec() })
+    Box::new(move |_| Judgement { add: add.clone(), admission: Admission::Permit, answer: b"allow".to_vec() })
 }
 
 /// Allows while the counter stays below the line with so many more.
 pub(crate) fn allow_below(line: u64, more: u64, counter: Counter) -> Judge {
     Box::new(move |before| {
-        let goes = if before[&counter] + more < line { Goes::Ahead } else { Goes::Nowhere };
-        Judgement { add: vec![counter.clone()], goes, answer: format!("{goes:?}").into_bytes() }
+        let admission = if before[&counter] + more < line { Admission::Permit } else { Admission::Deny };
+        Judgement { add: vec![counter.clone()], admission, answer: format!("{admission:?}").into_bytes() }
     })
 }
 

@@ -25,8 +25,8 @@ mod cut_off;
 mod decisions;
 /// What a compliance officer reads for each class of mistake.
 mod diagnostics;
-/// What `check` reports beyond mistakes.
-mod findings;
+/// Warnings and notes of `check`.
+mod lint;
 /// The JSON Schema of the policy files.
 mod schema;
 /// A policy directory that fits on a few screens.
@@ -89,6 +89,8 @@ mod gateways;
 mod grpc;
 /// Listeners, health, reflection, and what is no request of ours.
 mod grpc_doors;
+/// Calls whose bytes are not the messages of their method.
+mod grpc_framing;
 /// Every kind of malformed request, and the limits of well-formed ones.
 mod grpc_malformed;
 /// What comes to a gRPC address and is no gRPC of ours.
@@ -127,10 +129,14 @@ mod server;
 mod short_way;
 /// Calls and connections over HTTP/2 that mean the server ill, or are merely unusual.
 mod sturdy_calls;
+/// A clock that is set while a server runs.
+mod sturdy_clock;
 
 /// Health, connections, the order of the start, HTTP/1, and messages that are too large.
 mod sturdy_doors;
 
+/// Links between documents, their index, and the length of the architecture page.
+mod documents;
 /// The rules that keep the code as the architecture says.
 mod tidy;
 /// Policies as parsed and as compiled, side by side.

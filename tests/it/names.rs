@@ -265,7 +265,7 @@ fn a4_policy_files_hold_names_to_the_same_rule() {
         ("zones: [port]", "zones: ['port ']", "U+0020 at byte 4"),
     ] {
         let small = Small::new().with(OWN, old, new);
-        let found = small.findings();
+        let found = small.diagnostics();
         let help = |found: &neglist::policy::diagnostic::Diagnostic| found.help.clone().unwrap_or_default();
         assert!(has_errors(&found), "{new}");
         assert!(found.iter().any(|found| found.code == "P006" && help(found).contains(wanted)), "{new}: {found:#?}");

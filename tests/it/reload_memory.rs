@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use neglist::app::clock::SystemClock;
 use neglist::domain::snapshot::Snapshot;
-use neglist::live::status::State;
+use neglist::live::status::Files;
 
 use crate::reload::rounds;
 use crate::reload_load::{Load, Truth, Version};
@@ -35,7 +35,7 @@ async fn snapshots_out_of_force_are_freed_and_never_by_a_request() {
         let held = arc_swap::Guard::into_inner(policies.live().snapshot());
         directory.write(PORT, &version.text(PORT));
         let status = within("a reload", policies.reload()).await.unwrap();
-        assert_eq!((status.state, status.revision), (State::Current, number + 1));
+        assert_eq!((status.files, status.revision), (Files::Current, number + 1));
         assert_eq!((held.revision, policies.live().snapshot().revision), (number, number + 1));
         // Somebody else holds it still, so that the request is not the one that frees it.
         assert!(2 <= Arc::strong_count(&held), "reload {number}");

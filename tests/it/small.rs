@@ -1,6 +1,6 @@
 //! A policy directory that fits on a few screens, for tests that change a word in it.
 
-use neglist::policy::findings::{self, Look};
+use neglist::policy::lint::{self, Horizon};
 use neglist::policy::{self, Diagnostic, PolicyFile, verify};
 
 use crate::shipped::LIMITS;
@@ -54,8 +54,8 @@ impl Small {
         self.files.iter().cloned().partition(|file| !file.path.ends_with("_test.yaml"))
     }
 
-    /// Finds everything, in the test files too.
-    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
+    /// Returns every diagnostic, in the test files too.
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
         let (policies, tests) = self.split();
         let mut diagnostics = Vec::new();
         let sources = policy::read(&policies, &LIMITS, &mut diagnostics);
@@ -73,8 +73,8 @@ impl Small {
         let sources = policy::read(&policies, &LIMITS, &mut diagnostics);
         let tests = policy::read(&tests, &LIMITS, &mut diagnostics);
         let snapshot = verify::check(&sources, &tests, &LIMITS, &mut diagnostics);
-        let look = Look { day: day.parse().unwrap(), expires_within_days: 60 };
-        findings::find(&sources, snapshot.as_ref(), look, &mut diagnostics);
+        let horizon = Horizon { day: day.parse().unwrap(), expires_within_days: 60 };
+        lint::find(&sources, snapshot.as_ref(), horizon, &mut diagnostics);
         policy::diagnostic::sort(&mut diagnostics);
         diagnostics
     }

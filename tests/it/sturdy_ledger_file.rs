@@ -306,7 +306,7 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
     // Not by mistake.
     assert!(std::panic::catch_unwind(|| run(&["ledger", "--ledger", &name, "accept"])).is_err(), "a flag is missing");
     let accepted = run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
-    assert!(accepted.out.contains("is taken as it is"), "{} {}", accepted.out, accepted.err);
+    assert!(accepted.out.contains("is accepted as it is"), "{} {}", accepted.out, accepted.err);
     let ledger = open(&path);
     assert_eq!(total(&ledger, "acme"), Ok(1_000));
     add(&ledger, "three", 1).unwrap();

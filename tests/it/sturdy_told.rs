@@ -119,7 +119,11 @@ async fn health_at_the_http_listener_says_which_address_to_ask() {
         async |target: &str| within("an answer", Process::spawn(&["health", "--target", target], &[]).ended()).await;
     let refused = ask(server.http()).await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("speaks no gRPC") && refused.stderr.contains("`listen`"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("does not speak gRPC") && refused.stderr.contains("`listen`"),
+        "{}",
+        refused.stderr
+    );
     let healthy = ask(server.grpc()[0]).await;
     assert_eq!((healthy.code, healthy.stdout.trim()), (Some(0), "SERVING"), "{}", healthy.stderr);
     server.stop().await;

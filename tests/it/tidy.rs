@@ -12,7 +12,7 @@ use neglist::policy::source::cases::WantOutcome;
 use crate::shipped;
 
 /// Which modules of the crate, and which other crates, each module may name. A new edge needs a
-/// line in `docs/ARCHITECTURE.md` that says why.
+/// reason in `docs/DESIGN.md`.
 const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("domain", &["domain"], &["std", "strsim", "unicode_normalization", "unicode_properties"]),
     (
@@ -41,12 +41,13 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("report", &["policy", "report"], &["std", "annotate_snippets", "serde_json"]),
     (
         "live",
-        &["domain", "live", "policy", "repeated"],
+        &["domain", "live", "policy", "repeated", "stopwatch"],
         &["std", "arc_swap", "blake3", "notify", "thiserror", "tokio", "tracing"],
     ),
     (
         "wire",
-        &["domain", "json", "policy", "wire"],
+        // Of `live` only the status that an answer reports.
+        &["domain", "json", "live", "policy", "wire"],
         &[
             "std",
             "blake3",
@@ -64,7 +65,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "doors",
-        &["domain", "doors", "json", "live", "metrics", "repeated", "service", "wire"],
+        // Of `config` only the URL at which others reach a listener.
+        &["config", "domain", "doors", "json", "live", "metrics", "repeated", "service", "wire"],
         &[
             "std",
             "axum",
@@ -103,12 +105,14 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("metrics", &["domain", "metrics"], &["std", "prometheus_client"]),
+    // Of `live` only whether the policy files are in force.
+    ("metrics", &["domain", "live", "metrics", "stopwatch"], &["std", "prometheus_client"]),
     (
         "service",
         &["domain", "ledger", "live", "metrics", "repeated", "service", "wire"],
         &["std", "tokio", "tokio_stream", "tonic", "tracing"],
     ),
+    ("stopwatch", &["stopwatch"], &["std"]),
     ("repeated", &["repeated"], &["std", "tokio"]),
     ("policy", &["domain", "json", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
@@ -242,8 +246,8 @@ fn each_reason_code_has_a_case_that_permits_and_one_that_refuses() {
     assert!(missing.is_empty(), "no case on both sides of {missing:?}");
 }
 
-/// Every code of a finding, as the code writes it: a letter and three digits in quotes.
-fn finding_codes(text: &str) -> impl Iterator<Item = &str> {
+/// Every code of a diagnostic, as the code writes it: a letter and three digits in quotes.
+fn diagnostic_codes(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').filter(|word| {
         let digits = word.strip_prefix(['P', 'D']);
         digits.is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()))
@@ -251,14 +255,14 @@ fn finding_codes(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_finding_stands_in_the_table_of_findings() {
+fn every_diagnostic_is_in_the_table_of_diagnostics() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
     let page = fs::read_to_string(path).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
     let listed: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).filter(|code| code != "code").collect();
     let texts = sources();
     let texts = texts.iter().filter(|(name, _)| name.starts_with("policy/") || name.starts_with("live/"));
-    let used: BTreeSet<String> = texts.flat_map(|(_, text)| finding_codes(text)).map(str::to_owned).collect();
+    let used: BTreeSet<String> = texts.flat_map(|(_, text)| diagnostic_codes(text)).map(str::to_owned).collect();
     assert_eq!(used, listed);
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use neglist::domain::asked::Asked;
-use neglist::domain::counting::{Counted, CounterKey, counters};
+use neglist::domain::counter::{Counted, CounterKey};
+use neglist::domain::counting::counters;
 use neglist::domain::evaluate::{evaluate, headroom};
 use neglist::domain::reason::ReasonCode;
 use neglist::domain::resolve::{missing_totals, resolve};

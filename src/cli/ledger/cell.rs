@@ -1,53 +1,53 @@
 //! Names in the cells of a spreadsheet.
 //!
-//! A spreadsheet runs a cell that begins like a formula, and turns one that looks like a number or a day into one: the
-//! exporter `914E15` becomes `9.14E+17`, and its totals those of an exporter that nothing asks about. An apostrophe before a
-//! text says that it is text. So what a spreadsheet would take for something else is written with one, and the one at the
-//! beginning is taken off again when it is read: [`written`] and [`read`] are inverse to each other.
+//! A spreadsheet runs a cell that begins like a formula, and converts a cell that looks like a number or a day. The exporter
+//! `914E15` becomes `9.14E+17`, and its totals belong to an exporter that no request names. An apostrophe marks a cell as text.
+//! So a name that a spreadsheet would convert is written with an apostrophe, and reading removes it: [`written`] and [`read`]
+//! are inverse to each other.
 
 use std::borrow::Cow;
 
 use crate::domain::names::check_name;
 
-/// Says that what follows is text.
+/// Marks a cell as text.
 const TEXT: char = '\'';
-/// From so many digits on a spreadsheet keeps the first ones only, and writes zeros for the rest.
+/// Fewest digits of a number that a spreadsheet rounds: it replaces the digits beyond its precision by zeros.
 const DIGITS_KEPT: usize = 15;
 
-/// Returns a name as it is written into a cell.
+/// Returns the cell for a name.
 pub(super) fn written(name: &str) -> Cow<'_, str> {
-    if is_taken_for_something_else(name) { Cow::Owned(format!("{TEXT}{name}")) } else { Cow::Borrowed(name) }
+    if would_be_converted(name) { Cow::Owned(format!("{TEXT}{name}")) } else { Cow::Borrowed(name) }
 }
 
-/// Returns a cell without the mark of a text.
+/// Returns a cell without its text mark.
 pub(super) fn unmarked(cell: &str) -> &str {
     cell.strip_prefix(TEXT).unwrap_or(cell)
 }
 
-/// Reads a cell that holds a name.
+/// Reads the name in a cell.
 ///
 /// # Errors
-/// Why it is no name, or not the one that was meant.
+/// The reason why the cell is not a name, or not the name that was written.
 pub(super) fn read(cell: &str) -> Result<&str, String> {
     let said_to_be_text = cell.strip_prefix(TEXT);
     let name = said_to_be_text.unwrap_or(cell);
     check_name(name).map_err(|fault| fault.to_string())?;
     if said_to_be_text.is_none() && is_changed(name) {
         return Err(format!(
-            "a spreadsheet has made a number of it and lost digits: write the name once more, as text, `{TEXT}` before it"
+            "a spreadsheet has converted it to a number and lost digits: write the name again as text, with `{TEXT}` before it"
         ));
     }
     Ok(name)
 }
 
-/// Says whether a spreadsheet would take a cell for a formula, a number, a day or a time, or for a text that was marked.
-fn is_taken_for_something_else(name: &str) -> bool {
+/// Says whether a spreadsheet would read a cell as a formula, a number, a day, a time or a marked text.
+fn would_be_converted(name: &str) -> bool {
     let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n', TEXT];
     let of_a_number = |byte: u8| byte.is_ascii_digit() || b" .,:/-+eE%".contains(&byte);
     name.starts_with(formula) || name.starts_with(|first: char| first.is_ascii_digit()) && name.bytes().all(of_a_number)
 }
 
-/// Says whether a name looks like what a spreadsheet makes of a long number: `9.14E+17`, or zeros from the 16th digit on.
+/// Says whether a name looks like a long number that a spreadsheet has rounded: `9.14E+17`, or zeros from the 16th digit.
 fn is_changed(name: &str) -> bool {
     let is_number = |text: &str| {
         text.starts_with(|first: char| first.is_ascii_digit())

@@ -1,16 +1,16 @@
-//! Removing accounts, such as those of exporters that somebody invented.
+//! Removes accounts, such as those of invented exporters.
 //!
-//! What is removed is not counted any more, so that a line would be reached later. So each account goes by the operator's
-//! word: registered exporters by one flag, totals of this year by another, and reservations that stand by none.
+//! Removed persons are no longer counted, so a line is reached later. So the operator has to confirm each kind of account:
+//! registered exporters with one flag, totals of this year with another. Accounts with pending reservations are never removed.
 
 use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::sheet::quoted;
-use super::{parse_year, write};
+use super::values::{parse_year, quoted};
+use super::write;
 use crate::cli::console::{Console, Exit};
-use crate::cli::place::{Access, Opened, Place, looked_at};
+use crate::cli::ledger_access::{Access, ConfiguredLedger, OpenLedger, read_only};
 use crate::cli::policies;
 use crate::cli::stop::Stop;
 use crate::domain::snapshot::Snapshot;
@@ -19,38 +19,38 @@ use crate::ledger::Account;
 use crate::ledger::rows::{self, CounterRow, Forgotten};
 use crate::report;
 
-/// Remove the accounts of an exporter, or of all that no policy registers: totals, transfers and imports.
+/// Remove the accounts of an exporter, or of all unregistered exporters: totals, transfers and imports.
 ///
-/// What goes is not counted any more. Exit code 1 where an account was left.
+/// Removed persons are no longer counted. Exit code 1 if an account was kept.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct Forget {
-    /// Those of this exporter.
+    /// Accounts of this exporter.
     #[arg(long, value_name = "ID", conflicts_with = "unregistered", required_unless_present = "unregistered")]
     exporter: Option<String>,
-    /// Those of all exporters that the policies do not register.
+    /// Accounts of all exporters that the policies do not register.
     #[arg(long, conflicts_with = "even_registered")]
     unregistered: bool,
-    /// Only those of this year.
+    /// Only accounts of this year.
     #[arg(long, value_name = "YEAR", value_parser = parse_year)]
     year: Option<Year>,
-    /// The policies that say who is registered [default: `NEGLIST_POLICIES`, else ./policies].
+    /// The policies that register exporters [default: `NEGLIST_POLICIES`, else ./policies].
     #[arg(long, value_name = "DIR", conflicts_with = "even_registered")]
     policies: Option<String>,
-    /// Remove the accounts of an exporter that is registered, too.
+    /// Remove accounts even if the exporter is registered.
     #[arg(long)]
     even_registered: bool,
-    /// Remove accounts of this year that counted somebody, too: what is sent from then on is counted from zero.
+    /// Remove accounts of this year even if they have counted persons: later transfers are counted from zero.
     #[arg(long)]
     count_anew: bool,
-    /// Show what would go, and leave the ledger alone.
+    /// Show the accounts that would be removed, and do not change the ledger.
     #[arg(long)]
     dry_run: bool,
 }
 
 impl Forget {
     /// Runs the command.
-    pub(super) async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+    pub(super) async fn run(&self, configured: &ConfiguredLedger, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let snapshot = match self.snapshot(console)? {
             Ok(snapshot) => snapshot,
             Err(exit) => return Ok(exit),
@@ -59,11 +59,11 @@ impl Forget {
             |exporter: &str| snapshot.as_ref().is_some_and(|snapshot| snapshot.codes.exporters.get(exporter).is_some());
         if let Some(exporter) = self.exporter.as_deref().filter(|exporter| is_registered(exporter)) {
             return Err(Stop::Refused(
-                format!("{} is registered, so that its totals have to be kept", quoted(exporter)),
-                Some("where they are to go all the same, say `--even-registered`".to_owned()),
+                format!("{} is registered, so its totals have to be kept", quoted(exporter)),
+                Some("to remove them anyway, add `--even-registered`".to_owned()),
             ));
         }
-        let ledger = place.open(if self.dry_run { Access::Look } else { Access::Change }).await?;
+        let ledger = configured.open(if self.dry_run { Access::Read } else { Access::Change }).await?;
         let mut accounts = ledger.accounts().await?;
         accounts.retain(|account| self.is_meant(account) && !is_registered(&account.exporter));
         let counters = ledger.counters().await?;
@@ -81,13 +81,13 @@ impl Forget {
             && self.year.is_none_or(|year| year == account.year)
     }
 
-    /// Totals of years that are over no line is held against.
+    /// Returns the first year whose totals are kept. No line applies to the totals of a past year.
     fn totals_kept_from(&self, console: &Console<'_>) -> Option<Year> {
         let this_year = u16::try_from(policies::today(console).year()).unwrap_or_default();
         (!self.count_anew).then_some(Year(this_year))
     }
 
-    /// Returns the policies that say who is registered; says on the console why they cannot be used.
+    /// Returns the policies that register exporters. Writes to the console why they cannot be used.
     fn snapshot(&self, console: &mut Console<'_>) -> Result<Result<Option<Snapshot>, Exit>, Stop> {
         if self.even_registered {
             return Ok(Ok(None));
@@ -108,29 +108,29 @@ impl Forget {
             write::text(&counters, console.out)?;
         }
         let leave =
-            |account: &Account, why: &str| format!("left: {} in {}: {why}", quoted(&account.exporter), account.year);
+            |account: &Account, why: &str| format!("kept: {} in {}: {why}", quoted(&account.exporter), account.year);
         for account in standing {
-            let why = "reservations of it stand: try again when they have run out";
+            let why = "it has pending reservations: try again when they have expired";
             writeln!(console.out, "{}", leave(account, why))?;
         }
         for account in counted {
-            let why = "it counted somebody, and what it sends from now on would be counted from zero: where that is \
-                meant, say `--count-anew`";
+            let why = "it has counted persons, and its later transfers would be counted from zero: to remove it anyway, \
+                add `--count-anew`";
             writeln!(console.out, "{}", leave(account, why))?;
         }
         let count = report::counted(gone.len(), "account");
-        let anew = "what these exporters send from now on is counted from zero";
+        let anew = "later transfers of these exporters are counted from zero";
         match (gone.is_empty(), self.dry_run) {
             (true, false) => writeln!(console.out, "nothing was forgotten")?,
             (true, true) => writeln!(console.out, "nothing would be forgotten")?,
             (false, false) => writeln!(console.out, "forgotten: {count}; {anew}")?,
             (false, true) => writeln!(console.out, "would be forgotten: {count}; {anew}")?,
         }
-        Ok(if standing.is_empty() && counted.is_empty() { Exit::Success } else { Exit::Findings })
+        Ok(if standing.is_empty() && counted.is_empty() { Exit::Success } else { Exit::Failed })
     }
 }
 
-/// Returns what would become of accounts.
+/// Returns the result that a removal would have.
 fn foreseen(forget: &rows::Forget, counters: &[CounterRow]) -> Forgotten {
     let with = |is: fn(&CounterRow) -> bool| -> BTreeSet<&Account> {
         counters.iter().filter(|row| is(row)).map(|row| &row.account).collect()
@@ -150,12 +150,12 @@ fn foreseen(forget: &rows::Forget, counters: &[CounterRow]) -> Forgotten {
     forgotten
 }
 
-impl Opened {
-    /// Returns all accounts, those without a counter included.
+impl OpenLedger {
+    /// Returns all accounts, including those without a counter.
     async fn accounts(&self) -> Result<Vec<Account>, Stop> {
         match self {
-            Opened::Database(ledger) => Ok(ledger.accounts().await?),
-            Opened::Reader(_) | Opened::File(_) => {
+            OpenLedger::Database(ledger) => Ok(ledger.accounts().await?),
+            OpenLedger::Reader(_) | OpenLedger::File(_) => {
                 let counters = self.counters().await?;
                 let mut accounts: BTreeSet<Account> = counters.into_iter().map(|row| row.account).collect();
                 self.each_transfer(|row| {
@@ -170,9 +170,9 @@ impl Opened {
 
     async fn forget(&self, forget: &rows::Forget, now: Moment) -> Result<Forgotten, Stop> {
         Ok(match self {
-            Opened::Reader(_) => return Err(Stop::from(looked_at())),
-            Opened::File(ledger) => ledger.forget(forget.clone(), now).await?,
-            Opened::Database(ledger) => ledger.forget(forget).await?,
+            OpenLedger::Reader(_) => return Err(Stop::from(read_only())),
+            OpenLedger::File(ledger) => ledger.forget(forget.clone(), now).await?,
+            OpenLedger::Database(ledger) => ledger.forget(forget).await?,
         })
     }
 }

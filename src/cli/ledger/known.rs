@@ -1,16 +1,16 @@
-//! Whether the policies know what a sheet names.
+//! Checks that the policies know the names in a CSV file.
 //!
-//! A total under a name that is not quite right is counted where nothing looks at it, and lines
-//! are reached too late. The form of a name is checked always; this is for the name itself.
+//! A total under a misspelt name is never compared with a line, so the line is reached too late. The form
+//! of a name is always checked; this module checks that the name is known.
 
-use super::sheet::quoted;
-use crate::domain::counting::Counted;
+use super::values::quoted;
+use crate::domain::counter::Counted;
 use crate::domain::route::OwnCounter;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{ClearanceId, EditionId, ExporterId};
 use crate::domain::vocabulary::Vocabulary;
 
-/// The names that some policies know.
+/// The names in a snapshot.
 #[derive(Debug)]
 pub(super) struct Known<'s> {
     snapshot: &'s Snapshot,
@@ -22,14 +22,14 @@ impl<'s> Known<'s> {
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
         let mut clearances = Vocabulary::default();
         for clearance in &snapshot.registry.clearances {
-            // The compiler refuses an id that stands twice.
+            // The compiler refuses duplicate ids.
             let _ = clearances.insert(&clearance.id);
         }
         clearances.freeze();
         Self { snapshot, clearances }
     }
 
-    /// Says what the policies do not know of a line: its exporter, its counter.
+    /// Returns a message for each name of a line that the policies do not know: its exporter, its counter.
     pub(super) fn unknown(&self, exporter: &str, counter: &str) -> Vec<String> {
         let exporters = &self.snapshot.codes.exporters;
         let mut found = Vec::new();
@@ -47,13 +47,13 @@ impl<'s> Known<'s> {
         found
     }
 
-    /// The counter of a clearance is its exporter's.
+    /// Reports a clearance of another exporter.
     fn of_another(&self, id: ClearanceId, exporter: ExporterId) -> Option<String> {
         let clearance = self.snapshot.clearance(id)?;
         let quoted = |exporter: ExporterId| quoted(self.snapshot.codes.exporters.word(exporter.0));
         (clearance.exporter != exporter).then(|| {
             format!(
-                "the clearance `{}` is not of {}: it is of {}",
+                "the clearance `{}` does not belong to {}: it belongs to {}",
                 clearance.id,
                 quoted(exporter),
                 quoted(clearance.exporter)
@@ -61,7 +61,7 @@ impl<'s> Known<'s> {
         })
     }
 
-    /// Only what some edition of the family lists, or may list, is counted apart.
+    /// Reports a scenario without its own counters: no edition of the family lists it or may list it.
     fn not_listed(&self, own: OwnCounter, counter: &str) -> Option<String> {
         let editions = self.snapshot.lists.editions.iter().enumerate();
         let mut of_family = editions.filter(|(_, edition)| edition.family == own.family);
@@ -69,7 +69,8 @@ impl<'s> Known<'s> {
             let id = u16::try_from(number).ok().map(EditionId);
             id.is_some_and(|id| self.snapshot.listed(id, own.sector, own.scenario).is_some())
         });
-        (!is_listed).then(|| format!("no list counts {} apart: count it under `national`", quoted(counter)))
+        (!is_listed)
+            .then(|| format!("no list has separate counters for {}: count it under `national`", quoted(counter)))
     }
 
     fn unknown_counter(&self, counter: &str) -> String {
@@ -86,7 +87,7 @@ impl<'s> Known<'s> {
     }
 }
 
-/// Returns what to write instead of a word.
+/// Returns a hint for an unknown word.
 fn hint(words: &Vocabulary, word: &str, otherwise: &str) -> String {
     let nearest = words.nearest(word).map(|number| format!("did you mean {}?", quoted(words.word(number))));
     nearest.unwrap_or_else(|| otherwise.to_owned())

@@ -1,12 +1,13 @@
-//! `neglist ledger`: the year's totals for operators: look, take out, bring in, count again, remove.
+//! `neglist ledger`: commands that show, export, import, verify and remove the year's totals.
 //!
-//! A ledger in a file is one server's alone while that runs; a ledger in a database can be asked
-//! at any time. No pseudonym leaves either of them here.
+//! A running server has exclusive use of a ledger in a file; a ledger in a database can be used at any
+//! time. These commands never print a pseudonym.
 
 mod cell;
 mod forget;
 mod known;
-mod sheet;
+mod totals_csv;
+mod values;
 mod write;
 
 use std::io;
@@ -16,15 +17,15 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use self::forget::Forget;
 use self::known::Known;
+use self::values::{counters, parse_import_id, parse_year};
 use super::console::{Console, Exit, Format};
-use super::place::{Access, Opened, Place};
+use super::ledger_access::{Access, ConfiguredLedger, OpenLedger};
 use super::policies;
 use super::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::Year;
 use crate::ledger::rows::CounterRow;
-use crate::policy::source::scalar::{FIRST_YEAR, LAST_YEAR};
 
 /// Show, export, import, verify and forget the year's totals.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub struct Arguments {
     /// The ledger: a file, or `postgres://user@host:5432/database` [default: `NEGLIST_LEDGER`, else ./neglist.ledger].
     #[arg(long, value_name = "PATH|URL", global = true)]
     ledger: Option<String>,
-    /// A configuration file: that of the server [default: `NEGLIST_CONFIG`].
+    /// The configuration file of the server [default: `NEGLIST_CONFIG`].
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -49,34 +50,34 @@ enum Command {
     Accept(Accept),
 }
 
-/// Show the counters: persons of transfers that went ahead, of reservations that stand, and of imports.
+/// Show the counters: persons of committed transfers, of pending reservations and of imports.
 #[derive(Debug, Args)]
 struct Show {
-    /// Only those of this exporter.
+    /// Only counters of this exporter.
     #[arg(long, value_name = "ID")]
     exporter: Option<String>,
-    /// Only those of this year.
+    /// Only counters of this year.
     #[arg(long, value_name = "YEAR", value_parser = parse_year)]
     year: Option<Year>,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Write all counters, in a form that `import` reads; pseudonyms stay in the ledger.
+/// Write all counters in a format that `import` reads. Pseudonyms stay in the ledger.
 #[derive(Debug, Args)]
 struct Export {
-    /// Write the transfers instead, one line for each counter that a transfer added to.
+    /// Write the transfers instead, one line for each counter of a transfer.
     #[arg(long)]
     transfers: bool,
-    /// In which form to write.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
-    format: SheetFormat,
+    format: TableFormat,
 }
 
-/// In which form a table leaves the ledger.
+/// Output format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum SheetFormat {
+enum TableFormat {
     /// For spreadsheets.
     #[default]
     Csv,
@@ -84,47 +85,47 @@ enum SheetFormat {
     Json,
 }
 
-/// Add totals that were counted elsewhere; nothing is added where a line is wrong.
+/// Add totals that were counted elsewhere. If a line is wrong, nothing is added.
 ///
 /// The file is CSV with a header and the columns exporter, year, counter, class (general or
-/// sensitive) and persons. Counters are called `national`, `FAMILY/SECTOR/SCENARIO` and
-/// `clearance/ID`. The same file under the same id again adds nothing. A ledger that is not there
-/// is made with `--create` alone, so that a slip in its name is noticed.
+/// sensitive) and persons. Counters are `national`, `FAMILY/SECTOR/SCENARIO` and
+/// `clearance/ID`. The same file with the same id adds nothing again. A missing ledger is created
+/// only with `--create`, so that a slip in its name is noticed.
 #[derive(Debug, Args)]
 struct Import {
     /// The file.
     #[arg(value_name = "FILE", required_unless_present = "withdraw")]
     file: Option<PathBuf>,
-    /// Names the import, so that it counts once and can be taken back.
+    /// Id of the import, so that it counts once and can be withdrawn.
     #[arg(long, value_name = "IMPORT_ID", value_parser = parse_import_id)]
     id: String,
-    /// Check the file and show what it adds, and leave the ledger alone.
+    /// Check the file and show the totals to add, but do not change the ledger.
     #[arg(long, conflicts_with = "withdraw")]
     dry_run: bool,
-    /// Make the ledger where there is none yet: a new file, or the tables in a database.
+    /// Create the ledger if it does not exist: a new file, or the tables in a database.
     #[arg(long, conflicts_with_all = ["withdraw", "dry_run"])]
     create: bool,
-    /// Refuse exporters, clearances and scenarios that these policies do not know.
+    /// Refuse exporters, clearances and scenarios that are not in these policies.
     #[arg(long, value_name = "DIR", conflicts_with = "withdraw")]
     policies: Option<String>,
-    /// Take back what the import of this id added.
+    /// Withdraw the totals of the import with this id.
     #[arg(long, conflicts_with = "file")]
     withdraw: bool,
 }
 
-/// Count everything again: exit code 1 where something in the ledger does not agree.
+/// Count everything again and compare. Exit code 1 if something in the ledger does not agree.
 #[derive(Debug, Args)]
 struct Verify {}
 
-/// Go on with a ledger that is older than its witness, another, or gone: the last resort, after a restore that lacks counts.
+/// Accept a ledger that is older than its witness, different, or missing: the last resort after a restore that lacks counts.
 ///
-/// A server refuses a ledger in a file that is less than its witness saw. This command takes the file as it is, under a new
-/// identity, so that the one that is given up is refused should it come back; where there is no file, it removes the
-/// witness. A server that has a witness of a ledger in a database refuses one that is less; then it removes that witness.
+/// A server refuses a ledger in a file that is behind its witness. This command accepts the file as it is and gives it a new
+/// identity, so that the lost ledger is refused if it comes back. If there is no file, the command removes the witness. A
+/// server with a witness refuses a ledger in a database that is behind it; for such a ledger the command removes the witness.
 /// Stop the server first.
 #[derive(Debug, Args)]
 struct Accept {
-    /// Say that totals may be too low from now on, and more may be allowed than the law lets pass.
+    /// Confirm that totals may be too low from now on, so that more may be allowed than the law permits.
     #[arg(long, required = true)]
     counts_may_be_missing: bool,
 }
@@ -132,21 +133,22 @@ struct Accept {
 /// Runs the command.
 ///
 /// # Errors
-/// Where the output cannot be written.
+/// If the output cannot be written.
 pub fn run(arguments: &Arguments, console: &mut Console<'_>) -> io::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run_command(arguments, console)).or_else(|stop| stop.tell(console))
 }
 
 async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Stop> {
-    let place = || Place::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
+    let configured =
+        || ConfiguredLedger::find(arguments.ledger.as_deref(), arguments.config.as_ref(), &console.environment);
     match &arguments.command {
         Command::Show(show) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             let mut counters = ledger.counters().await?;
             counters.retain(|row| show.keeps(row));
             if let Some(exporter) = show.exporter.as_deref().filter(|_| counters.is_empty()) {
-                // One from before the rule for names is shown above; another can have no counters.
+                // A name that breaks the rule for names has counters only if it is older than the rule.
                 check_name(exporter).map_err(|fault| Stop::Usage(format!("error: --exporter: not a name: {fault}")))?;
             }
             match show.format {
@@ -156,22 +158,22 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             Ok(Exit::Success)
         }
         Command::Export(export) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             export.run(&ledger, console).await?;
             Ok(Exit::Success)
         }
-        Command::Import(import) => import.run(&place()?, console).await,
-        Command::Forget(forget) => forget.run(&place()?, console).await,
+        Command::Import(import) => import.run(&configured()?, console).await,
+        Command::Forget(forget) => forget.run(&configured()?, console).await,
         Command::Accept(Accept { counts_may_be_missing: _ }) => {
-            writeln!(console.out, "{}", place()?.accept()?)?;
+            writeln!(console.out, "{}", configured()?.accept()?)?;
             Ok(Exit::Success)
         }
         Command::Verify(Verify {}) => {
-            let ledger = place()?.open(Access::Look).await?;
+            let ledger = configured()?.open(Access::Read).await?;
             let findings = ledger.verify().await?;
             write::findings(&findings, console.out)?;
             write::unlike_names(&ledger.counters().await?, console.out)?;
-            Ok(if findings.is_empty() { Exit::Success } else { Exit::Findings })
+            Ok(if findings.is_empty() { Exit::Success } else { Exit::Failed })
         }
     }
 }
@@ -184,19 +186,19 @@ impl Show {
 }
 
 impl Export {
-    async fn run(&self, ledger: &Opened, console: &mut Console<'_>) -> Result<(), Stop> {
+    async fn run(&self, ledger: &OpenLedger, console: &mut Console<'_>) -> Result<(), Stop> {
         match (self.transfers, self.format) {
-            (false, SheetFormat::Csv) => write::csv(&ledger.counters().await?, console.out)?,
-            (false, SheetFormat::Json) => write::json(&ledger.counters().await?, console.out)?,
-            (true, SheetFormat::Csv) => {
-                let mut sheet = write::TransferSheet::begin(console.out)?;
-                ledger.each_transfer(|row| sheet.add(row)).await?;
-                sheet.end()?;
+            (false, TableFormat::Csv) => write::csv(&ledger.counters().await?, console.out)?,
+            (false, TableFormat::Json) => write::json(&ledger.counters().await?, console.out)?,
+            (true, TableFormat::Csv) => {
+                let mut csv = write::TransferCsv::begin(console.out)?;
+                ledger.each_transfer(|row| csv.add(row)).await?;
+                csv.end()?;
             }
-            (true, SheetFormat::Json) => {
-                let mut list = write::TransferList::begin(console.out)?;
-                ledger.each_transfer(|row| list.add(row)).await?;
-                list.end()?;
+            (true, TableFormat::Json) => {
+                let mut json = write::TransferJson::begin(console.out)?;
+                ledger.each_transfer(|row| json.add(row)).await?;
+                json.end()?;
             }
         }
         Ok(())
@@ -204,12 +206,12 @@ impl Export {
 }
 
 impl Import {
-    async fn run(&self, place: &Place, console: &mut Console<'_>) -> Result<Exit, Stop> {
+    async fn run(&self, configured: &ConfiguredLedger, console: &mut Console<'_>) -> Result<Exit, Stop> {
         let id = &self.id;
         let Some(file) = &self.file else {
-            let ledger = place.open(Access::Change).await?;
+            let ledger = configured.open(Access::Change).await?;
             let count = ledger.withdraw(id).await?;
-            writeln!(console.out, "import `{id}` was taken back from {}", counters(count))?;
+            writeln!(console.out, "import `{id}` was withdrawn from {}", counters(count))?;
             return Ok(Exit::Success);
         };
         let snapshot = match self.snapshot(console)? {
@@ -217,25 +219,25 @@ impl Import {
             Err(exit) => return Ok(exit),
         };
         let known = snapshot.as_ref().map(Known::new);
-        let totals = match sheet::read(file, known.as_ref()) {
+        let totals = match totals_csv::read(file, known.as_ref()) {
             Ok(totals) => totals,
-            Err(sheet::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
-            Err(sheet::Unread::Lines(lines)) => {
+            Err(totals_csv::Unread::File(message)) => return Err(Stop::Usage(format!("error: {message}"))),
+            Err(totals_csv::Unread::Lines(lines)) => {
                 for line in &lines {
                     writeln!(console.err, "error: {line}")?;
                 }
                 writeln!(console.err, "nothing was imported")?;
-                return Ok(Exit::Findings);
+                return Ok(Exit::Failed);
             }
         };
         let count = totals.len() as u64;
         if self.dry_run {
             write::totals(&totals, console.out)?;
-            writeln!(console.out, "the file is in order; it would add to {}", counters(count))?;
+            writeln!(console.out, "the file is valid; it would add to {}", counters(count))?;
             return Ok(Exit::Success);
         }
         let access = if self.create { Access::Create } else { Access::Change };
-        let ledger = place.open(access).await?;
+        let ledger = configured.open(access).await?;
         let text = match ledger.import(id, totals).await? {
             0 => format!("import `{id}` is in the ledger already, with the same totals: nothing changed"),
             count => format!("import `{id}` added to {}", counters(count)),
@@ -246,26 +248,10 @@ impl Import {
 }
 
 impl Import {
-    /// Returns the policies that names have to be known to, where they were named; says on the
-    /// console why they cannot be used.
+    /// Returns the policies that have to know the names, if they were given. Writes to the console why they
+    /// cannot be used.
     fn snapshot(&self, console: &mut Console<'_>) -> io::Result<Result<Option<Snapshot>, Exit>> {
         let Some(directory) = &self.policies else { return Ok(Ok(None)) };
         Ok(policies::snapshot(Some(directory), console)?.map(Some))
     }
-}
-
-fn counters(count: u64) -> String {
-    format!("{count} counter{}", if count == 1 { "" } else { "s" })
-}
-
-/// Returns a year that a flag or a sheet names.
-fn parse_year(text: &str) -> Result<Year, String> {
-    let years = FIRST_YEAR.unsigned_abs()..=LAST_YEAR.unsigned_abs();
-    let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let year = if digits { text.parse().ok().filter(|year| years.contains(year)) } else { None };
-    year.map(Year).ok_or_else(|| format!("write a year from {FIRST_YEAR} to {LAST_YEAR}"))
-}
-
-fn parse_import_id(text: &str) -> Result<String, String> {
-    check_name(text).map(|()| text.to_owned()).map_err(|fault| fault.to_string())
 }

@@ -1,4 +1,4 @@
-//! Counters, transfers and findings, for people, spreadsheets and programs.
+//! Writes counters, transfers and findings for people, spreadsheets and programs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::cell::written;
-use super::sheet::shown;
+use super::values::shown;
 use crate::cli::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::units::Moment;
@@ -33,7 +33,7 @@ pub(super) fn text(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<(
     table::<7, 3>(std::iter::once(header).chain(rows).collect(), out)
 }
 
-/// Writes what an import adds.
+/// Writes the totals of an import as a table for people.
 pub(super) fn totals(totals: &[ImportedTotal], out: &mut dyn Write) -> io::Result<()> {
     let header = ["exporter", "year", "counter", "class", "persons"].map(str::to_owned);
     let rows = totals.iter().map(|ImportedTotal { account, counter, persons }| {
@@ -48,7 +48,7 @@ pub(super) fn totals(totals: &[ImportedTotal], out: &mut dyn Write) -> io::Resul
     table::<5, 1>(std::iter::once(header).chain(rows).collect(), out)
 }
 
-/// Writes rows in columns as wide as need be; the last `NUMBERS` of them are numbers.
+/// Writes rows in aligned columns; the last `NUMBERS` columns are numbers.
 fn table<const COLUMNS: usize, const NUMBERS: usize>(
     rows: Vec<[String; COLUMNS]>,
     out: &mut dyn Write,
@@ -88,30 +88,30 @@ pub(super) fn json(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<(
     report::json::write(&json!({ "counters": rows }), out)
 }
 
-/// Writes counters as CSV that can be imported. `persons` are all of a counter: whoever was
-/// reserved then counts for good where it is imported, which is the stricter of two ways to end.
+/// Writes counters as CSV that can be imported. `persons` includes reservations: an import counts them
+/// permanently, which is the stricter of their two possible ends.
 pub(super) fn csv(counters: &[CounterRow], out: &mut dyn Write) -> Result<(), Stop> {
-    let mut sheet = csv::Writer::from_writer(out);
-    sheet.write_record(["exporter", "year", "counter", "class", "persons", "committed", "reserved", "imported"])?;
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["exporter", "year", "counter", "class", "persons", "committed", "reserved", "imported"])?;
     for CounterRow { account, counter, usage, imported } in counters {
         let numbers = [usage.total(), usage.committed, usage.reserved, *imported].map(|number| number.to_string());
         let year = account.year.to_string();
         let (exporter, name) = (written(&account.exporter), written(&counter.name));
         let names = [&*exporter, &year, &name, counter.class.name()];
-        sheet.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
+        csv.write_record(names.into_iter().chain(numbers.iter().map(String::as_str)))?;
     }
-    Ok(sheet.flush()?)
+    Ok(csv.flush()?)
 }
 
-/// Transfers as CSV, one line for each counter that a transfer added to.
-pub(super) struct TransferSheet<'o>(csv::Writer<&'o mut dyn Write>);
+/// Transfers as CSV, one line for each counter of a transfer.
+pub(super) struct TransferCsv<'o>(csv::Writer<&'o mut dyn Write>);
 
-impl<'o> TransferSheet<'o> {
+impl<'o> TransferCsv<'o> {
     pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
-        let mut sheet = csv::Writer::from_writer(out);
+        let mut csv = csv::Writer::from_writer(out);
         let header = ["transfer_id", "exporter", "year", "state", "at", "counter", "class", "before", "added"];
-        sheet.write_record(header)?;
-        Ok(Self(sheet))
+        csv.write_record(header)?;
+        Ok(Self(csv))
     }
 
     pub(super) fn add(&mut self, row: TransferRow) -> Result<(), Stop> {
@@ -136,13 +136,13 @@ impl<'o> TransferSheet<'o> {
     }
 }
 
-/// Transfers as JSON: `transfers`, one a line, so that a list of any length passes.
-pub(super) struct TransferList<'o> {
+/// Transfers as JSON: `transfers`, one on each line, so that a list of any length can be written.
+pub(super) struct TransferJson<'o> {
     out: &'o mut dyn Write,
     separator: &'static str,
 }
 
-impl<'o> TransferList<'o> {
+impl<'o> TransferJson<'o> {
     pub(super) fn begin(out: &'o mut dyn Write) -> Result<Self, Stop> {
         write!(out, "{{\"transfers\": [")?;
         Ok(Self { out, separator: "" })
@@ -179,25 +179,25 @@ impl<'o> TransferList<'o> {
     }
 }
 
-/// Returns a moment as text, in UTC; a moment that no calendar has as its seconds.
+/// Returns a moment as text in UTC; a moment outside every calendar as its seconds.
 fn moment(moment: Moment) -> String {
     let nanos = i32::try_from(moment.nanos()).unwrap_or_default();
     let timestamp = jiff::Timestamp::new(moment.seconds(), nanos);
     timestamp.map_or_else(|_| moment.seconds().to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Writes what a ledger does not agree about.
+/// Writes the findings of a verification.
 pub(super) fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     for finding in findings {
         writeln!(out, "{}", shown(&finding.to_string()))?;
     }
     if findings.is_empty() {
-        return writeln!(out, "the totals agree with what they were counted from");
+        return writeln!(out, "the totals agree with the transfers and imports");
     }
     writeln!(out, "{}: keep a copy, and restore a backup that agrees", report::counted(findings.len(), "finding"))
 }
 
-/// Says which names in a ledger are older than the rule for names, and what to do. They count as they did.
+/// Writes a note for each name in a ledger that is older than the rule for names. Such names still count.
 pub(super) fn unlike_names(counters: &[CounterRow], out: &mut dyn Write) -> io::Result<()> {
     let mut faults = BTreeMap::new();
     for row in counters {
@@ -206,12 +206,12 @@ pub(super) fn unlike_names(counters: &[CounterRow], out: &mut dyn Write) -> io::
         }
     }
     for (exporter, fault) in &faults {
-        writeln!(out, "note: the exporter `{}` is not a name any more: {fault}", shown(exporter))?;
+        writeln!(out, "note: the exporter `{}` breaks the rule for names: {fault}", shown(exporter))?;
     }
     if !faults.is_empty() {
         writeln!(
             out,
-            "note: nothing can be added to {} any more; to count what is there under the right name, export the ledger, keep these lines alone, correct the name and import them",
+            "note: nothing more can be added to {}; to count these persons under the right name, export the ledger, keep only these lines, correct the name and import them",
             if faults.len() == 1 { "it" } else { "them" }
         )?;
     }

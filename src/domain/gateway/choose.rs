@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::disguise::{check_method, check_path, is_above, stems};
 use super::inside::{Kind, is_of_a_question, said};
-use super::labelled::{ChoiceFault, Fault, Origin};
+use super::labelled::{ChoiceFault, Fault, Origin, shown};
 use super::place;
 use super::seen::{Context, Header, Seen};
 use super::table::{
-    Conditions, Gateway, HostPattern, OfHost, OfPath, PathPattern, Place, Rule, path_key, segments, server_key,
+    Candidates, Conditions, Gateway, HostPattern, OfHost, OfPath, PathPattern, Rule, path_key, segments, server_key,
 };
 use crate::domain::vocabulary::Vocabulary;
 
@@ -196,7 +196,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
             };
             path_key(&mut key, host, '=', &other);
             if self.get(paths, &key).is_some() {
-                let written = super::value::shown(&other);
+                let written = shown(&other);
                 found = Err((Origin::Path, Fault::Choice(ChoiceFault::SlashAtEnd { written })));
             }
         }
@@ -236,7 +236,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
         }
         self.key = key;
         let Some(written) = written else { return Ok(()) };
-        let written = super::value::shown(&written);
+        let written = shown(&written);
         Err((Origin::Path, Fault::Choice(ChoiceFault::SuffixAtEnd { written })))
     }
 
@@ -268,7 +268,11 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
 
     /// Returns the rules for the server name within a host and path; `None` if there are none and the request may stay
     /// unmatched.
-    fn place(&mut self, of_path: &'g OfPath, host: Option<u32>) -> Result<Option<(&'g Place, Whose)>, (Origin, Fault)> {
+    fn place(
+        &mut self,
+        of_path: &'g OfPath,
+        host: Option<u32>,
+    ) -> Result<Option<(&'g Candidates, Whose)>, (Origin, Fault)> {
         if of_path.has_servers {
             let not_seen = Err((Origin::Sni, Fault::Choice(ChoiceFault::ServerNameNotSeen)));
             match self.seen.sni() {
@@ -298,7 +302,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
     }
 
     /// Returns the rules for the most specific server name that matches.
-    fn of_server(&mut self, of_path: &OfPath, name: &str) -> Option<&'g Place> {
+    fn of_server(&mut self, of_path: &OfPath, name: &str) -> Option<&'g Candidates> {
         let gateway = self.gateway;
         let mut key = std::mem::take(&mut self.key);
         let begin = server_key(&mut key, of_path);
@@ -315,7 +319,7 @@ impl<'g, 's, S: Seen + ?Sized> Search<'g, 's, S> {
     /// Returns the rule of a place that matches; `None` if none matches and none has to.
     ///
     /// A rule that might match, because a condition cannot be checked, blocks every rule of equal or lower precedence.
-    fn holding(&mut self, place: &Place, whose: Whose) -> Choice<'g> {
+    fn holding(&mut self, place: &Candidates, whose: Whose) -> Choice<'g> {
         let gateway = self.gateway;
         let mut holding: Vec<&Rule> = Vec::new();
         let mut other_methods: Vec<&Rule> = Vec::new();

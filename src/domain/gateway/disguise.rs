@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{ChoiceFault, Fault, Origin};
+use super::labelled::{ChoiceFault, Fault, Origin, shown};
 use super::place;
 use super::seen::{Header, Seen};
-use super::value::shown;
 
 /// Headers that make servers act on another method than the request's: Rails, Symfony, Laravel, ASP.NET, Express,
 /// `OData`.
@@ -64,7 +63,7 @@ fn path_of(text: &str) -> Option<Cow<'_, str>> {
     place::path(path).ok().flatten()
 }
 
-/// Returns the text of a header. A header that the door does not see is ignored: see `docs/doors.md`.
+/// Returns the text of a header. A header that the door does not see is ignored: see `docs/doors/squid.md`.
 fn text<'s, S: Seen + ?Sized>(seen: &'s S, name: &str) -> Result<Option<&'s str>, (Origin, Fault)> {
     match seen.header(name) {
         Header::Absent | Header::NotSeen => Ok(None),

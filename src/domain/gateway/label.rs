@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Unlabelled, Unmatched};
+use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Unlabelled, Unmatched, shown};
 use super::seen::Seen;
 use super::table::{Gives, LabelHeaders, Rule};
 use super::value::{self, Problems};
@@ -169,8 +169,8 @@ fn agreed<T: PartialEq + ToString>(
     if let (Some(by_rule), Some(sent)) = (&by_rule, &sent)
         && by_rule != sent
     {
-        let request = value::shown(&sent.to_string());
-        let rule = value::shown(&by_rule.to_string());
+        let request = shown(&sent.to_string());
+        let rule = shown(&by_rule.to_string());
         problems.add(label, Origin::Header(header.to_owned()), Fault::Disagrees { request, rule });
     }
     by_rule.or(sent)
@@ -251,7 +251,7 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
 }
 
 fn nothing<S: Seen + ?Sized>(headers: &LabelHeaders, seen: &S) -> Nothing {
-    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(value::shown);
+    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(shown);
     let path = seen.path().map(|path| path.split(['?', '#']).next().unwrap_or_default());
     Nothing {
         host: text(seen.host()),

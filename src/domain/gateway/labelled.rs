@@ -431,3 +431,16 @@ pub enum Reading<'a> {
     /// Refuse it.
     Refused(Unlabelled),
 }
+
+/// Most characters of request text that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 64;
+
+/// Shortens request text for a message.
+pub(super) fn shown(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut short: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
+}

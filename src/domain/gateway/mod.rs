@@ -16,7 +16,7 @@ mod label;
 mod labelled;
 mod place;
 mod seen;
-mod table;
+pub(super) mod table;
 mod value;
 
 pub use choose::{Choice, Cost, is_about_everything};

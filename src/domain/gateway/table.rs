@@ -48,7 +48,7 @@ pub struct Gateway {
     /// TLS server names, each within its host and path: a number of `of_server`.
     pub(super) servers: Vocabulary,
     /// Rules of each server name, by its number.
-    of_server: Vec<Place>,
+    of_server: Vec<Candidates>,
     /// Server names of any-host rules that state a path too.
     pub(super) servers_with_paths: Vocabulary,
     /// Paths of rules without their suffix, each within its host: a number of `written_with_suffix`.
@@ -239,7 +239,7 @@ pub(super) struct OfPath {
     /// Distinguishes its server names from those of other entries.
     pub(super) number: u32,
     /// Rules without a server name.
-    pub(super) any_server: Place,
+    pub(super) any_server: Candidates,
     /// Whether there are rules with a server name.
     pub(super) has_servers: bool,
     /// Whether this is the entry for any host and no path: no request has to match one of its rules.
@@ -247,7 +247,7 @@ pub(super) struct OfPath {
 }
 
 /// The rules of one place, those with the most conditions first.
-pub(super) type Place = Vec<u32>;
+pub(super) type Candidates = Vec<u32>;
 
 /// Returns how many segments a path has. `/` has none, and a slash at the end adds none.
 pub fn segments(path: &str) -> usize {
@@ -286,7 +286,7 @@ impl Gateway {
         for (index, rule) in (0..).zip(&rules) {
             gateway.place(rule, &mut of_paths).push(index);
         }
-        let mut sort = |place: &mut Place| {
+        let mut sort = |place: &mut Candidates| {
             let rule = |index: &u32| rules.get(*index as usize);
             place.sort_by_key(|index| rule(index).map(|rule| (usize::MAX - rule.conditions.count(), &rule.id)));
         };
@@ -299,7 +299,7 @@ impl Gateway {
     }
 
     /// Returns the place of a rule, and creates it for the first rule there.
-    fn place(&mut self, rule: &Rule, of_paths: &mut u32) -> &mut Place {
+    fn place(&mut self, rule: &Rule, of_paths: &mut u32) -> &mut Candidates {
         let host = self.host_number(&rule.host);
         let of_host = match host {
             Some(number) => entry(&mut self.of_host, number),
@@ -389,7 +389,7 @@ impl Gateway {
         self.of_path.get(number as usize)
     }
 
-    pub(super) fn of_server(&self, number: u32) -> Option<&Place> {
+    pub(super) fn of_server(&self, number: u32) -> Option<&Candidates> {
         self.of_server.get(number as usize)
     }
 }

@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::labelled::{BodyFault, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Origin};
+use super::labelled::{BodyFault, Fault, LABEL_ID_PREFIX, Label, LabelProblem, Origin, shown};
 use super::seen::{Body, Context, Header, Seen};
 use super::table::{Given, Source};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::names::check_name;
 use crate::domain::units::Persons;
-
-/// Most characters of request text that a message repeats.
-const SHOWN_CHARACTERS_MAX: usize = 64;
 
 /// Every violation in the labels of a request. Bounded: each label adds one at most.
 #[derive(Debug, Default)]
@@ -63,16 +60,6 @@ impl Problems {
         };
         count.map_err(|fault| self.add(label, origin(source), fault)).ok()
     }
-}
-
-/// Shortens request text for a message.
-pub(super) fn shown(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut short: String = characters.by_ref().take(SHOWN_CHARACTERS_MAX).collect();
-    if characters.next().is_some() {
-        short.push('…');
-    }
-    short
 }
 
 /// Returns the text of a header; `None` if it was not sent, or if the gateway does not pass it on.

@@ -1,18 +1,18 @@
-//! What is at the edges of a region: a cheap look at a word that may be one slip away, before it is compared.
+//! The edges of a region: a cheap check of a word before the full comparison.
 
 use super::fold::Folded;
 use super::node::Node;
 
-/// What is at the edges of a region: of a long one three characters, of a short one a byte. Of two words one slip apart the
-/// first edges agree or the last ones, because a slip is at one place; unless both regions are two characters, swapped. So most
-/// words that share a node need not be looked at.
+/// The edges of a region: three characters of a long region, one byte of a short one. A slip is at one place, so of two words
+/// one slip apart the first edges agree or the last edges agree, unless both regions are two swapped characters. So most words
+/// that share a node need no comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Edges {
     first: u8,
     last: u8,
 }
 
-/// Regions of so many characters are long: two edges of three characters, and one between that a swap of neighbours leaves.
+/// Fewest characters of a long region: two edges of three characters, with enough between them that a swap touches one edge.
 pub(super) const LONG: usize = 8;
 
 impl Edges {
@@ -43,19 +43,19 @@ impl Edges {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     edges: Edges,
-    /// Where a word of another length may have a region that is long, and this one's is not, or the other way round.
+    /// The edges of the other kind, if the region of a known word of another length may be long and this one short, or the reverse.
     others: Option<Edges>,
 }
 
 impl Wanted {
-    /// `None`: any.
+    /// Returns the wanted edges; `None` if any edges will do.
     pub(super) fn of(folded: &Folded<'_>, node: Node) -> Option<Self> {
         let region = node.region(folded.len());
         let short = || Edges::of_short(folded, node);
         match region {
             2 => None,
             0..7 => Some(Wanted { edges: short(), others: None }),
-            // One less than long, and long by one: either may be what the other word has.
+            // The region of the other word may be one shorter or longer, and so on the other side of the limit.
             7..=LONG => Some(Wanted { edges: short(), others: Some(Edges::of_long(folded, node)) }),
             _ => Some(Wanted { edges: Edges::of_long(folded, node), others: None }),
         }

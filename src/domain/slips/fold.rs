@@ -1,41 +1,41 @@
-//! A word without the differences that are not seen or not meant.
+//! Folds words: removes differences that are invisible or not meant.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::names::{NAME_BYTES_MAX, is_seen};
 
-/// Long words are compared by their look: words of so many characters.
+/// Fewest characters of a word that is compared by its look.
 const LOOK_CHARACTERS_MIN: usize = 12;
-/// A look of fewer letters and digits says too little.
+/// Fewest letters and digits of a look that says enough.
 const LOOK_BYTES_MIN: usize = 6;
 /// Letters of the start of a look: less than every look has.
 const LOOK_START: usize = 4;
 
-/// Room for a folded word.
+/// Memory for a folded word.
 #[derive(Debug, Default)]
 pub(in crate::domain) struct Buffer {
     /// An ASCII word. Most words are folded already and need no room: it is not written in advance.
     ascii: Option<[u8; NAME_BYTES_MAX]>,
     /// A word that is not ASCII.
     text: String,
-    /// Where the characters of such a word begin, and its end.
+    /// The starts of the characters of such a word, and its end.
     bounds: Vec<usize>,
 }
 
 impl Buffer {
-    /// Makes room for another word.
+    /// Clears the buffer for another word.
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.bounds.clear();
     }
 }
 
-/// A word in small letters and in compatibility form, without what cannot be seen and without blanks around it; blanks and
-/// `_` within it are `-`.
+/// A word in lower case and in compatibility form, without invisible characters and blanks at the ends. Blanks and `_` inside
+/// it become `-`.
 #[derive(Debug)]
 pub(super) struct Folded<'b> {
     bytes: &'b [u8],
-    /// Where characters begin, and the end; `None`: each has one byte.
+    /// The starts of the characters, and the end; `None` if each has one byte.
     bounds: Option<&'b [usize]>,
 }
 
@@ -60,9 +60,9 @@ impl<'b> Folded<'b> {
         }
         let joined = |character: char| if matches!(character, ' ' | '_') { '-' } else { character };
         let seen = word.chars().filter(|character| is_seen(*character));
-        // By way of capitals: `ß` and `SS` are the same.
+        // Through capitals, because `ß` and `SS` are the same.
         let plain: String = seen.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-        // Small letters may be written in another way than capitals: once more.
+        // Lower case may have another compatibility form than capitals, so normalize again.
         buffer.text.extend(plain.trim().nfkc().map(joined));
         buffer.bounds.extend(buffer.text.char_indices().map(|(byte, _)| byte));
         buffer.bounds.push(buffer.text.len());
@@ -100,7 +100,7 @@ impl<'b> Folded<'b> {
         self.bytes.get(self.byte(self.len().saturating_sub(characters))..).unwrap_or(self.bytes)
     }
 
-    /// Returns what is between the first characters and the last ones.
+    /// Returns the characters between the first ones and the last ones.
     pub(super) fn between(&self, front: usize, back: usize) -> &'b [u8] {
         self.bytes.get(self.byte(front)..self.byte(self.len().saturating_sub(back))).unwrap_or_default()
     }
@@ -142,11 +142,11 @@ impl<'b> Folded<'b> {
     }
 }
 
-/// Says whether a word is of visible ASCII characters other than capitals and `_`: eight at a time.
+/// Says whether a word has only visible ASCII characters other than capitals and `_`. Checks eight at a time.
 fn is_folded(word: &[u8]) -> bool {
     const ALL: u64 = u64::from_le_bytes([1; 8]);
     const TOP: u64 = ALL << 7;
-    // The top bit of each byte that is none of these. With a byte below 128 no sum of them carries over.
+    // Sets the top bit of each byte that is not allowed. For bytes below 128 no sum carries over.
     let others = |eight: [u8; 8]| {
         let eight = u64::from_le_bytes(eight);
         let bytes = eight & !TOP;
@@ -169,7 +169,7 @@ fn is_folded(word: &[u8]) -> bool {
     of_chunks | of_rest == 0
 }
 
-/// Calls a function with parts in one piece; without an allocation, where a name has room for them.
+/// Calls a function with the parts joined; without an allocation if they fit into a name.
 fn joined<T>(parts: [&[u8]; 4], then: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let mut room = [0; NAME_BYTES_MAX];
     let mut end = 0;
@@ -181,7 +181,7 @@ fn joined<T>(parts: [&[u8]; 4], then: impl FnOnce(&[u8]) -> Option<T>) -> Option
     then(room.get(..end)?)
 }
 
-/// Says whether two words are the same or one slip apart: what is left between what they share at the front and at the back.
+/// Says whether two words are the same or one slip apart, by the parts that remain between their shared front and shared back.
 fn is_slip<C: PartialEq>(a: &[C], b: &[C]) -> bool {
     if 1 < a.len().abs_diff(b.len()) {
         return false;
@@ -197,7 +197,7 @@ fn is_slip<C: PartialEq>(a: &[C], b: &[C]) -> bool {
     }
 }
 
-/// Room for a look.
+/// Memory for a look.
 pub(super) struct Room([u8; NAME_BYTES_MAX]);
 
 impl Default for Room {
@@ -206,8 +206,8 @@ impl Default for Room {
     }
 }
 
-/// Returns how a long word looks to a reader: its letters without vowels, each run of one letter once, and its digits. `None`
-/// for a short word, and for one of which too little is left.
+/// Returns the look of a long word: its consonants, each run of one letter once, and its digits. `None` for a short word, and
+/// for a word with too few of them.
 pub(super) fn look<'r>(folded: &Folded<'_>, room: &'r mut Room) -> Option<&'r [u8]> {
     if folded.len() < LOOK_CHARACTERS_MIN {
         return None;
@@ -215,15 +215,14 @@ pub(super) fn look<'r>(folded: &Folded<'_>, room: &'r mut Room) -> Option<&'r [u
     let (mut count, mut last) = (0, 0);
     for byte in folded.bytes {
         let said = said(*byte, &mut last);
-        // What does not fit is longer than a code.
+        // A look that does not fit is longer than a code.
         *room.0.get_mut(count)? = *byte;
         count += usize::from(said != 0);
     }
     room.0.get(..count).filter(|look| LOOK_BYTES_MIN <= look.len())
 }
 
-/// Returns a number that is the same for words that look the same, and mostly another one for others; `None` where none
-/// looks like the word.
+/// Returns a hash of the look of a word; `None` if the word has no look.
 pub(super) fn look_sum(folded: &Folded<'_>) -> Option<u64> {
     if folded.len() < LOOK_CHARACTERS_MIN {
         return None;
@@ -238,7 +237,7 @@ pub(super) fn look_sum(folded: &Folded<'_>) -> Option<u64> {
     (LOOK_BYTES_MIN <= count).then_some(sum)
 }
 
-/// Returns the first four letters of a look, packed; `None` for a word without a look. Words that look the same agree in it.
+/// Returns the first four letters of a look, packed; `None` for a word without a look. Words that look the same have the same.
 pub(super) fn look_start(folded: &Folded<'_>) -> Option<u32> {
     if folded.len() < LOOK_CHARACTERS_MIN {
         return None;
@@ -258,7 +257,7 @@ pub(super) fn look_start(folded: &Folded<'_>) -> Option<u32> {
     None
 }
 
-/// Powers of a large odd number: with them a sum depends on the order, and no step of it waits for another.
+/// Powers of a large odd number. They make a sum depend on the order, without one step waiting for another.
 const POWERS: [u64; NAME_BYTES_MAX] = {
     let mut powers = [1_u64; NAME_BYTES_MAX];
     let mut place = 1;
@@ -272,8 +271,8 @@ const POWERS: [u64; NAME_BYTES_MAX] = {
     powers
 };
 
-/// Returns what a byte adds to a look behind `last`, the last that added something: zero where it adds nothing. Without a
-/// branch: which letters a word has cannot be foreseen.
+/// Returns the value that a byte adds to a look after `last`, the last byte that added a value; zero if it adds none. No
+/// branch, because the letters of a word cannot be predicted.
 const fn said(byte: u8, last: &mut u64) -> u64 {
     #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
     let said = SAID[byte as usize] as u64;
@@ -282,11 +281,11 @@ const fn said(byte: u8, last: &mut u64) -> u64 {
     said & is_new.wrapping_neg()
 }
 
-/// With this bit a byte adds to a look whatever is before it.
+/// Set for a byte that adds to a look regardless of the byte before it.
 const ALWAYS: u8 = 0x80;
 
-/// What each byte adds to a look: nothing, a vowel and what joins parts; of several in a row the first, a letter; always, a
-/// digit and what is beyond ASCII. Without [`ALWAYS`] the last two are no letters.
+/// The value that each byte adds to a look. Vowels and separators add none. Of several equal letters in a row only the first
+/// adds its value. Digits and bytes beyond ASCII always add theirs; without [`ALWAYS`], these values equal no letter.
 const SAID: [u8; 256] = {
     let mut said = [0; 256];
     let mut number = 0;

@@ -1,16 +1,16 @@
-//! How an index is made: which words are kept under which keys.
+//! Makes an index: the entries for each word, and the filters.
 
 use super::edges::Edges;
 use super::ends::{End, Ends};
 use super::filter::Filter;
 use super::fold::{Buffer, Folded};
+use super::key::{Kind, Looks, key, length_bit, look_key, node_key};
 use super::near::{Near, Places};
 use super::node::{CUT_MAX, CUT_MIN, Cut, Division, Node, ROOT};
 use super::sought::Half;
-use super::{Kind, Looks, key, length_bit, look_key, node_key};
-use crate::domain::vocabulary::Vocabulary;
+use crate::domain::word_table::WordTable;
 
-/// So many words may share a node before it is heavy.
+/// Most words that share a node before it is heavy.
 pub(super) const LIGHT: usize = 6;
 /// Bits of the first filter for each half or look.
 const FIRST_FILTER_BITS: usize = 16;
@@ -19,15 +19,15 @@ const FIRST_FILTER_BITS: usize = 16;
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     key: u64,
-    /// Place of the word in the order of importance.
+    /// Position of the word in the order of importance.
     order: u32,
     node: Node,
     edges: Edges,
 }
 
-/// What an index is made of.
+/// The parts of an index.
 pub(super) struct Made {
-    /// What is kept: key, number of a word or mark, edges.
+    /// Entries: key, number of a word or mark, edges.
     pub(super) entries: Vec<(u64, u32, Edges)>,
     pub(super) starts: Ends,
     pub(super) finishes: Ends,
@@ -40,12 +40,12 @@ pub(super) struct Made {
 
 /// An index in the making.
 pub(super) struct Making<'v> {
-    words: &'v Vocabulary,
+    words: &'v WordTable,
     /// Numbers in the order of their importance.
     ordered: Vec<u32>,
-    /// What is kept.
+    /// The entries so far.
     entries: Vec<(u64, u32, Edges)>,
-    /// What is kept under a node, unless the node is heavy.
+    /// The entries of the next level, for nodes that may turn out heavy.
     next: Vec<Entry>,
     /// Keys of looks, each once.
     looks: Vec<u64>,
@@ -55,7 +55,7 @@ pub(super) struct Making<'v> {
 
 impl<'v> Making<'v> {
     /// Begins with words in the order of their importance.
-    pub(super) fn new(words: &'v Vocabulary, ordered: Vec<u32>) -> Self {
+    pub(super) fn new(words: &'v WordTable, ordered: Vec<u32>) -> Self {
         let (entries, next, looks) = (Vec::new(), Vec::new(), Vec::new());
         Making { words, ordered, entries, next, looks, lengths: 0, has_wholes: false }
     }
@@ -72,7 +72,7 @@ impl<'v> Making<'v> {
         Made { entries, starts, finishes, look_starts, first, near, lengths, has_wholes }
     }
 
-    /// Divides every word once, and keeps its look.
+    /// Divides every word once, and adds an entry for its look.
     fn roots(&mut self, looks: Looks) {
         let mut by_look: Vec<(u64, u32)> = Vec::new();
         let mut singles = Vec::new();
@@ -110,7 +110,7 @@ impl<'v> Making<'v> {
         sets
     }
 
-    /// Returns the filters of halves and looks, and of what is left of the words.
+    /// Returns the filter of halves and looks, and the filter of words without one character.
     fn filters(&mut self) -> (Filter, Near) {
         let mut groups: Vec<(u64, u64)> = Vec::new();
         for word in self.all_words() {
@@ -143,11 +143,11 @@ impl<'v> Making<'v> {
         self.ordered.iter().map(|number| self.words.word(*number))
     }
 
-    /// Keeps the words of light nodes, marks heavy ones, and divides the words of these once more.
+    /// Adds entries for the words of light nodes, marks heavy nodes, and divides the words of heavy nodes further.
     fn level(&mut self) {
         let mut level = std::mem::take(&mut self.next);
         level.sort_unstable_by_key(|entry| (entry.key, entry.order));
-        // Two ways lead to some nodes.
+        // A word can reach a node in two ways.
         level.dedup_by_key(|entry| (entry.key, entry.order));
         let mut singles = Vec::new();
         for shared in level.chunk_by(|a, b| a.key == b.key) {
@@ -169,7 +169,7 @@ impl<'v> Making<'v> {
         self.keep_first(singles);
     }
 
-    /// Returns where to divide words that share a node: where what all of them share ends.
+    /// Returns where to divide the words of a node: at the end of the part that all of them share.
     fn cut(&self, shared: &[Entry]) -> Cut {
         let (mut of_first, mut of_other) = (Buffer::default(), Buffer::default());
         let Some(Entry { node, order, .. }) = shared.first() else { return Cut::Middle };
@@ -180,7 +180,7 @@ impl<'v> Making<'v> {
             let Some(other) = folded(self.words, &self.ordered, entry.order, &mut of_other) else {
                 return Cut::Middle;
             };
-            // Within the region of each, so that none is divided outside of it.
+            // Limited to the region of each word, so that no word is divided outside its region.
             at_front = at_front.min(first.shares_front(&other)).min(other.len().saturating_sub(node.back.into()));
             at_back = at_back.min(first.shares_back(&other)).min(other.len().saturating_sub(node.front.into()));
         }
@@ -194,7 +194,7 @@ impl<'v> Making<'v> {
         cut.unwrap_or(Cut::Middle)
     }
 
-    /// Keeps one word for each key, the first in the order, and returns the keys.
+    /// Adds one entry for each key, for the first word in the order, and returns the keys.
     fn keep_first(&mut self, mut found: Vec<(u64, u32)>) -> Vec<u64> {
         found.sort_unstable();
         found.dedup_by_key(|(key, _)| *key);
@@ -206,12 +206,12 @@ impl<'v> Making<'v> {
     }
 }
 
-/// Returns a word by its place in the order.
-fn folded<'b>(words: &'b Vocabulary, ordered: &[u32], order: u32, buffer: &'b mut Buffer) -> Option<Folded<'b>> {
+/// Returns a word by its position in the order.
+fn folded<'b>(words: &'b WordTable, ordered: &[u32], order: u32, buffer: &'b mut Buffer) -> Option<Folded<'b>> {
     Folded::new(words.word(*ordered.get(order as usize)?), buffer)
 }
 
-/// Adds what a word is kept under within a node: its children, or at the end of all division one for all such words.
+/// Adds the entries of a word for the children of a node, or a single entry if the region cannot be divided further.
 fn divide(
     folded: &Folded<'_>,
     order: u32,

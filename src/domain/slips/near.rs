@@ -1,40 +1,40 @@
-//! A filter of what is left of the words without one of their characters: most words have no neighbour, and end here.
+//! A filter of the words without one of their characters. Most words have no neighbour, and their search ends here.
 //!
-//! Two words one slip apart have something in common: one of them itself, or what is left of each without one character. (Of
-//! two neighbours that are swapped, either is left beside the rest.) So a word of which nothing is known here, neither itself
-//! nor what is left of it, is one slip away from no word. The other way round the filter may be wrong, about once in a hundred
-//! words: then the index itself is searched.
+//! Two words one slip apart have a text in common: one of the words itself, or both words without one character. (For two
+//! swapped neighbours, remove either of them.) So if the filter knows neither a word nor any of its forms without one character,
+//! no known word is one slip away. The reverse is not exact: about once in a hundred words the filter passes a word without
+//! neighbours, and the index is searched.
 //!
-//! They agree in a half too, and the slip lies in the rest (see [`super`]). So what is left of the words that share a half is
-//! kept together, and of a word what is left without a character of the rest. A search looks into the groups of its halves
-//! alone: at a million words each page of memory that is looked at costs more than all else that is done here.
+//! Two such words also agree in a half, and the slip lies in the rest (see [`super`]). So the filter keeps the forms of all
+//! words that share a half together, each without a character of the rest. A search reads only the groups of its halves: at a
+//! million words each page of memory costs more than all other work here.
 
 use super::fold::Folded;
 use crate::domain::names::NAME_BYTES_MAX;
 
-/// Bits of the filter for each thing that is known, of which six are set: three in either word of a pair.
+/// Bits of the filter for each key. Six of them are set: three in each word of a pair.
 const BITS_EACH: u64 = 24;
 /// Pairs of a page of memory: small groups share one.
 const PAGE_PAIRS: u32 = 256;
-/// A group of so many keys has pairs of its own.
+/// Fewest keys of a group that has pairs of its own.
 const LARGE: u64 = 256;
-/// Keys that are looked for at once: none waits for what the processor's memory says of another.
+/// Keys that are looked up together, so that none waits for the memory access of another.
 const AT_ONCE: usize = 32;
 
 /// The filter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Near {
-    /// Those of large groups, then pages of the others.
+    /// Pairs of large groups, then the pages of small groups.
     pairs: Vec<[u64; 2]>,
-    /// Large groups, each reached from its half's place without meeting an empty one.
+    /// Hash table of large groups; probing from a half's place reaches its group before any empty slot.
     ///
-    /// INVARIANT (large): more than there are large groups; empty are those without pairs.
+    /// INVARIANT (large): more slots than large groups; an empty slot has no pairs.
     large: Vec<Group>,
-    /// The first pair of the pages, and how many there are.
+    /// The first pair of the pages, and the number of pages.
     pages: (u32, u32),
 }
 
-/// What is kept of the known words that share a half.
+/// The known words that share a half.
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
     half: u64,
@@ -48,17 +48,17 @@ struct Span {
     count: u32,
 }
 
-/// Where a slip may lie in a word.
+/// The characters of a word in which a slip may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Places {
-    /// Behind so many characters.
+    /// All after this many characters.
     Behind(u16),
-    /// Before the last so many.
+    /// All before this many last characters.
     Before(u16),
 }
 
 impl Near {
-    /// Returns a filter of groups: the half that the words of each share, and how many keys they have in it.
+    /// Returns a filter for groups, each given by its half and its number of keys.
     pub(super) fn of(groups: &[(u64, u64)]) -> Self {
         let pairs_of = |keys: u64| u32::try_from((keys * BITS_EACH).div_ceil(128)).unwrap_or(u32::MAX);
         let (large, small): (Vec<&(u64, u64)>, Vec<_>) = groups.iter().partition(|(_, keys)| LARGE <= *keys);
@@ -77,7 +77,7 @@ impl Near {
 
     fn insert(&mut self, group: Group) {
         let mut place = self.place_of(group.half);
-        // (large) one of them is empty.
+        // (large) at least one slot is empty, so the loop ends.
         while self.large.get(place).is_some_and(|other| other.pairs.count != 0) {
             place = (place + 1) % self.large.len();
         }
@@ -93,7 +93,7 @@ impl Near {
     /// Returns the pairs of the words that share a half.
     fn pairs_of(&self, half: u64) -> Span {
         let mut place = self.place_of(half);
-        // (large) one of them is empty.
+        // (large) at least one slot is empty, so the loop ends.
         while let Some(group) = self.large.get(place).filter(|group| group.pairs.count != 0) {
             if group.half == half {
                 return group.pairs;
@@ -116,7 +116,7 @@ impl Near {
         });
     }
 
-    /// Says whether a word of a group may be one slip away, at one of some places.
+    /// Says whether a word of a group may be one slip away, with the slip at one of the places.
     pub(super) fn may_be_near(&self, folded: &Folded<'_>, half: u64, places: Places) -> bool {
         let span = self.pairs_of(half);
         let (mut waiting, mut count, mut found) = ([0; AT_ONCE], 0_usize, false);
@@ -132,9 +132,9 @@ impl Near {
         found || self.has_any(span, waiting.get(..count % AT_ONCE).unwrap_or(&waiting))
     }
 
-    /// Says whether one of some keys is known: without a branch between them.
+    /// Says whether the filter has one of the keys. No branch between the keys.
     fn has_any(&self, span: Span, keys: &[u64]) -> bool {
-        // What the key that has most of its bits has not.
+        // The missing bits of the key that has most of its bits.
         let missing = keys.iter().fold(u64::MAX, |least, key| {
             let (pair, [of_first, of_second]) = span.place(*key);
             let [first, second] = self.pairs.get(pair).copied().unwrap_or_default();
@@ -145,7 +145,7 @@ impl Near {
 }
 
 impl Span {
-    /// Returns where the bits of a key are: its upper half chooses the pair, the rest the bits of either word.
+    /// Returns the bits of a key: its upper half chooses the pair, the rest chooses the bits in each word.
     const fn place(self, key: u64) -> (usize, [u64; 2]) {
         let pair = ((key >> 32) * self.count as u64) >> 32;
         (self.first as usize + pair as usize, [bits(key), bits(key >> 18)])
@@ -158,10 +158,10 @@ const fn bits(from: u64) -> u64 {
 }
 
 const SPREAD: u64 = 0x9E6C_63D0_9759_27C5;
-/// The base of the sum that a key is of.
+/// Base of the sums that are the keys.
 const BASE: u64 = 0xC2B2_AE3D_27D4_EB4F;
 
-/// Calls a function with the key of a word, and of what is left of it without one of the characters at some places.
+/// Calls a function with the key of a word, and with the key of the word without each of the characters at the places.
 fn each_key(folded: &Folded<'_>, places: Places, then: impl FnMut(u64)) {
     if folded.is_ascii() {
         return each_of(folded.bytes(), places, then);
@@ -170,8 +170,8 @@ fn each_key(folded: &Folded<'_>, places: Places, then: impl FnMut(u64)) {
     each_of(&characters, places, then);
 }
 
-/// The key of a text is the sum of its characters, each times a power of [`BASE`] by its distance from the end. Without one
-/// character, or without the one beside it, the sums differ by the difference of these two, times a power.
+/// The key of a text is the sum of its characters, each multiplied by a power of [`BASE`] for its distance from the end. The
+/// sums without one character and without its neighbour differ by the difference of the two characters, times a power.
 fn each_of<C: Copy + Into<u64>>(characters: &[C], places: Places, mut then: impl FnMut(u64)) {
     let value = |character: &C| (*character).into() + 1;
     let (Some(first), Some((last, but_last))) = (characters.first(), characters.split_last()) else {
@@ -187,7 +187,7 @@ fn each_of<C: Copy + Into<u64>>(characters: &[C], places: Places, mut then: impl
             then(mixed(sum, count));
             for before in but_last.get(usize::from(characters_before)..).unwrap_or_default().iter().rev() {
                 let before = value(before);
-                // Without the one before in place of the one after.
+                // Leave out the previous character instead of the next.
                 sum = sum.wrapping_add(after.wrapping_sub(before).wrapping_mul(power));
                 power = power.wrapping_mul(BASE);
                 after = before;
@@ -202,7 +202,7 @@ fn each_of<C: Copy + Into<u64>>(characters: &[C], places: Places, mut then: impl
             for after in characters.get(1..end).unwrap_or_default() {
                 let after = value(after);
                 power = power.wrapping_mul(INVERSE);
-                // Without the one after in place of the one before.
+                // Leave out the next character instead of the previous.
                 sum = sum.wrapping_add(before.wrapping_sub(after).wrapping_mul(power));
                 before = after;
                 then(mixed(sum, count));
@@ -211,9 +211,9 @@ fn each_of<C: Copy + Into<u64>>(characters: &[C], places: Places, mut then: impl
     }
 }
 
-/// What a power of the base is multiplied by to have the one below: an odd number has an inverse among numbers of 64 bits.
+/// Inverse of the base: leads from one power to the power below. Every odd number has an inverse among numbers of 64 bits.
 const INVERSE: u64 = {
-    // Each step doubles the number of bits that are right, of which three are at the beginning.
+    // Newton: each step doubles the number of correct bits, beginning with three.
     let mut inverse = BASE;
     let mut step = 0;
     while step < 5 {

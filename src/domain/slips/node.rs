@@ -1,13 +1,13 @@
-//! Which part of a word is known, and how the rest is divided.
+//! Nodes: the known parts of a word, and how its region is divided.
 
-/// Marks have room for where a node is cut. No vocabulary has so many words.
+/// First mark of a heavy node; a mark includes the cut. No vocabulary has this many words.
 pub(super) const HEAVY: u32 = u32::MAX - 4 * CUT_MAX;
-/// Words that share fewer characters more than their node says are divided in the middle.
+/// Fewest shared characters, beyond those of the node, that move the cut from the middle.
 pub(super) const CUT_MIN: usize = 2;
 /// Most characters of a cut.
 pub(super) const CUT_MAX: u32 = 1_024;
 
-/// How many characters of a word agree at its front and at its back.
+/// Numbers of characters of a word that are known at its front and at its back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) front: u16,
@@ -16,15 +16,15 @@ pub(super) struct Node {
 
 pub(super) const ROOT: Node = Node { front: 0, back: 0 };
 
-/// Returns how many characters a child of the root has of a word of `length` characters: those at its front or as many at
-/// its back; `None` for a word that is too short for halves that overlap.
+/// Returns the number of characters that a child of the root knows of a word of `length` characters, at its front or its
+/// back; `None` for a word that is too short for overlapping halves.
 #[expect(clippy::cast_possible_truncation, reason = "a folded word has some hundreds of characters at most")]
 pub(super) const fn half_of(length: usize) -> Option<u16> {
     if length <= 2 {
         return None;
     }
     let half = (length - 1) / 2;
-    // Coarse, so that words of similar lengths mostly have the same children, and a search fewer of them to look at.
+    // Rounded, so that words of similar lengths mostly have the same children, and a search has fewer of them.
     Some(
         (if half < 4 {
             half
@@ -37,12 +37,12 @@ pub(super) const fn half_of(length: usize) -> Option<u16> {
 }
 
 impl Node {
-    /// Returns how many characters of a word of `length` characters are between front and back.
+    /// Returns the number of characters between front and back in a word of `length` characters.
     pub(super) const fn region(self, length: usize) -> usize {
         length.saturating_sub(self.front as usize + self.back as usize)
     }
 
-    /// Divides the region of a word of `length` characters; `None` where it has one character or none.
+    /// Divides the region of a word of `length` characters; `None` if the region has at most one character.
     #[expect(clippy::cast_possible_truncation, reason = "a folded word has some hundreds of characters at most")]
     pub(super) const fn divide(self, length: usize, cut: Cut) -> Option<Division> {
         let Node { front, back } = self;
@@ -70,22 +70,22 @@ impl Node {
     }
 }
 
-/// How the region of a word is divided.
+/// A division of the region of a word.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Division {
     pub(super) children: [Node; 2],
-    /// The character before the seam, where there is one.
+    /// The character before the seam, if there is a seam.
     pub(super) seam: Option<usize>,
 }
 
-/// Where the words of a heavy node are divided.
+/// The point at which the words of a heavy node are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     /// In the middle.
     Middle,
-    /// Behind the first characters, which they share.
+    /// After this many first characters, which they share.
     Front(u16),
-    /// Before the last characters, which they share.
+    /// Before this many last characters, which they share.
     Back(u16),
 }
 

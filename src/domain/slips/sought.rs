@@ -1,34 +1,34 @@
-//! A word that is looked for, prepared once for every index that is asked.
+//! A sought word, prepared once for several indexes.
 
 use std::cell::OnceCell;
 
 use super::ends::{END_CHARACTERS, End};
 use super::fold::{Buffer, Folded};
+use super::key::{Kind, look_key, node_key};
 use super::node::{Node, half_of};
-use super::{Kind, look_key, node_key};
 
-/// A word that is looked for.
+/// A sought word.
 #[derive(Debug)]
 pub(in crate::domain) struct Sought<'b> {
     folded: Folded<'b>,
     /// The first and the last bytes.
     ends: (Option<End>, Option<End>),
-    /// What is kept under the look of the word: worked out for the first index that asks for it.
+    /// Key of the look of the word, computed for the first index that needs it.
     look: OnceCell<Option<u64>>,
-    /// `None` for a word that is too short.
+    /// Halves of the word; `None` if the word is too short.
     halves: Option<Halves>,
 }
 
-/// A half of the word, as long as that of known words of some lengths.
+/// A half of the word, with the length of the halves of some known words.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Half {
     pub(super) characters: u16,
-    /// Of these words: a bit each for a character less than the word has, as many, and one more.
+    /// Lengths of these known words, a bit each: one character less than the sought word, the same number, one more.
     pub(super) lengths: u8,
 }
 
 impl Half {
-    /// Returns the halves of a known word; `None` for one that is too short.
+    /// Returns the halves of a known word; `None` if the word is too short.
     pub(super) fn of_known(folded: &Folded<'_>) -> Option<Self> {
         Some(Self { characters: half_of(folded.len())?, lengths: 0 })
     }
@@ -49,7 +49,7 @@ impl Half {
     }
 }
 
-/// The halves for words with a character less, as many, and one more: one or two.
+/// The halves for known words with one character less, the same number, and one more: one or two different halves.
 #[derive(Debug)]
 struct Halves {
     first: Half,
@@ -60,14 +60,14 @@ impl Halves {
     fn of(length: usize) -> Option<Self> {
         let [less, same, more] = [half_of(length.checked_sub(1)?)?, half_of(length)?, half_of(length + 1)?];
         let half = |characters: u16, lengths: u8| Half { characters, lengths };
-        // Longer words have no shorter halves, and three lengths in a row at most two.
+        // Longer words have no shorter halves, so three lengths in a row have at most two different halves.
         let alike = 0b001 | u8::from(less == same) << 1 | u8::from(less == more) << 2;
         Some(Halves { first: half(less, alike), second: (less != more).then(|| half(more, !alike & 0b111)) })
     }
 }
 
 impl<'b> Sought<'b> {
-    /// Prepares a word; `None` for one that is longer than a name may be, and near none.
+    /// Prepares a word; `None` for a word longer than the limit of names, which is near no name.
     pub(in crate::domain) fn new(word: &'b str, buffer: &'b mut Buffer) -> Option<Self> {
         let folded = Folded::new(word, buffer)?;
         let halves = Halves::of(folded.len());

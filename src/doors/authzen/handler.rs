@@ -16,7 +16,7 @@ use crate::domain::gateway::{Body, Context, Header, Seen};
 use crate::domain::snapshot::Snapshot;
 use crate::doors::authzen;
 use crate::doors::authzen::{CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
-use crate::doors::http::{Doors, PublicUrl, respond};
+use crate::doors::http::{Doors, respond};
 use crate::doors::labelled::Answer;
 use crate::doors::render::Verdict;
 use crate::json::{self, Tree};
@@ -64,15 +64,15 @@ pub(crate) async fn evaluations(State(doors): State<Arc<Doors>>, request: Reques
 
 /// Says where to ask for evaluations, by the configured URL and never by the host of the request.
 pub(crate) async fn configuration(State(doors): State<Arc<Doors>>, request: Request) -> Response {
-    let Some(PublicUrl { url, path }) = &doors.public_url else {
+    let Some(url) = &doors.public_url else {
         return respond::refused(Misread::NoPublicUrl.refused());
     };
     // The standard puts the well-known part between the host and the path of the URL. A proxy may have cut off the latter.
     let rest = request.uri().path().strip_prefix(CONFIGURATION_PATH);
-    if !rest.is_some_and(|rest| rest.is_empty() || rest == path) {
+    if !rest.is_some_and(|rest| rest.is_empty() || rest == url.path()) {
         return respond::refused(Misread::NoSuchPath.refused());
     }
-    let mut response = respond::json(StatusCode::OK, authzen::configuration(url).to_string());
+    let mut response = respond::json(StatusCode::OK, authzen::configuration(url.as_str()).to_string());
     response.headers_mut().insert(CACHE_CONTROL, CONFIGURATION_KEPT);
     response
 }

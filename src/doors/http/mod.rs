@@ -20,6 +20,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::{any, get, post};
 
+use crate::config::public_url::PublicUrl;
 use crate::doors::authzen;
 use crate::doors::authzen::{CONFIGURATION_PATH, EVALUATION_PATH, EVALUATIONS_PATH};
 use crate::doors::forward_auth;
@@ -55,15 +56,6 @@ pub struct Doors {
     pub metrics: Arc<Metrics>,
     /// Observes the server.
     pub standing: Observer,
-}
-
-/// The public URL of this listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl {
-    /// The whole URL, without a slash at the end.
-    pub url: String,
-    /// Its path: empty, or from its slash on.
-    pub path: String,
 }
 
 /// Observes the server, for probes and scrapes.

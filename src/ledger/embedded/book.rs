@@ -21,7 +21,7 @@ use crate::domain::units::{CountedClass, Moment};
 use crate::ledger::parts::Standing;
 use crate::ledger::rows::State;
 use crate::ledger::{
-    Change, Goes, Hold, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved, Settled,
+    Admission, Change, Hold, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved, Settled,
 };
 
 /// The file, open for one batch.
@@ -66,9 +66,9 @@ impl<'txn, 'd> Book<'txn, 'd> {
         let before = persons.before(&reservation, self.directory)?;
         let judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
             .map_err(|_| LedgerError::Unavailable("the judgement failed; nothing was added".to_owned()))?;
-        match judgement.goes {
-            Goes::Nowhere => self.refuse(&reservation, judgement),
-            Goes::Ahead => {
+        match judgement.admission {
+            Admission::Deny => self.refuse(&reservation, judgement),
+            Admission::Permit => {
                 let additions = persons.additions(&reservation, &judgement.add, self.directory, &self.tables.people)?;
                 self.add(&reservation, &additions, judgement.answer)
             }

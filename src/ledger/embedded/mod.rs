@@ -419,7 +419,7 @@ impl Ledger for EmbeddedLedger {
         }
     }
 
-    /// Goes through the writer like a reservation, so that an answer that is being given just now is found.
+    /// Admission through the writer like a reservation, so that an answer that is being given just now is found.
     async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
         match self.ask_in_time(Work::Recall(recall)).await? {
             Reply::Recalled(found) => Ok(found),

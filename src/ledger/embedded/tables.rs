@@ -232,7 +232,7 @@ pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<CounterOfFil
     each_counter(&table)?.collect()
 }
 
-/// Goes through all counters.
+/// Admission through all counters.
 pub(super) fn each_counter(
     table: &impl ReadableTable<CounterKey, CounterValue>,
 ) -> Result<impl Iterator<Item = Result<CounterOfFile, Stop>>, Stop> {

@@ -12,7 +12,7 @@ use super::rows::{Person, State, Step, TransferRow};
 use crate::domain::units::{CountedClass, Moment};
 use crate::ledger::parts::Parts;
 use crate::ledger::{
-    Before, Change, Counter, Goes, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation,
+    Admission, Before, Change, Counter, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation,
     Reserved, Settled,
 };
 
@@ -170,9 +170,9 @@ impl Book {
         let before: Before = before.collect();
         let mut judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
             .map_err(|_| unavailable("the judgement failed; nothing was added"))?;
-        match judgement.goes {
-            Goes::Ahead => judgement.add.sort_unstable(),
-            Goes::Nowhere => judgement.add.clear(),
+        match judgement.admission {
+            Admission::Permit => judgement.add.sort_unstable(),
+            Admission::Deny => judgement.add.clear(),
         }
         judgement.add.dedup();
         load_first(self.people_to_load(&judgement.add, &reservation.people))?;
@@ -188,10 +188,12 @@ impl Book {
             account: self.account,
             fingerprint: reservation.fingerprint.to_vec(),
             token,
-            state: match (judgement.goes, reservation.hold) {
-                (Goes::Nowhere, _) => State::Refused,
-                (Goes::Ahead, Hold::Commit) => State::Committed,
-                (Goes::Ahead, Hold::Until(until)) => State::Reserved { until, holding: reservation.people.clone() },
+            state: match (judgement.admission, reservation.hold) {
+                (Admission::Deny, _) => State::Refused,
+                (Admission::Permit, Hold::Commit) => State::Committed,
+                (Admission::Permit, Hold::Until(until)) => {
+                    State::Reserved { until, holding: reservation.people.clone() }
+                }
             },
             named: matches!(reservation.people, People::Named { .. }),
             answer: judgement.answer,

@@ -6,7 +6,8 @@
 
 use super::Builder;
 use crate::domain::units::Persons;
-use crate::policy::decode::{clip, did_you_mean};
+use crate::policy::decode::did_you_mean;
+use crate::policy::diagnostic::clip;
 use crate::policy::source::registry::{Cap, Clearance, ClearanceKind, RegistryFile};
 use crate::policy::source::scalar::OrNone;
 

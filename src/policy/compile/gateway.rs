@@ -16,10 +16,11 @@ use crate::domain::snapshot::{Codes, Snapshot};
 use crate::domain::units::{ExporterId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
-use crate::policy::decode::{Context, clip};
-use crate::policy::diagnostic::Span;
+use crate::policy::decode::Context;
+use crate::policy::diagnostic::{Span, clip};
+
 use crate::policy::source::Document;
-use crate::policy::source::gateway::{self as file, GatewayFile, HEADER_NAME_HELP, Place, is_header_name};
+use crate::policy::source::gateway::{self as file, GatewayFile, HEADER_NAME_HELP, ValueSource, is_header_name};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Table, Words, YesNo};
 
 /// Two rules that match the same requests.
@@ -201,11 +202,11 @@ fn gives(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule) 
     }
 }
 
-fn source(place: &Place) -> Source {
+fn source(place: &ValueSource) -> Source {
     match place {
-        Place::Header(name) => Source::Header(name.0.clone()),
-        Place::Body(pointer) => Source::Body(pointer.0.clone()),
-        Place::Context(key) => Source::Context(key.0.clone()),
+        ValueSource::Header(name) => Source::Header(name.0.clone()),
+        ValueSource::Body(pointer) => Source::Body(pointer.0.clone()),
+        ValueSource::Context(key) => Source::Context(key.0.clone()),
     }
 }
 

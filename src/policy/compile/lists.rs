@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Builder;
 use super::registry::AreaDays;
-use crate::domain::counting::RESERVED_FAMILIES;
+use crate::domain::counter::RESERVED_FAMILIES;
 use crate::domain::list::{
     AreaContract, CiioCounts, CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine,
     National, NationalRules, PartOfHolding, PersonInBothClasses, Quantities, ScenarioListing, ScenariosKnown,

@@ -12,7 +12,7 @@ use crate::domain::path::Field;
 use crate::domain::registry::{Exporter, Flow};
 use crate::domain::resolve::{clearances_of, missing_for_lists};
 use crate::domain::route::Route;
-use crate::domain::routing::route;
+use crate::domain::route::build::route;
 use crate::domain::snapshot::{AreaSteps, Segment, Snapshot};
 use crate::domain::statement::{Ciio, Destination, Facts, Item, Statement};
 use crate::domain::units::{
@@ -21,7 +21,8 @@ use crate::domain::units::{
 };
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
-use crate::policy::decode::{Context, clip};
+use crate::policy::decode::Context;
+use crate::policy::diagnostic::clip;
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};

@@ -1,7 +1,7 @@
 //! The gateway files as subjects: label headers and rules.
 
 use super::{Area, Subject};
-use crate::policy::source::gateway::{GatewayFile, GatewayItem, GatewayRule, Given, HeaderName, Place};
+use crate::policy::source::gateway::{GatewayFile, GatewayItem, GatewayRule, Given, HeaderName, ValueSource};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Words};
 
 pub(super) fn gateway(path: &str, file: &GatewayFile, subjects: &mut Vec<Subject>) {
@@ -72,10 +72,10 @@ fn shown<T>(given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Option<
     })
 }
 
-fn place(place: &Place) -> String {
+fn place(place: &ValueSource) -> String {
     match place {
-        Place::Header(name) => format!("header {}", name.0),
-        Place::Body(pointer) => format!("body {}", pointer.0),
-        Place::Context(key) => format!("context {}", key.0),
+        ValueSource::Header(name) => format!("header {}", name.0),
+        ValueSource::Body(pointer) => format!("body {}", pointer.0),
+        ValueSource::Context(key) => format!("context {}", key.0),
     }
 }

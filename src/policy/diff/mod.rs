@@ -5,6 +5,7 @@
 //! field alone decides it.
 
 mod catalogue;
+mod direction;
 mod gateway;
 mod lists;
 mod outcomes;
@@ -16,6 +17,7 @@ use super::source::Document;
 use super::source::scalar::Bilingual;
 use crate::domain::reason::Text;
 
+pub use direction::Direction;
 pub use outcomes::{CaseChange, Cases, cases};
 
 /// The kind of a subject.
@@ -78,32 +80,6 @@ impl Area {
             Area::Clearance => "clearance",
             Area::LabelHeaders => "label headers",
             Area::GatewayRule => "gateway rule",
-        }
-    }
-}
-
-/// The direction of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// More is required.
-    Stricter,
-    /// Less is required.
-    Looser,
-}
-
-impl Direction {
-    /// Returns the word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Direction::Stricter => "stricter",
-            Direction::Looser => "looser",
-        }
-    }
-
-    const fn reversed(self) -> Self {
-        match self {
-            Direction::Stricter => Direction::Looser,
-            Direction::Looser => Direction::Stricter,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::Direction;
+use super::direction::Direction;
 use crate::domain::reason::Outcome;
 use crate::policy::verify::{self, CaseResult};
 use crate::policy::{Limits, SourceFile};

@@ -5,11 +5,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::closing::Complete;
 use super::registry::Registry;
-use super::request::{CaseRequest, CaseTotals, Raw};
+use super::request::{CasePersons, CaseRequest, CaseTotals, Raw};
 use super::scalar::{At, Class, Day, Ground, Modality, Note, OrNone, PersonCount, Words, YesNo};
 use super::{Format, Kind};
 use crate::domain::units::Moment;
-use crate::policy::decode::{Context, Decode, clip, record, words};
+use crate::policy::decode::{Context, Decode, record, words};
+use crate::policy::diagnostic::clip;
 use crate::policy::time;
 use crate::policy::yaml::{Node, Value};
 
@@ -100,14 +101,6 @@ record! {
         pub held: Option<CasePersons>,
         /// Persons of whom it holds specially sensitive information.
         pub held_specially_sensitive: Option<PersonCount>,
-    }
-
-    /// Head-counts.
-    pub struct CasePersons {
-        /// General.
-        pub general: PersonCount,
-        /// Sensitive.
-        pub sensitive: PersonCount,
     }
 
     /// A kind of data.

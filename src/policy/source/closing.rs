@@ -13,8 +13,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::policy::decode::{Context, Decode, clip};
-use crate::policy::diagnostic::Span;
+use crate::policy::decode::{Context, Decode};
+use crate::policy::diagnostic::{Span, clip};
+
 use crate::policy::yaml::{Node, Value};
 
 /// The last line.

@@ -7,7 +7,8 @@ use super::scalar::{At, Class, Code, Ground, Modality, Name, Note, PersonCount, 
 use super::{Format, Kind};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::{self, HOST_PARTS_MAX, HostPattern, PATH_SEGMENTS_MAX};
-use crate::policy::decode::{Context, Decode, Fields, clip, record};
+use crate::policy::decode::{Context, Decode, Fields, record};
+use crate::policy::diagnostic::clip;
 use crate::policy::yaml::{Node, Value};
 
 /// Longest path in a rule, in bytes.
@@ -77,7 +78,7 @@ record! {
         /// Persons whose sensitive information is sent.
         pub sensitive_persons: Option<Given<PersonCount>>,
         /// Where the request has the gateway's id of the transfer.
-        pub transfer_id: Option<Place>,
+        pub transfer_id: Option<ValueSource>,
         /// Whether the door also counts the transfer, under its id.
         pub record: YesNo,
         /// Free text.
@@ -121,12 +122,12 @@ pub enum Given<T> {
     /// The value.
     Literal(T),
     /// The place in the request.
-    From(Place),
+    From(ValueSource),
 }
 
 /// A place in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ValueSource {
     /// A header.
     Header(HeaderName),
     /// A member of the JSON body.
@@ -135,7 +136,7 @@ pub enum Place {
     Context(Name),
 }
 
-impl Decode for Place {
+impl Decode for ValueSource {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let mut fields = Fields::open(node, &["header", "body", "context"], cx)?;
         let header: Option<Option<HeaderName>> = fields.take("header", cx);
@@ -145,9 +146,9 @@ impl Decode for Place {
             return None;
         }
         match (header?, body?, context?) {
-            (Some(name), None, None) => Some(Place::Header(name)),
-            (None, Some(pointer), None) => Some(Place::Body(pointer)),
-            (None, None, Some(key)) => Some(Place::Context(key)),
+            (Some(name), None, None) => Some(ValueSource::Header(name)),
+            (None, Some(pointer), None) => Some(ValueSource::Body(pointer)),
+            (None, None, Some(key)) => Some(ValueSource::Context(key)),
             _ => {
                 let help = "write one of `{header: name}`, `{body: /pointer}`, `{context: key}`".to_owned();
                 cx.error("P017", node.span, "a label comes from one place".to_owned(), help);
@@ -174,13 +175,13 @@ impl Decode for Place {
 impl<T: Decode> Decode for Given<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
-            Value::Map(_) => Place::decode(node, cx).map(Given::From),
+            Value::Map(_) => ValueSource::decode(node, cx).map(Given::From),
             _ => T::decode(node, cx).map(Given::Literal),
         }
     }
 
     fn schema(defs: &mut Map<String, Json>) -> Json {
-        json!({ "anyOf": [T::schema(defs), Place::schema(defs)] })
+        json!({ "anyOf": [T::schema(defs), ValueSource::schema(defs)] })
     }
 }
 

@@ -12,8 +12,9 @@ pub mod settings;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::decode::{Context, Decode, clip, did_you_mean, words};
-use super::diagnostic::{Diagnostic, Span};
+use super::decode::{Context, Decode, did_you_mean, words};
+use super::diagnostic::{Diagnostic, Span, clip};
+
 use super::yaml::{self, Node, Value};
 use super::{PolicyFile, SourceFile};
 

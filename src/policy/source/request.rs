@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::cases::CasePersons;
-use super::scalar::Table;
+use super::scalar::{PersonCount, Table};
 use crate::domain::gateway::{self, Body, Header, Seen};
 use crate::json::{self, NotWhole, Tree};
 use crate::policy::decode::{Context, Decode, record};
@@ -30,7 +29,15 @@ record! {
         pub body_text: Option<Raw>,
     }
 
-    /// Totals for a case about a request, where the answer depends on them.
+    /// Head-counts.
+    pub struct CasePersons {
+        /// General.
+        pub general: PersonCount,
+        /// Sensitive.
+        pub sensitive: PersonCount,
+    }
+
+    /// Totals for a case about a request, if the answer depends on them.
     pub struct CaseTotals {
         /// Totals of the year.
         pub year_to_date: Option<CasePersons>,

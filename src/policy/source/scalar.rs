@@ -5,8 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::domain::names::{NAME_BYTES_MAX, check_code, check_name};
 use crate::domain::units::{self, Persons};
-use crate::policy::decode::{Context, Decode, clip, record, words};
-use crate::policy::diagnostic::Span;
+use crate::policy::decode::{Context, Decode, record, words};
+use crate::policy::diagnostic::{Span, clip};
+
 use crate::policy::yaml::{Node, Value};
 
 /// A value and its place.

@@ -71,8 +71,8 @@ fn problems() -> Vec<Problem> {
         CountingProblem::TotalsKeptByLedger,
         CountingProblem::PseudonymLength { bytes: 7 },
         CountingProblem::NotAsManyAsNamed { stated: 3, named: 2 },
-        CountingProblem::NobodyNamed { class: CountedClass::General },
-        CountingProblem::NobodyNamed { class: CountedClass::Sensitive },
+        CountingProblem::NoPersonNamed { class: CountedClass::General },
+        CountingProblem::NoPersonNamed { class: CountedClass::Sensitive },
         CountingProblem::TimeToLive { max_s: 86_400 },
         CountingProblem::NotNow {
             age_max_s: 3_600,

@@ -88,8 +88,8 @@ impl Misread<'_> {
                 404,
                 words(
                     Code::NotFound,
-                    "there is nothing at this path: docs/doors.md lists the paths",
-                    "该路径不存在：路径见 docs/doors.md",
+                    "there is nothing at this path: docs/doors/README.md lists the paths",
+                    "该路径不存在：路径见 docs/doors/README.md",
                 ),
             ),
             Misread::NoSuchService => (404, no_such_service()),

@@ -7,6 +7,7 @@
 //! INVARIANT (refusal): data must not leave on a refusal, whatever it says.
 
 pub mod call;
+pub mod framing;
 pub mod grpc;
 pub mod http;
 mod issue;

@@ -46,7 +46,7 @@ const fn counting_code(problem: CountingProblem) -> &'static str {
         CountingProblem::TotalsKeptByLedger => "TOTALS_KEPT_BY_LEDGER",
         CountingProblem::PseudonymLength { .. } => "PSEUDONYM_LENGTH",
         CountingProblem::NotAsManyAsNamed { .. } => "NOT_AS_MANY_AS_NAMED",
-        CountingProblem::NobodyNamed { .. } => "NOBODY_NAMED",
+        CountingProblem::NoPersonNamed { .. } => "NOBODY_NAMED",
         CountingProblem::TimeToLive { .. } => "TIME_TO_LIVE_OUT_OF_RANGE",
         CountingProblem::NotNow { .. } => "NOT_NOW",
         CountingProblem::ExporterNotRegistered => "EXPORTER_NOT_REGISTERED",
@@ -180,11 +180,11 @@ fn counting(problem: CountingProblem) -> (String, String) {
             ),
             format!("填写了 {stated} 人，而列出的不同化名为 {named} 个：请不填人数，或更正"),
         ),
-        CountingProblem::NobodyNamed { class: CountedClass::General } => fixed((
+        CountingProblem::NoPersonNamed { class: CountedClass::General } => fixed((
             "general information is sent and its persons are not among those named: name them here, be they named as sensitive too",
             "涉及一般个人信息但未列出相应个人：请在此列出，即使其已列入敏感个人信息一栏",
         )),
-        CountingProblem::NobodyNamed { class: CountedClass::Sensitive } => fixed((
+        CountingProblem::NoPersonNamed { class: CountedClass::Sensitive } => fixed((
             "sensitive information is sent and its persons are not among those named: name them here",
             "涉及敏感个人信息但未列出相应个人：请在此列出",
         )),

@@ -1,0 +1,111 @@
+//! Gateway rules that no request can match, that every request matches, or that count under an id that a client may
+//! choose.
+
+use std::collections::HashMap;
+
+use super::Linter;
+use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Record, Rule, Source, is_about_everything};
+use crate::policy::SourceFile;
+use crate::policy::diagnostic::{Severity, clip};
+
+use crate::policy::source::Document;
+
+/// A rule that no request can match.
+const NEVER: &str = "P035";
+/// A rule that every request matches.
+const EVERYTHING: &str = "P036";
+/// A rule that counts under an id that a client may choose.
+const CLIENTS_ID: &str = "P037";
+/// A rule with a value that is written as a pattern.
+const PATTERN: &str = "P038";
+
+/// The only method without a path.
+const CONNECT: &str = "CONNECT";
+/// Types of resources that the AuthZEN door maps without any rule.
+const MAPPED_BY_THE_DOOR: [&str; 2] = ["flow", "transfer"];
+
+pub(super) fn find(linter: &mut Linter<'_>, sources: &[SourceFile], gateway: &Gateway) {
+    // The snapshot keeps the order of the files.
+    let mut rules = gateway.rules().iter();
+    let every_path = every_path(gateway);
+    for SourceFile { path, document, .. } in sources {
+        let Document::Gateway(file) = document else { continue };
+        for source in &file.rules {
+            let Some(rule) = rules.next().filter(|rule| rule.id == source.id.value.0) else { return };
+            let place = (path.as_str(), source.id.span);
+            if let Some(why) = why_never(&every_path, rule) {
+                let message = format!("no request can meet the rule `{}`: {why}", rule.id);
+                let help = "correct what it goes by, or remove it".to_owned();
+                linter.add((NEVER, Severity::Warning), place, (message, help));
+            }
+            if let Some(header) = clients_id(gateway, rule) {
+                let label = &gateway.headers.transfer_id;
+                let message = format!(
+                    "the rule `{}` counts under the id in the header `{header}`: a client that can set it makes one transfer of two",
+                    rule.id
+                );
+                let help = format!(
+                    "leave `transfer_id` out and let the gateway set the label header `{label}`; or see to it that every gateway sets `{header}` itself"
+                );
+                linter.add((CLIENTS_ID, Severity::Warning), place, (message, help));
+            }
+            if let Some((key, value)) = pattern(rule) {
+                let (key, value) = (clip(key), clip(value));
+                let message = format!("the rule `{}` holds where `{key}` is `{value}`, with the `*`", rule.id);
+                let help = "patterns are not known: write the whole value, and a rule for each value / \
+                            不支持通配模式：请写出完整的值，每个值一条规则";
+                linter.add((PATTERN, Severity::Warning), place, (message, help.to_owned()));
+            }
+            if is_about_everything(rule) {
+                let message = format!("the rule `{}` is about every request that no other rule is about", rule.id);
+                let help = "state a host or a path, if that is not meant: what nobody thought of is then refused";
+                linter.add((EVERYTHING, Severity::Warning), place, (message, help.to_owned()));
+            }
+        }
+    }
+}
+
+/// Returns the header from which a rule that counts takes its id. `None` for the label header, which gateways strip
+/// from client requests.
+fn clients_id<'r>(gateway: &Gateway, rule: &'r Rule) -> Option<&'r str> {
+    match (&rule.gives.transfer_id, rule.record) {
+        (Some(Source::Header(name)), Record::Record) if *name != gateway.headers.transfer_id => Some(name),
+        _ => None,
+    }
+}
+
+/// Returns a header or context key whose value begins or ends with `*`.
+fn pattern(rule: &Rule) -> Option<(&str, &str)> {
+    let pairs = rule.conditions.headers.iter().chain(&rule.conditions.context);
+    let mut pairs = pairs.map(|(key, value)| (key.as_ref(), value.as_ref()));
+    pairs.find(|(_, value): &(&str, &str)| value.starts_with('*') || value.ends_with('*'))
+}
+
+/// Returns the rules that match every path of their host.
+fn every_path(gateway: &Gateway) -> HashMap<&HostPattern, &str> {
+    let root = PathPattern::Prefix("/".into());
+    let of_root = gateway.rules().iter().filter(|rule| rule.path == root);
+    of_root.map(|rule| (&rule.host, rule.id.as_ref())).collect()
+}
+
+/// Returns the reason why no request can match a rule.
+fn why_never(every_path: &HashMap<&HostPattern, &str>, rule: &Rule) -> Option<String> {
+    let methods = &rule.conditions.methods;
+    let only_connect = !methods.is_empty() && methods.iter().all(|method| method.as_ref() == CONNECT);
+    if only_connect && rule.path != PathPattern::Any {
+        return Some(format!("a {CONNECT} request has no path"));
+    }
+    let mapped = rule
+        .conditions
+        .context
+        .iter()
+        .find(|(key, value)| key.as_ref() == "resource.type" && MAPPED_BY_THE_DOOR.contains(&value.as_ref()));
+    if let Some((key, value)) = mapped {
+        return Some(format!("of an AuthZEN evaluation with `{key}` `{value}` the door makes a transfer by itself"));
+    }
+    // If another rule matches every path of the host, only requests without a path are left for this one.
+    let needs_path = !methods.is_empty() && !methods.iter().any(|method| method.as_ref() == CONNECT);
+    let shadow = every_path.get(&rule.host).filter(|_| needs_path && rule.path == PathPattern::Any);
+    shadow
+        .map(|shadow| format!("`{shadow}` with `path_prefix: /` is about every path of that host, and goes before it"))
+}

@@ -230,8 +230,10 @@ impl DecisionApi {
     pub fn answer(&self, message: &[u8]) -> Answer {
         let stopwatch = Stopwatch::start();
         let mut scratch = Scratch::default();
-        let question = read::decide(message, &mut scratch);
-        self.answer_question(question, stopwatch)
+        match read::decide(message, &mut scratch) {
+            Ok(question) => self.answer_question(&question, stopwatch),
+            Err(refusal) => self.refuse_unread(refusal, stopwatch),
+        }
     }
 
     /// Answers the message of a `Decide` call with its framed answer; `None` where it asks for details.
@@ -240,26 +242,29 @@ impl DecisionApi {
     pub fn answer_brief(&self, message: &[u8]) -> Option<Answer> {
         let stopwatch = Stopwatch::start();
         let mut scratch = Scratch::default();
-        let question = read::decide(message, &mut scratch);
-        if matches!(question, Ok(Question { detail: Detail::Full, .. })) {
-            return None;
+        match read::decide(message, &mut scratch) {
+            Ok(Question { detail: Detail::Full, .. }) => None,
+            Ok(question) => Some(self.answer_question(&question, stopwatch)),
+            Err(refusal) => Some(self.refuse_unread(refusal, stopwatch)),
         }
-        Some(self.answer_question(question, stopwatch))
+    }
+
+    #[cold]
+    fn refuse_unread(&self, refusal: Refusal, stopwatch: Stopwatch) -> Answer {
+        match refusal {
+            // A message that is not protobuf is no request: no door counts it.
+            Refusal::Malformed(_) => Answer::Now(Err(refusal)),
+            refusal => self.took(stopwatch, Err(self.refused(refusal))),
+        }
     }
 
     #[inline]
-    fn answer_question(&self, question: Result<Question<'_>, Refusal>, stopwatch: Stopwatch) -> Answer {
-        let question = match question {
-            Ok(question) => question,
-            // A message that is not protobuf is no request: no door counts it.
-            Err(refusal @ Refusal::Malformed(_)) => return Answer::Now(Err(refusal)),
-            Err(refusal) => return self.took(stopwatch, Err(self.refused(refusal))),
-        };
+    fn answer_question(&self, question: &Question<'_>, stopwatch: Stopwatch) -> Answer {
         let now = self.inner.clock.now();
         let detail = question.detail;
         let write = move |decided: &Decided<'_>, id| encode::response(detail, decided, id);
         let snapshot = self.inner.live.snapshot();
-        let step = self.step(&snapshot, &question, now, Lookup::Cached, |decision| self.count(decision), write);
+        let step = self.step(&snapshot, question, now, Lookup::Cached, |decision| self.count(decision), write);
         match step {
             Ok(Step::Decided(answer, _)) => self.took(stopwatch, Ok(answer)),
             Err(refusal) => self.took(stopwatch, Err(self.refused(refusal))),

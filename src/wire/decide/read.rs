@@ -52,6 +52,7 @@ impl<T: Message + Default> Scratch<T> {
 ///
 /// # Errors
 /// The message is not protobuf, or has violations.
+#[inline]
 pub fn decide<'m>(message: &'m [u8], scratch: &'m mut Scratch<v1::DecideRequest>) -> Result<Question<'m>, Refusal> {
     match decode::decide(message) {
         Some(question) => Ok(question),
@@ -151,6 +152,7 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// The transfer cannot be read.
+    #[inline]
     pub fn question<'q>(
         &'q self,
         index: usize,

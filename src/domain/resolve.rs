@@ -52,7 +52,7 @@ use words::Violations;
 /// };
 /// let violations = resolve(&snapshot, &asked, now).unwrap_err();
 /// let [violation] = violations.as_slice() else { panic!("{violations:?}") };
-/// assert_eq!(violation.field, "data[0].code");
+/// assert_eq!(violation.path.to_string(), "transfer.data[0].code");
 /// assert!(matches!(&violation.problem, Problem::UnknownCode { nearest: Some(code), .. } if code == "contact.name"));
 ///
 /// asked.data = vec![AskedItem { code: "contact.name", ..AskedItem::default() }];

@@ -186,8 +186,19 @@ pub struct Below {
     /// The edition that a zone filing has to name; `None` on the national track.
     pub edition: Option<EditionId>,
 }
+
 impl Route {
+    /// Returns the route that requires nothing, with the next steps of the national rules.
     pub(super) fn empty(national: &National) -> Route {
+        Route::of_steps(NationalSteps {
+            contract: Some(national.contract_step),
+            assess: Some(national.assess_step),
+            area_contract: None,
+        })
+    }
+
+    /// Returns the route that requires nothing, with these next steps.
+    pub(super) fn of_steps(steps: NationalSteps) -> Route {
         Route {
             required: Outcome::Allow,
             reasons: Vec::new(),
@@ -199,11 +210,7 @@ impl Route {
             group_zones: ZoneSet::EMPTY,
             elsewhere_alone_max: Headcount::ZERO,
             content: Content::default(),
-            steps: NationalSteps {
-                contract: Some(national.contract_step),
-                assess: Some(national.assess_step),
-                area_contract: None,
-            },
+            steps,
         }
     }
 

@@ -88,18 +88,18 @@ impl HttpServer {
     fn serve_one(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> {
         let activity = connection.activity();
         let noted = activity.clone();
-        let held = self.room.on_connection();
+        let bytes = self.room.on_connection();
         let peer = connection.peer();
         let caller = peer.caller();
         let (connection, stage) = Paced::new(connection, peer, self.pace.clone());
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let answering = (stage.answering(), noted.begin(), held.until_answered());
+            let answering = (stage.answering(), noted.begin(), bytes.until_answered());
             // Behind it a client may send what is no HTTP.
             let is_last = request.method() == Method::CONNECT;
             let is_asked_for = !request.headers().contains_key(EXPECT);
             let (head, body) = request.into_parts();
-            let (body, unread) = Received::new(body, noted.clone(), Arc::clone(&held));
+            let (body, unread) = Received::new(body, noted.clone(), Arc::clone(&bytes));
             let answer = caller.scope(router.clone().oneshot(Request::from_parts(head, AnyBody::new(body))));
             let stage = stage.clone();
             async move {
@@ -112,7 +112,7 @@ impl HttpServer {
             }
         });
         let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
-        let serving = Serving::Head(Some(Box::new((FirstHead::new(connection), service, protocol))));
+        let serving = Serving::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
         // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
         let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
@@ -125,10 +125,17 @@ impl HttpServer {
 
 type Reader = FirstHead<Paced<Connection>>;
 
+/// A connection whose first head is gathered, and what serves it then.
+struct Begun<S> {
+    head: Reader,
+    service: S,
+    protocol: http1::Builder,
+}
+
 /// A connection that is served: its first head is gathered, then the library serves its requests.
 enum Serving<S: HttpService<Incoming>> {
     /// `None` once the connection has ended.
-    Head(Option<Box<(Reader, S, http1::Builder)>>),
+    Head(Option<Box<Begun<S>>>),
     Requests(Pin<Box<http1::Connection<TokioIo<Reader>, S>>>),
 }
 
@@ -142,7 +149,7 @@ where
         match self {
             // The library closes a connection from which it has read nothing: it is told beforehand.
             Self::Head(Some(begun)) => {
-                begun.2.keep_alive(false);
+                begun.protocol.keep_alive(false);
             }
             Self::Head(None) => {}
             Self::Requests(requests) => requests.as_mut().graceful_shutdown(),
@@ -161,11 +168,11 @@ where
         let this = self.get_mut();
         if let Self::Head(begun) = this {
             let Some(reading) = begun else { return Poll::Ready(Ok(())) };
-            let read = ready!(reading.0.poll_head(context));
+            let read = ready!(reading.head.poll_head(context));
             match (read, begun.take()) {
                 (Err(_), _) | (Ok(()), None) => return Poll::Ready(Ok(())),
                 (Ok(()), Some(begun)) => {
-                    let (head, service, protocol) = *begun;
+                    let Begun { head, service, protocol } = *begun;
                     *this = Self::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
                 }
             }

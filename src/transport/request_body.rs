@@ -31,32 +31,32 @@ impl Room {
     }
 
     /// Returns the room of a connection, which has one request at a time.
-    pub(super) fn on_connection(&self) -> Arc<Held> {
-        Arc::new(Held { pool: Arc::clone(&self.0), bytes: AtomicUsize::new(0) })
+    pub(super) fn on_connection(&self) -> Arc<BodyBytes> {
+        Arc::new(BodyBytes { pool: Arc::clone(&self.0), bytes: AtomicUsize::new(0) })
     }
 }
 
 /// What the body of a connection's request holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct BodyBytes {
     pool: Arc<Pool>,
     bytes: AtomicUsize,
 }
 
-impl Held {
+impl BodyBytes {
     /// Returns a guard that gives back everything when the request is answered.
-    pub(super) fn until_answered(self: &Arc<Self>) -> HeldUntilAnswered {
-        HeldUntilAnswered(Arc::clone(self))
+    pub(super) fn until_answered(self: &Arc<Self>) -> BodyBytesHeld {
+        BodyBytesHeld(Arc::clone(self))
     }
 }
 
 /// Gives back what a body holds, when it is dropped.
 #[derive(Debug)]
-pub(super) struct HeldUntilAnswered(Arc<Held>);
+pub(super) struct BodyBytesHeld(Arc<BodyBytes>);
 
-impl Drop for HeldUntilAnswered {
+impl Drop for BodyBytesHeld {
     fn drop(&mut self) {
-        let Held { pool, bytes } = &*self.0;
+        let BodyBytes { pool, bytes } = &*self.0;
         pool.give_back(bytes, bytes.load(Ordering::Relaxed));
     }
 }
@@ -67,13 +67,13 @@ pub(super) struct Received {
     body: Option<Incoming>,
     activity: Activity,
     unread: Unread,
-    held: Arc<Held>,
+    held: Arc<BodyBytes>,
 }
 
 impl Received {
     /// Returns the body of a request on the connection with this activity, and the place where it is left if it is not
     /// read to its end.
-    pub(super) fn new(body: Incoming, activity: Activity, held: Arc<Held>) -> (Self, Unread) {
+    pub(super) fn new(body: Incoming, activity: Activity, held: Arc<BodyBytes>) -> (Self, Unread) {
         let unread = Unread::default();
         (Self { body: Some(body), activity, unread: unread.clone(), held }, unread)
     }
@@ -112,7 +112,7 @@ impl Body for Received {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
-        // What nobody reads is not waited for.
+        // An unread body is not waited for.
         self.activity.receives(polled.is_pending());
         let bytes = match &polled {
             Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),

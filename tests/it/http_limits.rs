@@ -118,7 +118,7 @@ async fn bodies_are_bounded_said_beforehand_or_not() {
     assert_eq!(limited(&address, "http-body-bytes"), 2);
 }
 
-/// Sends a request whose body nobody reads, and reads the answer after all of it was sent.
+/// Sends a request whose body is not read, and reads the answer after all of it was sent.
 fn answer_before_the_body(address: &str, path: &str, body_bytes: usize) -> (u16, bool) {
     let mut client = Client::connect(address);
     client.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {body_bytes}\r\n\r\n"));

@@ -97,15 +97,8 @@ fn without_rules(statement: &Statement) -> Route {
     Route {
         required: Outcome::Assess,
         reasons: vec![Reason::new(ReasonCode::NoRulesInForce, RuleId(0), Outcome::Assess)],
-        step: None,
-        filings: Vec::new(),
-        groups: Vec::new(),
-        tracks: Vec::new(),
-        without_track: Vec::new(),
-        group_zones: ZoneSet::EMPTY,
-        elsewhere_alone_max: Headcount::ZERO,
         content: Content { general, sensitive: false, important: true },
-        steps: NationalSteps::default(),
+        ..Route::of_steps(NationalSteps::default())
     }
 }
 

@@ -127,34 +127,9 @@ impl Misread<'_> {
                     "正文不得压缩或另行编码：请勿发送 `Content-Encoding`",
                 ),
             ),
-            Misread::TooLarge { bytes_max } => (
-                413,
-                words(
-                    Code::InvalidArgument,
-                    &format!(
-                        "the body has more than {bytes_max} bytes: send less at once, or raise `http_body_bytes_max`"
-                    ),
-                    &format!("正文超过 {bytes_max} 字节：请减少单次内容，或提高 `http_body_bytes_max`"),
-                ),
-            ),
-            Misread::TooSlow { seconds_max } => (
-                408,
-                words(
-                    Code::DeadlineExceeded,
-                    &format!(
-                        "the body did not come within {seconds_max} s: send it faster, or raise `http_body_seconds`"
-                    ),
-                    &format!("正文未在 {seconds_max} 秒内到达：请加快发送，或提高 `http_body_seconds`"),
-                ),
-            ),
-            Misread::NoRoom { .. } => (
-                503,
-                words(
-                    Code::ResourceExhausted,
-                    "bodies of other requests take all of `http_held_bytes_max`: nothing may pass, try again later",
-                    "其他请求的正文已占满 `http_held_bytes_max`：不得放行，请稍后重试",
-                ),
-            ),
+            Misread::TooLarge { bytes_max } => (413, too_large(*bytes_max)),
+            Misread::TooSlow { seconds_max } => (408, too_slow(*seconds_max)),
+            Misread::NoRoom { retry_after_ms: _ } => (503, no_room()),
             Misread::BrokenOff => {
                 (400, words(Code::InvalidArgument, "the body broke off: send it whole", "正文中断：请完整发送"))
             }
@@ -168,10 +143,8 @@ impl Misread<'_> {
                 ),
             ),
         };
-        let retry_after_seconds = match self {
-            Misread::NoRoom { retry_after_ms } => Some(whole_seconds(*retry_after_ms)),
-            _ => None,
-        };
+        let retry_after_seconds =
+            if let Misread::NoRoom { retry_after_ms } = self { Some(whole_seconds(*retry_after_ms)) } else { None };
         Refused { http_code, body: body(&status), retry_after_seconds }
     }
 
@@ -181,6 +154,30 @@ impl Misread<'_> {
         let http_code = if refused.http_code == 415 { 400 } else { refused.http_code };
         Refused { http_code, ..refused }
     }
+}
+
+fn too_large(bytes_max: usize) -> RpcStatus {
+    words(
+        Code::InvalidArgument,
+        &format!("the body has more than {bytes_max} bytes: send less at once, or raise `http_body_bytes_max`"),
+        &format!("正文超过 {bytes_max} 字节：请减少单次内容，或提高 `http_body_bytes_max`"),
+    )
+}
+
+fn too_slow(seconds_max: u64) -> RpcStatus {
+    words(
+        Code::DeadlineExceeded,
+        &format!("the body did not come within {seconds_max} s: send it faster, or raise `http_body_seconds`"),
+        &format!("正文未在 {seconds_max} 秒内到达：请加快发送，或提高 `http_body_seconds`"),
+    )
+}
+
+fn no_room() -> RpcStatus {
+    words(
+        Code::ResourceExhausted,
+        "bodies of other requests take all of `http_held_bytes_max`: nothing may pass, try again later",
+        "其他请求的正文已占满 `http_held_bytes_max`：不得放行，请稍后重试",
+    )
 }
 
 fn no_such_service() -> RpcStatus {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::transport::accept::ConnectionPermit;
 use crate::transport::connections::Activity;
+use crate::transport::turn::Turn;
 use crate::transport::wrong_protocol::{Peer, Stranger, Strangers};
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
@@ -29,6 +30,7 @@ pub struct Connection {
     preface: Option<Preface>,
     /// Whether it has begun to speak: the preface has come, or anything where there is none.
     has_spoken: bool,
+    turn: Turn,
     peer: Peer,
     place: ConnectionPermit,
 }
@@ -40,7 +42,7 @@ impl Connection {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, has_spoken: false, peer, place }
+        Self { stream, preface, has_spoken: false, turn: Turn::default(), peer, place }
     }
 
     /// Returns what its calls are noted in.
@@ -135,11 +137,15 @@ pub enum Opening {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.turn.is_over(cx) {
+            return Poll::Pending;
+        }
         let filled_before = buffer.filled().len();
         let read = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
+        this.turn.has_read(buffer.filled().len() - filled_before);
         let Some(preface) = &mut this.preface else {
             if filled_before < buffer.filled().len() {
                 this.speaks();

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 use crate::metrics::Limit;
 use crate::repeated::Repeated;
 use crate::transport::budget::{Progress, Share};
+use crate::transport::turn::wake_after_others;
 
 /// A request that makes a call panic can be sent again and again.
 static PANICKED: Repeated = Repeated::new();
@@ -158,7 +159,7 @@ impl<C: Future + Unpin> Future for Inline<C> {
                 return polled;
             }
         }
-        context.waker().wake_by_ref();
+        wake_after_others(context.waker());
         Poll::Pending
     }
 }

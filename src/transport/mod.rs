@@ -26,5 +26,6 @@ mod request_body;
 mod response_body;
 mod slow_client;
 mod strict;
+mod turn;
 pub mod worker_threads;
 pub mod wrong_protocol;

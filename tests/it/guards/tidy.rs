@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use neglist::config::keys::KEYS;
 use neglist::domain::reason::ReasonCode;
 use neglist::policy::source::Document;
 use neglist::policy::source::cases::WantOutcome;
 
+use super::tree::rust_files;
 use crate::support::shipped;
 
 /// Which modules of the crate, and which other crates, each module may name. A new edge needs a
@@ -116,20 +117,6 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("repeated", &["repeated"], &["std", "tokio"]),
     ("policy", &["domain", "json", "policy"], &["std", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"]),
 ];
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

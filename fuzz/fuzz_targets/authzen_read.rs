@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/it/targets.rs"]
+#[path = "../../tests/it/properties/targets.rs"]
 #[allow(dead_code, reason = "the other targets use the rest of it")]
 mod targets;
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use neglist::domain::snapshot::Snapshot;
 
-#[path = "../../tests/it/targets.rs"]
+#[path = "../../tests/it/properties/targets.rs"]
 #[allow(dead_code, reason = "the other targets use the rest of it")]
 mod targets;
 

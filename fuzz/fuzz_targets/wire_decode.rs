@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use neglist::domain::snapshot::Snapshot;
 use neglist::policy::PolicyFile;
 
-#[path = "../../tests/it/targets.rs"]
+#[path = "../../tests/it/properties/targets.rs"]
 #[allow(dead_code, reason = "the other targets use the rest of it")]
 mod targets;
 

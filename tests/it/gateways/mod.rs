@@ -1,9 +1,14 @@
-//! What the tests of all gateways share.
+//! Envoy, nginx, HAProxy, Caddy and Squid in front of a server.
 
-pub(crate) mod client;
-pub(crate) mod envoy;
-pub(crate) mod flows;
-pub(crate) mod packaged;
-pub(crate) mod process;
-pub(crate) mod tools;
-pub(crate) mod upstream;
+/// The door for Envoy, asked by the generated client.
+mod envoy_grpc;
+/// The door for Envoy, behind a real one that runs the examples.
+mod envoy_real;
+/// nginx, HAProxy and Caddy in front of a server, running the examples.
+mod forwarders_real;
+/// `neglist squid-helper` through pipes.
+mod squid_helper;
+/// Squid in front of servers, running the example.
+mod squid_real;
+/// What the tests of all gateways share.
+pub(crate) mod support;

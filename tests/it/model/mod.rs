@@ -11,3 +11,4 @@ pub(crate) mod law;
 pub(crate) mod names;
 pub(crate) mod said;
 pub(crate) mod steps;
+pub(crate) mod world;

@@ -1,0 +1,68 @@
+//! A policy directory for gateways: flows that come to each outcome, and rules that find them by path.
+
+use neglist::policy::PolicyFile;
+
+use crate::support::small::{OWN, Small};
+
+/// A flow, and how many persons' sensitive information is sent, so that it comes to an outcome.
+///
+/// `trial` is covered by a filing and `uncovered` is not; from 10,000 persons on the list asks for a contract, from 50,000 on
+/// for an assessment.
+pub(crate) const ALLOW: (&str, u64) = ("trial", 10);
+/// See [`ALLOW`].
+pub(crate) const FILE: (&str, u64) = ("uncovered", 10);
+/// See [`ALLOW`].
+pub(crate) const CONTRACT: (&str, u64) = ("trial", 10_000);
+/// See [`ALLOW`].
+pub(crate) const ASSESS: (&str, u64) = ("trial", 50_000);
+
+/// The moment at which servers stand that decide these flows: 2026-06-01T00:00:00Z.
+pub(crate) const AT: i64 = 1_780_272_000;
+
+/// Returns the small directory with a second flow, of which nothing was filed, and without gateway rules.
+pub(crate) fn files() -> Vec<PolicyFile> {
+    let uncovered = "  - id: uncovered
+    exporter: acme
+    recipient: stranger
+    destination: CH
+    sector: pharma
+    scenario: clinical-trial
+    items: [{code: health.diagnosis}]
+    ground: none
+clearances:
+";
+    let mut files = Small::new().with(OWN, "clearances:\n", uncovered).files;
+    // Rules of its own would be in the way.
+    files.retain(|file| !file.path.starts_with("gateways/"));
+    files
+}
+
+/// Returns the same with rules for gateways: the path names the flow, and a header, or a list in the body, says how many.
+pub(crate) fn files_with_rules() -> Vec<PolicyFile> {
+    let mut files = files();
+    files.push(PolicyFile { path: "gateways/rules.yaml".to_owned(), text: RULES.to_owned() });
+    files
+}
+
+const RULES: &str = "format: 1
+kind: gateway
+rules:
+  - {id: by-header, match: {path_prefix: /trial}, flow: trial, sensitive_persons: {header: x-subjects}}
+  - {id: by-header-uncovered, match: {path_prefix: /uncovered}, flow: uncovered, sensitive_persons: {header: x-subjects}}
+  - {id: by-body, match: {path_prefix: /body}, flow: trial, sensitive_persons: {body: /subjects}}
+  - {id: recorded, match: {path_prefix: /recorded}, flow: trial, sensitive_persons: {header: x-subjects}, record: yes}
+  - id: recorded-by-number
+    match: {path_prefix: /numbered}
+    flow: trial
+    sensitive_persons: {header: x-subjects}
+    transfer_id: {header: x-request-id}
+    record: yes
+  - {id: counted-by-route, match: {path_prefix: /counted/trial}, flow: trial, sensitive_persons: {header: x-subjects}}
+  - id: tunnel
+    match: {host: localhost, methods: [CONNECT], context: {kind: tunnel}}
+    flow: trial
+    sensitive_persons: {header: x-neglist-sensitive-persons}
+  - {id: request, match: {host: localhost, path_prefix: /trial}, flow: trial, sensitive_persons: {header: x-subjects}}
+  - {id: connection, match: {sni: localhost}, flow: trial, sensitive_persons: 10}
+complete: yes
+";

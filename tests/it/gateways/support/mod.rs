@@ -1,0 +1,9 @@
+//! What the tests of all gateways share.
+
+pub(crate) mod client;
+pub(crate) mod envoy;
+pub(crate) mod flows;
+pub(crate) mod packaged;
+pub(crate) mod process;
+pub(crate) mod tools;
+pub(crate) mod upstream;

@@ -1,0 +1,36 @@
+//! The ledger: in a file, in PostgreSQL, and behind a server.
+
+/// Decisions and counts in this process, by the shipped policies.
+mod books;
+/// Caps of clearances, counters of important data, and sizes of groups.
+mod caps;
+/// `neglist check --ledger`: caps that the year's totals have nearly used.
+mod check;
+/// `neglist ledger`: what operators do.
+mod commands;
+/// What every ledger promises.
+mod contract;
+/// The embedded ledger killed, and on storage that fails.
+mod crash;
+/// A disk that fails, fills up and loses power.
+mod disk;
+/// The embedded ledger: answers, operators, many callers at once.
+mod embedded;
+/// The ledger in a file: gone, older, damaged, full, larger than the memory.
+mod file_lost;
+/// Both ledgers against a plain model, in random steps.
+mod model;
+/// The ledger in a database that several servers share.
+mod postgres;
+/// A database that is empty, or less than it was.
+mod postgres_lost;
+/// What a turn at that database may take on, and what its acknowledgement is worth.
+mod postgres_turns;
+/// Retries of transfers that the policies no longer accept, over gRPC.
+mod retry;
+/// Exporters that nobody registered.
+mod strangers;
+/// What the ledger tests share: accounts, reservations, random numbers.
+mod support;
+/// The ledger and what callers state, against the truth.
+mod truth;

@@ -1,0 +1,16 @@
+//! Servers, clients and policies that many tests share.
+
+/// What clients send, and how they read what comes back.
+pub(crate) mod clients;
+/// A client of HTTP that sends whatever a test likes.
+pub(crate) mod http_client;
+/// A database for tests.
+pub(crate) mod postgres_server;
+/// A client of HTTP/2 that writes frames as a test likes.
+pub(crate) mod raw_http2;
+/// Servers for tests: the real binary, and one in this process.
+pub(crate) mod server;
+/// The policies that ship.
+pub(crate) mod shipped;
+/// A policy directory that fits on a few screens.
+pub(crate) mod small;

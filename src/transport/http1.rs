@@ -31,6 +31,7 @@ use crate::transport::connection::Connection;
 use crate::transport::first_head::FirstHead;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::request_body::{Received, Room};
+use crate::transport::rounds::{Participant, Rounds};
 use crate::transport::slow_client::{Pace, Paced};
 use crate::transport::wrong_protocol::{Port, Strangers};
 
@@ -78,14 +79,19 @@ impl HttpServer {
         Self { router, protocol, pace, room, metrics }
     }
 
-    /// Serves.
+    /// Serves on the runtime of the caller.
     pub(crate) async fn serve(self, incoming: Connections) {
         let server = Arc::new(self);
         let draining = server.pace.draining.clone();
-        serve_each(incoming, draining, |connection| Arc::clone(&server).serve_one(connection)).await;
+        let rounds = Rounds::new();
+        let serve_one = |connection| Arc::clone(&server).serve_one(connection, Participant::new(Arc::clone(&rounds)));
+        tokio::select! {
+            () = serve_each(incoming, draining, serve_one) => {}
+            () = rounds.run() => {}
+        }
     }
 
-    fn serve_one(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> {
+    fn serve_one(self: Arc<Self>, connection: Connection, participant: Participant) -> impl Future<Output = ()> {
         let activity = connection.activity();
         let noted = activity.clone();
         let bytes = self.room.on_connection();
@@ -112,7 +118,8 @@ impl HttpServer {
             }
         });
         let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
-        let serving = Serving::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
+        let stage = Stage::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
+        let serving = Serving { participant, stage };
         // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
         let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
@@ -132,8 +139,14 @@ struct Begun<S> {
     protocol: http1::Builder,
 }
 
-/// A connection that is served: its first head is gathered, then the library serves its requests.
-enum Serving<S: HttpService<Incoming>> {
+/// A connection that is served when the rounds allow it.
+struct Serving<S: HttpService<Incoming>> {
+    participant: Participant,
+    stage: Stage<S>,
+}
+
+/// The stage of a connection: its first head is gathered, then the library serves its requests.
+enum Stage<S: HttpService<Incoming>> {
     /// `None` once the connection has ended.
     Head(Option<Box<Begun<S>>>),
     Requests(Pin<Box<http1::Connection<TokioIo<Reader>, S>>>),
@@ -146,13 +159,13 @@ where
 {
     /// Makes the request that is read or answered the last one.
     fn finish(&mut self) {
-        match self {
+        match &mut self.stage {
             // The library closes a connection from which it has read nothing: it is told beforehand.
-            Self::Head(Some(begun)) => {
+            Stage::Head(Some(begun)) => {
                 begun.protocol.keep_alive(false);
             }
-            Self::Head(None) => {}
-            Self::Requests(requests) => requests.as_mut().graceful_shutdown(),
+            Stage::Head(None) => {}
+            Stage::Requests(requests) => requests.as_mut().graceful_shutdown(),
         }
     }
 }
@@ -166,20 +179,23 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Self::Head(begun) = this {
+        if !this.participant.may_be_polled(context.waker()) {
+            return Poll::Pending;
+        }
+        if let Stage::Head(begun) = &mut this.stage {
             let Some(reading) = begun else { return Poll::Ready(Ok(())) };
             let read = ready!(reading.head.poll_head(context));
             match (read, begun.take()) {
                 (Err(_), _) | (Ok(()), None) => return Poll::Ready(Ok(())),
                 (Ok(()), Some(begun)) => {
                     let Begun { head, service, protocol } = *begun;
-                    *this = Self::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
+                    this.stage = Stage::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
                 }
             }
         }
-        match this {
-            Self::Requests(requests) => requests.as_mut().poll(context),
-            Self::Head(_) => Poll::Ready(Ok(())),
+        match &mut this.stage {
+            Stage::Requests(requests) => requests.as_mut().poll(context),
+            Stage::Head(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod message_size;
 pub mod open_files;
 mod request_body;
 mod response_body;
+mod rounds;
 mod slow_client;
 mod strict;
 mod turn;

@@ -28,19 +28,17 @@ impl Turn {
         if self.read_bytes < TURN_BYTES {
             return false;
         }
-        let goes_on = match &self.pause {
-            Some(pause) => !pause.lasts_for(context.waker()),
-            None => {
-                let pause = Arc::new(Pause(Mutex::new(Some(context.waker().clone()))));
-                wake_after_others(&Arc::clone(&pause).into());
-                self.pause = Some(pause);
-                false
+        if let Some(pause) = &self.pause {
+            if pause.lasts_for(context.waker()) {
+                return true;
             }
-        };
-        if goes_on {
             *self = Self::default();
+            return false;
         }
-        !goes_on
+        let pause = Arc::new(Pause(Mutex::new(Some(context.waker().clone()))));
+        wake_after_others(&Arc::clone(&pause).into());
+        self.pause = Some(pause);
+        true
     }
 
     /// Notes a read of so many bytes; zero where nothing had arrived, so that the connection waits anyway.

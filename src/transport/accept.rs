@@ -16,9 +16,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::repeated::Repeated;
-use crate::transport::connection::{Connection, Opening, Stream};
+use crate::transport::activity::Kind;
+use crate::transport::connection::{Connection, ConnectionPermit, Opening, Stream};
+use crate::transport::connections::Admitted;
 pub use crate::transport::connections::ConnectionLimit;
-use crate::transport::connections::{self, Activity, Kind};
 use crate::transport::wrong_protocol::Peer;
 
 /// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
@@ -36,26 +37,6 @@ pub enum Sockets {
     Tcp(std::net::TcpListener),
     /// One for all threads.
     Unix(std::os::unix::net::UnixListener),
-}
-
-/// The permit of an open connection: counts it among all connections and on its thread.
-#[derive(Debug)]
-pub(super) struct ConnectionPermit {
-    among_all: connections::Admitted,
-    on_thread: Arc<AtomicUsize>,
-}
-
-impl ConnectionPermit {
-    /// Returns what the calls of the connection are noted in.
-    pub(super) const fn activity(&self) -> &Activity {
-        self.among_all.activity()
-    }
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        self.on_thread.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Connections for one thread.
@@ -163,7 +144,7 @@ impl Accepting {
         };
         let accepting = async {
             let failing: Repeated = Repeated::new();
-            // First the connection and then its place: a socket on which nobody knocks must not hold one.
+            // First the connection and then its permit: a socket without callers must not hold one.
             loop {
                 let accepted = match listener.accept().await {
                     Ok(accepted) => accepted,
@@ -183,8 +164,8 @@ impl Accepting {
                     Opening::Http2(_) => Kind::Grpc,
                     Opening::Any => Kind::Http1,
                 };
-                let place = self.limit.admit(kind).await;
-                if !self.give(accepted, place).await {
+                let admitted = self.limit.admit(kind).await;
+                if !self.give(accepted, admitted).await {
                     return;
                 }
             }
@@ -202,13 +183,12 @@ impl Accepting {
     }
 
     /// Gives a connection to the thread with the fewest; says whether there is still one that takes any.
-    async fn give(&self, accepted: Accepted, among_all: connections::Admitted) -> bool {
+    async fn give(&self, accepted: Accepted, among_all: Admitted) -> bool {
         let fewest = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed));
         let Some(lane) = fewest else { return false };
-        lane.open.fetch_add(1, Ordering::Relaxed);
-        let place = ConnectionPermit { among_all, on_thread: Arc::clone(&lane.open) };
+        let permit = ConnectionPermit::new(among_all, &lane.open);
         let accepted = accepted.on(&lane.runtime);
-        let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, place));
+        let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, permit));
         lane.connections.send(connection).await.is_ok()
     }
 }

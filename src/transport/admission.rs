@@ -13,7 +13,7 @@ use axum::response::Response;
 use crate::doors::http::Overload;
 use crate::metrics::{Limit, Metrics};
 use crate::transport::body_guard::Held;
-use crate::transport::budget::{Pool, Share};
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, Refusal};
 
 /// The requests that may be in flight; clones share one limit.
@@ -24,20 +24,13 @@ pub struct InFlightLimit {
     metrics: Arc<Metrics>,
 }
 
-/// The permit of a request that is in flight; given back when it is dropped.
+/// The permit of a request in flight on a connection with one request at a time; given back when it is dropped.
 #[derive(Debug)]
-pub struct Permit {
-    pool: Arc<Pool>,
-    /// The connection that holds it; `None` for a connection with one request at a time.
-    share: Option<Arc<Share>>,
-}
+pub struct Permit(Arc<Pool>);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        match &self.share {
-            Some(share) => self.pool.give_back(share.requests(), 1),
-            None => self.pool.free(1),
-        }
+        self.0.free(1);
     }
 }
 
@@ -60,13 +53,7 @@ impl InFlightLimit {
 
     /// Returns a permit on a connection that has one request at a time.
     pub fn permit(&self) -> Option<Permit> {
-        self.pool.reserve(0, 1).then(|| Permit { pool: Arc::clone(&self.pool), share: None })
-    }
-
-    /// Returns a permit on a connection that has many.
-    pub(super) fn permit_of(&self, share: &Arc<Share>) -> Option<Permit> {
-        let taken = self.pool.take(share.requests(), 1);
-        taken.then(|| Permit { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
+        self.pool.reserve(0, 1).then(|| Permit(Arc::clone(&self.pool)))
     }
 }
 

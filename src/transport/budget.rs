@@ -1,11 +1,7 @@
 //! The permits and bytes of all calls of a listener, and the share of each connection in them.
 //!
 //! Three things are limited: permits for requests, permits for streams, and bytes that are being received or wait to be sent.
-//! One rule divides each of them. A gateway with all its clients on one connection can use most of a pool when it is alone. The
-//! remainder is a reserve for connections that hold little: each takes a part of the free reserve, so that it lasts for many. A
-//! connection that holds nothing is refused only where nothing is free.
-//!
-//! INVARIANT (pool): a pool never counts less than the shares hold of it.
+//! [`Pool`] divides each of them. This is the only count of open streams.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -18,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::metrics::{Limit, Metrics};
-use crate::transport::admission::{InFlightLimit, Permit};
+use crate::transport::admission::InFlightLimit;
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, grpc};
 
 /// Memory of a call besides its messages: the state of its stream, its task, its headers as maps. Measured with open `Watch`
@@ -26,91 +23,6 @@ use crate::wire::refusal::{Exhausted, grpc};
 pub(super) const CALL_BYTES: usize = 8 << 10;
 /// Memory of a brief answer to a `Decide` call until it is sent: its message of some 300 bytes, and its stream.
 const BRIEF_ANSWER_BYTES: usize = 1 << 10;
-
-/// Which part of what is left of a reserve one connection may hold: of what the first ten leave, a third is left.
-const RESERVE_PART: usize = 8;
-
-/// What connections share of one thing. Units: whatever is counted.
-#[derive(Debug)]
-pub(super) struct Pool {
-    taken: AtomicUsize,
-    max: usize,
-    /// What one connection may take when it is alone; the rest is the reserve.
-    alone_max: usize,
-    /// What each connection has for itself, beyond the pool.
-    own: usize,
-}
-
-impl Pool {
-    /// Returns a pool of `max`, of which one connection takes at most `share_percent`. Each connection has `own` besides.
-    pub(super) fn new(max: usize, share_percent: u32, own: usize) -> Self {
-        let percent = usize::try_from(share_percent.min(100)).unwrap_or(100);
-        // Rounded up, so that small pools can be used whole.
-        let alone_max = (max / 100).saturating_mul(percent).saturating_add((max % 100 * percent).div_ceil(100));
-        Self { taken: AtomicUsize::new(0), max, alone_max, own }
-    }
-
-    /// Returns how much is taken of the pool.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    /// Takes `count` for a connection that holds `held`; says whether it may.
-    pub(super) fn take(&self, held: &AtomicUsize, count: usize) -> bool {
-        // Relaxed, here and below: no other memory is published through these counters.
-        let mut before = held.load(Ordering::Relaxed);
-        loop {
-            let Some(after) = before.checked_add(count) else { return false };
-            let had = before.saturating_sub(self.own);
-            let more = after.saturating_sub(self.own).saturating_sub(had);
-            // (pool) The pool counts it first.
-            if more != 0 && !self.reserve(had, more) {
-                return false;
-            }
-            match held.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => {
-                    self.taken.fetch_sub(more, Ordering::Relaxed);
-                    before = now;
-                }
-            }
-        }
-    }
-
-    /// Gives back what a connection took.
-    pub(super) fn give_back(&self, held: &AtomicUsize, count: usize) {
-        let before = held.fetch_sub(count, Ordering::Relaxed);
-        let left = before.saturating_sub(count).saturating_sub(self.own);
-        let less = before.saturating_sub(self.own).saturating_sub(left);
-        if less != 0 {
-            self.taken.fetch_sub(less, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes `more` for a connection that had `had` of the pool.
-    pub(super) fn reserve(&self, had: usize, more: usize) -> bool {
-        let reserved = |taken| self.fits(taken, had, more).then(|| taken + more);
-        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserved).is_ok()
-    }
-
-    /// Gives back what was reserved for no connection in particular.
-    pub(super) fn free(&self, count: usize) {
-        self.taken.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    /// Says whether one more would fit for a connection that holds `held`, and takes nothing.
-    pub(super) fn has_room(&self, held: &AtomicUsize) -> bool {
-        let had = held.load(Ordering::Relaxed);
-        had < self.own || self.fits(self.taken(), had.saturating_sub(self.own), 1)
-    }
-
-    /// The rule.
-    fn fits(&self, taken: usize, had: usize, more: usize) -> bool {
-        let after = taken.saturating_add(more);
-        let Some(free) = self.max.checked_sub(after) else { return false };
-        had == 0 || after <= self.alone_max || had.saturating_add(more).saturating_mul(RESERVE_PART) <= free
-    }
-}
 
 /// How long calls are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +51,8 @@ pub struct Budgets {
 /// The numbers of [`Budgets`].
 #[derive(Debug, Clone, Copy)]
 pub struct BudgetSettings {
-    /// Most streams that are open.
+    /// Most streams that are open: `DecideStream` and reflection calls. Each may hold one message that is being received; those
+    /// bytes count in `bytes_max`.
     pub streams_max: usize,
     /// Most bytes that are being received or wait to be sent.
     pub bytes_max: usize,
@@ -241,18 +154,13 @@ impl Share {
     }
 
     /// Returns a permit for a request.
-    pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
-        self.budgets.requests.permit_of(self)
+    pub(super) fn permit(self: &Arc<Self>) -> Option<RequestPermit> {
+        self.budgets.requests.pool().take(&self.requests, 1).then(|| RequestPermit(Arc::clone(self)))
     }
 
     /// Says whether there is a permit for a request that is answered without waiting.
     pub(super) fn has_permit(&self) -> bool {
         self.budgets.requests.pool().has_room(&self.requests)
-    }
-
-    /// Returns the requests of this connection that have a permit.
-    pub(super) const fn requests(&self) -> &AtomicUsize {
-        &self.requests
     }
 
     /// Returns how many health watches are open on this connection.
@@ -311,7 +219,7 @@ impl Share {
         let before_last = self.of_turn(last ^ 1).load(Ordering::Relaxed);
         self.turn.store(last ^ 1, Ordering::Relaxed);
         let written = self.written.swap(0, Ordering::Relaxed);
-        let own = self.budgets.bytes.own;
+        let own = self.budgets.bytes.own();
         own < before_last && written < own.max(1)
     }
 
@@ -320,6 +228,16 @@ impl Share {
         let polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner).take();
         // If nothing else holds it, its call has ended.
         polled.filter(|progress| 1 < Arc::strong_count(progress))
+    }
+}
+
+/// The permit of a request that is in flight; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct RequestPermit(Arc<Share>);
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        self.0.budgets.requests.pool().give_back(&self.0.requests, 1);
     }
 }
 

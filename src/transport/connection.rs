@@ -7,6 +7,8 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use crate::transport::accept::ConnectionPermit;
-use crate::transport::connections::Activity;
+use crate::transport::activity::Activity;
+use crate::transport::connections::Admitted;
 use crate::transport::wrong_protocol::{Peer, Stranger, Strangers};
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
@@ -30,34 +32,61 @@ pub struct Connection {
     /// Whether it has begun to speak: the preface has come, or anything where there is none.
     has_spoken: bool,
     peer: Peer,
-    place: ConnectionPermit,
+    permit: ConnectionPermit,
 }
 
 impl Connection {
-    /// Returns a connection that holds its place until it is closed.
-    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, place: ConnectionPermit) -> Self {
+    /// Returns a connection that holds its permit until it is closed.
+    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, permit: ConnectionPermit) -> Self {
         let preface = match opening {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, has_spoken: false, peer, place }
+        Self { stream, preface, has_spoken: false, peer, permit }
     }
 
-    /// Returns what its calls are noted in.
+    /// Returns the record of its calls.
     pub(super) fn activity(&self) -> Activity {
-        self.place.activity().clone()
+        self.permit.activity().clone()
     }
 
     fn speaks(&mut self) {
         if !self.has_spoken {
             self.has_spoken = true;
-            self.place.activity().speaks();
+            self.permit.activity().speaks();
         }
     }
 
     /// Returns the other end.
     pub(super) const fn peer(&self) -> Peer {
         self.peer
+    }
+}
+
+/// The permit of an open connection: counts it among all connections and on its thread.
+#[derive(Debug)]
+pub(super) struct ConnectionPermit {
+    among_all: Admitted,
+    on_thread: Arc<AtomicUsize>,
+}
+
+impl ConnectionPermit {
+    /// Counts an admitted connection on its thread.
+    pub(super) fn new(among_all: Admitted, on_thread: &Arc<AtomicUsize>) -> Self {
+        // Relaxed: no other memory is published through this counter.
+        on_thread.fetch_add(1, Ordering::Relaxed);
+        Self { among_all, on_thread: Arc::clone(on_thread) }
+    }
+
+    /// Returns the record of the calls of the connection.
+    const fn activity(&self) -> &Activity {
+        self.among_all.activity()
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.on_thread.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,8 +9,8 @@ use tokio_stream::StreamExt as _;
 
 use crate::repeated::Repeated;
 use crate::transport::accept::Incoming;
+use crate::transport::activity::Activity;
 use crate::transport::connection::Connection;
-use crate::transport::connections::Activity;
 
 /// Time for a connection that has to close to read what has come.
 const READ_TIME: Duration = Duration::from_millis(1);

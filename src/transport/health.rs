@@ -22,7 +22,8 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::metrics::health::{self, Condition, Part};
 use crate::metrics::{Limit, Metrics};
 use crate::service::deadline::Deadline;
-use crate::transport::budget::{Pool, Share};
+use crate::transport::budget::Share;
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, call, grpc};
 
 /// Reads the condition of the server.

@@ -12,9 +12,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use crate::transport::accept::Incoming;
+use crate::transport::activity::Noted;
 use crate::transport::budget::Taking;
 use crate::transport::connection::Connection;
-use crate::transport::connections::Noted;
 use crate::transport::fast_path::Services;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::inline_executor::{Calls, Inline};

@@ -10,8 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 
 use crate::doors::http::NoRoom;
-use crate::transport::budget::Pool;
-use crate::transport::connections::Activity;
+use crate::transport::activity::Activity;
+use crate::transport::pool::Pool;
 
 /// Bytes of an unread body that are read after the answer is known, so that the connection can be used again. They have
 /// come already: a body that has to be waited for ends its connection.

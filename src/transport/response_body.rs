@@ -14,8 +14,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::transport::admission::Permit;
-use crate::transport::budget::{BatchPermit, Charge, Outgoing, Progress, Share, StreamPermit, Unsent};
+use crate::transport::budget::{BatchPermit, Charge, Outgoing, Progress, RequestPermit, Share, StreamPermit, Unsent};
 use crate::wire::refusal::Exhausted;
 
 /// Largest part of an answer: the largest frame of HTTP/2 that each client takes (RFC 9113, section 4.2).
@@ -64,7 +63,7 @@ struct Long {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     /// Of a request in flight. Given back with the first part of an answer that has one message, which only has to be sent then.
-    pub(super) permit: Option<Permit>,
+    pub(super) permit: Option<RequestPermit>,
     /// Of a batch. Given back with the first part of its answer, too.
     pub(super) batch: Option<BatchPermit>,
     /// Of a stream.

@@ -1,8 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
-//! A request beyond the limit is refused at once: a quick refusal serves a caller that must not let data pass without an answer
-//! better than a queue. A gRPC call is in flight from the end of its message until its answer is known. Before and after, it
-//! holds bytes, and [`crate::transport::budget`] bounds those.
+//! A request beyond the limit is refused at once. A caller that must not let data pass without an answer gains more from a
+//! quick refusal than from a queue. A gRPC call is in flight from the end of its message until its answer is known. Before and
+//! after, it holds bytes, and [`crate::transport::budget`] bounds those.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ impl Drop for Permit {
 }
 
 impl InFlightLimit {
-    /// Returns a limit. `share_percent`: what one connection may take of it when it is alone; `retry_after_ms`: when a
-    /// request that was refused may be tried again.
+    /// Returns a limit. `share_percent`: the part of it that one connection may take when it is alone; `retry_after_ms`: the
+    /// delay after which a client may repeat a refused request.
     pub fn new(requests_max: usize, share_percent: u32, retry_after_ms: u32, metrics: Arc<Metrics>) -> Self {
         Self { pool: Arc::new(Pool::new(requests_max, share_percent, 0)), retry_after_ms, metrics }
     }
@@ -51,13 +51,13 @@ impl InFlightLimit {
         &self.pool
     }
 
-    /// Returns a permit on a connection that has one request at a time.
+    /// Returns a permit on a connection with one request at a time; `None` at the limit.
     pub fn permit(&self) -> Option<Permit> {
         self.pool.reserve(0, 1).then(|| Permit(Arc::clone(&self.pool)))
     }
 }
 
-/// Puts the HTTP requests of one door under the limit.
+/// Applies the limit to the HTTP requests of one door.
 pub(super) async fn admit(
     State((limit, overload)): State<(InFlightLimit, Overload)>,
     request: Request,

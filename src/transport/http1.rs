@@ -1,6 +1,6 @@
-//! Serves HTTP/1.1 on connections, each within its limits, and lets them finish when the server stops.
+//! Serves HTTP/1.1 on connections within their limits, and lets them finish when the server stops.
 //!
-//! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
+//! gRPC listeners use HTTP/2, gateways use HTTP/1.1. There is no upgrade.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ use crate::transport::rounds::{Participant, Rounds};
 use crate::transport::slow_client::{Pace, Paced};
 use crate::transport::wrong_protocol::{Port, Strangers};
 
-/// Serves connections until the server stops, and then what is in flight on them.
+/// Serves connections until the server stops, and then until their requests in flight are answered.
 #[derive(Clone)]
 pub(crate) struct HttpServer {
     router: Router,
@@ -46,8 +46,7 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Returns a server of these doors. `limit`: the requests that may be in flight, here and on the other listeners
-    /// together.
+    /// Returns a server of these doors. `limit`: the limit on requests in flight on all listeners.
     pub(crate) fn new(
         config: &Config,
         doors: &Arc<Doors>,
@@ -70,16 +69,16 @@ impl HttpServer {
         let mut protocol = http1::Builder::new();
         protocol
             .timer(TokioTimer::new())
-            // Runs from the end of an answer until the next head is there; heads themselves are paced.
+            // Runs from the end of an answer to the end of the next head. `Pace` limits the head itself.
             .header_read_timeout(Duration::from_secs(config.http_idle_seconds))
             .max_header_size(config.http_head_bytes_max)
             .max_headers(config.http_headers_max)
-            // Bounds a head that does not end, too.
+            // Also bounds a head that does not end.
             .max_buf_size(config.http_head_bytes_max);
         Self { router, protocol, pace, room, metrics }
     }
 
-    /// Serves on the runtime of the caller.
+    /// Serves connections on the runtime of the caller.
     pub(crate) async fn serve(self, incoming: Connections) {
         let server = Arc::new(self);
         let draining = server.pace.draining.clone();
@@ -101,7 +100,7 @@ impl HttpServer {
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let answering = (stage.answering(), noted.begin(), bytes.until_answered());
-            // Behind it a client may send what is no HTTP.
+            // After a CONNECT a client may send bytes that are no HTTP.
             let is_last = request.method() == Method::CONNECT;
             let is_asked_for = !request.headers().contains_key(EXPECT);
             let (head, body) = request.into_parts();
@@ -120,7 +119,7 @@ impl HttpServer {
         let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
         let stage = Stage::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
         let serving = Serving { participant, stage };
-        // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
+        // An idle connection ends at once, and `Pace` closes one with an incomplete head. Any other connection owes an answer.
         let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
             if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
@@ -132,7 +131,7 @@ impl HttpServer {
 
 type Reader = FirstHead<Paced<Connection>>;
 
-/// A connection whose first head is gathered, and what serves it then.
+/// A connection whose first head is gathered, and the service that follows.
 struct Begun<S> {
     head: Reader,
     service: S,
@@ -145,7 +144,7 @@ struct Serving<S: HttpService<Incoming>> {
     stage: Stage<S>,
 }
 
-/// The stage of a connection: its first head is gathered, then the library serves its requests.
+/// The stage of a connection. First its head is gathered, then the library serves its requests.
 enum Stage<S: HttpService<Incoming>> {
     /// `None` once the connection has ended.
     Head(Option<Box<Begun<S>>>),
@@ -157,10 +156,10 @@ where
     S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
     S::Error: Into<BoxError>,
 {
-    /// Makes the request that is read or answered the last one.
+    /// Makes the current request the last one.
     fn finish(&mut self) {
         match &mut self.stage {
-            // The library closes a connection from which it has read nothing: it is told beforehand.
+            // The library would close a connection from which it has read nothing, so the setting is made before it begins.
             Stage::Head(Some(begun)) => {
                 begun.protocol.keep_alive(false);
             }

@@ -10,6 +10,8 @@
 
 pub mod embedded;
 mod files;
+mod holders;
+mod lifecycle;
 mod parts;
 pub mod postgres;
 pub mod recent;
@@ -79,6 +81,15 @@ pub enum People {
 pub type Pseudonym = Box<[u8]>;
 
 impl People {
+    /// Returns the pseudonyms that a counter of a class counts; none where persons are only counted.
+    fn named(&self, class: CountedClass) -> &[Pseudonym] {
+        match (self, class) {
+            (Self::Counted(_), _) => &[],
+            (Self::Named { general, .. }, CountedClass::General) => general,
+            (Self::Named { sensitive, .. }, CountedClass::Sensitive) => sensitive,
+        }
+    }
+
     /// Returns how many there are.
     pub fn count(&self) -> (u64, u64) {
         match self {

@@ -1,6 +1,7 @@
 //! What the total of a counter is made of, whatever the ledger is kept in.
 
-use super::Usage;
+use super::rows::State;
+use super::{Hold, Usage};
 
 /// In which part of a counter a person is who is known by pseudonym.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,35 @@ impl Parts {
             Standing::Reserved => self.named_reserved = self.named_reserved.checked_add(1)?,
             Standing::Committed => self.named_committed = self.named_committed.checked_add(1)?,
         }
+        Some(self)
+    }
+
+    /// Adds the persons of a transfer that are known by number only. `None` where there is no room.
+    #[must_use]
+    pub(super) fn begin(mut self, persons: u64, hold: Hold) -> Option<Self> {
+        let part = match hold {
+            Hold::Commit => &mut self.counted_committed,
+            Hold::Until(_) => &mut self.counted_reserved,
+        };
+        *part = part.checked_add(persons)?;
+        Some(self)
+    }
+
+    /// Moves the persons of a reservation that are known by number only to where its new state says. `None` where there
+    /// are not so many, or no room.
+    #[must_use]
+    pub(super) fn settle(mut self, persons: u64, to: State) -> Option<Self> {
+        self.counted_reserved = self.counted_reserved.checked_sub(persons)?;
+        if to == State::Committed {
+            self.counted_committed = self.counted_committed.checked_add(persons)?;
+        }
+        Some(self)
+    }
+
+    /// Notes that a committed transfer is forgotten, whose persons are known by number only. They stay counted.
+    #[must_use]
+    pub(super) fn forget(mut self, persons: u64) -> Option<Self> {
+        self.forgotten = self.forgotten.checked_add(persons)?;
         Some(self)
     }
 

@@ -9,8 +9,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-/// Bytes of a turn: about forty unary requests, enough for their answers to go out with one write.
-const TURN_BYTES: usize = 8 << 10;
+/// Bytes of a turn: about twenty unary requests, enough for their answers to go out with one write.
+const TURN_BYTES: usize = 4 << 10;
 
 /// The part of a turn that is used.
 #[derive(Debug, Default)]

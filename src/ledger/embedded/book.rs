@@ -9,20 +9,17 @@
 //! that are old enough to be forgotten, is bounded in each batch. What is left over is still
 //! counted; a request about one such reservation treats it as run out whatever is left over.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use redb::{ReadableTable, WriteTransaction};
 
 use super::directory::Directory;
-use super::holders::Holders;
 use super::plan::{self, Addition, Persons};
 use super::tables::{Kind, Step, Stop, Tables, Transfer, unreadable};
 use crate::domain::units::{CountedClass, Moment};
+use crate::ledger::holders::Holders;
+use crate::ledger::lifecycle::{self, Phase, Replay, Settling};
 use crate::ledger::parts::Standing;
 use crate::ledger::rows::State;
-use crate::ledger::{
-    Admission, Change, Hold, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved, Settled,
-};
+use crate::ledger::{Change, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved};
 
 /// The file, open for one batch.
 #[derive(Debug)]
@@ -64,15 +61,9 @@ impl<'txn, 'd> Book<'txn, 'd> {
         let persons = Persons::of(&reservation, self.directory, &self.tables.people)?;
         self.work += persons.looked_up();
         let before = persons.before(&reservation, self.directory)?;
-        let judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
-            .map_err(|_| LedgerError::Unavailable("the judgement failed; nothing was added".to_owned()))?;
-        match judgement.admission {
-            Admission::Deny => self.refuse(&reservation, judgement),
-            Admission::Permit => {
-                let additions = persons.additions(&reservation, &judgement.add, self.directory, &self.tables.people)?;
-                self.add(&reservation, &additions, judgement.answer)
-            }
-        }
+        let judgement = lifecycle::judge(judge, &before)?;
+        let additions = persons.additions(&reservation, &judgement.add, self.directory, &self.tables.people)?;
+        self.add(&reservation, &additions, judgement)
     }
 
     /// Looks for a first answer.
@@ -83,70 +74,38 @@ impl<'txn, 'd> Book<'txn, 'd> {
     }
 
     /// Answers a transfer id that was answered before.
-    ///
-    /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
-    /// the data goes out now and that it does not come back, and persons that went out must not
-    /// drop out of the totals when the reservation runs out.
     fn replay(&mut self, recall: &Recall, transfer: Transfer) -> Result<Reserved, Stop> {
-        if transfer.fingerprint != recall.fingerprint {
-            return Err(LedgerError::OtherTransfer.into());
-        }
+        let phase = transfer.phase(recall.now);
         let answer = transfer.answer.clone();
         let changes = self.changes(&transfer.steps)?;
-        let expires_at = match transfer.state {
-            State::Released => return Err(LedgerError::Settled(Settled::Released).into()),
-            State::Expired => return Err(LedgerError::Settled(Settled::Expired).into()),
-            State::Committed | State::Refused => None,
-            State::Reserved if transfer.at <= recall.now => {
-                self.settle(&recall.transfer_id, transfer, State::Expired)?;
-                return Err(LedgerError::Settled(Settled::Expired).into());
+        let expires_at = match phase.replay(transfer.fingerprint == recall.fingerprint, recall.hold)? {
+            Replay::Answer(until) => until,
+            Replay::Commit => {
+                self.settle_at(&recall.transfer_id, transfer, State::Committed, recall.now)?;
+                None
             }
-            State::Reserved => match recall.hold {
-                Hold::Until(_) => Some(transfer.at),
-                Hold::Commit => {
-                    self.settle_at(&recall.transfer_id, transfer, State::Committed, recall.now)?;
-                    None
-                }
-            },
         };
         Ok(Reserved { answer, changes, expires_at, replayed: Replayed::Yes })
     }
 
-    fn refuse(&mut self, reservation: &Reservation, judgement: Judgement) -> Result<Reserved, Stop> {
-        let transfer = Transfer {
-            state: State::Refused,
-            fingerprint: reservation.fingerprint,
-            account: reservation.account.clone(),
-            at: reservation.now,
-            kind: Kind::Counted,
-            steps: Vec::new(),
-            answer: judgement.answer,
-        };
-        self.keep(&reservation.transfer_id, &transfer)?;
-        Ok(Reserved { answer: transfer.answer, changes: Vec::new(), expires_at: None, replayed: Replayed::No })
-    }
-
-    fn add(&mut self, reservation: &Reservation, additions: &[Addition], answer: Vec<u8>) -> Result<Reserved, Stop> {
-        let (state, at, expires_at) = match reservation.hold {
-            Hold::Commit => (State::Committed, reservation.now, None),
-            Hold::Until(moment) => (State::Reserved, moment, Some(moment)),
-        };
-        let kind = plan::kind(&reservation.people);
+    fn add(
+        &mut self,
+        reservation: &Reservation,
+        additions: &[Addition],
+        judgement: Judgement,
+    ) -> Result<Reserved, Stop> {
+        let (state, expires_at) = lifecycle::begin(judgement.admission, reservation.hold);
+        let kind = if state == State::Refused { Kind::Counted } else { plan::kind(&reservation.people) };
         let mut steps = Vec::with_capacity(additions.len());
         for addition in additions {
             let number = self.directory.number_or_new(&reservation.account, &addition.counter)?;
             steps.push(Step { number, before: addition.before, added: addition.added });
             match kind {
-                Kind::Counted => self.directory.change(number, |mut parts| {
-                    let part = match state {
-                        State::Committed => &mut parts.counted_committed,
-                        _ => &mut parts.counted_reserved,
-                    };
-                    *part = part.checked_add(addition.added)?;
-                    Some(parts)
-                })?,
+                Kind::Counted => {
+                    self.directory.change(number, |parts| parts.begin(addition.added, reservation.hold))?;
+                }
                 Kind::Named => {
-                    let pseudonyms = plan::named(&reservation.people, addition.counter.class);
+                    let pseudonyms = reservation.people.named(addition.counter.class);
                     for (pseudonym, (was, now)) in pseudonyms.iter().zip(&addition.holders) {
                         self.put_person(number, pseudonym, *was, *now)?;
                     }
@@ -157,13 +116,13 @@ impl<'txn, 'd> Book<'txn, 'd> {
             state,
             fingerprint: reservation.fingerprint,
             account: reservation.account.clone(),
-            at,
+            at: expires_at.unwrap_or(reservation.now),
             kind,
             steps,
-            answer,
+            answer: judgement.answer,
         };
         if (state, kind) == (State::Reserved, Kind::Named) {
-            let of = |class| plan::named(&reservation.people, class).iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>();
+            let of = |class| reservation.people.named(class).iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>();
             let held = (of(CountedClass::General), of(CountedClass::Sensitive));
             self.tables.held.insert(reservation.transfer_id.as_str(), held)?;
         }
@@ -174,31 +133,25 @@ impl<'txn, 'd> Book<'txn, 'd> {
 
     /// Says that a reserved transfer went ahead.
     pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
-        self.release_run_out(now)?;
-        let transfer = self.transfer(id)?.ok_or(LedgerError::NotFound)?;
-        match transfer.state {
-            State::Committed => Ok(()),
-            State::Released => Err(LedgerError::Settled(Settled::Released).into()),
-            State::Expired => Err(LedgerError::Settled(Settled::Expired).into()),
-            State::Refused => Err(LedgerError::Settled(Settled::Refused).into()),
-            State::Reserved if transfer.at <= now => {
-                self.settle(id, transfer, State::Expired)?;
-                Err(LedgerError::Settled(Settled::Expired).into())
-            }
-            State::Reserved => self.settle_at(id, transfer, State::Committed, now),
-        }
+        self.settle_by_caller(id, now, Phase::commit)
     }
 
-    /// Takes a reservation back. One that ran out, and a transfer that was refused, are as good
-    /// as taken back already.
+    /// Takes a reservation back.
     pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
+        self.settle_by_caller(id, now, Phase::release)
+    }
+
+    fn settle_by_caller(
+        &mut self,
+        id: &str,
+        now: Moment,
+        settling: impl FnOnce(Phase) -> Result<Settling, LedgerError>,
+    ) -> Result<(), Stop> {
         self.release_run_out(now)?;
         let transfer = self.transfer(id)?.ok_or(LedgerError::NotFound)?;
-        match transfer.state {
-            State::Released | State::Expired | State::Refused => Ok(()),
-            State::Committed => Err(LedgerError::Settled(Settled::Committed).into()),
-            State::Reserved if transfer.at <= now => self.settle(id, transfer, State::Expired),
-            State::Reserved => self.settle_at(id, transfer, State::Released, now),
+        match settling(transfer.phase(now))? {
+            Settling::Settle(state) => self.settle_at(id, transfer, state, now),
+            Settling::Done => Ok(()),
         }
     }
 
@@ -207,7 +160,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
         let mut released = 0;
         while 0 < self.expiry_work_left {
             let work_before = self.work;
-            let Some((at, id)) = first_until(&self.tables.expiry, now)? else { break };
+            let Some((at, id)) = first(&self.tables.expiry)?.filter(|(at, _)| *at <= now) else { break };
             let transfer =
                 self.transfer(&id)?.filter(|transfer| (transfer.state, transfer.at) == (State::Reserved, at));
             let transfer = transfer.ok_or_else(|| unreadable("a reservation"))?;
@@ -226,18 +179,15 @@ impl<'txn, 'd> Book<'txn, 'd> {
         Ok(())
     }
 
-    /// Forgets transfers that were settled until a moment, at most so many, and returns how many.
-    pub(super) fn forget(&mut self, settled_until: Moment, transfers_max: usize) -> Result<usize, Stop> {
+    /// Forgets transfers that were settled before a moment, at most so many, and returns how many.
+    pub(super) fn forget(&mut self, settled_before: Moment, transfers_max: usize) -> Result<usize, Stop> {
         let mut forgotten = 0;
         while forgotten < transfers_max {
-            let Some((at, id)) = first_until(&self.tables.settled, settled_until)? else { break };
+            let Some((at, id)) = first(&self.tables.settled)?.filter(|(at, _)| *at < settled_before) else { break };
             let transfer = self.transfer(&id)?.ok_or_else(|| unreadable("a transfer"))?;
             if (transfer.state, transfer.kind) == (State::Committed, Kind::Counted) {
                 for step in &transfer.steps {
-                    self.directory.change(step.number, |mut parts| {
-                        parts.forgotten = parts.forgotten.checked_add(step.added)?;
-                        Some(parts)
-                    })?;
+                    self.directory.change(step.number, |parts| parts.forget(step.added))?;
                 }
             }
             self.tables.settled.remove((at.seconds(), at.nanos(), id.as_str()))?;
@@ -269,13 +219,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
         match transfer.kind {
             Kind::Counted => {
                 for step in &transfer.steps {
-                    self.directory.change(step.number, |mut parts| {
-                        parts.counted_reserved = parts.counted_reserved.checked_sub(step.added)?;
-                        if state == State::Committed {
-                            parts.counted_committed = parts.counted_committed.checked_add(step.added)?;
-                        }
-                        Some(parts)
-                    })?;
+                    self.directory.change(step.number, |parts| parts.settle(step.added, state))?;
                 }
             }
             Kind::Named => self.settle_persons(id, &transfer.steps, state)?,
@@ -297,8 +241,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
             };
             for pseudonym in pseudonyms {
                 let was = plan::holders(&self.tables.people, step.number, pseudonym)?;
-                let released = was.release().ok_or_else(|| unreadable("a person of a reservation"))?;
-                let now = if state == State::Committed { released.commit() } else { released };
+                let now = was.settle(state).ok_or_else(|| unreadable("a person of a reservation"))?;
                 self.put_person(step.number, pseudonym, was, now)?;
             }
         }
@@ -340,13 +283,10 @@ impl<'txn, 'd> Book<'txn, 'd> {
     }
 }
 
-/// Returns the first id of an index whose moment is not after `until`.
-fn first_until(
-    index: &impl ReadableTable<(i64, u32, &'static str), ()>,
-    until: Moment,
-) -> Result<Option<(Moment, String)>, Stop> {
+/// Returns the earliest moment of an index, and its transfer.
+fn first(index: &impl ReadableTable<(i64, u32, &'static str), ()>) -> Result<Option<(Moment, String)>, Stop> {
     let Some((key, _)) = index.first()? else { return Ok(None) };
     let (seconds, nanos, id) = key.value();
     let at = Moment::new(seconds, nanos).ok_or_else(|| unreadable("a moment"))?;
-    Ok((at <= until).then(|| (at, id.to_owned())))
+    Ok(Some((at, id.to_owned())))
 }

@@ -5,8 +5,7 @@
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`book`] does what requests ask for, with [`plan`] beforehand and [`holders`] for who is
-//!   counted once; [`operate`] and [`verify`] are for operators.
+//! * [`book`] does what requests ask for, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`] and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
 //! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
 //!   counters in memory, for the writer and for readers.
@@ -18,7 +17,6 @@
 mod book;
 mod directory;
 mod file;
-mod holders;
 mod look;
 mod newest;
 mod operate;
@@ -58,8 +56,7 @@ use crate::domain::units::{Moment, Year};
 
 /// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads. Each
 /// takes a few pages, most of which are in memory.
-const LOADS_MAX: usize = 4;
-const SECONDS_PER_DAY: i64 = 86_400;
+const LOADS_MAX: usize = 2;
 
 /// Memory for pages of the file, in bytes, where nobody says otherwise.
 ///

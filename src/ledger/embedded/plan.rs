@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use redb::ReadableTable;
 
 use super::directory::Directory;
-use super::holders::Holders;
 use super::tables::{Kind, PersonKey, Stop};
-use crate::domain::units::CountedClass;
+use crate::ledger::holders::Holders;
+use crate::ledger::lifecycle;
 use crate::ledger::parts::Standing;
-use crate::ledger::{Before, Counter, Hold, LedgerError, People, Pseudonym, Reservation};
+use crate::ledger::{Before, Counter, Hold, LedgerError, People, Reservation};
 
 /// Who of a reservation stands in which counter already: for each counter, holders in the order
 /// of the pseudonyms of its class. Empty where persons are only counted.
@@ -57,13 +57,12 @@ impl Persons {
         for counter in &reservation.read {
             let known = self.holders.get(counter).map_or(0, |holders| counted(holders));
             let total = total(reservation, counter, directory)?;
-            // More persons than the total: cannot be, and the total as it is denies more.
-            before.insert(counter.clone(), total.checked_sub(known).unwrap_or(total));
+            before.insert(counter.clone(), lifecycle::without(total, known));
         }
         Ok(before)
     }
 
-    /// Returns what is added to each counter, each once, or refuses where a number does not fit.
+    /// Returns what is added to each counter, or refuses where a number does not fit.
     pub(super) fn additions(
         mut self,
         reservation: &Reservation,
@@ -71,11 +70,8 @@ impl Persons {
         directory: &Directory,
         people: &impl ReadableTable<PersonKey, u32>,
     ) -> Result<Vec<Addition>, Stop> {
-        let mut counters: Vec<&Counter> = add.iter().collect();
-        counters.sort_unstable();
-        counters.dedup();
-        let mut additions = Vec::with_capacity(counters.len());
-        for counter in counters {
+        let mut additions = Vec::with_capacity(add.len());
+        for counter in add {
             let before = total(reservation, counter, directory)?;
             let (added, holders) = match &reservation.people {
                 People::Counted(persons) => (persons.of(counter.class).get(), Vec::new()),
@@ -118,15 +114,6 @@ pub(super) const fn kind(people: &People) -> Kind {
     }
 }
 
-/// Returns the pseudonyms that a counter of a class counts.
-pub(super) fn named(people: &People, class: CountedClass) -> &[Pseudonym] {
-    match (people, class) {
-        (People::Counted(_), _) => &[],
-        (People::Named { general, .. }, CountedClass::General) => general,
-        (People::Named { sensitive, .. }, CountedClass::Sensitive) => sensitive,
-    }
-}
-
 /// Returns who holds a person in a counter.
 pub(super) fn holders(
     people: &impl ReadableTable<PersonKey, u32>,
@@ -142,7 +129,7 @@ fn holders_in(
     directory: &Directory,
     people: &impl ReadableTable<PersonKey, u32>,
 ) -> Result<Vec<Holders>, Stop> {
-    let pseudonyms = named(&reservation.people, counter.class);
+    let pseudonyms = reservation.people.named(counter.class);
     match directory.number(&reservation.account, counter)? {
         None => Ok(vec![Holders::NONE; pseudonyms.len()]),
         Some(number) => pseudonyms.iter().map(|pseudonym| holders(people, number, pseudonym)).collect(),
@@ -161,10 +148,7 @@ fn counted(holders: &[Holders]) -> u64 {
 }
 
 fn held(was: Holders, hold: Hold) -> Result<(Holders, Holders), Stop> {
-    let now = match hold {
-        Hold::Commit => was.commit(),
-        Hold::Until(_) => was.reserve().ok_or_else(|| full("of reservations of one person"))?,
-    };
+    let now = was.begin(hold).ok_or_else(|| full("of reservations of one person"))?;
     Ok((was, now))
 }
 

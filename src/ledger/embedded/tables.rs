@@ -9,6 +9,7 @@ use std::fmt;
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::domain::units::{CountedClass, Moment, Year};
+use crate::ledger::lifecycle::Phase;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
 use crate::ledger::witness::{Identity, Mark};
@@ -132,6 +133,11 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
+    /// Returns how the transfer stands at a moment.
+    pub(super) fn phase(&self, now: Moment) -> Phase {
+        Phase::of(self.state, self.at, now)
+    }
+
     /// Returns the transfer of a row, or `None` where no row that this program wrote reads so.
     pub(super) fn from_value(value: <TransferValue as redb::Value>::SelfType<'_>) -> Option<Self> {
         let (state, fingerprint, exporter, year, at, kind, steps, answer) = value;

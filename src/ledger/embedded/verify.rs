@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
-use super::holders::Holders;
 use super::tables::{self, EXPIRY, HELD, IMPORTS, Kind, PEOPLE, SETTLED, Step, Stop, TRANSFERS, Transfer, unreadable};
 use crate::domain::units::CountedClass;
+use crate::ledger::holders::Holders;
 use crate::ledger::parts::{Parts, Standing};
 use crate::ledger::rows::{Finding, State};
 use crate::ledger::{Account, Counter};

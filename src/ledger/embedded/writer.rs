@@ -14,14 +14,15 @@ use redb::{Database, Durability};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::Settings;
 use super::book::Book;
 use super::directory::Directory;
 use super::operate::Import;
 use super::storage::{self, Opened, Storage, Watch};
 use super::tables::{self, META, Stop};
 use super::totals::{Shared, closed};
-use super::{SECONDS_PER_DAY, Settings};
 use crate::domain::units::{Moment, Year};
+use crate::ledger::lifecycle;
 use crate::ledger::rows::{Forget, Forgotten};
 use crate::ledger::witness::{Mark, Witness};
 use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
@@ -273,7 +274,7 @@ impl OpenFile {
             queue.look();
         }
         if let Some(now) = latest {
-            book.forget(oldest_kept(now, settings), settings.forgotten_per_batch_max)?;
+            book.forget(lifecycle::remembered_since(now, settings.retention_days), settings.forgotten_per_batch_max)?;
         }
         if !book.finish()? {
             transaction.abort()?;
@@ -331,7 +332,10 @@ impl Book<'_, '_> {
             Work::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
             Work::Tick(now) => {
                 let released = self.release_run_out(now)?;
-                let forgotten = self.forget(oldest_kept(now, settings), settings.forgotten_per_batch_max)?;
+                let forgotten = self.forget(
+                    lifecycle::remembered_since(now, settings.retention_days),
+                    settings.forgotten_per_batch_max,
+                )?;
                 Ok(Reply::Count(released as u64 + forgotten as u64))
             }
             Work::Import(import) => self.import(&import),
@@ -341,11 +345,6 @@ impl Book<'_, '_> {
             Work::Reopen => Ok(Reply::Done),
         }
     }
-}
-
-/// Transfers that were settled until then are forgotten.
-fn oldest_kept(now: Moment, settings: &Settings) -> Moment {
-    now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(i64::from(settings.retention_days.max(1))))
 }
 
 fn moment(work: &Work) -> Option<Moment> {

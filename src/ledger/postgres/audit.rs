@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::load::{counter_of, moment_of, persons_of, steps_of, unreadable};
 use super::look::account_from;
-use super::rows::State as RowState;
+use super::rows::state_of;
 use super::session::{Fault, Session};
 use crate::domain::units::Moment;
 use crate::ledger::parts::Parts;
@@ -47,17 +47,6 @@ const HELD: &str = "WITH listed AS (SELECT transfer.account, step.counter, perso
 
 /// Transfers in one page of an export.
 const PAGE: i64 = 5_000;
-
-const fn state_of(number: i16) -> Option<State> {
-    match number {
-        1 => Some(State::Refused),
-        RowState::RESERVED => Some(State::Reserved),
-        3 => Some(State::Committed),
-        4 => Some(State::Released),
-        5 => Some(State::Expired),
-        _ => None,
-    }
-}
 
 /// Everything in the ledger as it was at one moment. Holds a connection until it is dropped.
 #[derive(Debug)]

@@ -6,14 +6,15 @@
 //! is, nothing happened: a turn that fails throws its book away.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::rows::{Person, State, Step, TransferRow};
-use crate::domain::units::{CountedClass, Moment};
-use crate::ledger::parts::Parts;
+use super::rows::{Holding, Step, TransferRow};
+use crate::domain::units::Moment;
+use crate::ledger::holders::Holders;
+use crate::ledger::lifecycle::{self, Phase, Replay, Settling};
+use crate::ledger::parts::{Parts, Standing};
+use crate::ledger::rows::State;
 use crate::ledger::{
-    Admission, Before, Change, Counter, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation,
-    Reserved, Settled,
+    Before, Change, Counter, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation, Reserved,
 };
 
 /// A person of a counter, by its number.
@@ -43,7 +44,7 @@ pub(super) struct Book {
     /// Counters that are in the database: only they can have persons there.
     stored: BTreeSet<i32>,
     /// Persons that were looked for, absent ones included.
-    people: HashMap<PersonKey, Person>,
+    people: HashMap<PersonKey, Holders>,
     transfers: BTreeMap<String, TransferRow>,
     pub(super) changed: Changed,
 }
@@ -93,8 +94,8 @@ impl Book {
     }
 
     /// Adds persons: those that were looked for, and what was found.
-    pub(super) fn load_people(&mut self, keys: Vec<PersonKey>, found: Vec<(PersonKey, Person)>) {
-        self.people.extend(keys.into_iter().map(|key| (key, Person::default())));
+    pub(super) fn load_people(&mut self, keys: Vec<PersonKey>, found: Vec<(PersonKey, Holders)>) {
+        self.people.extend(keys.into_iter().map(|key| (key, Holders::NONE)));
         self.people.extend(found);
     }
 
@@ -119,9 +120,9 @@ impl Book {
         self.counters.get(counter).map(|(_, parts)| (counter, *parts))
     }
 
-    /// Returns a person that was loaded.
-    pub(super) fn person(&self, key: &PersonKey) -> Person {
-        self.people.get(key).copied().unwrap_or_default()
+    /// Returns who holds a person that was loaded.
+    pub(super) fn holders(&self, key: &PersonKey) -> Holders {
+        self.people.get(key).copied().unwrap_or(Holders::NONE)
     }
 
     /// Returns the persons to load before a reservation can be judged, or settled.
@@ -132,7 +133,7 @@ impl Book {
             if !self.stored.contains(&number) {
                 continue;
             }
-            let keys = named(people, counter.class).iter().map(|pseudonym| (number, pseudonym.clone()));
+            let keys = people.named(counter.class).iter().map(|pseudonym| (number, pseudonym.clone()));
             missing.extend(keys.filter(|key| !self.people.contains_key(key)));
         }
         missing.into_iter().collect()
@@ -141,10 +142,10 @@ impl Book {
     /// Returns the persons to load before a transfer can be committed or released.
     pub(super) fn people_of(&self, id: &str) -> Vec<PersonKey> {
         let Some(row) = self.transfers.get(id) else { return Vec::new() };
-        let Some(holding) = row.holding() else { return Vec::new() };
+        let Some(holding) = &row.holding else { return Vec::new() };
         let counters: Vec<Counter> =
             row.steps.iter().filter_map(|step| self.names.get(&step.number).cloned()).collect();
-        self.people_to_load(&counters, holding)
+        self.people_to_load(&counters, &holding.people)
     }
 
     /// Returns the reservations that have run out.
@@ -168,13 +169,7 @@ impl Book {
         load_first(self.people_to_load(&reservation.read, &reservation.people))?;
         let before = reservation.read.iter().map(|counter| (counter.clone(), self.without(counter, reservation)));
         let before: Before = before.collect();
-        let mut judgement = catch_unwind(AssertUnwindSafe(|| judge(&before)))
-            .map_err(|_| unavailable("the judgement failed; nothing was added"))?;
-        match judgement.admission {
-            Admission::Permit => judgement.add.sort_unstable(),
-            Admission::Deny => judgement.add.clear(),
-        }
-        judgement.add.dedup();
+        let judgement = lifecycle::judge(judge, &before).map_err(Stop::Answer)?;
         load_first(self.people_to_load(&judgement.add, &reservation.people))?;
         if !self.has_room(&judgement.add, &reservation.people) {
             return Err(unavailable("a counter is full; nothing was added"));
@@ -183,18 +178,14 @@ impl Book {
         for counter in &judgement.add {
             steps.push(self.add(counter, &reservation.people, reservation.hold)?);
         }
+        let (state, until) = lifecycle::begin(judgement.admission, reservation.hold);
         let row = TransferRow {
             id: reservation.transfer_id.clone(),
             account: self.account,
             fingerprint: reservation.fingerprint.to_vec(),
             token,
-            state: match (judgement.admission, reservation.hold) {
-                (Admission::Deny, _) => State::Refused,
-                (Admission::Permit, Hold::Commit) => State::Committed,
-                (Admission::Permit, Hold::Until(until)) => {
-                    State::Reserved { until, holding: reservation.people.clone() }
-                }
-            },
+            state,
+            holding: until.map(|until| Holding { until, people: reservation.people.clone() }),
             named: matches!(reservation.people, People::Named { .. }),
             answer: judgement.answer,
             changed_at: reservation.now,
@@ -208,20 +199,23 @@ impl Book {
 
     /// Says that a transfer went ahead.
     pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
-        match self.outcome(id, now)? {
-            None => self.settle(id, now, State::Committed),
-            Some(Settled::Committed) => Ok(()),
-            Some(settled) => Err(Stop::Answer(LedgerError::Settled(settled))),
-        }
+        self.settle_by_caller(id, now, Phase::commit)
     }
 
-    /// Takes a reservation back. One that ran out, and a transfer that was refused, are as good as
-    /// taken back already.
+    /// Takes a reservation back.
     pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
-        match self.outcome(id, now)? {
-            None => self.settle(id, now, State::Released),
-            Some(Settled::Released | Settled::Expired | Settled::Refused) => Ok(()),
-            Some(settled @ Settled::Committed) => Err(Stop::Answer(LedgerError::Settled(settled))),
+        self.settle_by_caller(id, now, Phase::release)
+    }
+
+    fn settle_by_caller(
+        &mut self,
+        id: &str,
+        now: Moment,
+        settling: impl FnOnce(Phase) -> Result<Settling, LedgerError>,
+    ) -> Result<(), Stop> {
+        match settling(self.of_this_account(id)?.phase(now)).map_err(Stop::Answer)? {
+            Settling::Settle(state) => self.settle(id, now, state),
+            Settling::Done => Ok(()),
         }
     }
 
@@ -231,20 +225,17 @@ impl Book {
         self.settle(id, until.ok_or(Stop::Broken("a reservation without end ran out"))?, State::Expired)
     }
 
-    fn outcome(&self, id: &str, now: Moment) -> Result<Option<Settled>, Stop> {
+    fn of_this_account(&self, id: &str) -> Result<&TransferRow, Stop> {
         let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
-        if row.account == self.account { Ok(row.outcome(now)) } else { Err(Stop::Elsewhere(row.account)) }
+        if row.account == self.account { Ok(row) } else { Err(Stop::Elsewhere(row.account)) }
     }
 
     /// Forgets a settled transfer: its answer is not repeated any more, what it added stays.
     pub(super) fn forget(&mut self, id: &str) -> Result<(), Stop> {
         let Some(row) = self.transfers.remove(id) else { return Ok(()) };
-        if matches!(row.state, State::Committed) && !row.named {
+        if row.state == State::Committed && !row.named {
             for step in &row.steps {
-                self.change(step.number, |mut parts| {
-                    parts.forgotten = parts.forgotten.checked_add(step.added)?;
-                    Some(parts)
-                })?;
+                self.change(step.number, |parts| parts.forget(step.added))?;
             }
         }
         self.changed.forgotten.insert(row.id);
@@ -258,23 +249,18 @@ impl Book {
     }
 
     /// Answers a transfer id that was answered before.
-    ///
-    /// A repeated call with [`Hold::Commit`] commits what is still reserved: its caller says that
-    /// the data goes out now and that it does not come back, and persons that went out must not
-    /// drop out of the totals when the reservation runs out.
     fn replay(&mut self, recall: &Recall, token: i64) -> Result<Reserved, Stop> {
         let id = recall.transfer_id.as_str();
         let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
-        if row.fingerprint != recall.fingerprint {
-            return Err(Stop::Answer(LedgerError::OtherTransfer));
-        }
+        let is_same = row.fingerprint == recall.fingerprint;
         let replayed = if row.token == token { Replayed::No } else { Replayed::Yes };
-        match (self.outcome(id, recall.now)?, recall.hold) {
-            (Some(settled @ (Settled::Released | Settled::Expired)), _) => {
-                return Err(Stop::Answer(LedgerError::Settled(settled)));
-            }
-            (None, Hold::Commit) => self.settle(id, recall.now, State::Committed)?,
-            (None, Hold::Until(_)) | (Some(Settled::Committed | Settled::Refused), _) => {}
+        if is_same {
+            // Another year's: its steps have the numbers of that account.
+            self.of_this_account(id)?;
+        }
+        match row.phase(recall.now).replay(is_same, recall.hold).map_err(Stop::Answer)? {
+            Replay::Answer(_) => {}
+            Replay::Commit => self.settle(id, recall.now, State::Committed)?,
         }
         let row = self.transfers.get(id).ok_or(Stop::Broken("a transfer is missing"))?;
         Ok(self.reserved(row, replayed))
@@ -291,13 +277,10 @@ impl Book {
     /// Returns the total of a counter without the persons that the reservation names.
     fn without(&self, counter: &Counter, reservation: &Reservation) -> u64 {
         let Some((number, parts)) = self.counters.get(counter) else { return 0 };
-        let known = named(&reservation.people, counter.class)
-            .iter()
-            .filter(|pseudonym| self.people.get(&(*number, (*pseudonym).clone())).is_some_and(|p| p.is_counted()))
-            .count();
-        let total = parts.usage().total();
-        // More persons than the total: cannot be, and the total as it is allows less.
-        total.checked_sub(known as u64).unwrap_or(total)
+        let is_counted =
+            |pseudonym: &&Pseudonym| self.holders(&(*number, (*pseudonym).clone())).standing() != Standing::Absent;
+        let known = reservation.people.named(counter.class).iter().filter(is_counted).count();
+        lifecycle::without(parts.usage().total(), known as u64)
     }
 
     /// Says whether the totals stay within what the database can hold.
@@ -316,17 +299,11 @@ impl Book {
         match people {
             People::Counted(persons) => {
                 let added = persons.of(counter.class).get();
-                self.change(number, |parts| match hold {
-                    Hold::Commit => parts.counted(0, added),
-                    Hold::Until(_) => parts.counted(added, 0),
-                })?;
+                self.change(number, |parts| parts.begin(added, hold))?;
             }
             People::Named { .. } => {
-                for pseudonym in named(people, counter.class) {
-                    self.hold(number, pseudonym, |person| match hold {
-                        Hold::Commit => Some(person.commit()),
-                        Hold::Until(_) => person.reserve(),
-                    })?;
+                for pseudonym in people.named(counter.class) {
+                    self.hold(number, pseudonym, |holders| holders.begin(hold))?;
                 }
             }
         }
@@ -337,26 +314,19 @@ impl Book {
     /// Moves the persons of a reservation to where the state says.
     fn settle(&mut self, id: &str, at: Moment, to: State) -> Result<(), Stop> {
         load_first(self.people_of(id))?;
-        let goes_ahead = to == State::Committed;
         let row = self.transfers.get_mut(id).ok_or(Stop::Broken("a transfer is missing"))?;
-        let State::Reserved { holding, .. } = std::mem::replace(&mut row.state, to) else {
+        let Some(holding) = row.holding.take() else {
             return Err(Stop::Broken("a transfer is settled twice"));
         };
-        row.changed_at = at;
+        (row.state, row.changed_at) = (to, at);
         for step in row.steps.clone() {
             let class = self.names.get(&step.number).map(|counter| counter.class);
             let class = class.ok_or(Stop::Broken("a transfer names a counter that does not exist"))?;
-            match &holding {
-                People::Counted(_) => self.change(step.number, |parts| {
-                    let left = parts.taken_back(step.added)?;
-                    if goes_ahead { left.counted(0, step.added) } else { Some(left) }
-                })?,
+            match &holding.people {
+                People::Counted(_) => self.change(step.number, |parts| parts.settle(step.added, to))?,
                 People::Named { .. } => {
-                    for pseudonym in named(&holding, class) {
-                        self.hold(step.number, pseudonym, |person| {
-                            let left = person.release()?;
-                            Some(if goes_ahead { left.commit() } else { left })
-                        })?;
+                    for pseudonym in holding.people.named(class) {
+                        self.hold(step.number, pseudonym, |holders| holders.settle(to))?;
                     }
                 }
             }
@@ -370,10 +340,10 @@ impl Book {
         &mut self,
         number: i32,
         pseudonym: &Pseudonym,
-        change: impl FnOnce(Person) -> Option<Person>,
+        change: impl FnOnce(Holders) -> Option<Holders>,
     ) -> Result<(), Stop> {
         let key = (number, pseudonym.clone());
-        let old = self.person(&key);
+        let old = self.holders(&key);
         let new = change(old).ok_or(Stop::Broken("a person is not held by what holds them"))?;
         self.change(number, |parts| parts.moved(old.standing(), new.standing()))?;
         self.people.insert(key.clone(), new);
@@ -413,12 +383,4 @@ fn load_first(missing: Vec<PersonKey>) -> Result<(), Stop> {
 
 fn unavailable(why: &str) -> Stop {
     Stop::Answer(LedgerError::Unavailable(why.to_owned()))
-}
-
-fn named(people: &People, class: CountedClass) -> &[Pseudonym] {
-    match (people, class) {
-        (People::Counted(_), _) => &[],
-        (People::Named { general, .. }, CountedClass::General) => general,
-        (People::Named { sensitive, .. }, CountedClass::Sensitive) => sensitive,
-    }
 }

@@ -7,11 +7,13 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
 use super::book::{Book, PersonKey};
-use super::rows::{Person, State, Step, TransferRow};
+use super::rows::{Holding, Step, TransferRow, state_of};
 use super::seen::{AccountRow, Glance, Seen};
 use super::session::{Call, Fault, in_order};
 use crate::domain::units::{CountedClass, Headcount, Moment};
+use crate::ledger::holders::Holders;
 use crate::ledger::parts::Parts;
+use crate::ledger::rows::State;
 use crate::ledger::{Account, Counter, People, Pseudonym};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -134,8 +136,9 @@ pub(super) async fn people(client: &ClientWrapper, book: &mut Book, keys: Vec<Pe
     for rows in in_order(calls.collect()).await {
         for row in rows? {
             let pseudonym: Vec<u8> = row.try_get(1)?;
-            let person = Person { committed: row.try_get(2)?, reserved: row.try_get(3)? };
-            found.push(((row.try_get(0)?, pseudonym.into_boxed_slice()), person));
+            let holders =
+                Holders::from_columns(row.try_get(2)?, row.try_get(3)?).ok_or_else(|| unreadable("a person"))?;
+            found.push(((row.try_get(0)?, pseudonym.into_boxed_slice()), holders));
         }
     }
     book.load_people(keys, found);
@@ -194,23 +197,19 @@ pub(super) fn counter_of(row: &Row) -> Result<(i32, Counter, Parts), Fault> {
 fn transfer_of(row: &Row) -> Result<TransferRow, Fault> {
     let general: Option<Vec<Vec<u8>>> = row.try_get(13)?;
     let sensitive: Option<Vec<Vec<u8>>> = row.try_get(14)?;
-    let number: i16 = row.try_get(4)?;
-    let state = match number {
-        1 => State::Refused,
-        State::RESERVED => State::Reserved {
+    let state = state_of(row.try_get(4)?).ok_or_else(|| unreadable("a transfer"))?;
+    let holding = match state {
+        State::Reserved => Some(Holding {
             until: moment_of(row.try_get(8)?, row.try_get(9)?)?,
-            holding: match (general, sensitive) {
+            people: match (general, sensitive) {
                 (Some(general), Some(sensitive)) => {
                     People::Named { general: pseudonyms(general), sensitive: pseudonyms(sensitive) }
                 }
-                // How many they are stands in the steps.
+                // The steps have their number.
                 _ => People::Counted(Headcount::ZERO),
             },
-        },
-        3 => State::Committed,
-        4 => State::Released,
-        5 => State::Expired,
-        _ => return Err(unreadable("a transfer")),
+        }),
+        State::Committed | State::Released | State::Expired | State::Refused => None,
     };
     Ok(TransferRow {
         id: row.try_get(0)?,
@@ -218,6 +217,7 @@ fn transfer_of(row: &Row) -> Result<TransferRow, Fault> {
         fingerprint: row.try_get(2)?,
         token: row.try_get(3)?,
         state,
+        holding,
         named: row.try_get(5)?,
         answer: row.try_get(6)?,
         changed_at: Moment::from_seconds(row.try_get(7)?),

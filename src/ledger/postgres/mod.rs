@@ -65,13 +65,13 @@ use self::lane::{LaneLimits, Lanes, back_off};
 use self::seen::Seen;
 use self::session::{Bounds, Fault, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
+use super::lifecycle;
 use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::Mark;
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
-const SECONDS_PER_DAY: i64 = 86_400;
 /// Time for a migration and for what operators do, once nothing is in the way: building an index over
 /// a hundred million rows takes some minutes.
 const OPERATION_TIME: Duration = Duration::from_mins(10);
@@ -295,7 +295,7 @@ impl PostgresLedger {
     /// Where the database does not answer, or something is wrong with an account; the others are done all the same.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
         self.check_clocks()?;
-        let settled_before = now.plus_seconds(-SECONDS_PER_DAY.saturating_mul(self.settings.retention_days.into()));
+        let settled_before = lifecycle::remembered_since(now, self.settings.retention_days);
         let most = self.settings.accounts_per_tick_max;
         let accounts = self.repeat(|| look::with_work(self.lanes.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);

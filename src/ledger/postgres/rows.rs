@@ -1,80 +1,15 @@
 //! Rows of the tables, as the rest of the module sees them.
 
 use crate::domain::units::Moment;
-use crate::ledger::parts::{Parts, Standing};
+use crate::ledger::lifecycle::Phase;
+use crate::ledger::parts::Parts;
+use crate::ledger::rows::State;
 use crate::ledger::{People, Settled};
 
 impl Parts {
     /// The largest total: what a column holds. Far above ten billion persons for each of a
     /// hundred million transfers.
     pub(super) const TOTAL_MAX: u64 = i64::MAX.unsigned_abs();
-
-    /// Adds persons that are known by number only. `None` where there is no room.
-    #[must_use]
-    pub(super) const fn counted(mut self, reserved: u64, committed: u64) -> Option<Self> {
-        let (Some(reserved), Some(committed)) =
-            (self.counted_reserved.checked_add(reserved), self.counted_committed.checked_add(committed))
-        else {
-            return None;
-        };
-        self.counted_reserved = reserved;
-        self.counted_committed = committed;
-        Some(self)
-    }
-
-    /// Takes persons back that are known by number only. `None` where there are not so many.
-    #[must_use]
-    pub(super) const fn taken_back(mut self, persons: u64) -> Option<Self> {
-        let Some(left) = self.counted_reserved.checked_sub(persons) else { return None };
-        self.counted_reserved = left;
-        Some(self)
-    }
-}
-
-/// Transfers that include one person, in one counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Person {
-    /// Whether one of them went ahead.
-    pub(super) committed: bool,
-    /// How many of them are reservations that stand.
-    pub(super) reserved: i32,
-}
-
-impl Person {
-    pub(super) const fn standing(self) -> Standing {
-        match (self.committed, self.reserved) {
-            (true, _) => Standing::Committed,
-            (false, 0) => Standing::Absent,
-            (false, _) => Standing::Reserved,
-        }
-    }
-
-    pub(super) const fn is_counted(self) -> bool {
-        !matches!(self.standing(), Standing::Absent)
-    }
-
-    /// A reservation includes the person. `None` where there are too many.
-    #[must_use]
-    pub(super) fn reserve(self) -> Option<Self> {
-        Some(Self { reserved: self.reserved.checked_add(1)?, ..self })
-    }
-
-    /// One of the reservations stands no longer. `None` where there is none.
-    #[must_use]
-    pub(super) fn release(self) -> Option<Self> {
-        Some(Self { reserved: self.reserved.checked_sub(1).filter(|left| 0 <= *left)?, ..self })
-    }
-
-    /// A transfer that includes the person goes ahead.
-    #[must_use]
-    pub(super) const fn commit(self) -> Self {
-        Self { committed: true, ..self }
-    }
-
-    /// Says whether no row is kept.
-    pub(super) const fn is_gone(self) -> bool {
-        !self.committed && self.reserved == 0
-    }
 }
 
 /// What a transfer did to a counter, by number.
@@ -87,34 +22,26 @@ pub(super) struct Step {
     pub(super) added: u64,
 }
 
-/// How a transfer stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
-    Refused,
-    Reserved {
-        /// When it runs out.
-        until: Moment,
-        holding: People,
-    },
-    Committed,
-    Released,
-    Expired,
+/// The states and their numbers in the table, which must not change. The statements name that of [`State::Reserved`].
+const STATES: [(i16, State); 5] =
+    [(1, State::Refused), (2, State::Reserved), (3, State::Committed), (4, State::Released), (5, State::Expired)];
+
+/// Returns the number of a state in the table.
+pub(super) fn number_of(state: State) -> i16 {
+    STATES.iter().find(|(_, other)| *other == state).map_or(0, |(number, _)| *number)
 }
 
-impl State {
-    /// Returns the number that stands in the table.
-    pub(super) const fn number(&self) -> i16 {
-        match self {
-            State::Refused => 1,
-            State::Reserved { .. } => Self::RESERVED,
-            State::Committed => 3,
-            State::Released => 4,
-            State::Expired => 5,
-        }
-    }
+/// Returns the state with a number in the table.
+pub(super) fn state_of(number: i16) -> Option<State> {
+    STATES.iter().find(|(other, _)| *other == number).map(|(_, state)| *state)
+}
 
-    /// The number of [`State::Reserved`].
-    pub(super) const RESERVED: i16 = 2;
+/// What a standing reservation holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// When it runs out.
+    pub(super) until: Moment,
+    pub(super) people: People,
 }
 
 /// A transfer as the table keeps it.
@@ -127,6 +54,8 @@ pub(super) struct TransferRow {
     /// Tells the call that made the row from others with the same id.
     pub(super) token: i64,
     pub(super) state: State,
+    /// `Some` while it is reserved, and only then.
+    pub(super) holding: Option<Holding>,
     /// Whether its persons were named.
     pub(super) named: bool,
     pub(super) answer: Vec<u8>,
@@ -138,34 +67,16 @@ pub(super) struct TransferRow {
 impl TransferRow {
     /// Returns when the reservation runs out, while it stands.
     pub(super) fn expires_at(&self) -> Option<Moment> {
-        match &self.state {
-            State::Reserved { until, .. } => Some(*until),
-            State::Refused | State::Committed | State::Released | State::Expired => None,
-        }
+        self.holding.as_ref().map(|holding| holding.until)
     }
 
-    /// Returns whom the reservation holds, while it stands.
-    pub(super) fn holding(&self) -> Option<&People> {
-        match &self.state {
-            State::Reserved { holding, .. } => Some(holding),
-            State::Refused | State::Committed | State::Released | State::Expired => None,
-        }
-    }
-
-    /// Says whether it is a reservation that has run out.
+    /// Says whether it is a reservation that has run out and was not released yet.
     pub(super) fn has_run_out(&self, now: Moment) -> bool {
-        self.expires_at().is_some_and(|until| until <= now)
+        self.state == State::Reserved && self.phase(now) == Phase::Over(Settled::Expired)
     }
 
-    /// Returns how the transfer ended; `None` where it is a reservation that stands.
-    pub(super) fn outcome(&self, now: Moment) -> Option<Settled> {
-        match &self.state {
-            State::Refused => Some(Settled::Refused),
-            State::Reserved { .. } if self.has_run_out(now) => Some(Settled::Expired),
-            State::Reserved { .. } => None,
-            State::Committed => Some(Settled::Committed),
-            State::Released => Some(Settled::Released),
-            State::Expired => Some(Settled::Expired),
-        }
+    /// Returns how the transfer stands at a moment.
+    pub(super) fn phase(&self, now: Moment) -> Phase {
+        Phase::of(self.state, self.expires_at().unwrap_or(self.changed_at), now)
     }
 }

@@ -9,10 +9,12 @@ use tokio_postgres::types::ToSql;
 
 use super::book::Book;
 use super::load::PERSONS_PER_STATEMENT;
-use super::rows::{Person, State, Step, TransferRow};
+use super::rows::{Holding, Step, TransferRow, number_of};
 use super::session::{Call, Fault, in_order, is_definite, is_definite_at_commit};
 use crate::domain::units::Moment;
 use crate::ledger::People;
+use crate::ledger::holders::Holders;
+use crate::ledger::parts::Standing;
 
 const PUT_COUNTER: &str = "INSERT INTO neglist_counter (account, number, name, class, named_committed, \
     named_reserved, counted_committed, counted_reserved, imported, forgotten) \
@@ -120,13 +122,13 @@ async fn people<'a>(
     let put = client.prepare_cached(PUT_PEOPLE).await?;
     let drop_people = client.prepare_cached(DROP_PEOPLE).await?;
     let account = book.account();
-    let all = book.changed.people.iter().map(|key| (key, book.person(key)));
-    let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(_, person)| person.is_gone());
+    let all = book.changed.people.iter().map(|key| (key, book.holders(key)));
+    let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(_, holders)| holders.standing() == Standing::Absent);
     for rows in kept.chunks(PERSONS_PER_STATEMENT) {
         let numbers: Vec<i32> = rows.iter().map(|((number, _), _)| *number).collect();
         let pseudonyms: Vec<&[u8]> = rows.iter().map(|((_, pseudonym), _)| pseudonym.as_ref()).collect();
-        let committed: Vec<bool> = rows.iter().map(|(_, person)| person.committed).collect();
-        let reserved: Vec<i32> = rows.iter().map(|(_, person): &(_, Person)| person.reserved).collect();
+        let (committed, reserved): (Vec<bool>, Vec<i32>) =
+            rows.iter().map(|(_, holders): &(_, Holders)| holders.to_columns()).unzip();
         let put = put.clone();
         calls.push(Box::pin(async move {
             client.execute(&put, &[&account, &numbers, &pseudonyms, &committed, &reserved]).await
@@ -164,7 +166,7 @@ async fn transfers<'a>(
     for id in changed.settled.difference(&changed.inserted) {
         let Some(row) = book.transfer(id) else { continue };
         let settle = client.prepare_cached(SETTLE_TRANSFER).await?;
-        let (state, changed_s) = (row.state.number(), row.changed_at.seconds());
+        let (state, changed_s) = (number_of(row.state), row.changed_at.seconds());
         calls.push(Box::pin(async move { client.execute(&settle, &[&row.id, &state, &changed_s]).await }));
     }
     Ok(())
@@ -178,14 +180,14 @@ async fn insert<'a>(client: &'a ClientWrapper, row: &'a TransferRow) -> Result<C
     let numbers: Vec<i32> = row.steps.iter().map(|step| step.number).collect();
     let befores = row.steps.iter().map(|step: &Step| column(step.before)).collect::<Result<Vec<i64>, _>>()?;
     let addeds = row.steps.iter().map(|step| column(step.added)).collect::<Result<Vec<i64>, _>>()?;
-    let (general, sensitive) = match &row.state {
-        State::Reserved { holding: People::Named { general, sensitive }, .. } => (Some(general), Some(sensitive)),
+    let (general, sensitive) = match &row.holding {
+        Some(Holding { people: People::Named { general, sensitive }, .. }) => (Some(general), Some(sensitive)),
         _ => (None, None),
     };
     let general: Option<Vec<&[u8]>> = general.map(|all| all.iter().map(AsRef::as_ref).collect());
     let sensitive: Option<Vec<&[u8]>> = sensitive.map(|all| all.iter().map(AsRef::as_ref).collect());
     Ok(Box::pin(async move {
-        let (state, changed_s) = (row.state.number(), row.changed_at.seconds());
+        let (state, changed_s) = (number_of(row.state), row.changed_at.seconds());
         client
             .execute(
                 &insert,

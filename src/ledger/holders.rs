@@ -14,7 +14,9 @@
 //! Every step moves a person from one of these to another, and the counter moves with them; so
 //! the split between committed and reserved is right whatever the order of the steps.
 
-use crate::ledger::parts::Standing;
+use super::Hold;
+use super::parts::Standing;
+use super::rows::State;
 
 /// Transfers that include one person, in one counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,17 +28,45 @@ const WENT_AHEAD: u32 = 1 << 31;
 const RESERVATIONS_MAX: u32 = WENT_AHEAD - 1;
 
 impl Holders {
-    /// Nobody's.
+    /// No transfer includes the person.
     pub(super) const NONE: Holders = Holders(0);
 
-    /// Returns what [`Holders::to_stored`] returned.
+    /// Returns the holders from the number that [`Holders::to_stored`] returned.
     pub(super) const fn from_stored(stored: u32) -> Self {
         Self(stored)
     }
 
-    /// Returns the number that is kept in the file.
+    /// Returns the number that a file keeps.
     pub(super) const fn to_stored(self) -> u32 {
         self.0
+    }
+
+    /// Returns the holders from the columns of a database: whether a transfer went ahead, and how many reservations stand.
+    /// `None` if the number of reservations is negative.
+    pub(super) fn from_columns(went_ahead: bool, reservations: i32) -> Option<Self> {
+        let reservations = Self(u32::try_from(reservations).ok()?);
+        Some(if went_ahead { reservations.commit() } else { reservations })
+    }
+
+    /// Returns the columns that a database keeps.
+    pub(super) const fn to_columns(self) -> (bool, i32) {
+        (WENT_AHEAD <= self.0, self.reservations().cast_signed())
+    }
+
+    /// Returns the holders once a transfer with the person begins. `None` where there are too many reservations.
+    #[must_use]
+    pub(super) const fn begin(self, hold: Hold) -> Option<Self> {
+        match hold {
+            Hold::Commit => Some(self.commit()),
+            Hold::Until(_) => self.reserve(),
+        }
+    }
+
+    /// Returns the holders once a reservation with the person is settled. `None` where there is none.
+    #[must_use]
+    pub(super) fn settle(self, to: State) -> Option<Self> {
+        let left = self.release()?;
+        Some(if to == State::Committed { left.commit() } else { left })
     }
 
     /// Returns in which part of the counter the person is.
@@ -55,19 +85,19 @@ impl Holders {
 
     /// A reservation includes the person. `None` where there are too many.
     #[must_use]
-    pub(super) const fn reserve(self) -> Option<Self> {
+    const fn reserve(self) -> Option<Self> {
         if self.reservations() == RESERVATIONS_MAX { None } else { Some(Self(self.0 + 1)) }
     }
 
     /// One of the reservations is taken back, or ran out. `None` where there is none.
     #[must_use]
-    pub(super) const fn release(self) -> Option<Self> {
+    const fn release(self) -> Option<Self> {
         if self.reservations() == 0 { None } else { Some(Self(self.0 - 1)) }
     }
 
     /// A transfer that includes the person goes ahead without a reservation.
     #[must_use]
-    pub(super) const fn commit(self) -> Self {
+    const fn commit(self) -> Self {
         Self(self.0 | WENT_AHEAD)
     }
 }
@@ -96,7 +126,12 @@ mod tests {
         let alone = both.release().unwrap();
         assert_eq!((alone.standing(), alone.reservations()), (Standing::Committed, 0));
         assert_eq!(alone.release(), None);
-        assert_eq!(Holders::from_stored(alone.to_stored()), alone);
+        for holders in [Holders::NONE, both, alone] {
+            assert_eq!(Holders::from_stored(holders.to_stored()), holders);
+            let (went_ahead, reservations) = holders.to_columns();
+            assert_eq!(Holders::from_columns(went_ahead, reservations), Some(holders));
+        }
+        assert_eq!(Holders::from_columns(true, -1), None);
     }
 
     #[test]

@@ -10,11 +10,12 @@ use tonic::codegen::BoxFuture;
 
 use crate::app::ledger_database::Database;
 use crate::app::ledger_meter::Waiting;
+use crate::app::ledger_settings::embedded_settings;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
-use crate::ledger::postgres::{self, PostgresLedger};
+use crate::ledger::postgres::PostgresLedger;
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
 use crate::repeated::Repeated;
@@ -105,35 +106,6 @@ fn missing(config: &Config) -> MissingFile {
     }
 }
 
-/// Returns how a ledger in a database is used.
-pub fn postgres_settings(config: &Config) -> postgres::Settings {
-    postgres::Settings {
-        connections_max: config.ledger_connections_max,
-        time_max_ms: config.ledger_request_max_ms,
-        queue_requests_max: config.ledger_queue_requests_max,
-        retention_days: config.ledger_retention_days,
-        clocks_apart_max_s: config.ledger_clocks_apart_max_seconds,
-        accounts_remembered_max: config.ledger_accounts_remembered_max,
-        ..postgres::Settings::default()
-    }
-}
-
-/// Returns how a ledger in a file is used.
-pub fn embedded_settings(config: &Config) -> Settings {
-    Settings {
-        queue_requests_max: config.ledger_queue_requests_max,
-        time_max_ms: config.ledger_request_max_ms,
-        retention_days: config.ledger_retention_days,
-        cache_bytes: config.ledger_cache_bytes,
-        witness: config.ledger_witness_path(),
-        accounts_max: config.ledger_accounts_cached_max,
-        reserve_bytes: config.ledger_reserve_bytes,
-        reopen_wait_ms: config.ledger_reopen_wait_ms,
-        reopen_wait_max_ms: config.ledger_reopen_wait_max_ms,
-        ..Settings::default()
-    }
-}
-
 /// Returns the upkeep of a ledger in a file. It waits behind what others ask for, and shows where nothing is answered.
 pub(super) fn file_upkeep(
     ledger: &Arc<EmbeddedLedger>,
@@ -191,7 +163,6 @@ pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Flags, load};
 
     #[tokio::test]
     async fn b16_a_ledger_without_room_is_full_and_not_closed() {
@@ -202,24 +173,5 @@ mod tests {
             ledger.tick(crate::testing::NOW).await.unwrap();
             assert_eq!(LedgerHealth::File(ledger).counting(), counting);
         }
-    }
-
-    #[test]
-    fn defaults_are_the_ledgers_own() {
-        let config = load(&Flags::default(), []).unwrap().config;
-        let (configured, own) = (embedded_settings(&config), Settings::default());
-        assert_eq!(configured.cache_bytes, own.cache_bytes);
-        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
-        assert_eq!(configured.retention_days, own.retention_days);
-        assert_eq!(configured.accounts_max, own.accounts_max);
-        assert_eq!(configured.reserve_bytes, own.reserve_bytes);
-        assert_eq!(configured.reopen_wait_ms, own.reopen_wait_ms);
-        assert_eq!(configured.reopen_wait_max_ms, own.reopen_wait_max_ms);
-        let (configured, own) = (postgres_settings(&config), postgres::Settings::default());
-        assert_eq!(configured.connections_max, own.connections_max);
-        assert_eq!(configured.time_max_ms, own.time_max_ms);
-        assert_eq!(configured.queue_requests_max, own.queue_requests_max);
-        assert_eq!(configured.retention_days, own.retention_days);
-        assert_eq!(configured.accounts_remembered_max, own.accounts_remembered_max);
     }
 }

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::ledger::postgres_settings;
 use crate::app::ledger_meter::Waiting;
+use crate::app::ledger_settings::postgres_settings;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;

@@ -7,6 +7,7 @@ pub mod clock_watch;
 pub mod ledger;
 mod ledger_database;
 mod ledger_meter;
+pub mod ledger_settings;
 mod ledger_start;
 pub mod serve;
 pub mod server;
@@ -14,6 +15,7 @@ mod services;
 mod settings;
 pub mod signals;
 mod standing;
+mod start_error;
 #[cfg(test)]
 mod tests;
 

@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::app::clock::{SinceBoot, SystemClock};
 use crate::app::clock_watch::ClockWatch;
-use crate::app::server::{self, Drained, Server, StartError};
+use crate::app::server::{self, Drained, Server};
 use crate::app::signals::{self, Event};
+use crate::app::start_error::StartError;
 use crate::app::{NOTICE_EN, NOTICE_ZH};
 use crate::config::{Config, LogFormat};
 use crate::policy::time::calendar;

@@ -21,14 +21,14 @@ use crate::app::settings::{
 };
 pub use crate::app::settings::{compiler, read_limits};
 use crate::app::standing::Observed;
+pub use crate::app::start_error::StartError;
 use crate::config::address::Address;
 use crate::config::{Config, ConnectionSpread};
 use crate::domain::clock::Clock;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::live::reload::{Compiler, Source};
 use crate::live::worker::{self, Policies, Timing, Watching};
 use crate::metrics::Metrics;
-use crate::policy::Diagnostic;
 use crate::service::{DecisionApi, LedgerApi};
 use crate::transport::accept::{self, ConnectionLimit, Incoming};
 use crate::transport::budget::Budgets;
@@ -60,26 +60,6 @@ impl fmt::Display for Door {
             Door::Admin => "admin",
         })
     }
-}
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The policies are refused.
-    #[error("the policies are refused")]
-    Policies(Vec<Diagnostic>),
-    /// A listener cannot be bound.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The ledger cannot be opened.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The descriptors of the protocol cannot be served.
-    #[error("cannot serve reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-    /// The system gives no thread.
-    #[error("cannot start a thread: {0}")]
-    Thread(io::Error),
 }
 
 /// How a server stopped.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tonic::service::{Routes, RoutesBuilder};
 
-use crate::app::server::StartError;
 use crate::app::settings::{SMALL_REQUEST_BYTES_MAX, forward_auth_settings};
 use crate::app::standing::Observed;
+use crate::app::start_error::StartError;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::gateway::Unmatched;

@@ -45,7 +45,6 @@ pub(super) fn decide_settings(config: &Config) -> DecideSettings {
     DecideSettings {
         batch_transfers_max: config.batch_transfers_max,
         answer_bytes_max: config.answer_bytes_max,
-        streams_open_max: config.streams_open_max,
         stream_drain_transfers_max: config.stream_drain_transfers_max,
         valid_for_max_s: config.valid_until_ceiling_seconds,
         retry_after_ms: config.retry_after_ms,

@@ -15,8 +15,9 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::app::clock::SystemClock;
 use crate::app::serve::run;
-use crate::app::server::{Door, Drained, Server, StartError};
+use crate::app::server::{Door, Drained, Server};
 use crate::app::signals::Event;
+use crate::app::start_error::StartError;
 use crate::config::{self, Config, Flags};
 use crate::live::reload::Compiler;
 use crate::live::testing::{Workspace, fake_compile};

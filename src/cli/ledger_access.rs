@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::stop::Stop;
-use crate::app::ledger::{embedded_settings, postgres_settings};
+use crate::app::ledger_settings::{embedded_settings, postgres_settings};
 use crate::config::{self, Config, Flags, LedgerPlace};
 use crate::ledger::LedgerError;
 use crate::ledger::embedded::{self, CheckOnOpen, EmbeddedLedger, HELD_ELSEWHERE, LedgerReader, MissingFile};

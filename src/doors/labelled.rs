@@ -227,7 +227,7 @@ impl LabelledDoor {
         // A reservation without a decision permits nothing.
         let decision = decision.ok_or(Refusal::Uncounted(Uncounted::Unreadable))?;
         let volatility = Volatility::DependsOnTotals;
-        if render::verdict(&decision) == Verdict::Stays {
+        if render::verdict(&decision) == Verdict::Deny {
             return Ok((Answered { decision, volatility }, Counted::No));
         }
         // The ledger replays its first answer to a retry for days. Here each question lets a request pass, so an old id must
@@ -235,7 +235,7 @@ impl LabelledDoor {
         // get them once more, which can only be stricter.
         if replayed && !render::holds(&decision, &snapshot.digest, self.decisions.now()) {
             let again = self.decisions.decide_on(snapshot, question(labelled)).await?;
-            if render::verdict(&again.decision) == Verdict::Stays {
+            if render::verdict(&again.decision) == Verdict::Deny {
                 return Ok((Answered { volatility, ..again }, Counted::Yes));
             }
         }

@@ -14,21 +14,21 @@ pub fn holds(decision: &v1::Decision, digest: &str, now: Moment) -> bool {
     is_in_force && decision.valid_until.as_ref().is_some_and(|until| now.seconds() < until.seconds)
 }
 
-/// Whether a transfer may go.
+/// Whether a gateway may let the request of a transfer pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may go now.
-    Goes,
-    /// It may not.
-    Stays,
+    /// It may: the decision is ALLOW.
+    Permit,
+    /// It must not.
+    Deny,
 }
 
-/// Says whether a decision lets its transfer go. An unknown outcome does not.
+/// Returns the verdict of a decision. An unknown outcome is a denial.
 pub fn verdict(decision: &v1::Decision) -> Verdict {
     match v1::Outcome::try_from(decision.outcome) {
-        Ok(v1::Outcome::Allow) => Verdict::Goes,
+        Ok(v1::Outcome::Allow) => Verdict::Permit,
         Ok(v1::Outcome::Unspecified | v1::Outcome::File | v1::Outcome::Contract | v1::Outcome::Assess) | Err(_) => {
-            Verdict::Stays
+            Verdict::Deny
         }
     }
 }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::Checked;
 use crate::policy::diagnostic::Diagnostic;
 
-/// Writes the result of a check: `findings`, `unknown`, `files`, and `digest` if the policies are valid.
+/// Writes the result of a check: `diagnostics`, `unknown`, `files`, and `digest` if the policies are valid.
 ///
 /// # Errors
 /// Errors of the writer.
 pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut value = json!({
-        "findings": checked.diagnostics.iter().map(finding).collect::<Vec<_>>(),
+        "diagnostics": checked.diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
         "unknown": checked.unknown,
         "files": checked.files.len(),
     });
@@ -24,7 +24,7 @@ pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Returns a diagnostic as JSON. `file`, `line`, `column` and `help` are absent if the diagnostic does not have them.
-pub fn finding(diagnostic: &Diagnostic) -> Value {
+pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
     let Diagnostic { code, severity, file, span, message, help } = diagnostic;
     let mut value = json!({ "code": code, "severity": severity.name(), "message": message });
     if let Some(object) = value.as_object_mut() {

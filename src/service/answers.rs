@@ -8,7 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
@@ -17,7 +17,7 @@ use crate::service::decide::{DecisionApi, Phase};
 use crate::service::streamed::{Later, Streamed};
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::generated::v1;
-use crate::wire::refusal::{Unavailable, grpc};
+use crate::wire::refusal::{Refusal, Unavailable, grpc};
 
 /// The answers to the requests of `S`.
 ///
@@ -37,7 +37,6 @@ pub struct Answers<S> {
     phase_changes: WatchStream<Phase>,
     /// Transfers that may still be answered after the server has begun to stop.
     drain_transfers_left: usize,
-    _place: OwnedSemaphorePermit,
 }
 
 impl<S> fmt::Debug for Answers<S> {
@@ -47,17 +46,11 @@ impl<S> fmt::Debug for Answers<S> {
 }
 
 impl<S> Answers<S> {
-    /// Returns the answers. `phase` was `Serving` after it was subscribed to; the permit is given
-    /// back when the stream is dropped.
-    pub(super) fn new(
-        inbound: S,
-        api: DecisionApi,
-        phase: watch::Receiver<Phase>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    /// Returns the answers. `phase` was `Serving` after it was subscribed to.
+    fn new(inbound: S, api: DecisionApi, phase: watch::Receiver<Phase>) -> Self {
         let phase_changes = WatchStream::from_changes(phase.clone());
         let drain_transfers_left = api.settings().stream_drain_transfers_max;
-        Self { inbound: Some(inbound), api, pending: None, phase, phase_changes, drain_transfers_left, _place: place }
+        Self { inbound: Some(inbound), api, pending: None, phase, phase_changes, drain_transfers_left }
     }
 
     fn end(&mut self, last: Option<Status>) -> Poll<Option<Result<Reply<v1::DecideStreamResponse>, Status>>> {
@@ -73,6 +66,22 @@ impl<S> Answers<S> {
     /// Says whether the server stops. A service that is gone has stopped.
     fn is_draining(&self) -> bool {
         self.phase.has_changed().unwrap_or(true)
+    }
+}
+
+impl DecisionApi {
+    /// Answers a stream of requests. The transport limits how many streams are open.
+    ///
+    /// # Errors
+    /// The server is stopping.
+    pub(super) fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Refusal> {
+        // Subscribed before the phase is read: a change in between is seen by one of the two.
+        let phase = self.inner.phase.subscribe();
+        if *self.inner.phase.borrow() == Phase::Draining {
+            let retry_after_ms = self.inner.settings.retry_after_ms;
+            return Err(Refusal::Unavailable(Unavailable::Draining, retry_after_ms));
+        }
+        Ok(Answers::new(inbound, self.clone(), phase))
     }
 }
 

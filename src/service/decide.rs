@@ -1,4 +1,4 @@
-//! `neglist.v1.DecisionService`: one transfer, a batch, a stream.
+//! The decision service: one transfer, for every door.
 //!
 //! Each transfer takes one step, [`DecisionApi::step`], whatever the door. A request takes the snapshot in force once and is
 //! answered from it alone; a stream takes it anew for each of its transfers.
@@ -11,9 +11,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::codegen::Bytes;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::asked::{Asked, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
@@ -29,14 +28,11 @@ use crate::domain::units::Moment;
 use crate::ledger::{Before, Ledger, LedgerError};
 use crate::live::Live;
 use crate::metrics::{Door, Metrics, Stopwatch};
-use crate::service::answers::Answers;
 use crate::service::totals::{Waiting, at_hand, unread};
 use crate::wire::decide::encode;
 use crate::wire::decide::from_proto::{self, Question};
-use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::decide::read::{self, Scratch};
 use crate::wire::decide::to_proto::{self, Decided, DecisionId, DecisionIds, Detail};
-use crate::wire::generated::raw::decision_service_server::DecisionService;
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Fault, Refusal};
 
@@ -47,8 +43,6 @@ pub struct DecideSettings {
     pub batch_transfers_max: usize,
     /// Largest answer to a batch, in bytes: as much as clients accept.
     pub answer_bytes_max: usize,
-    /// Most `DecideStream` calls that are open at once.
-    pub streams_open_max: usize,
     /// Most transfers that one stream still answers after the server has begun to stop, out of those
     /// that have arrived already.
     pub stream_drain_transfers_max: usize,
@@ -64,9 +58,6 @@ impl Default for DecideSettings {
             batch_transfers_max: 1_000,
             // The default limit of gRPC clients.
             answer_bytes_max: 4 << 20,
-            // Each holds one message that is being read, 4 MiB at the transport's default: 1 GiB for all
-            // of them in the worst case.
-            streams_open_max: 256,
             stream_drain_transfers_max: 1_024,
             // A day: lists and clearances change at midnight, totals with each transfer.
             valid_for_max_s: 86_400,
@@ -119,7 +110,6 @@ pub(super) struct Inner {
     pub(super) settings: DecideSettings,
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) ids: DecisionIds,
-    pub(super) streams_free: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
 }
 
@@ -132,10 +122,9 @@ impl DecisionApi {
         settings: DecideSettings,
         ledger: Option<Arc<dyn Ledger>>,
     ) -> Self {
-        let streams_free = Arc::new(Semaphore::new(settings.streams_open_max.min(Semaphore::MAX_PERMITS)));
         let (phase, _) = watch::channel(Phase::Serving);
         let ids = DecisionIds::random();
-        let inner = Arc::new(Inner { live, clock, settings, ledger, ids, streams_free, phase });
+        let inner = Arc::new(Inner { live, clock, settings, ledger, ids, phase });
         Self { inner, metrics: Arc::default(), door: Door::Decide }
     }
 
@@ -509,37 +498,6 @@ impl fmt::Debug for Answer {
             Answer::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
             Answer::Later(_) => f.write_str("Later"),
         }
-    }
-}
-
-#[tonic::async_trait]
-impl DecisionService for DecisionApi {
-    type DecideStreamStream = Answers<Streaming<Received<v1::DecideStreamRequest>>>;
-
-    async fn decide(
-        &self,
-        request: Request<Received<v1::DecideRequest>>,
-    ) -> Result<Response<Reply<v1::DecideResponse>>, Status> {
-        let answer = match self.answer(request.get_ref().bytes()) {
-            Answer::Now(answer) => answer,
-            Answer::Later(later) => later.await,
-        };
-        // The frame is written again around the message.
-        Ok(Response::new(Reply::new(encode::unframed_bytes(answer?))))
-    }
-
-    async fn decide_batch(
-        &self,
-        request: Request<Received<v1::DecideBatchRequest>>,
-    ) -> Result<Response<Reply<v1::DecideBatchResponse>>, Status> {
-        Ok(Response::new(self.at(Door::DecideBatch).answer_batch(request.get_ref()).await?))
-    }
-
-    async fn decide_stream(
-        &self,
-        request: Request<Streaming<Received<v1::DecideStreamRequest>>>,
-    ) -> Result<Response<Self::DecideStreamStream>, Status> {
-        Ok(Response::new(self.at(Door::DecideStream).answers(request.into_inner())?))
     }
 }
 

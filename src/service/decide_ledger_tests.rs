@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 use tokio_stream::StreamExt as _;
-use tonic::Code;
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::*;
@@ -10,6 +10,7 @@ use crate::domain::units::{CountedClass, Year};
 use crate::ledger::{Account, Counter};
 use crate::testing::ledger::MemoryLedger;
 use crate::testing::{StandingClock, YEAR_END, cap, counting_snapshot, message_of, received, transfer, trial};
+use crate::wire::generated::raw::decision_service_server::DecisionService as _;
 use crate::wire::generated::v1::decide_result::Result as Answer;
 
 fn api_over(snapshot: Snapshot) -> (DecisionApi, Arc<MemoryLedger>) {

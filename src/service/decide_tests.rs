@@ -6,12 +6,13 @@ use std::task::Poll;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_types::{RpcStatusExt as _, StatusExt as _};
 
 use super::*;
 use crate::service::streamed::Streamed;
 use crate::testing::{NOW, StandingClock, message_of, received, snapshot, transfer, trial};
+use crate::wire::decide::raw::Received;
 use crate::wire::generated::raw::decision_service_server::DecisionServiceServer;
 use crate::wire::generated::v1::decide_result::Result as Answer;
 use crate::wire::refusal::call;
@@ -291,17 +292,4 @@ async fn a_stream_that_waits_wakes_up_to_drain() {
     tokio::task::yield_now().await;
     api.drain();
     assert_eq!(waiting.await.unwrap().unwrap().unwrap_err().code(), Code::Unavailable);
-}
-
-#[tokio::test]
-async fn open_streams_are_bounded_and_give_their_place_back() {
-    let (api, _) = api_with(DecideSettings { streams_open_max: 1, retry_after_ms: 1_500, ..Default::default() });
-    let open = || api.answers(tokio_stream::empty::<Inbound>());
-    let first = open().unwrap();
-    let status = Status::from(open().unwrap_err());
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    let delay = status.get_error_details().retry_info().unwrap().retry_delay.unwrap();
-    assert_eq!(delay.as_millis(), 1_500);
-    drop(first);
-    assert!(open().is_ok());
 }

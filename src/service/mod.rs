@@ -10,6 +10,7 @@ mod batch;
 pub mod caller;
 pub mod deadline;
 pub mod decide;
+mod grpc;
 pub mod ledger;
 pub mod newcomers;
 mod streamed;

@@ -1,18 +1,16 @@
 //! The answers to the messages of a stream, one by one, each on the snapshot in force then.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use crate::domain::decision::Decision;
-use crate::metrics::{Limit, Stopwatch};
-use crate::service::answers::Answers;
-use crate::service::decide::{DecisionApi, Lookup, Phase, Step};
+use crate::metrics::Stopwatch;
+use crate::service::decide::{DecisionApi, Lookup, Step};
 use crate::wire::decide::encode;
 use crate::wire::decide::raw::{Received, Reply};
 use crate::wire::decide::read::{self, Scratch};
 use crate::wire::decide::to_proto::{Decided, DecisionId, Detail};
 use crate::wire::generated::v1;
-use crate::wire::refusal::{Exhausted, Refusal, Unavailable};
+use crate::wire::refusal::Refusal;
 
 /// The answer to a message of a stream.
 pub(super) enum Streamed {
@@ -26,25 +24,6 @@ pub(super) enum Streamed {
 pub(super) type Later = Pin<Box<dyn Future<Output = Reply<v1::DecideStreamResponse>> + Send>>;
 
 impl DecisionApi {
-    /// Answers a stream of requests.
-    ///
-    /// # Errors
-    /// The server is stopping, or has as many streams as it may.
-    pub(super) fn answers<S>(&self, inbound: S) -> Result<Answers<S>, Refusal> {
-        let retry_after_ms = self.inner.settings.retry_after_ms;
-        // Subscribed before the phase is read: a change in between is seen by one of the two.
-        let phase = self.inner.phase.subscribe();
-        if *self.inner.phase.borrow() == Phase::Draining {
-            return Err(Refusal::Unavailable(Unavailable::Draining, retry_after_ms));
-        }
-        let permit = Arc::clone(&self.inner.streams_free).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            self.metrics.limited(Limit::StreamsOpen);
-            Refusal::Exhausted(Exhausted::OpenStreams, retry_after_ms)
-        })?;
-        Ok(Answers::new(inbound, self.clone(), phase, permit))
-    }
-
     /// Decides one message of a stream, on the snapshot in force now.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
-//! Accepts connections and gives each to one of the threads that serve, which keeps it.
+//! Accepts connections and assigns each to one of the threads that serve.
 //!
-//! Clients of gRPC open few connections and keep them: two of them on one thread, while another has none, would halve
-//! what the server can do. So each new one goes to the thread with the fewest, unless the operating system shares them
-//! out ([`Sockets::Each`]), which costs less where connections are many and short.
+//! gRPC clients open few connections and keep them. Two connections on one thread, while another thread has none, would halve
+//! the throughput. So each new connection goes to the thread with the fewest connections. The operating system can distribute
+//! them instead ([`Sockets::Each`]), which costs less if connections are many and short.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,84 +16,65 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::repeated::Repeated;
-use crate::transport::connection::{Connection, Opening, Stream};
+use crate::transport::activity::Kind;
+use crate::transport::connection::{Connection, ConnectionPermit, Opening, Stream};
+use crate::transport::connections::Admitted;
 pub use crate::transport::connections::ConnectionLimit;
-use crate::transport::connections::{self, Activity, Kind};
 use crate::transport::wrong_protocol::Peer;
 
-/// Pause after a failed accept: the usual cause, no free file descriptor, takes a while to pass.
+/// Pause after a failed accept. The usual cause is a lack of file descriptors, which lasts for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepted connections that may wait for their thread to take them.
-const LANE_CONNECTIONS: usize = 16;
+/// Most accepted connections that wait for one thread.
+const QUEUE_CONNECTIONS_MAX: usize = 16;
 
-/// The sockets of one listener: bound, and not blocking.
+/// The sockets of one listener, bound and non-blocking.
 #[derive(Debug)]
 pub enum Sockets {
-    /// One for each thread; the operating system shares the connections out.
+    /// One TCP socket for each thread. The operating system distributes the connections.
     Each(Vec<std::net::TcpListener>),
-    /// One for all threads.
+    /// One TCP socket for all threads.
     Tcp(std::net::TcpListener),
-    /// One for all threads.
+    /// One unix socket for all threads.
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// The permit of an open connection: counts it among all connections and on its thread.
-#[derive(Debug)]
-pub(super) struct ConnectionPermit {
-    among_all: connections::Admitted,
-    on_thread: Arc<AtomicUsize>,
-}
-
-impl ConnectionPermit {
-    /// Returns what the calls of the connection are noted in.
-    pub(super) const fn activity(&self) -> &Activity {
-        self.among_all.activity()
-    }
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        self.on_thread.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Connections for one thread.
+/// The connections of one thread.
 pub type Incoming = ReceiverStream<io::Result<Connection>>;
 
-/// The way of connections to one thread.
+/// The queue of connections to one thread.
 #[derive(Debug, Clone)]
-struct Lane {
+struct Queue {
     runtime: Handle,
     connections: mpsc::Sender<io::Result<Connection>>,
-    /// Connections of this listener that the thread has.
+    /// Number of open connections of this listener on the thread.
     open: Arc<AtomicUsize>,
 }
 
-/// Accepts connections until the streams are dropped, which closes the sockets. One stream for each runtime, in order.
+/// Accepts connections until the streams are dropped, which closes the sockets. Returns one stream for each runtime, in order.
 ///
-/// Beyond the limit the next connection takes the place of an idle one, or waits. A socket for all threads is accepted on the runtime of the caller, so
-/// that a thread that is busy keeps nobody from the others.
+/// At the limit an idle connection closes to admit the next one, or the next one waits. A socket for all threads is accepted
+/// on the runtime of the caller, so that a busy thread delays no connection to another thread.
 pub fn incoming(sockets: Sockets, runtimes: &[Handle], limit: &ConnectionLimit, opening: &Opening) -> Vec<Incoming> {
-    let (mut lanes, mut streams) = (Vec::new(), Vec::new());
+    let (mut queues, mut streams) = (Vec::new(), Vec::new());
     for runtime in runtimes {
-        let (connections, stream) = mpsc::channel(LANE_CONNECTIONS);
-        lanes.push(Lane { runtime: runtime.clone(), connections, open: Arc::default() });
+        let (connections, stream) = mpsc::channel(QUEUE_CONNECTIONS_MAX);
+        queues.push(Queue { runtime: runtime.clone(), connections, open: Arc::default() });
         streams.push(ReceiverStream::new(stream));
     }
-    let accept = |socket, on: &Handle, lanes: Vec<Lane>| {
-        let accepting = Accepting { limit: limit.clone(), opening: opening.clone(), lanes };
+    let accept = |socket, on: &Handle, queues: Vec<Queue>| {
+        let accepting = Accepting { limit: limit.clone(), opening: opening.clone(), queues };
         on.spawn(accepting.run(socket));
     };
     let here = Handle::current();
     match sockets {
         Sockets::Each(sockets) => {
-            for (socket, lane) in sockets.into_iter().zip(lanes) {
-                accept(Socket::Tcp(socket), &lane.runtime.clone(), vec![lane]);
+            for (socket, queue) in sockets.into_iter().zip(queues) {
+                accept(Socket::Tcp(socket), &queue.runtime.clone(), vec![queue]);
             }
         }
-        Sockets::Tcp(socket) => accept(Socket::Tcp(socket), &here, lanes),
-        Sockets::Unix(socket) => accept(Socket::Unix(socket), &here, lanes),
+        Sockets::Tcp(socket) => accept(Socket::Tcp(socket), &here, queues),
+        Sockets::Unix(socket) => accept(Socket::Unix(socket), &here, queues),
     }
     streams
 }
@@ -147,12 +128,12 @@ impl Accepted {
     }
 }
 
-/// What accepts the connections of one socket.
+/// The task that accepts the connections of one socket.
 struct Accepting {
     limit: ConnectionLimit,
     opening: Opening,
-    /// Never none.
-    lanes: Vec<Lane>,
+    /// Never empty.
+    queues: Vec<Queue>,
 }
 
 impl Accepting {
@@ -163,12 +144,11 @@ impl Accepting {
         };
         let accepting = async {
             let failing: Repeated = Repeated::new();
-            // First the connection and then its place: a socket on which nobody knocks must not hold one.
+            // First the connection and then its permit: a socket without callers must not hold one.
             loop {
                 let accepted = match listener.accept().await {
                     Ok(accepted) => accepted,
                     Err(error) => {
-                        // What is missing is missing for a while.
                         if let Some(others) = failing.happened() {
                             tracing::warn!(%error, others, "cannot accept connections");
                         }
@@ -183,16 +163,16 @@ impl Accepting {
                     Opening::Http2(_) => Kind::Grpc,
                     Opening::Any => Kind::Http1,
                 };
-                let place = self.limit.admit(kind).await;
-                if !self.give(accepted, place).await {
+                let admitted = self.limit.admit(kind).await;
+                if !self.give(accepted, admitted).await {
                     return;
                 }
             }
         };
-        // The lanes of one listener end together, when the server stops.
+        // The queues of one listener close together, when the server stops.
         let closed = async {
-            if let Some(lane) = self.lanes.first() {
-                lane.connections.closed().await;
+            if let Some(queue) = self.queues.first() {
+                queue.connections.closed().await;
             }
         };
         tokio::select! {
@@ -201,14 +181,13 @@ impl Accepting {
         }
     }
 
-    /// Gives a connection to the thread with the fewest; says whether there is still one that takes any.
-    async fn give(&self, accepted: Accepted, among_all: connections::Admitted) -> bool {
-        let fewest = self.lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed));
-        let Some(lane) = fewest else { return false };
-        lane.open.fetch_add(1, Ordering::Relaxed);
-        let place = ConnectionPermit { among_all, on_thread: Arc::clone(&lane.open) };
-        let accepted = accepted.on(&lane.runtime);
-        let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, place));
-        lane.connections.send(connection).await.is_ok()
+    /// Assigns a connection to the thread with the fewest; says whether that thread still accepts connections.
+    async fn give(&self, accepted: Accepted, among_all: Admitted) -> bool {
+        let fewest = self.queues.iter().min_by_key(|queue| queue.open.load(Ordering::Relaxed));
+        let Some(queue) = fewest else { return false };
+        let permit = ConnectionPermit::new(among_all, &queue.open);
+        let accepted = accepted.on(&queue.runtime);
+        let connection = accepted.map(|(stream, peer)| Connection::new(stream, peer, &self.opening, permit));
+        queue.connections.send(connection).await.is_ok()
     }
 }

@@ -1,8 +1,8 @@
 //! A limit on the requests that are in flight on all connections together.
 //!
-//! A request beyond the limit is refused at once: a quick refusal serves a caller that must not let data pass without an answer
-//! better than a queue. A gRPC call is in flight from the end of its message until its answer is known. Before and after, it
-//! holds bytes, and [`crate::transport::budget`] bounds those.
+//! A request beyond the limit is refused at once. A caller that must not let data pass without an answer gains more from a
+//! quick refusal than from a queue. A gRPC call is in flight from the end of its message until its answer is known. Before and
+//! after, it holds bytes, and [`crate::transport::budget`] bounds those.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use axum::response::Response;
 use crate::doors::http::Overload;
 use crate::metrics::{Limit, Metrics};
 use crate::transport::body_guard::Held;
-use crate::transport::budget::{Pool, Share};
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, Refusal};
 
 /// The requests that may be in flight; clones share one limit.
@@ -24,26 +24,19 @@ pub struct InFlightLimit {
     metrics: Arc<Metrics>,
 }
 
-/// The permit of a request that is in flight; given back when it is dropped.
+/// The permit of a request in flight on a connection with one request at a time; given back when it is dropped.
 #[derive(Debug)]
-pub struct Permit {
-    pool: Arc<Pool>,
-    /// The connection that holds it; `None` for a connection with one request at a time.
-    share: Option<Arc<Share>>,
-}
+pub struct Permit(Arc<Pool>);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        match &self.share {
-            Some(share) => self.pool.give_back(share.requests(), 1),
-            None => self.pool.free(1),
-        }
+        self.0.free(1);
     }
 }
 
 impl InFlightLimit {
-    /// Returns a limit. `share_percent`: what one connection may take of it when it is alone; `retry_after_ms`: when a
-    /// request that was refused may be tried again.
+    /// Returns a limit. `share_percent`: the part of it that one connection may take when it is alone; `retry_after_ms`: the
+    /// delay after which a client may repeat a refused request.
     pub fn new(requests_max: usize, share_percent: u32, retry_after_ms: u32, metrics: Arc<Metrics>) -> Self {
         Self { pool: Arc::new(Pool::new(requests_max, share_percent, 0)), retry_after_ms, metrics }
     }
@@ -58,19 +51,13 @@ impl InFlightLimit {
         &self.pool
     }
 
-    /// Returns a permit on a connection that has one request at a time.
+    /// Returns a permit on a connection with one request at a time; `None` at the limit.
     pub fn permit(&self) -> Option<Permit> {
-        self.pool.reserve(0, 1).then(|| Permit { pool: Arc::clone(&self.pool), share: None })
-    }
-
-    /// Returns a permit on a connection that has many.
-    pub(super) fn permit_of(&self, share: &Arc<Share>) -> Option<Permit> {
-        let taken = self.pool.take(share.requests(), 1);
-        taken.then(|| Permit { pool: Arc::clone(&self.pool), share: Some(Arc::clone(share)) })
+        self.pool.reserve(0, 1).then(|| Permit(Arc::clone(&self.pool)))
     }
 }
 
-/// Puts the HTTP requests of one door under the limit.
+/// Applies the limit to the HTTP requests of one door.
 pub(super) async fn admit(
     State((limit, overload)): State<(InFlightLimit, Overload)>,
     request: Request,

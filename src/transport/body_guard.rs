@@ -1,12 +1,11 @@
-//! A response body that holds something until it has been sent, or nobody wants it: a place, a mark that a request is
-//! being answered.
+//! A response body that holds a value, such as a permit, until the body has been sent or the client has gone away.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tonic::codegen::Bytes;
 
-/// A body, and what it holds.
+/// A body with the value that it holds.
 pub(super) struct Held<B, H> {
     pub(super) body: B,
     pub(super) _held: H,

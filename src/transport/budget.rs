@@ -1,11 +1,7 @@
 //! The permits and bytes of all calls of a listener, and the share of each connection in them.
 //!
 //! Three things are limited: permits for requests, permits for streams, and bytes that are being received or wait to be sent.
-//! One rule divides each of them. A gateway with all its clients on one connection can use most of a pool when it is alone. The
-//! remainder is a reserve for connections that hold little: each takes a part of the free reserve, so that it lasts for many. A
-//! connection that holds nothing is refused only where nothing is free.
-//!
-//! INVARIANT (pool): a pool never counts less than the shares hold of it.
+//! [`Pool`] divides each of them. This is the only count of open streams.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -18,108 +14,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::metrics::{Limit, Metrics};
-use crate::transport::admission::{InFlightLimit, Permit};
+use crate::transport::admission::InFlightLimit;
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, grpc};
 
-/// Memory of a call besides its messages: the state of its stream, its task, its headers as maps. Measured with open `Watch`
-/// calls: 8 to 12 KiB each, of which 4 are their write buffers.
+/// Memory of a call besides its messages: the state of its stream, its task, the maps of its headers. Measured with open
+/// `Watch` calls: 8 to 12 KiB each, of which 4 KiB are their write buffers.
 pub(super) const CALL_BYTES: usize = 8 << 10;
 /// Memory of a brief answer to a `Decide` call until it is sent: its message of some 300 bytes, and its stream.
 const BRIEF_ANSWER_BYTES: usize = 1 << 10;
 
-/// Which part of what is left of a reserve one connection may hold: of what the first ten leave, a third is left.
-const RESERVE_PART: usize = 8;
-
-/// What connections share of one thing. Units: whatever is counted.
-#[derive(Debug)]
-pub(super) struct Pool {
-    taken: AtomicUsize,
-    max: usize,
-    /// What one connection may take when it is alone; the rest is the reserve.
-    alone_max: usize,
-    /// What each connection has for itself, beyond the pool.
-    own: usize,
-}
-
-impl Pool {
-    /// Returns a pool of `max`, of which one connection takes at most `share_percent`. Each connection has `own` besides.
-    pub(super) fn new(max: usize, share_percent: u32, own: usize) -> Self {
-        let percent = usize::try_from(share_percent.min(100)).unwrap_or(100);
-        // Rounded up, so that small pools can be used whole.
-        let alone_max = (max / 100).saturating_mul(percent).saturating_add((max % 100 * percent).div_ceil(100));
-        Self { taken: AtomicUsize::new(0), max, alone_max, own }
-    }
-
-    /// Returns how much is taken of the pool.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    /// Takes `count` for a connection that holds `held`; says whether it may.
-    pub(super) fn take(&self, held: &AtomicUsize, count: usize) -> bool {
-        // Relaxed, here and below: no other memory is published through these counters.
-        let mut before = held.load(Ordering::Relaxed);
-        loop {
-            let Some(after) = before.checked_add(count) else { return false };
-            let had = before.saturating_sub(self.own);
-            let more = after.saturating_sub(self.own).saturating_sub(had);
-            // (pool) The pool counts it first.
-            if more != 0 && !self.reserve(had, more) {
-                return false;
-            }
-            match held.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => {
-                    self.taken.fetch_sub(more, Ordering::Relaxed);
-                    before = now;
-                }
-            }
-        }
-    }
-
-    /// Gives back what a connection took.
-    pub(super) fn give_back(&self, held: &AtomicUsize, count: usize) {
-        let before = held.fetch_sub(count, Ordering::Relaxed);
-        let left = before.saturating_sub(count).saturating_sub(self.own);
-        let less = before.saturating_sub(self.own).saturating_sub(left);
-        if less != 0 {
-            self.taken.fetch_sub(less, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes `more` for a connection that had `had` of the pool.
-    pub(super) fn reserve(&self, had: usize, more: usize) -> bool {
-        let reserved = |taken| self.fits(taken, had, more).then(|| taken + more);
-        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserved).is_ok()
-    }
-
-    /// Gives back what was reserved for no connection in particular.
-    pub(super) fn free(&self, count: usize) {
-        self.taken.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    /// Says whether one more would fit for a connection that holds `held`, and takes nothing.
-    pub(super) fn has_room(&self, held: &AtomicUsize) -> bool {
-        let had = held.load(Ordering::Relaxed);
-        had < self.own || self.fits(self.taken(), had.saturating_sub(self.own), 1)
-    }
-
-    /// The rule.
-    fn fits(&self, taken: usize, had: usize, more: usize) -> bool {
-        let after = taken.saturating_add(more);
-        let Some(free) = self.max.checked_sub(after) else { return false };
-        had == 0 || after <= self.alone_max || had.saturating_add(more).saturating_mul(RESERVE_PART) <= free
-    }
-}
-
-/// How long calls are waited for.
+/// The time limits of calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For the whole of a message, from its first byte on.
+    /// Longest time for a message, from its first byte.
     pub receive: Duration,
-    /// For a client that takes nothing of an answer.
+    /// Longest time in which a client reads nothing of an answer.
     pub send: Duration,
-    /// For the next message of a stream; `None` for ever.
+    /// Longest time until the next message of a stream; `None` for no limit.
     pub idle: Option<Duration>,
 }
 
@@ -136,27 +48,28 @@ pub struct Budgets {
     metrics: Arc<Metrics>,
 }
 
-/// The numbers of [`Budgets`].
+/// The settings of [`Budgets`].
 #[derive(Debug, Clone, Copy)]
 pub struct BudgetSettings {
-    /// Most streams that are open.
+    /// Most streams that are open: `DecideStream` and reflection calls. Each may hold one message that is being received; those
+    /// bytes count in `bytes_max`.
     pub streams_max: usize,
     /// Most bytes that are being received or wait to be sent.
     pub bytes_max: usize,
-    /// Bytes that each connection has for itself besides.
+    /// The allowance of each connection in addition, in bytes.
     pub connection_bytes_min: usize,
-    /// Most batches that are worked on; others wait. One connection has half of them at most.
+    /// Most batches in progress; others wait. One connection has at most half of them.
     pub batches_max: usize,
-    /// What one connection may take when it is alone, in percent.
+    /// The part that one connection may take when it is alone, in percent.
     pub share_percent: u32,
-    /// How long calls are waited for.
+    /// The time limits of calls.
     pub patience: Patience,
-    /// When a call that was refused may be tried again, in milliseconds.
+    /// The delay after which a client may repeat a refused call, in milliseconds.
     pub retry_after_ms: u32,
 }
 
 impl Budgets {
-    /// Returns budgets. `requests`: the requests that may be in flight, here and on other listeners together.
+    /// Returns budgets. `requests`: the limit on requests in flight, which listeners share.
     pub fn new(settings: BudgetSettings, requests: InFlightLimit, metrics: Arc<Metrics>) -> Arc<Self> {
         let BudgetSettings { streams_max, bytes_max, connection_bytes_min, share_percent, .. } = settings;
         let BudgetSettings { batches_max, patience, retry_after_ms, .. } = settings;
@@ -194,7 +107,7 @@ impl Budgets {
         self.metrics.limited(limit);
     }
 
-    /// Returns how long calls are waited for.
+    /// Returns the time limits of calls.
     pub(super) const fn patience(&self) -> Patience {
         self.patience
     }
@@ -219,12 +132,12 @@ pub(super) struct Share {
     watches: AtomicUsize,
     bytes: AtomicUsize,
     batches: Arc<Semaphore>,
-    /// Bytes of answers that HTTP/2 has and has not sent, by the turn in which they were handed over.
+    /// Bytes of answers that HTTP/2 has not sent, by the parity of the turn in which it received them.
     unsent: [AtomicUsize; 2],
     turn: AtomicUsize,
     /// Bytes of answers that were written in this turn.
     written: AtomicUsize,
-    /// The progress of the call that was polled last, where it waits.
+    /// The progress of the call that was polled last, if it waits.
     polled: Mutex<Option<Arc<Progress>>>,
 }
 
@@ -241,18 +154,13 @@ impl Share {
     }
 
     /// Returns a permit for a request.
-    pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
-        self.budgets.requests.permit_of(self)
+    pub(super) fn permit(self: &Arc<Self>) -> Option<RequestPermit> {
+        self.budgets.requests.pool().take(&self.requests, 1).then(|| RequestPermit(Arc::clone(self)))
     }
 
-    /// Says whether there is a permit for a request that is answered without waiting.
+    /// Says whether a permit is free for a request that is answered at once.
     pub(super) fn has_permit(&self) -> bool {
         self.budgets.requests.pool().has_room(&self.requests)
-    }
-
-    /// Returns the requests of this connection that have a permit.
-    pub(super) const fn requests(&self) -> &AtomicUsize {
-        &self.requests
     }
 
     /// Returns how many health watches are open on this connection.
@@ -265,9 +173,9 @@ impl Share {
         self.budgets.streams.take(&self.streams, 1).then(|| StreamPermit(Arc::clone(self)))
     }
 
-    /// Waits until a batch can be worked on.
+    /// Waits for the permit of a batch.
     pub(super) async fn batch(&self) -> Option<BatchPermit> {
-        // In this order, so that a connection at its own limit holds up no other.
+        // In this order, so that a connection at its own limit delays no other.
         let ours = Arc::clone(&self.batches).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.budgets.batches).acquire_owned().await.ok()?;
         Some(BatchPermit { _ours: ours, _all: all })
@@ -304,14 +212,14 @@ impl Share {
         self.unsent.iter().any(|unsent| unsent.load(Ordering::Relaxed) != 0)
     }
 
-    /// Begins a new turn; says whether more than the connection has for itself has waited for the whole of the last one,
-    /// in which its client took less than that.
+    /// Begins a new turn. Says whether, during the whole last turn, more than the allowance of the connection waited while its
+    /// client read less than the allowance.
     fn next_turn(&self) -> bool {
         let last = self.turn.load(Ordering::Relaxed) & 1;
         let before_last = self.of_turn(last ^ 1).load(Ordering::Relaxed);
         self.turn.store(last ^ 1, Ordering::Relaxed);
         let written = self.written.swap(0, Ordering::Relaxed);
-        let own = self.budgets.bytes.own;
+        let own = self.budgets.bytes.own();
         own < before_last && written < own.max(1)
     }
 
@@ -320,6 +228,16 @@ impl Share {
         let polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner).take();
         // If nothing else holds it, its call has ended.
         polled.filter(|progress| 1 < Arc::strong_count(progress))
+    }
+}
+
+/// The permit of a request that is in flight; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct RequestPermit(Arc<Share>);
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        self.0.budgets.requests.pool().give_back(&self.0.requests, 1);
     }
 }
 
@@ -353,7 +271,7 @@ impl Charge {
         self.bytes
     }
 
-    /// Takes more; says whether that was possible.
+    /// Takes more bytes; says whether the budget has room for them.
     pub(super) fn grow(&mut self, more: usize) -> bool {
         let grown = self.share.budgets.bytes.take(&self.share.bytes, more);
         if grown {
@@ -362,7 +280,7 @@ impl Charge {
         grown
     }
 
-    /// Takes as many as are missing; says whether that was possible.
+    /// Takes bytes until it holds `bytes`; says whether the budget has room for them.
     pub(super) fn at_least(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         more == 0 || self.grow(more)
@@ -397,12 +315,12 @@ pub struct Outgoing {
     unsent: Waits,
 }
 
-/// How a part of an answer is charged.
+/// The charge of a part of an answer.
 #[derive(Debug)]
 enum Waits {
-    /// By itself.
+    /// The charge of this part alone.
     Alone { unsent: Unsent },
-    /// Together with other parts in the same memory.
+    /// The charge of several parts in the same memory.
     Together { unsent: Arc<Unsent> },
 }
 
@@ -445,7 +363,7 @@ impl Buf for Outgoing {
     }
 }
 
-/// How far a call is that does not answer at once, as seen by what watches over its time.
+/// The progress of a call that does not answer at once. The timers of its connection read it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Odd while a part of the answer waits for the client.
@@ -459,19 +377,19 @@ impl Progress {
         self.parts.fetch_or(1, Ordering::Relaxed);
     }
 
-    /// Notes that the next part is asked for: the last one is with HTTP/2.
+    /// Notes that HTTP/2 asks for the next part, and so has taken the last one.
     pub(super) fn asked(&self) {
         let parts = self.parts.load(Ordering::Relaxed);
         self.parts.store(parts.wrapping_add(parts & 1), Ordering::Relaxed);
     }
 
-    /// Returns which part waits for the client; `None` where none does.
+    /// Returns the number of the part that waits for the client; `None` if no part waits.
     pub(super) fn waits(&self) -> Option<u32> {
         let parts = self.parts.load(Ordering::Relaxed);
         (parts & 1 == 1).then_some(parts)
     }
 
-    /// Tells once who polls the call that it is this one's.
+    /// Registers this progress with the connection, once, as that of the call that is being polled.
     pub(super) fn tell(self: &Arc<Self>, share: &Share) {
         if !self.is_told.load(Ordering::Relaxed) && !self.is_told.swap(true, Ordering::Relaxed) {
             *share.polled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(self));
@@ -479,21 +397,22 @@ impl Progress {
     }
 }
 
-/// Looks whether a connection takes its answers.
+/// Checks whether the client of a connection reads its answers.
 #[derive(Debug)]
 pub(super) struct Taking {
     share: Arc<Share>,
-    /// The end of the turn, while something waits.
+    /// The end of the turn, while an answer waits.
     turn: Option<std::pin::Pin<Box<Sleep>>>,
 }
 
 impl Taking {
-    /// Returns what looks after a connection.
+    /// Returns the check of a connection.
     pub(super) const fn new(share: Arc<Share>) -> Self {
         Self { share, turn: None }
     }
 
-    /// Ready where the connection is to be closed: more than its own bytes have waited for a whole turn, and fewer were taken.
+    /// Ready when the connection has to close: for a whole turn more than its allowance has waited, and its client has read
+    /// less.
     pub(super) fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.share.has_unsent() {
             if self.turn.take().is_some() {

@@ -1,4 +1,6 @@
-//! Tests of pools, shares and what looks whether answers are taken.
+//! Tests of shares, permits and the check that a client takes its answers.
+
+use tonic_types::StatusExt as _;
 
 use super::*;
 
@@ -29,76 +31,6 @@ pub(in crate::transport) fn budgets(bytes_max: usize, connection_bytes_min: usiz
 /// Returns how many requests are in flight.
 pub(in crate::transport) fn in_flight(budgets: &Budgets) -> usize {
     budgets.requests.taken()
-}
-
-/// Takes as much as may be, one by one.
-fn fill(pool: &Pool, held: &AtomicUsize) -> usize {
-    while pool.take(held, 1) {}
-    held.load(Ordering::Relaxed)
-}
-
-#[test]
-fn b4_a_connection_alone_takes_nearly_everything_and_leaves_something_however_many_come() {
-    let pool = Pool::new(10_000, 90, 0);
-    let shares: Vec<AtomicUsize> = (0..20).map(|_| AtomicUsize::new(0)).collect();
-    assert_eq!(fill(&pool, &shares[0]), 9_000);
-    // Ten more, each as greedy.
-    for greedy in &shares[1..11] {
-        assert!(0 < fill(&pool, greedy));
-    }
-    // Even then each further connection has its first place.
-    for modest in &shares[11..] {
-        assert!(pool.take(modest, 1), "{} taken", pool.taken());
-    }
-    for held in &shares {
-        pool.give_back(held, held.load(Ordering::Relaxed));
-    }
-    assert_eq!(pool.taken(), 0);
-}
-
-#[test]
-fn b4_small_pools_can_be_used_whole() {
-    for max in 1..10 {
-        let (pool, held) = (Pool::new(max, 90, 0), AtomicUsize::new(0));
-        assert_eq!(fill(&pool, &held), max);
-        assert!(!pool.has_room(&AtomicUsize::new(0)));
-    }
-    let (pool, held) = (Pool::new(100, 100, 0), AtomicUsize::new(0));
-    assert_eq!(fill(&pool, &held), 100);
-}
-
-#[test]
-fn b11_what_a_connection_has_for_itself_is_beyond_the_pool() {
-    let pool = Pool::new(100, 90, 10);
-    let (greedy, modest) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    assert_eq!((fill(&pool, &greedy), pool.taken()), (100, 90));
-    let last = AtomicUsize::new(0);
-    assert!(pool.take(&last, 20) && !pool.take(&last, 1));
-    assert_eq!((fill(&pool, &modest), pool.taken()), (10, 100));
-    // Gone back above and below what is its own.
-    pool.give_back(&greedy, 95);
-    assert_eq!((greedy.load(Ordering::Relaxed), pool.taken()), (5, 10));
-    pool.give_back(&greedy, 5);
-    assert_eq!(pool.taken(), 10);
-}
-
-#[test]
-fn b11_threads_leave_nothing_behind() {
-    let (pool, held) = (Pool::new(64, 90, 7), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for count in 1..9 {
-            let (pool, held) = (&pool, &held);
-            scope.spawn(move || {
-                for _ in 0..10_000 {
-                    if pool.take(held, count) {
-                        assert!(pool.taken() <= 64);
-                        pool.give_back(held, count);
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!((held.load(Ordering::Relaxed), pool.taken()), (0, 0));
 }
 
 /// Says whether a connection is to be closed within a time.
@@ -138,4 +70,22 @@ fn a_connection_whose_client_takes_its_answers_slowly_goes_on() {
     // A trickle is too little.
     answer.advance(9);
     assert!((0..2).any(|_| share.next_turn()));
+}
+
+#[test]
+fn open_streams_are_bounded_and_give_their_permits_back() {
+    let budgets = budgets(1_000, 10);
+    let (first, other) = (budgets.share(), budgets.share());
+    let of_first: Vec<_> = std::iter::from_fn(|| first.stream()).collect();
+    let of_other: Vec<_> = std::iter::from_fn(|| other.stream()).collect();
+    // One connection leaves a permit for another, and all connections together keep the limit.
+    assert!(!of_other.is_empty());
+    assert_eq!((of_first.len() + of_other.len(), budgets.streams.taken()), (16, 16));
+    let refusal = budgets.exhausted(Exhausted::OpenStreams);
+    let delay = refusal.get_error_details().retry_info().unwrap().retry_delay.unwrap();
+    assert_eq!((refusal.code(), delay), (tonic::Code::ResourceExhausted, Duration::from_secs(1)));
+    assert_eq!(budgets.metrics.limit_refusals(Limit::StreamsOpen), 1);
+    drop((of_first, of_other));
+    assert_eq!(budgets.streams.taken(), 0);
+    assert!(first.stream().is_some());
 }

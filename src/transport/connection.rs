@@ -1,12 +1,13 @@
-//! A connection that was accepted, TCP or unix.
+//! An accepted connection, TCP or unix.
 //!
-//! A connection that does not begin to speak HTTP/2 would be held without end by the layers above,
-//! which ping only those that have begun, and would hold up a server that stops: here it is cut off.
-//! Those that speak HTTP/1.1 are paced by [`crate::transport::slow_client`].
+//! The HTTP/2 library pings only connections that have sent the preface. A connection without a preface would stay open for
+//! ever and delay a server that stops, so it is closed here. [`crate::transport::slow_client`] limits slow HTTP/1.1 clients.
 
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use crate::transport::accept::ConnectionPermit;
-use crate::transport::connections::Activity;
+use crate::transport::activity::Activity;
+use crate::transport::connections::Admitted;
+use crate::transport::turn::Turn;
 use crate::transport::wrong_protocol::{Peer, Stranger, Strangers};
 
 /// Bytes that every client of HTTP/2 sends first: RFC 9113, section 3.4.
@@ -25,50 +27,78 @@ const PREFACE_BYTES: usize = 24;
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
-    /// `None` once the preface has come.
+    /// `None` once the preface has arrived, or if the protocol has none.
     preface: Option<Preface>,
-    /// Whether it has begun to speak: the preface has come, or anything where there is none.
+    /// Whether the client has spoken: by the preface, or by its first byte if the protocol has no preface.
     has_spoken: bool,
+    turn: Turn,
     peer: Peer,
-    place: ConnectionPermit,
+    permit: ConnectionPermit,
 }
 
 impl Connection {
-    /// Returns a connection that holds its place until it is closed.
-    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, place: ConnectionPermit) -> Self {
+    /// Returns a connection that holds its permit until it is closed.
+    pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, permit: ConnectionPermit) -> Self {
         let preface = match opening {
             Opening::Http2(patience) => Some(patience.preface()),
             Opening::Any => None,
         };
-        Self { stream, preface, has_spoken: false, peer, place }
+        Self { stream, preface, has_spoken: false, turn: Turn::default(), peer, permit }
     }
 
-    /// Returns what its calls are noted in.
+    /// Returns the record of its calls.
     pub(super) fn activity(&self) -> Activity {
-        self.place.activity().clone()
+        self.permit.activity().clone()
     }
 
     fn speaks(&mut self) {
         if !self.has_spoken {
             self.has_spoken = true;
-            self.place.activity().speaks();
+            self.permit.activity().speaks();
         }
     }
 
-    /// Returns the other end.
+    /// Returns the address of the client.
     pub(super) const fn peer(&self) -> Peer {
         self.peer
     }
 }
 
-/// A preface that has not come whole.
+/// The permit of an open connection: counts it among all connections and on its thread.
+#[derive(Debug)]
+pub(super) struct ConnectionPermit {
+    among_all: Admitted,
+    on_thread: Arc<AtomicUsize>,
+}
+
+impl ConnectionPermit {
+    /// Counts an admitted connection on its thread.
+    pub(super) fn new(among_all: Admitted, on_thread: &Arc<AtomicUsize>) -> Self {
+        // Relaxed: no other memory is published through this counter.
+        on_thread.fetch_add(1, Ordering::Relaxed);
+        Self { among_all, on_thread: Arc::clone(on_thread) }
+    }
+
+    /// Returns the record of the calls of the connection.
+    const fn activity(&self) -> &Activity {
+        self.among_all.activity()
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.on_thread.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A preface that is not complete.
 struct Preface {
-    /// What came of it, in its first bytes.
+    /// The first bytes of the connection; `bytes` of them have arrived.
     seen: [u8; PREFACE_BYTES],
     bytes: usize,
-    /// Where a stranger is told of; `None` once one was.
+    /// The log of clients with another protocol; `None` once this client is in it.
     strangers: Option<Strangers>,
-    /// Ends when it is not waited for any longer.
+    /// Completes when the wait is over.
     patience: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -78,14 +108,14 @@ impl fmt::Debug for Preface {
     }
 }
 
-/// How long a connection may be silent at its beginning.
+/// The longest wait for the preface of a connection.
 #[derive(Debug, Clone)]
 pub struct Patience {
-    /// So long.
+    /// The longest time.
     pub preface_max: Duration,
-    /// And no longer than until this turns true, or its sender is gone.
+    /// Ends the wait when it turns true or its sender is dropped.
     pub draining: watch::Receiver<bool>,
-    /// Where those are told of that do not speak HTTP/2.
+    /// The log of clients that do not speak HTTP/2.
     pub strangers: Strangers,
 }
 
@@ -93,7 +123,7 @@ impl Patience {
     fn preface(&self) -> Preface {
         let Self { preface_max, mut draining, strangers } = self.clone();
         let patience = async move {
-            // Over time, drained, and a server that is gone are all the same.
+            // Time-out, shutdown and a dropped sender all end the wait.
             let _ = tokio::time::timeout(preface_max, draining.wait_for(|draining| *draining)).await;
         };
         let strangers = Some(strangers);
@@ -102,12 +132,12 @@ impl Patience {
 }
 
 impl Preface {
-    /// Looks at what has come; says whether it is enough of it.
-    fn look(&mut self, come: &[u8], peer: Peer) -> bool {
-        for (place, byte) in self.seen.iter_mut().skip(self.bytes).zip(come) {
-            *place = *byte;
+    /// Reads the bytes that have arrived; says whether the preface is complete.
+    fn read(&mut self, arrived: &[u8], peer: Peer) -> bool {
+        for (seen, byte) in self.seen.iter_mut().skip(self.bytes).zip(arrived) {
+            *seen = *byte;
         }
-        self.bytes = self.bytes.saturating_add(come.len()).min(PREFACE_BYTES);
+        self.bytes = self.bytes.saturating_add(arrived.len()).min(PREFACE_BYTES);
         let stranger = self.seen.get(..self.bytes).and_then(Stranger::of);
         if let Some((stranger, strangers)) = stranger.and_then(|stranger| Some((stranger, self.strangers.take()?))) {
             strangers.tell(stranger, peer);
@@ -116,42 +146,46 @@ impl Preface {
     }
 }
 
-/// What bytes come and go on.
+/// The socket of a connection.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// How a connection begins.
+/// The first bytes that a client has to send.
 #[derive(Debug, Clone)]
 pub enum Opening {
-    /// With the preface of HTTP/2, and this patience for it.
+    /// The preface of HTTP/2, within this patience.
     Http2(Patience),
-    /// Whoever reads from it sees to it.
+    /// Any bytes. The reader of the connection limits the wait.
     Any,
 }
 
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.turn.is_over(cx) {
+            return Poll::Pending;
+        }
         let filled_before = buffer.filled().len();
         let read = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
+        this.turn.has_read(buffer.filled().len() - filled_before);
         let Some(preface) = &mut this.preface else {
             if filled_before < buffer.filled().len() {
                 this.speaks();
             }
             return read;
         };
-        if preface.look(buffer.filled().get(filled_before..).unwrap_or_default(), this.peer) {
+        if preface.read(buffer.filled().get(filled_before..).unwrap_or_default(), this.peer) {
             this.preface = None;
             this.speaks();
             return read;
         }
-        // What has come is read first: only who is silent is cut off.
+        // Bytes that have arrived are read first: only a silent connection is closed.
         if read.is_pending() && preface.patience.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -178,8 +212,8 @@ impl AsyncWrite for Connection {
         }
     }
 
-    /// HTTP/2 gathers small frames in one buffer and writes them together. Where slices could be gathered too it would
-    /// leave out payloads of 256 bytes and more, which most answers are, and write each of those by itself.
+    /// Without vectored writes, HTTP/2 copies small frames into one buffer and writes them together. With them it would write
+    /// each payload of 256 bytes or more by itself, and most answers are as long.
     fn is_write_vectored(&self) -> bool {
         false
     }

@@ -1,11 +1,11 @@
 //! The fast path of `DecisionService.Decide`: from the bytes of a request to those of its answer.
 //!
-//! An ordinary call costs less for its decision than for a general server around it: a router, boxed bodies and futures,
-//! texts that are copied. The fast path answers a `Decide` call as every client makes it, be it decided, refused, or one that
-//! waits for the ledger. The fallback is the generated services: other methods, compression, a message in pieces, an answer
-//! with details. A call takes the fallback before it is decided, and never afterwards.
+//! The decision of an ordinary call costs less than the general server around it: a router, boxed bodies and futures, copied
+//! texts. The fast path answers ordinary `Decide` calls: those that are decided, those that are refused, and those that wait
+//! for the ledger. The fallback is the generated services: other methods, compression, a message in pieces, an answer with
+//! details. A call takes the fallback before it is decided, and never afterwards.
 //!
-//! No service sees a call before its message is whole, streams apart: a call that has begun holds bytes of the budget
+//! Except for streams, no service sees a call before its message is complete. A call that has begun holds bytes of the budget
 //! ([`crate::transport::budget`]), and a permit only once it can be answered.
 //!
 //! INVARIANT (once): a call is answered by the fast path or by the fallback, never by both, and the answers differ in their
@@ -62,7 +62,7 @@ const REFLECTION: [&str; 2] = [
 ];
 /// Memory of a `Watch` besides that of a call: its write buffer.
 const WATCH_BYTES: usize = CALL_BYTES / 2;
-/// Health is answered whatever the load.
+/// The path of health checks, which are answered under any load.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// The kind of a call, by its path.
@@ -108,7 +108,7 @@ struct Inner {
     /// Answers `Decide` calls on the fast path.
     decisions: Option<DecisionApi>,
     routes: Routes,
-    /// Names of the services, for callers of another one.
+    /// Names of the services, for the refusal of an unknown one.
     names: &'static [&'static str],
     /// Largest message, in bytes.
     message_bytes_max: usize,
@@ -193,7 +193,7 @@ impl Begun {
         self.on.services.0.message_bytes_max
     }
 
-    /// Refuses a call whose bytes are not one message, if it is a call of gRPC at all.
+    /// Refuses a gRPC call whose body is not exactly one message. A call that is not gRPC has its own refusal.
     fn misframed(self, misframed: Misframed) -> State {
         match not_grpc(&self.head).or_else(|| compressed(&self.head.headers)) {
             Some(refusal) => self.answer_with(refusal),
@@ -224,7 +224,7 @@ impl Begun {
         self.go_on(body, Holds { stream: Some(stream), ..Holds::default() })
     }
 
-    /// Leaves a call to the fallback.
+    /// Passes a call to the fallback.
     fn go_on(mut self, body: Body, mut holds: Holds) -> State {
         if let Some(refusal) = not_grpc(&self.head).or_else(|| compressed(&self.head.headers)) {
             return self.answer_with(refusal);
@@ -319,13 +319,14 @@ impl Services {
     }
 }
 
-/// Says whether an answer is that of a router which does not know the method.
+/// Says whether an answer is that of the router to an unknown method.
 fn is_no_method(answer: &Response<Body>) -> bool {
     let headers = answer.headers();
     headers.get(&GRPC_STATUS) == Some(&UNIMPLEMENTED) && headers.get(&GRPC_MESSAGE).is_none_or(HeaderValue::is_empty)
 }
 
-/// Refuses what is no gRPC with protobuf, such as gRPC-Web, Connect and JSON. An answer of gRPC would be no answer to it.
+/// Refuses a call that is not gRPC with protobuf, such as gRPC-Web, Connect and JSON. Its client could not read an answer in
+/// gRPC.
 fn not_grpc(head: &request::Parts) -> Option<Response<Body>> {
     let misread = if head.method != Method::POST {
         Misread::OtherMethod
@@ -346,7 +347,7 @@ fn not_grpc(head: &request::Parts) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Says whether messages are said to be gRPC with protobuf, once.
+/// Says whether the head declares gRPC with protobuf, exactly once.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(sent), None) = (types.next(), types.next()) else { return false };
@@ -383,7 +384,7 @@ impl fmt::Debug for Answering {
 enum State {
     /// Its message is being read. `None` only while it is polled, and afterwards.
     Reading(Option<Reading>),
-    /// Its message does not come at once.
+    /// Its message arrives in several parts.
     Gathering(Option<Box<Waiting>>),
     /// It is being answered: by the fallback, or after a wait for the ledger.
     GoneOn { answer: GoneOn, progress: Arc<Progress>, share: Arc<Share> },
@@ -399,7 +400,7 @@ struct Reading {
     frame: Option<Bytes>,
 }
 
-/// A call whose message is waited for.
+/// A call that waits for its message.
 struct Waiting {
     begun: Begun,
     gathering: Gathering,
@@ -503,7 +504,7 @@ impl Reading {
         }
     }
 
-    /// Answers the call; `None` where the fallback has to.
+    /// Answers the call; `None` if it takes the fallback.
     fn answer(&self) -> Option<Ending> {
         if self.begun.deadline.is_some_and(Deadline::is_over) {
             return Some(Ending::Refused(Refusal::Late));
@@ -512,7 +513,7 @@ impl Reading {
         let decisions = decisions.as_ref().filter(|_| self.begun.kind == Kind::Decide && is_plain(&self.begun.head))?;
         let message = self.frame.as_deref().and_then(unframed)?;
         let share = &self.begun.on.share;
-        // Beyond a limit the fallback refuses, and counts it.
+        // Beyond a limit the fallback refuses, and counts the refusal.
         if *message_bytes_max < message.len() || !share.has_permit() {
             return None;
         }
@@ -528,7 +529,7 @@ impl Reading {
         })
     }
 
-    /// Leaves a message that is whole to the fallback.
+    /// Passes a complete message to the fallback.
     fn go_on(self) -> State {
         let Self { begun, frame, .. } = self;
         let frame = frame.unwrap_or_default();

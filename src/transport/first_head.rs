@@ -1,8 +1,8 @@
 //! The first head of a connection over HTTP/1, gathered before the protocol library sees the connection.
 //!
 //! The library allocates two buffers of eight KiB for a connection as soon as it reads. A client that opens many connections
-//! and sends each head a byte at a time would fill the memory with these. So a head is gathered in as much memory as it has
-//! bytes, and the library begins once the head is whole, too long for this, or not to be continued.
+//! and sends each head byte by byte would fill the memory with these buffers. So the head is gathered here, in as much memory
+//! as it has bytes. The library begins once the head is complete, too long for this, or ended by the client.
 
 use std::io;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes of a head that are gathered here at most. Heads of gateways have some hundreds; longer ones continue in the buffers
-/// of the library, which has the limit.
+/// Most bytes of a head that are gathered here. The heads of gateways have some hundreds of bytes. A longer head continues in
+/// the buffers of the library, which limits it.
 const BYTES_MAX: usize = 4 << 10;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 512;
@@ -20,22 +20,22 @@ const READ_BYTES: usize = 512;
 #[derive(Debug)]
 pub(super) struct FirstHead<C> {
     connection: C,
-    /// What was read and not passed on yet.
+    /// The bytes that were read.
     first: Vec<u8>,
-    /// How much of it was passed on.
+    /// How many of them were passed on.
     passed: usize,
 }
 
 impl<C: AsyncRead + Unpin> FirstHead<C> {
-    /// Returns a connection of which nothing was read.
+    /// Returns a connection from which nothing was read.
     pub(super) const fn new(connection: C) -> Self {
         Self { connection, first: Vec::new(), passed: 0 }
     }
 
-    /// Reads the first head. Time is bounded by the connection below.
+    /// Reads the first head. The connection below limits the time.
     ///
     /// # Errors
-    /// What reading from the connection says, such as that the head takes too long.
+    /// The connection failed, or the head takes too long.
     pub(super) fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut is_whole = false;
         while self.first.len() < BYTES_MAX && !is_whole {
@@ -45,7 +45,7 @@ impl<C: AsyncRead + Unpin> FirstHead<C> {
             if buffer.filled().is_empty() {
                 break;
             }
-            // What ends a head may have begun with the two bytes before.
+            // The end of a head may begin in the two bytes before.
             let look_from = self.first.len().saturating_sub(2);
             self.first.extend_from_slice(buffer.filled());
             is_whole = self.first.get(look_from..).is_some_and(ends_a_head);
@@ -54,7 +54,7 @@ impl<C: AsyncRead + Unpin> FirstHead<C> {
     }
 }
 
-/// Says whether an empty line has come: with what ends a line for any reader.
+/// Says whether the bytes contain an empty line, with any line ending that a reader accepts.
 fn ends_a_head(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }

@@ -1,39 +1,39 @@
-//! The framing of gRPC: five bytes before each message say how long it is. Read in pieces, as they come.
+//! The framing of gRPC: a prefix of five bytes states the length of each message. Frames are read in pieces, as they arrive.
 
 use crate::wire::decide::encode::PREFIX_BYTES;
 use crate::wire::refusal::framing::Misframed;
 
-/// Where the messages of a body begin and end.
+/// The position in a body of framed messages.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
-    /// Messages that have come whole.
+    /// Messages that are complete.
     whole: u64,
     prefix: [u8; PREFIX_BYTES],
-    /// The first byte before a length that was not zero; else zero.
+    /// The first flag byte that was not zero; else zero.
     flag: u8,
-    /// What has come of the next one, its prefix included.
+    /// Bytes of the next message that have arrived, its prefix included.
     come: usize,
-    /// What is missing of it, once the prefix is there.
+    /// Bytes of it that are missing, once its prefix is complete.
     missing: usize,
 }
 
-/// A message that is longer than it may be.
+/// A message that is longer than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLong {
-    /// Where in the data it begins; 0 where it began before.
+    /// Offset of its beginning in the data; 0 if it began earlier.
     pub(super) at: usize,
-    /// What its prefix says, in bytes.
+    /// Its length by its prefix, in bytes.
     pub(super) bytes: usize,
 }
 
 impl Framing {
-    /// Looks at what comes.
+    /// Reads the data that arrives.
     pub(super) fn see(&mut self, data: &[u8]) {
         // No length is larger.
         let _ = self.see_within(data, usize::MAX);
     }
 
-    /// Looks at what comes, up to the first message longer than `bytes_max`.
+    /// Reads the data that arrives, up to the first message longer than `bytes_max`.
     pub(super) fn see_within(&mut self, data: &[u8], bytes_max: usize) -> Result<(), TooLong> {
         let (mut rest, mut at) = (data, 0);
         while !rest.is_empty() {
@@ -53,8 +53,8 @@ impl Framing {
 
     fn see_prefix<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
         let (taken, rest) = data.split_at((PREFIX_BYTES - self.come).min(data.len()));
-        for (place, byte) in self.prefix.iter_mut().skip(self.come).zip(taken) {
-            *place = *byte;
+        for (known, byte) in self.prefix.iter_mut().skip(self.come).zip(taken) {
+            *known = *byte;
         }
         self.come += taken.len();
         if self.come == PREFIX_BYTES {
@@ -71,23 +71,23 @@ impl Framing {
         rest
     }
 
-    /// Returns how many messages have come whole.
+    /// Returns how many messages are complete.
     pub(super) const fn whole(&self) -> u64 {
         self.whole
     }
 
-    /// Returns what has come of the next message, its prefix included, in bytes.
+    /// Returns the bytes of the next message that have arrived, its prefix included.
     pub(super) const fn come(&self) -> usize {
         self.come
     }
 
-    /// Says how the call is misframed that ends here, if it is.
+    /// Returns the framing fault of a call that ends here, if it has one.
     pub(super) const fn at_end(&self) -> Option<Misframed> {
         let missing_bytes = if self.come < PREFIX_BYTES { PREFIX_BYTES - self.come } else { self.missing };
         if self.come == 0 { None } else { Some(Misframed::CutShort { missing_bytes }) }
     }
 
-    /// Returns the byte before a length that is not zero, if one has come.
+    /// Returns the fault of a flag byte that is not zero, if one has arrived.
     pub(super) const fn flagged(&self) -> Option<Misframed> {
         match self.flag {
             0 => None,
@@ -101,11 +101,11 @@ impl Framing {
     }
 }
 
-/// Checks that the bytes of a call are one message, by its prefix and by how many they are. A message longer than `bytes_max`
-/// passes: it is refused for its length.
+/// Checks by its prefix and its length that the body of a call is exactly one message. A message longer than `bytes_max`
+/// passes here: it is refused for its length.
 ///
 /// # Errors
-/// How they are none, or more than one.
+/// The body has no message, a part of one, or more than one.
 pub(super) fn one_message(prefix: Option<[u8; PREFIX_BYTES]>, bytes: usize, bytes_max: usize) -> Result<(), Misframed> {
     let Some(prefix) = prefix else {
         let missing_bytes = PREFIX_BYTES.saturating_sub(bytes);
@@ -121,7 +121,7 @@ pub(super) fn one_message(prefix: Option<[u8; PREFIX_BYTES]>, bytes: usize, byte
     }
 }
 
-/// Returns how long a message is by its prefix, in bytes.
+/// Returns the length of a message by its prefix, in bytes.
 pub(super) fn declared(prefix: [u8; PREFIX_BYTES]) -> usize {
     let [_compressed, length @ ..] = prefix;
     usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX)

@@ -1,7 +1,7 @@
-//! A message that does not come at once: kept until it is whole, within a time and a budget.
+//! A message that arrives in several parts: gathered until it is complete, within a time and a budget.
 //!
-//! No service sees a call before that. So a call that only begins holds no permit, and its deadline and the time for its
-//! message run from its first byte on.
+//! No service sees a call before that. So a call that has only begun holds no permit. Its deadline and the time for its message
+//! run from its first byte.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,8 +21,8 @@ use crate::wire::decide::encode::PREFIX_BYTES;
 use crate::wire::refusal::framing::Misframed;
 use crate::wire::refusal::{Exhausted, call};
 
-/// Smallest and largest piece of memory for what comes. Between them a piece is as large as all before it, so that at most
-/// half of what is charged is empty.
+/// Smallest and largest piece of memory for the parts. Between these sizes a piece is as large as all pieces before it, so that
+/// at most half of the charged memory is empty.
 const PIECE_BYTES: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
 
 /// The part of a message that has arrived. It is a copy: a single byte would hold a whole buffer of the connection.
@@ -33,7 +33,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Keeps more; false where that does not fit into the budget.
+    /// Copies data; returns false if the budget has no room for it.
     fn push(&mut self, data: &[u8], charge: &mut Charge) -> bool {
         let mut left = data;
         if let Some(piece) = self.pieces.back_mut() {
@@ -55,17 +55,17 @@ impl Gathered {
         true
     }
 
-    /// Returns the prefix, once it is there: the first piece has room for it.
+    /// Returns the prefix, once it has arrived. The first piece always has room for it.
     fn prefix(&self) -> Option<[u8; PREFIX_BYTES]> {
         self.pieces.front()?.first_chunk().copied()
     }
 
-    /// Checks that this is one message, and no more.
+    /// Checks that the data is exactly one message.
     pub(super) fn one_message(&self, bytes_max: usize) -> Result<(), Misframed> {
         framing::one_message(self.prefix(), self.bytes, bytes_max)
     }
 
-    /// Says whether enough has come to refuse it: its prefix says that it is larger than `bytes_max`, or it is.
+    /// Says whether the message is larger than `bytes_max`, by its prefix or by the data that has arrived.
     fn is_too_large(&self, bytes_max: usize) -> bool {
         let declared = self.prefix().map_or(0, framing::declared);
         bytes_max < declared || bytes_max.saturating_add(PREFIX_BYTES) < self.bytes
@@ -96,7 +96,7 @@ pub(super) enum Ended {
     Refused(tonic::Status),
 }
 
-/// A message that is waited for.
+/// The wait for a message.
 pub(super) struct Gathering {
     body: Incoming,
     gathered: Gathered,
@@ -106,7 +106,7 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// Begins to wait, as long as there is time. `bytes_max`: the largest message.
+    /// Begins the wait. `bytes_max`: the largest message.
     pub(super) fn begin(body: Incoming, bytes_max: usize, deadline: Option<Deadline>, budgets: &Budgets) -> Self {
         let received = tokio::time::sleep(budgets.patience().receive);
         let until = deadline.map(Deadline::at).filter(|at| *at < received.deadline());
@@ -114,12 +114,15 @@ impl Gathering {
         Self { body, gathered: Gathered::default(), bytes_max, deadline, until }
     }
 
-    /// Keeps what came before; what is wrong is the answer to the call.
+    /// Keeps data that arrived before the wait.
+    ///
+    /// # Errors
+    /// The budget has no room for it; the error is the answer to the call.
     pub(super) fn keep(&mut self, data: &[u8], charge: &mut Charge, budgets: &Budgets) -> Result<(), tonic::Status> {
         if self.gathered.push(data, charge) { Ok(()) } else { Err(budgets.exhausted(Exhausted::HeldBytes)) }
     }
 
-    /// Waits on.
+    /// Continues the wait.
     pub(super) fn poll(&mut self, charge: &mut Charge, budgets: &Budgets, context: &mut Context<'_>) -> Poll<Ended> {
         loop {
             if self.body.is_end_stream() || self.gathered.is_too_large(self.bytes_max) {

@@ -1,4 +1,4 @@
-//! What serving connections comes to, whatever is spoken on them: one task for each, and an end in good order.
+//! Serves connections of any protocol: one task for each, and an orderly end.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio_stream::StreamExt as _;
 
 use crate::repeated::Repeated;
 use crate::transport::accept::Incoming;
+use crate::transport::activity::Activity;
 use crate::transport::connection::Connection;
-use crate::transport::connections::Activity;
 
-/// Time for a connection that has to close to read what has come.
+/// Time in which a connection that has to close reads the bytes that have arrived.
 const READ_TIME: Duration = Duration::from_millis(1);
 
-/// Serves connections until `draining` turns true, and then until each has come to its end. Dropping it closes them.
+/// Serves connections until `draining` turns true, and then until each has ended. Dropping the future closes them.
 pub(super) async fn serve_each<F>(
     mut incoming: Incoming,
     mut draining: watch::Receiver<bool>,
@@ -44,14 +44,14 @@ pub(super) async fn serve_each<F>(
     while open.join_next().await.is_some() {}
 }
 
-/// Drives a connection, and asks it to finish what is in flight when the server stops, or its place is needed for another.
-/// `None` where it was cut off, because it had nothing to finish, or did not come to its end in time with nothing in
-/// flight.
+/// Drives a connection. Asks it to finish its requests in flight when the server stops, or when it has to close for another
+/// connection. Returns `None` if the connection was closed because it had nothing to finish, or because it did not end in time
+/// with nothing in flight.
 ///
-/// `owes`: says whether answers wait to be written, though their calls are over. A server that stops cuts off no
-/// connection that owes something.
+/// `owes`: says whether answers wait to be written although their calls have ended. A server that stops closes no connection
+/// with such answers.
 ///
-/// The connection is on the heap, once: futures in futures would keep a copy for each time that it is moved.
+/// The connection is moved to the heap once: each future that contained it would have room for a copy.
 pub(super) fn until_drained<C: Future>(
     connection: C,
     finish: impl FnOnce(Pin<&mut C>),
@@ -62,7 +62,7 @@ pub(super) fn until_drained<C: Future>(
     let mut connection = Box::pin(connection);
     async move {
         tokio::select! {
-            // The end first: a request that comes whole at that moment is told that it is the last.
+            // Polled first: if a request completes at that moment, its answer says that it is the last one.
             biased;
             () = stopping(&mut draining) => {
                 finish(connection.as_mut());
@@ -74,13 +74,13 @@ pub(super) fn until_drained<C: Future>(
                 };
                 tokio::select! {
                     served = connection => Some(served),
-                    // A client need not answer what asks it to finish.
+                    // A client need not answer the request to finish.
                     () = is_over => None,
                 }
             }
             () = activity.has_to_close() => {
                 if activity.has_nothing_to_finish() {
-                    // What has come and was not read yet is read first: time that passes lets the system tell of it.
+                    // Bytes that have arrived are read first. The pause lets the system report them.
                     tokio::select! {
                         biased;
                         served = connection.as_mut() => return Some(served),
@@ -101,7 +101,7 @@ pub(super) fn until_drained<C: Future>(
     }
 }
 
-/// Returns when the server stops; one that is gone has stopped.
+/// Returns when the server stops, or the sender is dropped.
 async fn stopping(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }

@@ -1,8 +1,8 @@
 //! `grpc.health.v1.Health` on one listener, by the table of [`crate::metrics::health`].
 //!
-//! A check looks at the server as it is at that moment, as `/readyz` does. Those who watch are told of changes by a task
-//! that looks every `health_watch_interval_ms`, and at once when the server begins to stop. They hold no permit of
-//! requests, and are bounded in number instead.
+//! A check reads the condition of the server at that moment, as `/readyz` does. A task reads it every
+//! `health_watch_interval_ms`, and at once when the server begins to stop, and reports changes to open watches. A watch holds
+//! no permit for a request; a limit on watches bounds their number.
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +22,8 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::metrics::health::{self, Condition, Part};
 use crate::metrics::{Limit, Metrics};
 use crate::service::deadline::Deadline;
-use crate::transport::budget::{Pool, Share};
+use crate::transport::budget::Share;
+use crate::transport::pool::Pool;
 use crate::wire::refusal::{Exhausted, call, grpc};
 
 /// Reads the condition of the server.
@@ -35,7 +36,7 @@ impl fmt::Debug for ConditionSource {
     }
 }
 
-/// Tells those who watch, on all listeners, how the server is. Clones share it.
+/// Reports the condition of the server to the open watches of all listeners. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse {
     look: ConditionSource,
@@ -44,16 +45,16 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// Returns one that has looked once.
+    /// Returns a pulse that has read the condition once.
     pub(crate) fn new(look: impl Fn() -> Condition + Send + Sync + 'static) -> Self {
         let look = ConditionSource(Arc::new(look));
         let (told, _) = watch::channel(Some((look.0)()));
         Self { look, told }
     }
 
-    /// Looks, and tells where something has changed. Says whether the server still runs.
+    /// Reads the condition, and reports a change. Says whether the server still runs.
     pub(crate) fn beat(&self) -> bool {
-        // Looked at under the lock of the channel, so that no older look comes after a newer one.
+        // Read under the lock of the channel, so that an older condition never replaces a newer one.
         self.told.send_if_modified(|told| match told {
             None => false,
             Some(before) => {
@@ -64,14 +65,14 @@ impl Pulse {
         self.told.borrow().is_some()
     }
 
-    /// Looks again and again, until the server has stopped.
+    /// Reads the condition at intervals, until the server has stopped.
     pub(crate) async fn run(self, interval: Duration) {
         while self.beat() {
             tokio::time::sleep(interval).await;
         }
     }
 
-    /// Ends the streams of those who watch, which would keep the server from stopping.
+    /// Ends open watches, which would keep the server from stopping.
     pub(crate) fn end(&self) {
         self.told.send_replace(None);
     }
@@ -81,7 +82,7 @@ impl Pulse {
 #[derive(Debug, Clone)]
 pub struct Health {
     pulse: Pulse,
-    /// What can be asked of here, the whole server among it.
+    /// The parts that this listener reports on, the whole server included.
     parts: &'static [Part],
     watches: Arc<Pool>,
     retry_after_ms: u32,
@@ -93,21 +94,21 @@ pub struct Health {
 pub(crate) struct WatchLimits {
     /// Most `Watch` calls that are open at once.
     pub(crate) watches_max: usize,
-    /// What one connection may take of them when it is alone, in percent.
+    /// The part of them that one connection may take when it is alone, in percent.
     pub(crate) share_percent: u32,
-    /// When a caller that was refused may try again, in milliseconds.
+    /// The delay after which a refused caller may try again, in milliseconds.
     pub(crate) retry_after_ms: u32,
 }
 
 impl Health {
-    /// Returns the health of a listener that has these parts.
+    /// Returns the health of a listener with these parts.
     pub(crate) fn new(pulse: Pulse, parts: &'static [Part], limits: WatchLimits, metrics: Arc<Metrics>) -> Self {
         let WatchLimits { watches_max, share_percent, retry_after_ms } = limits;
         let watches = Arc::new(Pool::new(watches_max, share_percent, 0));
         Self { pulse, parts, watches, retry_after_ms, metrics }
     }
 
-    /// Returns the health of a listener of a server that serves, for tests.
+    /// Returns the health of a listener whose server is ready, for tests.
     #[cfg(test)]
     pub async fn serving(_names: &[&'static str]) -> Self {
         use crate::domain::clock::Clocking;
@@ -171,7 +172,7 @@ impl HealthProtocol for Health {
 /// The permit of an open watch; given back when it is dropped.
 struct WatchPermit {
     pool: Arc<Pool>,
-    /// What the connection holds; `None` for a call that came on none.
+    /// The share of the connection; `None` for a call without a connection.
     share: Option<Arc<Share>>,
 }
 
@@ -194,15 +195,15 @@ impl Drop for WatchPermit {
     }
 }
 
-/// What somebody who watches is told: how a part is now, and each change of it.
+/// The answers to a watch: the health of a part now, and each change.
 ///
-/// A name that there is not here is told to be one, and the stream stays open, as the protocol asks for: a service of that
-/// name may come with another server at this address.
+/// For an unknown name the answer is `SERVICE_UNKNOWN`, and the stream stays open as the protocol demands: another server at
+/// this address may have that service later.
 pub struct Watch {
     part: Option<Part>,
     changes: WatchStream<Option<Condition>>,
     told: Option<ServingStatus>,
-    /// When its caller does not wait any longer; `None` where that was not said.
+    /// The deadline of the caller; `None` if it set none.
     end: Option<Pin<Box<Sleep>>>,
     _permit: WatchPermit,
 }
@@ -220,7 +221,7 @@ impl Stream for Watch {
         let this = self.get_mut();
         if this.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
             this.end = None;
-            // Asked again, it ends.
+            // The next poll ends the stream.
             this.part = None;
             this.told = Some(ServingStatus::ServiceUnknown);
             this.changes = WatchStream::new(watch::channel(None).1);
@@ -231,13 +232,13 @@ impl Stream for Watch {
             let status = match (this.part, condition) {
                 (None, Some(_)) => ServingStatus::ServiceUnknown,
                 (Some(part), Some(condition)) => status_of(part, condition),
-                // Somebody who is slow must not miss the end.
+                // A slow reader must not miss the end.
                 (Some(_), None) if this.told != Some(ServingStatus::NotServing) => ServingStatus::NotServing,
                 (None | Some(_), None) => return Poll::Ready(None),
             };
             if this.told.replace(status) != Some(status) {
                 if condition.is_none() {
-                    // Polled again, it has to end: the value that says so has been taken.
+                    // The next poll has to end the stream: the value that says so has been taken.
                     this.part = None;
                     this.changes = WatchStream::new(watch::channel(None).1);
                 }

@@ -1,6 +1,6 @@
-//! Serves HTTP/1.1 on connections, each within its limits, and lets them finish when the server stops.
+//! Serves HTTP/1.1 on connections within their limits, and lets them finish when the server stops.
 //!
-//! HTTP/2 is for the gRPC listeners; gateways ask over HTTP/1.1. There is no upgrade.
+//! gRPC listeners use HTTP/2, gateways use HTTP/1.1. There is no upgrade.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -31,10 +31,11 @@ use crate::transport::connection::Connection;
 use crate::transport::first_head::FirstHead;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::request_body::{Received, Room};
+use crate::transport::rounds::{Participant, Rounds};
 use crate::transport::slow_client::{Pace, Paced};
 use crate::transport::wrong_protocol::{Port, Strangers};
 
-/// Serves connections until the server stops, and then what is in flight on them.
+/// Serves connections until the server stops, and then until their requests in flight are answered.
 #[derive(Clone)]
 pub(crate) struct HttpServer {
     router: Router,
@@ -45,8 +46,7 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Returns a server of these doors. `limit`: the requests that may be in flight, here and on the other listeners
-    /// together.
+    /// Returns a server of these doors. `limit`: the limit on requests in flight on all listeners.
     pub(crate) fn new(
         config: &Config,
         doors: &Arc<Doors>,
@@ -69,23 +69,28 @@ impl HttpServer {
         let mut protocol = http1::Builder::new();
         protocol
             .timer(TokioTimer::new())
-            // Runs from the end of an answer until the next head is there; heads themselves are paced.
+            // Runs from the end of an answer to the end of the next head. `Pace` limits the head itself.
             .header_read_timeout(Duration::from_secs(config.http_idle_seconds))
             .max_header_size(config.http_head_bytes_max)
             .max_headers(config.http_headers_max)
-            // Bounds a head that does not end, too.
+            // Also bounds a head that does not end.
             .max_buf_size(config.http_head_bytes_max);
         Self { router, protocol, pace, room, metrics }
     }
 
-    /// Serves.
+    /// Serves connections on the runtime of the caller.
     pub(crate) async fn serve(self, incoming: Connections) {
         let server = Arc::new(self);
         let draining = server.pace.draining.clone();
-        serve_each(incoming, draining, |connection| Arc::clone(&server).serve_one(connection)).await;
+        let rounds = Rounds::new();
+        let serve_one = |connection| Arc::clone(&server).serve_one(connection, Participant::new(Arc::clone(&rounds)));
+        tokio::select! {
+            () = serve_each(incoming, draining, serve_one) => {}
+            () = rounds.run() => {}
+        }
     }
 
-    fn serve_one(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> {
+    fn serve_one(self: Arc<Self>, connection: Connection, participant: Participant) -> impl Future<Output = ()> {
         let activity = connection.activity();
         let noted = activity.clone();
         let bytes = self.room.on_connection();
@@ -95,7 +100,7 @@ impl HttpServer {
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let answering = (stage.answering(), noted.begin(), bytes.until_answered());
-            // Behind it a client may send what is no HTTP.
+            // After a CONNECT a client may send bytes that are no HTTP.
             let is_last = request.method() == Method::CONNECT;
             let is_asked_for = !request.headers().contains_key(EXPECT);
             let (head, body) = request.into_parts();
@@ -112,8 +117,9 @@ impl HttpServer {
             }
         });
         let (protocol, draining) = (self.protocol.clone(), self.pace.draining.clone());
-        let serving = Serving::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
-        // One that is idle ends at once, a head that has not come whole is cut off by its pace: any other owes an answer.
+        let stage = Stage::Head(Some(Box::new(Begun { head: FirstHead::new(connection), service, protocol })));
+        let serving = Serving { participant, stage };
+        // An idle connection ends at once, and `Pace` closes one with an incomplete head. Any other connection owes an answer.
         let served = until_drained(serving, |serving| serving.get_mut().finish(), draining, activity, || true);
         async move {
             if served.await.is_some_and(|served| served.is_err_and(|error| error.is_parse_too_large())) {
@@ -125,15 +131,21 @@ impl HttpServer {
 
 type Reader = FirstHead<Paced<Connection>>;
 
-/// A connection whose first head is gathered, and what serves it then.
+/// A connection whose first head is gathered, and the service that follows.
 struct Begun<S> {
     head: Reader,
     service: S,
     protocol: http1::Builder,
 }
 
-/// A connection that is served: its first head is gathered, then the library serves its requests.
-enum Serving<S: HttpService<Incoming>> {
+/// A connection that is served when the rounds allow it.
+struct Serving<S: HttpService<Incoming>> {
+    participant: Participant,
+    stage: Stage<S>,
+}
+
+/// The stage of a connection. First its head is gathered, then the library serves its requests.
+enum Stage<S: HttpService<Incoming>> {
     /// `None` once the connection has ended.
     Head(Option<Box<Begun<S>>>),
     Requests(Pin<Box<http1::Connection<TokioIo<Reader>, S>>>),
@@ -144,15 +156,15 @@ where
     S: HttpService<Incoming, ResBody: Body<Error: Into<BoxError>> + 'static>,
     S::Error: Into<BoxError>,
 {
-    /// Makes the request that is read or answered the last one.
+    /// Makes the current request the last one.
     fn finish(&mut self) {
-        match self {
-            // The library closes a connection from which it has read nothing: it is told beforehand.
-            Self::Head(Some(begun)) => {
+        match &mut self.stage {
+            // The library would close a connection from which it has read nothing, so the setting is made before it begins.
+            Stage::Head(Some(begun)) => {
                 begun.protocol.keep_alive(false);
             }
-            Self::Head(None) => {}
-            Self::Requests(requests) => requests.as_mut().graceful_shutdown(),
+            Stage::Head(None) => {}
+            Stage::Requests(requests) => requests.as_mut().graceful_shutdown(),
         }
     }
 }
@@ -166,20 +178,23 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Self::Head(begun) = this {
+        if !this.participant.may_be_polled(context.waker()) {
+            return Poll::Pending;
+        }
+        if let Stage::Head(begun) = &mut this.stage {
             let Some(reading) = begun else { return Poll::Ready(Ok(())) };
             let read = ready!(reading.head.poll_head(context));
             match (read, begun.take()) {
                 (Err(_), _) | (Ok(()), None) => return Poll::Ready(Ok(())),
                 (Ok(()), Some(begun)) => {
                     let Begun { head, service, protocol } = *begun;
-                    *this = Self::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
+                    this.stage = Stage::Requests(Box::pin(protocol.serve_connection(TokioIo::new(head), service)));
                 }
             }
         }
-        match this {
-            Self::Requests(requests) => requests.as_mut().poll(context),
-            Self::Head(_) => Poll::Ready(Ok(())),
+        match &mut this.stage {
+            Stage::Requests(requests) => requests.as_mut().poll(context),
+            Stage::Head(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Serves gRPC on connections that were accepted: HTTP/2 by hyper, the services behind it.
+//! Serves gRPC on accepted connections: hyper speaks HTTP/2, and the services answer.
 //!
-//! Nothing stands between the two that costs a request something: no layer, no span, no lock.
+//! A request passes no layer, span or lock between the two.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,27 +12,27 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use crate::transport::accept::Incoming;
+use crate::transport::activity::Noted;
 use crate::transport::budget::Taking;
 use crate::transport::connection::Connection;
-use crate::transport::connections::Noted;
 use crate::transport::fast_path::Services;
 use crate::transport::graceful::{serve_each, until_drained};
 use crate::transport::inline_executor::{Calls, Inline};
 
-/// What a connection may take up.
+/// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Http2 {
     /// Most requests in flight on one connection.
     pub streams_max: u32,
     /// Time between two pings on an idle connection; `None` for no pings.
     pub keepalive_interval: Option<Duration>,
-    /// Time within which a ping has to be answered.
+    /// Longest wait for the answer to a ping.
     pub keepalive_timeout: Duration,
     /// Bytes that a client may send on a stream before they are read; four times as many on a connection.
     pub window_bytes: u32,
-    /// Streams that a client may reset before anybody has looked at them.
+    /// Most streams that a client may reset before the server has accepted them.
     pub resets_pending_max: usize,
-    /// Streams of one connection that may be reset for breaking the protocol, over its whole life.
+    /// Most streams that may be reset for protocol errors over the life of a connection.
     pub error_resets_max: usize,
 }
 
@@ -44,7 +44,7 @@ impl Http2 {
         let mut builder = http2::Builder::new(calls);
         builder
             .timer(TokioTimer::new())
-            // Nobody reads it in gRPC.
+            // gRPC clients do not read the date.
             .auto_date_header(false)
             .max_concurrent_streams(self.streams_max)
             .initial_stream_window_size(self.window_bytes)
@@ -58,17 +58,17 @@ impl Http2 {
     }
 }
 
-/// How serving a connection ended.
+/// The end of a connection.
 enum Ended<E> {
-    /// As its two sides wanted; nothing where it was closed to make room.
+    /// By its client or the server; `None` if it was closed to admit another.
     ByItself(Option<Result<(), E>>),
-    /// Its client takes no answers.
+    /// Its client does not read answers.
     Stuck,
 }
 
-/// Serves connections until `draining` turns true, and then until what is in flight on them is answered.
+/// Serves connections until `draining` turns true, and then until their requests in flight are answered.
 ///
-/// Dropping it closes the connections.
+/// Dropping the future closes the connections.
 pub async fn serve(incoming: Incoming, http2: Http2, services: Services, draining: watch::Receiver<bool>) {
     let drains = draining.clone();
     let serve_one = |connection: Connection| {
@@ -89,9 +89,9 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
                 Poll::Pending => taking.poll_stuck(context).map(|()| Ended::Stuck),
             });
             match ended.await {
-                // Closed for others, or by its client.
+                // Closed to admit another, or by its client.
                 Ended::ByItself(None | Some(Ok(()))) => {}
-                // The other side went away, or does not speak HTTP/2.
+                // The client has gone away, or does not speak HTTP/2.
                 Ended::ByItself(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended"),
                 Ended::Stuck => tracing::debug!(%peer, "a connection was closed: its client takes no answers"),
             }

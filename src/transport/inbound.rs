@@ -1,7 +1,8 @@
-//! The messages of a stream, as they come: each within its time, the stream within its own, all within the budget.
+//! The messages of a stream, as they arrive: within a time for each message, a time for the stream, and the budget.
 //!
-//! What reads them keeps a message until it is whole, and the memory for its largest one until the stream ends: so much is
-//! charged. Time is looked at once a period, so that a message costs no timer; each limit is at most twice what is set.
+//! The reader keeps a message until it is complete, and keeps the memory of the largest message until the stream ends, so this
+//! amount is charged. Time is checked once a period, so that a message costs no timer. The effective limit is at most twice the
+//! configured one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,19 +20,19 @@ use crate::transport::budget::{CALL_BYTES, Charge, Share};
 use crate::transport::framing::Framing;
 use crate::wire::refusal::{Exhausted, call};
 
-/// What a stream takes up besides a call and its largest message: what is read into, and what is written from.
+/// Memory of a stream besides that of a call and its largest message: its read buffer and its write buffer.
 pub(super) const STREAM_BYTES: usize = 2 * CALL_BYTES;
 
-/// Time for what goes on, looked at once a period.
+/// A time limit that is checked once a period.
 #[derive(Debug)]
 struct Period {
     end: Pin<Box<Sleep>>,
-    /// Messages that had come whole when it began.
+    /// Complete messages at its beginning.
     whole: u64,
 }
 
 impl Period {
-    /// Says whether nothing has come whole for a period.
+    /// Says whether a period has passed without a complete message.
     fn is_over(period: &mut Option<Self>, length: Duration, whole: u64, context: &mut Context<'_>) -> bool {
         loop {
             let this = period.get_or_insert_with(|| Self { end: Box::pin(tokio::time::sleep(length)), whole });
@@ -52,7 +53,7 @@ pub(super) struct Inbound {
     body: Incoming,
     framing: Framing,
     charge: Charge,
-    /// What was charged before the first message, in bytes.
+    /// The charge before the first message, in bytes.
     base: usize,
     share: Arc<Share>,
     /// For the message that has begun.
@@ -63,14 +64,14 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Returns the messages. `charge`: what the stream takes up already.
+    /// Returns the messages. `charge`: the bytes that the stream holds already.
     pub(super) fn new(body: Incoming, charge: Charge, share: Arc<Share>, deadline: Option<Deadline>) -> Self {
         let deadline = deadline.map(|deadline| (deadline, None));
         let base = charge.bytes();
         Self { body, framing: Framing::default(), charge, base, share, receiving: None, idle: None, deadline }
     }
 
-    /// Says what ends the stream, where nothing comes just now.
+    /// Returns the status that ends the stream, while no message arrives.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<tonic::Status> {
         if let Some((deadline, sleep)) = &mut self.deadline {
             let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.at())));

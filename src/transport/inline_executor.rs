@@ -1,9 +1,9 @@
-//! Runs the calls of a connection on the connection's own task, as far as they get without waiting.
+//! Runs the calls of a connection on the task of the connection, as far as they get without a wait.
 //!
-//! hyper gives each call to an executor, which usually makes it a task. Nearly all calls are answered in one step: to
-//! make a task of them, queue it and free it again would cost more than the decision. So calls are kept until the
-//! connection has read what there is to read, are then run one after the other, and their answers are written together.
-//! A call that has to wait becomes a task like any other.
+//! hyper passes each call to an executor, which usually spawns a task. Nearly all calls are answered by their first poll; to
+//! allocate, queue and free a task would cost more than the decision. So calls are kept until the connection has read all bytes
+//! that have arrived. Then they run one after the other, and their answers are written together. A call that waits becomes a
+//! task.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,14 +16,14 @@ use tokio::time::Sleep;
 use crate::metrics::Limit;
 use crate::repeated::Repeated;
 use crate::transport::budget::{Progress, Share};
+use crate::transport::turn::wake_after_others;
 
-/// A request that makes a call panic can be sent again and again.
+/// A client may repeat a request that makes its call panic.
 static PANICKED: Repeated = Repeated::new();
 
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How often in a row a connection reads and answers before others have their turn. One more than once, so that the
-/// answers are written.
+/// How often a connection reads and answers before it yields to others. The second round writes the answers of the first.
 const ROUNDS: usize = 2;
 
 /// Keeps the calls of one connection. Clones share it.
@@ -56,15 +56,15 @@ impl Calls {
         let mut kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         let was_one = !kept.is_empty();
         for mut call in kept.drain(..) {
-            // Nobody is woken: a call that waits is asked again at once, as a task.
+            // No waker: a call that waits is polled again at once, as a task.
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }));
             match polled {
                 Ok(false) => {}
                 Ok(true) => drop(tokio::spawn(Watched::new(call, &self.share))),
-                // It ends without an answer, as a task would: what panics lets nothing pass, and the other calls of the
-                // connection go on.
+                // A call that panics ends without an answer, as a task would, so that nothing passes. The other calls of the
+                // connection continue.
                 Err(_) => {
                     if let Some(others) = PANICKED.happened() {
                         tracing::error!(others, "a call panicked");
@@ -72,7 +72,7 @@ impl Calls {
                 }
             }
         }
-        // What was kept meanwhile is kept on, in the room that is there already.
+        // Calls that were kept meanwhile stay. Otherwise the empty vector returns, so that its memory is used again.
         let mut calls = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.is_empty() {
             *calls = kept;
@@ -81,18 +81,18 @@ impl Calls {
     }
 }
 
-/// A call that waits, and is given up where its client does not take the answer.
+/// A call that waits. It is dropped if its client does not read the answer.
 struct Watched {
     call: Call,
-    /// `None` for a plain `Decide` call, which waits for nothing but that its answer is taken.
+    /// `None` for a `Decide` call on the fast path, which waits only for its client to read the answer.
     progress: Option<Arc<Progress>>,
     share: Arc<Share>,
-    /// The part that waits for the client, and until when.
+    /// The part that waits for the client, with its time limit.
     sending: Option<(u32, Pin<Box<Sleep>>)>,
 }
 
 impl Watched {
-    /// Watches over the call that was polled last.
+    /// Returns the call that was polled last, under a time limit.
     fn new(call: Call, share: &Arc<Share>) -> Self {
         Self { call, progress: share.take_polled(), share: Arc::clone(share), sending: None }
     }
@@ -124,7 +124,7 @@ impl Future for Watched {
     }
 }
 
-/// A connection that runs its calls.
+/// A connection that runs its own calls.
 #[derive(Debug)]
 pub(super) struct Inline<C> {
     connection: C,
@@ -158,7 +158,7 @@ impl<C: Future + Unpin> Future for Inline<C> {
                 return polled;
             }
         }
-        context.waker().wake_by_ref();
+        wake_after_others(context.waker());
         Poll::Pending
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_waits_outlives_its_connection_and_one_that_panics_takes_nobody_along() {
+    async fn a_call_that_waits_outlives_its_connection_and_one_that_panics_ends_no_other() {
         let (tell, told) = oneshot::channel::<u8>();
         let (done, is_done) = oneshot::channel();
         let waiting: Call = Box::pin(async move { done.send(told.await.unwrap()).unwrap() });

@@ -1,8 +1,8 @@
-//! Binds listeners: TCP, and unix sockets that clean up after themselves.
+//! Binds listeners: TCP sockets, and unix sockets whose files are removed at the end.
 //!
-//! Binding and listening are two steps. An address that cannot be had is found early; but before a server can answer it
-//! does not listen, so that no handshake completes and whoever asks is refused by the system. A unix socket has its mode
-//! before it listens: nobody gets in who may not.
+//! Binding and listening are two steps. A server learns early that an address is not available. It does not listen before it
+//! can answer: until then no handshake completes, and the system refuses clients. The mode of a unix socket is set before the
+//! socket listens, so that no client connects without permission.
 
 use std::fs;
 use std::io;
@@ -22,28 +22,28 @@ const BACKLOG: i32 = 1_024;
 /// Who may reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Whoever the network lets.
+    /// Any client that the network lets through.
     Anyone,
     /// This machine only.
     ThisMachine,
 }
 
-/// A listener that is bound, and does not listen yet.
+/// A listener that is bound and does not listen yet.
 #[derive(Debug)]
 pub struct Bound {
     /// Its sockets.
     pub sockets: Sockets,
-    /// Its address, with the port that it got.
+    /// Its address, with the port that the system chose for port 0.
     pub address: Address,
     /// The file of a unix socket; removed when it is dropped.
     pub file: Option<SocketFile>,
 }
 
 impl Bound {
-    /// Begins to listen: from now on connections wait to be accepted.
+    /// Begins to listen. From now on connections wait to be accepted.
     ///
     /// # Errors
-    /// Where another process has taken the address meanwhile.
+    /// Another process has taken the address meanwhile.
     pub fn listen(&self) -> Result<(), ListenError> {
         let failed = |error| ListenError::System { address: self.address.clone(), error };
         if self.file.as_ref().is_some_and(|file| !file.is_ours()) {
@@ -52,7 +52,7 @@ impl Bound {
         match &self.sockets {
             Sockets::Each(sockets) => {
                 let address = sockets.first().map(TcpListener::local_addr).transpose().map_err(failed)?;
-                // Where ports may be shared, the second of two servers that begin at once would not fail.
+                // If ports are shared, the second of two servers that start at the same time would not fail.
                 address.map(|address| bind_one(address, Port::Ours)).transpose().map_err(failed)?;
                 sockets.iter().try_for_each(|socket| SockRef::from(socket).listen(BACKLOG)).map_err(failed)
             }
@@ -72,38 +72,38 @@ pub enum ListenError {
     Remote {
         /// As configured.
         address: Address,
-        /// What it leads to.
+        /// The address that it resolves to.
         found: SocketAddr,
     },
     /// Another server is there.
     #[error("cannot listen on `{0}`: another process listens there; stop it or choose another path")]
     Occupied(Address),
-    /// Something else is in the place of the socket.
+    /// A file that is no socket has the path.
     #[error("cannot listen on `{0}`: there is a file that is no socket; remove it or choose another path")]
     NotASocket(Address),
-    /// Whatever the system says.
+    /// Any other error of the system.
     #[error("cannot listen on `{address}`: {error}")]
     System {
         /// As configured.
         address: Address,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
 }
 
-/// How connections come to the threads that serve.
+/// The distribution of connections to the threads that serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spread {
-    /// Each to the thread with the fewest.
+    /// Each connection goes to the thread with the fewest connections.
     Fewest,
-    /// To so many threads, as the operating system shares them out. For TCP; unix sockets cannot.
+    /// The operating system distributes them to this number of threads. TCP only.
     ReusePort(usize),
 }
 
 /// Binds a listener.
 ///
 /// # Errors
-/// Where the address may not be used, is in use, or cannot be.
+/// The address is not allowed, is in use, or cannot be bound.
 pub async fn bind(
     address: &Address,
     reach: Reach,
@@ -125,7 +125,7 @@ async fn bind_tcp(
 ) -> Result<Bound, ListenError> {
     let failed = |error| ListenError::System { address: address.clone(), error };
     let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
-    // Every address that a name has must be of this machine: which one is taken is not ours to say.
+    // Every address of a name must belong to this machine: any of them may be bound.
     if let Some(found) = found.iter().find(|found| reach == Reach::ThisMachine && !found.ip().is_loopback()) {
         return Err(ListenError::Remote { address: address.clone(), found: *found });
     }
@@ -140,7 +140,7 @@ async fn bind_tcp(
     Ok(Bound { sockets, address, file: None })
 }
 
-/// Binds the first address that can be.
+/// Binds the first address that is available.
 fn bind_first(addresses: &[SocketAddr], spread: Spread) -> io::Result<Sockets> {
     let mut refused: io::Error = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
@@ -158,11 +158,11 @@ fn bind_first(addresses: &[SocketAddr], spread: Spread) -> io::Result<Sockets> {
 
 /// Binds several sockets to one address.
 fn bind_each(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    // Where ports may be shared, a second server on the same port would not fail: it would take a part of the
-    // connections. So the port has to be free for one that does not share.
+    // If ports are shared, a second server on the same port would not fail: it would receive a part of the connections. So the
+    // port has to be free for a socket that does not share it.
     drop(bind_one(address, Port::Ours)?);
     let first = bind_one(address, Port::Shared)?;
-    // With port 0 only the first knows which.
+    // For port 0 the system chooses a port with the first socket.
     let address = first.local_addr()?;
     let mut sockets = vec![first];
     while sockets.len() < count {
@@ -180,7 +180,7 @@ enum Port {
 
 fn bind_one(address: SocketAddr, port: Port) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A server that stopped a moment ago does not keep its port.
+    // The port of a server that has just stopped is available at once.
     socket.set_reuse_address(true)?;
     if port == Port::Shared {
         socket.set_reuse_port(true)?;
@@ -201,7 +201,7 @@ fn bind_unix(address: &Address, path: &Path, mode: u32) -> Result<Bound, ListenE
     Ok(Bound { sockets: Sockets::Unix(socket.into()), address: address.clone(), file: Some(file) })
 }
 
-/// Removes the socket of a server that ended without doing so; leaves everything else.
+/// Removes the socket of a server that ended without removing it, and nothing else.
 fn remove_stale(address: &Address, path: &Path) -> Result<(), ListenError> {
     let failed = |error| ListenError::System { address: address.clone(), error };
     let metadata = match fs::symlink_metadata(path) {
@@ -233,7 +233,7 @@ impl SocketFile {
         Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Says whether the file is there and not another server's.
+    /// Says whether the file exists and is the one that this process made.
     fn is_ours(&self) -> bool {
         fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode))
@@ -241,10 +241,10 @@ impl SocketFile {
 }
 
 impl Drop for SocketFile {
-    /// Removes the file, unless another server has put its own in its place.
+    /// Removes the file, unless another server has replaced it.
     fn drop(&mut self) {
         if self.is_ours() {
-            // It may be gone by now, and that is all that was wanted.
+            // An error means that the file is gone already.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn several_sockets_share_a_port_that_nobody_else_has() {
+    async fn several_sockets_share_a_port_that_no_other_process_has() {
         let address = Address::parse("127.0.0.1:0").unwrap();
         let bound = bind(&address, Reach::Anyone, Spread::ReusePort(3), 0o660).await.unwrap();
         let Sockets::Each(sockets) = &bound.sockets else { panic!("{:?}", bound.sockets) };
@@ -297,7 +297,7 @@ mod tests {
         let path = directory.path().join("a.sock");
         let bound = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o600).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        // It has its mode, and lets nobody in.
+        // Its mode is set, and no client can connect.
         assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         bound.listen().unwrap();
         assert!(UnixStream::connect(&path).is_ok());
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b18_nobody_gets_in_before_a_listener_listens() {
+    async fn b18_no_client_connects_before_a_listener_listens() {
         for spread in [Spread::Fewest, Spread::ReusePort(2)] {
             let address = Address::parse("127.0.0.1:0").unwrap();
             let bound = bind(&address, Reach::Anyone, spread, 0o660).await.unwrap();
@@ -332,7 +332,7 @@ mod tests {
         let path = directory.path().join("a.sock");
         let address = unix(&path);
         let bind = || bind(&address, Reach::Anyone, Spread::Fewest, 0o660);
-        // One that does not listen yet looks like one that somebody left behind.
+        // A socket that does not listen yet looks like one that a server has left behind.
         let (first, second) = (bind().await.unwrap(), bind().await.unwrap());
         assert!(matches!(first.listen().unwrap_err(), ListenError::Occupied(_)));
         second.listen().unwrap();
@@ -348,7 +348,7 @@ mod tests {
         assert!(path.exists());
         let bound = bind(&unix(&path), Reach::Anyone, Spread::Fewest, 0o660).await.unwrap();
 
-        // Somebody else's socket in the same place stays.
+        // The socket of another server with the same path stays.
         fs::remove_file(&path).unwrap();
         let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         drop(bound);

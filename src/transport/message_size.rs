@@ -1,8 +1,8 @@
-//! The size of messages over gRPC, both ways, whatever the service.
+//! The limits on the size of gRPC messages, requests and answers, for every service.
 //!
-//! A message that is too large is refused by the five bytes before it, which say how long it is: nothing of it is kept.
-//! The library below would say so in its own words and with a code that clients take for the end of a sequence; here a
-//! caller hears how large the message is, how large it may be, and with a code that tells it not to try again.
+//! The prefix of a message states its length, so a message that is too large is refused before any of it is kept. The library
+//! would refuse it with `OUT_OF_RANGE`, which clients take for the end of a sequence. Here the refusal states the size and the
+//! limit, with a code that tells the caller not to retry.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,30 +20,30 @@ use crate::metrics::{Limit, Metrics};
 use crate::transport::framing::{Framing, TooLong};
 use crate::wire::refusal::call::{self, TooLarge};
 
-/// How large messages may be.
+/// The limits on the size of messages.
 #[derive(Debug, Clone)]
 pub(crate) struct MessageSizes {
     /// Largest request message, in bytes.
     pub(crate) request_bytes_max: usize,
     /// Largest answer message, in bytes.
     pub(crate) answer_bytes_max: usize,
-    /// Counts those that were refused.
+    /// Counts refused messages.
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl MessageSizes {
-    /// Returns the same with smaller requests.
+    /// Returns the same limits with another one for requests.
     pub(crate) fn with_requests(&self, request_bytes_max: usize) -> Self {
         Self { request_bytes_max, ..self.clone() }
     }
 
-    /// Puts a service under these limits.
+    /// Applies the limits to a service.
     pub(crate) fn limit<S>(&self, service: S) -> WithinSizes<S> {
         WithinSizes { service, sizes: self.clone() }
     }
 }
 
-/// A service whose messages are within their limits.
+/// A service whose messages are limited.
 #[derive(Debug, Clone)]
 pub(crate) struct WithinSizes<S> {
     service: S,
@@ -75,10 +75,10 @@ where
         Box::pin(async move {
             let response = response.await?;
             Ok(match refused.get() {
-                // Some handlers take a request that breaks off for one that ends.
+                // Some handlers treat a request that is cut off as one that has ended.
                 Some(refusal) => Status::clone(refusal).into_http(),
                 None => response.map(|body| {
-                    let ending = Ending::AsItComes;
+                    let ending = Ending::Complete;
                     Body::new(Answered { body, messages: Framing::default(), sizes, refused, ending })
                 }),
             })
@@ -86,8 +86,8 @@ where
     }
 }
 
-/// Looks at a frame. Returns what of it may be passed on, where a message in it is too large, and how large that is.
-fn look_at(
+/// Reads a frame. If a message in it is too large, returns the bytes before that message, and its size.
+fn limited(
     messages: &mut Framing,
     frame: Option<&Result<Frame<Bytes>, Status>>,
     bytes_max: usize,
@@ -104,7 +104,7 @@ struct Asked {
     body: Body,
     messages: Framing,
     sizes: MessageSizes,
-    /// Why it was refused, once it was.
+    /// The refusal, once there is one.
     refused: Arc<OnceLock<Status>>,
 }
 
@@ -114,13 +114,13 @@ impl http_body::Body for Asked {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        // What came before the message has been passed on.
+        // The bytes before the message have been passed on.
         if let Some(refusal) = this.refused.get() {
             return Poll::Ready(Some(Err(refusal.clone())));
         }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         let bytes_max = this.sizes.request_bytes_max;
-        let Some((before, bytes)) = look_at(&mut this.messages, frame.as_ref(), bytes_max) else {
+        let Some((before, bytes)) = limited(&mut this.messages, frame.as_ref(), bytes_max) else {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::RequestBytes);
@@ -143,7 +143,7 @@ struct Answered {
     body: Body,
     messages: Framing,
     sizes: MessageSizes,
-    /// Why the request was refused, once it was.
+    /// The refusal of the request, once there is one.
     refused: Arc<OnceLock<Status>>,
     ending: Ending,
 }
@@ -151,9 +151,9 @@ struct Answered {
 /// Whether an answer is cut short.
 #[derive(Debug)]
 enum Ending {
-    /// It is not.
-    AsItComes,
-    /// This is what it ends with.
+    /// It is complete.
+    Complete,
+    /// It ends with this refusal.
     With(Status),
     /// It has ended.
     Ended,
@@ -163,7 +163,7 @@ impl Answered {
     fn end(&mut self, refusal: &Status) -> Polled {
         self.ending = Ending::Ended;
         let mut trailers = HeaderMap::new();
-        // It cannot fail: the words are ours.
+        // This cannot fail: the text is our own.
         Poll::Ready(Some(refusal.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
     }
 }
@@ -174,8 +174,8 @@ impl http_body::Body for Answered {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        match std::mem::replace(&mut this.ending, Ending::AsItComes) {
-            Ending::AsItComes => {}
+        match std::mem::replace(&mut this.ending, Ending::Complete) {
+            Ending::Complete => {}
             Ending::With(refusal) => return this.end(&refusal),
             Ending::Ended => {
                 this.ending = Ending::Ended;
@@ -186,11 +186,11 @@ impl http_body::Body for Answered {
         if frame.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_trailers))
             && let Some(refusal) = this.refused.get().cloned()
         {
-            // Some handlers take a request that breaks off for one that ends.
+            // Some handlers treat a request that is cut off as one that has ended.
             return this.end(&refusal);
         }
         let bytes_max = this.sizes.answer_bytes_max;
-        let Some((before, bytes)) = look_at(&mut this.messages, frame.as_ref(), bytes_max) else {
+        let Some((before, bytes)) = limited(&mut this.messages, frame.as_ref(), bytes_max) else {
             return Poll::Ready(frame);
         };
         this.sizes.metrics.limited(Limit::AnswerBytes);
@@ -204,7 +204,7 @@ impl http_body::Body for Answered {
 
     fn is_end_stream(&self) -> bool {
         match self.ending {
-            Ending::AsItComes => self.body.is_end_stream(),
+            Ending::Complete => self.body.is_end_stream(),
             Ending::With(_) => false,
             Ending::Ended => true,
         }

@@ -4,6 +4,7 @@
 //! the generated services and to the HTTP doors.
 
 pub mod accept;
+mod activity;
 pub mod admission;
 mod body_guard;
 pub mod budget;
@@ -22,9 +23,12 @@ mod inline_executor;
 pub mod listen;
 pub mod message_size;
 pub mod open_files;
+mod pool;
 mod request_body;
 mod response_body;
+mod rounds;
 mod slow_client;
 mod strict;
+mod turn;
 pub mod worker_threads;
 pub mod wrong_protocol;

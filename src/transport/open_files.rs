@@ -1,30 +1,30 @@
-//! File descriptors: as many as the connections that may be open need.
+//! File descriptors for as many connections as may be open.
 //!
-//! A server that runs out of them accepts nothing more, probes included, until a client leaves. So it asks for them when it
-//! starts, and says what is missing.
+//! A server without free descriptors accepts no connection, not even that of a probe, until a client leaves. So the server
+//! raises its limit when it starts, and logs a shortage.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::transport::connections::CLOSING_MAX;
 
 /// Descriptors besides those of connections: listeners, the runtimes of threads, the ledger and its connections, the files of
-/// a reload and their watches. Some 100 at most, doubled.
+/// a reload and their watches. That is some 100 at most; twice as many for a margin.
 const BESIDES: u64 = 208;
-/// Connections that close while others have their places already, on all listeners.
+/// Connections on all listeners that are closing while their permits are in use again.
 const CLOSING: u64 = 2 * CLOSING_MAX as u64;
 
-/// What has to be done about descriptors.
+/// The action that the descriptors need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// There are enough.
     Met,
-    /// The limit can be raised to this, which is enough.
+    /// The limit can be raised to this number, which is enough.
     Raise(u64),
-    /// It can be raised to this, which is too little.
+    /// The limit can be raised to this number, which is not enough.
     Short(u64),
 }
 
-/// Raises the limit of open files where that is needed and allowed, and logs where it stays too low.
+/// Raises the limit of open files if that is needed and allowed. Logs a limit that stays too low.
 pub(crate) fn provide(connections_max: usize, admin_connections_max: usize) {
     let needed = needed(connections_max, admin_connections_max);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -50,7 +50,7 @@ fn needed(connections_max: usize, admin_connections_max: usize) -> u64 {
     count(connections_max).saturating_add(count(admin_connections_max)).saturating_add(CLOSING + BESIDES)
 }
 
-/// `None` is no limit.
+/// `None`: no limit.
 fn need(needed: u64, current: Option<u64>, maximum: Option<u64>) -> Need {
     match (current, maximum) {
         (None, _) => Need::Met,

@@ -1,4 +1,5 @@
-//! The body of a request over HTTP/1: it tells its connection while it is waited for, and returns what no handler read.
+//! The body of a request over HTTP/1. It notes in the record of its connection while the server waits for it, and keeps the
+//! bytes that no handler read.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +11,14 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 
 use crate::doors::http::NoRoom;
-use crate::transport::budget::Pool;
-use crate::transport::connections::Activity;
+use crate::transport::activity::Activity;
+use crate::transport::pool::Pool;
 
-/// Bytes of an unread body that are read after the answer is known, so that the connection can be used again. They have
-/// come already: a body that has to be waited for ends its connection.
+/// Most bytes of an unread body that are discarded after the answer is known, so that the connection can be used again. Only
+/// bytes that have arrived are discarded: a body that is not complete ends its connection.
 const DISCARD_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes of a body that each connection has for itself: an ordinary question fits, whatever others hold.
+/// The allowance of each connection for a body. An ordinary request fits, whatever other connections hold.
 const OWN_BYTES: usize = 4 << 10;
 
 /// The room for bodies on all connections.
@@ -36,7 +37,7 @@ impl Room {
     }
 }
 
-/// What the body of a connection's request holds.
+/// The bytes of the body of a connection's request.
 #[derive(Debug)]
 pub(super) struct BodyBytes {
     pool: Arc<Pool>,
@@ -44,13 +45,13 @@ pub(super) struct BodyBytes {
 }
 
 impl BodyBytes {
-    /// Returns a guard that gives back everything when the request is answered.
+    /// Returns a guard that gives all bytes back when the request is answered.
     pub(super) fn until_answered(self: &Arc<Self>) -> BodyBytesHeld {
         BodyBytesHeld(Arc::clone(self))
     }
 }
 
-/// Gives back what a body holds, when it is dropped.
+/// Gives the bytes of a body back when it is dropped.
 #[derive(Debug)]
 pub(super) struct BodyBytesHeld(Arc<BodyBytes>);
 
@@ -71,8 +72,8 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// Returns the body of a request on the connection with this activity, and the place where it is left if it is not
-    /// read to its end.
+    /// Returns the body of a request on the connection with this record, and the holder of the body if no handler reads it to
+    /// its end.
     pub(super) fn new(body: Incoming, activity: Activity, held: Arc<BodyBytes>) -> (Self, Unread) {
         let unread = Unread::default();
         (Self { body: Some(body), activity, unread: unread.clone(), held }, unread)
@@ -84,12 +85,12 @@ impl Received {
 pub(super) struct Unread(Arc<Mutex<Option<Incoming>>>);
 
 impl Unread {
-    /// Reads what has come of the rest, and says whether that was all. `is_asked_for`: whether the client sends it without
-    /// being told to continue.
+    /// Discards the bytes of the rest that have arrived; says whether that was the whole rest. `is_asked_for`: whether the
+    /// client sends the body without waiting for `100 Continue`.
     pub(super) fn is_discarded(&self, is_asked_for: bool) -> bool {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut body) = left else { return true };
-        // To read would tell the client to send it.
+        // Reading would send `100 Continue`.
         if !is_asked_for {
             return false;
         }
@@ -112,7 +113,7 @@ impl Body for Received {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
-        // An unread body is not waited for.
+        // The server waits only while a handler reads.
         self.activity.receives(polled.is_pending());
         let bytes = match &polled {
             Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),

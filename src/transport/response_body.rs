@@ -1,7 +1,7 @@
 //! The body of an answer over gRPC: in parts, each of which is charged until HTTP/2 has written it.
 //!
-//! HTTP/2 takes a whole part as soon as the client takes a byte of it. So parts are small: the bytes that a client does not take
-//! stay here, where they can be given up.
+//! HTTP/2 takes a whole part as soon as the client takes a byte of it. So parts are small: the bytes that a client does not
+//! take stay here and can be dropped.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,8 +14,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::transport::admission::Permit;
-use crate::transport::budget::{BatchPermit, Charge, Outgoing, Progress, Share, StreamPermit, Unsent};
+use crate::transport::budget::{BatchPermit, Charge, Outgoing, Progress, RequestPermit, Share, StreamPermit, Unsent};
 use crate::wire::refusal::Exhausted;
 
 /// Largest part of an answer: the largest frame of HTTP/2 that each client takes (RFC 9113, section 4.2).
@@ -37,7 +36,7 @@ impl fmt::Debug for Answer {
 enum AnswerBody {
     /// A message and the trailers of success.
     Short(Next),
-    /// Of the fallback, or after a wait.
+    /// An answer of the fallback, or one after a wait.
     Long(Box<Long>),
 }
 
@@ -63,13 +62,14 @@ struct Long {
 /// The permits and bytes that a call holds until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
-    /// Of a request in flight. Given back with the first part of an answer that has one message, which only has to be sent then.
-    pub(super) permit: Option<Permit>,
-    /// Of a batch. Given back with the first part of its answer, too.
+    /// The permit of a request in flight. Given back with the first part of an answer with one message: such an answer is
+    /// complete and only has to be sent.
+    pub(super) permit: Option<RequestPermit>,
+    /// The permit of a batch, given back at the same time.
     pub(super) batch: Option<BatchPermit>,
-    /// Of a stream.
+    /// The permit of an open stream.
     pub(super) stream: Option<StreamPermit>,
-    /// Of the request.
+    /// The bytes of the request.
     pub(super) charge: Option<Charge>,
 }
 
@@ -109,7 +109,7 @@ impl Next {
     }
 }
 
-/// A message and the trailers of a call that ended well, to be sent in parts.
+/// A message and the trailers of a successful call, to be sent in parts.
 pub(super) struct Whole(Option<Bytes>, Option<HeaderMap>);
 
 impl Whole {
@@ -158,7 +158,7 @@ impl Long {
                 return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
             }
         };
-        // A message that waits for the client is answered: it is no longer in flight.
+        // Once the answer exists, the request is no longer in flight, even if the client has not read it.
         if self.holds.stream.is_none() {
             (self.holds.permit, self.holds.batch) = (None, None);
         }
@@ -178,7 +178,7 @@ impl Long {
         Some(Ok(Frame::data(Outgoing::part(part, unsent))))
     }
 
-    /// Ends an answer that does not fit into the budget with trailers that say so.
+    /// Ends an answer that does not fit into the budget, with a refusal in its trailers.
     fn give_up(&mut self) -> Result<Frame<Outgoing>, tonic::Status> {
         self.body = None;
         let status = self.share.budgets().exhausted(Exhausted::HeldBytes);

@@ -1,11 +1,10 @@
-//! Connections that speak HTTP/1.1, none of which may take its time without end.
+//! The time limits of HTTP/1.1 connections.
 //!
-//! hyper parses, and bounds the time between two requests. What it does not see is bounded here: a head that has begun
-//! and does not go on, a new connection that says nothing, a client that does not take its answer. The time for a body
-//! is bounded where bodies are read.
+//! hyper parses, and limits the time between two requests. This file limits the rest: a head that begins and does not go on, a
+//! new connection that sends nothing, a client that does not read its answer. Readers of bodies limit the time for a body.
 //!
-//! Here also bytes come first to which [`crate::transport::strict`] objects. In the place of the one that would complete what can be
-//! read in two ways hyper gets a NUL, which it refuses with 400 wherever it stands in a head, and then the end.
+//! This is also where [`crate::transport::strict`] sees bytes before hyper does. hyper gets a NUL instead of the byte that
+//! would complete an ambiguous head, and then the end. It refuses a NUL with 400 anywhere in a head.
 
 use std::fmt;
 use std::io;
@@ -23,29 +22,29 @@ use crate::metrics::{Limit, Metrics};
 use crate::transport::strict::Strict;
 use crate::transport::wrong_protocol::{Begin, Peer, Stranger, Strangers};
 
-/// How long a connection may take for what.
+/// The time limits of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
-    /// For the head of a request, from its first byte on, or from the beginning of the connection.
+    /// Longest time for the head of a request, from its first byte; for the first head, from the beginning of the connection.
     pub(super) head_max: Duration,
-    /// For taking something of an answer.
+    /// Longest time in which a client reads nothing of its answer.
     pub(super) send_max: Duration,
-    /// Turns true when the server stops: a connection that has said nothing is not waited for any longer.
+    /// Turns true when the server stops, which closes silent connections.
     pub(super) draining: watch::Receiver<bool>,
-    /// Where those are told of that do not speak HTTP/1.1, or speak it so that it is refused.
+    /// The log of clients that do not speak HTTP/1.1, or whose requests are ambiguous.
     pub(super) strangers: Strangers,
-    /// Counts those that were cut off.
+    /// Counts connections that were closed for a limit.
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// What a connection is at: told by who answers, seen by who reads.
+/// The stage of a connection. The service sets it, the reader checks it.
 #[derive(Debug, Clone)]
 pub(super) struct Stage(Arc<Stages>);
 
 #[derive(Debug)]
 struct Stages {
     stage: AtomicU8,
-    /// Whether an answer was given before its request was read.
+    /// Whether the connection was answered before its request was read.
     has_unread: AtomicBool,
 }
 
@@ -66,7 +65,7 @@ impl Stage {
         self.0.stage.store(stage, Ordering::Release);
     }
 
-    /// Notes that the connection ends after this answer, though its request was not read.
+    /// Notes that the connection ends after this answer, although its request was not read.
     pub(super) fn leave_unread(&self) {
         self.0.has_unread.store(true, Ordering::Release);
     }
@@ -75,7 +74,7 @@ impl Stage {
         self.0.has_unread.load(Ordering::Acquire)
     }
 
-    /// Notes that the head of a request has come whole. The request is answered when the result is dropped.
+    /// Notes that the head of a request is complete. The request is answered when the result is dropped.
     pub(super) fn answering(&self) -> Answering {
         self.set(ANSWERING);
         Answering(self.clone())
@@ -94,39 +93,39 @@ impl Drop for Answering {
 
 type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is known of the head that comes next.
+/// The state of the next head.
 enum Head {
-    /// Nothing of the first one has come. Ends with its time, and when the server stops.
+    /// The client has sent nothing. Ends with the time for the first head, or when the server stops.
     Silent(Timer),
-    /// It has begun. Ends with its time.
+    /// It has begun. Ends with the time for a head.
     Begun(Timer),
-    /// It came whole, or has not begun: the time between two requests is hyper's.
+    /// It is complete or has not begun. hyper limits the time between two requests.
     Elsewhere,
 }
 
-/// Time and bytes for a client to send on, after it was answered before its request was read. To close at once would make the
-/// system reset the connection, and the client lose the answer that it has not read yet.
+/// Limits on the bytes that are discarded from a client that was answered before its request was read. If the server closed at
+/// once, the system would reset the connection and the client would lose the answer.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
-/// A connection under a pace.
+/// A connection under time limits.
 pub(super) struct Paced<C> {
     connection: C,
     peer: Peer,
-    /// How it begins; `None` once that tells no more.
+    /// Its first bytes; `None` once they tell nothing more.
     begin: Option<Begin>,
-    /// Whether the log has been told of it.
+    /// Whether the log has a line about its protocol.
     is_told: bool,
-    /// Follows what comes; `None` once nothing more is read.
+    /// Checks the bytes that arrive; `None` once nothing more is read.
     strict: Option<Strict>,
     pace: Pace,
     stage: Stage,
     head: Head,
-    /// When the first head has to be there.
+    /// The time limit of the first head.
     first_head_until: Instant,
-    /// When a client that takes nothing is not waited for any longer.
+    /// The time limit of a write that makes no progress.
     send: Option<Timer>,
-    /// Until when, and for how many bytes more, a client may send what is not read.
+    /// The limits in time and bytes on the bytes that are discarded.
     linger: Option<(Timer, usize)>,
 }
 
@@ -137,13 +136,13 @@ impl<C> fmt::Debug for Paced<C> {
 }
 
 impl<C> Paced<C> {
-    /// Returns a new connection under a pace, and its stage.
+    /// Returns a new connection under time limits, and its stage.
     pub(super) fn new(connection: C, peer: Peer, pace: Pace) -> (Self, Stage) {
         let stage = Stage::new();
         let mut draining = pace.draining.clone();
         let head_max = pace.head_max;
         let silence = async move {
-            // Over time, stopping, and a server that is gone are all the same.
+            // Time-out, shutdown and a dropped sender all end the wait.
             let _ = tokio::time::timeout(head_max, draining.wait_for(|draining| *draining)).await;
         };
         let first_head_until = Instant::now() + head_max;
@@ -167,19 +166,19 @@ impl<C> Paced<C> {
         (paced, stage)
     }
 
-    /// Looks at what has come; takes away what hyper must not see.
+    /// Checks the bytes that have arrived, and removes those that hyper must not see.
     fn check(&mut self, buffer: &mut ReadBuf<'_>, filled_before: usize) {
-        let come = buffer.filled().get(filled_before..).unwrap_or_default();
+        let arrived = buffer.filled().get(filled_before..).unwrap_or_default();
         if let Some(begin) = &mut self.begin {
-            if let Some(stranger) = begin.look(come) {
+            if let Some(stranger) = begin.read(arrived) {
                 self.is_told = self.pace.strangers.tell(stranger, self.peer);
                 self.begin = None;
             } else if begin.is_whole() {
                 self.begin = None;
             }
         }
-        let Some(Err((at, found))) = self.strict.as_mut().map(|strict| strict.look(come)) else { return };
-        // Of what is no HTTP/1 at all, it has been said what it is.
+        let Some(Err((at, found))) = self.strict.as_mut().map(|strict| strict.look(arrived)) else { return };
+        // The log names any other protocol already.
         if !self.is_told {
             self.pace.strangers.tell(Stranger::Refused(found), self.peer);
         }
@@ -192,18 +191,18 @@ impl<C> Paced<C> {
         buffer.set_filled(end + 1);
     }
 
-    /// Notes that bytes have come.
+    /// Notes that bytes have arrived.
     fn heard(&mut self) {
         if self.stage.is(BETWEEN_REQUESTS) {
             self.stage.set(READING_HEAD);
             self.head = Head::Begun(Box::pin(tokio::time::sleep(self.pace.head_max)));
         } else if matches!(self.head, Head::Silent(_)) {
-            // A request that has begun is waited for, also by a server that stops.
+            // A server that stops also waits for a request that has begun.
             self.head = Head::Begun(Box::pin(tokio::time::sleep_until(self.first_head_until)));
         }
     }
 
-    /// Waits on for a head; an error where it has taken too long.
+    /// Continues the wait for a head; an error if it takes too long.
     fn wait_for_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.stage.is(READING_HEAD) {
             self.head = Head::Elsewhere;
@@ -221,7 +220,7 @@ impl<C> Paced<C> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Passes on what came of a write; an error where the client has taken nothing for too long.
+    /// Passes on the result of a write; an error if the client has read nothing for too long.
     fn written<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.send = None;
@@ -238,7 +237,7 @@ impl<C> Paced<C> {
 }
 
 impl<C: AsyncRead + Unpin> Paced<C> {
-    /// Reads what a client sends on until it has seen the end, within limits.
+    /// Discards the bytes that a client sends until it has seen the end of the connection, within limits.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let start = || (Box::pin(tokio::time::sleep(LINGER_MAX)) as Timer, LINGER_BYTES_MAX);
         let (until, bytes_left) = self.linger.get_or_insert_with(start);
@@ -261,7 +260,7 @@ impl<C: AsyncRead + Unpin> AsyncRead for Paced<C> {
         let this = self.get_mut();
         let filled_before = buffer.filled().len();
         if this.strict.is_none() {
-            // The end.
+            // The end of the connection, for hyper.
             return Poll::Ready(Ok(()));
         }
         match Pin::new(&mut this.connection).poll_read(context, buffer) {

@@ -1,43 +1,43 @@
-//! HTTP/1 that proxies and servers read in different ways, found in the bytes as they come.
+//! Detects ambiguous HTTP/1: requests that proxies and servers read in different ways.
 //!
-//! What one reads as the end of a request another may read as its body, or as a second request: whatever a proxy lets
-//! through on the strength of the one reading would be answered by the other. So whatever leaves room for two readings is
-//! refused: RFC 9112, sections 2.2, 3.2, 5, 6.1, 6.3 and 7.1. What is left has one length, and can be followed here without
-//! parsing anything else. hyper parses; this looks at the bytes before hyper does.
+//! One server reads the end of a request where another reads its body or a second request. A proxy would let a request through
+//! by its own reading, and this server would answer by the other. So every ambiguous request is refused: RFC 9112, sections
+//! 2.2, 3.2, 5, 6.1, 6.3 and 7.1. All other requests have one length, so this code can follow them without parsing anything
+//! else. It sees the bytes before hyper does.
 //!
-//! INVARIANT (strict): where [`Strict::look`] finds something, hyper has not been given the byte that would complete the
-//! head, or the chunk, in which it stands.
+//! INVARIANT (strict): if [`Strict::look`] finds an ambiguity, hyper has not been given the byte that would complete the head
+//! or the chunk that contains it.
 
 use std::fmt;
 
-/// What can be read in two ways.
+/// An ambiguity of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ambiguity {
     /// A line ends with a line feed alone.
     BareLineFeed,
-    /// A control character, a carriage return among others, stands within a line.
+    /// A line contains a control character, such as a carriage return.
     ControlCharacter,
-    /// The first line is not a method, a target and a version with one blank between each.
+    /// The first line is not a method, a target and a version, separated by one space each.
     RequestLine,
     /// The target is neither a path, nor a URL, nor `*`, nor an authority for `CONNECT`; or has a fragment.
     Target,
-    /// A header goes on in the next line, has no name, or a blank before its colon.
+    /// A header continues in the next line, has no name, or has a space before its colon.
     HeaderLine,
-    /// There is no `Host` where there has to be one.
+    /// `Host` is missing although the version demands it.
     NoHost,
-    /// There are several `Host`, or it is no host: empty, or with a port that is not digits.
+    /// The request has several `Host`, or `Host` is no host: empty, or with a port that is not a number.
     Host,
-    /// The host of the target is another than that of `Host`.
+    /// The target and `Host` name different hosts.
     OtherHost,
-    /// `Content-Length` stands several times, or is no number.
+    /// `Content-Length` occurs several times, or is not a number.
     ContentLength,
-    /// `Transfer-Encoding` stands several times, is something else than `chunked`, or comes with HTTP/1.0.
+    /// `Transfer-Encoding` occurs several times, is not `chunked`, or occurs with HTTP/1.0.
     TransferEncoding,
-    /// There are both.
+    /// The request has both lengths.
     TwoLengths,
-    /// The size of a chunk is no number, or a chunk is longer or shorter.
+    /// The size of a chunk is not a number, or the chunk has another size.
     Chunk,
-    /// Something that belongs into the head stands behind the body.
+    /// A trailer has the name of a header that belongs in the head.
     Trailer,
 }
 
@@ -65,20 +65,20 @@ impl fmt::Display for Ambiguity {
 #[derive(Debug)]
 pub(super) struct Strict {
     state: State,
-    /// What has come of the line that is being read. hyper bounds it: it takes no more than a head may have.
+    /// The bytes of the current line that have arrived. hyper bounds them: it reads no more than the limit on a head.
     line: Vec<u8>,
     head: Head,
 }
 
-/// What comes next.
+/// The next part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Line(Line),
-    /// So many bytes of a body, and then this line.
+    /// This number of bytes of a body, and then this line.
     Data(u64, Line),
 }
 
-/// A line, by where it stands.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Request,
@@ -89,7 +89,7 @@ enum Line {
     Trailer,
 }
 
-/// What of a head matters.
+/// The parts of a head that determine the length and the host of a request.
 #[derive(Debug, Default)]
 struct Head {
     version: Version,
@@ -110,15 +110,15 @@ enum Version {
 type Found<T = ()> = Result<T, Ambiguity>;
 
 impl Strict {
-    /// Returns one for a connection on which nothing has come.
+    /// Returns the check of a new connection.
     pub(super) fn new() -> Self {
         Self { state: State::Line(Line::Request), line: Vec::new(), head: Head::default() }
     }
 
-    /// Looks at what has come.
+    /// Checks bytes that have arrived.
     ///
     /// # Errors
-    /// What can be read in two ways, with the index of the byte from which on nothing may be passed on.
+    /// The ambiguity, with the index of the first byte that must not be passed on.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguity)> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -152,7 +152,7 @@ impl Strict {
             return Err(Ambiguity::ControlCharacter);
         }
         self.state = match line {
-            // The end of a body in chunks; and some clients end any body with an empty line: RFC 9112, section 2.2.
+            // The end of a chunked body. Some clients also send an empty line after any body: RFC 9112, section 2.2.
             Line::Request | Line::Trailer if text.is_empty() => State::Line(Line::Request),
             Line::Request => {
                 self.head = Head::of(text)?;
@@ -177,14 +177,14 @@ impl Strict {
                 State::Line(Line::Trailer)
             }
         };
-        // The room is kept for the next line.
+        // The next line uses the memory again.
         self.line = read;
         self.line.clear();
         Ok(())
     }
 }
 
-/// Headers by which requests are told apart.
+/// Headers that determine where a request ends and which host it is for.
 const FRAMING: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
 
 impl Head {
@@ -228,7 +228,7 @@ impl Head {
         Ok(())
     }
 
-    /// Returns what follows the head.
+    /// Returns the part that follows the head.
     fn body(&self) -> Found<State> {
         match (&self.host, &self.authority) {
             (None, _) if self.version == Version::Http11 => return Err(Ambiguity::NoHost),
@@ -244,7 +244,7 @@ impl Head {
     }
 }
 
-/// Returns the host that a target names, where it names one: RFC 9112, section 3.2.
+/// Returns the host of a target, if the target has one: RFC 9112, section 3.2.
 fn authority(method: &[u8], target: &[u8]) -> Found<Option<Vec<u8>>> {
     if target.contains(&b'#') {
         return Err(Ambiguity::Target);
@@ -268,15 +268,15 @@ fn authority(method: &[u8], target: &[u8]) -> Found<Option<Vec<u8>>> {
     }
 }
 
-/// Says whether two hosts are the same; the port that HTTP has anyhow may be left out.
+/// Says whether two hosts are the same. The default port of HTTP may be omitted.
 fn is_same_host(one: &[u8], other: &[u8]) -> bool {
     let bare = |host: &[u8]| host.strip_suffix(b":80").unwrap_or(host).to_ascii_lowercase();
     bare(one) == bare(other)
 }
 
-/// Says whether this is a host and perhaps a port, without user information and without lists: RFC 3986, section 3.2.
+/// Says whether this is a host, with or without a port, and without user information or lists: RFC 3986, section 3.2.
 ///
-/// An empty host is legal where the target has no authority, as in `OPTIONS *`. Nothing here is asked so: it is refused.
+/// An empty host is legal if the target has no authority, as in `OPTIONS *`. No door needs that, so it is refused.
 fn is_host(text: &[u8]) -> bool {
     let (host, port) = match text.strip_prefix(b"[") {
         // An IPv6 address, whose colons are no port.
@@ -295,31 +295,31 @@ fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && host.iter().all(is_inside) && is_port
 }
 
-/// What a host consists of, beside the colons of an IPv6 address.
+/// Says whether a byte may occur in a host. An IPv6 address also has colons.
 const fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'%' | b'~' | b'!' | b'$')
 }
 
-/// Splits a header at its colon, without the blanks around its value.
+/// Splits a header at its colon. The value has no spaces around it.
 fn header(line: &[u8]) -> Found<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(Ambiguity::HeaderLine)?;
     let (name, value) = (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
     if is_token(name) { Ok((name, value.trim_ascii())) } else { Err(Ambiguity::HeaderLine) }
 }
 
-/// Says whether this is a token of RFC 9110, section 5.6.2: no blank, no separator.
+/// Says whether this is a token of RFC 9110, section 5.6.2: no space, no separator.
 fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// Reads a number of digits alone.
+/// Reads a number that consists of digits alone.
 fn number(text: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
-    // A sign is read, too, where nobody looks.
+    // `from_str_radix` would also accept a sign.
     text.chars().all(|digit| digit.is_digit(radix)).then(|| u64::from_str_radix(text, radix).ok())?
 }
 
-/// Reads the line before a chunk. What follows a semicolon means nothing to anybody here.
+/// Reads the line before a chunk. An extension after a semicolon is ignored.
 fn chunk_size(line: &[u8]) -> Found<u64> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
     number(digits, 16).ok_or(Ambiguity::Chunk)

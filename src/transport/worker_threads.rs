@@ -1,7 +1,7 @@
-//! The threads that answer requests: each with a runtime of its own, so that a request is read, decided and answered
-//! on one core, and what one core does costs the others nothing.
+//! The threads that answer requests. Each has a runtime of its own, so that one core reads, decides and answers a request
+//! without cost to the others.
 //!
-//! What is not on the way of a request (policies, the writing of the ledger, the admin listener) runs elsewhere.
+//! Other work (policies, the writer of the ledger, the admin listener) runs on other threads.
 
 use std::fmt;
 use std::io;
@@ -11,13 +11,13 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-/// Threads that serve; they end with this value, and whatever still runs on them is dropped.
+/// The threads that serve. They end when this value is dropped, and drop the tasks that still run on them.
 pub struct Cores {
     cores: Vec<Core>,
     ended: watch::Sender<bool>,
 }
 
-/// One of them.
+/// One thread.
 struct Core {
     runtime: Handle,
     thread: Option<JoinHandle<()>>,
@@ -30,16 +30,16 @@ impl fmt::Debug for Cores {
 }
 
 impl Cores {
-    /// Starts threads; as many as the machine has cores where no number is given.
+    /// Starts threads. `count`: `None` for as many as the machine has cores.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// The system starts no thread.
     pub fn start(count: Option<NonZeroUsize>) -> io::Result<Self> {
         let count = count.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
         let (ended, _) = watch::channel(false);
         let mut started = Self { cores: Vec::with_capacity(count.get()), ended };
         for number in 0..count.get() {
-            // A failure drops what was started, which ends it.
+            // A failure drops the threads that were started, which ends them.
             let core = started.core(number)?;
             started.cores.push(core);
         }
@@ -50,7 +50,7 @@ impl Cores {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (handle, mut ended) = (runtime.handle().clone(), self.ended.subscribe());
         let until_ended = async move {
-            // A sender that is gone means the same.
+            // A dropped sender ends the thread as well.
             let _ = ended.wait_for(|ended| *ended).await;
         };
         let thread = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
@@ -60,19 +60,19 @@ impl Cores {
         Ok(Core { runtime: handle, thread: Some(thread) })
     }
 
-    /// Returns the runtimes, one for each thread; never none.
+    /// Returns the runtimes, one for each thread. There is at least one.
     pub fn runtimes(&self) -> impl ExactSizeIterator<Item = &Handle> {
         self.cores.iter().map(|core| &core.runtime)
     }
 }
 
 impl Drop for Cores {
-    /// Waits for the threads: a task never blocks, so that this takes as long as the longest decision.
+    /// Waits for the threads. Tasks do not block, so this takes at most as long as the longest decision.
     fn drop(&mut self) {
         self.ended.send_replace(true);
         for core in &mut self.cores {
             if let Some(thread) = core.thread.take() {
-                // One that panicked has ended as well.
+                // An error means that the thread panicked, so it has ended.
                 let _ = thread.join();
             }
         }

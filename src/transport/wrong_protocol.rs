@@ -1,7 +1,7 @@
-//! Who speaks something else on a port than what the port is for, and what to tell the operator.
+//! Clients that speak another protocol than that of the port, and the log lines about them.
 //!
-//! Such a connection is closed, and its client says no more than that: the log has to say what came, from where, and what
-//! to set. One line for each kind of stranger, and then a count: a probe that is set up wrongly comes every few seconds.
+//! Such a connection is closed, and its client reports no more than that. So the log states the protocol, the peer, and the
+//! setting to change. Each kind of stranger has one line and then a count: a misconfigured probe connects every few seconds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Returns who asks over the connection.
+    /// Returns the caller of the requests on the connection.
     pub(crate) fn caller(self) -> Caller {
         match self {
             Peer::Tcp(address) => Caller::at(address.ip()),
@@ -38,7 +38,7 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// What a port is for.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
     /// gRPC, which is HTTP/2.
@@ -47,7 +47,7 @@ pub(crate) enum Port {
     Http,
 }
 
-/// What is spoken.
+/// The protocol of a client that does not belong to its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stranger {
     /// TLS.
@@ -62,18 +62,18 @@ pub(crate) enum Stranger {
     Refused(Ambiguity),
 }
 
-/// How every connection of HTTP/2 begins: RFC 9113, section 3.4.
+/// The first bytes of every HTTP/2 connection: RFC 9113, section 3.4.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0";
-/// How version 2 of the PROXY protocol begins.
+/// The first bytes of version 2 of the PROXY protocol.
 const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// How version 1 does.
+/// The first bytes of version 1.
 const PROXY_1: &[u8] = b"PROXY ";
-/// Methods of HTTP/1, each with the blank behind it.
+/// Methods of HTTP/1, each with the space after it.
 const METHODS: [&[u8]; 9] =
     [b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"TRACE "];
 
 impl Stranger {
-    /// Returns who begins so; `None` for what is too short to tell, and for what is not known here.
+    /// Returns the protocol of the first bytes; `None` if they are too few, or of an unknown protocol.
     pub(crate) fn of(begin: &[u8]) -> Option<Self> {
         match begin {
             _ if begin.starts_with(HTTP2) => Some(Self::Http2),
@@ -85,7 +85,7 @@ impl Stranger {
         }
     }
 
-    /// Returns what to tell of it, in English and Chinese; `None` where the port is for it.
+    /// Returns the log texts in English and Chinese; `None` if the protocol belongs to the port.
     const fn texts(self, port: Port) -> Option<(&'static str, &'static str)> {
         Some(match (port, self) {
             (Port::Grpc, Self::Http2 | Self::Refused(_)) | (Port::Http, Self::Http1) => return None,
@@ -125,10 +125,10 @@ impl Stranger {
     }
 }
 
-/// Most bytes by which a stranger is known: as many as the longest beginning that is known here.
+/// Bytes that identify a protocol: the length of the longest of the beginnings above.
 const BEGIN_BYTES: usize = 14;
 
-/// How a connection begins.
+/// The first bytes of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Begin {
     seen: [u8; BEGIN_BYTES],
@@ -136,22 +136,22 @@ pub(crate) struct Begin {
 }
 
 impl Begin {
-    /// Looks at what has come; returns who begins so, where that is known.
-    pub(crate) fn look(&mut self, come: &[u8]) -> Option<Stranger> {
-        for (place, byte) in self.seen.iter_mut().skip(self.bytes).zip(come) {
-            *place = *byte;
+    /// Reads bytes that have arrived; returns the protocol, once it is known.
+    pub(crate) fn read(&mut self, arrived: &[u8]) -> Option<Stranger> {
+        for (seen, byte) in self.seen.iter_mut().skip(self.bytes).zip(arrived) {
+            *seen = *byte;
         }
-        self.bytes = self.bytes.saturating_add(come.len()).min(BEGIN_BYTES);
+        self.bytes = self.bytes.saturating_add(arrived.len()).min(BEGIN_BYTES);
         self.seen.get(..self.bytes).and_then(Stranger::of)
     }
 
-    /// Says whether nothing that comes can tell more.
+    /// Says whether further bytes can tell nothing more.
     pub(crate) const fn is_whole(&self) -> bool {
         self.bytes == BEGIN_BYTES
     }
 }
 
-/// What was told of strangers at a port. Clones share it.
+/// The log of strangers at a port. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Strangers {
     port: Port,
@@ -159,12 +159,12 @@ pub struct Strangers {
 }
 
 impl Strangers {
-    /// Returns one that has told of none.
+    /// Returns an empty log.
     pub(crate) fn at(port: Port) -> Self {
         Self { port, told: Arc::default() }
     }
 
-    /// Writes a line about a stranger, or counts it for the next one. Says whether it is one.
+    /// Writes a line about a stranger, or counts it for the next line. Says whether the protocol is strange to the port.
     pub(crate) fn tell(&self, stranger: Stranger, peer: Peer) -> bool {
         let Some((en, zh)) = stranger.texts(self.port) else { return false };
         if let Some(others) = self.told.happened_to(&stranger) {
@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(Stranger::of(begin), expected, "{begin:?}");
             // The same where it comes byte by byte.
             let mut pieces = Begin::default();
-            assert_eq!(begin.chunks(1).find_map(|byte| pieces.look(byte)), expected, "{begin:?}");
+            assert_eq!(begin.chunks(1).find_map(|byte| pieces.read(byte)), expected, "{begin:?}");
         }
     }
 

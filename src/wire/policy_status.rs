@@ -117,7 +117,7 @@ fn bounded(diagnostics: &[Diagnostic]) -> Vec<v1::Diagnostic> {
     if let Some(more) = diagnostics.len().checked_sub(DIAGNOSTICS_MAX).filter(|more| 0 < *more) {
         messages.push(v1::Diagnostic {
             severity: v1::Severity::Note.into(),
-            message: format!("{more} more findings are left out"),
+            message: format!("{more} more diagnostics are left out"),
             help: "run `neglist check` to see them all".to_owned(),
             ..v1::Diagnostic::default()
         });
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_answer_with_too_many_findings_says_so() {
-        let finding = Diagnostic {
+        let diagnostic = Diagnostic {
             code: "P001",
             severity: Severity::Error,
             file: "a.yaml".into(),
@@ -181,8 +181,8 @@ mod tests {
             message: "wrong".into(),
             help: None,
         };
-        let response = validate(&vec![finding; DIAGNOSTICS_MAX + 3], None);
+        let response = validate(&vec![diagnostic; DIAGNOSTICS_MAX + 3], None);
         assert_eq!(response.diagnostics.len(), DIAGNOSTICS_MAX + 1);
-        assert_eq!(response.diagnostics[DIAGNOSTICS_MAX].message, "3 more findings are left out");
+        assert_eq!(response.diagnostics[DIAGNOSTICS_MAX].message, "3 more diagnostics are left out");
     }
 }

@@ -6,7 +6,8 @@ use crate::domain::asked::{Problem, Violation};
 use crate::domain::gateway::{LabelProblem, Origin, Unlabelled};
 use crate::domain::path::{Counts, Field};
 use crate::domain::units::CountedClass;
-use crate::doors::authzen::{Evaluation, FLOW, TRANSFER, unmapped};
+use crate::doors::authzen::map::{FLOW, TRANSFER, unmapped};
+use crate::doors::authzen::read::Evaluation;
 use crate::doors::render::{self, Verdict};
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Issue, Refusal, Subject, joined};
@@ -53,7 +54,7 @@ pub fn denied(why: Denied, issues: &[Issue]) -> Value {
     context.insert("reason_admin".to_owned(), json!({"en": en, "zh": zh}));
     let (en, zh) = ("The transfer could not be checked and may not go.", "无法核查该传输，不得放行。");
     context.insert("reason_user".to_owned(), json!({"en": en, "zh": zh}));
-    answer(Verdict::Stays, context)
+    answer(Verdict::Deny, context)
 }
 
 /// Returns the issue of an evaluation for whose answer there is no room.
@@ -144,7 +145,7 @@ pub(crate) fn of_violation(Violation { path, problem }: &Violation, issue: Issue
 }
 
 fn answer(verdict: Verdict, context: Map<String, Value>) -> Value {
-    json!({"decision": verdict == Verdict::Goes, "context": Value::Object(context)})
+    json!({"decision": verdict == Verdict::Permit, "context": Value::Object(context)})
 }
 
 /// Returns the document that tells where evaluations are asked for. `url` ends without a slash.

@@ -113,7 +113,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
     for (index, evaluation) in evaluations.enumerate() {
         let refused = |issues: &[Issue]| {
             doors.authzen.count_refused();
-            Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::Malformed, issues))
+            Evaluated::Answered(Verdict::Deny, authzen::denied(Denied::Malformed, issues))
         };
         let evaluated = match (evaluation, &outage) {
             _ if ANSWERS_BYTES_MAX <= answers.len() => refused(&[authzen::too_much()]),
@@ -129,7 +129,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
             Evaluated::Unanswered(refusal) => {
                 let answer = authzen::denied(Denied::Unanswered, &refusal.issues());
                 outage = Some(refusal);
-                (Verdict::Stays, answer)
+                (Verdict::Deny, answer)
             }
         };
         if index != 0 {
@@ -147,7 +147,7 @@ async fn several(doors: &Doors, semantic: Semantic, evaluations: authzen::Severa
 }
 
 async fn evaluate(doors: &Doors, snapshot: &Arc<Snapshot>, evaluation: &Evaluation) -> Evaluated {
-    let denied = |issues: &[Issue]| Evaluated::Answered(Verdict::Stays, authzen::denied(Denied::NoTransfer, issues));
+    let denied = |issues: &[Issue]| Evaluated::Answered(Verdict::Deny, authzen::denied(Denied::NoTransfer, issues));
     let answer = match authzen::map(evaluation) {
         Mapped::Transfer(request) => doors.authzen.ask_about(snapshot, &request).await,
         Mapped::ByRules => {

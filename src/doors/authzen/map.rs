@@ -1,6 +1,6 @@
 //! From an evaluation whose resource is a flow or a transfer to its question.
 
-use crate::doors::authzen::{EXPORT, EXPORTER, Evaluation, FLOW, TRANSFER};
+use crate::doors::authzen::read::Evaluation;
 use crate::doors::render;
 use crate::json::Tree;
 use crate::wire::generated::v1;
@@ -8,6 +8,15 @@ use crate::wire::json::issues::JsonError;
 use crate::wire::json::message;
 use crate::wire::refusal::Issue;
 use crate::wire::refusal::labels::shown;
+
+/// The type of a subject whose id names an exporter.
+const EXPORTER: &str = "exporter";
+/// The name of the action.
+const EXPORT: &str = "export";
+/// The type of a resource whose id names a registered flow.
+pub(super) const FLOW: &str = "flow";
+/// The type of a resource whose properties are a transfer.
+pub(super) const TRANSFER: &str = "transfer";
 
 /// The meaning of an evaluation without any rule of a gateway.
 #[derive(Debug)]

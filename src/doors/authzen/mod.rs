@@ -20,12 +20,3 @@ pub use crate::doors::authzen::answer::{
 };
 pub use crate::doors::authzen::map::{Mapped, map, unmapped};
 pub use crate::doors::authzen::read::{Evaluation, Evaluations, Semantic, Several, evaluation, evaluations};
-
-/// What a subject has to be, so that its id names an exporter.
-const EXPORTER: &str = "exporter";
-/// The action that is asked about.
-const EXPORT: &str = "export";
-/// A resource whose id names a registered flow.
-const FLOW: &str = "flow";
-/// A resource whose properties are a transfer.
-const TRANSFER: &str = "transfer";

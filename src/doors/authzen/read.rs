@@ -84,10 +84,10 @@ impl Semantic {
     /// Says whether the answer ends after an evaluation with this verdict.
     pub fn ends_after(self, verdict: Verdict) -> bool {
         match (self, verdict) {
-            (Semantic::ExecuteAll, Verdict::Goes | Verdict::Stays)
-            | (Semantic::DenyOnFirstDeny, Verdict::Goes)
-            | (Semantic::PermitOnFirstPermit, Verdict::Stays) => false,
-            (Semantic::DenyOnFirstDeny, Verdict::Stays) | (Semantic::PermitOnFirstPermit, Verdict::Goes) => true,
+            (Semantic::ExecuteAll, Verdict::Permit | Verdict::Deny)
+            | (Semantic::DenyOnFirstDeny, Verdict::Permit)
+            | (Semantic::PermitOnFirstPermit, Verdict::Deny) => false,
+            (Semantic::DenyOnFirstDeny, Verdict::Deny) | (Semantic::PermitOnFirstPermit, Verdict::Permit) => true,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::gateway::{Fault, Label, LabelProblem, Origin};
 use crate::domain::path::{Counts, Field, ItemField};
 use crate::domain::units::CountedClass;
 use crate::doors::authzen::answer::{of_label, of_violation};
+use crate::doors::authzen::map::{FLOW, TRANSFER};
 use crate::doors::render::Verdict;
 use crate::json::Tree;
 use crate::wire::generated::v1;
@@ -287,9 +288,9 @@ fn a_request_for_several_that_is_not_well_formed_is_refused_whole() {
 
 #[test]
 fn orders_stop_after_the_first_that_settles_them() {
-    use Verdict::{Goes, Stays};
+    use Verdict::{Deny, Permit};
 
-    let ends = |semantic: Semantic| [semantic.ends_after(Goes), semantic.ends_after(Stays)];
+    let ends = |semantic: Semantic| [semantic.ends_after(Permit), semantic.ends_after(Deny)];
     assert_eq!(ends(Semantic::ExecuteAll), [false, false]);
     assert_eq!(ends(Semantic::DenyOnFirstDeny), [false, true]);
     assert_eq!(ends(Semantic::PermitOnFirstPermit), [true, false]);
@@ -300,7 +301,7 @@ fn only_allow_is_a_permit() {
     for outcome in -1..9 {
         let (verdict, answer) = decided(&v1::Decision { outcome, ..v1::Decision::default() }, Some("rule"));
         let is_allow = outcome == i32::from(v1::Outcome::Allow);
-        assert_eq!((verdict == Verdict::Goes, answer["decision"].as_bool()), (is_allow, Some(is_allow)), "{outcome}");
+        assert_eq!((verdict == Verdict::Permit, answer["decision"].as_bool()), (is_allow, Some(is_allow)), "{outcome}");
         assert_eq!(answer["context"]["gateway_rule"], "rule");
         assert_eq!(answer["context"]["outcome"] == "allow", is_allow);
     }

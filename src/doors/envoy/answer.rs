@@ -66,8 +66,8 @@ pub fn decided(decision: &v1::Decision, passage: Passage) -> CheckResponse {
     let headers = render::headers(decision).into_iter().map(|(name, value)| header(name, &value));
     let headers = headers.chain([header(render::HEADER_COUNTED, counted)]).collect();
     match render::verdict(decision) {
-        Verdict::Goes => allowed(headers, labels, metadata),
-        Verdict::Stays => {
+        Verdict::Permit => allowed(headers, labels, metadata),
+        Verdict::Deny => {
             let reason = decision.reasons.first().map(|reason| reason.code.as_str()).unwrap_or_default();
             let status = RpcStatus {
                 code: Code::PermissionDenied.into(),

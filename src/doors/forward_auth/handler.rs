@@ -16,22 +16,14 @@ use axum::http::header::{CACHE_CONTROL, VARY};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use crate::doors::forward_auth::forwarded::{Believed, Forwarded};
+use crate::doors::forward_auth::forwarded::Forwarded;
+use crate::doors::forward_auth::settings::ForwardAuthSettings;
 use crate::doors::forward_auth::wording;
 use crate::doors::http::{Doors, respond};
 use crate::doors::labelled::{Answer, Cacheable, DecidedTransfer};
 use crate::doors::render::{self, HEADER_COUNTED, HEADER_DIGEST, HEADER_GATEWAY_RULE, HEADER_OUTCOME, Verdict};
 use crate::wire::refusal::Refusal;
 use crate::wire::refusal::http::{self, Refused};
-
-/// How this door answers.
-#[derive(Debug, Clone, Copy)]
-pub struct ForwardAuthSettings {
-    /// The families of headers that the server believes.
-    pub believed: Believed,
-    /// Longest time for which a gateway may cache an answer, in seconds.
-    pub cache_seconds_max: u32,
-}
 
 /// Answers whether a request may pass.
 pub(crate) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Request) -> Response {
@@ -58,8 +50,8 @@ pub(crate) async fn forward_auth(State(doors): State<Arc<Doors>>, request: Reque
 fn decided(decided: &DecidedTransfer, settings: ForwardAuthSettings, forwarded: &Forwarded<'_>) -> Response {
     let DecidedTransfer { decision, rule, cacheable, transfer_id: _, counted } = decided;
     let mut response = match render::verdict(decision) {
-        Verdict::Goes => respond::empty(StatusCode::OK),
-        Verdict::Stays => respond::json(StatusCode::FORBIDDEN, render::body(decision, rule.as_deref())),
+        Verdict::Permit => respond::empty(StatusCode::OK),
+        Verdict::Deny => respond::json(StatusCode::FORBIDDEN, render::body(decision, rule.as_deref())),
     };
     put(&mut response, render::headers(decision));
     put(&mut response, [(HEADER_COUNTED, counted.name().to_owned())]);

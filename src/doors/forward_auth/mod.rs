@@ -2,6 +2,7 @@
 
 pub mod forwarded;
 pub(crate) mod handler;
+mod settings;
 pub mod wording;
 
-pub use self::handler::ForwardAuthSettings;
+pub use self::settings::ForwardAuthSettings;

@@ -8,10 +8,10 @@ use prost_types::Any;
 use tonic::{Code, Status};
 /// A status with its details, as a message.
 pub use tonic_types::Status as RpcStatus;
-use tonic_types::pb::bad_request::FieldViolation;
 use tonic_types::{BadRequest, ErrorInfo, LocalizedMessage, RetryInfo, pb};
 
 use crate::domain::gateway::Unlabelled;
+use crate::wire::refusal::field_violation::field_violation;
 use crate::wire::refusal::{Exhausted, Issue, Malformed, Refusal, Subject, Unavailable, Uncounted};
 
 /// Returns a refusal in the form that is part of a batch or a stream.
@@ -113,20 +113,6 @@ pub fn unavailable(why: Unavailable, retry_after_ms: u32) -> Status {
 #[expect(clippy::disallowed_methods, reason = "refusals are rendered here")]
 pub(super) fn to_status(rpc: &RpcStatus) -> Status {
     Status::with_details(Code::from_i32(rpc.code), rpc.message.clone(), rpc.encode_to_vec().into())
-}
-
-/// Returns how many bytes an issue takes in a status.
-pub(super) fn encoded_len(issue: &Issue) -> usize {
-    field_violation(issue).encoded_len()
-}
-
-fn field_violation(Issue { field, code, en, zh }: &Issue) -> FieldViolation {
-    FieldViolation {
-        field: field.clone(),
-        description: format!("{en} / {zh}"),
-        reason: (*code).to_owned(),
-        localized_message: None,
-    }
 }
 
 pub(super) fn bad_request(message: String, issues: &[Issue]) -> RpcStatus {

@@ -2,16 +2,6 @@
 
 use std::fmt;
 
-use crate::wire::refusal::grpc;
-
-/// Most bytes of issues that one refusal lists; the first is listed whatever its size.
-///
-/// A status travels in HTTP/2 headers, which many clients and proxies bound to 8 KiB together. Headers encode the details in
-/// base64, 4 bytes for 3, and percent-encode the message. The message is one English text, at most 900 bytes as worst case
-/// (a code of 128 control characters and its escapes), and the details repeat it: (3,072 + 900) · 4/3 + 900 · 1.7 ≈ 6,900,
-/// which leaves a margin of a kibibyte for the rest.
-pub(crate) const ISSUES_BYTES_MAX: usize = 3_072;
-
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
@@ -53,20 +43,6 @@ impl fmt::Display for Issue {
 
 fn located(field: &str, text: &str) -> String {
     if field.is_empty() { text.to_owned() } else { format!("{field}: {text}") }
-}
-
-/// Returns the first issues, as many as a status has room for.
-pub(super) fn listed(all: impl Iterator<Item = Issue>) -> Vec<Issue> {
-    let mut listed: Vec<Issue> = Vec::new();
-    let mut bytes = 0;
-    for issue in all {
-        bytes += grpc::encoded_len(&issue);
-        if !listed.is_empty() && ISSUES_BYTES_MAX < bytes {
-            break;
-        }
-        listed.push(issue);
-    }
-    listed
 }
 
 /// Most issues on one line.

@@ -8,7 +8,7 @@ use crate::domain::gateway::{
     PATH_OVERRIDES, PathFault, Unlabelled,
 };
 use crate::domain::units::Persons;
-use crate::wire::refusal::Issue;
+use crate::wire::refusal::issue::Issue;
 
 /// Returns the reasons why a request cannot be turned into a transfer.
 pub fn explain(unlabelled: &Unlabelled) -> Vec<Issue> {

@@ -9,7 +9,7 @@ use crate::domain::asked::{
 use crate::domain::clock::Clocking;
 use crate::domain::units::{CountedClass, Persons};
 use crate::wire::decide::to_proto::timestamp;
-use crate::wire::refusal::Issue;
+use crate::wire::refusal::issue::Issue;
 
 /// Returns a violation in words.
 pub fn issue(Violation { path, problem }: &Violation) -> Issue {

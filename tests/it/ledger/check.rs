@@ -53,8 +53,9 @@ impl Place {
         let done = self.check(ledger, &[&["--format", "json"], more].concat());
         assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));
         let value: serde_json::Value = serde_json::from_str(&done.out).unwrap();
-        let findings = value["findings"].as_array().unwrap().iter().filter(|found| found["severity"] == "warning");
-        findings.map(|found| found["code"].as_str().unwrap().to_owned()).collect()
+        let diagnostics =
+            value["diagnostics"].as_array().unwrap().iter().filter(|found| found["severity"] == "warning");
+        diagnostics.map(|found| found["code"].as_str().unwrap().to_owned()).collect()
     }
 
     fn stable(&self, text: &str) -> String {

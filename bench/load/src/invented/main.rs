@@ -28,6 +28,9 @@ const ENTRIES_MIN: usize = 1_000;
 /// Everything is in memory before it is written, some 300 bytes an entry.
 const ENTRIES_MAX: usize = 5_000_000;
 
+/// Codes of a caller's own, each in twenty requests: more than are kept near by chance.
+const OWN_CODES: usize = 100;
+
 #[derive(Parser)]
 #[command(about = "Invented policies of any size, and requests about them")]
 struct Args {
@@ -90,6 +93,9 @@ fn neglist(entries: usize, year: u16, directory: &Path) -> Res<()> {
             fs::write(of("ledger"), payloads::lines(questions, shape, Question::unstated))?;
         }
     }
+    let own = |round| payloads::lines(&full, Shape::Unary, |question| question.own(round));
+    fs::write(directory.join("own-unary.hex"), (0..OWN_CODES).map(own).collect::<String>())?;
+    fs::write(directory.join("refused-unary.hex"), payloads::lines(&full, Shape::Unary, Question::misspelt))?;
     fs::write(directory.join("totals.csv"), questions::totals(year, flows.iter().chain(&full)))?;
     Ok(())
 }

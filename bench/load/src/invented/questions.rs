@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use crate::contract::neglist::v1::{DataItem, ExporterFacts, Outcome, Persons, Transfer};
+use crate::contract::neglist::v1::{DataClass, DataItem, ExporterFacts, Outcome, Persons, Transfer};
 use crate::files::{LISTS, code};
 
 /// Persons of general and of sensitive information that each transfer adds.
@@ -63,6 +63,27 @@ impl Question {
     /// Returns the transfer without them: the ledger has them.
     pub fn unstated(&self) -> Transfer {
         self.transfer.clone()
+    }
+
+    /// Returns the transfer with the totals of the year, and in place of its first item a general one with a code of the
+    /// caller's own.
+    pub fn own(&self, number: usize) -> Transfer {
+        let mut transfer = self.stated();
+        if let Some(item) = transfer.data.first_mut() {
+            *item = DataItem {
+                code: format!("acme.own-kind-{number:06}"),
+                data_class: DataClass::General.into(),
+                ..DataItem::default()
+            };
+        }
+        transfer
+    }
+
+    /// Returns the transfer with the totals of the year and an item that no catalogue has, which is refused.
+    pub fn misspelt(&self) -> Transfer {
+        let mut transfer = self.stated();
+        transfer.data.push(DataItem { code: "no-such-item".to_owned(), ..DataItem::default() });
+        transfer
     }
 }
 

@@ -20,15 +20,15 @@ const SLEEPERS: &[(&str, &str)] = &[
 ];
 
 /// Lines of a file where its tests sleep, in Rust or in a query.
-fn sleeps(text: &str, test: bool) -> Vec<usize> {
-    let syntax = syn::parse_file(text).unwrap();
+fn sleeps(source: &str, test: bool) -> Vec<usize> {
+    let syntax = syn::parse_file(source).unwrap();
     let mut reader = Reader::new(test);
     reader.visit_file(&syntax);
     let sleeps = |name: &String| ["sleep", "sleep_ms", "sleep_until", "park_timeout"].contains(&name.as_str());
     let found = reader.found.iter().filter(|found| found.test && found.segments.last().is_some_and(sleeps));
     let mut lines: Vec<usize> = found.map(|found| found.line).collect();
     let query = concat!("pg_", "sleep");
-    lines.extend(text.lines().enumerate().filter(|(_, line)| line.contains(query)).map(|(index, _)| index + 1));
+    lines.extend(source.lines().enumerate().filter(|(_, line)| line.contains(query)).map(|(index, _)| index + 1));
     lines
 }
 

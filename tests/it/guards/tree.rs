@@ -155,8 +155,8 @@ impl Tree {
 
     /// Adds a file and the files that it declares; the index of its module.
     fn file(&mut self, path: &Path, parent: Option<usize>, top: &str, test: bool) -> usize {
-        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let syntax = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let syntax = syn::parse_file(&source).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let shown = path.strip_prefix(root()).unwrap_or(path).to_str().unwrap().to_owned();
         let file = self.files.len();
         self.files.push(File { path: shown, top: top.to_owned(), test });

@@ -12,6 +12,7 @@ pub mod diagnostics;
 pub mod digest;
 pub mod read;
 pub mod reload;
+mod settling;
 pub mod status;
 mod survey;
 #[cfg(test)]

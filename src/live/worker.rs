@@ -17,7 +17,8 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{oneshot, watch};
 
 use super::Live;
-use super::reload::{Found, Loaded, Reloader, Source};
+use super::reload::{Loaded, Reloader, Source};
+use super::settling::{Pace, Settling};
 use super::status::{Counters, Files, Status};
 use super::watch::{FileWatch, WatchSet};
 use crate::domain::clock::Clock;
@@ -95,6 +96,12 @@ pub struct Policies {
     counters: Arc<Counters>,
     commands: SyncSender<Command>,
     stopped: Arc<AtomicBool>,
+}
+
+impl Timing {
+    fn pace(&self) -> Pace {
+        Pace { debounce: self.debounce, changing_max: self.changing_max }
+    }
 }
 
 impl fmt::Debug for Policies {
@@ -192,54 +199,11 @@ impl Drop for Policies {
     }
 }
 
-/// Files that have changed and may still be changing. They are read only after they have stayed unchanged for the quiet
-/// time, because half a directory may well be valid. Half a directory is never read, however long the wait; past a
-/// limit the wait is reported.
-#[derive(Debug)]
-struct Settling {
-    since_first: Stopwatch,
-    since_last: Stopwatch,
-    /// Whether the wait has been reported.
-    reported: bool,
-    /// State found by a comparison, which must be the same a while later. A watch reports changes by itself, so a
-    /// change that it noticed needs no second check.
-    found: Option<Found>,
-    /// The path that changed last, if it is known.
-    last: Option<PathBuf>,
-}
-
-impl Settling {
-    /// Notes a change, the first or a further one.
-    fn changed_again(before: Option<Settling>, found: Option<Found>, last: Option<PathBuf>) -> Self {
-        let now = Stopwatch::start();
-        let (since_first, reported, last_before) =
-            before.map_or((now, false, None), |before| (before.since_first, before.reported, before.last));
-        Self { since_first, since_last: now, reported, found, last: last.or(last_before) }
-    }
-
-    /// Returns the time until the files may be read.
-    fn settled_in(&self, timing: &Timing) -> Duration {
-        timing.debounce.saturating_sub(self.since_last.elapsed())
-    }
-
-    /// Returns the time until the next action: reading the files, or reporting the wait.
-    fn wait(&self, timing: &Timing) -> Duration {
-        let settled_in = self.settled_in(timing);
-        if self.reported {
-            return settled_in;
-        }
-        settled_in.min(timing.changing_max.saturating_sub(self.since_first.elapsed()))
-    }
-
-    /// Says whether the files have kept changing, without a quiet time, for so long that it must be reported now.
-    fn is_to_be_reported(&self, timing: &Timing) -> bool {
-        !self.reported && timing.changing_max <= self.since_first.elapsed() && !self.settled_in(timing).is_zero()
-    }
-}
-
 struct Worker {
     reloader: Reloader,
     timing: Timing,
+    /// Runs since the worker began.
+    running: Stopwatch,
     commands: SyncSender<Command>,
     received: Receiver<Command>,
     stopped: Arc<AtomicBool>,
@@ -268,6 +232,7 @@ impl Worker {
         let worker = Worker {
             reloader,
             timing,
+            running: Stopwatch::start(),
             commands,
             received,
             stopped,
@@ -292,18 +257,20 @@ impl Worker {
         self.watch_anew();
         let mut settling = self.compare();
         let mut since_comparison = Stopwatch::start();
+        let pace = self.timing.pace();
         while !self.stopped.load(Ordering::Acquire) {
             self.reloader.free_retired();
             if self.dirty.swap(false, Ordering::AcqRel) {
-                settling = Some(Settling::changed_again(settling, None, self.seen.load_full().as_deref().cloned()));
+                let last = self.seen.load_full().as_deref().cloned();
+                settling = Some(Settling::changed_again(settling, None, last, self.running.elapsed()));
             }
-            if let Some(settling) = settling.as_mut().filter(|settling| settling.is_to_be_reported(&self.timing)) {
-                settling.reported = true;
-                let last = settling.last.as_deref();
-                self.reloader.report_changing(self.timing.changing_max, self.timing.debounce, last);
+            if let Some(settling) = &mut settling
+                && settling.is_to_be_reported(pace, self.running.elapsed())
+            {
+                self.reloader.report_changing(pace.changing_max, pace.debounce, settling.last.as_deref());
             }
             let mut wait = match &settling {
-                Some(settling) => settling.wait(&self.timing),
+                Some(settling) => settling.wait(pace, self.running.elapsed()),
                 None => self.timing.poll_interval.saturating_sub(since_comparison.elapsed()),
             };
             if self.reloader.has_retired() {
@@ -322,7 +289,7 @@ impl Worker {
             if self.dirty.load(Ordering::Acquire) {
                 continue;
             }
-            if settling.as_ref().is_some_and(|settling| settling.settled_in(&self.timing).is_zero()) {
+            if settling.as_ref().is_some_and(|settling| settling.is_settled(pace, self.running.elapsed())) {
                 settling = settling.take().and_then(|settling| self.settled(settling));
                 since_comparison = Stopwatch::start();
             }
@@ -340,13 +307,14 @@ impl Worker {
         let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
         let last = settling.found.as_ref().and_then(|before| instead.changed_since(before));
         let found = settling.found.is_some().then_some(instead);
-        Some(Settling::changed_again(Some(settling), found, last))
+        Some(Settling::changed_again(Some(settling), found, last, self.running.elapsed()))
     }
 
     /// Checks whether the files differ from those that were tried.
     fn compare(&mut self) -> Option<Settling> {
         self.watch_if_changed();
-        self.reloader.untried().map(|found| Settling::changed_again(None, Some(found), None))
+        let found = self.reloader.untried()?;
+        Some(Settling::changed_again(None, Some(found), None, self.running.elapsed()))
     }
 
     fn reload(&mut self, answer: Option<oneshot::Sender<Arc<Status>>>) {

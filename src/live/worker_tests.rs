@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{Sender, channel};
 
 use super::*;
 use crate::live::status::Files;
@@ -250,14 +252,14 @@ fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
     for watching in [Watching::On, Watching::Off] {
         let workspace = Workspace::with(&[("a.yaml", "0")]);
         let poll_interval = if watching == Watching::On { NEVER } else { Duration::from_millis(1) };
-        let timing = Timing { poll_interval, debounce: Duration::from_millis(300), changing_max: NEVER, watching };
+        // Far longer than the writes take: how long files must stay as they are, `settling` tests without a clock.
+        let timing = Timing { poll_interval, debounce: Duration::from_millis(800), changing_max: NEVER, watching };
         let policies = Policies::start(source(&workspace.policies()), timing, clock()).unwrap();
         futures_block(policies.validate()).unwrap();
         let mut text = String::new();
         for part in 0..100 {
             text += &part.to_string();
             workspace.write("a.yaml", &text);
-            thread::sleep(Duration::from_millis(5));
         }
         serves(&policies, &[&text]);
         assert_eq!(policies.status().revision, 2, "{watching:?}: nothing in between came into force");
@@ -266,30 +268,34 @@ fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
 
 /// Writes a file anew every few milliseconds until it is dropped.
 struct Restless {
-    stop: Arc<AtomicBool>,
+    stop: Option<Sender<()>>,
+    written: Arc<AtomicUsize>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Restless {
-    fn writing(workspace: Workspace, path: &'static str, text: fn(u32) -> String) -> (Self, Arc<Workspace>) {
-        let (stop, workspace) = (Arc::new(AtomicBool::new(false)), Arc::new(workspace));
-        let (stopped, within) = (stop.clone(), workspace.clone());
+    fn writing(workspace: Workspace, path: &'static str, text: fn(usize) -> String) -> (Self, Arc<Workspace>) {
+        let (stop, stopped) = channel();
+        let (written, workspace) = (Arc::new(AtomicUsize::new(0)), Arc::new(workspace));
+        let (count, within) = (written.clone(), workspace.clone());
         let thread = thread::spawn(move || {
-            for number in 0.. {
-                if stopped.load(Ordering::Acquire) {
-                    return;
-                }
-                within.write(path, &text(number));
-                thread::sleep(Duration::from_millis(2));
+            while stopped.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
+                within.write(path, &text(count.fetch_add(1, Ordering::AcqRel)));
             }
         });
-        (Self { stop, thread: Some(thread) }, workspace)
+        (Self { stop: Some(stop), written, thread: Some(thread) }, workspace)
+    }
+
+    /// Waits until the file has been written so many times more.
+    fn goes_on(&self, times: usize) {
+        let before = self.written.load(Ordering::Acquire);
+        eventually("written on", || before + times <= self.written.load(Ordering::Acquire));
     }
 }
 
 impl Drop for Restless {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
+        drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap();
     }
 }
@@ -310,8 +316,8 @@ fn a6_files_that_never_stop_changing_are_reported_and_not_read_before_they_do() 
         let message = &status.diagnostics[0].message;
         assert!(message.contains("`a.yaml` changed last") && message.contains("最后变动的是 `a.yaml`"), "{message}");
         assert_eq!((status.revision, texts(&policies)), (1, vec!["one".to_owned(), "b".to_owned()]));
-        // Longer than another limit: the wait is reported once, and nothing is read.
-        thread::sleep(2 * changing_max);
+        // The wait is reported once, and nothing is read.
+        restless.goes_on(200);
         assert_eq!((policies.counters().failures(), policies.status().revision), (1, 1), "{watching:?}");
         drop(restless);
         // The final files may equal those in force.

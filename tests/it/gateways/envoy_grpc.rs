@@ -15,7 +15,8 @@ use tonic::transport::Channel;
 
 use crate::gateways::support::flows::{self, ALLOW, ASSESS, CONTRACT, FILE};
 use crate::support::clients;
-use crate::support::server::{Directory, Process, connect, within};
+use crate::support::server::{Directory, Process, connect};
+use crate::support::wait::within;
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 

@@ -15,9 +15,10 @@ use crate::gateways::support::client::{Ask, Connection, Reply};
 use crate::gateways::support::envoy::{Envoy, Example};
 use crate::gateways::support::flows::{self, ALLOW, ASSESS, AT, CONTRACT, FILE};
 use crate::gateways::support::upstream::Upstream;
-use crate::support::server::{self, Directory, SetClock, address, connect, until, within};
+use crate::support::server::{self, Directory, SetClock, address, connect};
 use crate::support::shipped;
 use crate::support::small::PORT;
+use crate::support::wait::{until, within};
 
 /// A server of decisions.
 struct Decisions {

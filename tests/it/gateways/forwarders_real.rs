@@ -12,7 +12,8 @@ use crate::gateways::support::client::{Ask, Connection, Reply};
 use crate::gateways::support::flows::{self, ALLOW, ASSESS, AT, CONTRACT, FILE};
 use crate::gateways::support::packaged::{Kind, Running, Setup};
 use crate::gateways::support::upstream::Upstream;
-use crate::support::server::{self, Directory, SetClock, until, within};
+use crate::support::server::{self, Directory, SetClock};
+use crate::support::wait::{until, within};
 
 const ALL: [Kind; 3] = [Kind::Nginx, Kind::Haproxy, Kind::Caddy];
 

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use neglist::app::server::{Drained, Server};
 
 use crate::gateways::support::flows::{self, ALLOW, ASSESS, AT, CONTRACT, FILE};
-use crate::support::server::{self, DEADLINE, Directory, SetClock, address, until, within};
+use crate::support::server::{self, Directory, SetClock, address};
+use crate::support::wait::{DEADLINE, until, within};
 
 async fn serve(directory: &Directory, listen: &str, ledger: &str) -> Server {
     let ledger = directory.beside(ledger);

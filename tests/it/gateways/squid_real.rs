@@ -11,7 +11,8 @@ use crate::gateways::support::client::{Ask, Connection, Reply};
 use crate::gateways::support::flows::{self, ALLOW, AT, FILE};
 use crate::gateways::support::packaged::{Kind, Running, Setup};
 use crate::gateways::support::upstream::Upstream;
-use crate::support::server::{self, Directory, SetClock, address, until, within};
+use crate::support::server::{self, Directory, SetClock, address};
+use crate::support::wait::{until, within};
 
 /// What can be told without labels: method, host and path.
 const RULES: &str = "format: 1

@@ -17,8 +17,9 @@ use neglist::wire::generated::v1::decision_service_client::DecisionServiceClient
 use tonic::transport::Channel;
 
 use crate::support::clients::{self, Refusal, answer, refusal};
-use crate::support::server::{Directory, Process, digest_of, within};
+use crate::support::server::{Directory, Process, digest_of};
 use crate::support::shipped::{self, LIMITS};
+use crate::support::wait::within;
 
 /// A test file, and the policies that its cases are about.
 struct Table {

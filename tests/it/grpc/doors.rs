@@ -13,7 +13,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1 as reflection, v1alpha as reflection_alpha};
 
 use crate::support::clients::{self, request, transfer};
-use crate::support::server::{Directory, Process, connect, within};
+use crate::support::server::{Directory, Process, connect};
+use crate::support::wait::within;
 
 const SERVICE: &str = "neglist.v1.DecisionService";
 
@@ -196,7 +197,7 @@ async fn a_call_ends_at_its_deadline_and_the_server_goes_on() {
 /// Sends bytes to a port, and returns what comes back until the server closes.
 fn knock(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(crate::support::server::DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(crate::support::wait::DEADLINE)).unwrap();
     // A server that has seen enough closes before everything is sent.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::support::clients;
 use crate::support::raw_http2::{self, Raw, Then};
-use crate::support::server::{Directory, Process, within};
+use crate::support::server::{Directory, Process};
+use crate::support::wait::within;
 
 /// How the generated services are asked: the short way knows only the plain content type.
 const LONG: &str = "application/grpc+proto";

@@ -10,7 +10,8 @@ use tonic::transport::Channel;
 
 use crate::support::clients;
 use crate::support::raw_http2::framed;
-use crate::support::server::{Directory, Process, connect, within};
+use crate::support::server::{Directory, Process, connect};
+use crate::support::wait::within;
 
 const UNARY: [&str; 5] = [
     "/neglist.v1.DecisionService/Decide",

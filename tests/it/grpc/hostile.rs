@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 use crate::support::clients;
 use crate::support::http_client::get;
 use crate::support::raw_http2::{self as raw, GOAWAY, RST_STREAM, Raw, Then, WINDOW, begin, cancel, data, framed};
-use crate::support::server::{DEADLINE, Directory, Process, until, within};
+use crate::support::server::{Directory, Process};
+use crate::support::wait::{DEADLINE, until, within};
 
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
 const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
@@ -219,15 +220,18 @@ async fn b4_streams_are_shared_out_and_end_when_they_are_idle() {
     let mut client = Raw::connect(server.grpc()[0], &[]);
     client.send(&begin(1, DECIDE_STREAM, &[], Then::More));
     let message = v1::DecideStreamRequest { sequence: 1, transfer: Some(clients::transfer(1, 0)), detail: 0 };
-    let used = async {
-        while limited(&server, "stream-idle-seconds") < 90 {
+    // Seldom, so that all answers fit into the window, and often enough.
+    let mut looks = 0_u32;
+    let used = || {
+        if looks.is_multiple_of(50) {
             client.send(&data(1, &framed(&message.encode_to_vec()), Then::More));
             let frame = client.next().unwrap();
             assert!(!frame.is_end(), "{frame:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        looks += 1;
+        (90 <= limited(&server, "stream-idle-seconds")).then_some(())
     };
-    within("the idle ones end", used).await;
+    until("the idle ones end", used).await;
     client.send(&data(1, &[], Then::End));
     client.ending(1);
     others_are_answered(&server).await;
@@ -300,7 +304,7 @@ async fn a_call_that_is_cancelled_while_its_answer_waits_for_the_window_frees_it
             [begin(*stream, DECIDE_STREAM, &deadline, Then::More), data(*stream, &message, Then::More)].concat()
         };
         client.send(&burst.iter().flat_map(open).collect::<Vec<_>>());
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        client.begins_to_answer(&burst);
         client.send(&burst.iter().flat_map(|stream| cancel(*stream)).collect::<Vec<_>>());
     }
     // As many as a connection may have open, at once.
@@ -321,7 +325,7 @@ async fn a_call_that_is_cancelled_while_its_answer_waits_for_the_window_frees_it
     let stream = stream + 80;
     let deadline = [("grpc-timeout", "5m")];
     client.send(&[begin(stream, DECIDE_STREAM, &deadline, Then::More), data(stream, &message, Then::More)].concat());
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    client.begins_to_answer(&[stream]);
     drop(client);
     others_are_answered(&server).await;
     assert!(!server.stderr().contains("panicked"), "{}", server.stderr());

@@ -9,7 +9,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::support::clients::{self, Refusal, answer, item, message, refusal, transfer};
-use crate::support::server::{Directory, Process, connect, within};
+use crate::support::server::{Directory, Process, connect};
+use crate::support::wait::within;
 
 const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
 const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";

@@ -13,7 +13,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::support::clients;
-use crate::support::server::{Directory, Process, connect, until, within};
+use crate::support::server::{Directory, Process, connect};
+use crate::support::wait::{until, within};
 
 /// Sends bytes to an address and waits until it closes the connection; returns the port that they came from.
 fn send(address: &str, bytes: &[u8]) -> u16 {

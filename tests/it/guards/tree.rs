@@ -115,6 +115,15 @@ pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
+/// Path below `src/` and text of every source file.
+pub(super) fn sources() -> Vec<(String, String)> {
+    let text = |path: PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(&path).unwrap())
+    };
+    rust_files(&root()).into_iter().map(text).collect()
+}
+
 impl Tree {
     /// Reads the crate in `src/` from its root file.
     pub(super) fn read(root_file: &str) -> Self {
@@ -146,8 +155,8 @@ impl Tree {
 
     /// Adds a file and the files that it declares; the index of its module.
     fn file(&mut self, path: &Path, parent: Option<usize>, top: &str, test: bool) -> usize {
-        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let syntax = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let syntax = syn::parse_file(&source).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let shown = path.strip_prefix(root()).unwrap_or(path).to_str().unwrap().to_owned();
         let file = self.files.len();
         self.files.push(File { path: shown, top: top.to_owned(), test });
@@ -224,6 +233,49 @@ impl Tree {
     /// Resolves a path that a module names.
     pub(super) fn resolve(&self, module: usize, segments: &[String]) -> Target {
         self.walk(module, segments, 0)
+    }
+
+    /// Top-level module that a path begins in, as it is written; `None` where it begins with a name in scope or with another
+    /// crate.
+    pub(super) fn module_of(&self, named: &Named) -> Option<String> {
+        let segments: Vec<&str> = named.segments.iter().map(String::as_str).collect();
+        let mut module = named.module;
+        let mut rest = segments.as_slice();
+        match rest {
+            ["crate", ..] => {
+                while let Some(parent) = self.modules[module].parent {
+                    module = parent;
+                }
+                rest = &rest[1..];
+            }
+            ["self" | "super", ..] => {
+                while let ["self" | "super", after @ ..] = rest {
+                    if rest[0] == "super" {
+                        module = self.modules[module].parent?;
+                    }
+                    rest = after;
+                }
+            }
+            _ => return None,
+        }
+        if self.modules[module].parent.is_none() {
+            return rest.first().map(|name| (*name).to_owned());
+        }
+        Some(self.files[self.modules[module].file].top.clone())
+    }
+
+    /// Other crate that a path begins with; `None` where it begins with a name in scope.
+    pub(super) fn crate_of<'a>(&self, named: &'a Named) -> Option<&'a str> {
+        // One name by itself is a variable or an item in scope.
+        if named.kind == Kind::Expression && named.segments.len() < 2 {
+            return None;
+        }
+        let first = named.segments.first()?;
+        let entries = self.modules[named.module].entries.get(first).into_iter().flatten();
+        // `use tokio;` brings a crate into scope by its own name.
+        let mut others =
+            entries.filter(|entry| !matches!(entry, Entry::Use(path) if path.as_slice() == [first.as_str()]));
+        (self.crates.contains(first) && others.next().is_none()).then_some(first.as_str())
     }
 
     fn walk(&self, module: usize, segments: &[String], depth: usize) -> Target {

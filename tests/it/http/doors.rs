@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::support::clients;
 use crate::support::http_client::{Client, JSON, Response, get, post};
-use crate::support::server::{self, Directory, SetClock, connect, decisions_on, until};
+use crate::support::server::{self, Directory, SetClock, connect, decisions_on};
 use crate::support::small::{PORT, Small};
+use crate::support::wait::until;
 
 /// 2026-06-01.
 pub(crate) const NOW: i64 = 1_780_272_000;

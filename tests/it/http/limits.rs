@@ -6,7 +6,8 @@ use neglist::wire::json::message;
 use crate::http::doors::start;
 use crate::support::clients;
 use crate::support::http_client::{Client, JSON, get, request};
-use crate::support::server::{self, Directory, Process, connect, decisions_on, until, within};
+use crate::support::server::{self, Directory, Process, connect, decisions_on};
+use crate::support::wait::{until, within};
 
 fn decide() -> String {
     message::to_json_line(&clients::request(clients::transfer(1, 0)), "neglist.v1.DecideRequest").unwrap()

@@ -20,7 +20,8 @@ use crate::ledger::support::{
 };
 use crate::policy::commands::{run, run_in};
 use crate::support::http_client::get;
-use crate::support::server::{Directory, Process, until};
+use crate::support::server::{Directory, Process};
+use crate::support::wait::until;
 
 /// A directory with a ledger in it.
 struct Place {

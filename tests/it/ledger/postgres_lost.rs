@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use crate::ledger::contract::{self as contract, Crowd, account, at, counted, general, goes, reservation};
 use crate::policy::commands::run_in;
 use crate::support::postgres_server::{self as server, Server, execute, query_number};
-use crate::support::server::{Directory, Process, SetClock, configuration, until};
+use crate::support::server::{Directory, Process, SetClock, configuration};
+use crate::support::wait::until;
 
 const OLDER: &str = "went back in time";
 const OTHER: &str = "saw another";

@@ -11,7 +11,8 @@ use neglist::ledger::{Counter, Hold, Ledger, LedgerError, Reservation};
 
 use crate::ledger::contract::{account, at, counted, general, goes, named, reservation};
 use crate::support::postgres_server as server;
-use crate::support::server::{SetClock, configuration, within};
+use crate::support::server::{SetClock, configuration};
+use crate::support::wait::within;
 
 async fn connect(url: &str, settings: Settings) -> PostgresLedger {
     PostgresLedger::connect(url, settings).await.unwrap()

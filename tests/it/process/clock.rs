@@ -9,7 +9,8 @@ use tonic::Code;
 
 use crate::support::clients::transfer;
 use crate::support::http_client::get;
-use crate::support::server::{Directory, Process, connect, serve_arguments, until, within};
+use crate::support::server::{Directory, Process, connect, serve_arguments};
+use crate::support::wait::{until, within};
 
 /// Where Debian and Ubuntu, Fedora, and Alpine put the library.
 const LIBRARIES: [&str; 4] = [

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use neglist::app::clock::SystemClock;
@@ -25,7 +26,8 @@ use crate::http::doors::{NOW, start};
 use crate::support::clients::{self, item, message, request, transfer};
 use crate::support::http_client::{self, Client, get};
 use crate::support::postgres_server;
-use crate::support::server::{self, Directory, SetClock, connect, decisions_on, until, within};
+use crate::support::server::{self, Directory, SetClock, connect, decisions_on};
+use crate::support::wait::{DEADLINE, until, within};
 
 const DECISIONS: &str = "neglist.v1.DecisionService";
 const LEDGER: &str = "neglist.v1.LedgerService";
@@ -308,7 +310,7 @@ async fn b18_connections_that_answer_no_ping_are_closed_for_others_too() {
     // Closed they are, and not only told to.
     let closed = tokio::task::spawn_blocking(move || {
         deaf.into_iter().all(|mut stream| {
-            stream.set_read_timeout(Some(server::DEADLINE)).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
             let mut rest = Vec::new();
             !matches!(stream.read_to_end(&mut rest), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
         })
@@ -334,6 +336,8 @@ async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
     let kept = connect(&grpc).await;
     assert!(decisions_on(kept.clone()).decide(request(transfer(1, 0))).await.is_ok());
     let (ended, ends) = std::sync::mpsc::channel::<()>();
+    let attacked = Arc::new(AtomicUsize::new(0));
+    let rounds = Arc::clone(&attacked);
     let doors = [grpc.clone(), http.clone(), admin.clone()];
     let attack = tokio::task::spawn_blocking(move || {
         let connect = |door: &String| {
@@ -347,6 +351,7 @@ async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
         };
         let mut silent: Vec<_> = doors.iter().cycle().take(300).map(connect).collect();
         while ends.recv_timeout(Duration::from_millis(10)).is_err() {
+            rounds.fetch_add(1, Ordering::SeqCst);
             for (door, stream) in &mut silent {
                 let open = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
                 while matches!(stream.read(&mut [0; 64]), Ok(1..)) {}
@@ -361,7 +366,8 @@ async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
         assert!(within("an answer", client.decide(request(transfer(1, 0)))).await.is_ok());
         assert!(within("an answer", check(&admin, "")).await);
         assert_eq!(get(&http, "/livez").status, 200);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let before = attacked.load(Ordering::SeqCst);
+        until("the attack goes on", || (before < attacked.load(Ordering::SeqCst)).then_some(())).await;
     }
     assert!(decisions_on(kept).decide(request(transfer(1, 0))).await.is_ok());
     ended.send(()).unwrap();

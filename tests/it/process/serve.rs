@@ -16,8 +16,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::clients::{self, message, request, transfer};
-use crate::support::server::{Directory, Ended, Process, connect, decisions_on, serve_arguments, until, within};
+use crate::support::server::{Directory, Ended, Process, connect, decisions_on, serve_arguments};
 use crate::support::small::{PORT, Small};
+use crate::support::wait::{until, within};
 
 /// Returns what a process wrote to stderr: without the log, and with names in place of what differs from run to run.
 fn written(ended: &Ended, names: &[(&str, &str)]) -> String {

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::server::{Directory, Process, until, within};
+use crate::support::server::{Directory, Process};
+use crate::support::wait::{until, within};
 
 fn count(text: &str, part: &str) -> usize {
     text.matches(part).count()

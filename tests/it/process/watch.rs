@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use neglist::domain::clock::Clock;
 use neglist::domain::units::Moment;
 use neglist::wire::generated::v1;
 use neglist::wire::generated::v1::ledger_service_client::LedgerServiceClient;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -22,31 +23,25 @@ use crate::support::clients::{request, transfer};
 use crate::support::http_client::get;
 use crate::support::server::{
     Directory, Ended, NEVER_MS, Process, SetClock, address, configuration, connect, decisions_on, serve_arguments,
-    until, within,
 };
 use crate::support::small::{PORT, Small};
+use crate::support::wait::{until, until_async, within};
 
 /// 2026-06-01T12:00:00+08:00.
 const NOON: i64 = 1_780_286_400;
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
 
-/// A pipe that is full: whoever writes to it waits until somebody reads.
+/// A pipe that is full: a writer waits until somebody reads.
 fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, writer) = std::io::pipe().unwrap();
-    let written = Arc::new(AtomicUsize::new(0));
-    let (mut filler, count) = (writer.try_clone().unwrap(), Arc::clone(&written));
-    // Ends when nobody can read any more.
-    std::thread::spawn(move || {
-        while filler.write_all(&[b'.'; 512]).is_ok() {
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    let mut before = usize::MAX;
-    while written.load(Ordering::SeqCst) != before || before == 0 {
-        before = written.load(Ordering::SeqCst);
-        std::thread::sleep(Duration::from_millis(100));
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    // The last bytes fit one by one.
+    for size in [4_096, 1] {
+        while writer.write(&vec![b'.'; size]).is_ok() {}
     }
+    fcntl_setfl(&writer, flags).unwrap();
     (reader, writer)
 }
 
@@ -346,7 +341,7 @@ async fn b17_a_clock_a_year_ahead_does_not_open_the_next_years_counters() {
         // What is the same by both moments, and reads no total, is decided.
         assert_eq!(machine.decide(transfer(1, 0)).await.unwrap(), v1::Outcome::Allow);
         // Reservations do not run out meanwhile, and count on when the clock is back.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        machine.clock.is_read(10).await;
         machine.clock.set(NOON);
         client.commit(v1::CommitRequest { transfer_id: "first".into() }).await.unwrap();
         let more = client.reserve(reserve("third", 99_000)).await.unwrap().into_inner();
@@ -419,14 +414,11 @@ async fn b17_a_moment_that_is_not_now_is_said_beside_the_servers() {
 
 /// Starts a server on a ledger that the one before it may be about to let go.
 async fn start_anew(directory: &Directory, ledger: &str, seconds: i64) -> Result<Machine, StartError> {
-    loop {
-        match Machine::start(directory, ledger, seconds).await {
-            Err(error) if error.to_string().contains("another process has it open") => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            started => return started,
-        }
-    }
+    let start = async || match Machine::start(directory, ledger, seconds).await {
+        Err(error) if error.to_string().contains("another process has it open") => None,
+        started => Some(started),
+    };
+    until_async("the ledger is let go", start).await
 }
 
 /// Returns a registry of about so many bytes.

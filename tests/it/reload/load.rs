@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::support::clients::{self, answer, message, request, transfer};
-use crate::support::server::{Process, decisions_on, digest_of, until, within};
+use crate::support::server::{Process, decisions_on, digest_of};
 use crate::support::small::{NATION, PORT, Small};
+use crate::support::wait::{until, within};
 
 /// Contract line of the port's clinical trials, in version 0.
 const PORT_LINE: u64 = 10_000;

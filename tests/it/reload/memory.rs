@@ -8,8 +8,9 @@ use neglist::live::status::Files;
 
 use crate::reload::load::{Load, Truth, Version};
 use crate::reload::rounds::rounds;
-use crate::support::server::{self, Directory, NEVER_MS, Process, connect, until, within};
+use crate::support::server::{self, Directory, NEVER_MS, Process, connect};
 use crate::support::small::PORT;
+use crate::support::wait::{until, within};
 
 /// Nothing is noticed unless the test asks for it.
 const ON_REQUEST: [(&str, &str); 2] = [("policy_poll_interval_ms", NEVER_MS), ("policy_debounce_ms", "10000")];

@@ -4,8 +4,9 @@ use neglist::wire::generated::v1;
 use neglist::wire::generated::v1::policy_service_client::PolicyServiceClient;
 
 use crate::support::clients::request;
-use crate::support::server::{self, Directory, NEVER_MS, SetClock, connect, decisions_on, within};
+use crate::support::server::{self, Directory, NEVER_MS, SetClock, connect, decisions_on};
 use crate::support::small::{OWN, PORT, Small};
+use crate::support::wait::within;
 
 /// 2026-07-01T00:00:00+08:00.
 const MIDNIGHT: i64 = 1_782_835_200;

@@ -16,8 +16,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::reload::load::{Load, Truth, Version};
-use crate::support::server::{Directory, NEVER_MS, Process, connect, within, write};
+use crate::support::server::{Directory, NEVER_MS, Process, connect, write};
 use crate::support::small::{NATION, OWN, PORT};
+use crate::support::wait::within;
 
 /// How often each style is tried.
 pub(crate) fn rounds() -> u64 {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use neglist::wire::generated::v1;
 
 use crate::support::http_client::Client;
-use crate::support::server::{Directory, Process, digest_of, until, within};
+use crate::support::server::{Directory, Process, digest_of};
 use crate::support::small::{GATE, OWN, Small};
+use crate::support::wait::{until, within};
 
 /// Time between two steps of writing.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 
-use crate::support::server::DEADLINE;
+use crate::support::wait::DEADLINE;
 
 /// A response.
 #[derive(Debug)]

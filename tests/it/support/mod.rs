@@ -14,3 +14,5 @@ pub(crate) mod server;
 pub(crate) mod shipped;
 /// A policy directory that fits on a few screens.
 pub(crate) mod small;
+/// Waits for a state, with a deadline.
+pub(crate) mod wait;

@@ -2,11 +2,12 @@
 //!
 //! Blocks: tests that use it run on several threads. Headers are written as literals; those of answers are not read.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::server::DEADLINE;
+use crate::support::wait::DEADLINE;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -169,6 +170,19 @@ impl Raw {
                 if is_last {
                     return frames;
                 }
+            }
+        }
+    }
+
+    /// Waits until the server has sent data on every one of these streams: of a longer answer, what the window takes.
+    #[track_caller]
+    pub(crate) fn begins_to_answer(&mut self, streams: &[u32]) {
+        let mut open: BTreeSet<u32> = streams.iter().copied().collect();
+        while !open.is_empty() {
+            let frame = self.next().unwrap_or_else(|| panic!("no data on {open:?}"));
+            assert_ne!(frame.kind, GOAWAY, "{frame:?}");
+            if frame.kind == DATA {
+                open.remove(&frame.stream);
             }
         }
     }

@@ -1,18 +1,16 @@
 //! Servers for tests: the real binary in a process of its own, and a server in this process whose time the test owns.
 //!
-//! Every listener is on `127.0.0.1:0` or on a unix socket in a temporary directory. Nothing waits for
-//! a fixed time: what has to happen is looked for until it has, or [`DEADLINE`] is over.
+//! Every listener is on `127.0.0.1:0` or on a unix socket in a temporary directory.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use neglist::app::server::{self, Server};
 use neglist::config::{self, Config, Flags};
@@ -25,11 +23,8 @@ use neglist::wire::generated::v1::policy_service_client::PolicyServiceClient;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::support::small::Small;
+use crate::support::wait::{DEADLINE, until, within};
 
-/// Longest time for anything that has to happen: long enough for a machine that does much else.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-/// Time between two looks.
-const PAUSE: Duration = Duration::from_millis(2);
 /// So long that a change which is noticed cannot have been found by comparing.
 pub(crate) const NEVER_MS: &str = "3600000";
 
@@ -86,36 +81,6 @@ pub(crate) fn write(path: &Path, text: &str) {
 pub(crate) fn digest_of(files: &[PolicyFile]) -> String {
     let policies: Vec<_> = files.iter().filter(|file| !file.path.ends_with("_test.yaml")).cloned().collect();
     digest::of_files(&policies)
-}
-
-/// Looks until something is there; fails the test where it does not come.
-#[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> impl Future<Output = T> {
-    let place = std::panic::Location::caller();
-    let what = what.to_owned();
-    async move {
-        let found = async {
-            loop {
-                if let Some(found) = look() {
-                    return found;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        let found = tokio::time::timeout(DEADLINE, found).await;
-        found.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what} ({place})"))
-    }
-}
-
-/// Fails the test where a future does not end.
-#[track_caller]
-pub(crate) fn within<T>(what: &str, future: impl Future<Output = T>) -> impl Future<Output = T> {
-    let place = std::panic::Location::caller();
-    let what = what.to_owned();
-    async move {
-        let ended = tokio::time::timeout(DEADLINE, future).await;
-        ended.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what} ({place})"))
-    }
 }
 
 /// How a process ended.
@@ -295,23 +260,34 @@ pub(crate) fn decisions_on(channel: Channel) -> DecisionServiceClient<Channel> {
 
 /// A clock that a test sets.
 #[derive(Debug)]
-pub(crate) struct SetClock(AtomicI64);
+pub(crate) struct SetClock {
+    seconds: AtomicI64,
+    /// How often it was read.
+    looks: AtomicUsize,
+}
 
 impl SetClock {
     /// Returns a clock that stands at a moment.
     pub(crate) fn at(seconds: i64) -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(seconds)))
+        Arc::new(Self { seconds: AtomicI64::new(seconds), looks: AtomicUsize::new(0) })
     }
 
     /// Sets it.
     pub(crate) fn set(&self, seconds: i64) {
-        self.0.store(seconds, Ordering::SeqCst);
+        self.seconds.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Waits until it has been read so many times more: with no request on the way, by the upkeep of the server.
+    pub(crate) async fn is_read(&self, times: usize) {
+        let before = self.looks.load(Ordering::SeqCst);
+        until("the clock is read", || (before + times <= self.looks.load(Ordering::SeqCst)).then_some(())).await;
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> Moment {
-        Moment::from_seconds(self.0.load(Ordering::SeqCst))
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        Moment::from_seconds(self.seconds.load(Ordering::SeqCst))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::support::server::DEADLINE;
+use crate::support::wait::DEADLINE;
 
 /// An answer.
 #[derive(Debug, Clone)]

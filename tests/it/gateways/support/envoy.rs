@@ -94,8 +94,7 @@ impl Envoy {
         let open = |admin: &SocketAddr| TcpStream::connect(admin).is_ok();
         let admin = gateway.wrote(&admin_path, |text| text.trim().parse().ok().filter(open)).await;
         let envoy = Self { gateway, admin, _directory: directory };
-        crate::support::server::until("Envoy is ready", || (envoy.admin("/ready").trim() == "LIVE").then_some(()))
-            .await;
+        crate::support::wait::until("Envoy is ready", || (envoy.admin("/ready").trim() == "LIVE").then_some(())).await;
         Some(envoy)
     }
 

@@ -8,13 +8,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::process::Gateway;
 use super::tools;
-use crate::support::server::until;
+use crate::support::wait::{holds_within, until};
 
 /// How many free ports are tried.
 const ATTEMPTS: usize = 5;
@@ -240,11 +239,6 @@ impl Drop for Running {
             return;
         }
         self.gateway.signal("TERM");
-        for _ in 0..100 {
-            if self.gateway.has_ended() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        holds_within(2_500, || self.gateway.has_ended());
     }
 }

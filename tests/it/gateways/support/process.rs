@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::support::server::until;
+use crate::support::wait::until;
 
 /// A process, and all that it has written.
 #[derive(Debug)]

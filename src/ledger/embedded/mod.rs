@@ -54,9 +54,9 @@ use super::witness::{self, Mark};
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
 
-/// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads. Each
-/// takes a few pages, most of which are in memory.
-const LOADS_MAX: usize = 2;
+/// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads that
+/// compete with those that answer. An account takes a few pages, most of which are in memory.
+const LOADS_MAX: usize = 1;
 
 /// Memory for pages of the file, in bytes, where nobody says otherwise.
 ///

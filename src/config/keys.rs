@@ -94,9 +94,9 @@ keys! {
     /// How long policy files may keep changing without that quiet time before the server reports it, in milliseconds: with a
     /// warning in the log and the state STALE. They are not read until they stay unchanged.
     policy_changing_max_ms: u64 = "60000", number(1, 1000 * DAY_SECONDS);
-    /// Place of the year's totals: a file, such as `./neglist.ledger` or `/var/lib/neglist/ledger`; for totals that several
-    /// servers share, `postgres://user:password@host:5432/database`, with `@ : / ? # %` in the password percent-encoded; or
-    /// `none` to keep no totals, so that callers state them. Any other text is refused, including `host=… password=…`.
+    /// Place of the year's totals: a file, such as `/var/lib/neglist/ledger`; `postgres://user:password@host:5432/database`,
+    /// shared by several servers, with `@ : / ? # %` in the password percent-encoded; or `none`: callers state totals. Any
+    /// other text is refused, including `host=… password=…`.
     ledger: LedgerPlace = "./neglist.ledger", ledger;
     /// Whether a missing ledger is created, yes or no. Needed once, for the first start with a ledger other than the default
     /// `./neglist.ledger`. An existing ledger is opened. A ledger that existed and has disappeared is refused, even with
@@ -208,8 +208,8 @@ keys! {
     /// (`SO_REUSEPORT`), which suits many short connections; unix sockets stay with `fewest`.
     connection_spread: ConnectionSpread = "fewest", connection_spread;
     /// Most connections to all listeners together, except the admin listener. To admit another, the server closes the oldest
-    /// connection that has had no call, or else the one without a call for the longest time. A new connection waits if every
-    /// connection has had a call, and none has been without one for `connection_reclaim_idle_ms`.
+    /// that has had no call, or else the one without a call for the longest time. A new connection waits if every other has
+    /// had a call within `connection_reclaim_idle_ms`.
     connections_max: usize = "10000", number(1, 1_000_000);
     /// Most connections to the admin listener, by the same rule.
     admin_connections_max: usize = "64", number(1, 100_000);

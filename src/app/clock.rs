@@ -15,21 +15,21 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place where the time comes from")]
     fn now(&self) -> Moment {
-        // A machine that thinks it is before 1970 gets the moment before all lists: none is in force.
+        // A clock before 1970 gives a moment before all lists, so that none is in force.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
         Moment::new(seconds, since_epoch.subsec_nanos()).unwrap_or(Moment::from_seconds(seconds))
     }
 }
 
-/// Counts the time since the machine was started, which nobody can set. Corrections that slow a clock down or speed it
-/// up act on it as on the clock.
+/// The time since the machine was started, which cannot be set. Corrections that slow the clock down or speed it up affect it
+/// in the same way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SinceBoot;
 
 impl Steady for SinceBoot {
     fn elapsed(&self) -> Duration {
-        // A machine that slept finds its clock further on: only this one counts the sleep, so that it is no jump.
+        // Only this clock counts the time of a machine in sleep mode. With another one the end of a sleep would be a jump.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]

@@ -1,9 +1,9 @@
-//! Watches the clock of the machine: whether it tells a moment that can be the present one, and whether somebody sets it.
+//! Watches the clock of the machine: whether its moment is plausible, and whether it was set.
 //!
-//! Everything that is counted goes by the clock: the year of a total, the end of a reservation. So the clock is held
-//! against the time since the machine was started, which nobody can set. A clock may gain or lose a little for ever
-//! ([`DRIFT_ONE_IN`]), and at once no more than a setting. After a jump it counts again when it is back, or when the
-//! server is started anew, which takes the clock as it is.
+//! Counts depend on the clock: the year of a total, the end of a reservation. So the clock is compared with the time since the
+//! machine was started, which cannot be set. A clock may drift without end ([`DRIFT_ONE_IN`]), and may jump by no more than a
+//! setting. After a larger jump it is trusted again when it is back, or when the server is started anew: a start accepts the
+//! clock as it is.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,28 +14,29 @@ use crate::domain::clock::{Clock, Clocking};
 use crate::domain::units::Moment;
 use crate::repeated::Repeated;
 
-/// 2026-01-01T00:00:00Z, in seconds since 1970: this program was written after it, so that no machine runs it before.
+/// 2026-01-01T00:00:00Z, in seconds since 1970: the program is younger, so an earlier clock is wrong.
 const WRITTEN_SECONDS: i64 = 1_767_225_600;
-/// A clock may gain or lose a second in so many, for ever: 3.6 s an hour, ten times what a bad crystal does.
+/// A clock may drift by one second in this many, without end: 3.6 s an hour, ten times the drift of a bad crystal.
 const DRIFT_ONE_IN: i64 = 1_000;
-/// Time between two looks at the clock. A caller that finds it within [`AHEAD_SECONDS`] does not look itself.
+/// Time between two checks of the clock. A caller that finds its moment within [`AHEAD_SECONDS`] of the last check does not
+/// check.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How far the clock goes between two looks, with as long again for a machine that is busy.
+/// The clock's progress between two checks, doubled for a busy machine.
 const AHEAD_SECONDS: i64 = 2;
-/// Two clocks cannot be read at once. Further apart than this they are read again.
+/// Two clocks cannot be read at the same instant. If the readings are further apart than this, they are repeated.
 const APART_MAX: Duration = Duration::from_millis(100);
-/// How often they are read again.
+/// Most repetitions of the readings.
 const READS_MAX: u32 = 5;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// Counts time that nobody can set.
+/// A clock that cannot be set.
 pub trait Steady: Send + Sync + fmt::Debug {
-    /// Returns the time since some fixed moment. Goes on while the machine sleeps.
+    /// Returns the time since a fixed moment, including the time of a machine in sleep mode.
     fn elapsed(&self) -> Duration;
 }
 
-/// A clock that knows whether it can be relied on.
+/// A clock that knows whether it is trustworthy.
 #[derive(Debug)]
 pub struct ClockWatch {
     clock: Arc<dyn Clock>,
@@ -43,26 +44,27 @@ pub struct ClockWatch {
     jump_max_nanos: i64,
     /// The first second after every calendar.
     end_seconds: i64,
-    /// Moments that were sound at the last look: from this second, to before the next. Empty while none is. They are
-    /// written one after the other: a caller that sees one old and one new looks itself, or finds what was sound then.
+    /// The moments that the last check found sound: from this second to before the next field. Empty if none is. They are
+    /// written one after the other: a caller that sees an old and a new one checks itself, or uses moments that were sound
+    /// then.
     sound_from: AtomicI64,
     sound_until: AtomicI64,
     seen: Mutex<Seen>,
     unsound: Repeated,
 }
 
-/// What the last look found.
+/// The result of the last check.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     clocking: Clocking,
-    /// Clock less steady time, where the clock has not been set, in nanoseconds; `None` until it was usable once.
+    /// Clock minus steady time, of a clock that was not set, in nanoseconds; `None` until it was usable once.
     apart: Option<i64>,
-    /// Steady time of the look.
+    /// The steady time of the check.
     at: i64,
 }
 
 impl ClockWatch {
-    /// Returns a watch over a clock. `jump_max`: how far it may go at once; `end`: the first moment after every
+    /// Returns a watch over a clock. `jump_max`: the largest jump; `end`: the first moment after every
     /// calendar.
     pub fn over(clock: Arc<dyn Clock>, steady: Arc<dyn Steady>, jump_max: Duration, end: Moment) -> Self {
         let watch = Self {
@@ -75,12 +77,12 @@ impl ClockWatch {
             seen: Mutex::new(Seen { clocking: Clocking::Sound, apart: None, at: 0 }),
             unsound: Repeated::new(),
         };
-        watch.take_a_look();
+        watch.check();
         watch
     }
 
-    /// Looks at the clock; logs where something changed.
-    fn take_a_look(&self) -> Seen {
+    /// Checks the clock; logs a change.
+    fn check(&self) -> Seen {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, elapsed) = self.read_both();
         let before = *seen;
@@ -143,7 +145,7 @@ impl ClockWatch {
 }
 
 impl Seen {
-    /// Takes what the clocks say, in nanoseconds; returns how far the clock has jumped.
+    /// Takes the readings of the clocks, in nanoseconds; returns the size of a jump.
     fn take(&mut self, now: i64, elapsed: i64, jump_max: i64, end_seconds: i64) -> i64 {
         let since = elapsed.saturating_sub(self.at).max(0);
         self.at = elapsed;
@@ -156,7 +158,7 @@ impl Seen {
             self.clocking = Clocking::Jumped;
         } else {
             self.clocking = Clocking::Sound;
-            // Follows what a clock may gain or lose by itself, so that steps of a second a day never add up to a jump.
+            // Follows the drift of the clock, so that steps of a second a day never add up to a jump.
             let drift = since / DRIFT_ONE_IN;
             self.apart = Some(self.apart.map_or(apart, |expected| expected.saturating_add(jump.clamp(-drift, drift))));
         }
@@ -177,15 +179,15 @@ impl Clock for ClockWatch {
         if is_sound() {
             return Clocking::Sound;
         }
-        match self.take_a_look().clocking {
-            // The clock is back, and the moment is from before. Or it is long since it was told.
+        match self.check().clocking {
+            // The clock is back, and the moment was read before. Or the moment was read long ago.
             Clocking::Sound if !is_sound() => Clocking::Jumped,
             clocking => clocking,
         }
     }
 
     fn look(&self) {
-        self.take_a_look();
+        self.check();
     }
 
     fn undisturbed(&self) -> Moment {
@@ -197,7 +199,7 @@ impl Clock for ClockWatch {
     }
 }
 
-/// Returns nanoseconds since 1970; those of a moment that is further away than they reach are the most there are.
+/// Returns nanoseconds since 1970, saturating.
 fn nanos_of(moment: Moment) -> i64 {
     moment.seconds().saturating_mul(NANOS_PER_SECOND).saturating_add(i64::from(moment.nanos()))
 }

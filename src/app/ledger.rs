@@ -1,4 +1,4 @@
-//! Opens the ledger that the configuration names, and keeps it tidy while the server runs.
+//! Opens the configured ledger, and runs its upkeep while the server runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,30 +20,30 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::standing::Counting;
 use crate::repeated::Repeated;
 
-/// A ledger that was opened.
+/// An open ledger.
 #[derive(Debug)]
 pub struct OpenLedger {
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// Tells how it is.
+    /// Reports whether it answers.
     pub health: LedgerHealth,
-    /// What waits for it: its upkeep, and the calls that are noted there.
+    /// Its upkeep and the calls that wait for it.
     pub(super) waiting: Waiting,
 }
 
-/// Tells whether a ledger answers.
+/// Reports whether a ledger answers.
 #[derive(Debug, Clone)]
 pub enum LedgerHealth {
-    /// There is none.
+    /// The server has no ledger.
     None,
-    /// One in a file knows by itself.
+    /// A ledger in a file knows its own state.
     File(Arc<EmbeddedLedger>),
-    /// Of one in a database it is known since the last look; one that was found to be less than it was, at once.
+    /// The state of a ledger in a database is that of the last upkeep; one behind its witness is closed at once.
     Database(Arc<PostgresLedger>, Arc<AtomicBool>),
 }
 
 impl LedgerHealth {
-    /// Returns whether persons can be counted now.
+    /// Returns whether the ledger can count persons now.
     pub fn counting(&self) -> Counting {
         let is_open = match self {
             LedgerHealth::None => return Counting::None,
@@ -55,10 +55,10 @@ impl LedgerHealth {
     }
 }
 
-/// Opens the ledger; `None` where counting is turned off. `upkeep` gets what keeps it tidy.
+/// Opens the ledger; `None` if counting is turned off. Its upkeep is spawned on `upkeep`.
 ///
 /// # Errors
-/// Where it cannot be opened: a server that cannot count must not start.
+/// The ledger cannot be opened. A server that cannot count must not start.
 pub async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
@@ -97,7 +97,7 @@ pub async fn open(
     }
 }
 
-/// Returns what to do where there is no file: only the default one is made without being asked for, and only on a first start.
+/// Returns the action for a missing file. Only the default file is created without `ledger_create`, and only on a first start.
 fn missing(config: &Config) -> MissingFile {
     match (config.ledger_create, config.ledger.is_default()) {
         (true, _) => MissingFile::Create,
@@ -106,7 +106,7 @@ fn missing(config: &Config) -> MissingFile {
     }
 }
 
-/// Returns the upkeep of a ledger in a file. It waits behind what others ask for, and shows where nothing is answered.
+/// Returns the upkeep of a ledger in a file. It queues behind the calls of others, so a ledger that hangs shows by it.
 pub(super) fn file_upkeep(
     ledger: &Arc<EmbeddedLedger>,
     waiting: &Waiting,
@@ -116,13 +116,13 @@ pub(super) fn file_upkeep(
         let (ledger, waiting) = (Arc::clone(&ledger), waiting.clone());
         Box::pin(async move {
             let _waits = waiting.upkeep();
-            // What closes it, it says itself.
+            // A ledger that closes logs the reason itself.
             Ok(ledger.tick(now).await.unwrap_or_default())
         })
     }
 }
 
-/// Releases what has run out, so that the totals of a quiet ledger do not stay too high.
+/// Releases expired reservations, so that the totals of a quiet ledger do not stay too high.
 pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
     tick: impl Fn(Moment) -> F,
     clock: Arc<dyn Clock>,
@@ -139,7 +139,7 @@ pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
             _ = draining.wait_for(|draining| *draining) => return,
         }
         let now = clock.now();
-        // By a clock in doubt, reservations that stand would run out, and what is to be remembered be forgotten.
+        // With a clock in doubt, valid reservations would expire, and settled transfers would be forgotten too early.
         if clock.clocking(now) != Clocking::Sound {
             continue;
         }

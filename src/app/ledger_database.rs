@@ -1,6 +1,6 @@
-//! A ledger in a database: opened, looked at every few seconds, and witnessed where a place for that is named.
+//! A ledger in a database: opened, checked every few seconds, and witnessed if the configuration names a file for that.
 //!
-//! The witness is for the time between two servers: what the last one saw, the next one does not take less than.
+//! The witness connects one server with the next: the next one refuses a ledger behind the position that the last one saw.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +14,11 @@ use crate::ledger::LedgerError;
 use crate::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
 use crate::ledger::witness::{Mark, Witness, gone};
 
-/// What an operator does about a database without tables.
+/// Advice to the operator about a database without tables.
 const HOW_TO_BEGIN: &str = "is it the database that is meant? A ledger that is begun anew counts from zero: to begin one \
     there, start once with `--ledger-create` (`ledger_create: yes`), or bring totals in with `neglist ledger import --create`";
 
-/// A ledger in a database, and what it is looked at with.
+/// A ledger in a database, with its clock and its witness.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
     pub(super) ledger: Arc<PostgresLedger>,
@@ -30,7 +30,7 @@ impl Database {
     /// Opens a ledger.
     ///
     /// # Errors
-    /// Where it cannot be reached, has no tables and is not to get any, or is less than its witness saw.
+    /// The database cannot be reached, has no tables and must not get any, or is behind the witness.
     pub(super) async fn open(url: &str, config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, LedgerError> {
         let witness = match config.ledger_witness_path() {
             None => None,
@@ -49,12 +49,12 @@ impl Database {
         Ok(database)
     }
 
-    /// Looks at the ledger, and releases what has run out. Returns how many reservations and old transfers that were.
+    /// Checks the ledger, releases expired reservations and forgets old transfers. Returns the number of both.
     ///
     /// # Errors
-    /// Where it does not answer, is less than it was, or its witness cannot be written.
+    /// The ledger does not answer, is behind its witness, or the witness cannot be written.
     pub(super) async fn tick(&self, now: Moment, waiting: &Waiting) -> Result<u64, LedgerError> {
-        // Two round trips. The rest takes as long as there are accounts with work.
+        // Two round trips. The time for the rest depends on the number of accounts.
         let waits = waiting.upkeep();
         self.look().await?;
         self.ledger.compare_clocks(self.clock.as_ref()).await?;
@@ -73,7 +73,7 @@ impl Database {
     }
 }
 
-/// Keeps a mark in the witness, which is made anew where it was removed meanwhile.
+/// Keeps a mark in the witness. Creates the file again if it was removed meanwhile.
 fn keep(witness: &Mutex<Witness>, mark: Mark) -> Result<(), LedgerError> {
     let mut witness = witness.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = witness.record(mark).and_then(|()| witness.tend());
@@ -89,13 +89,13 @@ fn read_witness(path: &Path) -> Result<Witness, LedgerError> {
     let witness = Witness::open(path).map_err(unavailable)?;
     witness.check_writable().map_err(unavailable)?;
     if witness.seen().is_none() {
-        // Servers come and go: one on a new machine has seen nothing.
+        // A warning only: a server on a new machine has no witness.
         tracing::warn!(witness = %witness.name(), "the ledger has no witness yet; one is made of what the database holds now");
     }
     Ok(witness)
 }
 
-/// Says of a database without tables what to do.
+/// Adds advice to the error of a database without tables.
 fn without_tables(error: LedgerError, witness: Option<&Witness>) -> LedgerError {
     let LedgerError::Unavailable(why) = &error else { return error };
     if !why.contains(NO_TABLES) {

@@ -1,4 +1,4 @@
-//! Counts the calls of a ledger, whichever it is, how many wait, and for how long the oldest has waited.
+//! Counts the calls of any ledger, the calls that wait, and the time that the oldest has waited.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,27 +19,27 @@ pub(super) struct MeteredLedger {
     ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
     waiting: Waiting,
-    /// Whether calls fail: the ledger's doing, not the caller's.
+    /// Whether calls fail because of the ledger, not of the caller.
     failing: Repeated,
 }
 
-/// The calls that wait for a ledger, and since when. Clones share it.
+/// The calls that wait for a ledger, with their beginnings. Clones share it.
 ///
-/// Upkeep waits as calls do, so that a ledger which hangs shows where nobody calls it.
+/// Upkeep waits like a call, so that a ledger that hangs is noticed even without calls.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waiting(Arc<Mutex<Since>>);
 
-/// When each of them began.
+/// The beginnings of the calls.
 #[derive(Debug, Default)]
 struct Since {
-    /// With a number, because two may begin at one moment. The first is the oldest.
+    /// With a number, because two calls may begin at the same moment. The first is the oldest.
     began: BTreeSet<(Instant, u64)>,
     next: u64,
-    /// Those of `began` that somebody asked for.
+    /// The number of callers among `began`.
     calls: u64,
 }
 
-/// Who waits.
+/// The origin of a call that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
     /// A caller.
@@ -54,7 +54,7 @@ impl Waiting {
         self.with(|since| since.calls)
     }
 
-    /// Returns how long the oldest has waited, upkeep included; `None` where none waits.
+    /// Returns the time that the oldest call has waited, upkeep included; `None` if no call waits.
     pub(super) fn oldest(&self) -> Option<Duration> {
         let began = self.with(|since| since.began.first().map(|(began, _)| *began))?;
         Some(began.elapsed())
@@ -81,7 +81,7 @@ impl Waiting {
     }
 }
 
-/// A call that waits, until it is answered or nobody wants the answer any more.
+/// A call that waits, until it is answered or cancelled.
 #[derive(Debug)]
 pub(super) struct Wait<'w> {
     waiting: &'w Waiting,
@@ -103,7 +103,7 @@ impl MeteredLedger {
         Self { ledger, metrics, waiting, failing: Repeated::new() }
     }
 
-    /// Logs that calls fail, and that they no longer do.
+    /// Logs the beginning and the end of failures.
     fn note(&self, error: Option<&LedgerError>) {
         match error {
             Some(error @ LedgerError::Unavailable(_)) => {
@@ -111,7 +111,7 @@ impl MeteredLedger {
                     tracing::error!(%error, others, "a call of the ledger failed");
                 }
             }
-            // What the caller got wrong was answered.
+            // The ledger has answered: the fault is the caller's.
             None | Some(LedgerError::OtherTransfer | LedgerError::NotFound | LedgerError::Settled(_)) => {
                 if let Some(others) = self.failing.ended() {
                     tracing::info!(others, "the ledger answers again");
@@ -165,7 +165,7 @@ impl Ledger for MeteredLedger {
         self.count(LedgerCall::Read, self.ledger.read(account, counters, now)).await
     }
 
-    /// Not counted: it is memory that is read, for most decisions.
+    /// Not counted: it reads memory, and most decisions call it.
     fn read_at_hand(
         &self,
         exporter: &str,
@@ -175,7 +175,7 @@ impl Ledger for MeteredLedger {
         self.ledger.read_at_hand(exporter, year, counters)
     }
 
-    /// Not counted: it is asked once, by the start.
+    /// Not counted: the server calls it once, at its start.
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
         self.ledger.newest().await
     }

@@ -1,7 +1,7 @@
-//! Whether the clock with which a server starts can be right, by what the ledger remembers.
+//! Compares the clock with the ledger when a server starts.
 //!
-//! A running server sees its clock being set ([`crate::app::clock_watch`]). A server that starts has nothing but the ledger to
-//! go by: what was settled before cannot lie in the future, and seldom lies long ago.
+//! A running server notices that its clock is set ([`crate::app::clock_watch`]). A server that starts knows only the ledger:
+//! its newest entry cannot lie in the future, and seldom lies long ago.
 
 use crate::config::Config;
 use crate::domain::clock::Clock;
@@ -10,21 +10,21 @@ use crate::ledger::{Ledger, LedgerError};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// What the newest entry of a ledger says of the clock.
+/// The result of the comparison with the newest entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing against it.
+    /// The clock is plausible.
     Plausible,
-    /// The entry is so many days old.
+    /// The entry is this many days old.
     LongAgo(i64),
-    /// The entry lies so many seconds ahead.
+    /// The entry lies this many seconds ahead of the clock.
     Ahead(i64),
 }
 
 /// Warns of a clock that is far ahead of the ledger.
 ///
 /// # Errors
-/// Where the clock is behind the ledger, or the ledger does not say.
+/// The clock is behind the ledger, or the ledger does not answer.
 pub(super) async fn compare(ledger: &dyn Ledger, clock: &dyn Clock, config: &Config) -> Result<(), LedgerError> {
     let Some(newest) = ledger.newest().await? else { return Ok(()) };
     let behind_max_s = config.ledger_start_behind_max_seconds;

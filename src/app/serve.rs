@@ -25,10 +25,10 @@ pub const EXIT_FAILURE: u8 = 1;
 /// The exit code of a wrong command line or configuration.
 pub const EXIT_USAGE: u8 = 2;
 
-/// Serves until a signal stops the process. `ignored_variables`: names to tell of.
+/// Serves until a signal stops the process. `ignored_variables`: names for a warning.
 ///
 /// # Errors
-/// Where the server cannot start for a reason that is not in the configuration.
+/// The server cannot start, for a reason outside the configuration.
 pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<ExitCode> {
     let format = match config.log_format {
         LogFormat::Text => telemetry::Format::Text,
@@ -37,7 +37,7 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
     let flush_max = Duration::from_millis(config.log_flush_max_ms);
     let limits =
         LogLimits { queue_lines_max: config.log_queue_lines_max, line_bytes_max: config.log_line_bytes_max, flush_max };
-    // Written out at the end of this function, whatever its end.
+    // Dropped at every end of this function, which writes the log out.
     let log = telemetry::start(format, config.log_level, limits).context("cannot start the log")?;
     if !ignored_variables.is_empty() {
         let names = ignored_variables.join(" ");
@@ -50,11 +50,11 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let code = runtime.block_on(async {
-        // Before anything else, so that a SIGHUP or SIGTERM while policies load does not kill the process.
+        // First, so that a SIGHUP or SIGTERM while policies load does not kill the process.
         let mut events = signals::listen().context("cannot listen to signals")?;
         serve_until_stopped(config, &mut events, &log).await
     });
-    // What is in flight after the time to drain is not waited for.
+    // Requests in flight after the time to drain are dropped.
     runtime.shutdown_background();
     code
 }
@@ -73,21 +73,21 @@ async fn serve_until_stopped(
         exit_code = stop_requested(events, || ()) => return Ok(ExitCode::from(exit_code)),
     };
     let time_max = Duration::from_millis(config.log_flush_max_ms);
-    let refuse = |findings: Vec<u8>, exit_code| {
-        // What was logged was said before.
+    let refuse = |text: Vec<u8>, exit_code| {
+        // The log comes before the text.
         log.flush();
-        // A reader that takes nothing is not waited for: the exit code says that nothing is served.
-        let _ = say(Stream::Err, findings, time_max);
+        // A reader that does not read is not waited for: the exit code says that nothing is served.
+        let _ = say(Stream::Err, text, time_max);
         Ok(ExitCode::from(exit_code))
     };
     match started {
         Ok(server) => Ok(run(server, events, move |text| say(Stream::Out, text, time_max)).await),
         Err(StartError::Policies(diagnostics)) => {
-            let mut findings = Vec::new();
-            print_diagnostics(&mut findings, &diagnostics)?;
+            let mut text = Vec::new();
+            print_diagnostics(&mut text, &diagnostics)?;
             let directory = config.policies.display().to_string();
-            writeln!(findings, "the policies in `{}` are refused; nothing is served", shown(&directory))?;
-            refuse(findings, EXIT_FAILURE)
+            writeln!(text, "the policies in `{}` are refused; nothing is served", shown(&directory))?;
+            refuse(text, EXIT_FAILURE)
         }
         Err(error @ StartError::Listen(crate::transport::listen::ListenError::Remote { .. })) => {
             refuse(format!("error: {error}\n").into_bytes(), EXIT_USAGE)
@@ -96,8 +96,8 @@ async fn serve_until_stopped(
     }
 }
 
-/// Runs a server until a signal stops it, and drains it. `say`: writes to stdout, and does not wait for ever. A server
-/// that cannot say there what listens serves all the same, and says it in the log.
+/// Runs a server until a signal stops it, and drains it. `say`: writes to stdout within a time. A server that cannot write its
+/// addresses to stdout serves anyway, and logs them.
 pub(super) async fn run(
     server: Server,
     events: &mut mpsc::Receiver<Event>,
@@ -128,7 +128,7 @@ pub(super) async fn run(
     stop_requested(events, reload).await;
     tracing::info!("stopping: finishing what is in flight; a second signal stops at once");
     tokio::select! {
-        // A signal that comes together with the end changes nothing about it.
+        // A signal at the same moment as the end changes nothing.
         biased;
         drained = server.drain() => {
             match drained {
@@ -144,22 +144,22 @@ pub(super) async fn run(
     }
 }
 
-/// Returns when the process shall stop; calls `reload` for each SIGHUP until then.
+/// Returns the exit code when a signal stops the process; calls `reload` for each SIGHUP until then.
 async fn stop_requested(events: &mut mpsc::Receiver<Event>, reload: impl Fn()) -> u8 {
     loop {
         match events.recv().await {
             Some(Event::Reload) => reload(),
             Some(Event::Stop { exit_code }) => return exit_code,
-            // Nobody can ask any more: only in tests.
+            // No further event can arrive. This occurs in tests only.
             None => std::future::pending().await,
         }
     }
 }
 
-/// Prints findings, one or two lines each.
+/// Prints diagnostics, one or two lines each.
 ///
 /// # Errors
-/// Where the output is closed.
+/// The output is closed.
 pub fn print_diagnostics(output: &mut impl Write, diagnostics: &[Diagnostic]) -> io::Result<()> {
     for Diagnostic { code, severity, file, span, message, help } in diagnostics {
         let (file, message) = (shown(file), shown(message));

@@ -1,4 +1,4 @@
-//! A running server: policies, listeners, services, and how it stops.
+//! A running server: its start, its listeners and services, and its end.
 
 use std::fmt;
 use std::io;
@@ -41,7 +41,7 @@ use crate::transport::listen::{self, Bound, ListenError, Reach, SocketFile, Spre
 use crate::transport::worker_threads::Cores;
 use crate::transport::wrong_protocol::{Port, Strangers};
 
-/// What a listener is for.
+/// The purpose of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// Decisions.
@@ -62,12 +62,12 @@ impl fmt::Display for Door {
     }
 }
 
-/// How a server stopped.
+/// The result of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Every request was answered.
     Fully,
-    /// The time was up while requests were in flight, or answers were not taken.
+    /// The time was over while requests were in flight or answers were not read.
     TimeUp,
 }
 
@@ -76,22 +76,22 @@ pub enum Drained {
 pub struct Server {
     policies: Arc<Policies>,
     listening: Vec<(Door, Address)>,
-    /// Tells those who watch how the server is.
+    /// Reports the condition of the server to watches.
     pulse: Pulse,
-    /// Turns true when the server says that it stops, and still takes requests.
+    /// Turns true when the server announces its end. It still accepts requests then.
     leaving: watch::Sender<bool>,
     draining: watch::Sender<bool>,
     decisions: DecisionApi,
     serving: JoinSet<()>,
-    /// What looks after the server: its clock, its ledger, its health. Ended before the server is gone, so that nothing
-    /// holds the ledger then.
+    /// The tasks that check its clock, its ledger and its health. They end before the server does, so that nothing holds the
+    /// ledger afterwards.
     upkeep: JoinSet<()>,
-    /// What serves ends with them.
+    /// The threads that serve. Tasks on them end with them.
     cores: Cores,
     notice: Duration,
     drain: Duration,
     preface_max: Duration,
-    /// Held so that the files go when the server goes.
+    /// The files of unix sockets, which are removed with the server.
     files: Vec<SocketFile>,
 }
 
@@ -99,8 +99,7 @@ impl Server {
     /// Loads the policies, binds every listener, opens the ledger, and only then listens and serves.
     ///
     /// # Errors
-    /// Where the policies are refused, a listener cannot be bound or the ledger cannot be opened; nothing has been served
-    /// then, and no connection was accepted.
+    /// The policies are refused, a listener cannot be bound or the ledger cannot be opened. No connection was accepted then.
     pub async fn start(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let policies = Arc::new(load(config, compiler, clock.clone()).await?);
         let cores = Cores::start(NonZeroUsize::new(config.serve_threads)).map_err(StartError::Thread)?;
@@ -120,7 +119,7 @@ impl Server {
             .metered(Arc::clone(&metrics));
         let counting =
             LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
-        // Decisions stand under this limit; health, reflection, probes and metrics answer whatever the load.
+        // The limit applies to decisions. Health, reflection, probes and metrics answer under any load.
         let limit = in_flight_limit(config, &metrics);
         let connections = ConnectionLimit::new(connection_rules(config, config.connections_max), Arc::clone(&metrics));
         let observed = Arc::new(Observed {
@@ -164,7 +163,7 @@ impl Server {
         server.open(bound, &parts, observed, connections)
     }
 
-    /// Listens, and begins to serve.
+    /// Begins to listen and to serve.
     fn open(
         mut self,
         bound: BoundAll,
@@ -194,7 +193,7 @@ impl Server {
         Ok(self)
     }
 
-    /// Returns the listeners that accept, each with the address that it got.
+    /// Returns the listeners, each with its address.
     pub fn listening(&self) -> &[(Door, Address)] {
         &self.listening
     }
@@ -204,8 +203,8 @@ impl Server {
         &self.policies
     }
 
-    /// Stops: says so to probes and health checks, gives those who send requests the time to notice, accepts nothing
-    /// more, and finishes what is in flight while there is time.
+    /// Stops the server. Probes and health checks learn it first, and clients have the time of the notice to react. Then the
+    /// server accepts no connection, and finishes requests in flight until the time to drain is over.
     pub async fn drain(mut self) -> Drained {
         self.leaving.send_replace(true);
         self.pulse.beat();
@@ -214,7 +213,7 @@ impl Server {
         self.decisions.drain();
         self.pulse.end();
         let serving = std::mem::take(&mut self.serving);
-        // Dropping what still serves at the end of the time closes its connections.
+        // At the end of the time the tasks that still serve are dropped, which closes their connections.
         let drained = match tokio::time::timeout(self.drain, serving.join_all()).await {
             Ok(_) => Drained::Fully,
             Err(_) => Drained::TimeUp,
@@ -238,7 +237,7 @@ impl Server {
         }
     }
 
-    /// Begins to accept: connections, and the runtime on which they are served.
+    /// Begins to accept. Returns streams of connections, each with its runtime.
     fn accept(
         &mut self,
         door: Door,
@@ -248,7 +247,7 @@ impl Server {
     ) -> Vec<(Handle, Incoming)> {
         let runtimes: Vec<Handle> = match door {
             Door::Grpc | Door::Http => self.cores.runtimes().cloned().collect(),
-            // Policies are read and compared there: that must not hold up a decision.
+            // Its calls read and compare policies, which must not delay decisions.
             Door::Admin => vec![Handle::current()],
         };
         let mut accepted = Vec::new();
@@ -261,7 +260,7 @@ impl Server {
     }
 }
 
-/// Listeners that are bound, and do not listen yet.
+/// Listeners that are bound and do not listen yet.
 struct BoundAll {
     grpc: Vec<Bound>,
     http: Vec<Bound>,
@@ -293,7 +292,7 @@ impl BoundAll {
     }
 }
 
-/// Looks at the clock until the server stops, so that a jump is seen while nobody asks.
+/// Checks the clock until the server stops, so that a jump is noticed even without requests.
 async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>) {
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -305,7 +304,7 @@ async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>)
     }
 }
 
-/// Returns the ledger with its calls counted, how to tell how it is, and what waits for it.
+/// Returns the ledger with counted calls, its health, and the calls that wait for it.
 fn metered(opened: Option<OpenLedger>, metrics: &Arc<Metrics>) -> (Option<Arc<dyn Ledger>>, LedgerHealth, Waiting) {
     match opened {
         None => (None, LedgerHealth::None, Waiting::default()),
@@ -315,7 +314,7 @@ fn metered(opened: Option<OpenLedger>, metrics: &Arc<Metrics>) -> (Option<Arc<dy
     }
 }
 
-/// Loads the policies, off the threads that serve.
+/// Loads the policies, on another thread than those that serve.
 async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Policies, StartError> {
     let source = Source { directory: config.policies.clone(), limits: read_limits(config), compiler };
     let timing = Timing {
@@ -324,7 +323,7 @@ async fn load(config: &Config, compiler: Compiler, clock: Arc<dyn Clock>) -> Res
         changing_max: Duration::from_millis(config.policy_changing_max_ms),
         watching: Watching::On,
     };
-    // What blocks here is only the wait; the work is done on the reload thread.
+    // Only the wait blocks here: the reload thread does the work.
     let started = tokio::task::spawn_blocking(move || Policies::start(source, timing, clock)).await;
     match started {
         Ok(Ok(policies)) => Ok(policies),

@@ -1,4 +1,4 @@
-//! The services of each listener, and what they share.
+//! The services of each listener, and their shared parts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::wire::generated::v1::policy_service_server::{self, PolicyServiceServe
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_server::{self, AuthorizationServer};
 use crate::wire::generated::{DESCRIPTORS, ENVOY_DESCRIPTORS};
 
-/// What the services share.
+/// The parts that the services share.
 pub(super) struct Parts<'p> {
     pub(super) config: &'p Config,
     pub(super) policies: &'p Arc<Policies>,
@@ -37,20 +37,20 @@ pub(super) struct Parts<'p> {
     pub(super) draining: &'p watch::Receiver<bool>,
     pub(super) decisions: &'p DecisionApi,
     pub(super) counting: &'p LedgerApi,
-    /// Requests that may be in flight on all listeners together.
+    /// The limit on requests in flight on all listeners.
     pub(super) limit: &'p InFlightLimit,
-    /// How large messages may be.
+    /// The limits on the size of messages.
     pub(super) sizes: &'p MessageSizes,
     pub(super) pulse: &'p Pulse,
 }
 
-/// Returns what the HTTP listeners answer with.
+/// Returns the doors of the HTTP listeners.
 pub(super) fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Doors> {
     let Parts { config, decisions, .. } = *parts;
     Arc::new(Doors {
         forward_auth: door(parts, &config.http_unlabelled, metrics::Door::ForwardAuth),
         forward_auth_settings: forward_auth_settings(config),
-        // An evaluation that nothing matches is denied, whatever else may pass.
+        // An unmatched evaluation is always denied, whatever the setting for other doors.
         authzen: door(parts, &Unmatched::Refuse, metrics::Door::Authzen),
         evaluations_max: config.authzen_evaluations_max,
         public_url: config.http_public_url.clone(),
@@ -65,7 +65,7 @@ pub(super) fn http_doors(parts: &Parts<'_>, observed: Arc<Observed>) -> Arc<Door
     })
 }
 
-/// Returns what answers requests of gateways at a door.
+/// Returns a door that answers requests of gateways.
 fn door(parts: &Parts<'_>, unmatched: &Unmatched, door: metrics::Door) -> LabelledDoor {
     LabelledDoor::new(parts.policies.live().clone(), parts.decisions, parts.counting, unmatched.clone(), door)
 }
@@ -85,14 +85,14 @@ pub(super) fn grpc_services(parts: &Parts<'_>) -> Result<Routes, StartError> {
     with_health_and_reflection(parts, routes, &GRPC_PARTS, &GRPC_SERVICES, &[DESCRIPTORS, ENVOY_DESCRIPTORS])
 }
 
-/// The services of the gRPC listeners, beside health and reflection.
+/// The services of the gRPC listeners, besides health and reflection.
 pub(super) const GRPC_SERVICES: [&str; 3] =
     [authorization_server::SERVICE_NAME, decision_service_server::SERVICE_NAME, ledger_service_server::SERVICE_NAME];
-/// What health can be asked of there.
+/// The parts with a health check on the gRPC listeners.
 const GRPC_PARTS: [Part; 4] = [Part::Server, Part::Gateways, Part::Decisions, Part::Ledger];
 /// The services of the admin listener.
 pub(super) const ADMIN_SERVICES: [&str; 1] = [policy_service_server::SERVICE_NAME];
-/// What health can be asked of there.
+/// The parts with a health check on the admin listener.
 const ADMIN_PARTS: [Part; 2] = [Part::Server, Part::Policies];
 
 /// Returns the services of the admin listener.

@@ -1,4 +1,4 @@
-//! The configuration as each part of the server takes it.
+//! From the configuration to the settings of each part of the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::transport::message_size::MessageSizes;
 
 /// Requests in flight on one admin connection.
 pub(super) const ADMIN_STREAMS_MAX: u32 = 64;
-/// Largest request to the admin API, of which a digest is the largest part, and to health and reflection, of which a name is.
+/// Largest request to the admin API, which consists mainly of a digest, and to health and reflection, which consists of a name.
 pub(super) const SMALL_REQUEST_BYTES_MAX: usize = 64 << 10;
-/// Bytes that calls on the admin listener hold together: as many calls as its connections can have, and 4 MiB for
-/// messages. Apart from the other listeners, so that an admin is answered whatever is asked there.
+/// Most bytes of all calls on the admin listener: as many calls as its connections can have, and 4 MiB for messages. Other
+/// listeners have another budget, so that an admin gets answers under any load.
 pub(super) const ADMIN_HELD_BYTES_MAX: usize = 36 << 20;
 
-/// Returns the limits on what is read from the policy directory.
+/// Returns the limits on reads of the policy directory.
 pub fn read_limits(config: &Config) -> ReadLimits {
     ReadLimits {
         file_bytes_max: config.policy_file_bytes_max,
@@ -105,7 +105,7 @@ pub(super) fn budget_settings(config: &Config) -> BudgetSettings {
     }
 }
 
-/// Returns the budgets of the admin listener: its own, so that an admin is answered whatever is asked on the others.
+/// Returns the budgets of the admin listener. They are its own, so that an admin gets answers under any load.
 pub(super) fn admin_budgets(config: &Config, metrics: &Arc<Metrics>) -> Arc<Budgets> {
     let streams_max =
         config.admin_connections_max.saturating_mul(usize::try_from(ADMIN_STREAMS_MAX).unwrap_or(usize::MAX));
@@ -115,8 +115,8 @@ pub(super) fn admin_budgets(config: &Config, metrics: &Arc<Metrics>) -> Arc<Budg
     Budgets::new(settings, limit, Arc::clone(metrics))
 }
 
-/// Returns what a client may send on a stream before it is read: a part in 512 of the budget. Only streams leave anything
-/// unread, so that the 256 that may be open by default leave half of the budget, 64 MiB, unread at most.
+/// Returns the bytes that a client may send on a stream before the server reads them: one part in 512 of the budget. Only
+/// streams leave bytes unread. By default 256 may be open, so at most half of the budget, 64 MiB, is unread.
 fn window_bytes(config: &Config) -> u32 {
     const LEAST: u32 = 64 << 10;
     const MOST: u32 = 1 << 20;

@@ -5,14 +5,14 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// What an operator asks of the process.
+/// A request of the operator to the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// Read the policies again: SIGHUP.
     Reload,
     /// Stop: SIGTERM or SIGINT. A second one stops at once, with this exit code.
     Stop {
-        /// 128 and the number of the signal, as shells do.
+        /// 128 plus the number of the signal, as in shells.
         exit_code: u8,
     },
 }
@@ -20,12 +20,12 @@ pub enum Event {
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
-/// Begins to listen to signals; they no longer end the process by themselves.
+/// Begins to listen to signals. From now on they do not end the process by themselves.
 ///
 /// Must be called within a runtime.
 ///
 /// # Errors
-/// Where the system refuses.
+/// The system refuses.
 pub fn listen() -> io::Result<mpsc::Receiver<Event>> {
     let (events, received) = mpsc::channel(8);
     let signals = [

@@ -1,4 +1,4 @@
-//! Looks at the parts of a running server: what probes and scrapes show beside what was counted.
+//! Observes the parts of a running server, for probes and scrapes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::telemetry;
 use crate::transport::accept::ConnectionLimit;
 use crate::transport::admission::InFlightLimit;
 
-/// The parts that are looked at.
+/// The observed parts.
 #[derive(Debug)]
 pub(super) struct Observed {
     pub(super) policies: Arc<Policies>,
@@ -24,14 +24,14 @@ pub(super) struct Observed {
     pub(super) leaving: watch::Receiver<bool>,
     pub(super) ledger: LedgerHealth,
     pub(super) ledger_calls: Waiting,
-    /// A call that waits so long shows that the ledger does not answer.
+    /// The wait of a call after which the ledger counts as stalled.
     pub(super) ledger_stalled: Duration,
     pub(super) requests: InFlightLimit,
     pub(super) connections: ConnectionLimit,
 }
 
 impl Observed {
-    /// Looks.
+    /// Returns the state of the server.
     pub(super) fn standing(&self) -> Standing {
         Standing {
             serving: self.serving(),
@@ -46,7 +46,7 @@ impl Observed {
         }
     }
 
-    /// Looks at what health depends on.
+    /// Returns the condition on which health depends.
     pub(super) fn condition(&self) -> Condition {
         Condition {
             serving: self.serving(),
@@ -57,7 +57,7 @@ impl Observed {
     }
 
     fn serving(&self) -> Serving {
-        // A server that is gone has stopped.
+        // A dropped sender means that the server has stopped.
         let is_leaving = *self.leaving.borrow() || self.leaving.has_changed().is_err();
         if is_leaving { Serving::Draining } else { Serving::Ready }
     }
@@ -82,8 +82,8 @@ impl Observed {
     }
 }
 
-/// Says whether persons can be counted. `waited`: for how long the oldest call has waited; `stalled`: a call that waits so
-/// long shows that they cannot.
+/// Says whether the ledger can count persons. `waited`: the time that the oldest call has waited; `stalled`: the wait after
+/// which the ledger counts as stalled.
 fn counting(ledger: Counting, waited: Option<Duration>, stalled: Duration) -> Counting {
     match ledger {
         Counting::Open | Counting::Full if waited.is_some_and(|waited| stalled <= waited) => Counting::Stalled,
@@ -91,7 +91,7 @@ fn counting(ledger: Counting, waited: Option<Duration>, stalled: Duration) -> Co
     }
 }
 
-/// Returns the seconds from one moment to another; none where a clock went back.
+/// Returns the seconds from one moment to another; zero if the clock went back.
 #[expect(clippy::cast_precision_loss, reason = "an age for a graph: exact for 285 million years")]
 fn seconds_between(from: Moment, to: Moment) -> f64 {
     let seconds = to.seconds().saturating_sub(from.seconds()) as f64;

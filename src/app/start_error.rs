@@ -21,7 +21,7 @@ pub enum StartError {
     /// The descriptors of the protocol cannot be served.
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The system gives no thread.
+    /// The system starts no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }

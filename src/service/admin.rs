@@ -35,7 +35,7 @@ impl AdminApi {
     /// Returns the service.
     ///
     /// `draining` turns true when the server stops: waits and streams end then. `retry_after_ms`:
-    /// when a refused call may be tried again.
+    /// the delay after which a refused call may be repeated.
     pub fn new(
         policies: Arc<Policies>,
         clock: Arc<dyn Clock>,
@@ -50,7 +50,7 @@ impl AdminApi {
         Refusal::Unavailable(why, self.retry_after_ms)
     }
 
-    /// Returns when the server stops; a server that is gone has stopped.
+    /// Returns when the server stops, or the sender is dropped.
     async fn stopped(&self) {
         let _ = self.draining.clone().wait_for(|draining| *draining).await;
     }
@@ -130,7 +130,7 @@ impl PolicyService for AdminApi {
     }
 }
 
-/// Returns how long to wait for a client with this time-out.
+/// Returns the longest wait for a client with this time-out.
 fn wait_time(client: Option<Duration>, wait_max: Duration) -> Duration {
     let client = client.map(|timeout| timeout.saturating_sub((timeout / 10).min(ANSWER_MARGIN_MAX)));
     client.map_or(wait_max, |client| client.min(wait_max))

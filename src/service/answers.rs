@@ -1,8 +1,8 @@
 //! The answers to a stream of requests: pulled one by one, in order.
 //!
-//! There is no queue: an answer that waits for totals holds up those after it. The transport asks for the next answer when
-//! it has room for one, and only then is the next request read. So HTTP/2 flow control slows down a caller that does not read
-//! its answers, and a stream costs the same memory however long it runs.
+//! There is no queue: an answer that waits for totals delays the answers after it. The next request is read only when the
+//! transport has room for its answer. So HTTP/2 flow control slows down a caller that does not read its answers, and the memory
+//! of a stream does not grow with its length.
 
 use std::fmt;
 use std::pin::Pin;
@@ -29,11 +29,11 @@ pub struct Answers<S> {
     /// `None` once the stream has ended.
     inbound: Option<S>,
     api: DecisionApi,
-    /// The answer to the last request, where it waits for totals. The next request is read after it.
+    /// The answer to the last request, while it waits for totals. The next request is read after it.
     pending: Option<Later>,
-    /// Tells without waiting whether the phase has changed since the stream was opened.
+    /// Says without a wait whether the phase has changed since the stream was opened.
     phase: watch::Receiver<Phase>,
-    /// Wakes the stream when it changes.
+    /// Wakes the stream when the phase changes.
     phase_changes: WatchStream<Phase>,
     /// Transfers that may still be answered after the server has begun to stop.
     drain_transfers_left: usize,
@@ -63,7 +63,7 @@ impl<S> Answers<S> {
         self.end(Some(grpc::unavailable(Unavailable::Draining, retry_after_ms)))
     }
 
-    /// Says whether the server stops. A service that is gone has stopped.
+    /// Says whether the server is stopping. A dropped service has stopped.
     fn is_draining(&self) -> bool {
         self.phase.has_changed().unwrap_or(true)
     }

@@ -21,10 +21,10 @@ use crate::wire::decide::to_proto::{Decided, DecisionId};
 use crate::wire::generated::v1;
 use crate::wire::refusal::{Fault, Refusal};
 
-/// After so many transfers a batch lets other requests run: some 10 to 100 µs of decisions.
+/// Transfers of a batch between two yields to other requests: some 10 to 100 µs of decisions.
 const TRANSFERS_BETWEEN_YIELDS: usize = 32;
 
-/// Lets other requests run, now and then.
+/// Yields to other requests after every [`TRANSFERS_BETWEEN_YIELDS`] transfers.
 async fn pause_after(index: usize) {
     if index % TRANSFERS_BETWEEN_YIELDS == TRANSFERS_BETWEEN_YIELDS - 1 {
         tokio::task::yield_now().await;
@@ -92,7 +92,7 @@ impl DecisionApi {
         Ok(results.written())
     }
 
-    /// Answers the transfers of a batch that wait, each account's totals read once.
+    /// Answers the transfers of a batch that wait. The totals of each account are read once.
     async fn finish_all(&self, answer: BatchAnswer, now: Moment) -> Result<BatchAnswer, Refusal> {
         if answer.waits.is_empty() {
             return Ok(answer);
@@ -105,10 +105,10 @@ impl DecisionApi {
         let mut answer = BatchAnswer { tally, ..BatchAnswer::with_room_for(waits.len()) };
         let mut copied = 0;
         // INVARIANT (order): each transfer that waits adds one result here, between those that were known before.
-        for (index, (place, waiting)) in waits.into_iter().enumerate() {
+        for (index, (offset, waiting)) in waits.into_iter().enumerate() {
             pause_after(index).await;
-            answer.results.copy(&known, copied..place);
-            copied = place;
+            answer.results.copy(&known, copied..offset);
+            copied = offset;
             if let Some(Ok(before)) = before.get(&waiting.account) {
                 let BatchAnswer { results, tally, .. } = &mut answer;
                 let write = |decided: &Decided<'_>, id: DecisionId| results.put(waiting.detail, decided, id);
@@ -133,12 +133,12 @@ impl DecisionApi {
     }
 }
 
-/// The answer to a batch as far as it is known.
+/// The part of the answer to a batch that is known.
 struct BatchAnswer {
     results: encode::Batch,
-    /// Counted once the batch is answered as a whole, so that one that is sent again in parts is counted once.
+    /// Added to the metrics once the whole batch is answered, so that a refused batch that is repeated in parts is counted once.
     tally: Tally,
-    /// The transfers that wait, each with its place among the results: the length of those before it.
+    /// The transfers that wait, each with its offset in the results, in bytes.
     waits: Vec<(usize, Box<Waiting>)>,
 }
 

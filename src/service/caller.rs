@@ -1,7 +1,7 @@
-//! The caller as the listener knows it: the address of the other end.
+//! The caller of a request: the address of the client of the connection.
 //!
-//! The connection knows it, and one function needs it: the limit on new exporters. So it travels with the task that answers,
-//! and not through each door between the two. Behind a gateway the caller is the gateway.
+//! The connection knows the caller, and only the limit on new exporters needs it. So it travels with the task that answers, and
+//! not through each door between the two. Behind a gateway the caller is the gateway.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,7 +1,7 @@
 //! The deadline of a call.
 //!
-//! The transport stops waiting for a handler at the deadline, but calls it first: under load a
-//! handler may begin after its caller has gone. A handler that counts must not begin then.
+//! The transport calls a handler and stops waiting for it at the deadline. Under load a handler may begin after its caller has
+//! gone away. A handler that counts must not begin then.
 
 use tokio::time::Instant;
 use tonic::codegen::http::{HeaderMap, HeaderName};
@@ -15,10 +15,10 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(grpc_timeout::HEADER);
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// Reads how long the caller waits from now on; `None` where it sets no time-out.
+    /// Reads the deadline from the headers of a request that arrives now; `None` if the caller sets no time-out.
     ///
     /// # Errors
-    /// The time-out is malformed. Its caller has set one, so it does not wait for ever.
+    /// The time-out is malformed. The caller has set one, so it will not wait for ever.
     pub fn from_now(headers: &HeaderMap) -> Result<Option<Self>, MalformedTimeout> {
         let Some(sent) = headers.get(&GRPC_TIMEOUT) else { return Ok(None) };
         let patience = sent.to_str().ok().and_then(grpc_timeout::parse);

@@ -43,12 +43,11 @@ pub struct DecideSettings {
     pub batch_transfers_max: usize,
     /// Largest answer to a batch, in bytes: as much as clients accept.
     pub answer_bytes_max: usize,
-    /// Most transfers that one stream still answers after the server has begun to stop, out of those
-    /// that have arrived already.
+    /// Most transfers that one stream still answers after the server has begun to stop, out of those that have arrived.
     pub stream_drain_transfers_max: usize,
     /// Longest time for which an answer may be kept, in seconds.
     pub valid_for_max_s: u32,
-    /// When a caller that was refused for a limit may try again, in milliseconds.
+    /// The delay after which a caller may repeat a request that was refused for a limit, in milliseconds.
     pub retry_after_ms: u32,
 }
 
@@ -69,9 +68,9 @@ impl Default for DecideSettings {
 /// Whether the server is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It is not.
+    /// It serves.
     Serving,
-    /// It is.
+    /// It is stopping.
     Draining,
 }
 
@@ -80,11 +79,11 @@ pub(super) enum Phase {
 pub struct DecisionApi {
     pub(super) inner: Arc<Inner>,
     pub(super) metrics: Arc<Metrics>,
-    /// Which door it is counted under.
+    /// The door under which its decisions are counted.
     pub(super) door: Door,
 }
 
-/// A decision, and how long it can be relied on.
+/// A decision, and whether it can be cached.
 #[derive(Debug)]
 pub struct Answered {
     /// The decision.
@@ -114,8 +113,8 @@ pub(super) struct Inner {
 }
 
 impl DecisionApi {
-    /// Returns a service that answers from the snapshot in force, and reads the totals that callers
-    /// do not state from the ledger; `None`: they have to state them.
+    /// Returns a service that answers from the snapshot in force, and reads totals that callers
+    /// omit from the ledger; `None`: callers have to state them.
     pub fn new(
         live: Arc<Live>,
         clock: Arc<dyn Clock>,
@@ -148,7 +147,7 @@ impl DecisionApi {
     /// Ends open streams: each answers the requests that have arrived and then ends with
     /// `UNAVAILABLE`. New streams are refused. Single requests and batches are still answered.
     ///
-    /// Called when the server begins to stop; without it an open stream would keep it from stopping.
+    /// Called when the server begins to stop. Otherwise an open stream would keep it from stopping.
     pub fn drain(&self) {
         self.inner.phase.send_replace(Phase::Draining);
     }
@@ -170,13 +169,13 @@ impl DecisionApi {
         }
     }
 
-    /// Decides one transfer; reads the ledger where the answer depends on totals that the request does not state.
+    /// Decides one transfer. Reads the ledger if the answer depends on totals that the request does not state.
     ///
     /// # Errors
     /// The request has violations, or the ledger does not answer.
     pub async fn decide_one(&self, request: &v1::DecideRequest) -> Result<v1::DecideResponse, Refusal> {
         let stopwatch = Stopwatch::start();
-        // INVARIANT (guard): the guard of the snapshot ends with this statement. No wait for the ledger holds it.
+        // INVARIANT (guard): the guard of the snapshot is dropped at the end of this statement. No wait for the ledger holds it.
         let answered = match from_proto::decide(request) {
             Ok(question) => {
                 let begun = self.begin(&self.inner.live.snapshot(), &question);
@@ -225,7 +224,7 @@ impl DecisionApi {
         }
     }
 
-    /// Answers the message of a `Decide` call with its framed answer; `None` where it asks for details.
+    /// Answers the message of a `Decide` call with its framed answer; `None` if it asks for details.
     ///
     /// An answer with details may be larger than a caller of this function has room for. Nothing is decided then.
     pub fn answer_brief(&self, message: &[u8]) -> Option<Answer> {
@@ -303,7 +302,7 @@ impl DecisionApi {
     }
 
     /// Takes the one step of a question: resolves its transfer, looks its totals up, decides it and has the decision counted
-    /// and written; or says what it waits for. No other function resolves a transfer in order to decide it.
+    /// and written; or returns the wait for its totals. No other function resolves a transfer in order to decide it.
     ///
     /// # Errors
     /// The refusal of the question. The caller counts it.
@@ -455,23 +454,23 @@ enum Known {
     Waits(Vec<CounterKey>),
 }
 
-/// How totals are looked up that the caller does not state.
+/// The lookup of totals that the caller does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// They are not: the caller has to state them.
+    /// No lookup: the caller has to state them.
     None,
-    /// In the memory of the ledger; those that it does not have are waited for.
+    /// A lookup in the memory of the ledger, and a wait for totals that are not in memory.
     Cached,
-    /// Once for all transfers of a batch, so that those of one exporter are compared with the same totals.
+    /// One lookup for all transfers of a batch, so that transfers of one exporter are compared with the same totals.
     Batched,
 }
 
-/// How far a transfer is decided.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step<W> {
-    /// It is, and the decision is written.
+    /// The transfer is decided, and the decision is written.
     Decided(W, Volatility),
-    /// It waits for totals.
+    /// The transfer waits for totals.
     Waits(Box<Waiting>),
 }
 
@@ -483,9 +482,9 @@ struct Begun<W> {
 
 /// The answer to a `Decide` call: its frame, or the refusal that ends the call.
 pub enum Answer {
-    /// It is there.
+    /// The answer is known.
     Now(Result<Bytes, Refusal>),
-    /// It waits for totals.
+    /// The answer waits for totals.
     Later(Later),
 }
 

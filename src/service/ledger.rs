@@ -7,10 +7,10 @@
 //! A transfer is counted at the present moment. Any other moment would let a caller choose the year, an edition or a
 //! clearance, and is refused.
 //!
-//! A transfer that can no longer be resolved, because a reload removed a name in it, is looked up in the ledger before it is
-//! refused: a caller that was answered once gets that answer again. Only such transfers pay for the lookup; the ledger looks
-//! for a first answer anyway before it calls the judge. The same holds for exporters that may not begin to be counted
-//! ([`crate::service::newcomers`]).
+//! A reload can remove a name that a transfer uses, so that the transfer can no longer be resolved. Before such a transfer is
+//! refused, it is looked up in the ledger: a caller that was answered once gets that answer again. Other transfers need no
+//! lookup, because the ledger looks for a first answer before it calls the judge. The same holds for exporters that may not
+//! begin to be counted ([`crate::service::newcomers`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,9 +50,9 @@ use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 pub struct LedgerSettings {
     /// Most pseudonyms of one class in one call.
     pub subjects_max: usize,
-    /// How long a reservation holds by default, in seconds.
+    /// Default lifetime of a reservation, in seconds.
     pub time_to_live_default_s: u32,
-    /// How long a reservation holds at most, in seconds.
+    /// Longest lifetime of a reservation, in seconds.
     pub time_to_live_max_s: u32,
     /// How far in the past the stated moment of a counted transfer may be, in seconds.
     pub at_age_max_s: u32,
@@ -60,7 +60,7 @@ pub struct LedgerSettings {
     pub at_ahead_max_s: u32,
     /// Longest time for which an answer may be kept, in seconds.
     pub valid_for_max_s: u32,
-    /// When a caller may try again after the ledger has not answered, in milliseconds.
+    /// The delay after which a caller may retry if the ledger has not answered, in milliseconds.
     pub retry_after_ms: u32,
     /// Limits on exporters that are not registered.
     pub newcomers: NewcomerLimits,
@@ -91,7 +91,7 @@ impl Default for LedgerSettings {
 pub struct LedgerApi {
     inner: Arc<Inner>,
     metrics: Arc<Metrics>,
-    /// Which door it is counted under.
+    /// The door under which its calls are counted.
     door: Door,
 }
 
@@ -157,7 +157,7 @@ impl LedgerApi {
         self.inner.ledger.as_deref().ok_or(Refusal::Uncounted(Uncounted::NoLedger))
     }
 
-    /// Returns the moment; refuses where the clock cannot be relied on. A wrong moment would release a reservation that has not
+    /// Returns the moment, or a refusal if the clock is in doubt. A wrong moment would release a reservation that has not
     /// expired, or count into another year.
     fn now(&self) -> Result<Moment, Refusal> {
         let now = self.inner.clock.now();
@@ -187,7 +187,7 @@ impl LedgerApi {
         let wire::Reserve { transfer_id, mut asked, named, keep, detail, fingerprint } = request;
         if let Some(at) = asked.at {
             self.check_moment(at, now)?;
-            // By another clock it is later than by this one. Next year's counters are not open yet.
+            // The caller's clock is ahead of this one. The counters of the next year are not open yet.
             asked.at = Some(at.min(now));
         }
         let transfer = resolve(snapshot, &asked, now)?;
@@ -286,7 +286,7 @@ impl LedgerApi {
         response(snapshot, &reserved)
     }
 
-    /// Lets an unregistered exporter begin to be counted; refuses it where too many have begun within the hour.
+    /// Admits an unregistered exporter to the ledger; refuses it if too many have begun within the hour.
     async fn admit(&self, ledger: &dyn Ledger, account: &Account, now: Moment) -> Result<(), Refusal> {
         let newcomers = &self.inner.newcomers;
         if newcomers.knows(account) {
@@ -303,7 +303,7 @@ impl LedgerApi {
         })
     }
 
-    /// Returns the counters to show for an exporter, those without any count included.
+    /// Returns the counters to show for an exporter, including those without a count.
     fn counters_to_show(
         snapshot: &Snapshot,
         at: Moment,
@@ -328,7 +328,7 @@ impl LedgerApi {
 
 /// Caps that have become nearly used, by clearance and class.
 static CAPS: Repeated<(String, CountedClass)> = Repeated::new();
-/// An answer that cannot be read cannot be read at a retry either.
+/// A retry cannot read an unreadable answer either.
 static UNREADABLE: Repeated = Repeated::new();
 
 /// A reservation, ready to be judged.
@@ -361,7 +361,7 @@ fn headcount((general, sensitive): (u64, u64)) -> Headcount {
     Headcount { general: persons(general), sensitive: persons(sensitive) }
 }
 
-/// Warns where the cap of a clearance has just become nearly used.
+/// Warns if the cap of a clearance has just become nearly used.
 fn warn_of_caps(snapshot: &Snapshot, counters: &NamedCounters, reserved: &Reserved) {
     for change in &reserved.changes {
         let key: Option<CounterKey> = counters.key(&change.counter);

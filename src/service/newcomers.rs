@@ -19,7 +19,7 @@ const HOUR_SECONDS: i64 = 3_600;
 /// Accounts that are remembered as not new. Each saves a lookup in the ledger; at 200 bytes each they take 3 MB.
 const KNOWN_MAX: usize = 16_384;
 
-/// How reservations of exporters that are not registered are treated.
+/// The treatment of reservations of exporters that are not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unregistered {
     /// They are decided and counted, by the facts that callers state.
@@ -31,11 +31,11 @@ pub enum Unregistered {
 /// Limits on exporters that are not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewcomerLimits {
-    /// How they are treated.
+    /// The treatment of their reservations.
     pub unregistered: Unregistered,
-    /// New ones of one caller within an hour.
+    /// Most new exporters of one caller within an hour.
     pub of_caller_per_hour_max: u32,
-    /// New ones of all callers within an hour.
+    /// Most new exporters of all callers within an hour.
     pub in_all_per_hour_max: u32,
 }
 
@@ -45,12 +45,12 @@ impl Default for NewcomerLimits {
     }
 }
 
-/// Which limit is reached, and for how long.
+/// The limit that is reached, and the wait for the end of its hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMany {
     /// The limit.
     pub(super) per_hour_max: u32,
-    /// Seconds until new ones may begin again.
+    /// Seconds until new exporters may begin again.
     pub(super) seconds: u32,
 }
 
@@ -82,7 +82,7 @@ impl Hour {
         Self { begun_s: now.seconds(), count: 0, is_told: false }
     }
 
-    /// It is over as well where the clock went back: no wait is longer than an hour.
+    /// It is also over if the clock went back, so that no wait is longer than an hour.
     fn is_over(self, now: Moment) -> bool {
         let since_s = now.seconds().saturating_sub(self.begun_s);
         !(0..HOUR_SECONDS).contains(&since_s)

@@ -14,9 +14,9 @@ use crate::wire::refusal::Refusal;
 
 /// The answer to a message of a stream.
 pub(super) enum Streamed {
-    /// It is there.
+    /// The answer is known.
     Now(Reply<v1::DecideStreamResponse>),
-    /// It waits for totals.
+    /// The answer waits for totals.
     Later(Later),
 }
 

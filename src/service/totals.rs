@@ -21,7 +21,7 @@ pub(super) struct Waiting {
     pub(super) snapshot: Arc<Snapshot>,
     /// The transfer, resolved against it.
     pub(super) transfer: Transfer<'static>,
-    /// How much the answer says.
+    /// The level of detail of the answer.
     pub(super) detail: Detail,
     /// The account of the totals.
     pub(super) account: Account,
@@ -58,8 +58,8 @@ impl Waiting {
     }
 }
 
-/// Returns the totals that the caller states, completed by those in the memory of the ledger; `None` where that does not
-/// have them.
+/// Returns the totals that the caller states, completed by those in the memory of the ledger; `None` if a total is not in
+/// memory.
 ///
 /// A closed ledger has none in memory: the wait for it ends in a refusal.
 pub(super) fn at_hand(
@@ -73,7 +73,7 @@ pub(super) fn at_hand(
     let names: Vec<CounterName<'_>> = keys.iter().map(name).collect();
     let found = ledger.read_at_hand(exporter_name(snapshot, asked, transfer), transfer.year, &names)?.ok()?;
     let read: Vec<(CounterKey, u64)> = keys.iter().copied().zip(found).collect();
-    // An answer on a missing total would say that the total is unknown. Waiting is better.
+    // A missing total would make the answer say that the total is unknown. A wait is better.
     (read.len() == keys.len()).then(|| counting::totals(&transfer.stated, &read))
 }
 

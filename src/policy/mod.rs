@@ -8,6 +8,7 @@ pub mod consequences;
 pub mod decode;
 pub mod diagnostic;
 pub mod diff;
+mod file;
 pub mod lint;
 mod lookalikes;
 pub mod source;
@@ -18,26 +19,10 @@ pub mod verify;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity, Span, shown};
+pub use file::{Limits, PolicyFile};
+pub use source::SourceFile;
 
 use crate::domain::snapshot::Snapshot;
-
-/// A policy file.
-#[derive(Debug, Clone)]
-pub struct PolicyFile {
-    /// Path relative to the policy directory, with `/` between its parts.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// Limits that are checked before or during parsing.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Most entries (items, list entries, exporters, flows, clearances) of all files together.
-    pub entries_max: usize,
-    /// Deepest nesting of a file.
-    pub depth_max: usize,
-}
 
 /// Result of compiling a policy directory.
 #[derive(Debug)]
@@ -46,19 +31,6 @@ pub struct Compiled {
     pub snapshot: Option<Snapshot>,
     /// All diagnostics, errors first, then by file and position.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// A file that could be read, with the data that the checks need.
-#[derive(Debug, Clone)]
-pub struct SourceFile {
-    /// Path relative to the policy directory.
-    pub path: String,
-    /// Its contents.
-    pub document: source::Document,
-    /// Places where it says `unknown`.
-    pub unknown: Vec<Span>,
-    /// Codes and ids of its records that could not be read.
-    pub lost: Vec<Box<str>>,
 }
 
 /// Reads files into their types. Adds its diagnostics to `diagnostics`.

@@ -3,10 +3,12 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::source::SHANGHAI;
 use super::source::scalar::{FIRST_YEAR, LAST_YEAR};
 use crate::domain::calendar::Calendar;
 use crate::domain::units::{Interval, Moment, Year};
+
+/// The time zone of days and years.
+pub const SHANGHAI: &str = "Asia/Shanghai";
 
 /// Returns the moment at an hour of a day in Shanghai; `None` outside the range of time stamps.
 pub fn moment(date: Date, hour: i8) -> Option<Moment> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Builder;
+use super::builder::Builder;
 use crate::domain::list::{Condition, Named};
 use crate::domain::reason::PersonsOf;
 use crate::domain::snapshot::Entries;

@@ -4,7 +4,7 @@
 //! the persons of the next three years are at most 20 % more than those allowed for the past three. Source: CAC
 //! questions and answers on data export, July 2026, question 2.
 
-use super::Builder;
+use super::builder::Builder;
 use crate::domain::units::Persons;
 use crate::policy::decode::did_you_mean;
 use crate::policy::diagnostic::clip;

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::Builder;
-use super::registry::{country, follow};
+use super::builder::Builder;
+use super::reference::{country, follow};
 use crate::domain::asked::ITEMS_MAX;
 use crate::domain::gateway::{
     CONDITIONS_MAX, Conditions, Gateway, Given, GivenItem, Gives, HostPattern, LabelHeaders, PLACE_RULES_MAX,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Builder;
-use super::registry::AreaDays;
+use super::builder::Builder;
+use super::terms::AreaDays;
 use crate::domain::counter::RESERVED_FAMILIES;
 use crate::domain::list::{
     AreaContract, CiioCounts, CiioUse, Edition, ExportFrom, Filing, FilingMode, Line, LinePair, Lines, ListLine,

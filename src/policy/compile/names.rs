@@ -1,6 +1,6 @@
 //! Collects the codes of all files, so that references resolve whatever the order of the files.
 
-use super::Builder;
+use super::builder::Builder;
 use crate::domain::snapshot::{Codes, Entries, ItemFacts};
 use crate::domain::units::{CityId, OTHER, ZoneId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::ToSpan;
-use jiff::civil::Date;
 
-use super::{Builder, dangling, extensions};
-use crate::domain::asked::{ITEMS_MAX, Problem, parse_country};
+use super::builder::Builder;
+use super::extensions;
+use super::reference::{country, dangling, follow};
+use super::terms::AreaDays;
+use crate::domain::asked::ITEMS_MAX;
 use crate::domain::clearance::{Clearance, ClearanceKind, ImportantData};
 use crate::domain::path::Field;
 use crate::domain::registry::{Exporter, Flow};
@@ -22,45 +24,10 @@ use crate::domain::units::{
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
 use crate::policy::decode::Context;
-use crate::policy::diagnostic::clip;
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
-use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, Words, YesNo};
+use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, YesNo};
 use crate::policy::time;
-
-/// Longest validity of each kind of clearance in years, where the law sets a number.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ValidityYears {
-    pub(super) assessment: Option<u32>,
-    pub(super) contract: Option<u32>,
-    pub(super) certification: Option<u32>,
-    pub(super) area_contract: Option<u32>,
-}
-
-/// Days from which contracts of the Greater Bay Area can be concluded.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AreaDays {
-    pub(super) hong_kong: Date,
-    pub(super) macao: Date,
-}
-
-impl AreaDays {
-    pub(super) fn earliest(self, other: Self) -> Self {
-        Self { hong_kong: self.hong_kong.min(other.hong_kong), macao: self.macao.min(other.macao) }
-    }
-}
-
-impl ValidityYears {
-    const fn of(self, kind: file::ClearanceKind) -> Option<u32> {
-        match kind {
-            file::ClearanceKind::Assessment => self.assessment,
-            file::ClearanceKind::Contract => self.contract,
-            file::ClearanceKind::Certification => self.certification,
-            file::ClearanceKind::GbaContract => self.area_contract,
-            file::ClearanceKind::ZoneFiling => None,
-        }
-    }
-}
 
 /// Compiles the registry into the snapshot.
 pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapshot: &mut Snapshot) {
@@ -141,22 +108,6 @@ fn facts(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Exporter) -> 
         }
     }
     facts
-}
-
-/// Resolves a reference to a code; reports a dangling one.
-pub(super) fn follow(
-    cx: &mut Context<'_>,
-    vocabulary: &Vocabulary,
-    code: &str,
-    span: crate::policy::diagnostic::Span,
-    noun: &str,
-) -> Option<u32> {
-    let known = vocabulary.get(code);
-    if known.is_none() {
-        let nearest = vocabulary.nearest(code).map(|number| vocabulary.word(number));
-        dangling(cx, span, code, noun, nearest);
-    }
-    known
 }
 
 fn exporter(cx: &mut Context<'_>, snapshot: &Snapshot, name: &At<Name>) -> Option<ExporterId> {
@@ -416,24 +367,6 @@ fn statement(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> 
         ground: source.ground.to_ground(),
         export_zones,
     })
-}
-
-/// Returns the country of a code; reports a code that is not a country.
-pub(super) fn country(cx: &mut Context<'_>, code: &At<Words>) -> Option<Country> {
-    let word = &code.value.0;
-    match parse_country(word) {
-        Ok(country) => return Some(country),
-        Err(problem) => {
-            let help = match problem {
-                Problem::NotACountry { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-                _ => "write a code of ISO 3166-1 in two capital letters, such as DE \
-                    / 请写 ISO 3166-1 的两位大写字母代码，如 DE"
-                    .to_owned(),
-            };
-            cx.error("P006", code.span, format!("`{}` is not a country code", clip(word)), help);
-        }
-    }
-    None
 }
 
 fn items(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Flow) -> Vec<Item> {

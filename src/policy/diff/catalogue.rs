@@ -1,6 +1,7 @@
 //! The catalogue as subjects: codes, names and classes.
 
-use super::{Area, Subject};
+use super::change::Area;
+use super::subject::Subject;
 use crate::policy::source::catalogue::{Catalogue, Word};
 use crate::policy::source::scalar::YesNo;
 

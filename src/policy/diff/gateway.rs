@@ -1,6 +1,7 @@
 //! The gateway files as subjects: label headers and rules.
 
-use super::{Area, Subject};
+use super::change::Area;
+use super::subject::Subject;
 use crate::policy::source::gateway::{GatewayFile, GatewayItem, GatewayRule, Given, HeaderName, ValueSource};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Words};
 

@@ -1,6 +1,8 @@
 //! Lists as subjects: editions, sectors, scenarios, entries.
 
-use super::{Area, Direction, Subject, both};
+use super::change::Area;
+use super::direction::Direction;
+use super::subject::{Subject, both};
 use crate::domain::units::Persons;
 use crate::policy::SourceFile;
 use crate::policy::source::Document;

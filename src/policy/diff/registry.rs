@@ -2,7 +2,9 @@
 
 use jiff::civil::Date;
 
-use super::{Area, Direction, Subject};
+use super::change::Area;
+use super::direction::Direction;
+use super::subject::Subject;
 use crate::domain::units::Persons;
 use crate::policy::source::registry::{Clearance, Exporter, Flow, RegistryFile};
 use crate::policy::source::scalar::{Class, Modality, OrAny, OrNone, YesNo};

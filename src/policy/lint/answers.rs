@@ -4,7 +4,7 @@
 
 use jiff::civil::Date;
 
-use super::{Linter, both};
+use super::linter::{Linter, both};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;

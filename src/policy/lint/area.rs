@@ -1,6 +1,6 @@
 //! Contracts of the Greater Bay Area that cover nothing, whatever the data.
 
-use super::Linter;
+use super::linter::Linter;
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;

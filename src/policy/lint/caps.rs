@@ -1,6 +1,6 @@
 //! Caps of clearances that are nearly used, if the totals of the year are known.
 
-use super::{Linter, both};
+use super::linter::{Linter, both};
 use crate::domain::counter::CounterKey;
 use crate::domain::headroom::{CapUse, caps_nearly_used};
 use crate::domain::snapshot::Snapshot;

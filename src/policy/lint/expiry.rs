@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Horizon, Linter, both};
+use super::linter::{Horizon, Linter, both};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, Span};
 use crate::policy::source::Document;

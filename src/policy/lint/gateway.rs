@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::Linter;
+use super::linter::Linter;
 use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Record, Rule, Source, is_about_everything};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, clip};

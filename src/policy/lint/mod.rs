@@ -9,24 +9,16 @@ mod area;
 pub mod caps;
 mod expiry;
 mod gateway;
+mod linter;
 mod reach;
 
-use jiff::civil::Date;
+pub use linter::Horizon;
 
+use self::linter::Linter;
 use super::diagnostic::{Diagnostic, Severity, Span};
-use super::source::Document;
-use super::source::scalar::Bilingual;
-use super::{SourceFile, time};
+use super::source::{Document, SourceFile};
+use super::time;
 use crate::domain::snapshot::Snapshot;
-
-/// The day to look at, and how far ahead.
-#[derive(Debug, Clone, Copy)]
-pub struct Horizon {
-    /// The day, in Asia/Shanghai.
-    pub day: Date,
-    /// Everything that expires within this many days is reported.
-    pub expires_within_days: u16,
-}
 
 /// Adds diagnostics about policies. `snapshot` is the compiled form of the policies; without it, diagnostics that need
 /// it are left out.
@@ -60,24 +52,6 @@ fn unread_places(source: &SourceFile) -> Vec<Span> {
     places.extend(table.iter().map(|unread| unread.span));
     places.sort_unstable();
     places
-}
-
-struct Linter<'d> {
-    diagnostics: &'d mut Vec<Diagnostic>,
-}
-
-impl Linter<'_> {
-    /// Adds a diagnostic. An empty help text means no help.
-    fn add(&mut self, (code, severity): (&'static str, Severity), (file, span): (&str, Span), text: (String, String)) {
-        let (file, span, (message, help)) = (file.to_owned(), Some(span), text);
-        let help = Some(help).filter(|help| !help.is_empty());
-        self.diagnostics.push(Diagnostic { code, severity, file, span, message, help });
-    }
-}
-
-/// Returns a name in both languages.
-fn both(name: &Bilingual) -> String {
-    format!("{} / {}", name.zh.0, name.en.0)
 }
 
 /// P024: how much of a file could not be read.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Linter, both};
+use super::linter::{Linter, both};
 use crate::domain::list::Edition;
 use crate::domain::reason::ReasonCode;
 use crate::domain::registry::Flow;

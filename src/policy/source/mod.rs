@@ -3,6 +3,8 @@
 pub mod cases;
 pub mod catalogue;
 pub mod closing;
+mod document;
+mod format;
 pub mod gateway;
 pub mod list;
 pub mod registry;
@@ -10,76 +12,16 @@ pub mod request;
 pub mod scalar;
 pub mod settings;
 
+pub use document::{Document, SourceFile};
+pub use format::{Format, Kind};
+
 use serde_json::{Map, Value as Json, json};
 
-use super::decode::{Context, Decode, did_you_mean, words};
+use super::decode::{Context, Decode, did_you_mean};
 use super::diagnostic::{Diagnostic, Span, clip};
 
+use super::file::PolicyFile;
 use super::yaml::{self, Node, Value};
-use super::{PolicyFile, SourceFile};
-
-/// The time zone of days and years.
-pub const SHANGHAI: &str = "Asia/Shanghai";
-
-words! {
-    /// Kind of a file.
-    pub enum Kind {
-        /// Codes.
-        Catalogue = "catalogue",
-        /// National rules.
-        NationalList = "national-list",
-        /// A zone's list.
-        ZoneList = "zone-list",
-        /// The operator's own entries.
-        Registry = "registry",
-        /// Gateway rules, which label requests.
-        Gateway = "gateway",
-        /// Cases.
-        Test = "test",
-    }
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Kind; 6] =
-        [Kind::Catalogue, Kind::NationalList, Kind::ZoneList, Kind::Registry, Kind::Gateway, Kind::Test];
-}
-
-/// The format version: 1.
-#[derive(Debug, Clone, Copy)]
-pub struct Format;
-
-impl Decode for Format {
-    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        if matches!(node.value, Value::Int(1)) {
-            return Some(Format);
-        }
-        let help = "this release reads format 1: write `format: 1`".to_owned();
-        cx.error("P007", node.span, "the format version is not known".to_owned(), help);
-        None
-    }
-
-    fn schema(_: &mut Map<String, Json>) -> Json {
-        json!({ "const": 1 })
-    }
-}
-
-/// A file of one kind.
-#[derive(Debug, Clone)]
-pub enum Document {
-    /// Codes.
-    Catalogue(Box<catalogue::Catalogue>),
-    /// National rules.
-    National(Box<list::NationalList>),
-    /// A zone's list.
-    Zone(Box<list::ZoneList>),
-    /// The operator's own entries.
-    Registry(Box<registry::RegistryFile>),
-    /// Gateway rules, which label requests.
-    Gateway(Box<gateway::GatewayFile>),
-    /// Cases.
-    Test(Box<cases::TestFile>),
-}
 
 /// Reads one file. Adds its diagnostics to `diagnostics`; `None` if nothing in the file can be used.
 pub fn read(file: &PolicyFile, depth_max: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<SourceFile> {

@@ -1,6 +1,7 @@
 //! Cases about requests of gateways: labelled as at a door, then decided.
 
-use super::{Came, judge, persons, refused};
+use super::asked::persons;
+use super::judge::{Came, judge, refused};
 use crate::domain::gateway::{Labelled, label};
 use crate::domain::snapshot::Snapshot;
 use crate::policy::decode::Context;

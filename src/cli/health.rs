@@ -12,7 +12,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{EXIT_FAILURE, EXIT_USAGE, complain};
+use super::complain::complain;
+use crate::app::serve::{EXIT_FAILURE, EXIT_USAGE};
 use crate::config::address::Address;
 use crate::config::{self, Flags};
 

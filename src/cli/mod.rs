@@ -3,6 +3,7 @@
 //! Exit codes: 0, 1 for diagnostics and failures, 2 for a wrong command line or configuration.
 
 pub mod check;
+mod complain;
 pub mod console;
 pub mod decide;
 pub mod diff;
@@ -17,13 +18,12 @@ pub mod test;
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::complain::complain;
 use self::console::{Console, Exit};
 pub use crate::app::serve::{EXIT_FAILURE, EXIT_USAGE};
-use crate::telemetry::{Stream, say};
 
 /// Policy decision point for data leaving mainland China: allow, file, contract or assess.
 #[derive(Debug, Parser)]
@@ -90,14 +90,6 @@ fn on_console(command: impl FnOnce(&mut Console<'_>) -> io::Result<Exit>) -> any
         Exit::Failed => ExitCode::from(EXIT_FAILURE),
         Exit::Usage => ExitCode::from(EXIT_USAGE),
     })
-}
-
-/// Longest wait for the reader of the last message of a command.
-const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
-
-/// Writes a line to stderr. If stderr is closed or not read in time, only the exit code reports the failure.
-fn complain(text: &str) {
-    let _ = say(Stream::Err, format!("{text}\n").into_bytes(), LAST_WORDS_TIME_MAX);
 }
 
 /// Says whether an argument may hold a password, as the address of a ledger does.

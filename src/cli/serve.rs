@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_USAGE, complain};
+use super::complain::complain;
 use crate::app;
+use crate::app::serve::EXIT_USAGE;
 use crate::config::{self, Flags};
 
 /// Serve decisions until a signal stops the server.

@@ -23,7 +23,8 @@ use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use super::{EXIT_FAILURE, EXIT_USAGE, complain};
+use super::complain::complain;
+use crate::app::serve::{EXIT_FAILURE, EXIT_USAGE};
 use crate::config::address::Address;
 use crate::doors::squid::{self, Reply};
 use crate::wire::generated::vendor::envoy::service::auth::v3::authorization_client::AuthorizationClient;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::backends::FileBackend;
 use redb::{BackendError, Builder, StorageBackend};
 
-use super::MissingFile;
+use super::settings::MissingFile;
 use super::storage::{self, Opening, Storage, Watch};
 use crate::ledger::files::{directory_of, whole, with_remedy};
 use crate::ledger::witness::{self, Witness};

@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, Builder, Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 
-use super::operate::Export;
-use super::storage::{self, HELD_ELSEWHERE, damaged, refused};
+use super::export::{Export, export, row};
+use super::refusal::{HELD_ELSEWHERE, damaged, refused};
+use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, META, Stop};
-use super::{CheckOnOpen, Settings, export, row, verify};
+use super::verify;
 use crate::ledger::LedgerError;
 use crate::ledger::rows::{CounterRow, Finding};
 use crate::ledger::witness::{self, Mark, Witness};
@@ -113,7 +114,7 @@ fn read(overlay: Overlay, settings: &Settings) -> Result<Database, String> {
         .create_with_backend(overlay)
         .map_err(|error| refused(&error))?;
     let transaction = database.begin_read().map_err(|error| error.to_string())?;
-    storage::check_format(&transaction).map_err(|stop| stop.to_string())?;
+    tables::check_format(&transaction).map_err(|stop| stop.to_string())?;
     drop(transaction);
     Ok(database)
 }

@@ -16,22 +16,26 @@
 
 mod book;
 mod directory;
+mod export;
 mod file;
 mod look;
 mod newest;
 mod operate;
 mod plan;
+mod refusal;
 mod ring;
+mod settings;
 mod storage;
 mod tables;
 mod totals;
 mod verify;
+mod work;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -40,16 +44,18 @@ use std::time::Duration;
 use redb::ReadableDatabase;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use self::export::Export;
 pub use self::look::LedgerReader;
-pub use self::operate::Export;
-pub use self::storage::{HELD_ELSEWHERE, Opening, Storage, Watch};
+pub use self::refusal::HELD_ELSEWHERE;
+pub use self::settings::{CACHE_BYTES_DEFAULT, CheckOnOpen, MissingFile, Settings};
+pub use self::storage::{Opening, Storage, Watch};
 
+use self::export::export;
 use self::file::LedgerFile;
-use self::operate::{Import, TransferRange};
-use self::tables::{CounterOfFile, Stop, TRANSFERS};
 use self::totals::{OfAccount, Shared};
-use self::writer::{Reply, Request, Work, Writer};
-use super::rows::{CounterRow, Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use self::work::{Import, Reply, Request, Work};
+use self::writer::Writer;
+use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::{self, Mark};
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
@@ -57,103 +63,6 @@ use crate::domain::units::{Moment, Year};
 /// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads that
 /// compete with those that answer. An account takes a few pages, most of which are in memory.
 const LOADS_MAX: usize = 1;
-
-/// Memory for pages of the file, in bytes, where nobody says otherwise.
-///
-/// What matters is that the inner pages of the largest table fit, so that whoever is looked up costs
-/// one page of persons. A person known by name takes some 90 bytes of the file, so that a page of
-/// 4,096 bytes has some 45 of them, and an inner page leads to some 40 pages: a million persons have
-/// 22,000 pages and 560 inner ones, which are 2.2 MiB. 8 MiB are enough for three million, with some
-/// room for what a batch writes. The pages of the persons themselves come from the cache of the
-/// operating system, which gives them up when memory is short; this one never does.
-///
-/// More would be paid for by servers that do nothing: opening checks the whole file, which fills
-/// the cache as far as the file reaches.
-pub const CACHE_BYTES_DEFAULT: usize = 8 << 20;
-
-/// How the embedded ledger works. The defaults are right for most.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What to do where there is no file.
-    pub missing: MissingFile,
-    /// Where the witness is; `None`: beside the file.
-    pub witness: Option<PathBuf>,
-    /// When the whole file is checked on opening.
-    pub check_on_open: CheckOnOpen,
-    /// Requests that may wait for the writer. One more is refused at once.
-    pub queue_requests_max: usize,
-    /// Time to wait for the answer to a caller's request, in milliseconds. Longer than a batch takes
-    /// by far: it is for disks that do not answer.
-    pub time_max_ms: u64,
-    /// Requests that share one sync.
-    pub batch_requests_max: usize,
-    /// Rows of persons and transfers after which a batch takes no more requests. A row takes a few
-    /// microseconds, and a batch should not keep the next one waiting for longer than a second.
-    pub batch_work_max: usize,
-    /// Rows of persons and transfers after which a batch releases no more reservations that ran
-    /// out; the others still count until the next.
-    pub expiry_work_per_batch_max: usize,
-    /// Transfers past their retention that are forgotten in one batch. Above `batch_requests_max`,
-    /// so that forgetting keeps up with the busiest day.
-    pub forgotten_per_batch_max: usize,
-    /// Days that a settled transfer is remembered, at least one. A retry within them gets the first answer; one
-    /// that comes later is a new transfer. Totals stay.
-    pub retention_days: u32,
-    /// Memory for pages of the file, in bytes.
-    pub cache_bytes: usize,
-    /// Accounts whose totals are kept in memory, once for readers and once for the writer; at least one. An account is
-    /// an exporter in a year; others are read from the file when they are asked for.
-    pub accounts_max: usize,
-    /// Bytes of the disk that are kept free: with less, nothing more is reserved. 0 for none.
-    pub reserve_bytes: u64,
-    /// Time from a failure to the first try to open the ledger again, in milliseconds.
-    pub reopen_wait_ms: u64,
-    /// Longest time between two such tries, in milliseconds: each waits twice as long as the one before.
-    pub reopen_wait_max_ms: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            missing: MissingFile::Create,
-            witness: None,
-            check_on_open: CheckOnOpen::Always,
-            queue_requests_max: 4_096,
-            time_max_ms: 5_000,
-            batch_requests_max: 512,
-            batch_work_max: 100_000,
-            expiry_work_per_batch_max: 10_000,
-            forgotten_per_batch_max: 1_024,
-            retention_days: 7,
-            cache_bytes: CACHE_BYTES_DEFAULT,
-            accounts_max: 10_000,
-            reserve_bytes: 16 << 20,
-            reopen_wait_ms: 1_000,
-            reopen_wait_max_ms: 30_000,
-        }
-    }
-}
-
-/// What to do where there is no file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingFile {
-    /// A new ledger is made; its totals begin at zero. Refused where a witness tells of one that is gone.
-    Create,
-    /// The same, and refused as well where another file beside it bears its name, such as `ledger.old`: it may have
-    /// been moved away.
-    CreateFirst,
-    /// Refuse to open.
-    Refuse,
-}
-
-/// When the whole file is checked on opening, which takes about a second for a gigabyte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckOnOpen {
-    /// Always: damage from outside is noticed before it is counted on.
-    Always,
-    /// Only after an unclean end.
-    AfterCrash,
-}
 
 /// A ledger in one file.
 pub struct EmbeddedLedger {
@@ -463,18 +372,6 @@ impl Ledger for EmbeddedLedger {
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         newest::newest(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
-}
-
-fn row((_, account, counter, parts): CounterOfFile) -> CounterRow {
-    CounterRow { account, counter, usage: parts.usage(), imported: parts.imported }
-}
-
-fn export(transaction: &redb::ReadTransaction) -> Result<Export, Stop> {
-    let counters = tables::counters(transaction)?;
-    let names = counters.iter().map(|(number, _, counter, _)| (*number, counter.clone())).collect();
-    let counters = counters.into_iter().map(row).collect();
-    let transfers = TransferRange(transaction.open_table(TRANSFERS)?.range::<&str>(..)?);
-    Ok(Export { counters, names, transfers })
 }
 
 fn no_answer() -> LedgerError {

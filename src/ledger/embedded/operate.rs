@@ -6,67 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use redb::{Range, ReadableTable};
+use redb::ReadableTable;
 
 use super::book::Book;
-use super::tables::{self, Stop, Transfer, TransferValue, counter_of, unreadable};
-use super::writer::Reply;
+use super::tables::{self, Stop, Transfer, counter_of, unreadable};
+use super::work::{Import, Reply};
 use crate::domain::units::{Moment, Year};
+use crate::ledger::Account;
 use crate::ledger::parts::Parts;
-use crate::ledger::rows::{CounterRow, Forget, Forgotten, State, TransferRow, Wanted};
-use crate::ledger::{Account, Change, Counter, LedgerError};
-
-/// Totals to bring in, under one id.
-#[derive(Debug)]
-pub(super) struct Import {
-    pub(super) id: String,
-    pub(super) wanted: Wanted,
-}
-
-/// Everything in the ledger as it was at one moment. While it is read, the file does not reuse
-/// space: let go of it soon.
-#[derive(Debug)]
-pub struct Export {
-    pub(super) counters: Vec<CounterRow>,
-    pub(super) names: BTreeMap<u32, Counter>,
-    pub(super) transfers: TransferRange,
-}
-
-/// All transfers of one moment.
-pub(super) struct TransferRange(pub(super) Range<'static, &'static str, TransferValue>);
-
-impl std::fmt::Debug for TransferRange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TransferRange")
-    }
-}
-
-impl Export {
-    /// Returns the counters.
-    pub fn counters(&self) -> &[CounterRow] {
-        &self.counters
-    }
-
-    /// Returns the transfers, by id. Those older than the retention are not known any more.
-    pub fn transfers(self) -> impl Iterator<Item = Result<TransferRow, LedgerError>> {
-        let Self { names, transfers, .. } = self;
-        transfers.0.map(move |row| {
-            let (id, value) = row.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-            let transfer = Transfer::from_value(value.value());
-            let row = transfer.and_then(|transfer| transfer_row(id.value(), transfer, &names));
-            row.ok_or_else(|| LedgerError::Unavailable(unreadable("a transfer").to_string()))
-        })
-    }
-}
-
-fn transfer_row(id: &str, transfer: Transfer, names: &BTreeMap<u32, Counter>) -> Option<TransferRow> {
-    let Transfer { state, account, at, steps, .. } = transfer;
-    let change = |step: &super::tables::Step| {
-        Some(Change { counter: names.get(&step.number)?.clone(), before: step.before, added: step.added })
-    };
-    let changes = steps.iter().map(change).collect::<Option<_>>()?;
-    Some(TransferRow { transfer_id: id.to_owned(), account, state, at, changes })
-}
+use crate::ledger::rows::{Forget, Forgotten, State};
 
 impl Book<'_, '_> {
     /// Brings in totals, once an id.

@@ -11,17 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{
-    BackendError, Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, StorageError,
-};
+use redb::{BackendError, Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::directory::Directory;
-use super::tables::{self, FORMAT, FORMAT_BEFORE, FORMAT_KEY, META, Stop, Tables};
-use super::{CheckOnOpen, Settings, look};
+use super::look;
+use super::refusal::{damaged, refused};
+use super::settings::{CheckOnOpen, Settings};
+use super::tables::{self, FORMAT, FORMAT_KEY, Format, META, Stop, Tables, check_format};
 use crate::ledger::witness::{self, Identity, Mark, Witness};
 
-/// Begins what is said of a file that another process has open.
-pub const HELD_ELSEWHERE: &str = "another process has it open";
 /// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
 const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
     `accept`";
@@ -151,15 +149,6 @@ fn open_database(storage: &dyn Storage, settings: &Settings) -> Result<(Database
     Ok((database, watch))
 }
 
-/// In which format a ledger is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// The one that this program writes.
-    Current,
-    /// The one before.
-    Before,
-}
-
 /// What is in a file.
 #[derive(Debug)]
 struct Found {
@@ -255,23 +244,6 @@ fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
     witness::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
-/// Returns the format of a ledger; refuses what is no ledger, and one in a format that this program does not read.
-pub(super) fn check_format(transaction: &ReadTransaction) -> Result<Format, Stop> {
-    let format = match transaction.open_table(META) {
-        Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),
-        Err(redb::TableError::TableDoesNotExist(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match format.as_deref() {
-        Some(FORMAT) => Ok(Format::Current),
-        Some(FORMAT_BEFORE) => Ok(Format::Before),
-        Some(format) => Err(Stop::Broken(format!(
-            "its format is `{format}`, this program reads `{FORMAT_BEFORE}` and `{FORMAT}`: start the program that wrote it"
-        ))),
-        None => Err(Stop::Broken("it is a database, but not a ledger: give another path".to_owned())),
-    }
-}
-
 /// Writes what makes an empty file a ledger.
 pub(super) fn initialise(database: &Database) -> Result<Mark, Stop> {
     let transaction = database.begin_write()?;
@@ -310,24 +282,6 @@ fn rewrite(backend: &dyn StorageBackend) -> io::Result<()> {
         offset += part.len() as u64;
     }
     backend.sync_data()
-}
-
-pub(super) fn refused(error: &DatabaseError) -> String {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            format!("{HELD_ELSEWHERE}: stop that one, or share totals through PostgreSQL")
-        }
-        DatabaseError::UpgradeRequired(_) => "its file format is too old for this program".to_owned(),
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            "it is not a ledger: give another path".to_owned()
-        }
-        DatabaseError::Storage(StorageError::Corrupted(why)) => damaged(why),
-        error => error.to_string(),
-    }
-}
-
-pub(super) fn damaged(why: &str) -> String {
-    format!("the file is damaged, restore it from a backup: {why}")
 }
 
 /// One backend for the database and for [`rewrite`].

@@ -334,3 +334,29 @@ pub(super) fn set_newest(meta: &mut Table<'_, &'static str, &'static str>, now: 
 pub(super) fn unreadable(what: &str) -> Stop {
     Stop::Broken(format!("{what} in the file cannot be read: restore it from a backup"))
 }
+
+/// In which format a ledger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The one that this program writes.
+    Current,
+    /// The one before.
+    Before,
+}
+
+/// Returns the format of a ledger; refuses what is no ledger, and one in a format that this program does not read.
+pub(super) fn check_format(transaction: &ReadTransaction) -> Result<Format, Stop> {
+    let format = match transaction.open_table(META) {
+        Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match format.as_deref() {
+        Some(FORMAT) => Ok(Format::Current),
+        Some(FORMAT_BEFORE) => Ok(Format::Before),
+        Some(format) => Err(Stop::Broken(format!(
+            "its format is `{format}`, this program reads `{FORMAT_BEFORE}` and `{FORMAT}`: start the program that wrote it"
+        ))),
+        None => Err(Stop::Broken("it is a database, but not a ledger: give another path".to_owned())),
+    }
+}

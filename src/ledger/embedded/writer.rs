@@ -14,55 +14,17 @@ use redb::{Database, Durability};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Settings;
 use super::book::Book;
 use super::directory::Directory;
-use super::operate::Import;
+use super::settings::Settings;
 use super::storage::{self, Opened, Storage, Watch};
 use super::tables::{self, META, Stop};
 use super::totals::{Shared, closed};
-use crate::domain::units::{Moment, Year};
+use super::work::{Reply, Request, Work};
+use crate::domain::units::Moment;
+use crate::ledger::LedgerError;
 use crate::ledger::lifecycle;
-use crate::ledger::rows::{Forget, Forgotten};
 use crate::ledger::witness::{Mark, Witness};
-use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
-
-/// What waits for the writer, and who waits for the answer.
-pub(super) struct Request {
-    pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<Reply, LedgerError>>,
-}
-
-/// What is asked of the writer.
-pub(super) enum Work {
-    Reserve(Box<Reservation>, Judge),
-    Recall(Recall),
-    Commit(String, Moment),
-    Release(String, Moment),
-    Tick(Moment),
-    Import(Import),
-    Withdraw(String),
-    DropYears(Year, Moment),
-    Forget(Forget, Moment),
-    Reopen,
-}
-
-/// What the writer answers.
-#[derive(Debug)]
-pub(super) enum Reply {
-    Reserved(Reserved),
-    /// The first answer; `None` where there was none.
-    Recalled(Option<Reserved>),
-    Done,
-    /// How many rows it concerned.
-    Count(u64),
-    /// How many counters are gone.
-    Dropped(u64),
-    /// What became of accounts that were to be removed.
-    Forgotten(Forgotten),
-    /// An operator's request that cannot be done, and why.
-    Refused(String),
-}
 
 /// The writer's own state.
 #[derive(Debug)]

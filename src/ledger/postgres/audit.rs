@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use deadpool_postgres::{ClientWrapper, Pool};
 use tokio_postgres::Row;
 
-use super::load::{counter_of, moment_of, persons_of, steps_of, unreadable};
+use super::fault::{Fault, unreadable};
+use super::load::{counter_of, moment_of, persons_of, steps_of};
 use super::look::account_from;
 use super::rows::state_of;
-use super::session::{Fault, Session};
+use super::session::Session;
 use crate::domain::units::Moment;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::{CounterRow, Finding, State, TransferRow};

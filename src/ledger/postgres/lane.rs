@@ -16,8 +16,9 @@ use deadpool_postgres::Pool;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::fault::Fault;
 use super::seen::Seen;
-use super::session::{Fault, Session};
+use super::session::Session;
 use super::store::Doubt;
 use super::turn::{self, Ask, Order, Reply, TurnLimits};
 use crate::ledger::{Account, LedgerError};

@@ -7,9 +7,10 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
 use super::book::{Book, PersonKey};
+use super::fault::{Fault, unreadable};
 use super::rows::{Holding, Step, TransferRow, state_of};
 use super::seen::{AccountRow, Glance, Seen};
-use super::session::{Call, Fault, in_order};
+use super::session::{Call, in_order};
 use crate::domain::units::{CountedClass, Headcount, Moment};
 use crate::ledger::holders::Holders;
 use crate::ledger::parts::Parts;
@@ -173,11 +174,6 @@ pub(super) fn class_of(name: &str) -> Result<CountedClass, Fault> {
 pub(super) fn persons_of(row: &Row, column: usize) -> Result<u64, Fault> {
     let persons: i64 = row.try_get(column)?;
     u64::try_from(persons).map_err(|_| unreadable("a total"))
-}
-
-/// A row that this program did not write.
-pub(super) fn unreadable(what: &str) -> Fault {
-    Fault::Stop(format!("{what} in the database cannot be read: restore it from a backup"))
 }
 
 /// Reads number, name, class and parts.

@@ -10,9 +10,10 @@ use deadpool_postgres::{ClientWrapper, Pool};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::load::{class_of, counter_of, unreadable};
+use super::fault::{Fault, unreadable};
+use super::load::{class_of, counter_of};
 use super::seen::{AccountRow, Look, Seen, unmarked};
-use super::session::{Fault, Session};
+use super::session::Session;
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
 

@@ -13,8 +13,7 @@
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::error::SqlState;
 
-use super::Tables;
-use super::session::Fault;
+use super::fault::Fault;
 use crate::ledger::witness::Identity;
 
 /// The migrations, in order.
@@ -46,6 +45,17 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
 /// Says of a database that it has no tables.
 pub const NO_TABLES: &str = "the database has no tables of a ledger";
+
+/// What to do about tables that are missing or older than this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    /// They are made, or brought to the version of this program.
+    Make,
+    /// Old ones are brought to the version of this program; without any, the ledger is not opened.
+    Update,
+    /// They are left as they are, and the ledger is not opened.
+    Leave,
+}
 
 /// The number of the last migration that this program knows.
 pub(super) fn latest() -> i32 {

@@ -37,6 +37,7 @@
 
 mod audit;
 mod book;
+mod fault;
 mod lane;
 mod load;
 mod look;
@@ -59,11 +60,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use self::audit::Export;
-pub use self::migrate::NO_TABLES;
+pub use self::migrate::{NO_TABLES, Tables};
 
+use self::fault::Fault;
 use self::lane::{LaneLimits, Lanes, back_off};
 use self::seen::Seen;
-use self::session::{Bounds, Fault, Purpose, Session};
+use self::session::{Bounds, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::lifecycle;
 use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
@@ -136,17 +138,6 @@ impl Default for Settings {
             mark: None,
         }
     }
-}
-
-/// What to do about tables that are missing or older than this program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tables {
-    /// They are made, or brought to the version of this program.
-    Make,
-    /// Old ones are brought to the version of this program; without any, the ledger is not opened.
-    Update,
-    /// They are left as they are, and the ledger is not opened.
-    Leave,
 }
 
 impl Settings {

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::{ClientWrapper, Pool};
 
+use super::fault::Fault;
 use super::load::{ADD_ACCOUNT, BEGIN, class_of, persons_of};
 use super::look::account_from;
-use super::session::{Fault, Session};
+use super::session::Session;
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::{Forget, Forgotten, Wanted};

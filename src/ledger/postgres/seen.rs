@@ -27,8 +27,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
-use super::load::unreadable;
-use super::session::Fault;
+use super::fault::{Fault, unreadable};
 use crate::ledger::recent::Recent;
 use crate::ledger::witness::{Compared, Identity, Mark, compare};
 use crate::ledger::{Account, LedgerError};

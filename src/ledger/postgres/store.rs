@@ -8,9 +8,10 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 
 use super::book::Book;
+use super::fault::{Fault, is_definite, is_definite_at_commit};
 use super::load::PERSONS_PER_STATEMENT;
 use super::rows::{Holding, Step, TransferRow, number_of};
-use super::session::{Call, Fault, in_order, is_definite, is_definite_at_commit};
+use super::session::{Call, in_order};
 use crate::domain::units::Moment;
 use crate::ledger::People;
 use crate::ledger::holders::Holders;

@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 use deadpool_postgres::ClientWrapper;
 
 use super::book::{Book, PersonKey, Stop};
+use super::fault::Fault;
 use super::load::{self, Wanted};
 use super::seen::{AccountRow, Seen};
-use super::session::Fault;
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, Judge, LedgerError, Recall, Reservation, Reserved};

@@ -1,0 +1,51 @@
+//! Requests to the writer, and its replies.
+
+use tokio::sync::oneshot;
+
+use crate::domain::units::{Moment, Year};
+use crate::ledger::rows::{Forget, Forgotten, Wanted};
+use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
+
+/// What waits for the writer, and who waits for the answer.
+pub(super) struct Request {
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Reply, LedgerError>>,
+}
+
+/// What is asked of the writer.
+pub(super) enum Work {
+    Reserve(Box<Reservation>, Judge),
+    Recall(Recall),
+    Commit(String, Moment),
+    Release(String, Moment),
+    Tick(Moment),
+    Import(Import),
+    Withdraw(String),
+    DropYears(Year, Moment),
+    Forget(Forget, Moment),
+    Reopen,
+}
+
+/// What the writer answers.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Reserved(Reserved),
+    /// The first answer; `None` where there was none.
+    Recalled(Option<Reserved>),
+    Done,
+    /// How many rows it concerned.
+    Count(u64),
+    /// How many counters are gone.
+    Dropped(u64),
+    /// What became of accounts that were to be removed.
+    Forgotten(Forgotten),
+    /// An operator's request that cannot be done, and why.
+    Refused(String),
+}
+
+/// Totals to bring in, under one id.
+#[derive(Debug)]
+pub(super) struct Import {
+    pub(super) id: String,
+    pub(super) wanted: Wanted,
+}

@@ -375,8 +375,10 @@ async fn ticks_release_and_forget() {
     let usage = ledger.usage(&account("tick"), at(100)).await.unwrap();
     assert_eq!((usage[&general()].committed, usage[&general()].reserved), (4, 0));
     let days = |days: i64| at(100 + days * 86_400);
-    assert_eq!(ledger.tick(days(6)).await.unwrap(), 0);
-    assert_eq!(ledger.tick(days(8)).await.unwrap(), 3);
+    // The last moment of the retention is remembered, as in a file.
+    assert_eq!(ledger.tick(at(50 + 7 * 86_400)).await.unwrap(), 0);
+    assert_eq!(ledger.tick(at(51 + 7 * 86_400)).await.unwrap(), 1);
+    assert_eq!(ledger.tick(days(8)).await.unwrap(), 2);
     assert_eq!(ledger.commit("tick/c", days(8)).await, Err(LedgerError::NotFound));
     nothing_is_wrong(&ledger).await;
     let anew = Reservation { hold: Hold::Commit, now: days(8), ..reservation("tick", "c", counted(4, 0)) };

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_that_end_while_they_wait_hold_up_nobody() {
+    async fn connections_that_end_while_they_wait_hold_up_no_others() {
         let rounds = Rounds::new();
         let running = running(&rounds);
         let (mut ending, _) = many(&rounds);

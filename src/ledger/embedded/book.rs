@@ -75,10 +75,10 @@ impl<'txn, 'd> Book<'txn, 'd> {
 
     /// Answers a transfer id that was answered before.
     fn replay(&mut self, recall: &Recall, transfer: Transfer) -> Result<Reserved, Stop> {
-        let phase = transfer.phase(recall.now);
+        let replay = transfer.phase(recall.now).replay(transfer.fingerprint == recall.fingerprint, recall.hold)?;
         let answer = transfer.answer.clone();
         let changes = self.changes(&transfer.steps)?;
-        let expires_at = match phase.replay(transfer.fingerprint == recall.fingerprint, recall.hold)? {
+        let expires_at = match replay {
             Replay::Answer(until) => until,
             Replay::Commit => {
                 self.settle_at(&recall.transfer_id, transfer, State::Committed, recall.now)?;

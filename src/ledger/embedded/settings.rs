@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// Memory for pages of the file, in bytes, where nobody says otherwise.
+/// Memory for pages of the file by default, in bytes.
 ///
-/// What matters is that the inner pages of the largest table fit, so that whoever is looked up costs
-/// one page of persons. A person known by name takes some 90 bytes of the file, so that a page of
+/// The inner pages of the largest table have to fit, so that looking a person up costs one page of
+/// persons. A person known by name takes some 90 bytes of the file, so that a page of
 /// 4,096 bytes has some 45 of them, and an inner page leads to some 40 pages: a million persons have
 /// 22,000 pages and 560 inner ones, which are 2.2 MiB. 8 MiB are enough for three million, with some
 /// room for what a batch writes. The pages of the persons themselves come from the cache of the

@@ -2,7 +2,7 @@
 
 use super::change::Area;
 use super::direction::Direction;
-use super::subject::{Subject, both};
+use super::subject::Subject;
 use crate::domain::units::Persons;
 use crate::policy::SourceFile;
 use crate::policy::source::Document;
@@ -10,7 +10,7 @@ use crate::policy::source::list::{
     Admission, Boundary, CiioQuantity, ClassLines, Entry, Filing, FilingMode, FreesListed, Line, Lines, Mechanism,
     NationalList, Number, PartOfHolding, PersonInBothClasses, Requirement, Rule, Scenario, Sector, Settings, ZoneList,
 };
-use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown};
+use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown, both};
 
 /// The four national head-counts: general before sensitive, and for each the contract before the assessment.
 pub(super) type FourLines = [u64; 4];

@@ -4,7 +4,7 @@ use super::change::{Area, Change, How};
 use super::direction::Direction;
 use crate::domain::reason::Text;
 use crate::policy::diagnostic::Span;
-use crate::policy::source::scalar::Bilingual;
+use crate::policy::source::scalar::{Bilingual, both};
 
 /// Something that has an id and fields.
 #[derive(Debug)]
@@ -97,9 +97,4 @@ pub(super) enum Leniency {
     Rank(u64),
     /// More words in the set mean this direction.
     More(Option<Direction>),
-}
-
-/// Returns a text in both languages.
-pub(super) fn both(text: &Bilingual) -> String {
-    format!("{} / {}", text.zh.0, text.en.0)
 }

@@ -4,12 +4,12 @@
 
 use jiff::civil::Date;
 
-use super::linter::{Linter, both};
+use super::linter::Linter;
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::Severity;
 use crate::policy::source::Document;
 use crate::policy::source::list::OfficialAnswers;
-use crate::policy::source::scalar::{Source, Table, YesNo};
+use crate::policy::source::scalar::{Source, Table, YesNo, both};
 
 /// Sources that are older than official answers that were not read.
 const OLDER_SOURCES: &str = "P041";

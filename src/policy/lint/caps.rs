@@ -1,6 +1,6 @@
 //! Caps of clearances that are nearly used, if the totals of the year are known.
 
-use super::linter::{Linter, both};
+use super::linter::Linter;
 use crate::domain::counter::CounterKey;
 use crate::domain::headroom::{CapUse, caps_nearly_used};
 use crate::domain::snapshot::Snapshot;
@@ -9,7 +9,7 @@ use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Diagnostic, Severity, Span};
 use crate::policy::source::Document;
 use crate::policy::source::registry::{Clearance, Exporter};
-use crate::policy::source::scalar::OrNone;
+use crate::policy::source::scalar::{OrNone, both};
 
 /// A cap that is nearly used, or used up.
 const NEARLY_USED: &str = "P040";

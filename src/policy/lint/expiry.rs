@@ -2,12 +2,12 @@
 
 use jiff::civil::Date;
 
-use super::linter::{Horizon, Linter, both};
+use super::linter::{Horizon, Linter};
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, Span};
 use crate::policy::source::Document;
 use crate::policy::source::registry::{Clearance, ClearanceKind};
-use crate::policy::source::scalar::Bilingual;
+use crate::policy::source::scalar::{Bilingual, both};
 
 /// Something that expires.
 const ENDS: &str = "P020";

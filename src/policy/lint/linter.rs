@@ -3,7 +3,6 @@
 use jiff::civil::Date;
 
 use crate::policy::diagnostic::{Diagnostic, Severity, Span};
-use crate::policy::source::scalar::Bilingual;
 
 /// The day to look at, and how far ahead.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +30,4 @@ impl Linter<'_> {
         let help = Some(help).filter(|help| !help.is_empty());
         self.diagnostics.push(Diagnostic { code, severity, file, span, message, help });
     }
-}
-
-/// Returns a name in both languages.
-pub(super) fn both(name: &Bilingual) -> String {
-    format!("{} / {}", name.zh.0, name.en.0)
 }

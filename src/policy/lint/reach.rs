@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::linter::{Linter, both};
+use super::linter::Linter;
 use crate::domain::list::Edition;
 use crate::domain::reason::ReasonCode;
 use crate::domain::registry::Flow;
@@ -17,7 +17,7 @@ use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, Span};
 use crate::policy::source::Document;
 use crate::policy::source::registry as file;
-use crate::policy::source::scalar::Bilingual;
+use crate::policy::source::scalar::{Bilingual, both};
 
 /// A flow that no rule of a zone list reaches.
 const NOT_REACHED: &str = "P023";

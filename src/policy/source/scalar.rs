@@ -368,6 +368,11 @@ impl Bilingual {
     }
 }
 
+/// Returns a text in both languages.
+pub fn both(text: &Bilingual) -> String {
+    format!("{} / {}", text.zh.0, text.en.0)
+}
+
 words! {
     /// How reliable a number or a rule is.
     pub enum Confidence {

@@ -104,7 +104,7 @@ impl Subject for EmbeddedLedger {
 
     /// Each request forgets.
     fn end_step(&self, now: Moment, model: &mut Model) {
-        model.forget(now.plus_seconds(-RETENTION_SECONDS));
+        model.forget(now);
     }
 }
 
@@ -158,7 +158,7 @@ impl Subject for Shared {
     fn end_step(&self, now: Moment, model: &mut Model) {
         while 0 < self.tick(now) {}
         model.release_run_out(now);
-        model.forget(now.plus_seconds(-RETENTION_SECONDS - 1));
+        model.forget(now);
     }
 }
 
@@ -214,8 +214,10 @@ impl Model {
         }
     }
 
-    fn forget(&mut self, until: Moment) {
-        let old = |transfer: &Transfer| !matches!(transfer.state, State::Reserved(_)) && transfer.settled_at <= until;
+    /// Forgets what was settled before the retention began. Its first moment belongs to it.
+    fn forget(&mut self, now: Moment) {
+        let since = now.plus_seconds(-RETENTION_SECONDS);
+        let old = |transfer: &Transfer| !matches!(transfer.state, State::Reserved(_)) && transfer.settled_at < since;
         let ids: Vec<String> = self.known.iter().filter(|(_, t)| old(t)).map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.forgotten.push(self.known.remove(&id).unwrap());

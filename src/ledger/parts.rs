@@ -35,7 +35,7 @@ pub(super) struct Parts {
 type Part = (&'static str, fn(&Parts) -> u64);
 
 impl Parts {
-    /// What findings call the parts that can be counted again.
+    /// Parts that a verification recomputes, with the name of each in a discrepancy.
     const NAMES: [Part; 5] = [
         ("committed persons by pseudonym", |parts| parts.named_committed),
         ("reserved persons by pseudonym", |parts| parts.named_reserved),

@@ -129,14 +129,14 @@ impl State {
 
 /// Something in a ledger that does not agree with the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Discrepancy {
     /// Which counter or transfer.
     pub about: String,
     /// What is wrong.
     pub message: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Discrepancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.about, self.message)
     }

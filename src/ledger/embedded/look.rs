@@ -19,7 +19,7 @@ use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, META, Stop};
 use super::verify;
 use crate::ledger::LedgerError;
-use crate::ledger::rows::{CounterRow, Finding};
+use crate::ledger::rows::{CounterRow, Discrepancy};
 use crate::ledger::witness::{self, Mark, Witness};
 
 /// Bytes that are copied into memory where one of them is written.
@@ -68,18 +68,19 @@ impl LedgerReader {
     ///
     /// # Errors
     /// Where the file or the witness cannot be read.
-    pub fn verify(&self, witness: &Path) -> Result<Vec<Finding>, LedgerError> {
+    pub fn verify(&self, witness: &Path) -> Result<Vec<Discrepancy>, LedgerError> {
         let witness = Witness::open(witness).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        let mut findings = self.read(verify::verify)?;
+        let mut discrepancies = self.read(verify::verify)?;
         if let Some(seen) = witness.seen() {
             let mark = self.read(|transaction| tables::mark(&transaction.open_table(META)?))?;
             let message = match mark {
                 Some(mark) => witness::compare(mark, Some(seen)).refusal(mark, &witness.name()),
                 None => witness::refusal_unmarked(Some(seen), &witness.name()),
             };
-            findings.extend(message.map(|message| Finding { about: format!("ledger {}", self.name), message }));
+            discrepancies
+                .extend(message.map(|message| Discrepancy { about: format!("ledger {}", self.name), message }));
         }
-        Ok(findings)
+        Ok(discrepancies)
     }
 
     fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Stop>) -> Result<T, LedgerError> {

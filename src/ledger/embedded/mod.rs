@@ -55,7 +55,7 @@ use self::file::LedgerFile;
 use self::totals::{OfAccount, Shared};
 use self::work::{Import, Reply, Request, Work};
 use self::writer::Writer;
-use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::{self, Mark};
 use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
 use crate::domain::units::{Moment, Year};
@@ -241,7 +241,7 @@ impl EmbeddedLedger {
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+    pub fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         let transaction = self.shared.with_database(redb::Database::begin_read)?;
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         verify::verify(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))

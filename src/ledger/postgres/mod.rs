@@ -68,7 +68,7 @@ use self::seen::Seen;
 use self::session::{Bounds, Purpose, Session};
 use self::turn::{Ask, Reply, TurnLimits};
 use super::lifecycle;
-use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::Mark;
 use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
@@ -372,7 +372,7 @@ impl PostgresLedger {
     /// # Errors
     ///
     /// Where the database does not answer.
-    pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+    pub async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
     }
 

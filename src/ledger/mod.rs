@@ -120,20 +120,20 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Returns the question for its first answer.
-    fn to_recall(&self) -> Recall {
+    /// Returns the lookup of its first answer.
+    fn to_lookup(&self) -> ReplayLookup {
         let Self { transfer_id, fingerprint, hold, now, account: _, people: _, read: _ } = self;
-        Recall { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
+        ReplayLookup { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
     }
 }
 
-/// A question for what a transfer was answered before: for callers whose words the policies do not
-/// accept any more, so that nothing could be judged anew.
+/// A lookup of the first answer to a transfer id. It needs no judgement: the policies may have ceased to accept the
+/// words of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recall {
+pub struct ReplayLookup {
     /// The caller's id of the transfer.
     pub transfer_id: String,
-    /// Tells whether it is the same transfer.
+    /// Tells whether the id comes with the same transfer.
     pub fingerprint: [u8; 32],
     /// [`Hold::Commit`] commits a reservation that stands.
     pub hold: Hold,
@@ -279,10 +279,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// taken back or ran out, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
 
-    /// Returns what a reservation with this id and fingerprint would be answered, where the id was
-    /// answered before; `None` where it was not. Never judges, never adds, and needs no sync where
-    /// nothing changes.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError>;
+    /// Returns the first answer to a transfer id; `None` if the id was not answered before. The result is that of a
+    /// repeated [`Ledger::reserve`]. Never judges, never adds, and needs no sync where nothing changes.
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError>;
 
     /// Says that a reserved transfer went ahead. Can be repeated.
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;

@@ -57,7 +57,9 @@ use self::work::{Import, Reply, Request, Work};
 use self::writer::Writer;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::{self, Mark};
-use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
+use super::{
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
+};
 use crate::domain::units::{Moment, Year};
 
 /// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads that
@@ -216,7 +218,7 @@ impl EmbeddedLedger {
         match self.ask(Work::Forget(forget, now)).await? {
             Reply::Forgotten(forgotten) => Ok(forgotten),
             Reply::Reserved(_)
-            | Reply::Recalled(_)
+            | Reply::Replay(_)
             | Reply::Done
             | Reply::Count(_)
             | Reply::Dropped(_)
@@ -251,7 +253,7 @@ impl EmbeddedLedger {
         match self.ask(work).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Replay(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
         }
     }
 
@@ -312,11 +314,11 @@ impl Ledger for EmbeddedLedger {
         if let Err(full) = self.shared.check_room() {
             // Nothing more is added; who lost an answer still learns it.
             self.shared.check()?;
-            return self.recall(reservation.to_recall()).await?.ok_or(full);
+            return self.find_replay(reservation.to_lookup()).await?.ok_or(full);
         }
         match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_)
+            Reply::Replay(_)
             | Reply::Done
             | Reply::Count(_)
             | Reply::Dropped(_)
@@ -326,9 +328,9 @@ impl Ledger for EmbeddedLedger {
     }
 
     /// Admission through the writer like a reservation, so that an answer that is being given just now is found.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        match self.ask_in_time(Work::Recall(recall)).await? {
-            Reply::Recalled(found) => Ok(found),
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
+        match self.ask_in_time(Work::FindReplay(lookup)).await? {
+            Reply::Replay(found) => Ok(found),
             Reply::Reserved(_)
             | Reply::Done
             | Reply::Count(_)

@@ -289,7 +289,7 @@ impl Book<'_, '_> {
     fn answer(&mut self, work: Work, settings: &Settings) -> Result<Reply, Stop> {
         match work {
             Work::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
-            Work::Recall(recall) => self.recall(&recall).map(Reply::Recalled),
+            Work::FindReplay(lookup) => self.find_replay(&lookup).map(Reply::Replay),
             Work::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
             Work::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
             Work::Tick(now) => {
@@ -312,7 +312,7 @@ impl Book<'_, '_> {
 fn moment(work: &Work) -> Option<Moment> {
     match work {
         Work::Reserve(reservation, _) => Some(reservation.now),
-        Work::Recall(recall) => Some(recall.now),
+        Work::FindReplay(lookup) => Some(lookup.now),
         Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
         // By the clock of an operator, no answer is forgotten that may be asked for again.
         Work::Import(_) | Work::Withdraw(_) | Work::DropYears(..) | Work::Forget(..) | Work::Reopen => None,

@@ -265,7 +265,7 @@ impl Waiting {
     /// Says whether to do what is asked: to add for somebody who went away would count what is not sent.
     fn is_wanted(&self) -> bool {
         match &self.order.ask {
-            Ask::Reserve(..) | Ask::Recall(_) | Ask::Tick { .. } => !self.caller.answer.is_closed(),
+            Ask::Reserve(..) | Ask::FindReplay(_) | Ask::Tick { .. } => !self.caller.answer.is_closed(),
             Ask::Commit(..) | Ask::Release(..) => true,
         }
     }

@@ -70,7 +70,7 @@ use self::turn::{Ask, Reply, TurnLimits};
 use super::lifecycle;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::Mark;
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, ReplayLookup, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
@@ -402,7 +402,7 @@ impl PostgresLedger {
         let account = self.repeat(|| look::account_of(self.lanes.pool(), transfer_id)).await?;
         match self.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
             (Reply::Done, _) => Ok(()),
-            (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+            (Reply::Reserved(_) | Reply::Replay(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
     }
 }
@@ -426,21 +426,21 @@ impl Ledger for PostgresLedger {
         };
         match reply {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+            Reply::Replay(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 
     /// Asks at the account of the transfer, where there is one. One that is answered on another server
     /// at this very moment may not be found yet.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        if recall.transfer_id.contains('\0') {
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
+        if lookup.transfer_id.contains('\0') {
             return Ok(None);
         }
         self.check_clocks()?;
-        let found = self.repeat(|| look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let found = self.repeat(|| look::account_of(self.lanes.pool(), &lookup.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
-        match self.ask(account, Ask::Recall(recall)).await?.0 {
-            Reply::Recalled(found) => Ok(found),
+        match self.ask(account, Ask::FindReplay(lookup)).await?.0 {
+            Reply::Replay(found) => Ok(found),
             Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }

@@ -19,14 +19,14 @@ use super::load::{self, Wanted};
 use super::seen::{AccountRow, Seen};
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Judge, LedgerError, Recall, Reservation, Reserved};
+use crate::ledger::{Account, Judge, LedgerError, ReplayLookup, Reservation, Reserved};
 
 /// What a caller asks for.
 pub(super) enum Ask {
     /// Decide and add.
     Reserve(Box<Reservation>, Judge),
-    /// Look for a first answer.
-    Recall(Recall),
+    /// Look up the first answer to a transfer id.
+    FindReplay(ReplayLookup),
     /// The transfer went ahead.
     Commit(String, Moment),
     /// The transfer did not happen.
@@ -45,7 +45,7 @@ pub(super) enum Ask {
 pub(super) enum Reply {
     Reserved(Reserved),
     /// The first answer; `None` where there was none.
-    Recalled(Option<Reserved>),
+    Replay(Option<Reserved>),
     Done,
     Count(u64),
     /// Ask at the account with this number: the transfer is there.
@@ -73,7 +73,7 @@ impl Ask {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Ask::Reserve(reservation, _) => Some(&reservation.transfer_id),
-            Ask::Recall(recall) => Some(&recall.transfer_id),
+            Ask::FindReplay(lookup) => Some(&lookup.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => Some(id),
             Ask::Tick { .. } => None,
         }
@@ -82,7 +82,7 @@ impl Ask {
     fn now(&self) -> Moment {
         match self {
             Ask::Reserve(reservation, _) => reservation.now,
-            Ask::Recall(recall) => recall.now,
+            Ask::FindReplay(lookup) => lookup.now,
             Ask::Commit(_, now) | Ask::Release(_, now) | Ask::Tick { now, .. } => *now,
         }
     }
@@ -117,7 +117,7 @@ pub(super) async fn take(
                 let (now, settled_before) = (*now, *settled_before);
                 Ok(Reply::Count(tick(client, &mut book, now, settled_before, limits).await?))
             }
-            Ask::Reserve(..) | Ask::Recall(_) | Ask::Commit(..) | Ask::Release(..) => {
+            Ask::Reserve(..) | Ask::FindReplay(_) | Ask::Commit(..) | Ask::Release(..) => {
                 one(client, account, &mut book, order).await?
             }
         };
@@ -143,7 +143,7 @@ fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTree
             Ask::Reserve(reservation, _) => book.people_of(&reservation.transfer_id),
             Ask::Commit(id, _) | Ask::Release(id, _) => book.people_of(id),
             // It may commit.
-            Ask::Recall(recall) => book.people_of(&recall.transfer_id),
+            Ask::FindReplay(lookup) => book.people_of(&lookup.transfer_id),
             Ask::Tick { .. } => Vec::new(),
         };
         if 0 < index && left < more.len() {
@@ -188,7 +188,7 @@ fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, 
             }
             book.reserve(reservation, order.token, judge).map(Reply::Reserved)
         }
-        Ask::Recall(recall) => book.recall(recall, order.token).map(Reply::Recalled),
+        Ask::FindReplay(lookup) => book.find_replay(lookup, order.token).map(Reply::Replay),
         Ask::Commit(id, now) => book.commit(id, *now).map(|()| Reply::Done),
         Ask::Release(id, now) => book.release(id, *now).map(|()| Reply::Done),
         Ask::Tick { .. } => Ok(Reply::Done),

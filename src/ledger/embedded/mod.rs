@@ -1,11 +1,12 @@
 //! The ledger in one file of this machine.
 //!
 //! ```text
-//! callers ──► queue ──► writer: book of one batch ──► file (redb), one sync ──► totals ──► answers
+//! callers ──► queue ──► writer: batch ──► file (redb), one sync ──► totals ──► answers
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`book`] does what requests ask for, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`] and [`verify`] are for operators.
+//! * [`batch`] does what requests ask for, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`]
+//!   and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
 //! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
 //!   counters in memory, for the writer and for readers.
@@ -14,7 +15,7 @@
 //! known whether the request was done. It was either done in full or not at all, and asking again
 //! with the same transfer id tells.
 
-mod book;
+mod batch;
 mod directory;
 mod export;
 mod file;

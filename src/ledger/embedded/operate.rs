@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use redb::ReadableTable;
 
-use super::book::Book;
+use super::batch::Batch;
 use super::tables::{self, Stop, Transfer, counter_of, unreadable};
 use super::work::{Import, Reply};
 use crate::domain::units::{Moment, Year};
@@ -16,7 +16,7 @@ use crate::ledger::Account;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::{Forget, Forgotten, State};
 
-impl Book<'_, '_> {
+impl Batch<'_, '_> {
     /// Brings in totals, once an id.
     pub(super) fn import(&mut self, import: &Import) -> Result<Reply, Stop> {
         let id = import.id.as_str();

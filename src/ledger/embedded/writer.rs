@@ -14,7 +14,7 @@ use redb::{Database, Durability};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::book::Book;
+use super::batch::Batch;
 use super::directory::Directory;
 use super::settings::Settings;
 use super::storage::{self, Opened, Storage, Watch};
@@ -217,28 +217,29 @@ impl OpenFile {
         transaction.set_durability(Durability::Immediate)?;
         let mut results = Vec::new();
         let mut latest: Option<Moment> = None;
-        let mut book = Book::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
+        let mut batch = Batch::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
         while let Some((work, is_waited_for)) = queue.take() {
             latest = latest.max(moment(&work));
             let result = match (is_waited_for, work) {
                 // Nothing was promised: better not to add.
                 (false, Work::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
-                (_, work) => match book.answer(work, settings) {
+                (_, work) => match batch.answer(work, settings) {
                     Ok(reply) => Ok(reply),
                     Err(Stop::Answer(error)) => Err(error),
                     Err(Stop::Broken(why)) => return Err(Stop::Broken(why)),
                 },
             };
             results.push(result);
-            if settings.batch_requests_max <= results.len() || settings.batch_work_max <= book.work {
+            if settings.batch_requests_max <= results.len() || settings.batch_work_max <= batch.work {
                 break;
             }
             queue.look();
         }
         if let Some(now) = latest {
-            book.forget(lifecycle::remembered_since(now, settings.retention_days), settings.forgotten_per_batch_max)?;
+            batch
+                .forget(lifecycle::remembered_since(now, settings.retention_days), settings.forgotten_per_batch_max)?;
         }
-        if !book.finish()? {
+        if !batch.finish()? {
             transaction.abort()?;
             return Ok(results);
         }
@@ -285,7 +286,7 @@ impl Queue<'_> {
     }
 }
 
-impl Book<'_, '_> {
+impl Batch<'_, '_> {
     fn answer(&mut self, work: Work, settings: &Settings) -> Result<Reply, Stop> {
         match work {
             Work::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),

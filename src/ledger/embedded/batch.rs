@@ -21,9 +21,9 @@ use crate::ledger::parts::Standing;
 use crate::ledger::rows::State;
 use crate::ledger::{Change, Judge, Judgement, LedgerError, ReplayLookup, Replayed, Reservation, Reserved};
 
-/// The file, open for one batch.
+/// Requests that share one transaction: the tables that are open for it, and the counters in memory.
 #[derive(Debug)]
-pub(super) struct Book<'txn, 'd> {
+pub(super) struct Batch<'txn, 'd> {
     pub(super) tables: Tables<'txn>,
     pub(super) directory: &'d mut Directory,
     /// Rows of persons and transfers that this batch looked at so far.
@@ -34,7 +34,7 @@ pub(super) struct Book<'txn, 'd> {
     pub(super) wrote: bool,
 }
 
-impl<'txn, 'd> Book<'txn, 'd> {
+impl<'txn, 'd> Batch<'txn, 'd> {
     /// Opens the tables.
     pub(super) fn open(
         transaction: &'txn WriteTransaction,

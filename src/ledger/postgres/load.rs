@@ -6,7 +6,7 @@
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
-use super::book::{Book, PersonKey};
+use super::account_rows::{AccountRows, PersonKey};
 use super::fault::{Fault, unreadable};
 use super::rows::{Holding, Step, TransferRow, state_of};
 use super::seen::{AccountRow, Glance, Seen};
@@ -67,7 +67,7 @@ pub(super) async fn begin(
     account: &Account,
     wanted: &Wanted,
     (seen, mut glance): (&Seen, Glance),
-) -> Result<Book, Fault> {
+) -> Result<AccountRows, Fault> {
     let lock = client.prepare_cached(LOCK).await?;
     let counters = client.prepare_cached(COUNTERS).await?;
     let transfers = client.prepare_cached(TRANSFERS).await?;
@@ -96,15 +96,15 @@ pub(super) async fn begin(
         };
         let row = AccountRow::read(&row, 0)?;
         seen.hold(client, account, glance, row).await?;
-        let mut book = Book::new(row.id, row.revision);
+        let mut account_rows = AccountRows::new(row.id, row.revision);
         for row in counters? {
             let (number, counter, parts) = counter_of(&row)?;
-            book.load_counter(number, counter, parts);
+            account_rows.load_counter(number, counter, parts);
         }
         for row in transfers?.iter().chain(&run_out?) {
-            book.load_transfer(transfer_of(row)?);
+            account_rows.load_transfer(transfer_of(row)?);
         }
-        return Ok(book);
+        return Ok(account_rows);
     }
     Err(Fault::Again("the account of the exporter could not be made".to_owned()))
 }
@@ -119,12 +119,16 @@ async fn add_account(client: &ClientWrapper, account: &Account) -> Result<(), Fa
 }
 
 /// Reads persons, in one round trip.
-pub(super) async fn people(client: &ClientWrapper, book: &mut Book, keys: Vec<PersonKey>) -> Result<(), Fault> {
+pub(super) async fn people(
+    client: &ClientWrapper,
+    account_rows: &mut AccountRows,
+    keys: Vec<PersonKey>,
+) -> Result<(), Fault> {
     if keys.is_empty() {
         return Ok(());
     }
     let statement = client.prepare_cached(PEOPLE).await?;
-    let account = book.account();
+    let account = account_rows.account();
     let mut found = Vec::new();
     let calls = keys.chunks(PERSONS_PER_STATEMENT).map(|keys| {
         let numbers: Vec<i32> = keys.iter().map(|(number, _)| *number).collect();
@@ -142,25 +146,25 @@ pub(super) async fn people(client: &ClientWrapper, book: &mut Book, keys: Vec<Pe
             found.push(((row.try_get(0)?, pseudonym.into_boxed_slice()), holders));
         }
     }
-    book.load_people(keys, found);
+    account_rows.load_people(keys, found);
     Ok(())
 }
 
 /// Reads settled transfers that were last changed before a moment, and returns their ids.
 pub(super) async fn old(
     client: &ClientWrapper,
-    book: &mut Book,
+    account_rows: &mut AccountRows,
     before: Moment,
     transfers_max: usize,
 ) -> Result<Vec<String>, Fault> {
     let statement = client.prepare_cached(OLD).await?;
     let limit = i64::try_from(transfers_max).unwrap_or(i64::MAX);
-    let rows = client.query(&statement, &[&book.account(), &before.seconds(), &limit]).await?;
+    let rows = client.query(&statement, &[&account_rows.account(), &before.seconds(), &limit]).await?;
     let mut ids = Vec::with_capacity(rows.len());
     for row in &rows {
         let transfer = transfer_of(row)?;
         ids.push(transfer.id.clone());
-        book.load_transfer(transfer);
+        account_rows.load_transfer(transfer);
     }
     Ok(ids)
 }

@@ -1,12 +1,12 @@
 //! The ledger in a database that several servers share.
 //!
 //! ```text
-//! callers ──► lane of the account ──► turn: load ─► book ─► store, COMMIT ──► answers
+//! callers ──► lane of the account ──► turn: load ─► account_rows ─► store, COMMIT ──► answers
 //!    └───────────────────────── read, usage ─────────────────────────► one query
 //! ```
 //!
 //! * [`lane`]: callers of one account on this server line up and share turns.
-//! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`book`] changes
+//! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`account_rows`] changes
 //!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
 //!   three where persons are named.
 //! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
@@ -35,8 +35,8 @@
 //! known whether the request was done. It was either done in full or not at all, and asking again
 //! with the same transfer id tells.
 
+mod account_rows;
 mod audit;
-mod book;
 mod fault;
 mod lane;
 mod load;

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use deadpool_postgres::ClientWrapper;
 
-use super::book::{Book, PersonKey, Stop};
+use super::account_rows::{AccountRows, PersonKey, Stop};
 use super::fault::Fault;
 use super::load::{self, Wanted};
 use super::seen::{AccountRow, Seen};
@@ -106,44 +106,49 @@ pub(super) async fn take(
         run_out_persons_max: limits.persons,
     };
     let glance = seen.glance(account);
-    let mut book = load::begin(client, account, &wanted, (seen, glance)).await?;
-    let mut keys: BTreeSet<_> = book.expired(now).iter().flat_map(|id| book.people_of(id)).collect();
-    let count = with_room(&book, orders, limits.persons, &mut keys);
-    load::people(client, &mut book, keys.into_iter().collect()).await?;
+    let mut account_rows = load::begin(client, account, &wanted, (seen, glance)).await?;
+    let mut keys: BTreeSet<_> = account_rows.expired(now).iter().flat_map(|id| account_rows.people_of(id)).collect();
+    let count = with_room(&account_rows, orders, limits.persons, &mut keys);
+    load::people(client, &mut account_rows, keys.into_iter().collect()).await?;
     let mut replies = Vec::with_capacity(count);
     for order in orders.iter_mut().take(count) {
         let reply = match &order.ask {
             Ask::Tick { now, settled_before } => {
                 let (now, settled_before) = (*now, *settled_before);
-                Ok(Reply::Count(tick(client, &mut book, now, settled_before, limits).await?))
+                Ok(Reply::Count(tick(client, &mut account_rows, now, settled_before, limits).await?))
             }
             Ask::Reserve(..) | Ask::FindReplay(_) | Ask::Commit(..) | Ask::Release(..) => {
-                one(client, account, &mut book, order).await?
+                one(client, account, &mut account_rows, order).await?
             }
         };
         replies.push(reply);
     }
     // It may have been found to be less than it was in the meantime.
     seen.go_on()?;
-    store::commit(client, &book, doubt).await?;
-    if let Some(revision) = book.next_revision() {
-        seen.committed(account, glance, AccountRow { id: book.account(), revision });
+    store::commit(client, &account_rows, doubt).await?;
+    if let Some(revision) = account_rows.next_revision() {
+        seen.committed(account, glance, AccountRow { id: account_rows.account(), revision });
     }
     Ok(replies)
 }
 
 /// Says for how many orders there is room, and adds the persons whom they are about.
-fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTreeSet<PersonKey>) -> usize {
+fn with_room(
+    account_rows: &AccountRows,
+    orders: &[Order],
+    persons_max: usize,
+    keys: &mut BTreeSet<PersonKey>,
+) -> usize {
     let mut left = persons_max;
     for (index, order) in orders.iter().enumerate() {
         let more = match &order.ask {
-            Ask::Reserve(reservation, _) if book.transfer(&reservation.transfer_id).is_none() => {
-                book.people_to_load(&reservation.read, &reservation.people)
+            Ask::Reserve(reservation, _) if account_rows.transfer(&reservation.transfer_id).is_none() => {
+                account_rows.people_to_load(&reservation.read, &reservation.people)
             }
-            Ask::Reserve(reservation, _) => book.people_of(&reservation.transfer_id),
-            Ask::Commit(id, _) | Ask::Release(id, _) => book.people_of(id),
+            Ask::Reserve(reservation, _) => account_rows.people_of(&reservation.transfer_id),
+            Ask::Commit(id, _) | Ask::Release(id, _) => account_rows.people_of(id),
             // It may commit.
-            Ask::FindReplay(lookup) => book.people_of(&lookup.transfer_id),
+            Ask::FindReplay(lookup) => account_rows.people_of(&lookup.transfer_id),
             Ask::Tick { .. } => Vec::new(),
         };
         if 0 < index && left < more.len() {
@@ -159,38 +164,38 @@ fn with_room(book: &Book, orders: &[Order], persons_max: usize, keys: &mut BTree
 async fn one(
     client: &ClientWrapper,
     account: &Account,
-    book: &mut Book,
+    account_rows: &mut AccountRows,
     order: &mut Order,
 ) -> Result<Result<Reply, LedgerError>, Fault> {
     // Once for the persons of the judgement's counters; more often only where it wavers.
     for _ in 0..4 {
-        let keys = match step(account, book, order) {
+        let keys = match step(account, account_rows, order) {
             Ok(reply) => return Ok(Ok(reply)),
             Err(Stop::Answer(error)) => return Ok(Err(error)),
             Err(Stop::Elsewhere(number)) => return Ok(Ok(Reply::Elsewhere(number))),
             Err(Stop::Broken(why)) => return Err(broken(why)),
             Err(Stop::Load(keys)) => keys,
         };
-        load::people(client, book, keys).await?;
+        load::people(client, account_rows, keys).await?;
     }
     Ok(Err(LedgerError::Unavailable("the judgement names other counters each time; nothing was added".to_owned())))
 }
 
-fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, Stop> {
-    for id in book.expired(order.ask.now()) {
-        book.expire(&id)?;
+fn step(account: &Account, account_rows: &mut AccountRows, order: &mut Order) -> Result<Reply, Stop> {
+    for id in account_rows.expired(order.ask.now()) {
+        account_rows.expire(&id)?;
     }
     match &mut order.ask {
         Ask::Reserve(reservation, judge) => {
-            if reservation.account != *account && book.transfer(&reservation.transfer_id).is_none() {
+            if reservation.account != *account && account_rows.transfer(&reservation.transfer_id).is_none() {
                 let why = "the transfer id was forgotten just now: ask again".to_owned();
                 return Err(Stop::Answer(LedgerError::Unavailable(why)));
             }
-            book.reserve(reservation, order.token, judge).map(Reply::Reserved)
+            account_rows.reserve(reservation, order.token, judge).map(Reply::Reserved)
         }
-        Ask::FindReplay(lookup) => book.find_replay(lookup, order.token).map(Reply::Replay),
-        Ask::Commit(id, now) => book.commit(id, *now).map(|()| Reply::Done),
-        Ask::Release(id, now) => book.release(id, *now).map(|()| Reply::Done),
+        Ask::FindReplay(lookup) => account_rows.find_replay(lookup, order.token).map(Reply::Replay),
+        Ask::Commit(id, now) => account_rows.commit(id, *now).map(|()| Reply::Done),
+        Ask::Release(id, now) => account_rows.release(id, *now).map(|()| Reply::Done),
         Ask::Tick { .. } => Ok(Reply::Done),
     }
 }
@@ -198,20 +203,20 @@ fn step(account: &Account, book: &mut Book, order: &mut Order) -> Result<Reply, 
 /// Releases and forgets, and returns how many transfers that were.
 async fn tick(
     client: &ClientWrapper,
-    book: &mut Book,
+    account_rows: &mut AccountRows,
     now: Moment,
     settled_before: Moment,
     limits: TurnLimits,
 ) -> Result<u64, Fault> {
-    let run_out = book.expired(now);
+    let run_out = account_rows.expired(now);
     for id in &run_out {
-        let keys = book.people_of(id);
-        load::people(client, book, keys).await?;
-        book.expire(id).map_err(not_done)?;
+        let keys = account_rows.people_of(id);
+        load::people(client, account_rows, keys).await?;
+        account_rows.expire(id).map_err(not_done)?;
     }
-    let old = load::old(client, book, settled_before, limits.forgotten).await?;
+    let old = load::old(client, account_rows, settled_before, limits.forgotten).await?;
     for id in &old {
-        book.forget(id).map_err(not_done)?;
+        account_rows.forget(id).map_err(not_done)?;
     }
     Ok((run_out.len() + old.len()) as u64)
 }

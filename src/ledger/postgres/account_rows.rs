@@ -3,7 +3,7 @@
 //!
 //! Knows no SQL and waits for nothing: [`super::turn`] loads the rows under the lock of the account,
 //! the methods here change them, and what changed is written back in the same transaction. Until it
-//! is, nothing happened: a turn that fails throws its book away.
+//! is, nothing happened: a turn that fails drops its rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,11 +23,11 @@ pub(super) type PersonKey = (i32, Pseudonym);
 /// Why a step was not done.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The caller gets an error; the book is as it was.
+    /// The caller gets an error; the rows are as they were.
     Answer(LedgerError),
-    /// The transfer belongs to the account with this number: ask there. The book is as it was.
+    /// The transfer belongs to the account with this number: ask there. The rows are as they were.
     Elsewhere(i64),
-    /// These persons have to be loaded first; the book is as it was.
+    /// These persons have to be loaded first; the rows are as they were.
     Load(Vec<PersonKey>),
     /// The rows contradict one another: nothing of this turn may be written.
     Broken(&'static str),
@@ -35,7 +35,7 @@ pub(super) enum Stop {
 
 /// The rows of one account.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct AccountRows {
     account: i64,
     /// How often the account was changed before.
     revision: i64,
@@ -66,8 +66,8 @@ impl Changed {
     }
 }
 
-impl Book {
-    /// Returns a book without rows of the account with a number, at a revision.
+impl AccountRows {
+    /// Returns an account without counters and transfers, by number and revision.
     pub(super) fn new(account: i64, revision: i64) -> Self {
         Self {
             account,

@@ -5,7 +5,7 @@
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`batch`] does what requests ask for, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`]
+//! * [`batch`] does what each [`request`] demands, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`]
 //!   and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
 //! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
@@ -24,13 +24,13 @@ mod newest;
 mod operate;
 mod plan;
 mod refusal;
+mod request;
 mod ring;
 mod settings;
 mod storage;
 mod tables;
 mod totals;
 mod verify;
-mod work;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -53,8 +53,8 @@ pub use self::storage::{Opening, Storage, Watch};
 
 use self::export::export;
 use self::file::LedgerFile;
+use self::request::{Import, Operation, Reply, Request};
 use self::totals::{OfAccount, Shared};
-use self::work::{Import, Reply, Request, Work};
 use self::writer::Writer;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::{self, Mark};
@@ -160,7 +160,7 @@ impl EmbeddedLedger {
     ///
     /// Where it cannot be opened; it stays closed.
     pub async fn reopen(&self) -> Result<(), LedgerError> {
-        self.ask(Work::Reopen).await.map(|_| ())
+        self.submit(Operation::Reopen).await.map(|_| ())
     }
 
     /// Releases reservations that have run out and forgets transfers past their retention, as many
@@ -171,7 +171,7 @@ impl EmbeddedLedger {
     ///
     /// Where the ledger is closed or overloaded.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
-        match self.ask(Work::Tick(now)).await? {
+        match self.submit(Operation::Tick(now)).await? {
             Reply::Count(count) => Ok(count),
             _ => Err(no_answer()),
         }
@@ -186,7 +186,7 @@ impl EmbeddedLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        self.operate(Work::Import(Import { id: import_id.to_owned(), wanted })).await
+        self.operate(Operation::Import(Import { id: import_id.to_owned(), wanted })).await
     }
 
     /// Takes back the totals that an import brought in, and returns how many counters changed.
@@ -195,7 +195,7 @@ impl EmbeddedLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        self.operate(Work::Withdraw(import_id.to_owned())).await
+        self.operate(Operation::Withdraw(import_id.to_owned())).await
     }
 
     /// Drops everything about years before this one, and returns how many counters are gone. All
@@ -206,7 +206,7 @@ impl EmbeddedLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year, now: Moment) -> Result<u64, OperateError> {
-        self.operate(Work::DropYears(year, now)).await
+        self.operate(Operation::DropYears(year, now)).await
     }
 
     /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that still stand at `now`. All
@@ -216,7 +216,7 @@ impl EmbeddedLedger {
     ///
     /// Where the file cannot be read or written.
     pub async fn forget(&self, forget: Forget, now: Moment) -> Result<Forgotten, OperateError> {
-        match self.ask(Work::Forget(forget, now)).await? {
+        match self.submit(Operation::Forget(forget, now)).await? {
             Reply::Forgotten(forgotten) => Ok(forgotten),
             Reply::Reserved(_)
             | Reply::Replay(_)
@@ -250,8 +250,8 @@ impl EmbeddedLedger {
         verify::verify(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 
-    async fn operate(&self, work: Work) -> Result<u64, OperateError> {
-        match self.ask(work).await? {
+    async fn operate(&self, operation: Operation) -> Result<u64, OperateError> {
+        match self.submit(operation).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
             Reply::Reserved(_) | Reply::Replay(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
@@ -276,20 +276,20 @@ impl EmbeddedLedger {
         Ok(look(&names))
     }
 
-    /// Asks for a caller, who is not kept waiting by a disk that does not answer.
-    async fn ask_in_time(&self, work: Work) -> Result<Reply, LedgerError> {
+    /// Submits an operation for a caller. A disk that does not answer does not keep the caller waiting.
+    async fn submit_in_time(&self, operation: Operation) -> Result<Reply, LedgerError> {
         self.shared.check()?;
         let late = || {
             let why = "it does not answer in time; whether it was done is not known: ask again with the same id";
             LedgerError::Unavailable(why.to_owned())
         };
-        tokio::time::timeout(self.time_max, self.ask(work)).await.unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(self.time_max, self.submit(operation)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn ask(&self, work: Work) -> Result<Reply, LedgerError> {
+    async fn submit(&self, operation: Operation) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let Some(requests) = &self.requests else { return Err(no_answer()) };
-        match requests.try_send(Request { work, reply }) {
+        match requests.try_send(Request { operation, reply }) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(no_answer())),
             Err(TrySendError::Full(_)) => {
                 Err(LedgerError::Unavailable("too many requests wait for it: try again later".to_owned()))
@@ -317,7 +317,7 @@ impl Ledger for EmbeddedLedger {
             self.shared.check()?;
             return self.find_replay(reservation.to_lookup()).await?.ok_or(full);
         }
-        match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
+        match self.submit_in_time(Operation::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
             Reply::Replay(_)
             | Reply::Done
@@ -330,7 +330,7 @@ impl Ledger for EmbeddedLedger {
 
     /// Admission through the writer like a reservation, so that an answer that is being given just now is found.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
-        match self.ask_in_time(Work::FindReplay(lookup)).await? {
+        match self.submit_in_time(Operation::FindReplay(lookup)).await? {
             Reply::Replay(found) => Ok(found),
             Reply::Reserved(_)
             | Reply::Done
@@ -342,11 +342,11 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.ask_in_time(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.submit_in_time(Operation::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.submit_in_time(Operation::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or

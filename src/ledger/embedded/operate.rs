@@ -9,8 +9,8 @@ use std::ops::Bound;
 use redb::ReadableTable;
 
 use super::batch::Batch;
+use super::request::{Import, Reply};
 use super::tables::{self, Stop, Transfer, counter_of, unreadable};
-use super::work::{Import, Reply};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::Account;
 use crate::ledger::parts::Parts;

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::directory::Directory;
+use super::request::{Operation, Reply, Request};
 use super::settings::Settings;
 use super::storage::{self, Opened, Storage, Watch};
 use super::tables::{self, META, Stop};
 use super::totals::{Shared, closed};
-use super::work::{Reply, Request, Work};
 use crate::domain::units::Moment;
 use crate::ledger::LedgerError;
 use crate::ledger::lifecycle;
@@ -74,17 +74,17 @@ impl Writer {
         Self { storage, settings, shared, file, known, again: Again { at: None, wait: Duration::ZERO, why: None } }
     }
 
-    /// Works until nobody can ask any more.
+    /// Answers requests until the last sender is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut next = None;
         while let Some(first) = next.take().or_else(|| requests.recv().ok()) {
-            match first.work {
-                Work::Reopen => {
+            match first.operation {
+                Operation::Reopen => {
                     let reopened = self.reopen();
                     drop(first.reply.send(reopened.map(|()| Reply::Done)));
                     continue;
                 }
-                Work::Tick(_) => self.look_around(),
+                Operation::Tick(_) => self.look_around(),
                 _ => {}
             }
             next = self.answer(first, requests);
@@ -149,7 +149,7 @@ impl Writer {
                 }
                 file.directory.settle(self.settings.accounts_max);
                 for (reply, result) in queue.replies.into_iter().zip(results) {
-                    // Whoever gave up waiting may ask again.
+                    // A caller that gave up waiting may send its request again.
                     drop(reply.send(result));
                 }
             }
@@ -218,12 +218,12 @@ impl OpenFile {
         let mut results = Vec::new();
         let mut latest: Option<Moment> = None;
         let mut batch = Batch::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
-        while let Some((work, is_waited_for)) = queue.take() {
-            latest = latest.max(moment(&work));
-            let result = match (is_waited_for, work) {
+        while let Some((operation, is_waited_for)) = queue.take() {
+            latest = latest.max(moment(&operation));
+            let result = match (is_waited_for, operation) {
                 // Nothing was promised: better not to add.
-                (false, Work::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
-                (_, work) => match batch.answer(work, settings) {
+                (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
+                (_, operation) => match batch.answer(operation, settings) {
                     Ok(reply) => Ok(reply),
                     Err(Stop::Answer(error)) => Err(error),
                     Err(Stop::Broken(why)) => return Err(Stop::Broken(why)),
@@ -273,11 +273,11 @@ impl OpenFile {
 
 impl Queue<'_> {
     /// Returns the next request of the batch, and whether anybody waits for its answer.
-    fn take(&mut self) -> Option<(Work, bool)> {
-        let Request { work, reply } = self.next.take_if(|next| !matches!(next.work, Work::Reopen))?;
+    fn take(&mut self) -> Option<(Operation, bool)> {
+        let Request { operation, reply } = self.next.take_if(|next| !matches!(next.operation, Operation::Reopen))?;
         let is_waited_for = !reply.is_closed();
         self.replies.push(reply);
-        Some((work, is_waited_for))
+        Some((operation, is_waited_for))
     }
 
     /// Looks whether another request waits.
@@ -287,13 +287,13 @@ impl Queue<'_> {
 }
 
 impl Batch<'_, '_> {
-    fn answer(&mut self, work: Work, settings: &Settings) -> Result<Reply, Stop> {
-        match work {
-            Work::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
-            Work::FindReplay(lookup) => self.find_replay(&lookup).map(Reply::Replay),
-            Work::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
-            Work::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
-            Work::Tick(now) => {
+    fn answer(&mut self, operation: Operation, settings: &Settings) -> Result<Reply, Stop> {
+        match operation {
+            Operation::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
+            Operation::FindReplay(lookup) => self.find_replay(&lookup).map(Reply::Replay),
+            Operation::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
+            Operation::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
+            Operation::Tick(now) => {
                 let released = self.release_run_out(now)?;
                 let forgotten = self.forget(
                     lifecycle::remembered_since(now, settings.retention_days),
@@ -301,21 +301,25 @@ impl Batch<'_, '_> {
                 )?;
                 Ok(Reply::Count(released as u64 + forgotten as u64))
             }
-            Work::Import(import) => self.import(&import),
-            Work::Withdraw(id) => self.withdraw(&id),
-            Work::DropYears(before, now) => self.drop_years(before, now),
-            Work::Forget(forget, now) => self.forget_accounts(&forget, now),
-            Work::Reopen => Ok(Reply::Done),
+            Operation::Import(import) => self.import(&import),
+            Operation::Withdraw(id) => self.withdraw(&id),
+            Operation::DropYears(before, now) => self.drop_years(before, now),
+            Operation::Forget(forget, now) => self.forget_accounts(&forget, now),
+            Operation::Reopen => Ok(Reply::Done),
         }
     }
 }
 
-fn moment(work: &Work) -> Option<Moment> {
-    match work {
-        Work::Reserve(reservation, _) => Some(reservation.now),
-        Work::FindReplay(lookup) => Some(lookup.now),
-        Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
+fn moment(operation: &Operation) -> Option<Moment> {
+    match operation {
+        Operation::Reserve(reservation, _) => Some(reservation.now),
+        Operation::FindReplay(lookup) => Some(lookup.now),
+        Operation::Commit(_, now) | Operation::Release(_, now) | Operation::Tick(now) => Some(*now),
         // By the clock of an operator, no answer is forgotten that may be asked for again.
-        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(..) | Work::Forget(..) | Work::Reopen => None,
+        Operation::Import(_)
+        | Operation::Withdraw(_)
+        | Operation::DropYears(..)
+        | Operation::Forget(..)
+        | Operation::Reopen => None,
     }
 }

@@ -17,10 +17,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::fault::Fault;
+use super::request::{Operation, Reply, Request};
 use super::seen::Seen;
 use super::session::Session;
 use super::store::Doubt;
-use super::turn::{self, Ask, Order, Reply, TurnLimits};
+use super::turn::{self, TurnLimits};
 use crate::ledger::{Account, LedgerError};
 use crate::repeated::Repeated;
 
@@ -39,11 +40,11 @@ pub(super) struct LaneLimits {
     pub(super) turn: TurnLimits,
 }
 
-/// What a caller gets: the reply, and its ask back.
-type Answer = Result<(Reply, Ask), LedgerError>;
+/// What a caller gets: the reply, and its operation back.
+type Answer = Result<(Reply, Operation), LedgerError>;
 
 struct Waiting {
-    order: Order,
+    request: Request,
     caller: Caller,
 }
 
@@ -84,12 +85,12 @@ impl Lanes {
     }
 
     /// Lines up for an account and waits for the answer.
-    pub(super) async fn ask(self: &Arc<Self>, account: Account, ask: Ask) -> Answer {
+    pub(super) async fn submit(self: &Arc<Self>, account: Account, operation: Operation) -> Answer {
         let (answer, answered) = oneshot::channel();
         // Zero stands for rows that no call made.
         let token = fastrand::i64(1..i64::MAX);
         let caller = Caller { answer, since: Instant::now(), company: Company::Any };
-        let waiting = Waiting { order: Order { ask, token }, caller };
+        let waiting = Waiting { request: Request { operation, token }, caller };
         let is_new = {
             let mut lanes = self.lock();
             let is_new = !lanes.contains_key(&account);
@@ -161,22 +162,22 @@ impl Lanes {
     /// Takes a turn for some callers, and returns those whom it was not for: there was no room for
     /// them, or they cannot go together. An error means that the database does not answer.
     async fn run(self: Arc<Self>, account: Account, batch: Vec<Waiting>) -> Result<Vec<Waiting>, LedgerError> {
-        let (mut orders, mut callers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.order, waiting.caller)).unzip();
-        match self.turn(&account, &mut orders).await {
+        let (mut requests, mut callers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.request, waiting.caller)).unzip();
+        match self.turn(&account, &mut requests).await {
             Ok(replies) => {
-                let count = replies.len().min(orders.len());
-                let left = together(orders.split_off(count), callers.split_off(count));
-                for ((order, caller), reply) in orders.into_iter().zip(callers).zip(replies) {
-                    drop(caller.answer.send(reply.map(|reply| (reply, order.ask))));
+                let count = replies.len().min(requests.len());
+                let left = together(requests.split_off(count), callers.split_off(count));
+                for ((request, caller), reply) in requests.into_iter().zip(callers).zip(replies) {
+                    drop(caller.answer.send(reply.map(|reply| (reply, request.operation))));
                 }
                 Ok(left)
             }
-            Err(GaveUp { fault: Fault::Stop(_), doubt: Doubt::None }) if 1 < orders.len() => {
+            Err(GaveUp { fault: Fault::Stop(_), doubt: Doubt::None }) if 1 < requests.len() => {
                 for caller in &mut callers {
                     caller.company = Company::Nobody;
                 }
-                Ok(together(orders, callers))
+                Ok(together(requests, callers))
             }
             Err(gave_up) => {
                 for caller in callers {
@@ -188,12 +189,16 @@ impl Lanes {
     }
 
     /// Takes a turn, again where that can help, until the time is up.
-    async fn turn(&self, account: &Account, orders: &mut [Order]) -> Result<Vec<Result<Reply, LedgerError>>, GaveUp> {
+    async fn turn(
+        &self,
+        account: &Account,
+        requests: &mut [Request],
+    ) -> Result<Vec<Result<Reply, LedgerError>>, GaveUp> {
         let mut doubt = Doubt::None;
         let mut last = Fault::Lost("it took too long".to_owned());
         let attempts = async {
             for attempt in 0_u32.. {
-                match self.attempt(account, orders, &mut doubt).await {
+                match self.attempt(account, requests, &mut doubt).await {
                     Ok(replies) => return Ok(replies),
                     Err(fault @ Fault::Stop(_)) => return Err(fault),
                     Err(fault) => {
@@ -219,11 +224,11 @@ impl Lanes {
     async fn attempt(
         &self,
         account: &Account,
-        orders: &mut [Order],
+        requests: &mut [Request],
         doubt: &mut Doubt,
     ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
         let session = Session::open(&self.pool).await?;
-        let replies = turn::take(session.client()?, account, orders, self.limits.turn, (&self.seen, doubt)).await?;
+        let replies = turn::take(session.client()?, account, requests, self.limits.turn, (&self.seen, doubt)).await?;
         session.keep();
         Ok(replies)
     }
@@ -264,15 +269,17 @@ impl GaveUp {
 impl Waiting {
     /// Says whether to do what is asked: to add for somebody who went away would count what is not sent.
     fn is_wanted(&self) -> bool {
-        match &self.order.ask {
-            Ask::Reserve(..) | Ask::FindReplay(_) | Ask::Tick { .. } => !self.caller.answer.is_closed(),
-            Ask::Commit(..) | Ask::Release(..) => true,
+        match &self.request.operation {
+            Operation::Reserve(..) | Operation::FindReplay(_) | Operation::Tick { .. } => {
+                !self.caller.answer.is_closed()
+            }
+            Operation::Commit(..) | Operation::Release(..) => true,
         }
     }
 }
 
-fn together(orders: Vec<Order>, callers: Vec<Caller>) -> Vec<Waiting> {
-    orders.into_iter().zip(callers).map(|(order, caller)| Waiting { order, caller }).collect()
+fn together(requests: Vec<Request>, callers: Vec<Caller>) -> Vec<Waiting> {
+    requests.into_iter().zip(callers).map(|(request, caller)| Waiting { request, caller }).collect()
 }
 
 /// Returns how long to wait after an attempt: at most 4 ms after the first, twice as long after
@@ -305,17 +312,17 @@ mod tests {
         lanes
     }
 
-    fn waiting(ask: Ask) -> (Waiting, oneshot::Receiver<Answer>) {
+    fn waiting(operation: Operation) -> (Waiting, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
         let caller = Caller { answer, since: Instant::now(), company: Company::Any };
-        (Waiting { order: Order { ask, token: 1 }, caller }, answered)
+        (Waiting { request: Request { operation, token: 1 }, caller }, answered)
     }
 
-    fn commit(id: &str) -> Ask {
-        Ask::Commit(id.to_owned(), Moment::from_seconds(0))
+    fn commit(id: &str) -> Operation {
+        Operation::Commit(id.to_owned(), Moment::from_seconds(0))
     }
 
-    fn reserve() -> Ask {
+    fn reserve() -> Operation {
         let now = Moment::from_seconds(0);
         let reservation = Reservation {
             transfer_id: "new".to_owned(),
@@ -326,18 +333,18 @@ mod tests {
             hold: Hold::Commit,
             now,
         };
-        Ask::Reserve(Box::new(reservation), Box::new(|_| panic!("nobody judges here")))
+        Operation::Reserve(Box::new(reservation), Box::new(|_| panic!("nobody judges here")))
     }
 
     fn ids(batch: Option<Vec<Waiting>>) -> Vec<String> {
-        let id = |waiting: &Waiting| waiting.order.ask.id().unwrap_or_default().to_owned();
+        let id = |waiting: &Waiting| waiting.request.operation.id().unwrap_or_default().to_owned();
         batch.unwrap_or_default().iter().map(id).collect()
     }
 
     #[test]
     fn whoever_goes_away_adds_nothing_and_has_said_what_became_of_a_transfer() {
-        let release = Ask::Release("back".to_owned(), Moment::from_seconds(0));
-        let lanes = lanes([reserve(), commit("gone"), release].map(|ask| waiting(ask).0).into());
+        let release = Operation::Release("back".to_owned(), Moment::from_seconds(0));
+        let lanes = lanes([reserve(), commit("gone"), release].map(|operation| waiting(operation).0).into());
         assert_eq!(ids(lanes.next(&account())), ["gone", "back"]);
         assert!(lanes.next(&account()).is_none() && lanes.lock().is_empty());
     }

@@ -123,7 +123,7 @@ pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result
 
 type Parameters<'p> = [&'p (dyn ToSql + Sync)];
 
-/// Asks something of an account whose number stands in a column, and its revision in the next; holds them against what was
+/// Queries rows of an account whose number is in one column and its revision in the next; holds both against what was
 /// seen before.
 async fn of_account(
     pool: &Pool,
@@ -136,7 +136,7 @@ async fn of_account(
     let client = session.client()?;
     // (seen before) Not earlier: a new connection looks by itself, and what it finds is seen.
     let glance = seen.glance(account);
-    let rows = ask(client, sql, parameters).await?;
+    let rows = query_with(client, sql, parameters).await?;
     let found = rows.first().map(|row| AccountRow::read(row, column)).transpose()?;
     seen.hold(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
     session.keep();
@@ -145,12 +145,12 @@ async fn of_account(
 
 async fn query(pool: &Pool, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
-    let rows = ask(session.client()?, sql, parameters).await?;
+    let rows = query_with(session.client()?, sql, parameters).await?;
     session.keep();
     Ok(rows)
 }
 
-async fn ask(client: &ClientWrapper, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
+async fn query_with(client: &ClientWrapper, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query(&statement, parameters).await?)
 }

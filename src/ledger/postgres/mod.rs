@@ -43,6 +43,7 @@ mod load;
 mod look;
 mod migrate;
 mod operate;
+mod request;
 mod rows;
 mod seen;
 mod session;
@@ -64,9 +65,10 @@ pub use self::migrate::{NO_TABLES, Tables};
 
 use self::fault::Fault;
 use self::lane::{LaneLimits, Lanes, back_off};
+use self::request::{Operation, Reply};
 use self::seen::Seen;
 use self::session::{Bounds, Purpose, Session};
-use self::turn::{Ask, Reply, TurnLimits};
+use self::turn::TurnLimits;
 use super::lifecycle;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::Mark;
@@ -291,7 +293,7 @@ impl PostgresLedger {
         let accounts = self.repeat(|| look::with_work(self.lanes.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);
         for account in accounts.await? {
-            match self.ask(account, Ask::Tick { now, settled_before }).await {
+            match self.submit(account, Operation::Tick { now, settled_before }).await {
                 Ok((Reply::Count(more), _)) => count = count.map(|count| count.saturating_add(more)),
                 Ok(_) => {}
                 Err(error) => count = count.and(Err(error)),
@@ -386,21 +388,21 @@ impl PostgresLedger {
         self.lanes.seen().check().map(|()| done)
     }
 
-    /// Asks at an account.
-    async fn ask(&self, account: Account, ask: Ask) -> Result<(Reply, Ask), LedgerError> {
+    /// Submits an operation at an account.
+    async fn submit(&self, account: Account, operation: Operation) -> Result<(Reply, Operation), LedgerError> {
         self.lanes.seen().check()?;
-        let answer = self.lanes.ask(account, ask).await?;
+        let answer = self.lanes.submit(account, operation).await?;
         self.lanes.seen().check().map(|()| answer)
     }
 
-    /// Asks at the account of a transfer.
-    async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
+    /// Submits an operation at the account of a transfer.
+    async fn settle(&self, transfer_id: &str, operation: Operation) -> Result<(), LedgerError> {
         self.check_clocks()?;
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
         let account = self.repeat(|| look::account_of(self.lanes.pool(), transfer_id)).await?;
-        match self.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
+        match self.submit(account.ok_or(LedgerError::NotFound)?, operation).await? {
             (Reply::Done, _) => Ok(()),
             (Reply::Reserved(_) | Reply::Replay(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
@@ -416,11 +418,11 @@ impl Ledger for PostgresLedger {
         self.check_clocks()?;
         sort(&mut reservation.people);
         let account = reservation.account.clone();
-        let (reply, ask) = self.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
+        let (reply, operation) = self.submit(account, Operation::Reserve(Box::new(reservation), judge)).await?;
         let reply = match reply {
             Reply::Elsewhere(number) => {
                 let account = self.repeat(|| look::account(self.lanes.pool(), number)).await?;
-                self.ask(account.ok_or_else(astray)?, ask).await?.0
+                self.submit(account.ok_or_else(astray)?, operation).await?.0
             }
             other => other,
         };
@@ -430,8 +432,8 @@ impl Ledger for PostgresLedger {
         }
     }
 
-    /// Asks at the account of the transfer, where there is one. One that is answered on another server
-    /// at this very moment may not be found yet.
+    /// Looks at the account of the transfer, if there is one. A transfer that another server answers at this very
+    /// moment may not be found yet.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         if lookup.transfer_id.contains('\0') {
             return Ok(None);
@@ -439,18 +441,18 @@ impl Ledger for PostgresLedger {
         self.check_clocks()?;
         let found = self.repeat(|| look::account_of(self.lanes.pool(), &lookup.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
-        match self.ask(account, Ask::FindReplay(lookup)).await?.0 {
+        match self.submit(account, Operation::FindReplay(lookup)).await?.0 {
             Reply::Replay(found) => Ok(found),
             Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.settle(transfer_id, Ask::Commit(transfer_id.to_owned(), now)).await
+        self.settle(transfer_id, Operation::Commit(transfer_id.to_owned(), now)).await
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.settle(transfer_id, Ask::Release(transfer_id.to_owned(), now)).await
+        self.settle(transfer_id, Operation::Release(transfer_id.to_owned(), now)).await
     }
 
     /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.

@@ -303,16 +303,16 @@ mod tests {
             }
         }
 
-        fn ask(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
+        fn read(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
             let glance = seen.glance(&account(number));
             let is_removed = glance.row.is_some_and(|row| self.removed.contains(&row.id));
             seen.weigh(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
         }
 
         fn turn(&mut self, seen: &Seen, number: usize) {
-            self.ask(seen, number).unwrap();
+            self.read(seen, number).unwrap();
             self.made(number);
-            let glance = self.ask(seen, number).unwrap();
+            let glance = self.read(seen, number).unwrap();
             self.rows[number].revision += 1;
             seen.committed(&account(number), glance, self.rows[number]);
             assert_eq!(seen.glance(&account(number)).row, Some(self.rows[number]));
@@ -346,7 +346,7 @@ mod tests {
                 let number = random.usize(0..4);
                 match random.u8(0..8) {
                     0..=2 => world.turn(&seen, number),
-                    3..=4 => drop(world.ask(&seen, number).unwrap()),
+                    3..=4 => drop(world.read(&seen, number).unwrap()),
                     5 => world.removal(number),
                     // By another server.
                     _ => {
@@ -375,9 +375,9 @@ mod tests {
                 if random.bool() {
                     world.removal(other);
                 }
-                world.ask(&seen, other).unwrap();
+                world.read(&seen, other).unwrap();
             }
-            assert!(world.ask(&seen, victim).is_err() && seen.check().is_err(), "seed {seed}, case {case}");
+            assert!(world.read(&seen, victim).is_err() && seen.check().is_err(), "seed {seed}, case {case}");
             cases[case] += 1;
         }
         assert!(cases.iter().all(|count| 100 < *count), "{cases:?}");
@@ -396,6 +396,6 @@ mod tests {
         seen.weigh(&account(0), late, found, false).unwrap();
         assert_eq!(seen.glance(&account(0)).row, Some(AccountRow { id: 2, revision: 1 }));
         world.rows[0].revision = 0;
-        assert!(world.ask(&seen, 0).is_err());
+        assert!(world.read(&seen, 0).is_err());
     }
 }

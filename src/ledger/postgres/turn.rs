@@ -5,7 +5,7 @@
 //! without an answer is found again by the transfer ids, because the next turn reads them under
 //! the lock, when the transaction before it has ended one way or the other.
 //!
-//! INVARIANT (room): a turn looks up so many persons and no more, unless its first order alone is about
+//! INVARIANT (room): a turn looks up so many persons and no more, unless its first request alone is about
 //! more. Callers for whom there is no room go first next time; reservations that ran out and for
 //! which there is none still count.
 
@@ -16,47 +16,11 @@ use deadpool_postgres::ClientWrapper;
 use super::account_rows::{AccountRows, PersonKey, Stop};
 use super::fault::Fault;
 use super::load::{self, Wanted};
+use super::request::{Operation, Reply, Request};
 use super::seen::{AccountRow, Seen};
 use super::store::{self, Doubt};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Judge, LedgerError, ReplayLookup, Reservation, Reserved};
-
-/// What a caller asks for.
-pub(super) enum Ask {
-    /// Decide and add.
-    Reserve(Box<Reservation>, Judge),
-    /// Look up the first answer to a transfer id.
-    FindReplay(ReplayLookup),
-    /// The transfer went ahead.
-    Commit(String, Moment),
-    /// The transfer did not happen.
-    Release(String, Moment),
-    /// Release what ran out, and forget transfers that were settled before a moment.
-    Tick {
-        /// Reservations run out by then.
-        now: Moment,
-        /// Settled transfers are forgotten that were changed before.
-        settled_before: Moment,
-    },
-}
-
-/// What a caller is told.
-#[derive(Debug)]
-pub(super) enum Reply {
-    Reserved(Reserved),
-    /// The first answer; `None` where there was none.
-    Replay(Option<Reserved>),
-    Done,
-    Count(u64),
-    /// Ask at the account with this number: the transfer is there.
-    Elsewhere(i64),
-}
-
-/// An ask, and what tells it from another with the same transfer id.
-pub(super) struct Order {
-    pub(super) ask: Ask,
-    pub(super) token: i64,
-}
+use crate::ledger::{Account, LedgerError};
 
 /// The most that one turn does.
 #[derive(Debug, Clone, Copy)]
@@ -69,36 +33,17 @@ pub(super) struct TurnLimits {
     pub(super) forgotten: usize,
 }
 
-impl Ask {
-    pub(super) fn id(&self) -> Option<&str> {
-        match self {
-            Ask::Reserve(reservation, _) => Some(&reservation.transfer_id),
-            Ask::FindReplay(lookup) => Some(&lookup.transfer_id),
-            Ask::Commit(id, _) | Ask::Release(id, _) => Some(id),
-            Ask::Tick { .. } => None,
-        }
-    }
-
-    fn now(&self) -> Moment {
-        match self {
-            Ask::Reserve(reservation, _) => reservation.now,
-            Ask::FindReplay(lookup) => lookup.now,
-            Ask::Commit(_, now) | Ask::Release(_, now) | Ask::Tick { now, .. } => *now,
-        }
-    }
-}
-
-/// Takes a turn for the first orders, as many as there is room for and at least one. The replies
-/// are in the order of the orders, and durable.
+/// Takes a turn for the first requests, as many as there is room for and at least one. The replies
+/// are in the order of the requests, and durable.
 pub(super) async fn take(
     client: &ClientWrapper,
     account: &Account,
-    orders: &mut [Order],
+    requests: &mut [Request],
     limits: TurnLimits,
     (seen, doubt): (&Seen, &mut Doubt),
 ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
-    let ids: BTreeSet<&str> = orders.iter().filter_map(|order| order.ask.id()).collect();
-    let Some(now) = orders.iter().map(|order| order.ask.now()).max() else { return Ok(Vec::new()) };
+    let ids: BTreeSet<&str> = requests.iter().filter_map(|request| request.operation.id()).collect();
+    let Some(now) = requests.iter().map(|request| request.operation.now()).max() else { return Ok(Vec::new()) };
     let wanted = Wanted {
         ids: ids.into_iter().map(str::to_owned).collect(),
         now,
@@ -108,17 +53,17 @@ pub(super) async fn take(
     let glance = seen.glance(account);
     let mut account_rows = load::begin(client, account, &wanted, (seen, glance)).await?;
     let mut keys: BTreeSet<_> = account_rows.expired(now).iter().flat_map(|id| account_rows.people_of(id)).collect();
-    let count = with_room(&account_rows, orders, limits.persons, &mut keys);
+    let count = with_room(&account_rows, requests, limits.persons, &mut keys);
     load::people(client, &mut account_rows, keys.into_iter().collect()).await?;
     let mut replies = Vec::with_capacity(count);
-    for order in orders.iter_mut().take(count) {
-        let reply = match &order.ask {
-            Ask::Tick { now, settled_before } => {
+    for request in requests.iter_mut().take(count) {
+        let reply = match &request.operation {
+            Operation::Tick { now, settled_before } => {
                 let (now, settled_before) = (*now, *settled_before);
                 Ok(Reply::Count(tick(client, &mut account_rows, now, settled_before, limits).await?))
             }
-            Ask::Reserve(..) | Ask::FindReplay(_) | Ask::Commit(..) | Ask::Release(..) => {
-                one(client, account, &mut account_rows, order).await?
+            Operation::Reserve(..) | Operation::FindReplay(_) | Operation::Commit(..) | Operation::Release(..) => {
+                one(client, account, &mut account_rows, request).await?
             }
         };
         replies.push(reply);
@@ -132,24 +77,24 @@ pub(super) async fn take(
     Ok(replies)
 }
 
-/// Says for how many orders there is room, and adds the persons whom they are about.
+/// Says for how many requests there is room, and adds the persons whom they are about.
 fn with_room(
     account_rows: &AccountRows,
-    orders: &[Order],
+    requests: &[Request],
     persons_max: usize,
     keys: &mut BTreeSet<PersonKey>,
 ) -> usize {
     let mut left = persons_max;
-    for (index, order) in orders.iter().enumerate() {
-        let more = match &order.ask {
-            Ask::Reserve(reservation, _) if account_rows.transfer(&reservation.transfer_id).is_none() => {
+    for (index, request) in requests.iter().enumerate() {
+        let more = match &request.operation {
+            Operation::Reserve(reservation, _) if account_rows.transfer(&reservation.transfer_id).is_none() => {
                 account_rows.people_to_load(&reservation.read, &reservation.people)
             }
-            Ask::Reserve(reservation, _) => account_rows.people_of(&reservation.transfer_id),
-            Ask::Commit(id, _) | Ask::Release(id, _) => account_rows.people_of(id),
+            Operation::Reserve(reservation, _) => account_rows.people_of(&reservation.transfer_id),
+            Operation::Commit(id, _) | Operation::Release(id, _) => account_rows.people_of(id),
             // It may commit.
-            Ask::FindReplay(lookup) => account_rows.people_of(&lookup.transfer_id),
-            Ask::Tick { .. } => Vec::new(),
+            Operation::FindReplay(lookup) => account_rows.people_of(&lookup.transfer_id),
+            Operation::Tick { .. } => Vec::new(),
         };
         if 0 < index && left < more.len() {
             return index;
@@ -157,19 +102,19 @@ fn with_room(
         left = left.saturating_sub(more.len());
         keys.extend(more);
     }
-    orders.len()
+    requests.len()
 }
 
-/// Does what one order asks for; persons that turn out to be needed are read in between.
+/// Does what one request asks for; persons that turn out to be needed are read in between.
 async fn one(
     client: &ClientWrapper,
     account: &Account,
     account_rows: &mut AccountRows,
-    order: &mut Order,
+    request: &mut Request,
 ) -> Result<Result<Reply, LedgerError>, Fault> {
     // Once for the persons of the judgement's counters; more often only where it wavers.
     for _ in 0..4 {
-        let keys = match step(account, account_rows, order) {
+        let keys = match step(account, account_rows, request) {
             Ok(reply) => return Ok(Ok(reply)),
             Err(Stop::Answer(error)) => return Ok(Err(error)),
             Err(Stop::Elsewhere(number)) => return Ok(Ok(Reply::Elsewhere(number))),
@@ -181,22 +126,22 @@ async fn one(
     Ok(Err(LedgerError::Unavailable("the judgement names other counters each time; nothing was added".to_owned())))
 }
 
-fn step(account: &Account, account_rows: &mut AccountRows, order: &mut Order) -> Result<Reply, Stop> {
-    for id in account_rows.expired(order.ask.now()) {
+fn step(account: &Account, account_rows: &mut AccountRows, request: &mut Request) -> Result<Reply, Stop> {
+    for id in account_rows.expired(request.operation.now()) {
         account_rows.expire(&id)?;
     }
-    match &mut order.ask {
-        Ask::Reserve(reservation, judge) => {
+    match &mut request.operation {
+        Operation::Reserve(reservation, judge) => {
             if reservation.account != *account && account_rows.transfer(&reservation.transfer_id).is_none() {
                 let why = "the transfer id was forgotten just now: ask again".to_owned();
                 return Err(Stop::Answer(LedgerError::Unavailable(why)));
             }
-            account_rows.reserve(reservation, order.token, judge).map(Reply::Reserved)
+            account_rows.reserve(reservation, request.token, judge).map(Reply::Reserved)
         }
-        Ask::FindReplay(lookup) => account_rows.find_replay(lookup, order.token).map(Reply::Replay),
-        Ask::Commit(id, now) => account_rows.commit(id, *now).map(|()| Reply::Done),
-        Ask::Release(id, now) => account_rows.release(id, *now).map(|()| Reply::Done),
-        Ask::Tick { .. } => Ok(Reply::Done),
+        Operation::FindReplay(lookup) => account_rows.find_replay(lookup, request.token).map(Reply::Replay),
+        Operation::Commit(id, now) => account_rows.commit(id, *now).map(|()| Reply::Done),
+        Operation::Release(id, now) => account_rows.release(id, *now).map(|()| Reply::Done),
+        Operation::Tick { .. } => Ok(Reply::Done),
     }
 }
 

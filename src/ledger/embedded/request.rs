@@ -6,14 +6,14 @@ use crate::domain::units::{Moment, Year};
 use crate::ledger::rows::{Forget, Forgotten, Wanted};
 use crate::ledger::{Judge, LedgerError, ReplayLookup, Reservation, Reserved};
 
-/// What waits for the writer, and who waits for the answer.
+/// An operation that waits for the writer, and the receiver of its reply.
 pub(super) struct Request {
-    pub(super) work: Work,
+    pub(super) operation: Operation,
     pub(super) reply: oneshot::Sender<Result<Reply, LedgerError>>,
 }
 
-/// What is asked of the writer.
-pub(super) enum Work {
+/// What the writer can do.
+pub(super) enum Operation {
     Reserve(Box<Reservation>, Judge),
     FindReplay(ReplayLookup),
     Commit(String, Moment),

@@ -1,11 +1,11 @@
 //! The ledger in a database that several servers share.
 //!
 //! ```text
-//! callers ──► lane of the account ──► turn: load ─► account_rows ─► store, COMMIT ──► answers
+//! callers ──► queue of the account ──► turn: load ─► account_rows ─► store, COMMIT ──► answers
 //!    └───────────────────────── read, usage ─────────────────────────► one query
 //! ```
 //!
-//! * [`lane`]: callers of one account on this server line up and share turns.
+//! * [`queue`]: requests of one account on this server wait here and share turns.
 //! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`account_rows`] changes
 //!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
 //!   three where persons are named.
@@ -38,11 +38,11 @@
 mod account_rows;
 mod audit;
 mod fault;
-mod lane;
 mod load;
 mod look;
 mod migrate;
 mod operate;
+mod queue;
 mod request;
 mod rows;
 mod seen;
@@ -64,7 +64,7 @@ pub use self::audit::Export;
 pub use self::migrate::{NO_TABLES, Tables};
 
 use self::fault::Fault;
-use self::lane::{LaneLimits, Lanes, back_off};
+use self::queue::{QueueLimits, Queues, back_off};
 use self::request::{Operation, Reply};
 use self::seen::Seen;
 use self::session::{Bounds, Purpose, Session};
@@ -158,8 +158,8 @@ impl Settings {
         Duration::from_millis(self.time_max_ms)
     }
 
-    fn lanes(&self) -> LaneLimits {
-        LaneLimits {
+    fn queue_limits(&self) -> QueueLimits {
+        QueueLimits {
             queue_max: self.queue_requests_max,
             batch_max: self.batch_requests_max.max(1),
             time: self.time(),
@@ -174,7 +174,7 @@ impl Settings {
 
 /// A ledger in a `PostgreSQL` database, or in one that speaks its protocol.
 pub struct PostgresLedger {
-    lanes: Arc<Lanes>,
+    queues: Arc<Queues>,
     settings: Settings,
     /// How far the clock of this server is ahead of that of the database, in seconds, as far as it was compared.
     ahead_s: AtomicI64,
@@ -213,8 +213,8 @@ impl PostgresLedger {
         let seen = Arc::new(Seen::new(settings.accounts_remembered_max, settings.mark));
         let counting = Purpose::Count(Arc::clone(&seen));
         let pool = session::pool(&address, bounds, counting).map_err(LedgerError::Unavailable)?;
-        let lanes = Arc::new(Lanes::new(pool, seen, settings.lanes()));
-        let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
+        let queues = Arc::new(Queues::new(pool, seen, settings.queue_limits()));
+        let ledger = Self { queues, settings, ahead_s: AtomicI64::new(0) };
         ledger.check().await?;
         Ok(ledger)
     }
@@ -225,9 +225,9 @@ impl PostgresLedger {
     ///
     /// Where it does not.
     pub async fn check(&self) -> Result<(), LedgerError> {
-        self.lanes.seen().check()?;
+        self.queues.seen().check()?;
         repeat(self.settings.time(), || async {
-            let session = Session::open(self.lanes.pool()).await?;
+            let session = Session::open(self.queues.pool()).await?;
             session.client()?.simple_query("SELECT 1").await?;
             session.keep();
             Ok(())
@@ -242,14 +242,14 @@ impl PostgresLedger {
     ///
     /// Where it is so, now or since an earlier look, or the database does not answer.
     pub async fn look(&self) -> Result<Mark, LedgerError> {
-        self.lanes.seen().check()?;
-        self.repeat(|| look::whole(self.lanes.pool(), self.lanes.seen())).await?;
-        self.lanes.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
+        self.queues.seen().check()?;
+        self.repeat(|| look::whole(self.queues.pool(), self.queues.seen())).await?;
+        self.queues.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
     }
 
     /// Returns whether the ledger was found to be another one, or less than it was.
     pub fn is_closed(&self) -> bool {
-        self.lanes.seen().check().is_err()
+        self.queues.seen().check().is_err()
     }
 
     /// Compares the clock of this server with that of the database. Where they are too far apart,
@@ -260,7 +260,7 @@ impl PostgresLedger {
     ///
     /// Where they are too far apart, or the database does not answer.
     pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
-        let there = repeat(self.settings.time(), || look::clock(self.lanes.pool())).await?;
+        let there = repeat(self.settings.time(), || look::clock(self.queues.pool())).await?;
         self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
         self.check_clocks()
     }
@@ -290,7 +290,7 @@ impl PostgresLedger {
         self.check_clocks()?;
         let settled_before = lifecycle::remembered_since(now, self.settings.retention_days);
         let most = self.settings.accounts_per_tick_max;
-        let accounts = self.repeat(|| look::with_work(self.lanes.pool(), now, settled_before, most));
+        let accounts = self.repeat(|| look::with_work(self.queues.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);
         for account in accounts.await? {
             match self.submit(account, Operation::Tick { now, settled_before }).await {
@@ -311,7 +311,7 @@ impl PostgresLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        let done = persist(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
+        let done = persist(self.settings.time(), || operate::import(self.queues.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -321,7 +321,7 @@ impl PostgresLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        let done = persist(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
+        let done = persist(self.settings.time(), || operate::withdraw(self.queues.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -331,7 +331,7 @@ impl PostgresLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        let done = persist(self.settings.time(), || operate::drop_years(self.lanes.pool(), year));
+        let done = persist(self.settings.time(), || operate::drop_years(self.queues.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -345,7 +345,7 @@ impl PostgresLedger {
         let mut forgotten = Forgotten::default();
         for accounts in forget.accounts.chunks(operate::ACCOUNTS_PER_REMOVAL) {
             let some = Forget { accounts: accounts.to_vec(), ..*forget };
-            let done = persist(self.settings.time(), || operate::forget(self.lanes.pool(), &some));
+            let done = persist(self.settings.time(), || operate::forget(self.queues.pool(), &some));
             forgotten.extend(done.await?.map_err(OperateError::Refused)?);
         }
         Ok(forgotten)
@@ -357,7 +357,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
-        self.repeat(|| look::accounts(self.lanes.pool())).await
+        self.repeat(|| look::accounts(self.queues.pool())).await
     }
 
     /// Returns everything as it is now: counters and transfers of one moment.
@@ -366,7 +366,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
-        persist(self.settings.time(), || Export::begin(self.lanes.pool())).await
+        persist(self.settings.time(), || Export::begin(self.queues.pool())).await
     }
 
     /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
@@ -375,7 +375,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
-        persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
+        persist(self.settings.time(), || audit::verify(self.queues.pool())).await
     }
 
     /// Repeats what can be repeated; gives no answer of a ledger that was found to be less than it was.
@@ -383,16 +383,16 @@ impl PostgresLedger {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        self.lanes.seen().check()?;
+        self.queues.seen().check()?;
         let done = repeat(self.settings.time(), attempt).await?;
-        self.lanes.seen().check().map(|()| done)
+        self.queues.seen().check().map(|()| done)
     }
 
     /// Submits an operation at an account.
     async fn submit(&self, account: Account, operation: Operation) -> Result<(Reply, Operation), LedgerError> {
-        self.lanes.seen().check()?;
-        let answer = self.lanes.submit(account, operation).await?;
-        self.lanes.seen().check().map(|()| answer)
+        self.queues.seen().check()?;
+        let answer = self.queues.submit(account, operation).await?;
+        self.queues.seen().check().map(|()| answer)
     }
 
     /// Submits an operation at the account of a transfer.
@@ -401,7 +401,7 @@ impl PostgresLedger {
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
-        let account = self.repeat(|| look::account_of(self.lanes.pool(), transfer_id)).await?;
+        let account = self.repeat(|| look::account_of(self.queues.pool(), transfer_id)).await?;
         match self.submit(account.ok_or(LedgerError::NotFound)?, operation).await? {
             (Reply::Done, _) => Ok(()),
             (Reply::Reserved(_) | Reply::Replay(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
@@ -421,7 +421,7 @@ impl Ledger for PostgresLedger {
         let (reply, operation) = self.submit(account, Operation::Reserve(Box::new(reservation), judge)).await?;
         let reply = match reply {
             Reply::Elsewhere(number) => {
-                let account = self.repeat(|| look::account(self.lanes.pool(), number)).await?;
+                let account = self.repeat(|| look::account(self.queues.pool(), number)).await?;
                 self.submit(account.ok_or_else(astray)?, operation).await?.0
             }
             other => other,
@@ -439,7 +439,7 @@ impl Ledger for PostgresLedger {
             return Ok(None);
         }
         self.check_clocks()?;
-        let found = self.repeat(|| look::account_of(self.lanes.pool(), &lookup.transfer_id)).await?;
+        let found = self.repeat(|| look::account_of(self.queues.pool(), &lookup.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
         match self.submit(account, Operation::FindReplay(lookup)).await?.0 {
             Reply::Replay(found) => Ok(found),
@@ -457,16 +457,16 @@ impl Ledger for PostgresLedger {
 
     /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.repeat(|| look::read(self.lanes.pool(), self.lanes.seen(), account, counters)).await
+        self.repeat(|| look::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
 
     /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.repeat(|| look::usage(self.lanes.pool(), self.lanes.seen(), account)).await
+        self.repeat(|| look::usage(self.queues.pool(), self.queues.seen(), account)).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
-        repeat(self.settings.time(), || look::newest(self.lanes.pool())).await
+        repeat(self.settings.time(), || look::newest(self.queues.pool())).await
     }
 }
 

@@ -1,8 +1,8 @@
-//! Who waits for an account on this server, and who goes next.
+//! The queue of requests of each account on this server.
 //!
-//! Each account has a lane: its callers line up and share turns, so that many concurrent
+//! Requests of one account share turns, so that many concurrent
 //! reservations share a transaction and its sync. One turn at a time, because the next would only
-//! wait for the same lock. A lane exists while somebody is in it.
+//! wait for the same lock. A queue exists while a request is in it.
 //!
 //! Turns run in a task of their own: a caller that goes away in the middle of one takes nobody
 //! else's answer along. Of those who go away while they wait, nothing is added; what they said of a
@@ -28,9 +28,9 @@ use crate::repeated::Repeated;
 /// A database that is away fails each turn.
 static FAILED: Repeated = Repeated::new();
 
-/// Bounds of lanes and turns.
+/// Bounds of queues and turns.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LaneLimits {
+pub(super) struct QueueLimits {
     /// Callers that may wait for one account.
     pub(super) queue_max: usize,
     /// Callers that share a turn.
@@ -63,16 +63,16 @@ enum Company {
     Nobody,
 }
 
-/// All lanes.
-pub(super) struct Lanes {
+/// The queues of all accounts.
+pub(super) struct Queues {
     pool: Pool,
     seen: Arc<Seen>,
-    limits: LaneLimits,
+    limits: QueueLimits,
     waiting: Mutex<HashMap<Account, VecDeque<Waiting>>>,
 }
 
-impl Lanes {
-    pub(super) fn new(pool: Pool, seen: Arc<Seen>, limits: LaneLimits) -> Self {
+impl Queues {
+    pub(super) fn new(pool: Pool, seen: Arc<Seen>, limits: QueueLimits) -> Self {
         Self { pool, seen, limits, waiting: Mutex::default() }
     }
 
@@ -84,7 +84,7 @@ impl Lanes {
         &self.seen
     }
 
-    /// Lines up for an account and waits for the answer.
+    /// Puts an operation into the queue of an account, and waits for the answer.
     pub(super) async fn submit(self: &Arc<Self>, account: Account, operation: Operation) -> Answer {
         let (answer, answered) = oneshot::channel();
         // Zero stands for rows that no call made.
@@ -92,13 +92,13 @@ impl Lanes {
         let caller = Caller { answer, since: Instant::now(), company: Company::Any };
         let waiting = Waiting { request: Request { operation, token }, caller };
         let is_new = {
-            let mut lanes = self.lock();
-            let is_new = !lanes.contains_key(&account);
-            let lane = lanes.entry(account.clone()).or_default();
-            if self.limits.queue_max <= lane.len() {
+            let mut queues = self.lock();
+            let is_new = !queues.contains_key(&account);
+            let queue = queues.entry(account.clone()).or_default();
+            if self.limits.queue_max <= queue.len() {
                 return Err(LedgerError::Unavailable("too many requests wait for it: try again later".to_owned()));
             }
-            lane.push_back(waiting);
+            queue.push_back(waiting);
             is_new
         };
         if is_new {
@@ -112,7 +112,7 @@ impl Lanes {
     /// Takes turns until nobody waits.
     async fn drain(self: Arc<Self>, account: Account) {
         while let Some(batch) = self.next(&account) {
-            // In a task of its own, so that a panic ends one turn and not the lane.
+            // In a task of its own, so that a panic ends one turn and not the queue.
             let turn = tokio::spawn(Arc::clone(&self).run(account.clone(), batch));
             match turn.await {
                 Ok(Ok(left)) => self.put_back(&account, left),
@@ -123,14 +123,14 @@ impl Lanes {
         }
     }
 
-    /// Returns those who go next; `None` closes the lane.
+    /// Returns those who go next; `None` closes the queue.
     fn next(&self, account: &Account) -> Option<Vec<Waiting>> {
-        let mut lanes = self.lock();
-        let lane = lanes.get_mut(account)?;
+        let mut queues = self.lock();
+        let queue = queues.get_mut(account)?;
         let mut batch: Vec<Waiting> = Vec::new();
         while batch.len() < self.limits.batch_max {
             let may_join = |next: &mut Waiting| batch.is_empty() || next.caller.company == Company::Any;
-            let Some(next) = lane.pop_front_if(may_join) else { break };
+            let Some(next) = queue.pop_front_if(may_join) else { break };
             if !next.is_wanted() {
                 continue;
             }
@@ -146,7 +146,7 @@ impl Lanes {
             }
         }
         if batch.is_empty() {
-            lanes.remove(account);
+            queues.remove(account);
             return None;
         }
         Some(batch)
@@ -154,9 +154,9 @@ impl Lanes {
 
     /// Lets callers go next who were in a turn that was not for them.
     fn put_back(&self, account: &Account, left: Vec<Waiting>) {
-        let mut lanes = self.lock();
-        let lane = lanes.entry(account.clone()).or_default();
-        left.into_iter().rev().for_each(|waiting| lane.push_front(waiting));
+        let mut queues = self.lock();
+        let queue = queues.entry(account.clone()).or_default();
+        left.into_iter().rev().for_each(|waiting| queue.push_front(waiting));
     }
 
     /// Takes a turn for some callers, and returns those whom it was not for: there was no room for
@@ -301,15 +301,15 @@ mod tests {
         Account { exporter: "acme".to_owned(), year: Year(2026) }
     }
 
-    /// Lanes to a database that nobody asks.
-    fn lanes(waiting: Vec<Waiting>) -> Lanes {
+    /// Queues to a database that gets no statement.
+    fn queues(waiting: Vec<Waiting>) -> Queues {
         let manager = deadpool_postgres::Manager::new(tokio_postgres::Config::new(), tokio_postgres::NoTls);
         let turn = TurnLimits { persons: 10, run_out: 1, forgotten: 1 };
-        let limits = LaneLimits { queue_max: 9, batch_max: 9, time: TIME, turn };
+        let limits = QueueLimits { queue_max: 9, batch_max: 9, time: TIME, turn };
         let seen = Arc::new(Seen::new(2, None));
-        let lanes = Lanes::new(Pool::builder(manager).build().unwrap(), seen, limits);
-        lanes.lock().insert(account(), waiting.into());
-        lanes
+        let queues = Queues::new(Pool::builder(manager).build().unwrap(), seen, limits);
+        queues.lock().insert(account(), waiting.into());
+        queues
     }
 
     fn waiting(operation: Operation) -> (Waiting, oneshot::Receiver<Answer>) {
@@ -344,18 +344,18 @@ mod tests {
     #[test]
     fn whoever_goes_away_adds_nothing_and_has_said_what_became_of_a_transfer() {
         let release = Operation::Release("back".to_owned(), Moment::from_seconds(0));
-        let lanes = lanes([reserve(), commit("gone"), release].map(|operation| waiting(operation).0).into());
-        assert_eq!(ids(lanes.next(&account())), ["gone", "back"]);
-        assert!(lanes.next(&account()).is_none() && lanes.lock().is_empty());
+        let queues = queues([reserve(), commit("gone"), release].map(|operation| waiting(operation).0).into());
+        assert_eq!(ids(queues.next(&account())), ["gone", "back"]);
+        assert!(queues.next(&account()).is_none() && queues.lock().is_empty());
     }
 
     #[test]
-    fn nobody_waits_in_line_for_longer_than_a_turn_may_take() {
+    fn no_request_waits_in_the_queue_for_longer_than_a_turn_may_take() {
         let (mut late, mut answered) = waiting(commit("late"));
         late.caller.since = Instant::now().checked_sub(TIME).unwrap();
         let (early, _answered) = waiting(commit("early"));
-        let lanes = lanes(vec![late, early]);
-        assert_eq!(ids(lanes.next(&account())), ["early"]);
+        let queues = queues(vec![late, early]);
+        assert_eq!(ids(queues.next(&account())), ["early"]);
         let error = answered.try_recv().unwrap().err().unwrap();
         assert!(error.to_string().contains("others were before it"), "{error}");
     }
@@ -363,14 +363,14 @@ mod tests {
     #[test]
     fn those_who_cannot_go_together_go_one_by_one_and_first() {
         let (next, _answered) = waiting(commit("next"));
-        let lanes = lanes(vec![next]);
+        let queues = queues(vec![next]);
         let (mut left, _all_answered): (Vec<_>, Vec<_>) =
             ["one", "two"].map(|id| waiting(commit(id))).into_iter().unzip();
         for waiting in &mut left {
             waiting.caller.company = Company::Nobody;
         }
-        lanes.put_back(&account(), left);
-        let turns = [(); 4].map(|()| ids(lanes.next(&account())));
+        queues.put_back(&account(), left);
+        let turns = [(); 4].map(|()| ids(queues.next(&account())));
         assert_eq!(turns, [vec!["one"], vec!["two"], vec!["next"], vec![]]);
     }
 }

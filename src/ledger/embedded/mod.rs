@@ -5,8 +5,8 @@
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`batch`] does what each [`request`] demands, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`]
-//!   and [`verify`] are for operators.
+//! * [`batch`] carries each [`request`] out, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand;
+//!   [`operate`] and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
 //! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
 //!   counters in memory, for the writer and for readers.

@@ -129,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// Answers a request, and with it those that wait. Returns one that has to wait for the next turn.
+    /// Answers a request, and with it those that wait. Returns one that has to wait for the next batch.
     fn answer(&mut self, first: Request, requests: &Receiver<Request>) -> Option<Request> {
         let Some(file) = &mut self.file else {
             let error = self.shared.check().err().unwrap_or_else(|| closed("it cannot be read"));

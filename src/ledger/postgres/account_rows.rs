@@ -1,9 +1,9 @@
-//! The rows of one account that a turn works with, in memory, and what reserving, committing and
-//! releasing does to them.
+//! The rows of one account that a transaction works with, in memory, and the changes that reserving, committing and
+//! releasing make to them.
 //!
-//! Knows no SQL and waits for nothing: [`super::turn`] loads the rows under the lock of the account,
-//! the methods here change them, and what changed is written back in the same transaction. Until it
-//! is, nothing happened: a turn that fails drops its rows.
+//! Knows no SQL and waits for nothing: [`super::transaction`] loads the rows under the lock of the account,
+//! the methods here change them, and and what changed is written back before it ends. Until it
+//! is, nothing happened: a transaction that fails drops its rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,7 +29,7 @@ pub(super) enum Stop {
     Elsewhere(i64),
     /// These persons have to be loaded first; the rows are as they were.
     Load(Vec<PersonKey>),
-    /// The rows contradict one another: nothing of this turn may be written.
+    /// The rows contradict one another: nothing of this transaction may be written.
     Broken(&'static str),
 }
 

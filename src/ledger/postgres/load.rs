@@ -1,4 +1,4 @@
-//! Reading the rows that a turn works with.
+//! Reading the rows that a transaction works with.
 //!
 //! The lock of the account comes first, in a statement of its own: under READ COMMITTED each later
 //! statement sees everything that earlier holders of the lock committed.
@@ -47,7 +47,7 @@ const PEOPLE: &str = "SELECT person.counter, person.pseudonym, person.committed,
 /// below half a megabyte.
 pub(super) const PERSONS_PER_STATEMENT: usize = 10_000;
 
-/// What a turn has to see.
+/// Rows that a transaction needs.
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// Transfers by id.

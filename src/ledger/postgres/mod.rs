@@ -1,14 +1,14 @@
 //! The ledger in a database that several servers share.
 //!
 //! ```text
-//! callers ──► queue of the account ──► turn: load ─► account_rows ─► store, COMMIT ──► answers
+//! callers ──► queue of the account ──► transaction: load ─► account_rows ─► store, COMMIT ──► answers
 //!    └───────────────────────── read, usage ─────────────────────────► one query
 //! ```
 //!
-//! * [`queue`]: requests of one account on this server wait here and share turns.
-//! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`account_rows`] changes
-//!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
-//!   three where persons are named.
+//! * [`queue`]: requests of one account on this server wait here and share transactions.
+//! * [`transaction`]: one transaction for several [`request`]s. [`load`] takes the lock of the account's row and reads,
+//!   [`account_rows`] changes rows in memory, the judgements included, [`store`] writes back and commits. Two round
+//!   trips, three where persons are named.
 //! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
 //! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
 //!   to reach the database. [`migrate`]: its tables. [`look`]: reads. [`operate`] and [`audit`]: what
@@ -17,8 +17,8 @@
 //! INVARIANT (one at a time): whatever changes the totals of an account holds the lock of its row in
 //! `neglist_account` from before it reads until it is committed. READ COMMITTED is enough for that:
 //! each statement after the lock sees what earlier holders committed, and waiting costs no
-//! repetition, as it would under SERIALIZABLE, where everybody who waited has to begin anew. Each
-//! turn that changes something updates that row as well, so that a database that gives a stricter
+//! repetition, as it would under SERIALIZABLE, where each that waited has to begin anew. Each
+//! transaction that changes something updates that row as well, so that a database that gives a stricter
 //! isolation than was asked for finds a conflict instead of an old snapshot.
 //!
 //! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions
@@ -28,8 +28,8 @@
 //! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
 //! again, under the lock, when the transaction before it has ended one way or the other.
 //!
-//! INVARIANT (one time): reservations run out by the clocks of servers, and whoever takes a turn
-//! releases those of all of them. A server whose clock is not that of the database changes nothing.
+//! INVARIANT (one time): reservations run out by the clocks of servers, and each transaction
+//! releases those of all servers. A server whose clock is not that of the database changes nothing.
 //!
 //! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
 //! known whether the request was done. It was either done in full or not at all, and asking again
@@ -49,7 +49,8 @@ mod seen;
 mod session;
 mod store;
 mod tls;
-mod turn;
+mod transaction;
+
 mod url;
 
 use std::collections::BTreeMap;
@@ -68,7 +69,7 @@ use self::queue::{QueueLimits, Queues, back_off};
 use self::request::{Operation, Reply};
 use self::seen::Seen;
 use self::session::{Bounds, Purpose, Session};
-use self::turn::TurnLimits;
+use self::transaction::TransactionLimits;
 use super::lifecycle;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness::Mark;
@@ -149,7 +150,7 @@ impl Settings {
             connect: self.time(),
             statement: Duration::from_millis(self.statement_time_max_ms),
             lock: Duration::from_millis(self.lock_time_max_ms),
-            // Longer than a server works on a turn, and so only for one that is gone or asleep.
+            // Longer than a server works on a transaction, and so only for one that is gone or asleep.
             idle_in_transaction: self.time(),
         }
     }
@@ -163,7 +164,7 @@ impl Settings {
             queue_max: self.queue_requests_max,
             batch_max: self.batch_requests_max.max(1),
             time: self.time(),
-            turn: TurnLimits {
+            transaction: TransactionLimits {
                 persons: self.batch_persons_max,
                 run_out: self.expiries_per_batch_max,
                 forgotten: self.forgotten_per_tick_max,
@@ -455,12 +456,12 @@ impl Ledger for PostgresLedger {
         self.settle(transfer_id, Operation::Release(transfer_id.to_owned(), now)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.repeat(|| look::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.repeat(|| look::usage(self.queues.pool(), self.queues.seen(), account)).await
     }

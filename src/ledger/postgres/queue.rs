@@ -1,12 +1,11 @@
 //! The queue of requests of each account on this server.
 //!
-//! Requests of one account share turns, so that many concurrent
-//! reservations share a transaction and its sync. One turn at a time, because the next would only
-//! wait for the same lock. A queue exists while a request is in it.
+//! Requests of one account share transactions, and thus a sync. An account has one transaction at a time, because the
+//! next would only wait for the same lock. A queue exists while a request is in it.
 //!
-//! Turns run in a task of their own: a caller that goes away in the middle of one takes nobody
-//! else's answer along. Of those who go away while they wait, nothing is added; what they said of a
-//! transfer, that it went ahead or did not, still holds.
+//! Each transaction runs in a task of its own: a caller that goes away in the middle of it does not take the answers of
+//! the others along. A reservation whose caller goes away while it waits is dropped; a commit or a release is still
+//! carried out.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,23 +20,23 @@ use super::request::{Operation, Reply, Request};
 use super::seen::Seen;
 use super::session::Session;
 use super::store::Doubt;
-use super::turn::{self, TurnLimits};
+use super::transaction::{self, TransactionLimits};
 use crate::ledger::{Account, LedgerError};
 use crate::repeated::Repeated;
 
-/// A database that is away fails each turn.
+/// Transactions that failed: a database that is away fails each.
 static FAILED: Repeated = Repeated::new();
 
-/// Bounds of queues and turns.
+/// Bounds of queues and transactions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueueLimits {
     /// Callers that may wait for one account.
     pub(super) queue_max: usize,
-    /// Callers that share a turn.
+    /// Requests that share a transaction.
     pub(super) batch_max: usize,
-    /// Time for a turn with all its repetitions; also the time after which nobody waits for a turn any more.
+    /// Time for a transaction with all its repetitions; also the longest wait in the queue.
     pub(super) time: Duration,
-    pub(super) turn: TurnLimits,
+    pub(super) transaction: TransactionLimits,
 }
 
 /// What a caller gets: the reply, and its operation back.
@@ -51,16 +50,16 @@ struct Waiting {
 struct Caller {
     answer: oneshot::Sender<Answer>,
     since: Instant,
-    company: Company,
+    sharing: Sharing,
 }
 
-/// With whom a caller may share a turn.
+/// Whether a request may share a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Company {
-    /// With anybody.
-    Any,
-    /// With nobody, after a turn that could not be done for all of them.
-    Nobody,
+enum Sharing {
+    /// It may.
+    Shared,
+    /// It may not: a transaction that it shared could not be done.
+    Alone,
 }
 
 /// The queues of all accounts.
@@ -89,7 +88,7 @@ impl Queues {
         let (answer, answered) = oneshot::channel();
         // Zero stands for rows that no call made.
         let token = fastrand::i64(1..i64::MAX);
-        let caller = Caller { answer, since: Instant::now(), company: Company::Any };
+        let caller = Caller { answer, since: Instant::now(), sharing: Sharing::Shared };
         let waiting = Waiting { request: Request { operation, token }, caller };
         let is_new = {
             let mut queues = self.lock();
@@ -105,31 +104,31 @@ impl Queues {
             tokio::spawn(Arc::clone(self).drain(account));
         }
         answered.await.unwrap_or_else(|_| {
-            Err(LedgerError::Unavailable("a turn came to no end: ask again with the same id".to_owned()))
+            Err(LedgerError::Unavailable("a transaction came to no end: ask again with the same id".to_owned()))
         })
     }
 
-    /// Takes turns until nobody waits.
+    /// Runs transactions until the queue is empty.
     async fn drain(self: Arc<Self>, account: Account) {
         while let Some(batch) = self.next(&account) {
-            // In a task of its own, so that a panic ends one turn and not the queue.
-            let turn = tokio::spawn(Arc::clone(&self).run(account.clone(), batch));
-            match turn.await {
+            // In a task of its own, so that a panic ends one transaction and not the queue.
+            let transaction = tokio::spawn(Arc::clone(&self).run(account.clone(), batch));
+            match transaction.await {
                 Ok(Ok(left)) => self.put_back(&account, left),
                 Ok(Err(down)) => self.fail_all(&account, &down),
-                // Whoever was in it has been told by the end of it.
+                // The end of the task told its callers.
                 Err(_) => {}
             }
         }
     }
 
-    /// Returns those who go next; `None` closes the queue.
+    /// Returns the requests of the next transaction; `None` closes the queue.
     fn next(&self, account: &Account) -> Option<Vec<Waiting>> {
         let mut queues = self.lock();
         let queue = queues.get_mut(account)?;
         let mut batch: Vec<Waiting> = Vec::new();
         while batch.len() < self.limits.batch_max {
-            let may_join = |next: &mut Waiting| batch.is_empty() || next.caller.company == Company::Any;
+            let may_join = |next: &mut Waiting| batch.is_empty() || next.caller.sharing == Sharing::Shared;
             let Some(next) = queue.pop_front_if(may_join) else { break };
             if !next.is_wanted() {
                 continue;
@@ -139,9 +138,9 @@ impl Queues {
                 drop(next.caller.answer.send(Err(LedgerError::Unavailable(why))));
                 continue;
             }
-            let company = next.caller.company;
+            let sharing = next.caller.sharing;
             batch.push(next);
-            if company == Company::Nobody {
+            if sharing == Sharing::Alone {
                 break;
             }
         }
@@ -152,19 +151,19 @@ impl Queues {
         Some(batch)
     }
 
-    /// Lets callers go next who were in a turn that was not for them.
+    /// Puts requests that a transaction left undone at the head of the queue.
     fn put_back(&self, account: &Account, left: Vec<Waiting>) {
         let mut queues = self.lock();
         let queue = queues.entry(account.clone()).or_default();
         left.into_iter().rev().for_each(|waiting| queue.push_front(waiting));
     }
 
-    /// Takes a turn for some callers, and returns those whom it was not for: there was no room for
-    /// them, or they cannot go together. An error means that the database does not answer.
+    /// Runs a transaction for some requests, and returns those that it left undone: there was no room for them, or they
+    /// cannot share one. An error means that the database does not answer.
     async fn run(self: Arc<Self>, account: Account, batch: Vec<Waiting>) -> Result<Vec<Waiting>, LedgerError> {
         let (mut requests, mut callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.request, waiting.caller)).unzip();
-        match self.turn(&account, &mut requests).await {
+        match self.transact(&account, &mut requests).await {
             Ok(replies) => {
                 let count = replies.len().min(requests.len());
                 let left = together(requests.split_off(count), callers.split_off(count));
@@ -175,7 +174,7 @@ impl Queues {
             }
             Err(GaveUp { fault: Fault::Stop(_), doubt: Doubt::None }) if 1 < requests.len() => {
                 for caller in &mut callers {
-                    caller.company = Company::Nobody;
+                    caller.sharing = Sharing::Alone;
                 }
                 Ok(together(requests, callers))
             }
@@ -188,8 +187,8 @@ impl Queues {
         }
     }
 
-    /// Takes a turn, again where that can help, until the time is up.
-    async fn turn(
+    /// Runs a transaction, repeatedly where that can help, until the time is up.
+    async fn transact(
         &self,
         account: &Account,
         requests: &mut [Request],
@@ -202,7 +201,7 @@ impl Queues {
                     Ok(replies) => return Ok(replies),
                     Err(fault @ Fault::Stop(_)) => return Err(fault),
                     Err(fault) => {
-                        tracing::debug!(%fault, attempt, "a turn at the ledger is repeated");
+                        tracing::debug!(%fault, attempt, "a transaction of the ledger is repeated");
                         last = fault;
                     }
                 }
@@ -216,7 +215,7 @@ impl Queues {
             Err(_) => last,
         };
         if let Some(others) = FAILED.happened() {
-            tracing::warn!(%fault, ?doubt, others, "the ledger could not do a turn");
+            tracing::warn!(%fault, ?doubt, others, "a transaction of the ledger failed");
         }
         Err(GaveUp { fault, doubt })
     }
@@ -228,13 +227,14 @@ impl Queues {
         doubt: &mut Doubt,
     ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
         let session = Session::open(&self.pool).await?;
-        let replies = turn::take(session.client()?, account, requests, self.limits.turn, (&self.seen, doubt)).await?;
+        let replies =
+            transaction::run(session.client()?, account, requests, self.limits.transaction, (&self.seen, doubt))
+                .await?;
         session.keep();
         Ok(replies)
     }
 
-    /// Tells everybody who waits that the database does not answer, instead of letting each of
-    /// them find out.
+    /// Tells all callers in the queue that the database does not answer, so that none of them waits to find out.
     fn fail_all(&self, account: &Account, error: &LedgerError) {
         let waiting = self.lock().get_mut(account).map(std::mem::take).unwrap_or_default();
         for waiting in waiting {
@@ -260,14 +260,14 @@ impl GaveUp {
         })
     }
 
-    /// The error for those whose turn did not come.
+    /// The error for requests that no transaction took.
     fn unasked(&self) -> LedgerError {
         LedgerError::Unavailable(format!("{}; nothing was added", self.fault))
     }
 }
 
 impl Waiting {
-    /// Says whether to do what is asked: to add for somebody who went away would count what is not sent.
+    /// Says whether to carry the request out: to reserve for a caller that went away would count data that is not sent.
     fn is_wanted(&self) -> bool {
         match &self.request.operation {
             Operation::Reserve(..) | Operation::FindReplay(_) | Operation::Tick { .. } => {
@@ -304,8 +304,8 @@ mod tests {
     /// Queues to a database that gets no statement.
     fn queues(waiting: Vec<Waiting>) -> Queues {
         let manager = deadpool_postgres::Manager::new(tokio_postgres::Config::new(), tokio_postgres::NoTls);
-        let turn = TurnLimits { persons: 10, run_out: 1, forgotten: 1 };
-        let limits = QueueLimits { queue_max: 9, batch_max: 9, time: TIME, turn };
+        let transaction = TransactionLimits { persons: 10, run_out: 1, forgotten: 1 };
+        let limits = QueueLimits { queue_max: 9, batch_max: 9, time: TIME, transaction };
         let seen = Arc::new(Seen::new(2, None));
         let queues = Queues::new(Pool::builder(manager).build().unwrap(), seen, limits);
         queues.lock().insert(account(), waiting.into());
@@ -314,7 +314,7 @@ mod tests {
 
     fn waiting(operation: Operation) -> (Waiting, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
-        let caller = Caller { answer, since: Instant::now(), company: Company::Any };
+        let caller = Caller { answer, since: Instant::now(), sharing: Sharing::Shared };
         (Waiting { request: Request { operation, token: 1 }, caller }, answered)
     }
 
@@ -333,7 +333,7 @@ mod tests {
             hold: Hold::Commit,
             now,
         };
-        Operation::Reserve(Box::new(reservation), Box::new(|_| panic!("nobody judges here")))
+        Operation::Reserve(Box::new(reservation), Box::new(|_| panic!("no judgement is called here")))
     }
 
     fn ids(batch: Option<Vec<Waiting>>) -> Vec<String> {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_goes_away_adds_nothing_and_has_said_what_became_of_a_transfer() {
+    fn a_caller_that_goes_away_adds_nothing_and_still_settles_its_transfer() {
         let release = Operation::Release("back".to_owned(), Moment::from_seconds(0));
         let queues = queues([reserve(), commit("gone"), release].map(|operation| waiting(operation).0).into());
         assert_eq!(ids(queues.next(&account())), ["gone", "back"]);
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn no_request_waits_in_the_queue_for_longer_than_a_turn_may_take() {
+    fn no_request_waits_in_the_queue_for_longer_than_a_transaction_may_take() {
         let (mut late, mut answered) = waiting(commit("late"));
         late.caller.since = Instant::now().checked_sub(TIME).unwrap();
         let (early, _answered) = waiting(commit("early"));
@@ -361,16 +361,16 @@ mod tests {
     }
 
     #[test]
-    fn those_who_cannot_go_together_go_one_by_one_and_first() {
+    fn requests_that_cannot_share_a_transaction_go_one_by_one_and_first() {
         let (next, _answered) = waiting(commit("next"));
         let queues = queues(vec![next]);
         let (mut left, _all_answered): (Vec<_>, Vec<_>) =
             ["one", "two"].map(|id| waiting(commit(id))).into_iter().unzip();
         for waiting in &mut left {
-            waiting.caller.company = Company::Nobody;
+            waiting.caller.sharing = Sharing::Alone;
         }
         queues.put_back(&account(), left);
-        let turns = [(); 4].map(|()| ids(queues.next(&account())));
-        assert_eq!(turns, [vec!["one"], vec!["two"], vec!["next"], vec![]]);
+        let batches = [(); 4].map(|()| ids(queues.next(&account())));
+        assert_eq!(batches, [vec!["one"], vec!["two"], vec!["next"], vec![]]);
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! each new connection, each tick ──► identity, position of the whole ledger ──► not below what was seen
-//! each turn, each read           ──► row and revision of the account        ──► the same row, not below what was seen
+//! each transaction, each read    ──► row and revision of the account        ──► the same row, not below what was seen
 //! ```
 //!
-//! The revision of an account rises with each turn that changes it. The position is the sum of all revisions, with those
-//! of accounts that operators removed, so that it rises with each change anywhere and needs no row that all accounts
-//! share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the place
-//! of the database, a standby that did not have everything, a restore under the running server.
+//! The revision of an account rises with each transaction that changes it. The position is the sum of all revisions, with
+//! those of accounts that operators removed, so that it rises with each change anywhere and needs no row that all
+//! accounts share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the
+//! place of the database, a standby that did not have everything, a restore under the running server.
 //!
 //! INVARIANT (seen before): what is found is held against what was seen *before* the question was sent. What was
 //! acknowledged by then has to be in the answer; what others do meanwhile need not be.
 //!
-//! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server. Turns of
-//! others could raise its position again, and the counts would still be missing.
+//! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server.
+//! Transactions of others could raise its position again, and the counts would still be missing.
 //!
 //! INVARIANT (this very account): an account has one row from when it is made until an operator removes it. The number of
 //! the row is drawn anew when it is made again, and those of removed rows are kept. So another row, or no row, is excused
@@ -216,8 +216,8 @@ impl Seen {
         self.go_on()
     }
 
-    /// Remembers that a turn of this server was committed, which raised the revision of its account by one. `glance`: as
-    /// it was before the turn began.
+    /// Remembers that a transaction of this server was committed, which raised the revision of its account by one.
+    /// `glance`: as it was before the transaction began.
     pub(super) fn committed(&self, account: &Account, glance: Glance, row: AccountRow) {
         self.remember(account, glance, row);
         let mut inner = self.lock();
@@ -309,7 +309,7 @@ mod tests {
             seen.weigh(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
         }
 
-        fn turn(&mut self, seen: &Seen, number: usize) {
+        fn transact(&mut self, seen: &Seen, number: usize) {
             self.read(seen, number).unwrap();
             self.made(number);
             let glance = self.read(seen, number).unwrap();
@@ -345,7 +345,7 @@ mod tests {
             for _ in 0..random.usize(1..60) {
                 let number = random.usize(0..4);
                 match random.u8(0..8) {
-                    0..=2 => world.turn(&seen, number),
+                    0..=2 => world.transact(&seen, number),
                     3..=4 => drop(world.read(&seen, number).unwrap()),
                     5 => world.removal(number),
                     // By another server.
@@ -388,11 +388,11 @@ mod tests {
         let seen = Seen::new(64, None);
         let mut world = World { rows: [AccountRow::MISSING; 4], removed: BTreeSet::new(), drawn: 0 };
         for _ in 0..5 {
-            world.turn(&seen, 0);
+            world.transact(&seen, 0);
         }
         let (late, found) = (seen.glance(&account(0)), world.rows[0]);
         world.removal(0);
-        world.turn(&seen, 0);
+        world.transact(&seen, 0);
         seen.weigh(&account(0), late, found, false).unwrap();
         assert_eq!(seen.glance(&account(0)).row, Some(AccountRow { id: 2, revision: 1 }));
         world.rows[0].revision = 0;

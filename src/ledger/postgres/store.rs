@@ -1,8 +1,8 @@
-//! Writing back what a turn changed, and committing it, in one round trip.
+//! Writing back the rows that a transaction changed, and committing it, in one round trip.
 //!
 //! COMMIT is sent together with the statements before it. Should one of those fail, the transaction
 //! is lost and COMMIT ends it without effect; so it is committed if, and only if, every answer is a
-//! success. Where answers stay away, nobody knows: then the caller looks the transfers up again.
+//! success. Where answers stay away, it is not known: then the caller looks the transfers up again.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;

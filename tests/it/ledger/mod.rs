@@ -24,8 +24,8 @@ mod model;
 mod postgres;
 /// A database that is empty, or less than it was.
 mod postgres_lost;
-/// What a turn at that database may take on, and what its acknowledgement is worth.
-mod postgres_turns;
+/// Bounds of a transaction of that database, and the worth of its acknowledgement.
+mod postgres_transactions;
 /// Retries of transfers that the policies no longer accept, over gRPC.
 mod retry;
 /// Exporters that nobody registered.

@@ -239,7 +239,8 @@ async fn b14_an_account_of_another_server_that_went_back_is_noticed_by_the_posit
     is_closed(&own, OLDER).await;
 }
 
-/// What is let go of memory is not taken for zero, and the position counts the turns of this server as they are committed.
+/// What is let go of memory is not taken for zero, and the position counts the transactions of this server as they are
+/// committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_accounts_that_are_not_remembered_are_in_the_position() {
     let Some(server) = server::shared() else { return };
@@ -289,7 +290,7 @@ async fn b14_what_operators_remove_did_not_go_back() {
     let accounts = ["acme", "other", "nobody"].map(account).to_vec();
     let forgotten = operator.forget(&Forget { accounts, totals_kept_from: None }).await.unwrap();
     assert_eq!(forgotten.gone, ["acme", "other"].map(account));
-    // By a question, by a turn and by a look.
+    // By a question, by a transaction and by a look.
     assert_eq!(total(running.as_ref(), "acme").await, Ok(0));
     count(running.as_ref(), "acme", "new", 3).await;
     count(running.as_ref(), "other", "new", 4).await;
@@ -348,7 +349,7 @@ async fn b14_the_removal_of_another_account_excuses_nothing() {
     }
 }
 
-/// Turns, questions and looks of several servers at once: what others do meanwhile is not taken for a step back.
+/// Transactions, questions and looks of several servers at once: what others do meanwhile is not taken for a step back.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_servers_that_count_at_once_raise_no_alarm() {
     let Some(server) = server::shared() else { return };

@@ -1,12 +1,12 @@
-//! One turn at an account: a transaction that does what some callers ask for, one after the other.
+//! One transaction at an account, which carries out several requests, one after the other.
 //!
-//! The rows are read under the lock of the account, changed in memory, and written back. A turn
+//! The rows are read under the lock of the account, changed in memory, and written back. A transaction
 //! that fails leaves nothing behind and can be repeated, judgements included; what was committed
-//! without an answer is found again by the transfer ids, because the next turn reads them under
-//! the lock, when the transaction before it has ended one way or the other.
+//! without an answer is found again by the transfer ids, because the next transaction reads them under
+//! the lock, when the one before it has ended one way or the other.
 //!
-//! INVARIANT (room): a turn looks up so many persons and no more, unless its first request alone is about
-//! more. Callers for whom there is no room go first next time; reservations that ran out and for
+//! INVARIANT (room): a transaction looks up so many persons and no more, unless its first request alone is about
+//! more. Requests for which there is no room go first next time; reservations that ran out and for
 //! which there is none still count.
 
 use std::collections::BTreeSet;
@@ -22,24 +22,24 @@ use super::store::{self, Doubt};
 use crate::domain::units::Moment;
 use crate::ledger::{Account, LedgerError};
 
-/// The most that one turn does.
+/// Bounds of one transaction.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TurnLimits {
+pub(super) struct TransactionLimits {
     /// Persons to look up, each in each of its counters: for callers, and once more for reservations that ran out.
     pub(super) persons: usize,
-    /// Reservations that ran out and are released; the others still count until the next turn.
+    /// Reservations that ran out and are released; the others still count until the next transaction.
     pub(super) run_out: usize,
     /// Settled transfers that one tick forgets.
     pub(super) forgotten: usize,
 }
 
-/// Takes a turn for the first requests, as many as there is room for and at least one. The replies
+/// Carries out the first requests, as many as there is room for and at least one. The replies
 /// are in the order of the requests, and durable.
-pub(super) async fn take(
+pub(super) async fn run(
     client: &ClientWrapper,
     account: &Account,
     requests: &mut [Request],
-    limits: TurnLimits,
+    limits: TransactionLimits,
     (seen, doubt): (&Seen, &mut Doubt),
 ) -> Result<Vec<Result<Reply, LedgerError>>, Fault> {
     let ids: BTreeSet<&str> = requests.iter().filter_map(|request| request.operation.id()).collect();
@@ -77,7 +77,7 @@ pub(super) async fn take(
     Ok(replies)
 }
 
-/// Says for how many requests there is room, and adds the persons whom they are about.
+/// Says for how many requests there is room, and adds their persons to the keys.
 fn with_room(
     account_rows: &AccountRows,
     requests: &[Request],
@@ -105,7 +105,7 @@ fn with_room(
     requests.len()
 }
 
-/// Does what one request asks for; persons that turn out to be needed are read in between.
+/// Carries out one request; persons that turn out to be needed are read in between.
 async fn one(
     client: &ClientWrapper,
     account: &Account,
@@ -151,7 +151,7 @@ async fn tick(
     account_rows: &mut AccountRows,
     now: Moment,
     settled_before: Moment,
-    limits: TurnLimits,
+    limits: TransactionLimits,
 ) -> Result<u64, Fault> {
     let run_out = account_rows.expired(now);
     for id in &run_out {

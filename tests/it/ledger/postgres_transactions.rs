@@ -1,4 +1,4 @@
-//! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
+//! The ledger in `PostgreSQL`: bounds of a transaction, and the worth of its acknowledgement.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -63,9 +63,9 @@ async fn reservations_of_many_persons_run_out_a_few_at_a_time() {
     assert_eq!(ledger.verify().await.unwrap(), []);
 }
 
-/// Everybody is answered, though a turn has room for one of them.
+/// Each request is answered, though a transaction has room for one of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn transfers_of_many_persons_take_turns() {
+async fn transfers_of_many_persons_take_a_transaction_each() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let narrow = Settings { batch_persons_max: 30, ..patient() };
@@ -75,14 +75,14 @@ async fn transfers_of_many_persons_take_turns() {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move {
             let id = number.to_string();
-            ledger.reserve(reservation("turns", &id, named(&persons(number), &[])), goes()).await.unwrap();
-            ledger.commit(&format!("turns/{id}"), at(1)).await.unwrap();
+            ledger.reserve(reservation("many", &id, named(&persons(number), &[])), goes()).await.unwrap();
+            ledger.commit(&format!("many/{id}"), at(1)).await.unwrap();
         })
     });
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    let usage = ledger.usage(&account("turns"), at(1)).await.unwrap();
+    let usage = ledger.usage(&account("many"), at(1)).await.unwrap();
     assert_eq!((usage[&general()].committed, usage[&general()].reserved), (250, 0));
     assert_eq!(ledger.verify().await.unwrap(), []);
 }
@@ -198,7 +198,7 @@ async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
     }
 }
 
-/// With a transfer whose rows contradict one another in the same turn.
+/// With a transfer whose rows contradict one another in the same transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_shares_a_turn_with_a_broken_transfer_is_answered() {
     let Some(server) = server::shared() else { return };

@@ -110,7 +110,7 @@ pub struct Reservation {
     pub account: Account,
     /// Whom it concerns.
     pub people: People,
-    /// Counters that the judgement may look at.
+    /// Counters that the judgement may read.
     pub read: Vec<Counter>,
     /// What happens once it is added.
     pub hold: Hold,

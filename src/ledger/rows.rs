@@ -1,4 +1,4 @@
-//! What operators bring in and look at, whatever the ledger is kept in.
+//! Rows that operators bring in and read, the same for both ledgers.
 
 use std::collections::BTreeMap;
 use std::fmt;

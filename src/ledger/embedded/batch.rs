@@ -1,7 +1,7 @@
 //! What each request does to the file, inside one write transaction.
 //!
 //! Requests come one after the other and each sees what those before it did. Before each, the
-//! reservations that have run out by its moment are released. A request is looked at in full, the
+//! reservations that have run out by its moment are released. A request is checked in full, the
 //! judgement included, before anything is written for it; so one that is refused, or whose
 //! judgement panics, leaves nothing behind.
 //!
@@ -26,7 +26,7 @@ use crate::ledger::{Change, Judge, Judgement, LedgerError, ReplayLookup, Replaye
 pub(super) struct Batch<'txn, 'd> {
     pub(super) tables: Tables<'txn>,
     pub(super) directory: &'d mut Directory,
-    /// Rows of persons and transfers that this batch looked at so far.
+    /// Rows of persons and transfers that this batch read or wrote so far.
     pub(super) work: usize,
     /// How much of it may still go into reservations that ran out.
     expiry_work_left: usize,

@@ -19,10 +19,10 @@ mod batch;
 mod directory;
 mod export;
 mod file;
-mod look;
 mod newest;
 mod operate;
 mod plan;
+mod reader;
 mod refusal;
 mod request;
 mod ring;
@@ -46,7 +46,7 @@ use redb::ReadableDatabase;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use self::export::Export;
-pub use self::look::LedgerReader;
+pub use self::reader::LedgerReader;
 pub use self::refusal::HELD_ELSEWHERE;
 pub use self::settings::{CACHE_BYTES_DEFAULT, CheckOnOpen, MissingFile, Settings};
 pub use self::storage::{Opening, Storage, Watch};
@@ -258,10 +258,9 @@ impl EmbeddedLedger {
         }
     }
 
-    /// Looks at the totals of an account, which are read from the file where they are not in memory: on a thread that may
-    /// wait for a disk.
-    async fn look_at<T>(&self, account: &Account, look: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
-        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &look)? {
+    /// Reads the totals of an account, from the file if they are not in memory: on a thread that may wait for a disk.
+    async fn with_account<T>(&self, account: &Account, read: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
+        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &read)? {
             return Ok(found);
         }
         let (shared, account) = (Arc::clone(&self.shared), account.clone());
@@ -273,7 +272,7 @@ impl EmbeddedLedger {
         let late = || LedgerError::Unavailable("it does not answer in time".to_owned());
         let loaded = tokio::time::timeout(self.time_max, load).await.map_err(|_| late())?;
         let names = loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
-        Ok(look(&names))
+        Ok(read(&names))
     }
 
     /// Submits an operation for a caller. A disk that does not answer does not keep the caller waiting.
@@ -352,7 +351,7 @@ impl Ledger for EmbeddedLedger {
     /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
     /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.look_at(account, |names| totals::before(names, counters)).await
+        self.with_account(account, |names| totals::before(names, counters)).await
     }
 
     fn read_at_hand(
@@ -367,7 +366,7 @@ impl Ledger for EmbeddedLedger {
     /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
     /// tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.look_at(account, totals::usage).await
+        self.with_account(account, totals::usage).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {

@@ -1,4 +1,4 @@
-//! What operators do: bring in totals, take them back, drop old years, and look at everything.
+//! What operators do: bring in totals, take them back, drop old years, and read everything.
 //!
 //! Imports only ever add, each under an id of its own, and can be taken back by it; so a
 //! spreadsheet that is read twice counts once, and a wrong one can be replaced.

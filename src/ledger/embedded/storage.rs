@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{BackendError, Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::directory::Directory;
-use super::look;
+use super::reader;
 use super::refusal::{damaged, refused};
 use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, FORMAT, FORMAT_KEY, Format, META, Stop, Tables, check_format};
@@ -160,7 +160,7 @@ struct Found {
     has_entries: bool,
 }
 
-/// Checks that the file is a ledger, makes it one where it is new, and looks through its counters.
+/// Checks that the file is a ledger, makes it one where it is new, and reads its counters.
 fn read(database: &Database) -> Result<Found, Stop> {
     let transaction = database.begin_read()?;
     if transaction.list_tables()?.next().is_none() {
@@ -189,7 +189,7 @@ fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Resu
     }
     // At a start the check of the whole file follows; one that is opened again may be half a copy.
     let check_on_open = if known.is_some() { settings.check_on_open } else { CheckOnOpen::AfterCrash };
-    let mark = look::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
+    let mark = reader::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
     distrust(mark, witness.as_ref(), known)
 }
 

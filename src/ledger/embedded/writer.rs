@@ -84,7 +84,7 @@ impl Writer {
                     drop(first.reply.send(reopened.map(|()| Reply::Done)));
                     continue;
                 }
-                Operation::Tick(_) => self.look_around(),
+                Operation::Tick(_) => self.tend(),
                 _ => {}
             }
             next = self.answer(first, requests);
@@ -92,7 +92,7 @@ impl Writer {
     }
 
     /// What a tick does besides its batch: a closed ledger is tried again, and the disk is asked how much room it has.
-    fn look_around(&mut self) {
+    fn tend(&mut self) {
         if self.again.at.is_some_and(|at| at <= Instant::now()) {
             // It says by itself what came of it.
             drop(self.reopen());
@@ -233,7 +233,7 @@ impl OpenFile {
             if settings.batch_requests_max <= results.len() || settings.batch_work_max <= batch.work {
                 break;
             }
-            queue.look();
+            queue.advance();
         }
         if let Some(now) = latest {
             batch
@@ -280,8 +280,8 @@ impl Queue<'_> {
         Some((operation, is_waited_for))
     }
 
-    /// Looks whether another request waits.
-    fn look(&mut self) {
+    /// Takes the next request that waits, if there is one.
+    fn advance(&mut self) {
         self.next = self.requests.try_recv().ok();
     }
 }

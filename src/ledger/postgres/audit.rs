@@ -1,4 +1,4 @@
-//! Looking at everything: exports, and counting again.
+//! Reading everything: exports, and counting again.
 //!
 //! Both read one moment (REPEATABLE READ) and hold up nobody.
 
@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::fault::{Fault, unreadable};
 use super::load::{counter_of, moment_of, persons_of, steps_of};
-use super::look::account_from;
+use super::queries::account_from;
 use super::rows::state_of;
 use super::session::Session;
 use crate::domain::units::Moment;

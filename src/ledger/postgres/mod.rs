@@ -11,7 +11,7 @@
 //!   trips, three where persons are named.
 //! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
 //! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
-//!   to reach the database. [`migrate`]: its tables. [`look`]: reads. [`operate`] and [`audit`]: what
+//!   to reach the database. [`migrate`]: its tables. [`queries`]: reads. [`operate`] and [`audit`]: what
 //!   operators do.
 //!
 //! INVARIANT (one at a time): whatever changes the totals of an account holds the lock of its row in
@@ -39,9 +39,9 @@ mod account_rows;
 mod audit;
 mod fault;
 mod load;
-mod look;
 mod migrate;
 mod operate;
+mod queries;
 mod queue;
 mod request;
 mod rows;
@@ -236,15 +236,15 @@ impl PostgresLedger {
         .await
     }
 
-    /// Looks at the ledger as a whole, and holds it against what this server saw of it before. Where it is another one, or
-    /// less than it was, it is asked nothing more. To be called every few seconds.
+    /// Reads identity and position of the ledger, and compares them with those that this server saw before. A ledger that
+    /// is another one, or less than it was, is not used any more. To be called every few seconds.
     ///
     /// # Errors
     ///
-    /// Where it is so, now or since an earlier look, or the database does not answer.
-    pub async fn look(&self) -> Result<Mark, LedgerError> {
+    /// Where it is so, now or since an earlier check, or the database does not answer.
+    pub async fn check_mark(&self) -> Result<Mark, LedgerError> {
         self.queues.seen().check()?;
-        self.repeat(|| look::whole(self.queues.pool(), self.queues.seen())).await?;
+        self.repeat(|| queries::check_mark(self.queues.pool(), self.queues.seen())).await?;
         self.queues.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
     }
 
@@ -261,7 +261,7 @@ impl PostgresLedger {
     ///
     /// Where they are too far apart, or the database does not answer.
     pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
-        let there = repeat(self.settings.time(), || look::clock(self.queues.pool())).await?;
+        let there = repeat(self.settings.time(), || queries::clock(self.queues.pool())).await?;
         self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
         self.check_clocks()
     }
@@ -291,7 +291,7 @@ impl PostgresLedger {
         self.check_clocks()?;
         let settled_before = lifecycle::remembered_since(now, self.settings.retention_days);
         let most = self.settings.accounts_per_tick_max;
-        let accounts = self.repeat(|| look::with_work(self.queues.pool(), now, settled_before, most));
+        let accounts = self.repeat(|| queries::with_work(self.queues.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);
         for account in accounts.await? {
             match self.submit(account, Operation::Tick { now, settled_before }).await {
@@ -358,7 +358,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
-        self.repeat(|| look::accounts(self.queues.pool())).await
+        self.repeat(|| queries::accounts(self.queues.pool())).await
     }
 
     /// Returns everything as it is now: counters and transfers of one moment.
@@ -402,7 +402,7 @@ impl PostgresLedger {
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
-        let account = self.repeat(|| look::account_of(self.queues.pool(), transfer_id)).await?;
+        let account = self.repeat(|| queries::account_of(self.queues.pool(), transfer_id)).await?;
         match self.submit(account.ok_or(LedgerError::NotFound)?, operation).await? {
             (Reply::Done, _) => Ok(()),
             (Reply::Reserved(_) | Reply::Replay(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
@@ -422,7 +422,7 @@ impl Ledger for PostgresLedger {
         let (reply, operation) = self.submit(account, Operation::Reserve(Box::new(reservation), judge)).await?;
         let reply = match reply {
             Reply::Elsewhere(number) => {
-                let account = self.repeat(|| look::account(self.queues.pool(), number)).await?;
+                let account = self.repeat(|| queries::account(self.queues.pool(), number)).await?;
                 self.submit(account.ok_or_else(astray)?, operation).await?.0
             }
             other => other,
@@ -433,14 +433,14 @@ impl Ledger for PostgresLedger {
         }
     }
 
-    /// Looks at the account of the transfer, if there is one. A transfer that another server answers at this very
+    /// Asks at the account of the transfer, if there is one. A transfer that another server answers at this very
     /// moment may not be found yet.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         if lookup.transfer_id.contains('\0') {
             return Ok(None);
         }
         self.check_clocks()?;
-        let found = self.repeat(|| look::account_of(self.queues.pool(), &lookup.transfer_id)).await?;
+        let found = self.repeat(|| queries::account_of(self.queues.pool(), &lookup.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
         match self.submit(account, Operation::FindReplay(lookup)).await?.0 {
             Reply::Replay(found) => Ok(found),
@@ -458,16 +458,16 @@ impl Ledger for PostgresLedger {
 
     /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.repeat(|| look::read(self.queues.pool(), self.queues.seen(), account, counters)).await
+        self.repeat(|| queries::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
 
     /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.repeat(|| look::usage(self.queues.pool(), self.queues.seen(), account)).await
+        self.repeat(|| queries::usage(self.queues.pool(), self.queues.seen(), account)).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
-        repeat(self.settings.time(), || look::newest(self.queues.pool())).await
+        repeat(self.settings.time(), || queries::newest(self.queues.pool())).await
     }
 }
 
@@ -485,7 +485,7 @@ fn sort(people: &mut People) {
 }
 
 fn astray() -> LedgerError {
-    LedgerError::Unavailable("the transfer moved while it was looked at: ask again with the same id".to_owned())
+    LedgerError::Unavailable("the transfer moved while it was read: ask again with the same id".to_owned())
 }
 
 async fn migrate_with(pool: &deadpool_postgres::Pool, tables: Tables) -> Result<(), Fault> {

@@ -87,25 +87,17 @@ enum Step {
 pub(super) struct Glance {
     row: Option<AccountRow>,
     mark: Option<Mark>,
-    /// How often the whole ledger was looked at.
-    looks: u64,
+    /// How often the mark was checked.
+    mark_checks: u64,
 }
 
-/// What a look at the whole ledger finds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    mark: Mark,
-}
-
-impl Look {
-    /// Looks.
-    pub(super) async fn take(client: &ClientWrapper) -> Result<Option<Self>, tokio_postgres::Error> {
-        let statement = client.prepare_cached(MARK).await?;
-        let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
-        let (identity, position): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
-        Ok(mark.map(|(identity, position)| Self { mark: Mark { identity, position } }))
-    }
+/// Reads identity and position of the ledger; `None` where one of them is missing or malformed.
+pub(super) async fn read_mark(client: &ClientWrapper) -> Result<Option<Mark>, tokio_postgres::Error> {
+    let statement = client.prepare_cached(MARK).await?;
+    let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
+    let (identity, position): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
+    Ok(mark.map(|(identity, position)| Mark { identity, position }))
 }
 
 /// Says of a ledger that its identity or its position is not there or no number.
@@ -120,7 +112,7 @@ pub(super) struct Seen(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     mark: Option<Mark>,
-    looks: u64,
+    mark_checks: u64,
     rows: Recent<AccountRow>,
     /// Why it is not asked any more.
     closed: Option<String>,
@@ -130,7 +122,7 @@ impl Seen {
     /// Returns a memory of so many accounts. `mark`: what an earlier server saw, where that is known.
     pub(super) fn new(accounts_max: usize, mark: Option<Mark>) -> Self {
         let rows = Recent::new(accounts_max);
-        Self(Mutex::new(Inner { mark, looks: 0, rows, closed: None }))
+        Self(Mutex::new(Inner { mark, mark_checks: 0, rows, closed: None }))
     }
 
     /// Returns the furthest mark that was seen.
@@ -151,25 +143,24 @@ impl Seen {
     /// Returns what was seen of an account. To be taken before the account is asked for.
     pub(super) fn glance(&self, account: &Account) -> Glance {
         let inner = self.lock();
-        Glance { row: inner.rows.get(account), mark: inner.mark, looks: inner.looks }
+        Glance { row: inner.rows.get(account), mark: inner.mark, mark_checks: inner.mark_checks }
     }
 
-    /// Takes in a look at the whole ledger; closes it where it is another one, or less than it was. `before`: as it was
-    /// before the look.
-    pub(super) fn looked(&self, before: Option<Mark>, look: Look) -> Result<(), Fault> {
-        let Look { mark: found } = look;
+    /// Compares the mark that was read with those that were seen; closes the ledger if it is another one, or less than it
+    /// was. `before`: the mark that was seen before the query was sent.
+    pub(super) fn check_mark(&self, before: Option<Mark>, found: Mark) -> Result<(), Fault> {
         let mut inner = self.lock();
-        // Which ledger it is never changes, whoever looks first.
+        // The identity never changes, whichever query is first.
         let other = inner.mark.filter(|mark| mark.identity != found.identity);
         if let Some(why) = less(other.or(before), found) {
             drop(inner);
             return Err(self.close(why));
         }
-        // A look that took longer than another one says nothing new.
+        // A query that took longer than another one says nothing new.
         if inner.mark.is_none_or(|mark| mark.position < found.position) {
             inner.mark = Some(found);
         }
-        inner.looks = inner.looks.saturating_add(1);
+        inner.mark_checks = inner.mark_checks.saturating_add(1);
         drop(inner);
         self.go_on()
     }
@@ -187,8 +178,8 @@ impl Seen {
         if before.to(found) != Step::Onward {
             // An operator may have removed it since; the position does not fall by that. Both are read now, so that a
             // removal that was noticed is in them.
-            let look = Look::take(client).await?.ok_or_else(unmarked)?;
-            self.looked(glance.mark, look)?;
+            let mark = read_mark(client).await?.ok_or_else(unmarked)?;
+            self.check_mark(glance.mark, mark)?;
             let statement = client.prepare_cached(REMOVED).await?;
             is_removed = client.query_opt(&statement, &[&before.id]).await?.is_some();
         }
@@ -221,8 +212,8 @@ impl Seen {
     pub(super) fn committed(&self, account: &Account, glance: Glance, row: AccountRow) {
         self.remember(account, glance, row);
         let mut inner = self.lock();
-        // It began after the last look, and so is not in the position that was found there.
-        if inner.looks == glance.looks
+        // It began after the last check of the mark, and so is not in the position that was found then.
+        if inner.mark_checks == glance.mark_checks
             && let Some(mark) = &mut inner.mark
         {
             mark.position = mark.position.saturating_add(1);

@@ -375,7 +375,7 @@ fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
     assert!(verified.out.contains("from before there were witnesses"), "{}", verified.out);
     fs::remove_file(witness::beside(&path)).unwrap();
     let older = fs::read(&path).unwrap();
-    // Who only looks reads it, and leaves it as it is.
+    // A reader leaves it as it is.
     let exported = run(&["ledger", "--ledger", &name, "export"]);
     assert!(exported.out.contains("acme,2026,national,general,1000"), "{} {}", exported.out, exported.err);
     assert!(fs::read(&path).unwrap() == older);
@@ -607,7 +607,7 @@ fn b16_a_file_that_was_not_closed_is_looked_at_without_a_write() {
     }
     let reader = LedgerReader::open(&killed, &quick()).unwrap();
     assert_eq!(reader.counters().unwrap()[0].usage.committed, 500);
-    assert!(EmbeddedLedger::open(&killed, quick()).is_err(), "nobody writes while it is looked at");
+    assert!(EmbeddedLedger::open(&killed, quick()).is_err(), "no writer while a reader has it open");
     drop(reader);
     assert!(before == (fs::read(&killed).unwrap(), place.names().len()));
 }
@@ -776,7 +776,7 @@ fn tiny(accounts_max: usize) -> Settings {
     Settings { accounts_max, ..quick() }
 }
 
-/// An account that was let go is read from the file, and never 0 for want of a look; in whatever order, over restarts.
+/// An account that was let go is read from the file, and never 0 unread; in whatever order, over restarts.
 #[test]
 fn b12_accounts_that_are_not_in_memory_are_read_from_the_file() {
     let place = Place::new();

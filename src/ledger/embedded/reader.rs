@@ -1,4 +1,4 @@
-//! A ledger that is only looked at: nothing in its file changes, whatever state it is in.
+//! A ledger that is open for reading alone: nothing in its file changes, whatever state it is in.
 //!
 //! The library cannot read a file that was not closed as it should be without repairing it first. So what it writes for
 //! that is kept in memory, over the file as it is: also on a full disk, and from a file that may only be read.
@@ -83,10 +83,10 @@ impl LedgerReader {
         Ok(discrepancies)
     }
 
-    fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Stop>) -> Result<T, LedgerError> {
+    fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Stop>) -> Result<T, LedgerError> {
         let unavailable = |why: String| LedgerError::Unavailable(format!("{}: {why}", self.name));
         let transaction = self.database.begin_read().map_err(|error| unavailable(error.to_string()))?;
-        look(&transaction).map_err(|stop| unavailable(stop.to_string()))
+        read(&transaction).map_err(|stop| unavailable(stop.to_string()))
     }
 }
 

@@ -390,8 +390,8 @@ async fn run_caller(
         let again = || ledger.reserve(asked.clone(), allow_below(line, of_general, national()));
         let mut answer = None;
         while answer.is_none() {
-            let patience = Duration::from_micros(random.below(3_000));
-            answer = tokio::time::timeout(patience, again()).await.ok().map(Result::unwrap);
+            let time_limit = Duration::from_micros(random.below(3_000));
+            answer = tokio::time::timeout(time_limit, again()).await.ok().map(Result::unwrap);
         }
         let answer = answer.unwrap();
         let (one, two) = tokio::join!(again(), again());

@@ -16,7 +16,6 @@ const SLEEPERS: &[(&str, &str)] = &[
     ("tests/it/ledger/crash.rs", "the random moment at which a process is killed"),
     ("tests/it/ledger/place.rs", "the pace of ticks: a closed ledger opens itself again after a pause"),
     ("tests/it/ledger/postgres.rs", "the pace at which connections are killed"),
-    ("tests/it/ledger/postgres_transactions.rs", "a lock that is held longer than one attempt"),
 ];
 
 /// Lines of a file where its tests sleep, in Rust or in a query.

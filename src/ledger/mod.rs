@@ -222,7 +222,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns both together: what lines are held against.
+    /// Returns both together: the number that is compared with lines.
     pub const fn total(self) -> u64 {
         self.committed.saturating_add(self.reserved)
     }

@@ -63,8 +63,8 @@ impl LedgerReader {
         self.read(export)
     }
 
-    /// Recomputes what can be recomputed, holds the ledger against its witness, and returns what does not agree; nothing
-    /// where all is well. A copy without a witness is held against nothing.
+    /// Recomputes what can be recomputed, compares the ledger with its witness if it has one, and returns the
+    /// discrepancies; nothing where all is well.
     ///
     /// # Errors
     /// Where the file or the witness cannot be read.

@@ -61,7 +61,7 @@ pub(super) struct Wanted {
 }
 
 /// Begins a transaction, waits for the lock of the account and reads its counters and the
-/// transfers that are wanted, in one round trip. The account is held against what was seen of it before.
+/// transfers that are wanted, in one round trip. The account is compared with what was seen of it before.
 pub(super) async fn begin(
     client: &ClientWrapper,
     account: &Account,
@@ -88,14 +88,14 @@ pub(super) async fn begin(
         begun?;
         let Some(row) = locked? else {
             client.batch_execute("ROLLBACK").await?;
-            seen.hold(client, account, glance, AccountRow::MISSING).await?;
+            seen.check_row(client, account, glance, AccountRow::MISSING).await?;
             // (seen before) It may have been removed, and what is made now is another row.
             glance = seen.glance(account);
             add_account(client, account).await?;
             continue;
         };
         let row = AccountRow::read(&row, 0)?;
-        seen.hold(client, account, glance, row).await?;
+        seen.check_row(client, account, glance, row).await?;
         let mut account_rows = AccountRows::new(row.id, row.revision);
         for row in counters? {
             let (number, counter, parts) = counter_of(&row)?;

@@ -370,7 +370,7 @@ impl PostgresLedger {
         persist(self.settings.time(), || Export::begin(self.queues.pool())).await
     }
 
-    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
     ///
     /// # Errors
     ///

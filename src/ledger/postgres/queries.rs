@@ -2,7 +2,7 @@
 //!
 //! A statement sees one moment, so that the totals of several counters go together. Reservations
 //! that ran out and were not released yet still count: totals are too high for a while, never too
-//! low. No total is kept in memory, for the same reason. The account is held against what was seen of it.
+//! low. No total is kept in memory, for the same reason. The account is compared with what was seen of it.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result
 
 type Parameters<'p> = [&'p (dyn ToSql + Sync)];
 
-/// Queries rows of an account whose number is in one column and its revision in the next; holds both against what was
+/// Queries rows of an account whose number is in one column and its revision in the next; compares both with what was
 /// seen before.
 async fn of_account(
     pool: &Pool,
@@ -138,7 +138,7 @@ async fn of_account(
     let glance = seen.glance(account);
     let rows = query_with(client, sql, parameters).await?;
     let found = rows.first().map(|row| AccountRow::read(row, column)).transpose()?;
-    seen.hold(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
+    seen.check_row(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
     session.keep();
     Ok(rows)
 }

@@ -10,7 +10,7 @@
 //! accounts share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the
 //! place of the database, a standby that did not have everything, a restore under the running server.
 //!
-//! INVARIANT (seen before): what is found is held against what was seen *before* the question was sent. What was
+//! INVARIANT (seen before): what is found is compared with what was seen *before* the query was sent. What was
 //! acknowledged by then has to be in the answer; what others do meanwhile need not be.
 //!
 //! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server.
@@ -165,8 +165,8 @@ impl Seen {
         self.go_on()
     }
 
-    /// Holds the row of an account against what was seen of it; closes the ledger where it is less.
-    pub(super) async fn hold(
+    /// Compares the row of an account with the row that was seen; closes the ledger where it is less.
+    pub(super) async fn check_row(
         &self,
         client: &ClientWrapper,
         account: &Account,
@@ -183,11 +183,11 @@ impl Seen {
             let statement = client.prepare_cached(REMOVED).await?;
             is_removed = client.query_opt(&statement, &[&before.id]).await?.is_some();
         }
-        self.weigh(account, glance, found, is_removed)
+        self.check_found(account, glance, found, is_removed)
     }
 
     /// The same, once it is known whether the row that was seen before is one that an operator removed.
-    fn weigh(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
+    fn check_found(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
         let before = glance.row.unwrap_or(AccountRow::MISSING);
         let lost = match before.to(found) {
             Step::Onward => None,
@@ -297,7 +297,7 @@ mod tests {
         fn read(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
             let glance = seen.glance(&account(number));
             let is_removed = glance.row.is_some_and(|row| self.removed.contains(&row.id));
-            seen.weigh(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
+            seen.check_found(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
         }
 
         fn transact(&mut self, seen: &Seen, number: usize) {
@@ -384,7 +384,7 @@ mod tests {
         let (late, found) = (seen.glance(&account(0)), world.rows[0]);
         world.removal(0);
         world.transact(&seen, 0);
-        seen.weigh(&account(0), late, found, false).unwrap();
+        seen.check_found(&account(0), late, found, false).unwrap();
         assert_eq!(seen.glance(&account(0)).row, Some(AccountRow { id: 2, revision: 1 }));
         world.rows[0].revision = 0;
         assert!(world.read(&seen, 0).is_err());

@@ -1,7 +1,7 @@
-//! The year's totals: who sent how many persons' data, counted once, durable before it answers.
+//! The year's totals of each exporter: each person counted once, each count durable before the answer.
 //!
-//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: whoever
-//! reserves brings the judgement along, as a function that the ledger calls between reading the
+//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: a
+//! reservation brings the judgement along, as a function that the ledger calls between reading the
 //! counters and adding to them, in one critical section, so that no two callers can both take
 //! the last place under a line.
 //!
@@ -151,8 +151,8 @@ pub enum Hold {
 }
 
 /// Totals without the transfer, by counter. Persons that the transfer names and that were counted
-/// before are left out, because the transfer adds them. Every counter that was to be read stands in
-/// it, be it with 0: one that is missing counts as not known, and thus as above every line.
+/// before are left out, because the transfer adds them. Every counter that was to be read is in
+/// it, if only with 0: one that is missing counts as not known, and thus as above every line.
 pub type Before = BTreeMap<Counter, u64>;
 
 /// What was judged.
@@ -162,7 +162,7 @@ pub struct Judgement {
     pub add: Vec<Counter>,
     /// Whether the transfer may go: only then can it be committed.
     pub admission: Admission,
-    /// The answer, for whoever asks again with the same id.
+    /// The answer, also for a repeated request with the same id.
     pub answer: Vec<u8>,
 }
 

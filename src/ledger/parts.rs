@@ -50,7 +50,7 @@ impl Parts {
         Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
     }
 
-    /// Moves a person from one part to another. `None` where there is nobody to move, or no room.
+    /// Moves a person from one part to another. `None` where there is no person to move, or no room.
     #[must_use]
     pub(super) fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
         match from {

@@ -50,14 +50,14 @@ pub struct TransferRow {
 pub struct Forget {
     /// Which.
     pub accounts: Vec<Account>,
-    /// Accounts of this year and later are left where they counted anybody; `None`: they go as well.
+    /// Accounts of this year and later are left where they counted a person; `None`: they go as well.
     ///
     /// What is sent from then on would be counted from zero, and a line be reached too late.
     pub totals_kept_from: Option<Year>,
 }
 
 impl Forget {
-    /// Says whether an account of a year is left where it counted anybody.
+    /// Says whether an account of a year is left where it counted a person.
     pub fn keeps_totals_of(&self, year: Year) -> bool {
         self.totals_kept_from.is_some_and(|from| from <= year)
     }
@@ -70,7 +70,7 @@ pub struct Forgotten {
     pub gone: Vec<Account>,
     /// Left, because reservations of theirs stand.
     pub standing: Vec<Account>,
-    /// Left, because they counted somebody.
+    /// Left, because they counted persons.
     pub counted: Vec<Account>,
 }
 

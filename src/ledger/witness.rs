@@ -188,7 +188,7 @@ pub trait WitnessStore: fmt::Debug + Send {
     /// Where it cannot be removed.
     fn remove(&mut self) -> io::Result<()>;
 
-    /// Says whether what is written reaches whoever reads the witness next.
+    /// Says whether what is written reaches the next reader of the witness.
     ///
     /// # Errors
     /// Where that cannot be told.
@@ -395,7 +395,7 @@ impl WitnessFile {
     fn open(&self) -> io::Result<Option<(File, bool)>> {
         match OpenOptions::new().read(true).write(true).open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.check_absent().map(|()| None),
-            // Whoever only looks needs to read it alone.
+            // A reader needs no permission to write.
             Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
                 File::open(&self.path).map(|file| Some((file, true)))
             }

@@ -1,4 +1,4 @@
-//! A ledger in a file of this machine: making it, opening it, and noticing that somebody else lays hands on it.
+//! A ledger in a file of this machine: making it, opening it, and noticing that another process changes it.
 //!
 //! A new ledger is made beside its final name and put there complete, so that a process killed in
 //! the middle leaves no half-made file behind that would be refused for ever. It is made only where nothing tells of an
@@ -197,15 +197,15 @@ fn free_bytes(_file: &Path) -> io::Result<u64> {
 /// Bytes at the beginning of the file that change with every commit: which of its states holds, with checksums.
 const HEADER_BYTES: usize = 512;
 
-/// The file, with what it has to look like while nobody else writes to it.
+/// The file, and its state as this process left it.
 ///
 /// INVARIANT (hands off): once the file is found to be another's, nothing is written to it any more: it may be the
-/// copy that somebody has just restored.
+/// copy that an operator has just restored.
 #[derive(Debug)]
 pub(super) struct Watched {
     backend: FileBackend,
     path: PathBuf,
-    /// The same file, to look at it.
+    /// The same file, to read its metadata and its header.
     file: File,
     seen: Mutex<Seen>,
     is_lost: AtomicBool,

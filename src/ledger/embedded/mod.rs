@@ -238,7 +238,7 @@ impl EmbeddedLedger {
         export(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 
-    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
     /// Reads the whole file.
     ///
     /// # Errors
@@ -265,7 +265,7 @@ impl EmbeddedLedger {
         }
         let (shared, account) = (Arc::clone(&self.shared), account.clone());
         let load = async {
-            // Closed by nobody.
+            // It is never closed.
             let _place = self.loads.acquire().await;
             tokio::task::spawn_blocking(move || shared.load(&account)).await
         };

@@ -11,7 +11,7 @@ use crate::ledger::lifecycle;
 use crate::ledger::parts::Standing;
 use crate::ledger::{Before, Counter, Hold, LedgerError, People, Reservation};
 
-/// Who of a reservation stands in which counter already: for each counter, holders in the order
+/// Persons of a reservation that its counters count already: for each counter, holders in the order
 /// of the pseudonyms of its class. Empty where persons are only counted.
 #[derive(Debug)]
 pub(super) struct Persons {

@@ -33,7 +33,7 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// Opens a ledger that nobody writes to. Blocks: reads the whole file where it is checked.
+    /// Opens a ledger that no process writes to. Blocks: reads the whole file where it is checked.
     ///
     /// # Errors
     /// Where a server has it open, it is no ledger, is of another format, is damaged, or cannot be read.
@@ -128,7 +128,7 @@ pub(super) fn mark(backend: Arc<dyn StorageBackend>, settings: &Settings) -> Res
     tables::mark(&meta).map_err(|stop| stop.to_string())
 }
 
-/// A file that is read alone, and locked by whoever opened it.
+/// A file that is open for reading alone, under a lock of its opener.
 #[derive(Debug)]
 struct ReadFile(File);
 

@@ -44,7 +44,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Returns how many bytes may still be written; `None` where nobody can tell.
+    /// Returns how many bytes may still be written; `None` where that cannot be told.
     ///
     /// # Errors
     ///
@@ -65,11 +65,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
 pub struct Opening {
     /// Its bytes.
     pub backend: Arc<dyn StorageBackend>,
-    /// Tells whether they are still what this process left; `None` where nobody else can change them.
+    /// Tells whether they are still what this process left; `None` where no other process can change them.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
-/// Tells whether somebody else lays hands on the bytes of a ledger that is open.
+/// Tells whether another process changed the bytes of a ledger that is open.
 pub trait Watch: fmt::Debug + Send + Sync {
     /// Looks.
     ///
@@ -177,7 +177,7 @@ fn read(database: &Database) -> Result<Found, Stop> {
 }
 
 /// Refuses a ledger that is less than it was before anything is written to it, if only to repair it: it may be a copy that
-/// is needed as it is, or one that somebody is about to write.
+/// is needed as it is, or one that an operator is about to write.
 fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<(), String> {
     let witness = storage.witness().map_err(|error| error.to_string())?;
     if known.is_none() && witness.as_ref().is_none_or(|witness| witness.seen().is_none()) {

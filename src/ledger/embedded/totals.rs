@@ -1,7 +1,7 @@
 //! The totals that readers see: in memory, durable, never ahead of the file.
 //!
-//! The writer publishes what a batch changed once it is on disk and before it answers, so whoever
-//! got an answer finds it here. A ledger that is closed shows nothing: what its last write came
+//! The writer publishes what a batch changed once it is on disk and before it answers, so a caller
+//! that got an answer finds it here. A ledger that is closed shows nothing: what its last write came
 //! to is not known before it is opened again.
 //!
 //! Accounts are kept as long as there is room: those that were asked for or added to lately. INVARIANT (never zero

@@ -256,7 +256,7 @@ impl OpenFile {
         Ok(results)
     }
 
-    /// Keeps apart from the file how far it came, before anybody is told. Source of the order: [`crate::ledger::witness`].
+    /// Records in the witness how far the file came, before any caller is told. Source of the order: [`crate::ledger::witness`].
     fn witness_of(&mut self, mark: Mark) -> Result<(), Stop> {
         self.check()?;
         if let Some(witness) = &mut self.witness {
@@ -272,7 +272,7 @@ impl OpenFile {
 }
 
 impl Queue<'_> {
-    /// Returns the next request of the batch, and whether anybody waits for its answer.
+    /// Returns the next request of the batch, and whether its caller still waits.
     fn take(&mut self) -> Option<(Operation, bool)> {
         let Request { operation, reply } = self.next.take_if(|next| !matches!(next.operation, Operation::Reopen))?;
         let is_waited_for = !reply.is_closed();

@@ -1,6 +1,6 @@
 //! Reading everything: exports, and counting again.
 //!
-//! Both read one moment (REPEATABLE READ) and hold up nobody.
+//! Both read one moment (REPEATABLE READ) and hold up no caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,15 +148,15 @@ pub(super) async fn verify(pool: &Pool) -> Result<Vec<Discrepancy>, Fault> {
 /// Account and number of a counter.
 type Key = (i64, i32);
 
-/// Adds up what counters are made of; and how many persons nothing holds.
+/// Adds up the parts of each counter, and the persons that no transfer holds.
 async fn recount(client: &ClientWrapper) -> Result<(BTreeMap<Key, Parts>, BTreeMap<Key, u64>), Fault> {
     let mut found: BTreeMap<Key, Parts> = BTreeMap::new();
     let mut wrong = BTreeMap::new();
-    for (key, [committed, reserved, nobody]) in sums(client, PEOPLE).await? {
+    for (key, [committed, reserved, unheld]) in sums(client, PEOPLE).await? {
         let parts = found.entry(key).or_default();
         (parts.named_committed, parts.named_reserved) = (committed, reserved);
-        if 0 < nobody {
-            wrong.insert(key, nobody);
+        if 0 < unheld {
+            wrong.insert(key, unheld);
         }
     }
     for (key, [committed, reserved]) in sums(client, COUNTED).await? {

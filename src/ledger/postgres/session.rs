@@ -61,7 +61,7 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
 
 /// Sets the limits of a new connection and checks that what it commits is durable.
 ///
-/// An error of the database stays what it is, so that one that goes by is not taken for a refusal.
+/// An error of the database stays what it is, so that one that passes is not taken for a refusal.
 async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Result<(), HookError> {
     let limits = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",

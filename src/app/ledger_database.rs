@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
 use crate::ledger::LedgerError;
+use crate::ledger::mark::{Mark, gone};
 use crate::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
-use crate::ledger::witness::{Mark, Witness, gone};
+use crate::ledger::witness::Witness;
 
 /// Advice to the operator about a database without tables.
 const HOW_TO_BEGIN: &str = "is it the database that is meant? A ledger that is begun anew counts from zero: to begin one \

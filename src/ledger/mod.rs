@@ -12,6 +12,7 @@ pub mod embedded;
 mod files;
 mod holders;
 mod lifecycle;
+pub mod mark;
 mod parts;
 pub mod postgres;
 pub mod recent;

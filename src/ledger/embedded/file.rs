@@ -17,7 +17,8 @@ use redb::{BackendError, Builder, StorageBackend};
 use super::settings::MissingFile;
 use super::storage::{self, Opening, Storage, Watch};
 use crate::ledger::files::{directory_of, whole, with_remedy};
-use crate::ledger::witness::{self, Witness};
+use crate::ledger::mark;
+use crate::ledger::witness::Witness;
 
 /// What is said of a link that leads nowhere.
 const LEADS_NOWHERE: &str = "it is a link that leads nowhere: mount what it leads to, or correct it";
@@ -50,7 +51,7 @@ impl LedgerFile {
     /// Says what to do where there is no ledger.
     fn missing(&self, error: io::Error) -> io::Error {
         let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
-            Ok((Some(seen), name)) => witness::gone(seen, &name),
+            Ok((Some(seen), name)) => mark::gone(seen, &name),
             _ if fs::symlink_metadata(&self.path).is_ok() => LEADS_NOWHERE.to_owned(),
             _ if !directory_of(&self.path).is_dir() => return error,
             _ => format!("{error}: correct the path, or make a new ledger there, once, with `--ledger-create`"),
@@ -66,7 +67,7 @@ impl LedgerFile {
         }
         let witness = Witness::open(&self.witness)?;
         if let Some(seen) = witness.seen() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, witness::gone(seen, &witness.name())));
+            return Err(io::Error::new(io::ErrorKind::NotFound, mark::gone(seen, &witness.name())));
         }
         if self.missing == MissingFile::CreateFirst
             && let Some(trace) = trace(&self.path)?

@@ -56,8 +56,9 @@ use self::file::LedgerFile;
 use self::request::{Import, Operation, Reply, Request};
 use self::totals::{OfAccount, Shared};
 use self::writer::Writer;
+use super::mark::Mark;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
-use super::witness::{self, Mark};
+use super::witness;
 use super::{
     Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
 };

@@ -19,8 +19,9 @@ use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, META, Stop};
 use super::verify;
 use crate::ledger::LedgerError;
+use crate::ledger::mark::{self, Mark};
 use crate::ledger::rows::{CounterRow, Discrepancy};
-use crate::ledger::witness::{self, Mark, Witness};
+use crate::ledger::witness::Witness;
 
 /// Bytes that are copied into memory where one of them is written.
 const PAGE_BYTES: u64 = 4_096;
@@ -74,8 +75,8 @@ impl LedgerReader {
         if let Some(seen) = witness.seen() {
             let mark = self.read(|transaction| tables::mark(&transaction.open_table(META)?))?;
             let message = match mark {
-                Some(mark) => witness::compare(mark, Some(seen)).refusal(mark, &witness.name()),
-                None => witness::refusal_unmarked(Some(seen), &witness.name()),
+                Some(mark) => mark::compare(mark, Some(seen)).refusal(mark, &witness.name()),
+                None => mark::refusal_unmarked(Some(seen), &witness.name()),
             };
             discrepancies
                 .extend(message.map(|message| Discrepancy { about: format!("ledger {}", self.name), message }));

@@ -18,7 +18,8 @@ use super::reader;
 use super::refusal::{damaged, refused};
 use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, FORMAT, FORMAT_KEY, Format, META, Stop, Tables, check_format};
-use crate::ledger::witness::{self, Identity, Mark, Witness};
+use crate::ledger::mark::{self, Identity, Mark};
+use crate::ledger::witness::Witness;
 
 /// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
 const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
@@ -203,7 +204,7 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
              right one back"
                 .to_owned())
         }
-        None => witness::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
+        None => mark::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
         Some(mark) => {
             if let Some(known) = known {
                 let is_other = known.identity != mark.identity;
@@ -241,7 +242,7 @@ fn upgrade(name: &str, database: &Database, found: &Found, witness: Option<&mut 
 }
 
 fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
-    witness::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
+    mark::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
 /// Writes what makes an empty file a ledger.

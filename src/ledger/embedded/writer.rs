@@ -24,7 +24,8 @@ use super::totals::{Shared, closed};
 use crate::domain::units::Moment;
 use crate::ledger::LedgerError;
 use crate::ledger::lifecycle;
-use crate::ledger::witness::{Mark, Witness};
+use crate::ledger::mark::Mark;
+use crate::ledger::witness::Witness;
 
 /// The writer's own state.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::error::SqlState;
 
 use super::fault::Fault;
-use crate::ledger::witness::Identity;
+use crate::ledger::mark::Identity;
 
 /// The migrations, in order.
 const MIGRATIONS: &[&str] = &[

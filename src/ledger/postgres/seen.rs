@@ -28,8 +28,8 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
 use super::fault::{Fault, unreadable};
+use crate::ledger::mark::{Compared, Identity, Mark, compare};
 use crate::ledger::recent::Recent;
-use crate::ledger::witness::{Compared, Identity, Mark, compare};
 use crate::ledger::{Account, LedgerError};
 
 /// One statement, so that all of it is of one moment.

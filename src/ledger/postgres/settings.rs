@@ -6,7 +6,7 @@ use super::migrate::Tables;
 use super::queue::QueueLimits;
 use super::session::Bounds;
 use super::transaction::TransactionLimits;
-use crate::ledger::witness::Mark;
+use crate::ledger::mark::Mark;
 
 /// How the ledger uses the database. The defaults are right for most.
 #[derive(Debug, Clone)]

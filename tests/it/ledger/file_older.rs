@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
-use neglist::ledger::witness::{self, ACCEPT_COMMAND, Witness};
+use neglist::ledger::mark::ACCEPT_COMMAND;
+use neglist::ledger::witness::{self, Witness};
 
 use crate::ledger::disk::{Disk, Fault};
 use crate::ledger::place::{Place, add, open, quick, refused, total};

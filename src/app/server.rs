@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::service::{DecisionApi, LedgerApi};
 use crate::transport::accept::{self, ConnectionLimit, Incoming};
 use crate::transport::budget::Budgets;
-use crate::transport::connection::{Opening, Patience};
+use crate::transport::connection::{Opening, PrefaceWait};
 use crate::transport::fast_path::Services;
 use crate::transport::health::Pulse;
 use crate::transport::http1::HttpServer;
@@ -224,8 +224,8 @@ impl Server {
 
     fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
         let draining = self.draining.subscribe();
-        let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
-        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
+        let wait = PrefaceWait { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
+        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(wait)) {
             let serving = http2::serve(incoming, http2, services.clone(), self.draining.subscribe());
             self.serving.spawn_on(serving, &runtime);
         }

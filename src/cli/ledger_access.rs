@@ -12,7 +12,7 @@ use crate::config::{self, Config, Flags, LedgerPlace};
 use crate::ledger::LedgerError;
 use crate::ledger::embedded::{self, CheckOnOpen, EmbeddedLedger, HELD_ELSEWHERE, LedgerReader, MissingFile};
 use crate::ledger::postgres::{self, NO_TABLES, PostgresLedger, Tables};
-use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, OperateError, TransferRow};
+use crate::ledger::rows::{CounterRow, Discrepancy, ImportedTotal, OperateError, TransferRow};
 use crate::ledger::witness;
 
 /// The kind of access that a command needs.
@@ -223,7 +223,7 @@ impl OpenLedger {
         }
     }
 
-    pub(super) async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+    pub(super) async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         match self {
             OpenLedger::Reader(reader) => reader.ledger.verify(&reader.witness),
             OpenLedger::File(ledger) => ledger.verify(),

@@ -178,7 +178,7 @@ keys! {
     /// Most batches in progress at once; others wait in a queue, within their deadlines. One connection has at most half of
     /// them. A batch of a thousand refusals takes some 3 MiB while it is in progress, whatever the size of the message.
     batches_in_progress_max: usize = "16", number(1, 10_000);
-    /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
+    /// Most `DecideStream` and reflection calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
     streams_open_max: usize = "256", number(1, 100_000);
     /// Most received transfers that one stream still answers when the server stops.
     stream_drain_transfers_max: usize = "1024", number(0, 1_000_000);
@@ -187,8 +187,8 @@ keys! {
     /// Most requests in flight on all connections together. More are refused with `RESOURCE_EXHAUSTED`.
     /// A gRPC call is in flight from the end of its message until its answer is ready.
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
-    /// Share of `requests_in_flight_max`, `streams_open_max` and `grpc_held_bytes_max` that one connection may take when it is
-    /// alone, in percent. The rest is for connections that hold little: at most an eighth of what is free. 100 for no such rule.
+    /// Share of `requests_in_flight_max`, `streams_open_max`, `health_watches_max`, `grpc_held_bytes_max` and
+    /// `http_held_bytes_max` that one connection may take when it is alone, in percent. The rest is for connections that hold little: at most an eighth of what is free. 100 for no such rule.
     connection_share_percent: u32 = "90", number(1, 100);
     /// Most bytes of gRPC messages that are being received or wait to be sent, on all connections together. More calls are
     /// refused with `RESOURCE_EXHAUSTED`. A waiting call counts as 8 KiB plus its message.

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod counter;
 pub mod counting;
 pub mod decision;
+mod eight;
 pub mod evaluate;
 pub mod gateway;
 pub mod headroom;

@@ -30,8 +30,8 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
 use crate::ledger::{
-    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
-    Reserved, Usage,
+    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, ReplayLookup, Replayed,
+    Reservation, Reserved, Usage,
 };
 use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
@@ -275,8 +275,9 @@ impl LedgerApi {
             Ok(prepared) => prepared,
             // A request that is no longer accepted may have been answered when it was.
             Err(refusal) => {
-                let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
-                let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
+                let lookup =
+                    ReplayLookup { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
+                let found = ledger.find_replay(lookup).await.map_err(|error| self.refusal(&error))?;
                 return response(snapshot, &found.ok_or(refusal)?);
             }
         };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
     Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, Pseudonym,
-    Recall, Replayed, Reservation, Reserved, Settled, Usage,
+    ReplayLookup, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 /// Keeps everything in memory, counts its calls, and can simulate a failure.
@@ -192,9 +192,9 @@ impl Ledger for MemoryLedger {
         Ok(Reserved { answer, changes, expires_at, replayed: Replayed::No })
     }
 
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         self.open(&self.reads)?;
-        let Recall { transfer_id, fingerprint, hold, now } = recall;
+        let ReplayLookup { transfer_id, fingerprint, hold, now } = lookup;
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         let Some(kept) = transfers.get_mut(&transfer_id) else { return Ok(None) };

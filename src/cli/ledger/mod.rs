@@ -170,10 +170,10 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
         }
         Command::Verify(Verify {}) => {
             let ledger = configured()?.open(Access::Read).await?;
-            let findings = ledger.verify().await?;
-            write::findings(&findings, console.out)?;
+            let discrepancies = ledger.verify().await?;
+            write::discrepancies(&discrepancies, console.out)?;
             write::unlike_names(&ledger.counters().await?, console.out)?;
-            Ok(if findings.is_empty() { Exit::Success } else { Exit::Failed })
+            Ok(if discrepancies.is_empty() { Exit::Success } else { Exit::Failed })
         }
     }
 }

@@ -10,9 +10,9 @@ use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransact
 
 use crate::domain::units::{CountedClass, Moment, Year};
 use crate::ledger::lifecycle::Phase;
+use crate::ledger::mark::{Identity, Mark};
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
-use crate::ledger::witness::{Identity, Mark};
 use crate::ledger::{Account, Counter, LedgerError};
 
 /// What the file says it is, under [`FORMAT_KEY`].

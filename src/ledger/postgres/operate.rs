@@ -10,7 +10,7 @@ use deadpool_postgres::{ClientWrapper, Pool};
 
 use super::fault::Fault;
 use super::load::{ADD_ACCOUNT, BEGIN, class_of, persons_of};
-use super::look::account_from;
+use super::queries::account_from;
 use super::session::Session;
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;
@@ -183,7 +183,7 @@ async fn finish(session: Session, done: Done) -> Result<Done, Fault> {
     } else {
         client.batch_execute("COMMIT").await.map_err(|error| match Fault::from(error) {
             Fault::Lost(why) => {
-                Fault::Stop(format!("{why}; whether it was done is not known: look before you repeat it"))
+                Fault::Stop(format!("{why}; whether it was done is not known: check before you repeat it"))
             }
             other => other,
         })?;

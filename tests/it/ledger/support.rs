@@ -92,8 +92,8 @@ pub(crate) fn open(path: &Path) -> EmbeddedLedger {
 /// Asserts that the ledger agrees with itself.
 #[track_caller]
 pub(crate) fn check_sound(ledger: &EmbeddedLedger) {
-    let findings = ledger.verify().unwrap();
-    assert!(findings.is_empty(), "{findings:#?}");
+    let discrepancies = ledger.verify().unwrap();
+    assert!(discrepancies.is_empty(), "{discrepancies:#?}");
 }
 
 /// A number from the environment: how long a test goes on.

@@ -308,7 +308,7 @@ async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>)
 fn metered(opened: Option<OpenLedger>, metrics: &Arc<Metrics>) -> (Option<Arc<dyn Ledger>>, LedgerHealth, Waiting) {
     match opened {
         None => (None, LedgerHealth::None, Waiting::default()),
-        Some(OpenLedger { ledger, health, waiting }) => {
+        Some(OpenLedger { ledger, health, waiting, subject_key: _ }) => {
             (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health, waiting)
         }
     }

@@ -11,12 +11,14 @@
 pub mod embedded;
 mod files;
 mod holders;
+pub mod key_file;
 mod lifecycle;
 pub mod mark;
 mod parts;
 pub mod postgres;
 pub mod recent;
 pub mod rows;
+pub mod subject_key;
 pub mod witness;
 
 use std::borrow::Cow;
@@ -72,18 +74,19 @@ pub enum People {
     /// Who, by pseudonym: each counts once a year and counter. Sorted, without duplicates.
     Named {
         /// Persons whose general information is concerned.
-        general: Vec<Pseudonym>,
+        general: Vec<PseudonymBytes>,
         /// Persons whose sensitive information is concerned.
-        sensitive: Vec<Pseudonym>,
+        sensitive: Vec<PseudonymBytes>,
     },
 }
 
-/// A pseudonym: 8 to 32 bytes, stable over the year.
-pub type Pseudonym = Box<[u8]>;
+/// A pseudonym as the ledger keeps it: 8 to 32 bytes, stable over the year. A caller chose it, or the server made it of an
+/// identifier ([`crate::domain::persons::Pseudonym`]).
+pub type PseudonymBytes = Box<[u8]>;
 
 impl People {
     /// Returns the pseudonyms that a counter of a class counts; none where persons are only counted.
-    fn named(&self, class: CountedClass) -> &[Pseudonym] {
+    fn named(&self, class: CountedClass) -> &[PseudonymBytes] {
         match (self, class) {
             (Self::Counted(_), _) => &[],
             (Self::Named { general, .. }, CountedClass::General) => general,

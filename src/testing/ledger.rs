@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, Pseudonym,
+    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, PseudonymBytes,
     ReplayLookup, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
@@ -112,11 +112,11 @@ fn total(
     transfers: &Transfers,
     account: &Account,
     counter: &Counter,
-    without: &[Pseudonym],
+    without: &[PseudonymBytes],
     counts: fn(State) -> bool,
 ) -> u64 {
     let mut sum = 0;
-    let mut named: BTreeSet<&Pseudonym> = BTreeSet::new();
+    let mut named: BTreeSet<&PseudonymBytes> = BTreeSet::new();
     for kept in transfers.values().filter(|kept| kept.account == *account && counts(kept.state)) {
         if kept.changes.iter().any(|change| change.counter == *counter) {
             match &kept.people {
@@ -128,7 +128,7 @@ fn total(
     sum + named.into_iter().filter(|person| !without.contains(person)).count() as u64
 }
 
-fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [Pseudonym] {
+fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [PseudonymBytes] {
     use crate::domain::units::CountedClass;
     match (people, counter.class) {
         (People::Counted(_), _) => &[],

@@ -28,6 +28,7 @@ mod request;
 mod ring;
 mod settings;
 mod storage;
+mod subject_key;
 mod tables;
 mod totals;
 mod verify;

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::domain::persons::KeyFingerprint;
 use crate::domain::units::{Moment, Year};
 use crate::ledger::rows::{Forget, Forgotten, Wanted};
 use crate::ledger::{Judge, LedgerError, ReplayLookup, Reservation, Reserved};
@@ -23,6 +24,8 @@ pub(super) enum Operation {
     Withdraw(String),
     DropYears(Year, Moment),
     Forget(Forget, Moment),
+    /// Binds the ledger to a subject key if it has none; `None` gives its key up.
+    BindKey(Option<KeyFingerprint>),
     Reopen,
 }
 

@@ -224,6 +224,10 @@ impl OpenFile {
             let result = match (is_waited_for, operation) {
                 // Nothing was promised: better not to add.
                 (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
+                (_, Operation::BindKey(key)) => {
+                    batch.wrote |= tables::bind_subject_key(&mut transaction.open_table(META)?, key)?;
+                    Ok(Reply::Done)
+                }
                 (_, operation) => match batch.answer(operation, settings) {
                     Ok(reply) => Ok(reply),
                     Err(Stop::Answer(error)) => Err(error),
@@ -306,7 +310,8 @@ impl Batch<'_, '_> {
             Operation::Withdraw(id) => self.withdraw(&id),
             Operation::DropYears(before, now) => self.drop_years(before, now),
             Operation::Forget(forget, now) => self.forget_accounts(&forget, now),
-            Operation::Reopen => Ok(Reply::Done),
+            // Done beside the requests of a batch.
+            Operation::Reopen | Operation::BindKey(_) => Ok(Reply::Done),
         }
     }
 }
@@ -321,6 +326,7 @@ fn moment(operation: &Operation) -> Option<Moment> {
         | Operation::Withdraw(_)
         | Operation::DropYears(..)
         | Operation::Forget(..)
+        | Operation::BindKey(_)
         | Operation::Reopen => None,
     }
 }

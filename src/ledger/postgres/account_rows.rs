@@ -14,11 +14,12 @@ use crate::ledger::lifecycle::{self, Phase, Replay, Settling};
 use crate::ledger::parts::{Parts, Standing};
 use crate::ledger::rows::State;
 use crate::ledger::{
-    Before, Change, Counter, Hold, Judge, LedgerError, People, Pseudonym, ReplayLookup, Replayed, Reservation, Reserved,
+    Before, Change, Counter, Hold, Judge, LedgerError, People, PseudonymBytes, ReplayLookup, Replayed, Reservation,
+    Reserved,
 };
 
 /// A person of a counter, by its number.
-pub(super) type PersonKey = (i32, Pseudonym);
+pub(super) type PersonKey = (i32, PseudonymBytes);
 
 /// Why a step was not done.
 #[derive(Debug)]
@@ -278,7 +279,7 @@ impl AccountRows {
     fn without(&self, counter: &Counter, reservation: &Reservation) -> u64 {
         let Some((number, parts)) = self.counters.get(counter) else { return 0 };
         let is_counted =
-            |pseudonym: &&Pseudonym| self.holders(&(*number, (*pseudonym).clone())).standing() != Standing::Absent;
+            |pseudonym: &&PseudonymBytes| self.holders(&(*number, (*pseudonym).clone())).standing() != Standing::Absent;
         let known = reservation.people.named(counter.class).iter().filter(is_counted).count();
         lifecycle::without(parts.usage().total(), known as u64)
     }
@@ -339,7 +340,7 @@ impl AccountRows {
     fn hold(
         &mut self,
         number: i32,
-        pseudonym: &Pseudonym,
+        pseudonym: &PseudonymBytes,
         change: impl FnOnce(Holders) -> Option<Holders>,
     ) -> Result<(), Stop> {
         let key = (number, pseudonym.clone());

@@ -15,7 +15,7 @@ use crate::domain::units::{CountedClass, Headcount, Moment};
 use crate::ledger::holders::Holders;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
-use crate::ledger::{Account, Counter, People, Pseudonym};
+use crate::ledger::{Account, Counter, People, PseudonymBytes};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT id, revision FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
@@ -243,6 +243,6 @@ pub(super) fn moment_of(seconds: Option<i64>, nanos: Option<i32>) -> Result<Mome
     moment.ok_or_else(|| unreadable("a reservation"))
 }
 
-fn pseudonyms(rows: Vec<Vec<u8>>) -> Vec<Pseudonym> {
+fn pseudonyms(rows: Vec<Vec<u8>>) -> Vec<PseudonymBytes> {
     rows.into_iter().map(Vec::into_boxed_slice).collect()
 }

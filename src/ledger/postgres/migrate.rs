@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_counts.sql"),
     include_str!("migrations/0002_identity.sql"),
     include_str!("migrations/0003_removed.sql"),
+    include_str!("migrations/0004_subject_key.sql"),
 ];
 
 /// Tables that are never there without the one that says their version.

@@ -49,6 +49,7 @@ mod seen;
 mod session;
 mod settings;
 mod store;
+mod subject_key;
 mod tls;
 mod transaction;
 mod url;

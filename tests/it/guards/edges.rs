@@ -129,7 +129,7 @@ const ROWS: &[Row] = &[
         tests: &["crate::ledger", "crate::testing", "fastrand", "insta", "prost", "tower"],
     },
     Row { module: "json", code: &["crate::domain"], tests: &["std::env", "insta", "proptest", "serde", "serde_json"] },
-    // `blake3`: the checksum of the witness; `rustix`: how much room a disk has.
+    // `blake3`: the checksum of the witness; `getrandom`: a new subject key; `rustix`: how much room a disk has.
     Row {
         module: "ledger",
         code: &[
@@ -145,6 +145,7 @@ const ROWS: &[Row] = &[
             "blake3",
             "deadpool_postgres",
             "fastrand",
+            "getrandom",
             "redb",
             "rustix",
             "rustls",

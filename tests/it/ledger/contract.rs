@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::{
-    Account, Admission, Before, Change, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Pseudonym,
+    Account, Admission, Before, Change, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, PseudonymBytes,
     ReplayLookup, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn counted(general: u64, sensitive: u64) -> People {
 }
 
 /// A person, by number.
-fn person(number: u32) -> Pseudonym {
+fn person(number: u32) -> PseudonymBytes {
     format!("person-{number:04}").into_bytes().into_boxed_slice()
 }
 

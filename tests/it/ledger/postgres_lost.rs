@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neglist::app::ledger::{OpenLedger, open};
+use neglist::app::server::StartError;
 use neglist::cli::console::Exit;
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Year;
@@ -50,8 +51,8 @@ async fn total(ledger: &dyn Ledger, exporter: &str) -> Result<u64, LedgerError> 
 
 /// Asserts that the ledger answers nothing any more, whoever is asked about, and says why.
 #[track_caller]
-fn says<T: std::fmt::Debug>(answer: Result<T, LedgerError>, why: &str) {
-    let error = answer.unwrap_err().to_string();
+fn says<T>(answer: Result<T, impl std::fmt::Display>, why: &str) {
+    let Err(error) = answer.map_err(|error| error.to_string()) else { panic!("no error, and not `{why}`") };
     assert!(error.contains(why), "{error}");
 }
 
@@ -416,7 +417,7 @@ struct Running {
     _upkeep: JoinSet<()>,
 }
 
-async fn run(settings: &[(&'static str, &str)]) -> Result<Running, LedgerError> {
+async fn run(settings: &[(&'static str, &str)]) -> Result<Running, StartError> {
     let directory = Directory::small();
     let always = [("ledger_clocks_apart_max_seconds", "4000000000"), ("ledger_tick_interval_ms", "10")];
     let config = configuration(&directory.policies(), &[&always[..], settings].concat());

@@ -113,12 +113,14 @@ impl Server {
             ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
         }
         upkeep.spawn(watch_clock(Arc::clone(&clock), drains.clone()));
+        let subject_key = opened.as_ref().and_then(|opened| opened.subject_key.clone());
         let (ledger, ledger_health, ledger_calls) = metered(opened, &metrics);
         let live = policies.live();
         let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
             .metered(Arc::clone(&metrics));
-        let counting =
-            LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
+        let counting = LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger)
+            .metered(Arc::clone(&metrics))
+            .with_subject_key(subject_key);
         // The limit applies to decisions. Health, reflection, probes and metrics answer under any load.
         let limit = in_flight_limit(config, &metrics);
         let connections = ConnectionLimit::new(connection_rules(config, config.connections_max), Arc::clone(&metrics));

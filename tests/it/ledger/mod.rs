@@ -29,6 +29,8 @@ mod file_older;
 mod many_accounts;
 /// Both ledgers against a plain model, in random steps.
 mod model;
+/// Persons by identifier, and the subject key, behind a server.
+mod persons;
 /// A directory with a ledger in a file.
 mod place;
 /// The ledger in a database that several servers share.

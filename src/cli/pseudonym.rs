@@ -12,7 +12,7 @@ use crate::domain::persons::{Identifier, IdentifierFault, Kind, Normalise, Pseud
 use crate::domain::units::Year;
 use crate::ledger::key_file;
 
-/// The argument that stands for the lines of stdin.
+/// The argument that selects the lines of stdin.
 const STDIN: &str = "-";
 
 /// Print the pseudonyms that a server makes of identifiers, for callers who make their own.

@@ -123,3 +123,60 @@ pub async fn at_start(ledger: &dyn KeyBinding, path: Option<&Path>) -> Result<Op
         None => Err(LedgerError::Unavailable("it did not keep the fingerprint of its subject key".to_owned()).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A ledger that another server binds at the same moment, if it is told so.
+    #[derive(Default)]
+    struct Bound {
+        key: Mutex<Option<KeyFingerprint>>,
+        first: Option<KeyFingerprint>,
+    }
+
+    #[async_trait::async_trait]
+    impl KeyBinding for Bound {
+        async fn bound_key(&self) -> Result<Option<KeyFingerprint>, LedgerError> {
+            Ok(*self.key.lock().unwrap())
+        }
+
+        async fn bind_key(&self, fingerprint: KeyFingerprint) -> Result<(), LedgerError> {
+            let mut key = self.key.lock().unwrap();
+            *key = self.first.or(*key).or(Some(fingerprint));
+            Ok(())
+        }
+
+        async fn unbind_key(&self) -> Result<(), LedgerError> {
+            *self.key.lock().unwrap() = None;
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_servers_that_start_at_once_the_second_does_not_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let first = SubjectKey::from_bytes([1; 32]).fingerprint();
+        let ledger = Bound { first: Some(first), ..Bound::default() };
+        let error = at_start(&ledger, Some(&path)).await.unwrap_err();
+        assert!(matches!(error, SubjectKeyError::Other { bound, .. } if bound == first), "{error}");
+        assert_eq!(ledger.bound_key().await.unwrap(), Some(first));
+        // The key that lost is still there, and is refused again.
+        assert!(matches!(at_start(&ledger, Some(&path)).await, Err(SubjectKeyError::Other { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_kept_and_not_bound_is_bound_by_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let kept = key_file::make(&path).unwrap();
+        let ledger = Bound::default();
+        assert_eq!(at_start(&ledger, None).await.unwrap(), None);
+        assert_eq!(at_start(&ledger, Some(&path)).await.unwrap(), Some(kept.clone()));
+        assert_eq!(ledger.bound_key().await.unwrap(), Some(kept.fingerprint()));
+        assert!(matches!(at_start(&ledger, None).await, Err(SubjectKeyError::NoPlace { .. })));
+    }
+}

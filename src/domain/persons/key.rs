@@ -20,7 +20,7 @@ const SUBJECTS_TAG: &[u8] = b"neglist subjects of a transfer 1";
 
 /// The key under which a server makes pseudonyms, the same on all servers of a ledger.
 ///
-/// Who has the key and a pseudonym can find its identifier by trying: it is never shown, and compared in constant time.
+/// With the key and a pseudonym, its identifier can be found by trying: the key is never shown, and compared in constant time.
 #[derive(Clone)]
 pub struct SubjectKey {
     bytes: [u8; KEY_BYTES],

@@ -3,7 +3,7 @@
 //! Knows no file, no protocol, no clock and no thread. [`resolve`] finds every fault of a request;
 //! [`evaluate`] is total. Reading order: `units`, `reason`,
 //! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `important`, `evaluate`, `counter`, `counting`,
-//! `headroom`, `gateway`.
+//! `headroom`, `gateway`, `persons`.
 
 pub mod asked;
 pub mod calendar;
@@ -20,6 +20,7 @@ mod important;
 pub mod list;
 pub mod names;
 pub mod path;
+pub mod persons;
 pub mod reason;
 pub mod registry;
 pub mod resolve;

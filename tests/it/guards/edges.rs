@@ -99,10 +99,10 @@ const ROWS: &[Row] = &[
         ],
         tests: &["insta", "tempfile"],
     },
-    // Pure: no clock, no file, no thread; of `net` only the form of addresses.
+    // Pure: no clock, no file, no thread; of `net` only the form of addresses. `hmac`, `sha2`, `subtle`: pseudonyms.
     Row {
         module: "domain",
-        code: &["std::net", "strsim", "unicode_normalization", "unicode_properties"],
+        code: &["std::net", "hmac", "sha2", "strsim", "subtle", "unicode_normalization", "unicode_properties"],
         tests: &["crate::testing", "proptest"],
     },
     // Of `config` only the URL at which others reach a listener.

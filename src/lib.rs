@@ -86,6 +86,7 @@
 //! ```
 
 pub mod app;
+pub mod bodies;
 pub mod cli;
 pub mod config;
 pub mod domain;

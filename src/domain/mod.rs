@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod headroom;
 mod important;
 pub mod list;
+pub mod named;
 pub mod names;
 pub mod path;
 pub mod persons;

@@ -18,7 +18,6 @@ use crate::service::{DecisionApi, LedgerApi};
 use crate::wire::decide::from_proto::{self, Question};
 use crate::wire::decide::to_proto::Detail;
 use crate::wire::generated::v1;
-use crate::wire::ledger as wire;
 use crate::wire::refusal::{self, Refusal, Uncounted};
 
 /// Answers requests of gateways at one door. Clones share everything.
@@ -222,7 +221,7 @@ impl LabelledDoor {
         labelled: &Labelled<'_>,
         transfer_id: &str,
     ) -> Result<(Answered, Counted), Refusal> {
-        let reserved = self.counting.reserve_on(snapshot, wire::labelled(labelled, transfer_id)).await?;
+        let reserved = self.counting.reserve_on(snapshot, self.counting.read_labelled(labelled, transfer_id)).await?;
         let v1::ReserveResponse { decision, changes: _, expires_at: _, replayed } = reserved;
         // A reservation without a decision permits nothing.
         let decision = decision.ok_or(Refusal::Uncounted(Uncounted::Unreadable))?;

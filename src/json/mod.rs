@@ -6,12 +6,14 @@
 //! Knows nothing of the contract: `wire` gives a text its meaning.
 
 mod number;
+mod path;
 mod pointer;
 mod reader;
 mod syntax;
 mod tree;
 
 pub use self::number::{NotWhole, Number};
+pub use self::path::{identifiers, identifiers_of};
 pub use self::pointer::{member, member_of};
 pub use self::reader::{Head, Reader};
 pub use self::syntax::{Problem, Syntax};

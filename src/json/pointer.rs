@@ -153,7 +153,7 @@ impl<'s, 't> Chosen<'s, 't> {
 }
 
 /// Folds the case of a key. The folding starts with capitals, because `ſ` has the same capital as `s`.
-fn folded(key: &str) -> impl Iterator<Item = char> {
+pub(super) fn folded(key: &str) -> impl Iterator<Item = char> {
     key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 

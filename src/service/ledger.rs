@@ -20,9 +20,11 @@ use tonic::{Request, Response, Status};
 use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counter::{Counted, CounterKey};
-use crate::domain::counting::{self, Named};
+use crate::domain::counting;
 use crate::domain::evaluate::evaluate;
+use crate::domain::gateway::Labelled;
 use crate::domain::headroom::{self, CapUse};
+use crate::domain::named::Named;
 use crate::domain::path::{Field, RequestField};
 use crate::domain::persons::{Subject, SubjectKey, pseudonyms};
 use crate::domain::reason::Outcome;
@@ -43,7 +45,7 @@ use crate::service::totals::{NamedCounters, account, refusal};
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
-use crate::wire::ledger::{self as wire, Keep, Replay, ReserveLimits, UsageQuestion, Verdict};
+use crate::wire::ledger::{self as wire, Keep, Naming, Replay, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
 use crate::wire::subjects::NamedPersons;
 
@@ -194,7 +196,7 @@ impl LedgerApi {
         request: wire::Reserve<'_>,
         now: Moment,
     ) -> Result<Prepared, Vec<Violation>> {
-        let wire::Reserve { transfer_id, mut asked, named, keep, detail, fingerprint } = request;
+        let wire::Reserve { transfer_id, mut asked, named, naming, keep, detail, fingerprint } = request;
         if let Some(at) = asked.at {
             self.check_moment(at, now)?;
             // The caller's clock is ahead of this one. The counters of the next year are not open yet.
@@ -213,7 +215,9 @@ impl LedgerApi {
             Some(persons) => {
                 let reading = counting::person_in_both_classes(snapshot, transfer.at);
                 let named = self.pseudonyms(&account, &persons)?;
-                check_named(&persons, counting::classes_without_names(&transfer, &named, reading))?;
+                if naming == Naming::Caller {
+                    check_named(&persons, counting::classes_without_names(&transfer, &named, reading))?;
+                }
                 let named = named.counted(reading);
                 transfer.persons = headcount(named.count());
                 People::Named { general: named.general, sensitive: named.sensitive }
@@ -231,6 +235,18 @@ impl LedgerApi {
         };
         let judge = self.judge(snapshot, transfer, counters.clone(), detail);
         Ok(Prepared { reservation, judge, counters, is_registered })
+    }
+
+    /// Reads the transfer of a gateway's request, to be counted under an id.
+    ///
+    /// # Errors
+    /// The id breaks the rule for names, or more persons are named than one request may name.
+    pub fn read_labelled<'a>(
+        &self,
+        labelled: &'a Labelled<'_>,
+        transfer_id: &'a str,
+    ) -> Result<wire::Reserve<'a>, Vec<Violation>> {
+        wire::labelled(labelled, transfer_id, self.inner.settings.subjects_max, self.subject_key.as_deref())
     }
 
     /// Returns the pseudonyms of persons, those of identifiers under the account's exporter and year.

@@ -22,6 +22,7 @@ pub fn to_transfer(labelled: &Labelled<'_>) -> v1::Transfer {
         ground,
         items,
         persons,
+        subjects: _,
         transfer_id: _,
         record: _,
     } = labelled;
@@ -105,6 +106,7 @@ mod tests {
             ground: Some(Ground::Transit),
             items: vec![item],
             persons: Some(AskedPersons { general: 1, sensitive: 2 }),
+            subjects: None,
             transfer_id: Some("t".into()),
             record: Record::Record,
         };

@@ -6,9 +6,9 @@
 use prost::Message as _;
 
 use crate::domain::asked::{Asked, AskedPersons, CountingProblem, Need, Problem, Violation};
-use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
 use crate::domain::gateway::{LABEL_ID_PREFIX, Labelled, STREAM_ID_PREFIX};
+use crate::domain::named::Named;
 use crate::domain::names::{NameFault, check_name};
 use crate::domain::path::{Counts, Field, RequestField};
 use crate::domain::persons::SubjectKey;
@@ -41,12 +41,23 @@ pub struct Reserve<'a> {
     pub asked: Asked<'a>,
     /// The persons concerned; `None`: only their number is known.
     pub named: Option<NamedPersons>,
+    /// Who says for which classes persons are named.
+    pub naming: Naming,
     /// How long the persons stay counted.
     pub keep: Keep,
     /// How much the answer says.
     pub detail: Detail,
     /// Equal for the same transfer: see [`fingerprint`].
     pub fingerprint: [u8; 32],
+}
+
+/// Who says for which classes of information persons are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// The caller, who may have forgotten a class: a class that is sent and has no names is refused.
+    Caller,
+    /// A gateway rule, which states a place for each class that is sent. A list there may be empty.
+    Rule,
 }
 
 /// How long persons stay counted.
@@ -98,26 +109,37 @@ pub fn reserve<'a>(
     };
     let fingerprint = fingerprint(transfer, named.as_ref(), key)?;
     let keep = if *commit { Keep::Commit } else { Keep::ForSeconds(seconds) };
-    Ok(Reserve { transfer_id, asked, named, keep, detail, fingerprint })
+    Ok(Reserve { transfer_id, asked, named, naming: Naming::Caller, keep, detail, fingerprint })
 }
 
-/// Returns the request of a gateway's transfer: to be counted at once, and answered in full.
+/// Returns the request of a gateway's transfer: to be counted at once, and answered in full. `key`: of the server, which
+/// identifiers need.
 ///
 /// # Errors
-/// The id of the transfer breaks the rule for names.
-pub fn labelled<'a>(labelled: &'a Labelled<'_>, transfer_id: &'a str) -> Result<Reserve<'a>, Vec<Violation>> {
+/// The id of the transfer breaks the rule for names, or more persons are named than `subjects_max` in a class.
+pub fn labelled<'a>(
+    labelled: &'a Labelled<'_>,
+    transfer_id: &'a str,
+    subjects_max: usize,
+    key: Option<&SubjectKey>,
+) -> Result<Reserve<'a>, Vec<Violation>> {
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
+    let named = labelled.subjects.clone().map(NamedPersons::ByIdentifier);
+    if let Some(named) = &named {
+        subjects::check_count(named, subjects_max, &mut violations);
+    }
     if !violations.is_empty() {
         return Err(violations);
     }
     Ok(Reserve {
         transfer_id,
         asked: labelled.asked(),
-        named: None,
         keep: Keep::Commit,
         detail: Detail::Full,
-        fingerprint: fingerprint(&to_transfer(labelled), None, None)?,
+        fingerprint: fingerprint(&to_transfer(labelled), named.as_ref(), key)?,
+        named,
+        naming: Naming::Rule,
     })
 }
 

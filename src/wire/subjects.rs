@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::domain::asked::{CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation};
-use crate::domain::counting::Named;
+use crate::domain::named::Named;
 use crate::domain::names::NameFault;
 use crate::domain::path::RequestField;
 use crate::domain::persons::{Identifier, Kind, Normalise, Step, Subject};
@@ -62,6 +62,17 @@ pub(super) fn read(
     } else {
         let is_named = !general.is_empty() || !sensitive.is_empty();
         is_named.then(|| NamedPersons::ByPseudonym(Named::new(general, sensitive)))
+    }
+}
+
+/// Checks how many persons of a class a gateway's request names.
+pub(super) fn check_count(named: &NamedPersons, max: usize, violations: &mut Vec<Violation>) {
+    let (general, sensitive) = named.count();
+    for (class, count) in [(CountedClass::General, general), (CountedClass::Sensitive, sensitive)] {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if max < count {
+            violations.push(too_many(named.field(class), count, max));
+        }
     }
 }
 

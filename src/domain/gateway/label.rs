@@ -4,9 +4,12 @@ use std::borrow::Cow;
 
 use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Unlabelled, Unmatched, shown};
 use super::seen::Seen;
+use super::subjects::GivenSubjects;
 use super::table::{Gives, LabelHeaders, Rule};
 use super::value::{self, Problems};
 use crate::domain::asked::AskedPersons;
+use crate::domain::named::Named;
+use crate::domain::persons::Subject;
 use crate::domain::reason::ReasonCode;
 use crate::domain::route::{Content, Route};
 use crate::domain::snapshot::Snapshot;
@@ -130,9 +133,15 @@ fn by_rule<'a, S: Seen + ?Sized>(
         text.map_err(|fault| problems.add(Label::TransferId, value::origin(source), fault)).ok()
     });
     let transfer_id = agreed(transfer_id, sent.transfer_id, (Label::TransferId, &headers.transfer_id), problems);
+    let subjects = named(gives, seen, problems);
+    let of_names =
+        |count: fn(&Named<Subject>) -> usize| subjects.as_ref().and_then(|named| u64::try_from(count(named)).ok());
     let general = problems.persons(seen, gives.persons.as_ref(), Label::Persons);
+    let general = general.or_else(|| of_names(|named| named.general.len()).filter(|_| gives.subjects.is_some()));
     let general = agreed(general, sent.persons, (Label::Persons, &headers.persons), problems);
     let sensitive = problems.persons(seen, gives.sensitive_persons.as_ref(), Label::SensitivePersons);
+    let sensitive =
+        sensitive.or_else(|| of_names(|named| named.sensitive.len()).filter(|_| gives.sensitive_subjects.is_some()));
     let place = (Label::SensitivePersons, headers.sensitive_persons.as_ref());
     let sensitive = agreed(sensitive, sent.sensitive_persons, place, problems);
     let items = gives.items.iter().enumerate().filter_map(|(index, item)| {
@@ -153,10 +162,27 @@ fn by_rule<'a, S: Seen + ?Sized>(
         ground: gives.ground,
         items,
         persons: None,
+        subjects,
         transfer_id,
         record: rule.record,
     };
     (labelled, (general, sensitive))
+}
+
+/// Returns the persons whom a request names, where its rule says who they are.
+fn named<S: Seen + ?Sized>(gives: &Gives, seen: &S, problems: &mut Problems) -> Option<Named<Subject>> {
+    if gives.subjects.is_none() && gives.sensitive_subjects.is_none() {
+        return None;
+    }
+    let mut read = |place: &Option<GivenSubjects>, label| {
+        let Some(place) = place else { return Vec::new() };
+        place.read(seen).unwrap_or_else(|fault| {
+            problems.add(label, place.source.origin(), fault);
+            Vec::new()
+        })
+    };
+    let general = read(&gives.subjects, Label::Persons);
+    Some(Named::new(general, read(&gives.sensitive_subjects, Label::SensitivePersons)))
 }
 
 /// Returns the value of the rule, or else that of the label header. If both give one, they must agree.

@@ -228,6 +228,7 @@ fn a_rule_gives_what_it_says_from_where_it_says() {
             attributes: vec!["miit-filed".into()],
         }],
         persons: Some(AskedPersons { general: 3, sensitive: 2 }),
+        subjects: None,
         transfer_id: Some("7".into()),
         record: Record::Record,
     };

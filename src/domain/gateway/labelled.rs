@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::domain::asked::{Asked, AskedItem, AskedPersons};
+use crate::domain::named::Named;
 use crate::domain::names::NameFault;
+use crate::domain::persons::Subject;
 use crate::domain::units::{Class, Ground, Modality};
 
 /// A transfer as labels give it. `None` or empty: not stated.
@@ -30,8 +32,10 @@ pub struct Labelled<'a> {
     pub ground: Option<Ground>,
     /// Data that is sent.
     pub items: Vec<LabelledItem<'a>>,
-    /// Persons that the transfer adds.
+    /// Persons that the transfer adds. Where they are named: their number.
     pub persons: Option<AskedPersons>,
+    /// Who they are; `None` where only their number is known.
+    pub subjects: Option<Named<Subject>>,
     /// The gateway's id of the transfer.
     pub transfer_id: Option<Cow<'a, str>>,
     /// Whether the transfer is only asked about, or counted too.
@@ -167,6 +171,16 @@ pub enum Origin {
     Body(String),
     /// A key of the gateway's context.
     Context(String),
+    /// A place in the JSON documents of its lines.
+    Lines(String),
+    /// A column of its CSV table.
+    Csv(String),
+    /// A field of its form.
+    Form(String),
+    /// A segment of its path, by the template of the rule.
+    Segment(String),
+    /// A parameter of its query.
+    Query(String),
     /// Its host.
     Host,
     /// Its method.
@@ -185,6 +199,11 @@ impl fmt::Display for Origin {
             Origin::Header(name) => write!(f, "header {name}"),
             Origin::Body(pointer) => write!(f, "body {pointer}"),
             Origin::Context(key) => write!(f, "context {key}"),
+            Origin::Lines(path) => write!(f, "lines {path}"),
+            Origin::Csv(column) => write!(f, "csv {column}"),
+            Origin::Form(field) => write!(f, "form {field}"),
+            Origin::Segment(template) => write!(f, "path {template}"),
+            Origin::Query(name) => write!(f, "query {name}"),
             Origin::Host => f.write_str("host"),
             Origin::Method => f.write_str("method"),
             Origin::Path => f.write_str("path"),
@@ -226,6 +245,8 @@ pub enum Fault {
     },
     /// It breaks the rule for names.
     NotAName(NameFault),
+    /// An identifier of which only digits count has a digit of another script.
+    OtherDigit,
     /// The body does not provide it.
     Body(BodyFault),
     /// The request contradicts the rule.
@@ -272,11 +293,16 @@ impl Fault {
             Fault::TooManyPersons { .. } => "TOO_MANY_PERSONS",
             Fault::TooLong { .. } => "TOO_LONG",
             Fault::NotAName(_) => "NOT_A_NAME",
+            Fault::OtherDigit => "IDENTIFIER_NOT_READABLE",
             Fault::Body(BodyFault::WrongKind) => "LABEL_OF_WRONG_KIND",
             Fault::Body(BodyFault::InOtherCapitals) => "KEY_IN_OTHER_CAPITALS",
             Fault::Body(BodyFault::NotThere) => "BODY_NOT_THERE",
             Fault::Body(BodyFault::Partial) => "BODY_PARTIAL",
             Fault::Body(BodyFault::NotJson) => "BODY_NOT_JSON",
+            Fault::Body(BodyFault::NotCsv) => "BODY_NOT_CSV",
+            Fault::Body(BodyFault::NotForm) => "BODY_NOT_FORM",
+            Fault::Body(BodyFault::OtherType) => "BODY_OF_OTHER_TYPE",
+            Fault::Body(BodyFault::Compressed) => "BODY_COMPRESSED",
             Fault::Disagrees { .. } => "LABELS_DISAGREE",
             Fault::FlowBesideFields => "FLOW_BESIDE_FIELDS",
             Fault::Host(_) => "HOST_NOT_COMPARABLE",
@@ -310,6 +336,14 @@ pub enum BodyFault {
     Partial,
     /// The body is not JSON.
     NotJson,
+    /// The body is not a CSV table as RFC 4180 demands it.
+    NotCsv,
+    /// The body, or the query, is not a form that is read in one way.
+    NotForm,
+    /// The body has another type than the rule reads, or another encoding of characters than UTF-8.
+    OtherType,
+    /// The body is compressed.
+    Compressed,
 }
 
 /// Why the matching rule cannot be determined.

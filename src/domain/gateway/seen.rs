@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::body_source::BodySource;
+use super::labelled::{BodyFault, Fault};
+
 /// What a gateway says about one request. Every door implements it.
 ///
 /// Texts are passed on as they were sent; [`super::label()`] interprets them. A door that cannot read a text refuses the
@@ -34,6 +37,26 @@ pub trait Seen {
 
     /// Returns the member of the JSON body that an RFC 6901 pointer names.
     fn body(&self, pointer: &str) -> Body<'_>;
+
+    /// Returns every value of a header. `name` is in lower case. A door that can tell the values of a repeated header apart
+    /// returns all of them.
+    fn header_values(&self, name: &str) -> HeaderValues<'_> {
+        match self.header(name) {
+            Header::Absent => HeaderValues::Absent,
+            Header::Text(text) => HeaderValues::Texts(vec![text]),
+            Header::Repeated => HeaderValues::Repeated,
+            Header::NotText => HeaderValues::NotText,
+            Header::NotSeen => HeaderValues::NotSeen,
+        }
+    }
+
+    /// Returns the identifiers of persons at a place of the body, in its order. A door that sees no bodies keeps this default.
+    ///
+    /// # Errors
+    /// The body is not there, not whole or not readable, or an identifier is missing or ambiguous.
+    fn identifiers(&self, _source: &BodySource) -> Result<Vec<Cow<'_, str>>, Fault> {
+        Err(Fault::Body(BodyFault::NotThere))
+    }
 }
 
 /// A key of the context.
@@ -57,6 +80,21 @@ pub enum Header<'a> {
     /// It was sent several times. None of the values is picked.
     Repeated,
     /// Its value is not visible ASCII text.
+    NotText,
+    /// The gateway does not pass it on; it may or may not have been sent.
+    NotSeen,
+}
+
+/// All values of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderValues<'a> {
+    /// It was not sent.
+    Absent,
+    /// Its values, in their order.
+    Texts(Vec<&'a str>),
+    /// It was sent several times, and the door sees only one of the values.
+    Repeated,
+    /// A value is not visible ASCII text.
     NotText,
     /// The gateway does not pass it on; it may or may not have been sent.
     NotSeen,

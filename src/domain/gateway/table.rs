@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 
 use super::disguise::stems;
 use super::labelled::Record;
+use super::subjects::GivenSubjects;
 use crate::domain::units::{Class, Ground, Modality};
 use crate::domain::vocabulary::Vocabulary;
 
@@ -173,6 +174,10 @@ pub struct Gives {
     pub persons: Option<Given<u64>>,
     /// Persons whose sensitive information is sent.
     pub sensitive_persons: Option<Given<u64>>,
+    /// Who the persons are whose general information is sent.
+    pub subjects: Option<GivenSubjects>,
+    /// Who the persons are whose sensitive information is sent.
+    pub sensitive_subjects: Option<GivenSubjects>,
     /// The gateway's id of the transfer.
     pub transfer_id: Option<Source>,
 }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use super::identifier::Subject;
-use crate::domain::counting::Named;
+use crate::domain::named::Named;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;

@@ -116,6 +116,11 @@ pub(crate) fn of_label((problem, issue): (&LabelProblem, Issue)) -> Issue {
         },
         Origin::Body(_)
         | Origin::Context(_)
+        | Origin::Lines(_)
+        | Origin::Csv(_)
+        | Origin::Form(_)
+        | Origin::Segment(_)
+        | Origin::Query(_)
         | Origin::Host
         | Origin::Method
         | Origin::Path

@@ -3,6 +3,7 @@
 //! A denial is 200 with `decision: false`. A request that is not well-formed is 400, whatever code a web framework would give.
 //! An evaluation counts nothing.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -12,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::domain::gateway::{Body, Context, Header, Seen};
+use crate::domain::gateway::{Body, BodyFault, BodySource, Context, Fault, Header, Seen};
 use crate::domain::snapshot::Snapshot;
 use crate::doors::authzen;
 use crate::doors::authzen::{CONFIGURATION_PATH, Denied, Evaluation, Evaluations, Mapped, Semantic};
@@ -242,6 +243,14 @@ impl Seen for SeenEvaluation<'_> {
 
     fn body(&self, pointer: &str) -> Body<'_> {
         json::member_of(&self.evaluation.whole, pointer)
+    }
+
+    fn identifiers(&self, source: &BodySource) -> Result<Vec<Cow<'_, str>>, Fault> {
+        match source {
+            BodySource::Json(path) => json::identifiers_of(&self.evaluation.whole, path),
+            // An evaluation is a JSON document.
+            BodySource::Lines(_) | BodySource::Csv(_) | BodySource::Form(_) => Err(Fault::Body(BodyFault::OtherType)),
+        }
     }
 }
 

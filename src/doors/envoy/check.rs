@@ -7,9 +7,11 @@
 //!
 //! A connection that the TCP filter asks about has neither host, method, path nor headers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::domain::gateway::{Body, Context, Header, LabelHeaders, Seen};
+use crate::bodies::WholeBody;
+use crate::domain::gateway::{Body, BodyFault, BodySource, Context, Fault, Header, HeaderValues, LabelHeaders, Seen};
 use crate::json;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
@@ -184,6 +186,25 @@ impl Seen for Check<'_> {
         match self.whole_body() {
             Ok(body) => json::member(body, pointer),
             Err(none) => none,
+        }
+    }
+
+    fn header_values(&self, name: &str) -> HeaderValues<'_> {
+        match (self.header(name), self.http) {
+            (Header::Absent, _) | (_, None) => HeaderValues::Absent,
+            (Header::NotSeen, _) => HeaderValues::NotSeen,
+            (Header::Text(_) | Header::Repeated | Header::NotText, Some(http)) => {
+                let texts = values(http, name).map(|value| std::str::from_utf8(value.bytes).ok());
+                texts.collect::<Option<Vec<_>>>().map_or(HeaderValues::NotText, HeaderValues::Texts)
+            }
+        }
+    }
+
+    fn identifiers(&self, source: &BodySource) -> Result<Vec<Cow<'_, str>>, Fault> {
+        match self.whole_body() {
+            Ok(body) => WholeBody::of(body, self).identifiers(source),
+            Err(Body::Partial) => Err(Fault::Body(BodyFault::Partial)),
+            Err(_) => Err(Fault::Body(BodyFault::NotThere)),
         }
     }
 }

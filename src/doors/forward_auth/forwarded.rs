@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::HeaderMap;
 
-use crate::domain::gateway::{Body, Context, Header, Seen, host_and_path};
+use crate::domain::gateway::{Body, Context, Header, HeaderValues, Seen, host_and_path};
 use crate::doors::forward_auth::wording::{Part, Unforwarded};
 
 /// A family of headers in which a gateway describes the request.
@@ -214,6 +214,14 @@ impl Seen for Forwarded<'_> {
     fn header(&self, name: &str) -> Header<'_> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         header(self.headers, name)
+    }
+
+    fn header_values(&self, name: &str) -> HeaderValues<'_> {
+        if self.header(name) == Header::Absent {
+            return HeaderValues::Absent;
+        }
+        let texts = self.headers.get_all(name).iter().map(|value| value.to_str().ok());
+        texts.collect::<Option<Vec<_>>>().map_or(HeaderValues::NotText, HeaderValues::Texts)
     }
 
     fn body(&self, _pointer: &str) -> Body<'_> {

@@ -20,8 +20,10 @@ use crate::policy::decode::Context;
 use crate::policy::diagnostic::{Span, clip};
 
 use crate::policy::source::Document;
-use crate::policy::source::gateway::{self as file, GatewayFile, HEADER_NAME_HELP, ValueSource, is_header_name};
+use crate::policy::source::gateway::{self as file, GatewayFile, ValueSource};
+use crate::policy::source::header::{HEADER_NAME_HELP, is_header_name};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Table, Words, YesNo};
+use crate::policy::source::subjects::Subjects;
 
 /// Two rules that match the same requests.
 const SAME_REQUESTS: &str = "P033";
@@ -198,6 +200,8 @@ fn gives(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule) 
         items,
         persons: persons(&source.persons),
         sensitive_persons: persons(&source.sensitive_persons),
+        subjects: source.subjects.as_ref().map(|At { value: Subjects(given), .. }| given.clone()),
+        sensitive_subjects: source.sensitive_subjects.as_ref().map(|At { value: Subjects(given), .. }| given.clone()),
         transfer_id: source.transfer_id.as_ref().map(self::source),
     }
 }
@@ -261,6 +265,17 @@ fn item(cx: &mut Context<'_>, codes: &Codes, item: &file::GatewayItem) -> GivenI
     }
 }
 
+/// Checks that a rule counts persons by number or by name. A person of a number could be one of those who are named.
+fn check_one_count(cx: &mut Context<'_>, source: &file::GatewayRule) {
+    let Some(subjects) = source.subjects.as_ref().or(source.sensitive_subjects.as_ref()) else { return };
+    if source.persons.is_some() || source.sensitive_persons.is_some() {
+        let message = format!("the rule `{}` counts persons by number and by identifier", source.id.value.0);
+        let help = "state `subjects` and `sensitive_subjects`, or `persons` and `sensitive_persons` / \
+                    请用 `subjects` 与 `sensitive_subjects`，或用 `persons` 与 `sensitive_persons`";
+        cx.error("P017", subjects.span, message, help.to_owned());
+    }
+}
+
 /// Checks that a rule is complete, so that a gap shows now and not when the first request is refused.
 fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule, gives: &Gives) {
     let id = &source.id.value.0;
@@ -268,6 +283,7 @@ fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Gate
         let message = format!("the rule `{id}` has {} items", source.items.len());
         cx.error("P017", source.id.span, message, format!("a transfer has at most {ITEMS_MAX} items"));
     }
+    check_one_count(cx, source);
     if gives.flow.is_some() || !gives.has_fields() {
         return;
     }

@@ -2,8 +2,11 @@
 
 use super::change::Area;
 use super::subject::Subject;
-use crate::policy::source::gateway::{GatewayFile, GatewayItem, GatewayRule, Given, HeaderName, ValueSource};
+use crate::domain::persons::Step;
+use crate::policy::source::gateway::{GatewayFile, GatewayItem, GatewayRule, Given, ValueSource};
+use crate::policy::source::header::HeaderName;
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, PersonCount, Words};
+use crate::policy::source::subjects::Subjects;
 
 pub(super) fn gateway(path: &str, file: &GatewayFile, subjects: &mut Vec<Subject>) {
     if let Some(headers) = &file.headers {
@@ -45,6 +48,8 @@ fn rule(path: &str, source: &GatewayRule) -> Subject {
     let count = |PersonCount(count): &PersonCount| count.to_string();
     subject.optional("persons", shown(source.persons.as_ref(), count));
     subject.optional("sensitive_persons", shown(source.sensitive_persons.as_ref(), count));
+    subject.optional("subjects", source.subjects.as_ref().map(subjects_of));
+    subject.optional("sensitive_subjects", source.sensitive_subjects.as_ref().map(subjects_of));
     subject.optional("transfer_id", source.transfer_id.as_ref().map(place));
     subject.word("record", source.record.word());
     subject
@@ -71,6 +76,12 @@ fn shown<T>(given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Option<
         Given::Literal(value) => literal(value),
         Given::From(place) => self::place(place),
     })
+}
+
+fn subjects_of(At { value: Subjects(given), .. }: &At<Subjects>) -> String {
+    let steps: Vec<&str> = given.normalise.steps().map(Step::name).collect();
+    let normalised = if steps.is_empty() { String::new() } else { format!(", {}", steps.join(", ")) };
+    format!("{} ({}{normalised})", given.source.origin(), given.kind.name())
 }
 
 fn place(place: &ValueSource) -> String {

@@ -131,6 +131,8 @@ record! {
         pub rule: Option<OrNone<Words>>,
         /// For a request: the flow that results.
         pub flow: Option<Words>,
+        /// For a request: the distinct persons that it names, or the numbers that it states.
+        pub persons: Option<CasePersons>,
         /// The field for which the request must be refused. For a request also a code, such as `LABEL_MISSING`.
         pub error: Option<Words>,
     }

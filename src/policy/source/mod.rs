@@ -6,11 +6,13 @@ pub mod closing;
 mod document;
 mod format;
 pub mod gateway;
+pub mod header;
 pub mod list;
 pub mod registry;
 pub mod request;
 pub mod scalar;
 pub mod settings;
+pub mod subjects;
 
 pub use document::{Document, SourceFile};
 pub use format::{Format, Kind};

@@ -1,9 +1,12 @@
 //! Requests in cases: what a gateway says about a request, as [`Seen`] has it.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::scalar::{PersonCount, Table};
-use crate::domain::gateway::{self, Body, Header, Seen};
+use crate::bodies::WholeBody;
+use crate::domain::gateway::{self, Body, BodyFault, BodySource, Fault, Header, HeaderValues, Seen};
 use crate::json::{self, NotWhole, Tree};
 use crate::policy::decode::{Context, Decode, record};
 use crate::policy::yaml::{Node, Value};
@@ -175,5 +178,23 @@ impl Seen for CaseRequest {
             return json::member_of(body, pointer);
         }
         self.body_text.as_ref().map_or(Body::NotThere, |text| json::member(text.0.as_bytes(), pointer))
+    }
+
+    fn header_values(&self, name: &str) -> HeaderValues<'_> {
+        let of_name = self.headers.0.iter().filter(|(sent, _)| sent.value.eq_ignore_ascii_case(name));
+        let texts: Vec<&str> = of_name.flat_map(|(_, sent)| &sent.0).map(|Raw(text)| text.as_ref()).collect();
+        if texts.is_empty() { HeaderValues::Absent } else { HeaderValues::Texts(texts) }
+    }
+
+    fn identifiers(&self, source: &BodySource) -> Result<Vec<Cow<'_, str>>, Fault> {
+        match (&self.body, &self.body_text, source) {
+            (Some(CaseBody(body)), _, BodySource::Json(path)) => json::identifiers_of(body, path),
+            // Written as YAML, it is a JSON document.
+            (Some(_), _, BodySource::Lines(_) | BodySource::Csv(_) | BodySource::Form(_)) => {
+                Err(Fault::Body(BodyFault::OtherType))
+            }
+            (None, Some(text), _) => WholeBody::of(text.0.as_bytes(), self).identifiers(source),
+            (None, None, _) => Err(Fault::Body(BodyFault::NotThere)),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::asked::persons;
 use super::judge::{Came, judge, refused};
+use crate::domain::asked::AskedPersons;
 use crate::domain::gateway::{Labelled, label};
 use crate::domain::snapshot::Snapshot;
 use crate::policy::decode::Context;
@@ -17,10 +18,13 @@ pub(super) fn check(cx: &mut Context<'_>, case: &Case) {
         return;
     }
     let Some(request) = &case.request else {
-        let is_about_request = case.totals.is_some() || case.want.rule.is_some() || case.want.flow.is_some();
+        let is_about_request = case.totals.is_some()
+            || case.want.rule.is_some()
+            || case.want.flow.is_some()
+            || case.want.persons.is_some();
         if is_about_request {
-            let help = "put totals into the transfer, and leave out `rule` and `flow`".to_owned();
-            let message = "`totals`, `rule` and `flow` are for cases about a request".to_owned();
+            let help = "put totals into the transfer, and leave out `rule`, `flow` and `persons`".to_owned();
+            let message = "`totals`, `rule`, `flow` and `persons` are for cases about a request".to_owned();
             cx.error("P017", case.want.span, message, help);
         }
         return;
@@ -74,6 +78,15 @@ fn compare(labelled: &Labelled<'_>, case: &Case) -> Vec<String> {
     {
         let got = labelled.flow.as_deref().unwrap_or("none");
         failures.push(format!("wanted the flow {}, got {got}", wanted.0));
+    }
+    if let Some(wanted) = &case.want.persons {
+        let (wanted, got) = (persons(wanted), labelled.persons.unwrap_or_default());
+        if wanted != got {
+            let words = |AskedPersons { general, sensitive }: AskedPersons| {
+                format!("{general} general and {sensitive} sensitive")
+            };
+            failures.push(format!("wanted {} persons, got {}", words(wanted), words(got)));
+        }
     }
     failures
 }

@@ -117,6 +117,22 @@ fn place(origin: &Origin) -> (String, String) {
         Origin::Context(key) => {
             (format!("{} of the gateway's context", quoted(key)), format!("网关上下文的 {}", quoted(key)))
         }
+        Origin::Lines(path) => {
+            (format!("{} of a line of the body", quoted(path)), format!("正文每行的 {}", quoted(path)))
+        }
+        Origin::Csv(column) => {
+            (format!("the column {} of the CSV table", quoted(column)), format!("CSV 表的 {} 列", quoted(column)))
+        }
+        Origin::Form(field) => {
+            (format!("the field {} of the form", quoted(field)), format!("表单字段 {}", quoted(field)))
+        }
+        Origin::Segment(template) => (
+            format!("the segment {{}} of the path {}", quoted(template)),
+            format!("路径 {} 中 {{}} 处的段", quoted(template)),
+        ),
+        Origin::Query(name) => {
+            (format!("the parameter {} of the query", quoted(name)), format!("查询参数 {}", quoted(name)))
+        }
         Origin::Host => ("the host".to_owned(), "主机名".to_owned()),
         Origin::Method => ("the method".to_owned(), "请求方法".to_owned()),
         Origin::Path => ("the path".to_owned(), "路径".to_owned()),
@@ -163,6 +179,10 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             format!("{noun}: {place} is not a name: {fault}"),
             format!("{noun_zh}：{place_zh}不是有效名称：{}", fault.chinese()),
         ),
+        Fault::OtherDigit => (
+            format!("{noun}: {place} has a digit that is neither ASCII nor full-width: write the digits 0 to 9"),
+            format!("{noun_zh}：{place_zh}含有既非 ASCII 也非全角的数字：请使用数字 0 至 9"),
+        ),
         Fault::Body(fault) => body_texts(&(noun, noun_zh), &(place, place_zh), *fault),
         Fault::Disagrees { request, rule } => (
             format!(
@@ -206,9 +226,24 @@ fn body_texts(
             "the body is no JSON: send JSON, or take the label from elsewhere",
             "正文不是 JSON：请发送 JSON，或从别处取得该标签",
         ),
+        BodyFault::NotCsv => (
+            "the body is not a CSV table as RFC 4180 demands it: quote cells with quotes, commas or line ends, and give every row as many cells as the header",
+            "正文不是符合 RFC 4180 的 CSV 表：含引号、逗号或换行的单元格应加引号，各行的单元格数应与表头一致",
+        ),
+        BodyFault::NotForm => (
+            "it cannot be decoded in one way: percent-encode it as UTF-8, or send the parts as RFC 7578 demands",
+            "无法唯一解码：请按 UTF-8 作百分号编码，或按 RFC 7578 发送各部分",
+        ),
+        BodyFault::OtherType => (
+            "the header `content-type` states another type, or another charset than UTF-8: send the type that the rule reads",
+            "请求头 `content-type` 声明了其他类型或非 UTF-8 字符集：请发送规则所读取的类型",
+        ),
+        BodyFault::Compressed => {
+            ("the body is compressed: let the gateway decompress it first", "正文经过压缩：请先由网关解压")
+        }
         BodyFault::WrongKind => (
-            "what stands there is of another kind: a code is a text, a number of persons a whole number or a list",
-            "该处的值类型不符：代码应为文本，人数应为整数或列表",
+            "what stands there is of another kind: a code is a text, a number of persons a whole number or a list, an identifier a text or a whole number",
+            "该处的值类型不符：代码应为文本，人数应为整数或列表，标识符应为文本或整数",
         ),
     };
     (format!("{noun} should come from {place}, and {en}"), format!("{noun_zh}应取自{place_zh}，但{zh}"))

@@ -21,7 +21,7 @@ use crate::support::small::PORT;
 use crate::support::wait::{until, within};
 
 /// A server of decisions.
-struct Decisions {
+pub(crate) struct Decisions {
     directory: Directory,
     server: Server,
 }
@@ -31,7 +31,7 @@ impl Decisions {
         Self::of(&flows::files_with_rules(), &[]).await
     }
 
-    async fn of(files: &[PolicyFile], settings: &[(&'static str, &str)]) -> Self {
+    pub(crate) async fn of(files: &[PolicyFile], settings: &[(&'static str, &str)]) -> Self {
         let directory = Directory::of(files);
         let server = Self::serve(&directory, settings).await;
         Self { directory, server }
@@ -43,12 +43,12 @@ impl Decisions {
         server::start(&directory.policies(), SetClock::at(AT), &settings).await
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         address(&self.server, "grpc")
     }
 
     /// Persons that were counted in the scenario of the flows.
-    async fn counted(&self) -> u64 {
+    pub(crate) async fn counted(&self) -> u64 {
         let mut client = LedgerServiceClient::new(connect(&self.address()).await);
         let usage = client.get_usage(v1::GetUsageRequest { exporter: "acme".into(), year: 0 }).await.unwrap();
         let counters = usage.into_inner().counters;
@@ -58,9 +58,9 @@ impl Decisions {
 }
 
 /// Envoy in front of a server, and the server of decisions that it asks.
-struct World {
-    decisions: Decisions,
-    upstream: Upstream,
+pub(crate) struct World {
+    pub(crate) decisions: Decisions,
+    pub(crate) upstream: Upstream,
     envoy: Envoy,
     listener: &'static str,
 }
@@ -71,7 +71,7 @@ impl World {
         Self::around(Decisions::start().await, example).await
     }
 
-    async fn around(decisions: Decisions, example: impl FnOnce(Example) -> Example) -> Option<Self> {
+    pub(crate) async fn around(decisions: Decisions, example: impl FnOnce(Example) -> Example) -> Option<Self> {
         let upstream = Upstream::start();
         let reverse = Example::of("reverse.yaml").on_free_ports().patient().asking(&decisions.address());
         let envoy = Envoy::start(example(reverse.sending_to(upstream.port()))).await?;
@@ -82,7 +82,7 @@ impl World {
         self.envoy.address(self.listener)
     }
 
-    async fn ask(&self, ask: &Ask) -> Reply {
+    pub(crate) async fn ask(&self, ask: &Ask) -> Reply {
         send(ask, self.address()).await
     }
 }

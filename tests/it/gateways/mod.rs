@@ -4,6 +4,7 @@
 mod envoy_grpc;
 /// The door for Envoy, behind a real one that runs the examples.
 mod envoy_real;
+mod envoy_subjects;
 /// nginx, HAProxy and Caddy in front of a server, running the examples.
 mod forwarders_real;
 /// `neglist squid-helper` through pipes.

@@ -51,6 +51,8 @@ const ROWS: &[Row] = &[
         tests: &["crate::testing", "redb", "tempfile", "tokio_stream"],
     },
     // The commands compose what they need by themselves.
+    // Reads identifiers, and knows no transfer.
+    Row { module: "bodies", code: &["crate::domain", "crate::json", "csv"], tests: &["proptest", "serde_json"] },
     Row {
         module: "cli",
         code: &[
@@ -109,6 +111,7 @@ const ROWS: &[Row] = &[
     Row {
         module: "doors",
         code: &[
+            "crate::bodies",
             "crate::config",
             "crate::domain",
             "crate::json",
@@ -189,7 +192,16 @@ const ROWS: &[Row] = &[
     },
     Row {
         module: "policy",
-        code: &["crate::domain", "crate::json", "jiff", "serde", "serde_json", "serde_saphyr", "strsim"],
+        code: &[
+            "crate::bodies",
+            "crate::domain",
+            "crate::json",
+            "jiff",
+            "serde",
+            "serde_json",
+            "serde_saphyr",
+            "strsim",
+        ],
         tests: &[],
     },
     Row { module: "repeated", code: &["std::time", "tokio"], tests: &[] },

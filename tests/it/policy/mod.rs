@@ -16,3 +16,4 @@ mod diagnostics;
 mod lint;
 /// The JSON Schema of the policy files.
 mod schema;
+mod subjects;

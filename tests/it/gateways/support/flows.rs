@@ -1,5 +1,7 @@
 //! A policy directory for gateways: flows that come to each outcome, and rules that find them by path.
 
+use std::fmt::Write as _;
+
 use neglist::policy::PolicyFile;
 
 use crate::support::small::{OWN, Small};
@@ -41,6 +43,36 @@ clearances:
 pub(crate) fn files_with_rules() -> Vec<PolicyFile> {
     let mut files = files();
     files.push(PolicyFile { path: "gateways/rules.yaml".to_owned(), text: RULES.to_owned() });
+    files
+}
+
+/// Returns the files of [`files`] with rules that count trial subjects by their identifiers, one rule for each place.
+pub(crate) fn files_with_subjects() -> Vec<PolicyFile> {
+    let mut files = files();
+    let rules = [
+        ("body", "body: '$.subjects[*].id'"),
+        ("lines", "lines: $.id"),
+        ("csv", "csv: id"),
+        ("form", "form: id"),
+        ("query", "query: id"),
+        ("header", "header: x-ids"),
+        ("v1/patients", "path: '/v1/patients/{}'"),
+    ];
+    let mut text = "format: 1\nkind: gateway\nrules:\n".to_owned();
+    for (path, place) in rules {
+        for (id, kind, prefix) in [("", "trial-subject", ""), ("other-", "employee", "/other")] {
+            let place = place.replace("'/v1", &format!("'{prefix}/v1"));
+            writeln!(
+                text,
+                "  - {{id: {id}{}, match: {{path_prefix: {prefix}/{path}}}, flow: trial, record: yes, \
+                 sensitive_subjects: {{{place}, kind: {kind}, normalise: [trim, lowercase]}}}}",
+                path.replace('/', "-")
+            )
+            .unwrap();
+        }
+    }
+    text += "complete: yes\n";
+    files.push(PolicyFile { path: "gateways/subjects.yaml".to_owned(), text });
     files
 }
 

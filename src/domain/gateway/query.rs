@@ -1,0 +1,99 @@
+//! Queries and forms: `name=value` pairs with `&` between them, as browsers and servers write them.
+//!
+//! Nothing is replaced and nothing is skipped: an encoding that servers read in several ways is a violation, because two
+//! identifiers could become one.
+
+use std::borrow::Cow;
+
+use super::labelled::{BodyFault, Fault};
+
+/// Meaning of a `+`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plus {
+    /// A blank, as in queries and forms.
+    IsBlank,
+    /// A plus, as in paths.
+    IsPlus,
+}
+
+/// Returns the values of a name, in their order.
+///
+/// # Errors
+/// The name is missing, or there in other capitals as well, or a pair cannot be decoded in one way.
+pub fn values<'q>(pairs: &'q str, name: &str) -> Result<Vec<Cow<'q, str>>, Fault> {
+    let mut found = Vec::new();
+    let mut is_in_other_capitals = false;
+    for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decoded = |text| decoded(text, Plus::IsBlank).ok_or(Fault::Body(BodyFault::NotForm));
+        let key = decoded(key)?;
+        if key == name {
+            found.push(decoded(value)?);
+        } else {
+            // Some servers read `ids[]` as a further `ids`.
+            let bare = key.split('[').next().unwrap_or_default();
+            is_in_other_capitals |= bare.to_lowercase() == name.to_lowercase();
+        }
+    }
+    match (found.is_empty(), is_in_other_capitals) {
+        (false, false) => Ok(found),
+        (_, true) => Err(Fault::Body(BodyFault::InOtherCapitals)),
+        (true, false) => Err(Fault::Missing),
+    }
+}
+
+/// Decodes a part; `None` for a `%` without two hexadecimal digits, and for bytes that are not UTF-8.
+pub(super) fn decoded(text: &str, plus: Plus) -> Option<Cow<'_, str>> {
+    let is_plain = |byte: u8| byte != b'%' && (byte != b'+' || plus == Plus::IsPlus);
+    if text.bytes().all(is_plain) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            b'+' if plus == Plus::IsBlank => b' ',
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pairs: &str, expected: Result<&[&str], Fault>) {
+        let found = values(pairs, "id");
+        let found = found.as_ref().map(|found| found.iter().map(AsRef::as_ref).collect::<Vec<&str>>());
+        assert_eq!(found.map_err(Clone::clone), expected.map(<[&str]>::to_vec), "{pairs}");
+    }
+
+    #[test]
+    fn each_value_of_a_name_is_found() {
+        check("id=7", Ok(&["7"]));
+        check("a=1&id=7&id=8&&b", Ok(&["7", "8"]));
+        check("id=a%2Bb+c%26d&%69d=%E7%94%B2", Ok(&["a+b c&d", "甲"]));
+        check("id=a=b", Ok(&["a=b"]));
+        check("id", Ok(&[""]));
+        check("id=", Ok(&[""]));
+        check("", Err(Fault::Missing));
+        check("ids=7", Err(Fault::Missing));
+    }
+
+    #[test]
+    fn a_value_that_servers_read_in_several_ways_is_refused() {
+        for pairs in ["id=%", "id=%4", "id=%zz", "id=%ff", "id=%C0%AF", "id=1&%=2"] {
+            check(pairs, Err(Fault::Body(BodyFault::NotForm)));
+        }
+        for pairs in ["id=1&ID=2", "Id=1", "id=1&id[]=2", "id[0]=1", "id%5B%5D=1"] {
+            check(pairs, Err(Fault::Body(BodyFault::InOtherCapitals)));
+        }
+    }
+}

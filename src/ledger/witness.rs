@@ -124,18 +124,16 @@ impl Compared {
             Compared::Missing if position == 0 => None,
             Compared::Older { seen } => Some(format!(
                 "the ledger is at position {position}, and its witness {witness} saw it at {}: it is an older copy, or its \
-                 last commits were lost. Restore the newer ledger; to give up what was counted since, `{ACCEPT_COMMAND}`",
+                 last commits were lost. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
                 seen.position
             )),
             Compared::Other { seen } => Some(format!(
                 "this is ledger {identity}, and the witness {witness} saw another, {} up to position {}. Restore that one; \
-                 to give up what it counted, `{ACCEPT_COMMAND}`",
+                 to give up its counts, `{ACCEPT_COMMAND}`",
                 seen.identity, seen.position
             )),
             Compared::Missing => Some(format!(
-                "its witness {witness} is missing, so that nothing tells whether this is the newest copy of the ledger. Put \
-                 the witness back, or name its place with `ledger_witness`; if you know that nothing is missing, or give \
-                 up what is, `{ACCEPT_COMMAND}`"
+                "its witness {witness} is missing, so it is uncertain whether this is the newest copy of the ledger. Put the witness back, or name its place with `ledger_witness`; if you know that no counts are missing, or accept their loss, `{ACCEPT_COMMAND}`"
             )),
         }
     }
@@ -146,9 +144,8 @@ impl Compared {
 pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
     let seen = seen.filter(|seen| seen.position != 0)?;
     Some(format!(
-        "it is from before there were witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
-         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up what was counted since, \
-         `{ACCEPT_COMMAND}`",
+        "it is older than witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
+         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
         seen.identity, seen.position
     ))
 }
@@ -156,8 +153,7 @@ pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
 /// Says why a ledger that is not there is not made anew.
 pub fn gone(seen: Mark, witness: &str) -> String {
     format!(
-        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up what \
-         it counted, `{ACCEPT_COMMAND}`",
+        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up its counts, `{ACCEPT_COMMAND}`",
         seen.identity, seen.position
     )
 }
@@ -234,11 +230,10 @@ impl Witness {
                 let name = store.name();
                 let text = if may_be_witness(&bytes) {
                     format!(
-                        "the witness {name} is damaged or no witness: restore it; if you know that no count of the ledger is \
-                         missing, or give up what is, `{ACCEPT_COMMAND}`"
+                        "the witness {name} is damaged or not a witness: restore it; if you know that no counts of the ledger are missing, or accept their loss, `{ACCEPT_COMMAND}`"
                     )
                 } else {
-                    format!("the witness {name} is damaged or no witness: {NAME_ANOTHER}")
+                    format!("the witness {name} is damaged or not a witness: {NAME_ANOTHER}")
                 };
                 io::Error::new(ErrorKind::InvalidData, text)
             })?),

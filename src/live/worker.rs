@@ -391,7 +391,7 @@ fn log_result(revision_before: u64, status: &Status) {
     match status.files {
         Files::Stale => {
             let diagnostics = status.diagnostics.len();
-            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
+            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones stay in force");
         }
         Files::Current if revision == revision_before => {
             tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");

@@ -205,7 +205,7 @@ fn what_stands_around_many_is_bounded_as_it_counts_for_each() {
     };
     assert!(matches!(of(40_000, 100), Ok(Evaluations::Several { evaluations, .. }) if evaluations.len() == 100));
     let error = of(50_000, 100).unwrap_err().to_string();
-    assert!(error.starts_with("evaluations: what stands around them has 500"), "{error}");
+    assert!(error.starts_with("evaluations: the defaults around them have 500"), "{error}");
     assert!(of(50_000, 1).is_ok());
 }
 

@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_refused() {
-        let twice = "the field stands twice: keep one / 该字段出现两次：请只保留一个";
+        let twice = "duplicate field: keep one / 该字段重复：请只保留一个";
         assert_eq!(refused(r#"{"flow": "a", "flow": "b"}"#), format!("flow: {twice}"));
         let alias = r#"{"year_to_date": {}, "yearToDate": {"general": 1, "general": 2}}"#;
         assert_eq!(refused(alias), format!("yearToDate: {twice}\nyearToDate.general: {twice}"));

@@ -36,7 +36,7 @@ async fn whoever_speaks_something_else_to_the_http_listener_is_told_of_once() {
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c", "the PROXY protocol came"),
         (b"GET /readyz HTTP/1.1\r\n\r\n", "an HTTP/1.1 request without `Host` was refused"),
         (b"GET /readyz HTTP/1.1\nhost: a\n\n", "a line ends without a carriage return"),
-        (b"GET /readyz HTTP/1.1\r\nhost: x:abc\r\n\r\n", "is empty, or is no host"),
+        (b"GET /readyz HTTP/1.1\r\nhost: x:abc\r\n\r\n", "duplicate or empty `Host`, or not a host"),
     ] {
         for _ in 0..3 {
             send(&address, bytes);

@@ -100,7 +100,7 @@ fn patterns_are_no_paths_and_their_signs_are_written_encoded() {
         for key in ["path", "path_prefix"] {
             let found = faults(&rule(key, path));
             assert!(
-                found.iter().any(|(code, help)| *code == "P006" && help.contains("patterns are not known")),
+                found.iter().any(|(code, help)| *code == "P006" && help.contains("patterns are not supported")),
                 "{path}"
             );
             assert!(found.iter().any(|(_, help)| help.contains("不支持通配模式")), "{path}");
@@ -283,7 +283,7 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
     }
     for number in ["1e1000000000", "-1e400", ".inf", ".nan"] {
         assert!(
-            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is none"),
+            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is not a number"),
             "{number}"
         );
     }

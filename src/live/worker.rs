@@ -194,7 +194,7 @@ impl Policies {
 impl Drop for Policies {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        // A full queue wakes the thread by itself, and then it sees the flag.
+        // A full queue wakes the thread as well, and then it sees the flag.
         let _ = self.commands.try_send(Command::Stop);
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of the policy administration API.
 //!
-//! Does not know where a status comes from: the service hands it in.
+//! Does not know the origin of a status: the service passes it in.
 
 use std::time::Duration;
 

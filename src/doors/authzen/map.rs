@@ -23,7 +23,7 @@ pub(super) const TRANSFER: &str = "transfer";
 pub enum Mapped {
     /// It asks about this transfer.
     Transfer(Box<v1::DecideRequest>),
-    /// Its resource is of another type: the rules of gateways decide what it means.
+    /// Its resource is of another type: the gateway rules decide its meaning.
     ByRules,
     /// It names a flow or a transfer, and something is missing or wrong.
     Unmapped(Vec<Issue>),

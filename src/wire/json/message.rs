@@ -22,7 +22,7 @@ const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
 const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
 const TRANSFER: &str = "neglist.v1.Transfer";
 
-/// Reads a request from proto3 JSON: a `DecideRequest`, or a `Transfer` by itself.
+/// Reads a request from proto3 JSON: a `DecideRequest`, or a bare `Transfer`.
 ///
 /// An object with a field `transfer` or `detail` is taken for a request.
 ///

@@ -1,4 +1,4 @@
-//! Refusals that are not about a field of a request, in words: the ledger, the state of the server, its limits.
+//! Refusals without a field of the request, in words: the ledger, the state of the server, its limits.
 
 use crate::wire::refusal::wording::clock;
 use crate::wire::refusal::{Exhausted, Issue, Malformed, Unavailable, Uncounted};

@@ -1,4 +1,4 @@
-//! Extensions of assessments, families that cannot be called so, and caps that are nearly used.
+//! Extensions of assessments, reserved names of families, and caps that are nearly used.
 
 use neglist::domain::counter::{Counted, CounterKey};
 use neglist::domain::headroom::caps_nearly_used;

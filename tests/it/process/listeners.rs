@@ -1,4 +1,4 @@
-//! Doors that hold: health that means one thing, connections, the order of the start, HTTP/1 that can be read in one way,
+//! Robust listeners: health with one meaning, connections, the order of the start, HTTP/1 that can be read in one way,
 //! and messages that are too large.
 
 use std::io::{Read as _, Write as _};
@@ -152,7 +152,7 @@ async fn b6_every_door_says_the_same_of_a_ledger_that_hangs_and_comes_back() {
     }
 
     frozen.send_replace(true);
-    // Nobody calls: the server itself notices, long before a call would have been given up.
+    // No call is made: the server itself notices, long before a call would time out.
     let hangs = async { get(&addresses.http, "/readyz").json()["ledger"].as_str().map(str::to_owned) };
     assert_eq!(hangs.await.as_deref(), Some("open"));
     until("it hangs", || (get(&addresses.http, "/readyz").json()["ledger"] == "stalled").then_some(())).await;
@@ -240,7 +240,7 @@ async fn b6_names_that_there_are_not_are_told_as_the_protocol_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_idle_connections_keep_nobody_out() {
+async fn b18_idle_connections_keep_no_client_out() {
     const MAX: usize = 60;
     let directory = Directory::small();
     let settings = [("connections_max", "60"), ("connection_reclaim_idle_ms", "100")];
@@ -269,7 +269,7 @@ async fn b18_idle_connections_keep_nobody_out() {
             }
         }
     }
-    // More than may be open: whoever comes is answered all the same.
+    // More than may be open: a new client is answered all the same.
     for _ in 0..20 {
         let mut client = decisions_on(connect(&grpc).await);
         assert!(within("an answer", client.decide(request(transfer(1, 0)))).await.is_ok());
@@ -375,7 +375,7 @@ async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_heads_and_bodies_that_do_not_come_keep_nobody_out() {
+async fn b18_heads_and_bodies_that_do_not_arrive_keep_no_client_out() {
     let directory = Directory::small();
     let settings = [
         ("connections_max", "8"),
@@ -451,7 +451,7 @@ async fn b18_grpc_connections_without_a_call_are_closed_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_nobody_gets_in_before_the_ledger_is_open() {
+async fn b18_no_connection_is_accepted_before_the_ledger_is_open() {
     for spread in ["fewest", "reuse-port"] {
         let directory = Directory::small();
         let socket = directory.beside("a.sock");
@@ -475,7 +475,7 @@ async fn b18_nobody_gets_in_before_the_ledger_is_open() {
         let accepted = tokio::task::spawn_blocking(move || database.accept().map(|_| database));
         let _database = within("it asks the database", accepted).await.unwrap().unwrap();
         assert!(!starting.is_finished());
-        // Whoever would be let in by another mode finds it as it stays.
+        // The socket has its final mode before anything can connect.
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(UnixStream::connect(&socket).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
         assert_eq!(TcpStream::connect(&http).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
@@ -486,7 +486,7 @@ async fn b18_nobody_gets_in_before_the_ledger_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b20_what_proxies_read_in_different_ways_is_refused_before_anything_is_decided() {
+async fn b20_ambiguous_requests_are_refused_before_any_decision() {
     let directory = Directory::small();
     let (_server, http) = start(&directory, &[]).await;
     let body =

@@ -1,4 +1,4 @@
-//! What watches a running server: a log that is not read, a clock that is wrong, policies of unusual size.
+//! Disturbances of a running server: a log that is not read, a clock that is wrong, policies of unusual size.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
@@ -162,7 +162,7 @@ async fn b1_a_log_that_is_not_read_stops_nothing_beside_a_ledger_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b1_a_start_that_is_refused_ends_although_nobody_reads_why() {
+async fn b1_a_refused_start_ends_although_its_output_is_not_read() {
     let directory = Directory::of(&Small::new().with(PORT, "sector: pharma\n", "sector: farma\n").files);
     for arguments in [
         serve_arguments(&directory.policies(), &["127.0.0.1:0"]),

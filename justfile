@@ -9,7 +9,7 @@ serve *flags:
 
 # Every test, or those whose name contains the words.
 test *words:
-    cargo test --locked {{words}}
+    cargo test --locked -- {{words}}
 
 # Format and lints, as the checks before a change lands.
 lint:

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{CheckOnOpen, EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
-use neglist::ledger::{Account, Admission, Counter, Hold, Judge, Judgement, Ledger, People, Pseudonym, Reservation};
+use neglist::ledger::{
+    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, People, PseudonymBytes, Reservation,
+};
 
 const NOW: Moment = Moment::from_seconds(1_767_196_800);
 const PERSONS: u64 = 200_000;
@@ -92,7 +94,7 @@ fn allow() -> Judge {
     Box::new(|_| Judgement { add: counters(), admission: Admission::Permit, answer: vec![7; 200] })
 }
 
-fn pseudonym(person: u64) -> Pseudonym {
+fn pseudonym(person: u64) -> PseudonymBytes {
     let half = person.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     [half.to_be_bytes(), half.rotate_left(29).to_be_bytes()].concat().into()
 }
@@ -153,7 +155,7 @@ fn size(runtime: &tokio::runtime::Runtime, path: &Path) {
     let ledger = open(path);
     let start = Instant::now();
     for first in (0..PERSONS).step_by(1_000) {
-        let mut general: Vec<Pseudonym> = (first..first + 1_000).map(pseudonym).collect();
+        let mut general: Vec<PseudonymBytes> = (first..first + 1_000).map(pseudonym).collect();
         general.sort_unstable();
         let people = People::Named { general, sensitive: Vec::new() };
         let asked = Reservation { hold: Hold::Commit, ..reservation(format!("transfer-{first}"), people) };

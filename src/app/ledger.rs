@@ -11,12 +11,14 @@ use tonic::codegen::BoxFuture;
 use crate::app::ledger_database::Database;
 use crate::app::ledger_meter::Waiting;
 use crate::app::ledger_settings::embedded_settings;
+use crate::app::start_error::StartError;
 use crate::config::{Config, LedgerPlace};
 use crate::domain::clock::{Clock, Clocking};
+use crate::domain::persons::SubjectKey;
 use crate::domain::units::Moment;
 use crate::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
 use crate::ledger::postgres::PostgresLedger;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, subject_key};
 use crate::metrics::standing::Counting;
 use crate::repeated::Repeated;
 
@@ -29,6 +31,8 @@ pub struct OpenLedger {
     pub health: LedgerHealth,
     /// Its upkeep and the calls that wait for it.
     pub(super) waiting: Waiting,
+    /// The key under which pseudonyms of identifiers are made; `None`: the server takes no identifiers.
+    pub(super) subject_key: Option<SubjectKey>,
 }
 
 /// Reports whether a ledger answers.
@@ -58,15 +62,16 @@ impl LedgerHealth {
 /// Opens the ledger; `None` if counting is turned off. Its upkeep is spawned on `upkeep`.
 ///
 /// # Errors
-/// The ledger cannot be opened. A server that cannot count must not start.
+/// The ledger cannot be opened, or its subject key is not there. A server that cannot count must not start.
 pub async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     draining: watch::Receiver<bool>,
     upkeep: &mut JoinSet<()>,
-) -> Result<Option<OpenLedger>, LedgerError> {
+) -> Result<Option<OpenLedger>, StartError> {
     let (answered, waiting) = (Arc::new(AtomicBool::new(true)), Waiting::default());
     let interval = Duration::from_millis(config.ledger_tick_interval_ms);
+    let key_path = config.subject_key_path();
     match &config.ledger {
         LedgerPlace::None => Ok(None),
         LedgerPlace::File(path) => {
@@ -79,20 +84,23 @@ pub async fn open(
             let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
             let opened = tokio::task::spawn_blocking(move || EmbeddedLedger::open(path, settings)).await;
             let ledger = Arc::new(opened.map_err(|error| LedgerError::Unavailable(error.to_string()))??);
+            let subject_key = subject_key::at_start(ledger.as_ref(), key_path.as_deref()).await?;
             let tick = file_upkeep(&ledger, &waiting);
             upkeep.spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, answered));
-            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger, waiting }))
+            Ok(Some(OpenLedger { health: LedgerHealth::File(Arc::clone(&ledger)), ledger, waiting, subject_key }))
         }
         LedgerPlace::Postgres(url) => {
             let database = Database::open(&url.0, config, clock).await?;
             let ledger = Arc::clone(&database.ledger);
+            let subject_key = subject_key::at_start(ledger.as_ref(), key_path.as_deref()).await?;
             let waits = waiting.clone();
             let tick = move |now| {
                 let (database, waiting) = (database.clone(), waits.clone());
                 async move { database.tick(now, &waiting).await }
             };
             upkeep.spawn(keep_tidy(tick, Arc::clone(clock), interval, draining, Arc::clone(&answered)));
-            Ok(Some(OpenLedger { health: LedgerHealth::Database(Arc::clone(&ledger), answered), ledger, waiting }))
+            let health = LedgerHealth::Database(Arc::clone(&ledger), answered);
+            Ok(Some(OpenLedger { ledger, health, waiting, subject_key }))
         }
     }
 }

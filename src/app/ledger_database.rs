@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::units::Moment;
 use crate::ledger::LedgerError;
+use crate::ledger::mark::{Mark, gone};
 use crate::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
-use crate::ledger::witness::{Mark, Witness, gone};
+use crate::ledger::witness::Witness;
 
 /// Advice to the operator about a database without tables.
 const HOW_TO_BEGIN: &str = "is it the right database? A new ledger counts from zero: to create one there, start once with `--ledger-create` (`ledger_create: yes`), or bring totals in with `neglist ledger import --create`";
@@ -42,7 +43,7 @@ impl Database {
         let ledger = connected.map_err(|error| without_tables(error, witness.as_ref()))?;
         let witness = witness.map(|witness| Arc::new(Mutex::new(witness)));
         let database = Self { ledger: Arc::new(ledger), clock: Arc::clone(clock), witness };
-        let mark = database.look().await?;
+        let mark = database.check_mark().await?;
         database.ledger.compare_clocks(clock.as_ref()).await?;
         tracing::info!(identity = %mark.identity, position = mark.position, "the ledger in the database is open");
         Ok(database)
@@ -55,14 +56,14 @@ impl Database {
     pub(super) async fn tick(&self, now: Moment, waiting: &Waiting) -> Result<u64, LedgerError> {
         // Two round trips. The time for the rest depends on the number of accounts.
         let waits = waiting.upkeep();
-        self.look().await?;
+        self.check_mark().await?;
         self.ledger.compare_clocks(self.clock.as_ref()).await?;
         drop(waits);
         self.ledger.tick(now).await
     }
 
-    async fn look(&self) -> Result<Mark, LedgerError> {
-        let mark = self.ledger.look().await?;
+    async fn check_mark(&self) -> Result<Mark, LedgerError> {
+        let mark = self.ledger.check_mark().await?;
         if let Some(witness) = &self.witness {
             let witness = Arc::clone(witness);
             let kept = tokio::task::spawn_blocking(move || keep(&witness, mark)).await;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage,
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
 };
 use crate::metrics::{LedgerCall, LedgerResult, Metrics};
 use crate::repeated::Repeated;
@@ -149,8 +149,8 @@ impl Ledger for MeteredLedger {
         self.count(LedgerCall::Reserve, self.ledger.reserve(reservation, judge)).await
     }
 
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        self.count(LedgerCall::Recall, self.ledger.recall(recall)).await
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
+        self.count(LedgerCall::FindReplay, self.ledger.find_replay(lookup)).await
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {

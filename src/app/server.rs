@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::service::{DecisionApi, LedgerApi};
 use crate::transport::accept::{self, ConnectionLimit, Incoming};
 use crate::transport::budget::Budgets;
-use crate::transport::connection::{Opening, Patience};
+use crate::transport::connection::{Opening, PrefaceWait};
 use crate::transport::fast_path::Services;
 use crate::transport::health::Pulse;
 use crate::transport::http1::HttpServer;
@@ -113,12 +113,14 @@ impl Server {
             ledger_start::compare(ledger.as_ref(), clock.as_ref(), config).await?;
         }
         upkeep.spawn(watch_clock(Arc::clone(&clock), drains.clone()));
+        let subject_key = opened.as_ref().and_then(|opened| opened.subject_key.clone());
         let (ledger, ledger_health, ledger_calls) = metered(opened, &metrics);
         let live = policies.live();
         let decisions = DecisionApi::new(live.clone(), clock.clone(), decide_settings(config), ledger.clone())
             .metered(Arc::clone(&metrics));
-        let counting =
-            LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger).metered(Arc::clone(&metrics));
+        let counting = LedgerApi::new(live.clone(), clock.clone(), ledger_settings(config), ledger)
+            .metered(Arc::clone(&metrics))
+            .with_subject_key(subject_key);
         // The limit applies to decisions. Health, reflection, probes and metrics answer under any load.
         let limit = in_flight_limit(config, &metrics);
         let connections = ConnectionLimit::new(connection_rules(config, config.connections_max), Arc::clone(&metrics));
@@ -224,8 +226,8 @@ impl Server {
 
     fn open_grpc(&mut self, door: Door, bound: Vec<Bound>, limit: &ConnectionLimit, http2: Http2, services: &Services) {
         let draining = self.draining.subscribe();
-        let patience = Patience { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
-        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(patience)) {
+        let wait = PrefaceWait { preface_max: self.preface_max, draining, strangers: Strangers::at(Port::Grpc) };
+        for (runtime, incoming) in self.accept(door, bound, limit, &Opening::Http2(wait)) {
             let serving = http2::serve(incoming, http2, services.clone(), self.draining.subscribe());
             self.serving.spawn_on(serving, &runtime);
         }
@@ -308,7 +310,7 @@ async fn watch_clock(clock: Arc<dyn Clock>, mut draining: watch::Receiver<bool>)
 fn metered(opened: Option<OpenLedger>, metrics: &Arc<Metrics>) -> (Option<Arc<dyn Ledger>>, LedgerHealth, Waiting) {
     match opened {
         None => (None, LedgerHealth::None, Waiting::default()),
-        Some(OpenLedger { ledger, health, waiting }) => {
+        Some(OpenLedger { ledger, health, waiting, subject_key: _ }) => {
             (Some(Arc::new(MeteredLedger::new(ledger, Arc::clone(metrics), waiting.clone()))), health, waiting)
         }
     }

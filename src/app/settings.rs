@@ -12,7 +12,7 @@ use crate::policy;
 use crate::service::newcomers::{NewcomerLimits, Unregistered};
 use crate::service::{DecideSettings, LedgerSettings};
 use crate::transport::admission::InFlightLimit;
-use crate::transport::budget::{BudgetSettings, Budgets, Patience};
+use crate::transport::budget::{BudgetSettings, Budgets, CallTimeLimits};
 use crate::transport::connections::ConnectionRules;
 use crate::transport::http2::Http2;
 use crate::transport::message_size::MessageSizes;
@@ -96,7 +96,7 @@ pub(super) fn budget_settings(config: &Config) -> BudgetSettings {
         connection_bytes_min: config.grpc_connection_held_bytes_min,
         batches_max: config.batches_in_progress_max,
         share_percent: config.connection_share_percent,
-        patience: Patience {
+        time_limits: CallTimeLimits {
             receive: Duration::from_secs(config.grpc_receive_seconds),
             send: Duration::from_secs(config.grpc_send_seconds),
             idle: (0 < idle).then(|| Duration::from_secs(idle)),

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::ledger::LedgerError;
+use crate::ledger::subject_key::SubjectKeyError;
 use crate::policy::Diagnostic;
 use crate::transport::listen::ListenError;
 
@@ -18,6 +19,9 @@ pub enum StartError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The server has no subject key for its ledger.
+    #[error(transparent)]
+    SubjectKey(#[from] SubjectKeyError),
     /// The descriptors of the protocol cannot be served.
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use super::stop::Stop;
 use crate::app::ledger_settings::{embedded_settings, postgres_settings};
 use crate::config::{self, Config, Flags, LedgerPlace};
+use crate::domain::persons::KeyFingerprint;
 use crate::ledger::LedgerError;
 use crate::ledger::embedded::{self, CheckOnOpen, EmbeddedLedger, HELD_ELSEWHERE, LedgerReader, MissingFile};
 use crate::ledger::postgres::{self, NO_TABLES, PostgresLedger, Tables};
-use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, OperateError, TransferRow};
+use crate::ledger::rows::{CounterRow, Discrepancy, ImportedTotal, OperateError, TransferRow};
+use crate::ledger::subject_key::KeyBinding;
 use crate::ledger::witness;
 
 /// The kind of access that a command needs.
@@ -223,12 +225,26 @@ impl OpenLedger {
         }
     }
 
-    pub(super) async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+    pub(super) async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         match self {
             OpenLedger::Reader(reader) => reader.ledger.verify(&reader.witness),
             OpenLedger::File(ledger) => ledger.verify(),
             OpenLedger::Database(ledger) => ledger.verify().await,
         }
+    }
+
+    /// Gives up the subject key. Returns its fingerprint; `None` if there is none.
+    pub(super) async fn give_up_key(&self) -> Result<Option<KeyFingerprint>, OperateError> {
+        let binding: &dyn KeyBinding = match self {
+            OpenLedger::Reader(_) => return Err(read_only()),
+            OpenLedger::File(ledger) => ledger,
+            OpenLedger::Database(ledger) => ledger,
+        };
+        let bound = binding.bound_key().await?;
+        if bound.is_some() {
+            binding.unbind_key().await?;
+        }
+        Ok(bound)
     }
 
     pub(super) async fn import(&self, id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {

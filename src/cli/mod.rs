@@ -11,6 +11,7 @@ mod health;
 pub mod ledger;
 mod ledger_access;
 mod policies;
+pub mod pseudonym;
 mod serve;
 mod squid_helper;
 mod stop;
@@ -41,6 +42,7 @@ enum Command {
     Decide(decide::Arguments),
     Diff(diff::Arguments),
     Ledger(ledger::Arguments),
+    Pseudonym(pseudonym::Arguments),
     Health(health::Arguments),
     SquidHelper(squid_helper::Arguments),
 }
@@ -74,6 +76,9 @@ impl Cli {
             }
             Command::Diff(arguments) => on_console(|console| diff::run(&arguments, console)),
             Command::Ledger(arguments) => on_console(|console| ledger::run(&arguments, console)),
+            Command::Pseudonym(arguments) => {
+                on_console(|console| pseudonym::run(&arguments, &mut io::stdin().lock(), console))
+            }
             Command::Health(arguments) => health::run(&arguments),
             Command::SquidHelper(arguments) => squid_helper::run(arguments),
         };

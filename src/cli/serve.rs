@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Create the ledger if it does not exist: needed once, for the first start with a ledger that `--ledger` names.
     #[arg(long)]
     ledger_create: bool,
+    /// Place of the subject key, under which pseudonyms of identifiers are made [default: beside a ledger in a file].
+    #[arg(long, value_name = "PATH|beside")]
+    subject_key: Option<String>,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -52,6 +55,7 @@ impl Arguments {
         values.extend(self.http.map(|http| ("http", vec![http])));
         values.extend(self.ledger.map(|ledger| ("ledger", vec![ledger])));
         values.extend(self.ledger_create.then(|| ("ledger_create", vec!["yes".to_owned()])));
+        values.extend(self.subject_key.map(|path| ("subject_key", vec![path])));
         Flags { config: self.config, values }
     }
 }

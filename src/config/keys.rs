@@ -9,12 +9,12 @@ use super::address::Address;
 pub use super::key::Key;
 use super::parse::{
     address, addresses, connection_spread, forwarded_headers, ledger, log_format, log_level, number, octal, or_none,
-    path, public_url, unmatched, unregistered, witness, yes_or_no,
+    path, public_url, side_file, unmatched, unregistered, yes_or_no,
 };
 use super::problem::Problem;
 use super::public_url::PublicUrl;
 use super::raw::RawConfig;
-use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace};
+use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, SideFile, Unregistered};
 use crate::domain::gateway::Unmatched;
 
 macro_rules! keys {
@@ -105,7 +105,12 @@ keys! {
     /// Place of the witness: a small file with the identity and the position of the ledger, so that an older copy of the
     /// ledger, or a missing one, is noticed. `beside`: `PATH.witness` beside a ledger in a file, and no witness for a ledger in
     /// a database; or a path, such as `/var/lib/neglist/witness`. On another disk it detects more failures.
-    ledger_witness: WitnessPlace = "beside", witness;
+    ledger_witness: SideFile = "beside", side_file("witness");
+    /// Place of the subject key: the secret under which the server makes pseudonyms of the identifiers of persons. `beside`:
+    /// `PATH.subject-key` beside a ledger in a file, and no key for a ledger in a database; or a path, such as
+    /// `/var/lib/neglist/subject-key`. It is made at the first start, for its owner alone. All servers of a ledger need the
+    /// same key.
+    subject_key: SideFile = "beside", side_file("subject-key");
     /// How long a call may wait for the ledger before health checks report that the server cannot count, in milliseconds:
     /// `/readyz`, `grpc.health.v1.Health`, `neglist health`. Make it longer than a working disk or database takes.
     ledger_stalled_ms: u64 = "3000", number(100, 3_600_000);
@@ -140,7 +145,7 @@ keys! {
     ledger_accounts_remembered_max: usize = "16384", number(2, 10_000_000);
     /// Time between two searches for expired reservations, in milliseconds.
     ledger_tick_interval_ms: u64 = "1000", number(10, 3_600_000);
-    /// Most pseudonyms of one class in one reservation.
+    /// Most pseudonyms or identifiers of one class in one reservation.
     ledger_subjects_max: usize = "10000", number(1, 1_000_000);
     /// Treatment of reservations of exporters that no policy registers: `allow` decides and counts them by the facts and under
     /// the name that the caller states; `refuse` refuses them. `Decide` answers in both cases.
@@ -178,7 +183,7 @@ keys! {
     /// Most batches in progress at once; others wait in a queue, within their deadlines. One connection has at most half of
     /// them. A batch of a thousand refusals takes some 3 MiB while it is in progress, whatever the size of the message.
     batches_in_progress_max: usize = "16", number(1, 10_000);
-    /// Most `DecideStream` calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
+    /// Most `DecideStream` and reflection calls that are open at once. More are refused with `RESOURCE_EXHAUSTED`.
     streams_open_max: usize = "256", number(1, 100_000);
     /// Most received transfers that one stream still answers when the server stops.
     stream_drain_transfers_max: usize = "1024", number(0, 1_000_000);
@@ -187,8 +192,8 @@ keys! {
     /// Most requests in flight on all connections together. More are refused with `RESOURCE_EXHAUSTED`.
     /// A gRPC call is in flight from the end of its message until its answer is ready.
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
-    /// Share of `requests_in_flight_max`, `streams_open_max` and `grpc_held_bytes_max` that one connection may take when it is
-    /// alone, in percent. The rest is for connections that hold little: at most an eighth of what is free. 100 for no such rule.
+    /// Share of `requests_in_flight_max`, `streams_open_max`, `health_watches_max`, `grpc_held_bytes_max` and
+    /// `http_held_bytes_max` that one connection may take when it is alone, in percent. The rest is for connections that hold little: at most an eighth of what is free. 100 for no such rule.
     connection_share_percent: u32 = "90", number(1, 100);
     /// Most bytes of gRPC messages that are being received or wait to be sent, on all connections together. More calls are
     /// refused with `RESOURCE_EXHAUSTED`. A waiting call counts as 8 KiB plus its message.
@@ -315,7 +320,7 @@ impl Known<'_> {
         if let (Some(LedgerPlace::File(ledger)), Some(witness)) = (self.ledger, self.ledger_witness) {
             // The witness file is overwritten, so it must not be the ledger. Links are resolved when the ledger is opened.
             let whole = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            if let WitnessPlace::At(witness) = witness
+            if let SideFile::At(witness) = witness
                 && whole(ledger) == whole(witness)
             {
                 let message = format!("ledger_witness is `{}`, which is the ledger itself", witness.display());

@@ -20,25 +20,33 @@ mod values;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::keys::Config;
 use self::keys::KEYS;
 pub use self::problem::Problem;
 pub use self::raw::{Flags, RawConfig};
-pub use self::values::{
-    ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret, Unregistered, WitnessPlace,
-};
-use crate::ledger::witness;
+pub use self::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Secret, SideFile, Unregistered};
+use crate::ledger::{key_file, witness};
 
 impl Config {
     /// Returns the path of the ledger's witness. `None` if there is no ledger, and for a ledger in a database unless a path is
     /// configured: servers of a database come and go, and have no path that is certainly theirs.
     pub fn ledger_witness_path(&self) -> Option<PathBuf> {
-        match (&self.ledger, &self.ledger_witness) {
-            (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), WitnessPlace::Beside) => None,
-            (LedgerPlace::File(_) | LedgerPlace::Postgres(_), WitnessPlace::At(path)) => Some(path.clone()),
-            (LedgerPlace::File(ledger), WitnessPlace::Beside) => Some(witness::beside(ledger)),
+        self.side_file(&self.ledger_witness, witness::beside)
+    }
+
+    /// Returns the path of the subject key. `None` if there is no ledger, and for a ledger in a database unless a path is
+    /// configured: all its servers need the same key, which somebody has to copy.
+    pub fn subject_key_path(&self) -> Option<PathBuf> {
+        self.side_file(&self.subject_key, key_file::beside)
+    }
+
+    fn side_file(&self, place: &SideFile, beside: fn(&Path) -> PathBuf) -> Option<PathBuf> {
+        match (&self.ledger, place) {
+            (LedgerPlace::None, _) | (LedgerPlace::Postgres(_), SideFile::Beside) => None,
+            (LedgerPlace::File(_) | LedgerPlace::Postgres(_), SideFile::At(path)) => Some(path.clone()),
+            (LedgerPlace::File(ledger), SideFile::Beside) => Some(beside(ledger)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::address::Address;
 use super::ledger_place::{self, is_like_none};
 use super::public_url::PublicUrl;
-use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, Unregistered, WitnessPlace};
+use super::values::{ConnectionSpread, ForwardedHeaders, LedgerPlace, LogFormat, SideFile, Unregistered};
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Unmatched;
 
@@ -81,13 +81,13 @@ pub(super) fn ledger(texts: &[String]) -> Result<LedgerPlace, String> {
     ledger_place::parse(one(texts)?)
 }
 
-/// The place of the ledger's witness: `beside`, or a text that looks like a path.
-pub(super) fn witness(texts: &[String]) -> Result<WitnessPlace, String> {
-    match one(texts)? {
-        "beside" => Ok(WitnessPlace::Beside),
+/// The place of a small file of the ledger: `beside`, or a text that looks like a path. `name`: of the file, in an example.
+pub(super) fn side_file(name: &'static str) -> impl Parse<SideFile> {
+    move |texts| match one(texts)? {
+        "beside" => Ok(SideFile::Beside),
         text => match ledger_place::parse(text) {
-            Ok(LedgerPlace::File(path)) => Ok(WitnessPlace::At(path)),
-            _ => Err("write `beside`, or a file as `/var/lib/neglist/witness`".to_owned()),
+            Ok(LedgerPlace::File(path)) => Ok(SideFile::At(path)),
+            _ => Err(format!("write `beside`, or a file as `/var/lib/neglist/{name}`")),
         },
     }
 }

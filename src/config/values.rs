@@ -64,10 +64,10 @@ impl LedgerPlace {
     }
 }
 
-/// The place of the ledger's witness.
+/// The place of a small file that belongs to the ledger: its witness, or its subject key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WitnessPlace {
-    /// Beside a ledger in a file; no witness for a ledger in a database.
+pub enum SideFile {
+    /// Beside a ledger in a file; none for a ledger in a database.
     Beside,
     /// This file.
     At(PathBuf),

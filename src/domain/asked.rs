@@ -6,6 +6,7 @@
 use super::clock::Clocking;
 use super::names::{NAME_BYTES_MAX, NameFault};
 use super::path::Path;
+use super::persons::IdentifierFault;
 use super::units::{Class, CountedClass, Country, Ground, Modality, Moment};
 
 /// A transfer in the caller's words. `None` and empty values are not stated.
@@ -251,6 +252,14 @@ pub enum CountingProblem {
         /// Bytes as they came.
         bytes: usize,
     },
+    /// A text is no identifier of a person.
+    Identifier(IdentifierFault),
+    /// The request names persons both by pseudonym and by identifier.
+    PseudonymsAndIdentifiers,
+    /// The request states a kind or a normalisation of identifiers, and has no identifier.
+    NoIdentifier,
+    /// The server has no key to make pseudonyms of identifiers.
+    NoSubjectKey,
     /// The stated number of persons differs from the number of named persons.
     NotAsManyAsNamed {
         /// Persons as stated.
@@ -316,6 +325,8 @@ pub enum Need {
     ItemCode,
     /// A call of the ledger has no transfer id.
     TransferId,
+    /// Identifiers of persons have no kind.
+    SubjectKind,
     /// A question about totals has no exporter.
     UsageExporter,
 }

@@ -3,7 +3,7 @@
 //! Knows no file, no protocol, no clock and no thread. [`resolve`] finds every fault of a request;
 //! [`evaluate`] is total. Reading order: `units`, `reason`,
 //! `list`, `statement`, `snapshot`, `asked`, `resolve`, `route`, `important`, `evaluate`, `counter`, `counting`,
-//! `headroom`, `gateway`.
+//! `headroom`, `gateway`, `persons`.
 
 pub mod asked;
 pub mod calendar;
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod counter;
 pub mod counting;
 pub mod decision;
+mod eight;
 pub mod evaluate;
 pub mod gateway;
 pub mod headroom;
@@ -19,6 +20,7 @@ mod important;
 pub mod list;
 pub mod names;
 pub mod path;
+pub mod persons;
 pub mod reason;
 pub mod registry;
 pub mod resolve;

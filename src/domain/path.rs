@@ -113,6 +113,14 @@ pub enum RequestField {
     Subjects(CountedClass),
     /// One pseudonym of a class.
     Subject(CountedClass, usize),
+    /// The identifiers of a class.
+    SubjectIds(CountedClass),
+    /// One identifier of a class.
+    SubjectId(CountedClass, usize),
+    /// `subject_kind`.
+    SubjectKind,
+    /// A step of `subject_normalise`.
+    SubjectNormalise(usize),
     /// `time_to_live`.
     TimeToLive,
     /// `exporter` of a question about totals.
@@ -229,6 +237,10 @@ impl fmt::Display for RequestField {
             RequestField::TransferId => f.write_str("transfer_id"),
             RequestField::Subjects(class) => write!(f, "{}_subjects", class.name()),
             RequestField::Subject(class, index) => write!(f, "{}_subjects[{index}]", class.name()),
+            RequestField::SubjectIds(class) => write!(f, "{}_subject_ids", class.name()),
+            RequestField::SubjectId(class, index) => write!(f, "{}_subject_ids[{index}]", class.name()),
+            RequestField::SubjectKind => f.write_str("subject_kind"),
+            RequestField::SubjectNormalise(index) => write!(f, "subject_normalise[{index}]"),
             RequestField::TimeToLive => f.write_str("time_to_live"),
             RequestField::Exporter => f.write_str("exporter"),
             RequestField::Year => f.write_str("year"),

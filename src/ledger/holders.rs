@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!                 went ahead   reservations   counted as
-//!     Absent          no            0         nobody (no row is kept)
+//!     Absent          no            0         nothing (no row is kept)
 //!     Reserved        no           1..        reserved
 //!     Committed      yes          any         committed
 //! ```

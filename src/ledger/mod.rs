@@ -1,7 +1,7 @@
-//! The year's totals: who sent how many persons' data, counted once, durable before it answers.
+//! The year's totals of each exporter: each person counted once, each count durable before the answer.
 //!
-//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: whoever
-//! reserves brings the judgement along, as a function that the ledger calls between reading the
+//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: a
+//! reservation brings the judgement along, as a function that the ledger calls between reading the
 //! counters and adding to them, in one critical section, so that no two callers can both take
 //! the last place under a line.
 //!
@@ -11,11 +11,14 @@
 pub mod embedded;
 mod files;
 mod holders;
+pub mod key_file;
 mod lifecycle;
+pub mod mark;
 mod parts;
 pub mod postgres;
 pub mod recent;
 pub mod rows;
+pub mod subject_key;
 pub mod witness;
 
 use std::borrow::Cow;
@@ -71,18 +74,19 @@ pub enum People {
     /// Who, by pseudonym: each counts once a year and counter. Sorted, without duplicates.
     Named {
         /// Persons whose general information is concerned.
-        general: Vec<Pseudonym>,
+        general: Vec<PseudonymBytes>,
         /// Persons whose sensitive information is concerned.
-        sensitive: Vec<Pseudonym>,
+        sensitive: Vec<PseudonymBytes>,
     },
 }
 
-/// A pseudonym: 8 to 32 bytes, stable over the year.
-pub type Pseudonym = Box<[u8]>;
+/// A pseudonym as the ledger keeps it: 8 to 32 bytes, stable over the year. A caller chose it, or the server made it of an
+/// identifier ([`crate::domain::persons::Pseudonym`]).
+pub type PseudonymBytes = Box<[u8]>;
 
 impl People {
     /// Returns the pseudonyms that a counter of a class counts; none where persons are only counted.
-    fn named(&self, class: CountedClass) -> &[Pseudonym] {
+    fn named(&self, class: CountedClass) -> &[PseudonymBytes] {
         match (self, class) {
             (Self::Counted(_), _) => &[],
             (Self::Named { general, .. }, CountedClass::General) => general,
@@ -110,7 +114,7 @@ pub struct Reservation {
     pub account: Account,
     /// Whom it concerns.
     pub people: People,
-    /// Counters that the judgement may look at.
+    /// Counters that the judgement may read.
     pub read: Vec<Counter>,
     /// What happens once it is added.
     pub hold: Hold,
@@ -120,20 +124,20 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Returns the question for its first answer.
-    fn to_recall(&self) -> Recall {
+    /// Returns the lookup of its first answer.
+    fn to_lookup(&self) -> ReplayLookup {
         let Self { transfer_id, fingerprint, hold, now, account: _, people: _, read: _ } = self;
-        Recall { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
+        ReplayLookup { transfer_id: transfer_id.clone(), fingerprint: *fingerprint, hold: *hold, now: *now }
     }
 }
 
-/// A question for what a transfer was answered before: for callers whose words the policies do not
-/// accept any more, so that nothing could be judged anew.
+/// A lookup of the first answer to a transfer id. It needs no judgement: the policies may have ceased to accept the
+/// words of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recall {
+pub struct ReplayLookup {
     /// The caller's id of the transfer.
     pub transfer_id: String,
-    /// Tells whether it is the same transfer.
+    /// Tells whether the id comes with the same transfer.
     pub fingerprint: [u8; 32],
     /// [`Hold::Commit`] commits a reservation that stands.
     pub hold: Hold,
@@ -151,8 +155,8 @@ pub enum Hold {
 }
 
 /// Totals without the transfer, by counter. Persons that the transfer names and that were counted
-/// before are left out, because the transfer adds them. Every counter that was to be read stands in
-/// it, be it with 0: one that is missing counts as not known, and thus as above every line.
+/// before are left out, because the transfer adds them. Every counter that was to be read is in
+/// it, if only with 0: one that is missing counts as not known, and thus as above every line.
 pub type Before = BTreeMap<Counter, u64>;
 
 /// What was judged.
@@ -162,7 +166,7 @@ pub struct Judgement {
     pub add: Vec<Counter>,
     /// Whether the transfer may go: only then can it be committed.
     pub admission: Admission,
-    /// The answer, for whoever asks again with the same id.
+    /// The answer, also for a repeated request with the same id.
     pub answer: Vec<u8>,
 }
 
@@ -222,7 +226,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns both together: what lines are held against.
+    /// Returns both together: the number that is compared with lines.
     pub const fn total(self) -> u64 {
         self.committed.saturating_add(self.reserved)
     }
@@ -279,10 +283,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// taken back or ran out, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
 
-    /// Returns what a reservation with this id and fingerprint would be answered, where the id was
-    /// answered before; `None` where it was not. Never judges, never adds, and needs no sync where
-    /// nothing changes.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError>;
+    /// Returns the first answer to a transfer id; `None` if the id was not answered before. The result is that of a
+    /// repeated [`Ledger::reserve`]. Never judges, never adds, and needs no sync where nothing changes.
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError>;
 
     /// Says that a reserved transfer went ahead. Can be repeated.
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;

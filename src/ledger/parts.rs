@@ -35,7 +35,7 @@ pub(super) struct Parts {
 type Part = (&'static str, fn(&Parts) -> u64);
 
 impl Parts {
-    /// What findings call the parts that can be counted again.
+    /// Parts that a verification recomputes, with the name of each in a discrepancy.
     const NAMES: [Part; 5] = [
         ("committed persons by pseudonym", |parts| parts.named_committed),
         ("reserved persons by pseudonym", |parts| parts.named_reserved),
@@ -50,7 +50,7 @@ impl Parts {
         Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
     }
 
-    /// Moves a person from one part to another. `None` where there is nobody to move, or no room.
+    /// Moves a person from one part to another. `None` where there is no person to move, or no room.
     #[must_use]
     pub(super) fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
         match from {

@@ -1,4 +1,4 @@
-//! What operators bring in and look at, whatever the ledger is kept in.
+//! Rows that operators bring in and read, the same for both ledgers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,14 +50,14 @@ pub struct TransferRow {
 pub struct Forget {
     /// Which.
     pub accounts: Vec<Account>,
-    /// Accounts of this year and later are left where they counted anybody; `None`: they go as well.
+    /// Accounts of this year and later are left where they counted a person; `None`: they go as well.
     ///
     /// What is sent from then on would be counted from zero, and a line be reached too late.
     pub totals_kept_from: Option<Year>,
 }
 
 impl Forget {
-    /// Says whether an account of a year is left where it counted anybody.
+    /// Says whether an account of a year is left where it counted a person.
     pub fn keeps_totals_of(&self, year: Year) -> bool {
         self.totals_kept_from.is_some_and(|from| from <= year)
     }
@@ -70,7 +70,7 @@ pub struct Forgotten {
     pub gone: Vec<Account>,
     /// Left, because reservations of theirs stand.
     pub standing: Vec<Account>,
-    /// Left, because they counted somebody.
+    /// Left, because they counted persons.
     pub counted: Vec<Account>,
 }
 
@@ -129,14 +129,14 @@ impl State {
 
 /// Something in a ledger that does not agree with the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Discrepancy {
     /// Which counter or transfer.
     pub about: String,
     /// What is wrong.
     pub message: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Discrepancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.about, self.message)
     }

@@ -1,9 +1,4 @@
-//! What a ledger is and how far it came, kept apart from the ledger itself.
-//!
-//! A ledger cannot tell by itself that it is less than it was: an older copy agrees with itself, and so does a file
-//! whose last commit was damaged and taken back. So each ledger has an **identity**, drawn when it is made, and a
-//! **position**, which rises with every durable commit; both together are its [`Mark`]. A small file, the *witness*,
-//! keeps the highest mark that was acknowledged, and a ledger that is behind its witness is refused.
+//! The witness of a ledger: a small file that keeps the highest [`Mark`] that was acknowledged, apart from the ledger.
 //!
 //! INVARIANT (never ahead): a mark is recorded after its commit is durable and before anything of that commit is
 //! acknowledged. A process killed between the two leaves the ledger one position ahead of its witness, which is
@@ -19,6 +14,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::files::{directory_of, whole, with_remedy};
+use super::mark::{ACCEPT_COMMAND, Identity, Mark};
 
 /// Begins each slot.
 const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
@@ -32,131 +28,6 @@ const NAME_ANOTHER: &str = "it is another file, which is neither replaced nor re
 const BODY_BYTES: usize = MAGIC.len() + 16 + 8 + 8;
 /// Bytes of a slot that mean something: body and checksum.
 const RECORD_BYTES: usize = BODY_BYTES + blake3::OUT_LEN;
-
-/// The command that gives up what a lost or older ledger counted.
-pub const ACCEPT_COMMAND: &str = "neglist ledger accept --counts-may-be-missing";
-
-/// Which ledger it is: 16 bytes, drawn when it is made. Shown as 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity([u8; 16]);
-
-impl Identity {
-    /// Draws a new one.
-    pub fn draw() -> Self {
-        Self(fastrand::u128(..).to_be_bytes())
-    }
-
-    /// Returns the identity with these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// Returns its bytes.
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0
-    }
-
-    /// Reads what [`fmt::Display`] writes; `None` where it is something else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Which ledger, and how far it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Which ledger.
-    pub identity: Identity,
-    /// Rises with every durable commit, from 0.
-    pub position: u64,
-}
-
-/// How a ledger compares with what its witness saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compared {
-    /// The same ledger, as far as the witness saw it or further: nothing is missing.
-    Same,
-    /// The same ledger, and less than the witness saw.
-    Older {
-        /// What the witness saw.
-        seen: Mark,
-    },
-    /// Another ledger.
-    Other {
-        /// What the witness saw.
-        seen: Mark,
-    },
-    /// There is no witness.
-    Missing,
-}
-
-/// Compares a ledger with what its witness saw.
-pub fn compare(ledger: Mark, seen: Option<Mark>) -> Compared {
-    match seen {
-        None => Compared::Missing,
-        Some(seen) if seen.identity != ledger.identity => Compared::Other { seen },
-        Some(seen) if ledger.position < seen.position => Compared::Older { seen },
-        Some(_) => Compared::Same,
-    }
-}
-
-impl Compared {
-    /// Says why a ledger with this mark is not to be trusted, and what to do; `None` where it is. Without a witness,
-    /// only a ledger in which nothing was ever committed is. `witness` is how messages call the witness.
-    pub fn refusal(self, ledger: Mark, witness: &str) -> Option<String> {
-        let Mark { identity, position } = ledger;
-        match self {
-            Compared::Same => None,
-            Compared::Missing if position == 0 => None,
-            Compared::Older { seen } => Some(format!(
-                "the ledger is at position {position}, and its witness {witness} saw it at {}: it is an older copy, or its \
-                 last commits were lost. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
-                seen.position
-            )),
-            Compared::Other { seen } => Some(format!(
-                "this is ledger {identity}, and the witness {witness} saw another, {} up to position {}. Restore that one; \
-                 to give up its counts, `{ACCEPT_COMMAND}`",
-                seen.identity, seen.position
-            )),
-            Compared::Missing => Some(format!(
-                "its witness {witness} is missing, so it is uncertain whether this is the newest copy of the ledger. Put the witness back, or name its place with `ledger_witness`; if you know that no counts are missing, or accept their loss, `{ACCEPT_COMMAND}`"
-            )),
-        }
-    }
-}
-
-/// Says why a ledger without a mark is not to be trusted, and what to do; `None` where it is: its witness saw none, or one
-/// in which nothing was ever committed. `witness` is how messages call the witness.
-pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
-    let seen = seen.filter(|seen| seen.position != 0)?;
-    Some(format!(
-        "it is older than witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
-         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
-        seen.identity, seen.position
-    ))
-}
-
-/// Says why a ledger that is not there is not made anew.
-pub fn gone(seen: Mark, witness: &str) -> String {
-    format!(
-        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up its counts, `{ACCEPT_COMMAND}`",
-        seen.identity, seen.position
-    )
-}
 
 /// Where the bytes of a witness are. A file, except in tests that want storage to fail.
 pub trait WitnessStore: fmt::Debug + Send {
@@ -184,7 +55,7 @@ pub trait WitnessStore: fmt::Debug + Send {
     /// Where it cannot be removed.
     fn remove(&mut self) -> io::Result<()>;
 
-    /// Says whether what is written reaches whoever reads the witness next.
+    /// Says whether what is written reaches the next reader of the witness.
     ///
     /// # Errors
     /// Where that cannot be told.
@@ -390,7 +261,7 @@ impl WitnessFile {
     fn open(&self) -> io::Result<Option<(File, bool)>> {
         match OpenOptions::new().read(true).write(true).open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.check_absent().map(|()| None),
-            // Whoever only looks needs to read it alone.
+            // A reader needs no permission to write.
             Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
                 File::open(&self.path).map(|file| Some((file, true)))
             }

@@ -7,28 +7,6 @@ fn mark(identity: u8, position: u64) -> Mark {
 }
 
 #[test]
-fn an_identity_reads_as_it_is_shown() {
-    let identity = Identity::draw();
-    assert_eq!(Identity::parse(&identity.to_string()), Some(identity));
-    assert_ne!(identity, Identity::draw());
-    for text in ["", "+0000000000000000000000000000001", "0A", "g0000000000000000000000000000000"] {
-        assert_eq!(Identity::parse(text), None, "{text}");
-    }
-}
-
-#[test]
-fn only_less_than_was_seen_is_refused() {
-    let seen = Some(mark(1, 5));
-    assert_eq!(compare(mark(1, 5), seen), Compared::Same);
-    assert_eq!(compare(mark(1, 6), seen), Compared::Same);
-    assert_eq!(compare(mark(1, 4), seen), Compared::Older { seen: mark(1, 5) });
-    assert_eq!(compare(mark(2, 9), seen), Compared::Other { seen: mark(1, 5) });
-    assert_eq!(compare(mark(1, 0), None), Compared::Missing);
-    assert!(Compared::Missing.refusal(mark(1, 1), "`w`").is_some());
-    assert!(Compared::Missing.refusal(mark(1, 0), "`w`").is_none());
-}
-
-#[test]
 fn what_was_recorded_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = beside(&directory.path().join("ledger"));

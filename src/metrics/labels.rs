@@ -127,7 +127,7 @@ labels! {
         /// Decides and adds.
         Reserve = "reserve",
         /// Looks up the first answer to a repeated request that the policies no longer accept.
-        Recall = "recall",
+        FindReplay = "find-replay",
         /// Keeps the persons of a reservation.
         Commit = "commit",
         /// Takes the persons of a reservation back.

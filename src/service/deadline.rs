@@ -21,10 +21,10 @@ impl Deadline {
     /// The time-out is malformed. The caller has set one, so it will not wait for ever.
     pub fn from_now(headers: &HeaderMap) -> Result<Option<Self>, MalformedTimeout> {
         let Some(sent) = headers.get(&GRPC_TIMEOUT) else { return Ok(None) };
-        let patience = sent.to_str().ok().and_then(grpc_timeout::parse);
-        let patience =
-            patience.ok_or_else(|| MalformedTimeout(String::from_utf8_lossy(sent.as_bytes()).into_owned()))?;
-        Ok(Instant::now().checked_add(patience).map(Self))
+        let time_out = sent.to_str().ok().and_then(grpc_timeout::parse);
+        let time_out =
+            time_out.ok_or_else(|| MalformedTimeout(String::from_utf8_lossy(sent.as_bytes()).into_owned()))?;
+        Ok(Instant::now().checked_add(time_out).map(Self))
     }
 
     /// Returns the moment.

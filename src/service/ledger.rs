@@ -20,18 +20,19 @@ use tonic::{Request, Response, Status};
 use crate::domain::asked::{CountingProblem, Problem, Violation};
 use crate::domain::clock::{Clock, Clocking};
 use crate::domain::counter::{Counted, CounterKey};
-use crate::domain::counting;
+use crate::domain::counting::{self, Named};
 use crate::domain::evaluate::evaluate;
 use crate::domain::headroom::{self, CapUse};
 use crate::domain::path::{Field, RequestField};
+use crate::domain::persons::{Subject, SubjectKey, pseudonyms};
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
 use crate::ledger::{
-    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Recall, Replayed, Reservation,
-    Reserved, Usage,
+    Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, ReplayLookup, Replayed,
+    Reservation, Reserved, Usage,
 };
 use crate::live::Live;
 use crate::metrics::{Door, Limit, Metrics, Stopwatch};
@@ -44,11 +45,12 @@ use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Keep, Replay, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
+use crate::wire::subjects::NamedPersons;
 
 /// Limits of the ledger service.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {
-    /// Most pseudonyms of one class in one call.
+    /// Most pseudonyms or identifiers of one class in one call.
     pub subjects_max: usize,
     /// Default lifetime of a reservation, in seconds.
     pub time_to_live_default_s: u32,
@@ -91,6 +93,8 @@ impl Default for LedgerSettings {
 pub struct LedgerApi {
     inner: Arc<Inner>,
     metrics: Arc<Metrics>,
+    /// The key under which pseudonyms of identifiers are made; `None`: identifiers are refused.
+    subject_key: Option<Arc<SubjectKey>>,
     /// The door under which its calls are counted.
     door: Door,
 }
@@ -117,13 +121,19 @@ impl LedgerApi {
         let newcomers = Newcomers::new(settings.newcomers);
         let inner = Inner { live, clock, settings, ledger, ids: DecisionIds::random(), newcomers };
         let inner = Arc::new(inner);
-        Self { inner, metrics: Arc::default(), door: Door::Reserve }
+        Self { inner, metrics: Arc::default(), subject_key: None, door: Door::Reserve }
     }
 
     /// Returns the same service, counted in `metrics`.
     #[must_use]
     pub fn metered(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Returns the same service with the key of its ledger. Without a key it refuses identifiers.
+    #[must_use]
+    pub fn with_subject_key(self, subject_key: Option<SubjectKey>) -> Self {
+        Self { subject_key: subject_key.map(Arc::new), ..self }
     }
 
     /// Returns the same service, counted under another door.
@@ -200,9 +210,10 @@ impl LedgerApi {
         let mut transfer = transfer.into_owned();
         let people = match named {
             None => People::Counted(counting::persons_counted(&transfer)),
-            Some(named) => {
+            Some(persons) => {
                 let reading = counting::person_in_both_classes(snapshot, transfer.at);
-                check_named(counting::classes_without_names(&transfer, &named, reading))?;
+                let named = self.pseudonyms(&account, &persons)?;
+                check_named(&persons, counting::classes_without_names(&transfer, &named, reading))?;
                 let named = named.counted(reading);
                 transfer.persons = headcount(named.count());
                 People::Named { general: named.general, sensitive: named.sensitive }
@@ -220,6 +231,20 @@ impl LedgerApi {
         };
         let judge = self.judge(snapshot, transfer, counters.clone(), detail);
         Ok(Prepared { reservation, judge, counters, is_registered })
+    }
+
+    /// Returns the pseudonyms of persons, those of identifiers under the account's exporter and year.
+    fn pseudonyms(&self, account: &Account, persons: &NamedPersons) -> Result<Named<Box<[u8]>>, Vec<Violation>> {
+        let named = match persons {
+            NamedPersons::ByPseudonym(named) => return Ok(named.clone()),
+            NamedPersons::ByIdentifier(named) => named,
+        };
+        let key = self.subject_key.as_deref().ok_or_else(wire::no_subject_key)?;
+        let of = |subjects: &[Subject]| -> Vec<Box<[u8]>> {
+            let made = pseudonyms(key, account.year, &account.exporter, subjects);
+            made.map(|pseudonym| Box::from(pseudonym.to_bytes())).collect()
+        };
+        Ok(Named::new(of(&named.general), of(&named.sensitive)))
     }
 
     /// Checks that the stated moment is the present one. Clocks differ, and callers retry, so there is a tolerance.
@@ -275,8 +300,9 @@ impl LedgerApi {
             Ok(prepared) => prepared,
             // A request that is no longer accepted may have been answered when it was.
             Err(refusal) => {
-                let recall = Recall { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
-                let found = ledger.recall(recall).await.map_err(|error| self.refusal(&error))?;
+                let lookup =
+                    ReplayLookup { transfer_id: transfer_id.to_owned(), fingerprint, hold: hold(keep, now), now };
+                let found = ledger.find_replay(lookup).await.map_err(|error| self.refusal(&error))?;
                 return response(snapshot, &found.ok_or(refusal)?);
             }
         };
@@ -346,13 +372,12 @@ fn hold(keep: Keep, now: Moment) -> Hold {
     }
 }
 
-fn check_named(classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
+fn check_named(persons: &NamedPersons, classes: Vec<CountedClass>) -> Result<(), Vec<Violation>> {
     if classes.is_empty() {
         return Ok(());
     }
-    let violation = |class| {
-        Violation::new(RequestField::Subjects(class), Problem::Counting(CountingProblem::NoPersonNamed { class }))
-    };
+    let violation =
+        |class| Violation::new(persons.field(class), Problem::Counting(CountingProblem::NoPersonNamed { class }));
     Err(classes.into_iter().map(violation).collect())
 }
 
@@ -415,7 +440,8 @@ impl LedgerService for LedgerApi {
         let snapshot = Arc::clone(&self.inner.live.snapshot());
         let LedgerSettings { subjects_max, time_to_live_default_s, time_to_live_max_s, .. } = self.inner.settings;
         let limits = ReserveLimits { subjects_max, time_to_live_default_s, time_to_live_max_s };
-        let reserved = self.reserve_on(&snapshot, wire::reserve(request.get_ref(), limits)).await;
+        let read = wire::reserve(request.get_ref(), limits, self.subject_key.as_deref());
+        let reserved = self.reserve_on(&snapshot, read).await;
         self.metrics.took(self.door, stopwatch.elapsed());
         Ok(Response::new(reserved?))
     }

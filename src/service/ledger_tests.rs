@@ -460,6 +460,32 @@ async fn sensitive_information_is_about_somebody() {
 }
 
 #[tokio::test]
+async fn persons_by_identifier_are_named_for_each_class_and_read_as_the_list_says() {
+    for (reading, expected) in [(PersonInBothClasses::BothCounters, 2), (PersonInBothClasses::SensitiveOnly, 1)] {
+        let mut snapshot = counting_snapshot();
+        snapshot.lists.nationals[0].person_in_both_classes = reading;
+        let mut server = server_with(snapshot);
+        let identified = |id: &str, sensitive: &[&str]| v1::ReserveRequest {
+            general_subjects: vec![],
+            sensitive_subjects: vec![],
+            general_subject_ids: vec!["a".into(), "b".into()],
+            sensitive_subject_ids: sensitive.iter().map(|text| (*text).to_owned()).collect(),
+            subject_kind: "patient".into(),
+            ..of_named(id, &[A], &[B])
+        };
+        let keyless = server.send(identified("keyless", &["b"])).await;
+        assert_refused(keyless, Code::InvalidArgument, "general_subject_ids NO_SUBJECT_KEY");
+        let key = crate::domain::persons::SubjectKey::from_bytes([1; 32]);
+        server.api = server.api.with_subject_key(Some(key));
+        let missing = server.send(identified("missing", &[])).await;
+        assert_refused(missing, Code::InvalidArgument, "sensitive_subject_ids NOBODY_NAMED");
+        server.send(identified("t", &["b"])).await.unwrap();
+        assert_eq!(server.count("city", "national/general/2026").await, (0, expected));
+        assert_eq!(server.count("city", "national/sensitive/2026").await, (0, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_ledger_that_is_down_lets_nothing_pass() {
     let server = server();
     server.reserve("t", names(1)).await;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, Pseudonym,
-    Recall, Replayed, Reservation, Reserved, Settled, Usage,
+    Account, Admission, Before, Change, Counter, CounterName, Hold, Judge, Ledger, LedgerError, People, PseudonymBytes,
+    ReplayLookup, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 /// Keeps everything in memory, counts its calls, and can simulate a failure.
@@ -112,11 +112,11 @@ fn total(
     transfers: &Transfers,
     account: &Account,
     counter: &Counter,
-    without: &[Pseudonym],
+    without: &[PseudonymBytes],
     counts: fn(State) -> bool,
 ) -> u64 {
     let mut sum = 0;
-    let mut named: BTreeSet<&Pseudonym> = BTreeSet::new();
+    let mut named: BTreeSet<&PseudonymBytes> = BTreeSet::new();
     for kept in transfers.values().filter(|kept| kept.account == *account && counts(kept.state)) {
         if kept.changes.iter().any(|change| change.counter == *counter) {
             match &kept.people {
@@ -128,7 +128,7 @@ fn total(
     sum + named.into_iter().filter(|person| !without.contains(person)).count() as u64
 }
 
-fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [Pseudonym] {
+fn of_class<'p>(people: &'p People, counter: &Counter) -> &'p [PseudonymBytes] {
     use crate::domain::units::CountedClass;
     match (people, counter.class) {
         (People::Counted(_), _) => &[],
@@ -192,9 +192,9 @@ impl Ledger for MemoryLedger {
         Ok(Reserved { answer, changes, expires_at, replayed: Replayed::No })
     }
 
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         self.open(&self.reads)?;
-        let Recall { transfer_id, fingerprint, hold, now } = recall;
+        let ReplayLookup { transfer_id, fingerprint, hold, now } = lookup;
         let mut transfers = self.transfers.lock().unwrap();
         expire(&mut transfers, now);
         let Some(kept) = transfers.get_mut(&transfer_id) else { return Ok(None) };

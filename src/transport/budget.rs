@@ -26,7 +26,7 @@ const BRIEF_ANSWER_BYTES: usize = 1 << 10;
 
 /// The time limits of calls.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct CallTimeLimits {
     /// Longest time for a message, from its first byte.
     pub receive: Duration,
     /// Longest time in which a client reads nothing of an answer.
@@ -43,7 +43,7 @@ pub struct Budgets {
     bytes: Pool,
     batches: Arc<Semaphore>,
     batches_max: usize,
-    patience: Patience,
+    time_limits: CallTimeLimits,
     retry_after_ms: u32,
     metrics: Arc<Metrics>,
 }
@@ -63,7 +63,7 @@ pub struct BudgetSettings {
     /// The part that one connection may take when it is alone, in percent.
     pub share_percent: u32,
     /// The time limits of calls.
-    pub patience: Patience,
+    pub time_limits: CallTimeLimits,
     /// The delay after which a client may repeat a refused call, in milliseconds.
     pub retry_after_ms: u32,
 }
@@ -72,7 +72,7 @@ impl Budgets {
     /// Returns budgets. `requests`: the limit on requests in flight, which listeners share.
     pub fn new(settings: BudgetSettings, requests: InFlightLimit, metrics: Arc<Metrics>) -> Arc<Self> {
         let BudgetSettings { streams_max, bytes_max, connection_bytes_min, share_percent, .. } = settings;
-        let BudgetSettings { batches_max, patience, retry_after_ms, .. } = settings;
+        let BudgetSettings { batches_max, time_limits, retry_after_ms, .. } = settings;
         let batches_max = batches_max.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             requests,
@@ -80,7 +80,7 @@ impl Budgets {
             bytes: Pool::new(bytes_max, share_percent, connection_bytes_min),
             batches: Arc::new(Semaphore::new(batches_max)),
             batches_max,
-            patience,
+            time_limits,
             retry_after_ms,
             metrics,
         })
@@ -108,8 +108,8 @@ impl Budgets {
     }
 
     /// Returns the time limits of calls.
-    pub(super) const fn patience(&self) -> Patience {
-        self.patience
+    pub(super) const fn time_limits(&self) -> CallTimeLimits {
+        self.time_limits
     }
 
     /// Refuses a call that does not fit into a budget, and counts it.
@@ -420,9 +420,9 @@ impl Taking {
             }
             return Poll::Pending;
         }
-        let patience = self.share.budgets.patience.send;
+        let send = self.share.budgets.time_limits.send;
         loop {
-            let turn = self.turn.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+            let turn = self.turn.get_or_insert_with(|| Box::pin(tokio::time::sleep(send)));
             if turn.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }

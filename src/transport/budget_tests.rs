@@ -22,7 +22,7 @@ pub(in crate::transport) fn budgets(bytes_max: usize, connection_bytes_min: usiz
         connection_bytes_min,
         batches_max: 4,
         share_percent: 90,
-        patience: Patience { receive: SEND, send: SEND, idle: None },
+        time_limits: CallTimeLimits { receive: SEND, send: SEND, idle: None },
         retry_after_ms: 1_000,
     };
     Budgets::new(settings, requests, metrics)

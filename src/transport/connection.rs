@@ -40,7 +40,7 @@ impl Connection {
     /// Returns a connection that holds its permit until it is closed.
     pub(super) fn new(stream: Stream, peer: Peer, opening: &Opening, permit: ConnectionPermit) -> Self {
         let preface = match opening {
-            Opening::Http2(patience) => Some(patience.preface()),
+            Opening::Http2(wait) => Some(wait.preface()),
             Opening::Any => None,
         };
         Self { stream, preface, has_spoken: false, turn: Turn::default(), peer, permit }
@@ -99,7 +99,7 @@ struct Preface {
     /// The log of clients with another protocol; `None` once this client is in it.
     strangers: Option<Strangers>,
     /// Completes when the wait is over.
-    patience: Pin<Box<dyn Future<Output = ()> + Send>>,
+    wait: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl fmt::Debug for Preface {
@@ -108,9 +108,9 @@ impl fmt::Debug for Preface {
     }
 }
 
-/// The longest wait for the preface of a connection.
+/// The wait for the preface of a connection: its limit, its early end, and the log of clients that do not send one.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct PrefaceWait {
     /// The longest time.
     pub preface_max: Duration,
     /// Ends the wait when it turns true or its sender is dropped.
@@ -119,15 +119,15 @@ pub struct Patience {
     pub strangers: Strangers,
 }
 
-impl Patience {
+impl PrefaceWait {
     fn preface(&self) -> Preface {
         let Self { preface_max, mut draining, strangers } = self.clone();
-        let patience = async move {
+        let wait = async move {
             // Time-out, shutdown and a dropped sender all end the wait.
             let _ = tokio::time::timeout(preface_max, draining.wait_for(|draining| *draining)).await;
         };
         let strangers = Some(strangers);
-        Preface { seen: [0; PREFACE_BYTES], bytes: 0, strangers, patience: Box::pin(patience) }
+        Preface { seen: [0; PREFACE_BYTES], bytes: 0, strangers, wait: Box::pin(wait) }
     }
 }
 
@@ -156,8 +156,8 @@ pub(super) enum Stream {
 /// The first bytes that a client has to send.
 #[derive(Debug, Clone)]
 pub enum Opening {
-    /// The preface of HTTP/2, within this patience.
-    Http2(Patience),
+    /// The preface of HTTP/2, within this wait.
+    Http2(PrefaceWait),
     /// Any bytes. The reader of the connection limits the wait.
     Any,
 }
@@ -186,7 +186,7 @@ impl AsyncRead for Connection {
             return read;
         }
         // Bytes that have arrived are read first: only a silent connection is closed.
-        if read.is_pending() && preface.patience.as_mut().poll(cx).is_ready() {
+        if read.is_pending() && preface.wait.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read

@@ -6,6 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 use tonic::Code;
+use tonic::codegen::http::HeaderMap;
 
 use super::*;
 use crate::domain::clock::Clock;

@@ -108,7 +108,7 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Begins the wait. `bytes_max`: the largest message.
     pub(super) fn begin(body: Incoming, bytes_max: usize, deadline: Option<Deadline>, budgets: &Budgets) -> Self {
-        let received = tokio::time::sleep(budgets.patience().receive);
+        let received = tokio::time::sleep(budgets.time_limits().receive);
         let until = deadline.map(Deadline::at).filter(|at| *at < received.deadline());
         let until = Box::pin(until.map_or(received, tokio::time::sleep_until));
         Self { body, gathered: Gathered::default(), bytes_max, deadline, until }
@@ -149,7 +149,7 @@ impl Gathering {
             return Poll::Ready(Ended::Refused(call::late()));
         }
         budgets.limited(Limit::GrpcReceiveSeconds);
-        Poll::Ready(Ended::Refused(call::slow_message(budgets.patience().receive)))
+        Poll::Ready(Ended::Refused(call::slow_message(budgets.time_limits().receive)))
     }
 
     fn whole(&mut self) -> Poll<Ended> {

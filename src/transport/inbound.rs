@@ -80,14 +80,14 @@ impl Inbound {
             }
         }
         let (budgets, whole) = (self.share.budgets(), self.framing.whole());
-        let patience = budgets.patience();
+        let time_limits = budgets.time_limits();
         if !self.framing.has_begun() {
             self.receiving = None;
-        } else if Period::is_over(&mut self.receiving, patience.receive, whole, context) {
+        } else if Period::is_over(&mut self.receiving, time_limits.receive, whole, context) {
             budgets.limited(Limit::GrpcReceiveSeconds);
-            return Poll::Ready(call::slow_message(patience.receive));
+            return Poll::Ready(call::slow_message(time_limits.receive));
         }
-        match patience.idle {
+        match time_limits.idle {
             Some(idle) if Period::is_over(&mut self.idle, idle, whole, context) => {
                 budgets.limited(Limit::StreamIdleSeconds);
                 Poll::Ready(call::idle(idle))

@@ -114,7 +114,7 @@ impl Future for Watched {
         let sending = this.sending.take().filter(|(other, _)| *other == part);
         let (_, until) = this
             .sending
-            .insert(sending.unwrap_or_else(|| (part, Box::pin(tokio::time::sleep(budgets.patience().send)))));
+            .insert(sending.unwrap_or_else(|| (part, Box::pin(tokio::time::sleep(budgets.time_limits().send)))));
         if until.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }

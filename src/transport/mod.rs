@@ -8,6 +8,7 @@ mod activity;
 pub mod admission;
 mod body_guard;
 pub mod budget;
+mod call_head;
 pub mod connection;
 pub mod connections;
 pub mod fast_path;

@@ -5,14 +5,13 @@
 
 use prost::Message as _;
 
-use crate::domain::asked::{
-    Asked, AskedPersons, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
-};
+use crate::domain::asked::{Asked, AskedPersons, CountingProblem, Need, Problem, Violation};
 use crate::domain::counting::Named;
 use crate::domain::decision::Headroom;
 use crate::domain::gateway::{LABEL_ID_PREFIX, Labelled, STREAM_ID_PREFIX};
 use crate::domain::names::{NameFault, check_name};
 use crate::domain::path::{Counts, Field, RequestField};
+use crate::domain::persons::SubjectKey;
 use crate::domain::reason::{Outcome, ReasonCode};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{CountedClass, Moment, Year};
@@ -20,11 +19,12 @@ use crate::wire::decide::from_proto;
 use crate::wire::decide::to_proto::{self, Detail};
 use crate::wire::generated::v1;
 use crate::wire::labelled::to_transfer;
+use crate::wire::subjects::{self, NamedPersons};
 
 /// Bounds of a reservation.
 #[derive(Debug, Clone, Copy)]
 pub struct ReserveLimits {
-    /// Most pseudonyms of one class of information.
+    /// Most pseudonyms or identifiers of one class of information.
     pub subjects_max: usize,
     /// How long a reservation holds by default, in seconds.
     pub time_to_live_default_s: u32,
@@ -39,8 +39,8 @@ pub struct Reserve<'a> {
     pub transfer_id: &'a str,
     /// The transfer. Its persons are those who are named, where any are.
     pub asked: Asked<'a>,
-    /// The persons concerned, by pseudonym; `None`: only their number is known.
-    pub named: Option<Named<Box<[u8]>>>,
+    /// The persons concerned; `None`: only their number is known.
+    pub named: Option<NamedPersons>,
     /// How long the persons stay counted.
     pub keep: Keep,
     /// How much the answer says.
@@ -58,19 +58,27 @@ pub enum Keep {
     ForSeconds(u32),
 }
 
-/// Reads a request to reserve.
+/// Reads a request to reserve. `key`: of the server, which identifiers need.
 ///
 /// # Errors
 /// All violations of the message itself, in the order of its fields.
-pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Reserve<'_>, Vec<Violation>> {
+pub fn reserve<'a>(
+    request: &'a v1::ReserveRequest,
+    limits: ReserveLimits,
+    key: Option<&SubjectKey>,
+) -> Result<Reserve<'a>, Vec<Violation>> {
     let v1::ReserveRequest {
         transfer_id,
         transfer,
-        general_subjects,
-        sensitive_subjects,
         time_to_live,
         commit,
         detail,
+        general_subjects: _,
+        sensitive_subjects: _,
+        general_subject_ids: _,
+        sensitive_subject_ids: _,
+        subject_kind: _,
+        subject_normalise: _,
     } = request;
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
@@ -78,10 +86,7 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
         Some(transfer) => from_proto::asked(transfer),
         None => Err(vec![Violation::new(RequestField::Transfer, Problem::Missing(Need::Transfer))]),
     };
-    let general = subjects(CountedClass::General, general_subjects, limits.subjects_max, &mut violations);
-    let sensitive = subjects(CountedClass::Sensitive, sensitive_subjects, limits.subjects_max, &mut violations);
-    let is_named = !general.is_empty() || !sensitive.is_empty();
-    let named = is_named.then(|| Named::new(general, sensitive));
+    let named = subjects::read(request, limits.subjects_max, &mut violations);
     match &mut asked {
         Ok(asked) => check_counts(asked, named.as_ref(), &mut violations),
         Err(found) => violations.append(found),
@@ -91,7 +96,7 @@ pub fn reserve(request: &v1::ReserveRequest, limits: ReserveLimits) -> Result<Re
     let (Ok(asked), Ok(detail), Some(transfer), true) = (asked, detail, transfer, violations.is_empty()) else {
         return Err(violations);
     };
-    let fingerprint = fingerprint(transfer, named.as_ref());
+    let fingerprint = fingerprint(transfer, named.as_ref(), key)?;
     let keep = if *commit { Keep::Commit } else { Keep::ForSeconds(seconds) };
     Ok(Reserve { transfer_id, asked, named, keep, detail, fingerprint })
 }
@@ -112,7 +117,7 @@ pub fn labelled<'a>(labelled: &'a Labelled<'_>, transfer_id: &'a str) -> Result<
         named: None,
         keep: Keep::Commit,
         detail: Detail::Full,
-        fingerprint: fingerprint(&to_transfer(labelled), None),
+        fingerprint: fingerprint(&to_transfer(labelled), None, None)?,
     })
 }
 
@@ -122,7 +127,17 @@ pub fn labelled<'a>(labelled: &'a Labelled<'_>, transfer_id: &'a str) -> Result<
 /// same persons, in whatever order and however often they are named. The detail of the answer
 /// (`detail`) and the life of the reservation (`time_to_live`, `commit`) do not make it another
 /// transfer. A number of persons beside their names adds nothing and is left out.
-fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8; 32] {
+///
+/// Identifiers enter by a digest under the server's key, so that a kept fingerprint reveals nothing of them. The digest is that
+/// of the identifiers, not of their pseudonyms, which change with the year: a retry in January gets the answer of December.
+///
+/// # Errors
+/// There are identifiers, and no key.
+fn fingerprint(
+    transfer: &v1::Transfer,
+    named: Option<&NamedPersons>,
+    key: Option<&SubjectKey>,
+) -> Result<[u8; 32], Vec<Violation>> {
     // A ledger keeps fingerprints: another way to make them is another context.
     let mut hasher = blake3::Hasher::new_derive_key("neglist.v1 transfer fingerprint 1");
     let mut add = |bytes: &[u8]| {
@@ -131,7 +146,12 @@ fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8
     };
     match named {
         None => add(&transfer.encode_to_vec()),
-        Some(Named { general, sensitive }) => {
+        Some(NamedPersons::ByIdentifier(named)) => {
+            add(&v1::Transfer { persons: None, ..transfer.clone() }.encode_to_vec());
+            // Of 32 bytes, and so not the number that begins a list of pseudonyms.
+            add(&key.ok_or_else(no_subject_key)?.digest(named));
+        }
+        Some(NamedPersons::ByPseudonym(Named { general, sensitive })) => {
             add(&v1::Transfer { persons: None, ..transfer.clone() }.encode_to_vec());
             for list in [general, sensitive] {
                 add(&(list.len() as u64).to_le_bytes());
@@ -141,7 +161,13 @@ fn fingerprint(transfer: &v1::Transfer, named: Option<&Named<Box<[u8]>>>) -> [u8
             }
         }
     }
-    hasher.finalize().into()
+    Ok(hasher.finalize().into())
+}
+
+/// The violation of identifiers at a server that has no subject key.
+pub fn no_subject_key() -> Vec<Violation> {
+    let problem = Problem::Counting(CountingProblem::NoSubjectKey);
+    vec![Violation::new(RequestField::SubjectIds(CountedClass::General), problem)]
 }
 
 fn check_transfer_id(transfer_id: &str, violations: &mut Vec<Violation>) {
@@ -166,25 +192,8 @@ fn check_reserved_id(transfer_id: &str, violations: &mut Vec<Violation>) {
     violations.push(Violation::new(RequestField::TransferId, problem));
 }
 
-fn subjects(class: CountedClass, subjects: &[Vec<u8>], max: usize, violations: &mut Vec<Violation>) -> Vec<Box<[u8]>> {
-    if max < subjects.len() {
-        violations.push(Violation::new(RequestField::Subjects(class), Problem::TooMany { count: subjects.len(), max }));
-        return Vec::new();
-    }
-    let mut read = Vec::with_capacity(subjects.len());
-    for (index, pseudonym) in subjects.iter().enumerate() {
-        if (PSEUDONYM_BYTES_MIN..=PSEUDONYM_BYTES_MAX).contains(&pseudonym.len()) {
-            read.push(pseudonym.as_slice().into());
-        } else {
-            let problem = CountingProblem::PseudonymLength { bytes: pseudonym.len() };
-            violations.push(Violation::new(RequestField::Subject(class, index), Problem::Counting(problem)));
-        }
-    }
-    read
-}
-
 /// Checks that the caller states no totals, which the ledger keeps, and no other number of persons than it names.
-fn check_counts(asked: &mut Asked<'_>, named: Option<&Named<Box<[u8]>>>, violations: &mut Vec<Violation>) {
+fn check_counts(asked: &mut Asked<'_>, named: Option<&NamedPersons>, violations: &mut Vec<Violation>) {
     let mut add = |field: Field, problem| violations.push(Violation::new(field, Problem::Counting(problem)));
     if let Some(named) = named {
         let (general, sensitive) = named.count();

@@ -1,6 +1,7 @@
 //! Violations of calls of the ledger, field by field, and which transfers are the same.
 
 use super::*;
+use crate::domain::persons::IdentifierFault;
 
 const LIMITS: ReserveLimits = ReserveLimits { subjects_max: 3, time_to_live_default_s: 600, time_to_live_max_s: 3_600 };
 
@@ -38,7 +39,7 @@ impl v1::ReserveRequest {
 }
 
 fn wrong(request: &v1::ReserveRequest) -> Vec<(String, Problem)> {
-    let violations = reserve(request, LIMITS).unwrap_err();
+    let violations = reserve(request, LIMITS, None).unwrap_err();
     violations.into_iter().map(|Violation { path, problem }| (path.to_string(), problem)).collect()
 }
 
@@ -81,7 +82,7 @@ fn everything_that_is_wrong_is_named_in_one_go() {
 #[test]
 fn an_id_has_1_to_128_bytes() {
     let of = |transfer_id: String| v1::ReserveRequest { transfer_id, ..request() };
-    assert!(reserve(&of("x".repeat(128)), LIMITS).is_ok());
+    assert!(reserve(&of("x".repeat(128)), LIMITS, None).is_ok());
     assert_eq!(wrong(&of("x".repeat(129))), [("transfer_id".to_owned(), Problem::TooLong { bytes: 129 })]);
     assert_eq!(
         wrong(&of("a\0".into())),
@@ -94,7 +95,7 @@ fn an_id_has_1_to_128_bytes() {
 
 #[test]
 fn a_time_to_live_is_positive_and_bounded_and_rounded_up() {
-    let keep = |request: v1::ReserveRequest| reserve(&request, LIMITS).map(|reserve| reserve.keep).ok();
+    let keep = |request: v1::ReserveRequest| reserve(&request, LIMITS, None).map(|reserve| reserve.keep).ok();
     assert_eq!(keep(request()), Some(Keep::ForSeconds(600)));
     let cases = [
         ((0, 1), Some(1)),
@@ -117,10 +118,11 @@ fn a_time_to_live_is_positive_and_bounded_and_rounded_up() {
 #[test]
 fn a_person_named_twice_is_one_and_numbers_have_to_agree() {
     let named = request().naming(&[B, A, B], &[]);
-    let read = reserve(&named, LIMITS).unwrap();
-    assert_eq!(read.named.clone().unwrap().general, [A.into(), B.into()]);
+    let read = reserve(&named, LIMITS, None).unwrap();
+    let wanted = Named { general: vec![A.into(), B.into()], sensitive: vec![] };
+    assert_eq!(read.named, Some(NamedPersons::ByPseudonym(wanted)));
     assert_eq!(read.asked.persons.map(|persons| (persons.general, persons.sensitive)), Some((2, 0)));
-    assert!(reserve(&named.clone().of_persons(2, 0), LIMITS).is_ok());
+    assert!(reserve(&named.clone().of_persons(2, 0), LIMITS, None).is_ok());
     let expected = counting("transfer.persons.general", CountingProblem::NotAsManyAsNamed { stated: 3, named: 2 });
     assert_eq!(wrong(&named.of_persons(3, 0)), [expected]);
     let many = request().naming(&[A, B, A, B], &[]);
@@ -129,7 +131,7 @@ fn a_person_named_twice_is_one_and_numbers_have_to_agree() {
 
 #[test]
 fn the_same_transfer_is_the_same_words_and_persons() {
-    let fingerprint = |request: &v1::ReserveRequest| reserve(request, LIMITS).unwrap().fingerprint;
+    let fingerprint = |request: &v1::ReserveRequest| reserve(request, LIMITS, None).unwrap().fingerprint;
     let named = request().naming(&[A, B], &[A]);
     let same = [
         (request(), v1::ReserveRequest { detail: 1, ..request() }),
@@ -168,7 +170,7 @@ fn the_same_transfer_is_the_same_words_and_persons() {
 #[test]
 fn fingerprints_do_not_change_between_releases() {
     // A ledger keeps them: another value here makes retries across an upgrade other transfers.
-    let fingerprint = reserve(&request().naming(&[A], &[B]), LIMITS).unwrap().fingerprint;
+    let fingerprint = reserve(&request().naming(&[A], &[B]), LIMITS, None).unwrap().fingerprint;
     insta::assert_snapshot!(blake3::Hash::from(fingerprint).to_hex().as_str());
 }
 
@@ -198,4 +200,91 @@ fn an_answer_that_says_no_outcome_is_not_read() {
     for bytes in [vec![], vec![0xff], to_answer(&unsaid), to_answer(&timeless)] {
         assert_eq!(from_answer(&bytes).err(), Some(Unreadable), "{bytes:?}");
     }
+}
+
+fn key(byte: u8) -> SubjectKey {
+    SubjectKey::from_bytes([byte; 32])
+}
+
+/// A request that names persons by identifier.
+fn identifying(general: &[&str], sensitive: &[&str]) -> v1::ReserveRequest {
+    let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    v1::ReserveRequest {
+        general_subject_ids: owned(general),
+        sensitive_subject_ids: owned(sensitive),
+        subject_kind: "customer".into(),
+        ..request().naming(&[], &[])
+    }
+}
+
+#[test]
+fn a_person_identified_twice_is_one_after_normalisation() {
+    let trim = [v1::SubjectNormalisation::Lowercase as i32, v1::SubjectNormalisation::Trim as i32];
+    let twice = identifying(&[" Ann@example.com", "ann@EXAMPLE.com "], &[]);
+    let count = |request: &v1::ReserveRequest| reserve(request, LIMITS, Some(&key(1))).unwrap().asked.persons.unwrap();
+    assert_eq!(count(&twice), AskedPersons { general: 2, sensitive: 0 });
+    let normalised = v1::ReserveRequest { subject_normalise: trim.into(), ..twice };
+    assert_eq!(count(&normalised), AskedPersons { general: 1, sensitive: 0 });
+    assert_eq!(count(&normalised.clone().of_persons(1, 0)), AskedPersons { general: 1, sensitive: 0 });
+    let expected = counting("transfer.persons.general", CountingProblem::NotAsManyAsNamed { stated: 2, named: 1 });
+    assert_eq!(wrong(&normalised.of_persons(2, 0)), [expected]);
+}
+
+#[test]
+fn identifiers_are_refused_with_their_place_and_without_their_text() {
+    let of = |request: v1::ReserveRequest| wrong(&request);
+    let fault = |field: &str, fault| counting(field, CountingProblem::Identifier(fault));
+    let long = "secret-4711".repeat(100);
+    assert_eq!(
+        of(identifying(&["a", ""], &[&long])),
+        [
+            fault("general_subject_ids[1]", IdentifierFault::Empty),
+            fault("sensitive_subject_ids[0]", IdentifierFault::TooLong { bytes: 1_100 }),
+        ]
+    );
+    let digits = vec![v1::SubjectNormalisation::Digits as i32];
+    let other = v1::ReserveRequest { subject_normalise: digits, ..identifying(&["secret-\u{664}711"], &[]) };
+    assert_eq!(of(other), [fault("general_subject_ids[0]", IdentifierFault::OtherDigit)]);
+    let many = identifying(&["a", "b", "c", "d"], &[]);
+    assert_eq!(of(many), [("general_subject_ids".to_owned(), Problem::TooMany { count: 4, max: 3 })]);
+    let no_kind = v1::ReserveRequest { subject_kind: String::new(), ..identifying(&["a"], &[]) };
+    assert_eq!(of(no_kind), [("subject_kind".to_owned(), Problem::Missing(Need::SubjectKind))]);
+    let blank = v1::ReserveRequest { subject_kind: "customer ".into(), ..identifying(&["a"], &[]) };
+    let fault = NameFault::BlankAtEnd { blank: ' ', byte: 8 };
+    assert_eq!(of(blank), [("subject_kind".to_owned(), Problem::NotAName(fault))]);
+    let both = v1::ReserveRequest { general_subjects: vec![A.to_vec()], ..identifying(&[], &["a"]) };
+    assert_eq!(of(both), [counting("sensitive_subject_ids", CountingProblem::PseudonymsAndIdentifiers)]);
+    assert_eq!(of(identifying(&[], &[])), [counting("general_subject_ids", CountingProblem::NoIdentifier)]);
+    for number in [0, 9] {
+        let unknown = v1::ReserveRequest { subject_normalise: vec![1, number], ..identifying(&["a"], &[]) };
+        let problem = Problem::UnknownNumber { number, name: "SubjectNormalisation" };
+        assert_eq!(of(unknown), [("subject_normalise[1]".to_owned(), problem)]);
+    }
+    assert_eq!(of(identifying(&["a"], &[])), [counting("general_subject_ids", CountingProblem::NoSubjectKey)]);
+}
+
+#[test]
+fn the_fingerprint_is_that_of_the_identifiers_under_the_key() {
+    let fingerprint =
+        |request: &v1::ReserveRequest, byte| reserve(request, LIMITS, Some(&key(byte))).unwrap().fingerprint;
+    let first = identifying(&["a", "b"], &["c"]);
+    assert_eq!(fingerprint(&first, 1), fingerprint(&identifying(&["b", "a", "b"], &["c"]), 1));
+    assert_eq!(fingerprint(&first, 1), fingerprint(&first.clone().of_persons(2, 1), 1));
+    let others = [
+        fingerprint(&first, 1),
+        fingerprint(&first, 2),
+        fingerprint(&identifying(&["a"], &["c"]), 1),
+        fingerprint(&identifying(&["a", "c"], &["b"]), 1),
+        fingerprint(&v1::ReserveRequest { subject_kind: "patient".into(), ..first }, 1),
+        fingerprint(&request().naming(&[A], &[B]), 1),
+    ];
+    for (index, one) in others.iter().enumerate() {
+        assert!(!others[..index].contains(one), "{index}");
+    }
+}
+
+#[test]
+fn a_request_is_shown_without_its_persons() {
+    let shown = format!("{:?}", identifying(&["secret-4711"], &["secret-4712"]));
+    assert!(shown.contains("t-1") && !shown.contains("secret"), "{shown}");
 }

@@ -9,3 +9,4 @@ pub mod labelled;
 pub mod ledger;
 pub mod policy_status;
 pub mod refusal;
+pub mod subjects;

@@ -48,6 +48,7 @@ enum Command {
     Verify(Verify),
     Forget(Forget),
     Accept(Accept),
+    GiveUpKey(GiveUpKey),
 }
 
 /// Show the counters: persons of committed transfers, of pending reservations and of imports.
@@ -130,6 +131,18 @@ struct Accept {
     counts_may_be_missing: bool,
 }
 
+/// Give up the subject key of a ledger: the last resort if the key is lost.
+///
+/// A server refuses a ledger that counts under another subject key. After this command the next server that starts binds the
+/// ledger to the key that it finds, or makes a new one. Persons who were counted by identifier are then counted again, each
+/// once under the new key, until the year ends: totals become too high, never too low. Stop all servers first.
+#[derive(Debug, Args)]
+struct GiveUpKey {
+    /// Confirm that persons who were counted by identifier this year are counted again.
+    #[arg(long, required = true)]
+    persons_are_counted_again: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -168,12 +181,20 @@ async fn run_command(arguments: &Arguments, console: &mut Console<'_>) -> Result
             writeln!(console.out, "{}", configured()?.accept()?)?;
             Ok(Exit::Success)
         }
+        Command::GiveUpKey(GiveUpKey { persons_are_counted_again: _ }) => {
+            let text = match configured()?.open(Access::Change).await?.give_up_key().await? {
+                Some(key) => format!("the ledger no longer counts under the subject key {key}"),
+                None => "the ledger has no subject key: nothing changed".to_owned(),
+            };
+            writeln!(console.out, "{text}")?;
+            Ok(Exit::Success)
+        }
         Command::Verify(Verify {}) => {
             let ledger = configured()?.open(Access::Read).await?;
-            let findings = ledger.verify().await?;
-            write::findings(&findings, console.out)?;
+            let discrepancies = ledger.verify().await?;
+            write::discrepancies(&discrepancies, console.out)?;
             write::unlike_names(&ledger.counters().await?, console.out)?;
-            Ok(if findings.is_empty() { Exit::Success } else { Exit::Failed })
+            Ok(if discrepancies.is_empty() { Exit::Success } else { Exit::Failed })
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes counters, transfers and findings for people, spreadsheets and programs.
+//! Writes counters, transfers and discrepancies for people, spreadsheets and programs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use super::values::shown;
 use crate::cli::stop::Stop;
 use crate::domain::names::check_name;
 use crate::domain::units::Moment;
-use crate::ledger::rows::{CounterRow, Finding, ImportedTotal, TransferRow};
+use crate::ledger::rows::{CounterRow, Discrepancy, ImportedTotal, TransferRow};
 use crate::report;
 
 /// Writes counters as a table for people.
@@ -186,15 +186,19 @@ fn moment(moment: Moment) -> String {
     timestamp.map_or_else(|_| moment.seconds().to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Writes the findings of a verification.
-pub(super) fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
-    for finding in findings {
-        writeln!(out, "{}", shown(&finding.to_string()))?;
+/// Writes the discrepancies of a verification.
+pub(super) fn discrepancies(discrepancies: &[Discrepancy], out: &mut dyn Write) -> io::Result<()> {
+    for discrepancy in discrepancies {
+        writeln!(out, "{}", shown(&discrepancy.to_string()))?;
     }
-    if findings.is_empty() {
+    if discrepancies.is_empty() {
         return writeln!(out, "the totals agree with the transfers and imports");
     }
-    writeln!(out, "{}: keep a copy, and restore a backup that agrees", report::counted(findings.len(), "finding"))
+    let count = match discrepancies.len() {
+        1 => "1 discrepancy".to_owned(),
+        count => format!("{count} discrepancies"),
+    };
+    writeln!(out, "{count}: keep a copy, and restore a backup that agrees")
 }
 
 /// Writes a note for each name in a ledger that is older than the rule for names. Such names still count.

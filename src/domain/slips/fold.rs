@@ -2,6 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::domain::eight::{TOP, at_least, between, each_eight, equal};
 use crate::domain::names::{NAME_BYTES_MAX, is_seen};
 
 /// Fewest characters of a word that is compared by its look.
@@ -144,29 +145,12 @@ impl<'b> Folded<'b> {
 
 /// Says whether a word has only visible ASCII characters other than capitals and `_`. Checks eight at a time.
 fn is_folded(word: &[u8]) -> bool {
-    const ALL: u64 = u64::from_le_bytes([1; 8]);
-    const TOP: u64 = ALL << 7;
-    // Sets the top bit of each byte that is not allowed. For bytes below 128 no sum carries over.
-    let others = |eight: [u8; 8]| {
-        let eight = u64::from_le_bytes(eight);
+    let mut others = 0;
+    each_eight(word, b'-', |eight| {
         let bytes = eight & !TOP;
-        let at_least = |least: u8| bytes + ALL * u64::from(128 - least);
-        let is_capital = at_least(b'A') & !at_least(b'Z' + 1);
-        let is_other_than_underscore = (bytes ^ (ALL * u64::from(b'_'))) + ALL * 127;
-        (eight | is_capital | !at_least(b'!') | !is_other_than_underscore) & TOP
-    };
-    let (chunks, rest) = word.as_chunks::<8>();
-    let of_chunks = chunks.iter().fold(0, |found, chunk| found | others(*chunk));
-    let of_rest = if rest.is_empty() {
-        0
-    } else if let Some(last) = word.last_chunk::<8>() {
-        others(*last)
-    } else {
-        let mut last = [b'-'; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        others(last)
-    };
-    of_chunks | of_rest == 0
+        others |= (eight & TOP) | between(bytes, b'A', b'Z') | !at_least(bytes, b'!') & TOP | equal(bytes, b'_');
+    });
+    others == 0
 }
 
 /// Calls a function with the parts joined; without an allocation if they fit into a name.

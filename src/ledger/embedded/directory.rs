@@ -4,7 +4,7 @@
 //! readers see is [`super::totals`], which follows only once a change is durable.
 //!
 //! An account is loaded from the file, whole, before anything is asked of it, and given up between two batches where
-//! more are kept than may be. INVARIANT (never zero for want of a look): a counter of an account that is not loaded
+//! more are kept than may be. INVARIANT (never zero unread): a counter of an account that is not loaded
 //! is an error and not a counter that was never added to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +28,7 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 struct OfAccount {
     numbers: BTreeMap<Counter, u32>,
-    /// Since it was last looked at whether it may go.
+    /// Since the last check whether it may go.
     was_used: bool,
 }
 
@@ -75,7 +75,7 @@ impl Directory {
 
     /// Returns the number of a counter of a loaded account, where it was ever added to.
     pub(super) fn number(&self, account: &Account, counter: &Counter) -> Result<Option<u32>, Stop> {
-        // (never zero for want of a look)
+        // (never zero unread)
         let loaded = self.accounts.get(account).ok_or_else(not_loaded)?;
         Ok(loaded.numbers.get(counter).copied())
     }

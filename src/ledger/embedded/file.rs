@@ -1,4 +1,4 @@
-//! A ledger in a file of this machine: making it, opening it, and noticing that somebody else lays hands on it.
+//! A ledger in a file of this machine: making it, opening it, and noticing that another process changes it.
 //!
 //! A new ledger is made beside its final name and put there complete, so that a process killed in
 //! the middle leaves no half-made file behind that would be refused for ever. It is made only where nothing tells of an
@@ -17,7 +17,8 @@ use redb::{BackendError, Builder, StorageBackend};
 use super::settings::MissingFile;
 use super::storage::{self, Opening, Storage, Watch};
 use crate::ledger::files::{directory_of, whole, with_remedy};
-use crate::ledger::witness::{self, Witness};
+use crate::ledger::mark;
+use crate::ledger::witness::Witness;
 
 /// What is said of a link that leads nowhere.
 const LEADS_NOWHERE: &str = "it is a link that leads nowhere: mount what it leads to, or correct it";
@@ -50,7 +51,7 @@ impl LedgerFile {
     /// Says what to do where there is no ledger.
     fn missing(&self, error: io::Error) -> io::Error {
         let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
-            Ok((Some(seen), name)) => witness::gone(seen, &name),
+            Ok((Some(seen), name)) => mark::gone(seen, &name),
             _ if fs::symlink_metadata(&self.path).is_ok() => LEADS_NOWHERE.to_owned(),
             _ if !directory_of(&self.path).is_dir() => return error,
             _ => format!("{error}: correct the path, or make a new ledger there, once, with `--ledger-create`"),
@@ -66,7 +67,7 @@ impl LedgerFile {
         }
         let witness = Witness::open(&self.witness)?;
         if let Some(seen) = witness.seen() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, witness::gone(seen, &witness.name())));
+            return Err(io::Error::new(io::ErrorKind::NotFound, mark::gone(seen, &witness.name())));
         }
         if self.missing == MissingFile::CreateFirst
             && let Some(trace) = trace(&self.path)?
@@ -197,15 +198,15 @@ fn free_bytes(_file: &Path) -> io::Result<u64> {
 /// Bytes at the beginning of the file that change with every commit: which of its states holds, with checksums.
 const HEADER_BYTES: usize = 512;
 
-/// The file, with what it has to look like while nobody else writes to it.
+/// The file, and its state as this process left it.
 ///
 /// INVARIANT (hands off): once the file is found to be another's, nothing is written to it any more: it may be the
-/// copy that somebody has just restored.
+/// copy that an operator has just restored.
 #[derive(Debug)]
 pub(super) struct Watched {
     backend: FileBackend,
     path: PathBuf,
-    /// The same file, to look at it.
+    /// The same file, to read its metadata and its header.
     file: File,
     seen: Mutex<Seen>,
     is_lost: AtomicBool,

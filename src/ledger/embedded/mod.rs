@@ -1,11 +1,12 @@
 //! The ledger in one file of this machine.
 //!
 //! ```text
-//! callers ──► queue ──► writer: book of one batch ──► file (redb), one sync ──► totals ──► answers
+//! callers ──► queue ──► writer: batch ──► file (redb), one sync ──► totals ──► answers
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`book`] does what requests ask for, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand; [`operate`] and [`verify`] are for operators.
+//! * [`batch`] carries each [`request`] out, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand;
+//!   [`operate`] and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
 //! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
 //!   counters in memory, for the writer and for readers.
@@ -14,22 +15,23 @@
 //! known whether the request was done. It was either done in full or not at all, and asking again
 //! with the same transfer id tells.
 
-mod book;
+mod batch;
 mod directory;
 mod export;
 mod file;
-mod look;
 mod newest;
 mod operate;
 mod plan;
+mod reader;
 mod refusal;
+mod request;
 mod ring;
 mod settings;
 mod storage;
+mod subject_key;
 mod tables;
 mod totals;
 mod verify;
-mod work;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -45,19 +47,22 @@ use redb::ReadableDatabase;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use self::export::Export;
-pub use self::look::LedgerReader;
+pub use self::reader::LedgerReader;
 pub use self::refusal::HELD_ELSEWHERE;
 pub use self::settings::{CACHE_BYTES_DEFAULT, CheckOnOpen, MissingFile, Settings};
 pub use self::storage::{Opening, Storage, Watch};
 
 use self::export::export;
 use self::file::LedgerFile;
+use self::request::{Import, Operation, Reply, Request};
 use self::totals::{OfAccount, Shared};
-use self::work::{Import, Reply, Request, Work};
 use self::writer::Writer;
-use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
-use super::witness::{self, Mark};
-use super::{Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, Recall, Reservation, Reserved, Usage};
+use super::mark::Mark;
+use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::witness;
+use super::{
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
+};
 use crate::domain::units::{Moment, Year};
 
 /// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads that
@@ -157,7 +162,7 @@ impl EmbeddedLedger {
     ///
     /// Where it cannot be opened; it stays closed.
     pub async fn reopen(&self) -> Result<(), LedgerError> {
-        self.ask(Work::Reopen).await.map(|_| ())
+        self.submit(Operation::Reopen).await.map(|_| ())
     }
 
     /// Releases reservations that have run out and forgets transfers past their retention, as many
@@ -168,7 +173,7 @@ impl EmbeddedLedger {
     ///
     /// Where the ledger is closed or overloaded.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
-        match self.ask(Work::Tick(now)).await? {
+        match self.submit(Operation::Tick(now)).await? {
             Reply::Count(count) => Ok(count),
             _ => Err(no_answer()),
         }
@@ -183,7 +188,7 @@ impl EmbeddedLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        self.operate(Work::Import(Import { id: import_id.to_owned(), wanted })).await
+        self.operate(Operation::Import(Import { id: import_id.to_owned(), wanted })).await
     }
 
     /// Takes back the totals that an import brought in, and returns how many counters changed.
@@ -192,7 +197,7 @@ impl EmbeddedLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        self.operate(Work::Withdraw(import_id.to_owned())).await
+        self.operate(Operation::Withdraw(import_id.to_owned())).await
     }
 
     /// Drops everything about years before this one, and returns how many counters are gone. All
@@ -203,7 +208,7 @@ impl EmbeddedLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year, now: Moment) -> Result<u64, OperateError> {
-        self.operate(Work::DropYears(year, now)).await
+        self.operate(Operation::DropYears(year, now)).await
     }
 
     /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that still stand at `now`. All
@@ -213,10 +218,10 @@ impl EmbeddedLedger {
     ///
     /// Where the file cannot be read or written.
     pub async fn forget(&self, forget: Forget, now: Moment) -> Result<Forgotten, OperateError> {
-        match self.ask(Work::Forget(forget, now)).await? {
+        match self.submit(Operation::Forget(forget, now)).await? {
             Reply::Forgotten(forgotten) => Ok(forgotten),
             Reply::Reserved(_)
-            | Reply::Recalled(_)
+            | Reply::Replay(_)
             | Reply::Done
             | Reply::Count(_)
             | Reply::Dropped(_)
@@ -235,58 +240,57 @@ impl EmbeddedLedger {
         export(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 
-    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
     /// Reads the whole file.
     ///
     /// # Errors
     ///
     /// Where the file cannot be read.
-    pub fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
+    pub fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         let transaction = self.shared.with_database(redb::Database::begin_read)?;
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         verify::verify(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 
-    async fn operate(&self, work: Work) -> Result<u64, OperateError> {
-        match self.ask(work).await? {
+    async fn operate(&self, operation: Operation) -> Result<u64, OperateError> {
+        match self.submit(operation).await? {
             Reply::Count(count) | Reply::Dropped(count) => Ok(count),
             Reply::Refused(why) => Err(OperateError::Refused(why)),
-            Reply::Reserved(_) | Reply::Recalled(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
+            Reply::Reserved(_) | Reply::Replay(_) | Reply::Done | Reply::Forgotten(_) => Err(no_answer().into()),
         }
     }
 
-    /// Looks at the totals of an account, which are read from the file where they are not in memory: on a thread that may
-    /// wait for a disk.
-    async fn look_at<T>(&self, account: &Account, look: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
-        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &look)? {
+    /// Reads the totals of an account, from the file if they are not in memory: on a thread that may wait for a disk.
+    async fn with_account<T>(&self, account: &Account, read: impl Fn(&OfAccount) -> T) -> Result<T, LedgerError> {
+        if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &read)? {
             return Ok(found);
         }
         let (shared, account) = (Arc::clone(&self.shared), account.clone());
         let load = async {
-            // Closed by nobody.
+            // It is never closed.
             let _place = self.loads.acquire().await;
             tokio::task::spawn_blocking(move || shared.load(&account)).await
         };
         let late = || LedgerError::Unavailable("it does not answer in time".to_owned());
         let loaded = tokio::time::timeout(self.time_max, load).await.map_err(|_| late())?;
         let names = loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
-        Ok(look(&names))
+        Ok(read(&names))
     }
 
-    /// Asks for a caller, who is not kept waiting by a disk that does not answer.
-    async fn ask_in_time(&self, work: Work) -> Result<Reply, LedgerError> {
+    /// Submits an operation for a caller. A disk that does not answer does not keep the caller waiting.
+    async fn submit_in_time(&self, operation: Operation) -> Result<Reply, LedgerError> {
         self.shared.check()?;
         let late = || {
             let why = "it does not answer in time; the request may or may not have been carried out: ask again with the same id";
             LedgerError::Unavailable(why.to_owned())
         };
-        tokio::time::timeout(self.time_max, self.ask(work)).await.unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(self.time_max, self.submit(operation)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn ask(&self, work: Work) -> Result<Reply, LedgerError> {
+    async fn submit(&self, operation: Operation) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let Some(requests) = &self.requests else { return Err(no_answer()) };
-        match requests.try_send(Request { work, reply }) {
+        match requests.try_send(Request { operation, reply }) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(no_answer())),
             Err(TrySendError::Full(_)) => {
                 Err(LedgerError::Unavailable("too many requests wait for it: try again later".to_owned()))
@@ -312,11 +316,11 @@ impl Ledger for EmbeddedLedger {
         if let Err(full) = self.shared.check_room() {
             // Nothing more is added; who lost an answer still learns it.
             self.shared.check()?;
-            return self.recall(reservation.to_recall()).await?.ok_or(full);
+            return self.find_replay(reservation.to_lookup()).await?.ok_or(full);
         }
-        match self.ask_in_time(Work::Reserve(Box::new(reservation), judge)).await? {
+        match self.submit_in_time(Operation::Reserve(Box::new(reservation), judge)).await? {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_)
+            Reply::Replay(_)
             | Reply::Done
             | Reply::Count(_)
             | Reply::Dropped(_)
@@ -326,9 +330,9 @@ impl Ledger for EmbeddedLedger {
     }
 
     /// Admission through the writer like a reservation, so that an answer that is being given just now is found.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        match self.ask_in_time(Work::Recall(recall)).await? {
-            Reply::Recalled(found) => Ok(found),
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
+        match self.submit_in_time(Operation::FindReplay(lookup)).await? {
+            Reply::Replay(found) => Ok(found),
             Reply::Reserved(_)
             | Reply::Done
             | Reply::Count(_)
@@ -339,17 +343,17 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.ask_in_time(Work::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.submit_in_time(Operation::Commit(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.ask_in_time(Work::Release(transfer_id.to_owned(), now)).await.map(|_| ())
+        self.submit_in_time(Operation::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
     /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
     /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.look_at(account, |names| totals::before(names, counters)).await
+        self.with_account(account, |names| totals::before(names, counters)).await
     }
 
     fn read_at_hand(
@@ -364,7 +368,7 @@ impl Ledger for EmbeddedLedger {
     /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
     /// tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.look_at(account, totals::usage).await
+        self.with_account(account, totals::usage).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {

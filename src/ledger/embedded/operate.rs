@@ -1,4 +1,4 @@
-//! What operators do: bring in totals, take them back, drop old years, and look at everything.
+//! What operators do: bring in totals, take them back, drop old years, and read everything.
 //!
 //! Imports only ever add, each under an id of its own, and can be taken back by it; so a
 //! spreadsheet that is read twice counts once, and a wrong one can be replaced.
@@ -8,15 +8,15 @@ use std::ops::Bound;
 
 use redb::ReadableTable;
 
-use super::book::Book;
+use super::batch::Batch;
+use super::request::{Import, Reply};
 use super::tables::{self, Stop, Transfer, counter_of, unreadable};
-use super::work::{Import, Reply};
 use crate::domain::units::{Moment, Year};
 use crate::ledger::Account;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::{Forget, Forgotten, State};
 
-impl Book<'_, '_> {
+impl Batch<'_, '_> {
     /// Brings in totals, once an id.
     pub(super) fn import(&mut self, import: &Import) -> Result<Reply, Stop> {
         let id = import.id.as_str();

@@ -11,7 +11,7 @@ use crate::ledger::lifecycle;
 use crate::ledger::parts::Standing;
 use crate::ledger::{Before, Counter, Hold, LedgerError, People, Reservation};
 
-/// Who of a reservation stands in which counter already: for each counter, holders in the order
+/// Persons of a reservation that its counters count already: for each counter, holders in the order
 /// of the pseudonyms of its class. Empty where persons are only counted.
 #[derive(Debug)]
 pub(super) struct Persons {
@@ -31,7 +31,7 @@ pub(super) struct Addition {
 }
 
 impl Persons {
-    /// Looks up the persons of a reservation in the counters that its judgement looks at.
+    /// Looks up the persons of a reservation in the counters that its judgement reads.
     pub(super) fn of(
         reservation: &Reservation,
         directory: &Directory,
@@ -51,7 +51,7 @@ impl Persons {
         self.holders.values().map(Vec::len).sum()
     }
 
-    /// Returns the totals that the judgement looks at, without persons of the reservation.
+    /// Returns the totals that the judgement reads, without persons of the reservation.
     pub(super) fn before(&self, reservation: &Reservation, directory: &Directory) -> Result<Before, Stop> {
         let mut before = Before::new();
         for counter in &reservation.read {

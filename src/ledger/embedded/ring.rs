@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Those that are kept, in the order in which they are looked at.
+/// Those that are kept, in the order in which they are checked.
 #[derive(Debug)]
 pub(super) struct Ring<K>(VecDeque<K>);
 

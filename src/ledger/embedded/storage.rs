@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{BackendError, Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::directory::Directory;
-use super::look;
+use super::reader;
 use super::refusal::{damaged, refused};
 use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, FORMAT, FORMAT_KEY, Format, META, Stop, Tables, check_format};
-use crate::ledger::witness::{self, Identity, Mark, Witness};
+use crate::ledger::mark::{self, Identity, Mark};
+use crate::ledger::witness::Witness;
 
 /// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
 const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
@@ -44,7 +45,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Returns how many bytes may still be written; `None` where nobody can tell.
+    /// Returns how many bytes may still be written; `None` where that cannot be told.
     ///
     /// # Errors
     ///
@@ -65,11 +66,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
 pub struct Opening {
     /// Its bytes.
     pub backend: Arc<dyn StorageBackend>,
-    /// Tells whether they are still what this process left; `None` where nobody else can change them.
+    /// Tells whether they are still what this process left; `None` where no other process can change them.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
-/// Tells whether somebody else lays hands on the bytes of a ledger that is open.
+/// Tells whether another process changed the bytes of a ledger that is open.
 pub trait Watch: fmt::Debug + Send + Sync {
     /// Looks.
     ///
@@ -160,7 +161,7 @@ struct Found {
     has_entries: bool,
 }
 
-/// Checks that the file is a ledger, makes it one where it is new, and looks through its counters.
+/// Checks that the file is a ledger, makes it one where it is new, and reads its counters.
 fn read(database: &Database) -> Result<Found, Stop> {
     let transaction = database.begin_read()?;
     if transaction.list_tables()?.next().is_none() {
@@ -177,7 +178,7 @@ fn read(database: &Database) -> Result<Found, Stop> {
 }
 
 /// Refuses a ledger that is less than it was before anything is written to it, if only to repair it: it may be a copy that
-/// is needed as it is, or one that somebody is about to write.
+/// is needed as it is, or one that an operator is about to write.
 fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<(), String> {
     let witness = storage.witness().map_err(|error| error.to_string())?;
     if known.is_none() && witness.as_ref().is_none_or(|witness| witness.seen().is_none()) {
@@ -189,7 +190,7 @@ fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Resu
     }
     // At a start the check of the whole file follows; one that is opened again may be half a copy.
     let check_on_open = if known.is_some() { settings.check_on_open } else { CheckOnOpen::AfterCrash };
-    let mark = look::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
+    let mark = reader::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
     distrust(mark, witness.as_ref(), known)
 }
 
@@ -201,7 +202,7 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
         None if known.is_some() => Err("it is older than witnesses, and not the one that was open: put the \
              right one back"
             .to_owned()),
-        None => witness::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
+        None => mark::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
         Some(mark) => {
             if let Some(known) = known {
                 let is_other = known.identity != mark.identity;
@@ -238,7 +239,7 @@ fn upgrade(name: &str, database: &Database, found: &Found, witness: Option<&mut 
 }
 
 fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
-    witness::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
+    mark::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
 /// Writes what makes an empty file a ledger.

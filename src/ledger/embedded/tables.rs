@@ -8,11 +8,12 @@ use std::fmt;
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
+use crate::domain::persons::KeyFingerprint;
 use crate::domain::units::{CountedClass, Moment, Year};
 use crate::ledger::lifecycle::Phase;
+use crate::ledger::mark::{Identity, Mark};
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
-use crate::ledger::witness::{Identity, Mark};
 use crate::ledger::{Account, Counter, LedgerError};
 
 /// What the file says it is, under [`FORMAT_KEY`].
@@ -26,6 +27,9 @@ const POSITION_KEY: &str = "position";
 /// Key of the newest moment of a commit in [`META`]: seconds and nanoseconds in decimal, with a space between. Not there in
 /// a ledger to which nothing was written since there is one.
 const NEWEST_KEY: &str = "newest";
+/// Key of the fingerprint of the subject key in [`META`]: 32 hexadecimal digits. Not there until a server with a key has
+/// started.
+const SUBJECT_KEY_KEY: &str = "subject key";
 /// The format that this program writes. Programs that do not raise the position with each commit refuse it.
 pub(super) const FORMAT: &str = "neglist ledger 2";
 /// The format before, which is read, and brought to [`FORMAT`] on opening for writing. Programs that know nothing of
@@ -328,6 +332,30 @@ pub(super) fn set_newest(meta: &mut Table<'_, &'static str, &'static str>, now: 
         meta.insert(NEWEST_KEY, format!("{} {}", now.seconds(), now.nanos()).as_str())?;
     }
     Ok(())
+}
+
+/// Returns the fingerprint of the subject key; `None` if the ledger is bound to none.
+pub(super) fn subject_key(
+    meta: &impl ReadableTable<&'static str, &'static str>,
+) -> Result<Option<KeyFingerprint>, Stop> {
+    let Some(kept) = meta.get(SUBJECT_KEY_KEY)? else { return Ok(None) };
+    let fingerprint = KeyFingerprint::parse(kept.value());
+    fingerprint.map(Some).ok_or_else(|| unreadable("the fingerprint of the subject key"))
+}
+
+/// Binds a ledger to a subject key, unless it is bound already; `None` gives its key up. Says whether anything was written.
+pub(super) fn bind_subject_key(
+    meta: &mut Table<'_, &'static str, &'static str>,
+    key: Option<KeyFingerprint>,
+) -> Result<bool, Stop> {
+    match key {
+        None => Ok(meta.remove(SUBJECT_KEY_KEY)?.is_some()),
+        Some(_) if subject_key(meta)?.is_some() => Ok(false),
+        Some(key) => {
+            meta.insert(SUBJECT_KEY_KEY, key.to_string().as_str())?;
+            Ok(true)
+        }
+    }
 }
 
 /// A row that this program did not write.

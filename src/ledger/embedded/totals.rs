@@ -1,11 +1,11 @@
 //! The totals that readers see: in memory, durable, never ahead of the file.
 //!
-//! The writer publishes what a batch changed once it is on disk and before it answers, so whoever
-//! got an answer finds it here. A ledger that is closed shows nothing: what its last write came
+//! The writer publishes what a batch changed once it is on disk and before it answers, so a caller
+//! that got an answer finds it here. A ledger that is closed shows nothing: what its last write came
 //! to is not known before it is opened again.
 //!
-//! Accounts are kept as long as there is room: those that were asked for or added to lately. INVARIANT (never zero for
-//! want of a look): an account that is not here is not known, and is read from the file. INVARIANT (never old): what a
+//! Accounts are kept as long as there is room: those that were asked for or added to lately. INVARIANT (never zero
+//! unread): an account that is not here is not known, and is read from the file. INVARIANT (never old): what a
 //! reader read from the file is kept here only if nothing of that account was published since it began to read.
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ use crate::domain::units::{CountedClass, Year};
 use crate::ledger::{Account, Before, Counter, CounterName, LedgerError, Usage};
 
 /// Accounts are told apart by so many parts where it matters whether one was published since: two that fall into one
-/// part cost a reader the room of one account for one look, and nothing else.
+/// part cost a reader the room of one account for one read, and nothing else.
 const STAMPS: u64 = 4_096;
 
 /// What callers share with the writer.
@@ -56,7 +56,7 @@ struct Totals {
 #[derive(Debug)]
 struct Kept {
     names: OfAccount,
-    /// Since it was last looked at whether it may go.
+    /// Since the last check whether it may go.
     was_used: AtomicBool,
 }
 
@@ -250,10 +250,10 @@ impl Shared {
         &self,
         exporter: &str,
         year: Year,
-        look: impl FnOnce(&OfAccount) -> T,
+        read: impl FnOnce(&OfAccount) -> T,
     ) -> Result<Option<T>, LedgerError> {
         match &*self.read() {
-            View::Open { totals, .. } => Ok(totals.account(exporter, year).map(look)),
+            View::Open { totals, .. } => Ok(totals.account(exporter, year).map(read)),
             View::Closed { why, .. } => Err(closed(why)),
         }
     }
@@ -291,9 +291,9 @@ impl Shared {
     }
 
     /// Does something with the file; the writer cannot close it in the meantime.
-    pub(super) fn with_database<T>(&self, look: impl FnOnce(&Database) -> T) -> Result<T, LedgerError> {
+    pub(super) fn with_database<T>(&self, apply: impl FnOnce(&Database) -> T) -> Result<T, LedgerError> {
         match &*self.read() {
-            View::Open { database, .. } => Ok(look(database)),
+            View::Open { database, .. } => Ok(apply(database)),
             View::Closed { why, .. } => Err(closed(why)),
         }
     }

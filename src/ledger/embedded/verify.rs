@@ -8,7 +8,7 @@ use super::tables::{self, EXPIRY, HELD, IMPORTS, Kind, PEOPLE, SETTLED, Step, St
 use crate::domain::units::CountedClass;
 use crate::ledger::holders::Holders;
 use crate::ledger::parts::{Parts, Standing};
-use crate::ledger::rows::{Finding, State};
+use crate::ledger::rows::{Discrepancy, State};
 use crate::ledger::{Account, Counter};
 
 /// What the rows add up to.
@@ -18,24 +18,24 @@ struct Count {
     found: BTreeMap<u32, Parts>,
     /// Reservations of each person that the reservations themselves list.
     reservations: BTreeMap<(u32, Vec<u8>), u32>,
-    findings: Vec<Finding>,
+    discrepancies: Vec<Discrepancy>,
 }
 
 /// Returns what does not agree.
-pub(super) fn verify(transaction: &ReadTransaction) -> Result<Vec<Finding>, Stop> {
+pub(super) fn verify(transaction: &ReadTransaction) -> Result<Vec<Discrepancy>, Stop> {
     let mut count = Count::default();
     let mut names = BTreeSet::new();
     for (number, account, counter, parts) in tables::counters(transaction)? {
         let about = format!("{} {}", account.exporter, counter.in_year(account.year));
         if count.counters.insert(number, (account, counter, parts)).is_some() || !names.insert(about.clone()) {
-            count.findings.push(Finding { about, message: "two counters have one number".to_owned() });
+            count.discrepancies.push(Discrepancy { about, message: "two counters have one number".to_owned() });
         }
     }
     count.transfers(transaction)?;
     count.people(transaction)?;
     count.imports(transaction)?;
     count.compare();
-    Ok(count.findings)
+    Ok(count.discrepancies)
 }
 
 impl Count {
@@ -55,12 +55,15 @@ impl Count {
                 settled.get(key)?.is_some()
             };
             if !indexed {
-                self.finding(format!("transfer `{}`", id.value()), "no index leads to it".to_owned());
+                self.discrepancy(format!("transfer `{}`", id.value()), "no index leads to it".to_owned());
             }
             let lists = held.get(id.value())?;
             let lists = lists.as_ref().map(redb::AccessGuard::value);
             if lists.is_some() != holds(&transfer) {
-                self.finding(format!("transfer `{}`", id.value()), "its pseudonyms do not fit its state".to_owned());
+                self.discrepancy(
+                    format!("transfer `{}`", id.value()),
+                    "its pseudonyms do not fit its state".to_owned(),
+                );
             }
             if let Some((general, sensitive)) = &lists {
                 holding += 1;
@@ -72,7 +75,7 @@ impl Count {
             [("expiry", expiry.len()?, standing), ("settled", settled.len()?, ended), ("held", held.len()?, holding)]
         {
             if rows != expected {
-                self.finding(format!("table `{what}`"), format!("has {rows} rows, {expected} transfers need one"));
+                self.discrepancy(format!("table `{what}`"), format!("has {rows} rows, {expected} transfers need one"));
             }
         }
         Ok(())
@@ -94,7 +97,7 @@ impl Count {
     fn add_counted(&mut self, id: &str, transfer: &Transfer) {
         for step in &transfer.steps {
             if !self.counters.contains_key(&step.number) {
-                self.finding(format!("transfer `{id}`"), "adds to a counter that is not there".to_owned());
+                self.discrepancy(format!("transfer `{id}`"), "adds to a counter that is not there".to_owned());
             }
             let parts = self.found.entry(step.number).or_default();
             match (transfer.kind, transfer.state) {
@@ -127,7 +130,7 @@ impl Count {
         }
         for (number, persons) in wrong {
             let message = format!("{persons} persons are not held by the reservations that list them");
-            self.finding(self.name(number), message);
+            self.discrepancy(self.name(number), message);
         }
         Ok(())
     }
@@ -144,11 +147,11 @@ impl Count {
         for number in self.found.keys().chain(self.counters.keys()).copied().collect::<BTreeSet<_>>() {
             let found = self.found.get(&number).copied().unwrap_or_default();
             let Some((_, _, kept)) = self.counters.get(&number) else {
-                self.finding(self.name(number), "rows name a counter that is not there".to_owned());
+                self.discrepancy(self.name(number), "rows name a counter that is not there".to_owned());
                 continue;
             };
             if let Some(message) = kept.disagreement(found) {
-                self.finding(self.name(number), message);
+                self.discrepancy(self.name(number), message);
             }
         }
     }
@@ -160,8 +163,8 @@ impl Count {
         }
     }
 
-    fn finding(&mut self, about: String, message: String) {
-        self.findings.push(Finding { about, message });
+    fn discrepancy(&mut self, about: String, message: String) {
+        self.discrepancies.push(Discrepancy { about, message });
     }
 }
 

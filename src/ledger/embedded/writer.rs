@@ -14,17 +14,18 @@ use redb::{Database, Durability};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::book::Book;
+use super::batch::Batch;
 use super::directory::Directory;
+use super::request::{Operation, Reply, Request};
 use super::settings::Settings;
 use super::storage::{self, Opened, Storage, Watch};
 use super::tables::{self, META, Stop};
 use super::totals::{Shared, closed};
-use super::work::{Reply, Request, Work};
 use crate::domain::units::Moment;
 use crate::ledger::LedgerError;
 use crate::ledger::lifecycle;
-use crate::ledger::witness::{Mark, Witness};
+use crate::ledger::mark::Mark;
+use crate::ledger::witness::Witness;
 
 /// The writer's own state.
 #[derive(Debug)]
@@ -74,17 +75,17 @@ impl Writer {
         Self { storage, settings, shared, file, known, again: Again { at: None, wait: Duration::ZERO, why: None } }
     }
 
-    /// Works until nobody can ask any more.
+    /// Answers requests until the last sender is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut next = None;
         while let Some(first) = next.take().or_else(|| requests.recv().ok()) {
-            match first.work {
-                Work::Reopen => {
+            match first.operation {
+                Operation::Reopen => {
                     let reopened = self.reopen();
                     drop(first.reply.send(reopened.map(|()| Reply::Done)));
                     continue;
                 }
-                Work::Tick(_) => self.look_around(),
+                Operation::Tick(_) => self.tend(),
                 _ => {}
             }
             next = self.answer(first, requests);
@@ -92,7 +93,7 @@ impl Writer {
     }
 
     /// What a tick does besides its batch: a closed ledger is tried again, and the disk is asked how much room it has.
-    fn look_around(&mut self) {
+    fn tend(&mut self) {
         if self.again.at.is_some_and(|at| at <= Instant::now()) {
             // It says by itself what came of it.
             drop(self.reopen());
@@ -131,7 +132,7 @@ impl Writer {
         }
     }
 
-    /// Answers a request, and with it those that wait. Returns one that has to wait for the next turn.
+    /// Answers a request, and with it those that wait. Returns one that has to wait for the next batch.
     fn answer(&mut self, first: Request, requests: &Receiver<Request>) -> Option<Request> {
         let Some(file) = &mut self.file else {
             let error = self.shared.check().err().unwrap_or_else(|| closed("it cannot be read"));
@@ -151,7 +152,7 @@ impl Writer {
                 }
                 file.directory.settle(self.settings.accounts_max);
                 for (reply, result) in queue.replies.into_iter().zip(results) {
-                    // Whoever gave up waiting may ask again.
+                    // A caller that gave up waiting may send its request again.
                     drop(reply.send(result));
                 }
             }
@@ -219,28 +220,33 @@ impl OpenFile {
         transaction.set_durability(Durability::Immediate)?;
         let mut results = Vec::new();
         let mut latest: Option<Moment> = None;
-        let mut book = Book::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
-        while let Some((work, is_waited_for)) = queue.take() {
-            latest = latest.max(moment(&work));
-            let result = match (is_waited_for, work) {
+        let mut batch = Batch::open(&transaction, &mut self.directory, settings.expiry_work_per_batch_max)?;
+        while let Some((operation, is_waited_for)) = queue.take() {
+            latest = latest.max(moment(&operation));
+            let result = match (is_waited_for, operation) {
                 // Nothing was promised: better not to add.
-                (false, Work::Reserve(..)) => Err(LedgerError::Unavailable("the caller disconnected".to_owned())),
-                (_, work) => match book.answer(work, settings) {
+                (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller disconnected".to_owned())),
+                (_, Operation::BindKey(key)) => {
+                    batch.wrote |= tables::bind_subject_key(&mut transaction.open_table(META)?, key)?;
+                    Ok(Reply::Done)
+                }
+                (_, operation) => match batch.answer(operation, settings) {
                     Ok(reply) => Ok(reply),
                     Err(Stop::Answer(error)) => Err(error),
                     Err(Stop::Broken(why)) => return Err(Stop::Broken(why)),
                 },
             };
             results.push(result);
-            if settings.batch_requests_max <= results.len() || settings.batch_work_max <= book.work {
+            if settings.batch_requests_max <= results.len() || settings.batch_work_max <= batch.work {
                 break;
             }
-            queue.look();
+            queue.advance();
         }
         if let Some(now) = latest {
-            book.forget(lifecycle::remembered_since(now, settings.retention_days), settings.forgotten_per_batch_max)?;
+            batch
+                .forget(lifecycle::remembered_since(now, settings.retention_days), settings.forgotten_per_batch_max)?;
         }
-        if !book.finish()? {
+        if !batch.finish()? {
             transaction.abort()?;
             return Ok(results);
         }
@@ -257,7 +263,7 @@ impl OpenFile {
         Ok(results)
     }
 
-    /// Keeps apart from the file how far it came, before anybody is told. Source of the order: [`crate::ledger::witness`].
+    /// Records in the witness how far the file came, before any caller is told. Source of the order: [`crate::ledger::witness`].
     fn witness_of(&mut self, mark: Mark) -> Result<(), Stop> {
         self.check()?;
         if let Some(witness) = &mut self.witness {
@@ -273,28 +279,28 @@ impl OpenFile {
 }
 
 impl Queue<'_> {
-    /// Returns the next request of the batch, and whether anybody waits for its answer.
-    fn take(&mut self) -> Option<(Work, bool)> {
-        let Request { work, reply } = self.next.take_if(|next| !matches!(next.work, Work::Reopen))?;
+    /// Returns the next request of the batch, and whether its caller still waits.
+    fn take(&mut self) -> Option<(Operation, bool)> {
+        let Request { operation, reply } = self.next.take_if(|next| !matches!(next.operation, Operation::Reopen))?;
         let is_waited_for = !reply.is_closed();
         self.replies.push(reply);
-        Some((work, is_waited_for))
+        Some((operation, is_waited_for))
     }
 
-    /// Looks whether another request waits.
-    fn look(&mut self) {
+    /// Takes the next request that waits, if there is one.
+    fn advance(&mut self) {
         self.next = self.requests.try_recv().ok();
     }
 }
 
-impl Book<'_, '_> {
-    fn answer(&mut self, work: Work, settings: &Settings) -> Result<Reply, Stop> {
-        match work {
-            Work::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
-            Work::Recall(recall) => self.recall(&recall).map(Reply::Recalled),
-            Work::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
-            Work::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
-            Work::Tick(now) => {
+impl Batch<'_, '_> {
+    fn answer(&mut self, operation: Operation, settings: &Settings) -> Result<Reply, Stop> {
+        match operation {
+            Operation::Reserve(reservation, mut judge) => self.reserve(*reservation, &mut judge).map(Reply::Reserved),
+            Operation::FindReplay(lookup) => self.find_replay(&lookup).map(Reply::Replay),
+            Operation::Commit(id, now) => self.commit(&id, now).map(|()| Reply::Done),
+            Operation::Release(id, now) => self.release(&id, now).map(|()| Reply::Done),
+            Operation::Tick(now) => {
                 let released = self.release_run_out(now)?;
                 let forgotten = self.forget(
                     lifecycle::remembered_since(now, settings.retention_days),
@@ -302,21 +308,27 @@ impl Book<'_, '_> {
                 )?;
                 Ok(Reply::Count(released as u64 + forgotten as u64))
             }
-            Work::Import(import) => self.import(&import),
-            Work::Withdraw(id) => self.withdraw(&id),
-            Work::DropYears(before, now) => self.drop_years(before, now),
-            Work::Forget(forget, now) => self.forget_accounts(&forget, now),
-            Work::Reopen => Ok(Reply::Done),
+            Operation::Import(import) => self.import(&import),
+            Operation::Withdraw(id) => self.withdraw(&id),
+            Operation::DropYears(before, now) => self.drop_years(before, now),
+            Operation::Forget(forget, now) => self.forget_accounts(&forget, now),
+            // Done beside the requests of a batch.
+            Operation::Reopen | Operation::BindKey(_) => Ok(Reply::Done),
         }
     }
 }
 
-fn moment(work: &Work) -> Option<Moment> {
-    match work {
-        Work::Reserve(reservation, _) => Some(reservation.now),
-        Work::Recall(recall) => Some(recall.now),
-        Work::Commit(_, now) | Work::Release(_, now) | Work::Tick(now) => Some(*now),
+fn moment(operation: &Operation) -> Option<Moment> {
+    match operation {
+        Operation::Reserve(reservation, _) => Some(reservation.now),
+        Operation::FindReplay(lookup) => Some(lookup.now),
+        Operation::Commit(_, now) | Operation::Release(_, now) | Operation::Tick(now) => Some(*now),
         // By the clock of an operator, no answer is forgotten that may be asked for again.
-        Work::Import(_) | Work::Withdraw(_) | Work::DropYears(..) | Work::Forget(..) | Work::Reopen => None,
+        Operation::Import(_)
+        | Operation::Withdraw(_)
+        | Operation::DropYears(..)
+        | Operation::Forget(..)
+        | Operation::BindKey(_)
+        | Operation::Reopen => None,
     }
 }

@@ -1,6 +1,6 @@
-//! Looking at everything: exports, and counting again.
+//! Reading everything: exports, and counting again.
 //!
-//! Both read one moment (REPEATABLE READ) and hold up nobody.
+//! Both read one moment (REPEATABLE READ) and hold up no caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use tokio_postgres::Row;
 
 use super::fault::{Fault, unreadable};
 use super::load::{counter_of, moment_of, persons_of, steps_of};
-use super::look::account_from;
+use super::queries::account_from;
 use super::rows::state_of;
 use super::session::Session;
 use crate::domain::units::Moment;
 use crate::ledger::parts::Parts;
-use crate::ledger::rows::{CounterRow, Finding, State, TransferRow};
+use crate::ledger::rows::{CounterRow, Discrepancy, State, TransferRow};
 use crate::ledger::{Account, Change, Counter, LedgerError};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -110,7 +110,7 @@ impl Export {
 }
 
 /// Counts everything again, and returns what does not agree.
-pub(super) async fn verify(pool: &Pool) -> Result<Vec<Finding>, Fault> {
+pub(super) async fn verify(pool: &Pool) -> Result<Vec<Discrepancy>, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
     client.batch_execute(BEGIN).await?;
@@ -122,41 +122,41 @@ pub(super) async fn verify(pool: &Pool) -> Result<Vec<Finding>, Fault> {
     }
     client.batch_execute("ROLLBACK").await?;
     session.keep();
-    let mut findings = Vec::new();
+    let mut discrepancies = Vec::new();
     let mut names = BTreeMap::new();
     for (key, account, counter, parts) in kept {
         let about = format!("{} {}", account.exporter, counter.in_year(account.year));
         let again = found.get(&key).copied().unwrap_or_default();
         if let Some(message) = parts.disagreement(again) {
-            findings.push(Finding { about: about.clone(), message });
+            discrepancies.push(Discrepancy { about: about.clone(), message });
         }
         names.insert(key, about);
     }
     let lost: BTreeSet<_> = found.keys().filter(|key| !names.contains_key(key)).copied().collect();
     for (account, number) in lost {
         let about = format!("counter number {number} of account number {account}");
-        findings.push(Finding { about, message: "rows name a counter that is not there".to_owned() });
+        discrepancies.push(Discrepancy { about, message: "rows name a counter that is not there".to_owned() });
     }
     for (key, persons) in wrong {
         let about = names.get(&key).cloned().unwrap_or_else(|| format!("counter number {}", key.1));
         let message = format!("{persons} persons are not held by the reservations that list them");
-        findings.push(Finding { about, message });
+        discrepancies.push(Discrepancy { about, message });
     }
-    Ok(findings)
+    Ok(discrepancies)
 }
 
 /// Account and number of a counter.
 type Key = (i64, i32);
 
-/// Adds up what counters are made of; and how many persons nothing holds.
+/// Adds up the parts of each counter, and the persons that no transfer holds.
 async fn recount(client: &ClientWrapper) -> Result<(BTreeMap<Key, Parts>, BTreeMap<Key, u64>), Fault> {
     let mut found: BTreeMap<Key, Parts> = BTreeMap::new();
     let mut wrong = BTreeMap::new();
-    for (key, [committed, reserved, nobody]) in sums(client, PEOPLE).await? {
+    for (key, [committed, reserved, unheld]) in sums(client, PEOPLE).await? {
         let parts = found.entry(key).or_default();
         (parts.named_committed, parts.named_reserved) = (committed, reserved);
-        if 0 < nobody {
-            wrong.insert(key, nobody);
+        if 0 < unheld {
+            wrong.insert(key, unheld);
         }
     }
     for (key, [committed, reserved]) in sums(client, COUNTED).await? {

@@ -1,4 +1,4 @@
-//! Reading the rows that a turn works with.
+//! Reading the rows that a transaction works with.
 //!
 //! The lock of the account comes first, in a statement of its own: under READ COMMITTED each later
 //! statement sees everything that earlier holders of the lock committed.
@@ -6,7 +6,7 @@
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
-use super::book::{Book, PersonKey};
+use super::account_rows::{AccountRows, PersonKey};
 use super::fault::{Fault, unreadable};
 use super::rows::{Holding, Step, TransferRow, state_of};
 use super::seen::{AccountRow, Glance, Seen};
@@ -15,7 +15,7 @@ use crate::domain::units::{CountedClass, Headcount, Moment};
 use crate::ledger::holders::Holders;
 use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
-use crate::ledger::{Account, Counter, People, Pseudonym};
+use crate::ledger::{Account, Counter, People, PseudonymBytes};
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT id, revision FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4 FOR UPDATE";
@@ -47,7 +47,7 @@ const PEOPLE: &str = "SELECT person.counter, person.pseudonym, person.committed,
 /// below half a megabyte.
 pub(super) const PERSONS_PER_STATEMENT: usize = 10_000;
 
-/// What a turn has to see.
+/// Rows that a transaction needs.
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// Transfers by id.
@@ -61,13 +61,13 @@ pub(super) struct Wanted {
 }
 
 /// Begins a transaction, waits for the lock of the account and reads its counters and the
-/// transfers that are wanted, in one round trip. The account is held against what was seen of it before.
+/// transfers that are wanted, in one round trip. The account is compared with what was seen of it before.
 pub(super) async fn begin(
     client: &ClientWrapper,
     account: &Account,
     wanted: &Wanted,
     (seen, mut glance): (&Seen, Glance),
-) -> Result<Book, Fault> {
+) -> Result<AccountRows, Fault> {
     let lock = client.prepare_cached(LOCK).await?;
     let counters = client.prepare_cached(COUNTERS).await?;
     let transfers = client.prepare_cached(TRANSFERS).await?;
@@ -88,23 +88,23 @@ pub(super) async fn begin(
         begun?;
         let Some(row) = locked? else {
             client.batch_execute("ROLLBACK").await?;
-            seen.hold(client, account, glance, AccountRow::MISSING).await?;
+            seen.check_row(client, account, glance, AccountRow::MISSING).await?;
             // (seen before) It may have been removed, and what is made now is another row.
             glance = seen.glance(account);
             add_account(client, account).await?;
             continue;
         };
         let row = AccountRow::read(&row, 0)?;
-        seen.hold(client, account, glance, row).await?;
-        let mut book = Book::new(row.id, row.revision);
+        seen.check_row(client, account, glance, row).await?;
+        let mut account_rows = AccountRows::new(row.id, row.revision);
         for row in counters? {
             let (number, counter, parts) = counter_of(&row)?;
-            book.load_counter(number, counter, parts);
+            account_rows.load_counter(number, counter, parts);
         }
         for row in transfers?.iter().chain(&run_out?) {
-            book.load_transfer(transfer_of(row)?);
+            account_rows.load_transfer(transfer_of(row)?);
         }
-        return Ok(book);
+        return Ok(account_rows);
     }
     Err(Fault::Again("the account of the exporter could not be made".to_owned()))
 }
@@ -119,12 +119,16 @@ async fn add_account(client: &ClientWrapper, account: &Account) -> Result<(), Fa
 }
 
 /// Reads persons, in one round trip.
-pub(super) async fn people(client: &ClientWrapper, book: &mut Book, keys: Vec<PersonKey>) -> Result<(), Fault> {
+pub(super) async fn people(
+    client: &ClientWrapper,
+    account_rows: &mut AccountRows,
+    keys: Vec<PersonKey>,
+) -> Result<(), Fault> {
     if keys.is_empty() {
         return Ok(());
     }
     let statement = client.prepare_cached(PEOPLE).await?;
-    let account = book.account();
+    let account = account_rows.account();
     let mut found = Vec::new();
     let calls = keys.chunks(PERSONS_PER_STATEMENT).map(|keys| {
         let numbers: Vec<i32> = keys.iter().map(|(number, _)| *number).collect();
@@ -142,25 +146,25 @@ pub(super) async fn people(client: &ClientWrapper, book: &mut Book, keys: Vec<Pe
             found.push(((row.try_get(0)?, pseudonym.into_boxed_slice()), holders));
         }
     }
-    book.load_people(keys, found);
+    account_rows.load_people(keys, found);
     Ok(())
 }
 
 /// Reads settled transfers that were last changed before a moment, and returns their ids.
 pub(super) async fn old(
     client: &ClientWrapper,
-    book: &mut Book,
+    account_rows: &mut AccountRows,
     before: Moment,
     transfers_max: usize,
 ) -> Result<Vec<String>, Fault> {
     let statement = client.prepare_cached(OLD).await?;
     let limit = i64::try_from(transfers_max).unwrap_or(i64::MAX);
-    let rows = client.query(&statement, &[&book.account(), &before.seconds(), &limit]).await?;
+    let rows = client.query(&statement, &[&account_rows.account(), &before.seconds(), &limit]).await?;
     let mut ids = Vec::with_capacity(rows.len());
     for row in &rows {
         let transfer = transfer_of(row)?;
         ids.push(transfer.id.clone());
-        book.load_transfer(transfer);
+        account_rows.load_transfer(transfer);
     }
     Ok(ids)
 }
@@ -239,6 +243,6 @@ pub(super) fn moment_of(seconds: Option<i64>, nanos: Option<i32>) -> Result<Mome
     moment.ok_or_else(|| unreadable("a reservation"))
 }
 
-fn pseudonyms(rows: Vec<Vec<u8>>) -> Vec<Pseudonym> {
+fn pseudonyms(rows: Vec<Vec<u8>>) -> Vec<PseudonymBytes> {
     rows.into_iter().map(Vec::into_boxed_slice).collect()
 }

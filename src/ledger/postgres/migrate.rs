@@ -1,26 +1,27 @@
 //! The tables that the ledger needs, made and changed by the program.
 //!
 //! Migrations are numbered from 1 without a gap and never change once they were released. One row
-//! says which was the last; whoever migrates holds its lock, so that servers that start at once
+//! says which was the last; the server that migrates holds its lock, so that servers that start at once
 //! wait for one another. Every statement of a migration can be run again (`IF NOT EXISTS`):
 //! `CockroachDB` and `YugabyteDB` may commit before or with each that changes a table, so that a migration
-//! that is cut off leaves some of them behind, and the version as it was. A program meets a database that is newer than itself with a refusal: it
-//! could not tell what its rows mean.
+//! that is cut off leaves some of them behind, and the version as it was. A program refuses a database that is newer
+//! than itself: it could not tell the meaning of the rows.
 //!
-//! INVARIANT (asked for): a database without tables is not made a ledger unless somebody said so. A ledger that is made
+//! INVARIANT (asked for): a database without tables is not made a ledger unless the operator demands it. A ledger that is made
 //! begins with totals of zero, and a database that is empty by mistake, or another one than was meant, looks the same.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::error::SqlState;
 
 use super::fault::Fault;
-use crate::ledger::witness::Identity;
+use crate::ledger::mark::Identity;
 
 /// The migrations, in order.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_counts.sql"),
     include_str!("migrations/0002_identity.sql"),
     include_str!("migrations/0003_removed.sql"),
+    include_str!("migrations/0004_subject_key.sql"),
 ];
 
 /// Tables that are never there without the one that says their version.

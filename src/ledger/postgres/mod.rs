@@ -1,24 +1,24 @@
 //! The ledger in a database that several servers share.
 //!
 //! ```text
-//! callers ──► lane of the account ──► turn: load ─► book ─► store, COMMIT ──► answers
+//! callers ──► queue of the account ──► transaction: load ─► account_rows ─► store, COMMIT ──► answers
 //!    └───────────────────────── read, usage ─────────────────────────► one query
 //! ```
 //!
-//! * [`lane`]: callers of one account on this server line up and share turns.
-//! * [`turn`]: a transaction. [`load`] takes the lock of the account's row and reads, [`book`] changes
-//!   rows in memory, the judgements included, [`store`] writes back and commits. Two round trips,
-//!   three where persons are named.
+//! * [`queue`]: requests of one account on this server wait here and share transactions.
+//! * [`transaction`]: one transaction for several [`request`]s. [`load`] takes the lock of the account's row and reads,
+//!   [`account_rows`] changes rows in memory, the judgements included, [`store`] writes back and commits. Two round
+//!   trips, three where persons are named.
 //! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
 //! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
-//!   to reach the database. [`migrate`]: its tables. [`look`]: reads. [`operate`] and [`audit`]: what
+//!   to reach the database. [`migrate`]: its tables. [`queries`]: reads. [`operate`] and [`audit`]: what
 //!   operators do.
 //!
 //! INVARIANT (one at a time): whatever changes the totals of an account holds the lock of its row in
 //! `neglist_account` from before it reads until it is committed. READ COMMITTED is enough for that:
 //! each statement after the lock sees what earlier holders committed, and waiting costs no
-//! repetition, as it would under SERIALIZABLE, where everybody who waited has to begin anew. Each
-//! turn that changes something updates that row as well, so that a database that gives a stricter
+//! repetition, as it would under SERIALIZABLE, where each that waited has to begin anew. Each
+//! transaction that changes something updates that row as well, so that a database that gives a stricter
 //! isolation than was asked for finds a conflict instead of an old snapshot.
 //!
 //! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions
@@ -28,27 +28,30 @@
 //! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
 //! again, under the lock, when the transaction before it has ended one way or the other.
 //!
-//! INVARIANT (one time): reservations run out by the clocks of servers, and whoever takes a turn
-//! releases those of all of them. A server whose clock is not that of the database changes nothing.
+//! INVARIANT (one time): reservations run out by the clocks of servers, and each transaction
+//! releases those of all servers. A server whose clock is not that of the database changes nothing.
 //!
 //! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
 //! known whether the request was done. It was either done in full or not at all, and asking again
 //! with the same transfer id tells.
 
+mod account_rows;
 mod audit;
-mod book;
 mod fault;
-mod lane;
 mod load;
-mod look;
 mod migrate;
 mod operate;
+mod queries;
+mod queue;
+mod request;
 mod rows;
 mod seen;
 mod session;
+mod settings;
 mod store;
+mod subject_key;
 mod tls;
-mod turn;
+mod transaction;
 mod url;
 
 use std::collections::BTreeMap;
@@ -61,16 +64,17 @@ use tokio::time::Instant;
 
 pub use self::audit::Export;
 pub use self::migrate::{NO_TABLES, Tables};
+pub use self::settings::Settings;
 
 use self::fault::Fault;
-use self::lane::{LaneLimits, Lanes, back_off};
+use self::queue::{Queues, back_off};
+use self::request::{Operation, Reply};
 use self::seen::Seen;
 use self::session::{Bounds, Purpose, Session};
-use self::turn::{Ask, Reply, TurnLimits};
 use super::lifecycle;
-use super::rows::{Finding, Forget, Forgotten, ImportedTotal, OperateError, sorted};
-use super::witness::Mark;
-use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Recall, Reservation, Reserved, Usage};
+use super::mark::Mark;
+use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
+use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, ReplayLookup, Reservation, Reserved, Usage};
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
@@ -78,101 +82,9 @@ use crate::domain::units::{Moment, Year};
 /// a hundred million rows takes some minutes.
 const OPERATION_TIME: Duration = Duration::from_mins(10);
 
-/// How the ledger uses the database. The defaults are right for most.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What to do about tables that are missing or old.
-    pub tables: Tables,
-    /// Connections of this server. An account in use takes one at a time, a read one more.
-    pub connections_max: usize,
-    /// Time for a transaction with all its repetitions, in milliseconds. Then its requests are
-    /// refused, and so are those that waited as long for theirs.
-    pub time_max_ms: u64,
-    /// Time for a statement, in milliseconds, after which the database gives it up.
-    pub statement_time_max_ms: u64,
-    /// Time to wait for other servers at one account, in milliseconds, before it is tried again.
-    pub lock_time_max_ms: u64,
-    /// Requests that may wait for one account. One more is refused at once.
-    pub queue_requests_max: usize,
-    /// Requests that share one transaction.
-    pub batch_requests_max: usize,
-    /// Named persons, each in each of its counters, after which a transaction takes no more requests,
-    /// and releases no more reservations that ran out: a person takes some ten microseconds, during
-    /// which other servers wait.
-    pub batch_persons_max: usize,
-    /// Reservations that ran out and are released in one transaction; the others still count.
-    pub expiries_per_batch_max: usize,
-    /// Transfers past their retention that one tick forgets of each account.
-    pub forgotten_per_tick_max: usize,
-    /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
-    /// that comes later is a new transfer. Totals stay.
-    pub retention_days: u32,
-    /// How far the clock of this server may be from that of the database, in seconds.
-    pub clocks_apart_max_s: u32,
-    /// Accounts with something to tidy up that one tick takes on.
-    pub accounts_per_tick_max: usize,
-    /// Accounts whose revision is remembered, so that one that went back in time is noticed by itself. The position of
-    /// the whole ledger is remembered besides.
-    pub accounts_remembered_max: usize,
-    /// What was seen of the ledger before, where that is known: another ledger, and one that is not so far, is refused.
-    pub mark: Option<Mark>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            tables: Tables::Update,
-            connections_max: 8,
-            time_max_ms: 5_000,
-            statement_time_max_ms: 3_000,
-            lock_time_max_ms: 2_000,
-            queue_requests_max: 4_096,
-            batch_requests_max: 128,
-            batch_persons_max: 100_000,
-            expiries_per_batch_max: 256,
-            forgotten_per_tick_max: 1_024,
-            retention_days: 7,
-            clocks_apart_max_s: 30,
-            accounts_per_tick_max: 1_024,
-            accounts_remembered_max: 16_384,
-            mark: None,
-        }
-    }
-}
-
-impl Settings {
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            connections: self.connections_max.max(1),
-            connect: self.time(),
-            statement: Duration::from_millis(self.statement_time_max_ms),
-            lock: Duration::from_millis(self.lock_time_max_ms),
-            // Longer than a server works on a turn, and so only for one that is gone or asleep.
-            idle_in_transaction: self.time(),
-        }
-    }
-
-    fn time(&self) -> Duration {
-        Duration::from_millis(self.time_max_ms)
-    }
-
-    fn lanes(&self) -> LaneLimits {
-        LaneLimits {
-            queue_max: self.queue_requests_max,
-            batch_max: self.batch_requests_max.max(1),
-            time: self.time(),
-            turn: TurnLimits {
-                persons: self.batch_persons_max,
-                run_out: self.expiries_per_batch_max,
-                forgotten: self.forgotten_per_tick_max,
-            },
-        }
-    }
-}
-
 /// A ledger in a `PostgreSQL` database, or in one that speaks its protocol.
 pub struct PostgresLedger {
-    lanes: Arc<Lanes>,
+    queues: Arc<Queues>,
     settings: Settings,
     /// How far the clock of this server is ahead of that of the database, in seconds, as far as it was compared.
     ahead_s: AtomicI64,
@@ -211,8 +123,8 @@ impl PostgresLedger {
         let seen = Arc::new(Seen::new(settings.accounts_remembered_max, settings.mark));
         let counting = Purpose::Count(Arc::clone(&seen));
         let pool = session::pool(&address, bounds, counting).map_err(LedgerError::Unavailable)?;
-        let lanes = Arc::new(Lanes::new(pool, seen, settings.lanes()));
-        let ledger = Self { lanes, settings, ahead_s: AtomicI64::new(0) };
+        let queues = Arc::new(Queues::new(pool, seen, settings.queue_limits()));
+        let ledger = Self { queues, settings, ahead_s: AtomicI64::new(0) };
         ledger.check().await?;
         Ok(ledger)
     }
@@ -223,9 +135,9 @@ impl PostgresLedger {
     ///
     /// Where it does not.
     pub async fn check(&self) -> Result<(), LedgerError> {
-        self.lanes.seen().check()?;
+        self.queues.seen().check()?;
         repeat(self.settings.time(), || async {
-            let session = Session::open(self.lanes.pool()).await?;
+            let session = Session::open(self.queues.pool()).await?;
             session.client()?.simple_query("SELECT 1").await?;
             session.keep();
             Ok(())
@@ -233,21 +145,21 @@ impl PostgresLedger {
         .await
     }
 
-    /// Looks at the ledger as a whole, and holds it against what this server saw of it before. Where it is another one, or
-    /// less than it was, it is asked nothing more. To be called every few seconds.
+    /// Reads identity and position of the ledger, and compares them with those that this server saw before. A ledger that
+    /// is another one, or less than it was, is not used any more. To be called every few seconds.
     ///
     /// # Errors
     ///
-    /// Where it is so, now or since an earlier look, or the database does not answer.
-    pub async fn look(&self) -> Result<Mark, LedgerError> {
-        self.lanes.seen().check()?;
-        self.repeat(|| look::whole(self.lanes.pool(), self.lanes.seen())).await?;
-        self.lanes.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
+    /// Where it is so, now or since an earlier check, or the database does not answer.
+    pub async fn check_mark(&self) -> Result<Mark, LedgerError> {
+        self.queues.seen().check()?;
+        self.repeat(|| queries::check_mark(self.queues.pool(), self.queues.seen())).await?;
+        self.queues.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
     }
 
     /// Returns whether the ledger was found to be another one, or less than it was.
     pub fn is_closed(&self) -> bool {
-        self.lanes.seen().check().is_err()
+        self.queues.seen().check().is_err()
     }
 
     /// Compares the clock of this server with that of the database. Where they are too far apart,
@@ -258,7 +170,7 @@ impl PostgresLedger {
     ///
     /// Where they are too far apart, or the database does not answer.
     pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
-        let there = repeat(self.settings.time(), || look::clock(self.lanes.pool())).await?;
+        let there = repeat(self.settings.time(), || queries::clock(self.queues.pool())).await?;
         self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
         self.check_clocks()
     }
@@ -288,10 +200,10 @@ impl PostgresLedger {
         self.check_clocks()?;
         let settled_before = lifecycle::remembered_since(now, self.settings.retention_days);
         let most = self.settings.accounts_per_tick_max;
-        let accounts = self.repeat(|| look::with_work(self.lanes.pool(), now, settled_before, most));
+        let accounts = self.repeat(|| queries::with_work(self.queues.pool(), now, settled_before, most));
         let mut count = Ok(0_u64);
         for account in accounts.await? {
-            match self.ask(account, Ask::Tick { now, settled_before }).await {
+            match self.submit(account, Operation::Tick { now, settled_before }).await {
                 Ok((Reply::Count(more), _)) => count = count.map(|count| count.saturating_add(more)),
                 Ok(_) => {}
                 Err(error) => count = count.and(Err(error)),
@@ -309,7 +221,7 @@ impl PostgresLedger {
     /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
-        let done = persist(self.settings.time(), || operate::import(self.lanes.pool(), import_id, &wanted));
+        let done = persist(self.settings.time(), || operate::import(self.queues.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -319,7 +231,7 @@ impl PostgresLedger {
     ///
     /// Where there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
-        let done = persist(self.settings.time(), || operate::withdraw(self.lanes.pool(), import_id));
+        let done = persist(self.settings.time(), || operate::withdraw(self.queues.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -329,7 +241,7 @@ impl PostgresLedger {
     ///
     /// Where reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
-        let done = persist(self.settings.time(), || operate::drop_years(self.lanes.pool(), year));
+        let done = persist(self.settings.time(), || operate::drop_years(self.queues.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
@@ -343,7 +255,7 @@ impl PostgresLedger {
         let mut forgotten = Forgotten::default();
         for accounts in forget.accounts.chunks(operate::ACCOUNTS_PER_REMOVAL) {
             let some = Forget { accounts: accounts.to_vec(), ..*forget };
-            let done = persist(self.settings.time(), || operate::forget(self.lanes.pool(), &some));
+            let done = persist(self.settings.time(), || operate::forget(self.queues.pool(), &some));
             forgotten.extend(done.await?.map_err(OperateError::Refused)?);
         }
         Ok(forgotten)
@@ -355,7 +267,7 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
-        self.repeat(|| look::accounts(self.lanes.pool())).await
+        self.repeat(|| queries::accounts(self.queues.pool())).await
     }
 
     /// Returns everything as it is now: counters and transfers of one moment.
@@ -364,16 +276,16 @@ impl PostgresLedger {
     ///
     /// Where the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
-        persist(self.settings.time(), || Export::begin(self.lanes.pool())).await
+        persist(self.settings.time(), || Export::begin(self.queues.pool())).await
     }
 
-    /// Recomputes what can be recomputed, and returns what does not agree; nothing where all is well.
+    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
     ///
     /// # Errors
     ///
     /// Where the database does not answer.
-    pub async fn verify(&self) -> Result<Vec<Finding>, LedgerError> {
-        persist(self.settings.time(), || audit::verify(self.lanes.pool())).await
+    pub async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
+        persist(self.settings.time(), || audit::verify(self.queues.pool())).await
     }
 
     /// Repeats what can be repeated; gives no answer of a ledger that was found to be less than it was.
@@ -381,28 +293,28 @@ impl PostgresLedger {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        self.lanes.seen().check()?;
+        self.queues.seen().check()?;
         let done = repeat(self.settings.time(), attempt).await?;
-        self.lanes.seen().check().map(|()| done)
+        self.queues.seen().check().map(|()| done)
     }
 
-    /// Asks at an account.
-    async fn ask(&self, account: Account, ask: Ask) -> Result<(Reply, Ask), LedgerError> {
-        self.lanes.seen().check()?;
-        let answer = self.lanes.ask(account, ask).await?;
-        self.lanes.seen().check().map(|()| answer)
+    /// Submits an operation at an account.
+    async fn submit(&self, account: Account, operation: Operation) -> Result<(Reply, Operation), LedgerError> {
+        self.queues.seen().check()?;
+        let answer = self.queues.submit(account, operation).await?;
+        self.queues.seen().check().map(|()| answer)
     }
 
-    /// Asks at the account of a transfer.
-    async fn settle(&self, transfer_id: &str, ask: Ask) -> Result<(), LedgerError> {
+    /// Submits an operation at the account of a transfer.
+    async fn settle(&self, transfer_id: &str, operation: Operation) -> Result<(), LedgerError> {
         self.check_clocks()?;
         if transfer_id.contains('\0') {
             return Err(LedgerError::NotFound);
         }
-        let account = self.repeat(|| look::account_of(self.lanes.pool(), transfer_id)).await?;
-        match self.ask(account.ok_or(LedgerError::NotFound)?, ask).await? {
+        let account = self.repeat(|| queries::account_of(self.queues.pool(), transfer_id)).await?;
+        match self.submit(account.ok_or(LedgerError::NotFound)?, operation).await? {
             (Reply::Done, _) => Ok(()),
-            (Reply::Reserved(_) | Reply::Recalled(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
+            (Reply::Reserved(_) | Reply::Replay(_) | Reply::Count(_) | Reply::Elsewhere(_), _) => Err(astray()),
         }
     }
 }
@@ -416,55 +328,55 @@ impl Ledger for PostgresLedger {
         self.check_clocks()?;
         sort(&mut reservation.people);
         let account = reservation.account.clone();
-        let (reply, ask) = self.ask(account, Ask::Reserve(Box::new(reservation), judge)).await?;
+        let (reply, operation) = self.submit(account, Operation::Reserve(Box::new(reservation), judge)).await?;
         let reply = match reply {
             Reply::Elsewhere(number) => {
-                let account = self.repeat(|| look::account(self.lanes.pool(), number)).await?;
-                self.ask(account.ok_or_else(astray)?, ask).await?.0
+                let account = self.repeat(|| queries::account(self.queues.pool(), number)).await?;
+                self.submit(account.ok_or_else(astray)?, operation).await?.0
             }
             other => other,
         };
         match reply {
             Reply::Reserved(reserved) => Ok(reserved),
-            Reply::Recalled(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
+            Reply::Replay(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 
-    /// Asks at the account of the transfer, where there is one. One that is answered on another server
-    /// at this very moment may not be found yet.
-    async fn recall(&self, recall: Recall) -> Result<Option<Reserved>, LedgerError> {
-        if recall.transfer_id.contains('\0') {
+    /// Asks at the account of the transfer, if there is one. A transfer that another server answers at this very
+    /// moment may not be found yet.
+    async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
+        if lookup.transfer_id.contains('\0') {
             return Ok(None);
         }
         self.check_clocks()?;
-        let found = self.repeat(|| look::account_of(self.lanes.pool(), &recall.transfer_id)).await?;
+        let found = self.repeat(|| queries::account_of(self.queues.pool(), &lookup.transfer_id)).await?;
         let Some(account) = found else { return Ok(None) };
-        match self.ask(account, Ask::Recall(recall)).await?.0 {
-            Reply::Recalled(found) => Ok(found),
+        match self.submit(account, Operation::FindReplay(lookup)).await?.0 {
+            Reply::Replay(found) => Ok(found),
             Reply::Reserved(_) | Reply::Done | Reply::Count(_) | Reply::Elsewhere(_) => Err(astray()),
         }
     }
 
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.settle(transfer_id, Ask::Commit(transfer_id.to_owned(), now)).await
+        self.settle(transfer_id, Operation::Commit(transfer_id.to_owned(), now)).await
     }
 
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError> {
-        self.settle(transfer_id, Ask::Release(transfer_id.to_owned(), now)).await
+        self.settle(transfer_id, Operation::Release(transfer_id.to_owned(), now)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
-        self.repeat(|| look::read(self.lanes.pool(), self.lanes.seen(), account, counters)).await
+        self.repeat(|| queries::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next turn or tick.
+    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
-        self.repeat(|| look::usage(self.lanes.pool(), self.lanes.seen(), account)).await
+        self.repeat(|| queries::usage(self.queues.pool(), self.queues.seen(), account)).await
     }
 
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
-        repeat(self.settings.time(), || look::newest(self.lanes.pool())).await
+        repeat(self.settings.time(), || queries::newest(self.queues.pool())).await
     }
 }
 
@@ -482,7 +394,7 @@ fn sort(people: &mut People) {
 }
 
 fn astray() -> LedgerError {
-    LedgerError::Unavailable("the transfer moved while it was looked at: ask again with the same id".to_owned())
+    LedgerError::Unavailable("the transfer moved while it was read: ask again with the same id".to_owned())
 }
 
 async fn migrate_with(pool: &deadpool_postgres::Pool, tables: Tables) -> Result<(), Fault> {

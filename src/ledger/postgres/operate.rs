@@ -10,7 +10,7 @@ use deadpool_postgres::{ClientWrapper, Pool};
 
 use super::fault::Fault;
 use super::load::{ADD_ACCOUNT, BEGIN, class_of, persons_of};
-use super::look::account_from;
+use super::queries::account_from;
 use super::session::Session;
 use crate::domain::units::Year;
 use crate::ledger::parts::Parts;

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! each new connection, each tick ──► identity, position of the whole ledger ──► not below what was seen
-//! each turn, each read           ──► row and revision of the account        ──► the same row, not below what was seen
+//! each transaction, each read    ──► row and revision of the account        ──► the same row, not below what was seen
 //! ```
 //!
-//! The revision of an account rises with each turn that changes it. The position is the sum of all revisions, with those
-//! of accounts that operators removed, so that it rises with each change anywhere and needs no row that all accounts
-//! share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the place
-//! of the database, a standby that did not have everything, a restore under the running server.
+//! The revision of an account rises with each transaction that changes it. The position is the sum of all revisions, with
+//! those of accounts that operators removed, so that it rises with each change anywhere and needs no row that all
+//! accounts share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the
+//! place of the database, a standby that did not have everything, a restore under the running server.
 //!
-//! INVARIANT (seen before): what is found is held against what was seen *before* the question was sent. What was
+//! INVARIANT (seen before): what is found is compared with what was seen *before* the query was sent. What was
 //! acknowledged by then has to be in the answer; what others do meanwhile need not be.
 //!
-//! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server. Turns of
-//! others could raise its position again, and the counts would still be missing.
+//! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server.
+//! Transactions of others could raise its position again, and the counts would still be missing.
 //!
 //! INVARIANT (this very account): an account has one row from when it is made until an operator removes it. The number of
 //! the row is drawn anew when it is made again, and those of removed rows are kept. So another row, or no row, is excused
@@ -28,8 +28,8 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 
 use super::fault::{Fault, unreadable};
+use crate::ledger::mark::{Compared, Identity, Mark, compare};
 use crate::ledger::recent::Recent;
-use crate::ledger::witness::{Compared, Identity, Mark, compare};
 use crate::ledger::{Account, LedgerError};
 
 /// One statement, so that all of it is of one moment.
@@ -87,25 +87,17 @@ enum Step {
 pub(super) struct Glance {
     row: Option<AccountRow>,
     mark: Option<Mark>,
-    /// How often the whole ledger was looked at.
-    looks: u64,
+    /// How often the mark was checked.
+    mark_checks: u64,
 }
 
-/// What a look at the whole ledger finds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    mark: Mark,
-}
-
-impl Look {
-    /// Looks.
-    pub(super) async fn take(client: &ClientWrapper) -> Result<Option<Self>, tokio_postgres::Error> {
-        let statement = client.prepare_cached(MARK).await?;
-        let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
-        let (identity, position): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
-        Ok(mark.map(|(identity, position)| Self { mark: Mark { identity, position } }))
-    }
+/// Reads identity and position of the ledger; `None` where one of them is missing or malformed.
+pub(super) async fn read_mark(client: &ClientWrapper) -> Result<Option<Mark>, tokio_postgres::Error> {
+    let statement = client.prepare_cached(MARK).await?;
+    let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
+    let (identity, position): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let mark = Identity::parse(identity).zip(u64::try_from(position).ok());
+    Ok(mark.map(|(identity, position)| Mark { identity, position }))
 }
 
 /// Says of a ledger that its identity or its position is not there or no number.
@@ -120,7 +112,7 @@ pub(super) struct Seen(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     mark: Option<Mark>,
-    looks: u64,
+    mark_checks: u64,
     rows: Recent<AccountRow>,
     /// Why it is not asked any more.
     closed: Option<String>,
@@ -130,7 +122,7 @@ impl Seen {
     /// Returns a memory of so many accounts. `mark`: what an earlier server saw, where that is known.
     pub(super) fn new(accounts_max: usize, mark: Option<Mark>) -> Self {
         let rows = Recent::new(accounts_max);
-        Self(Mutex::new(Inner { mark, looks: 0, rows, closed: None }))
+        Self(Mutex::new(Inner { mark, mark_checks: 0, rows, closed: None }))
     }
 
     /// Returns the furthest mark that was seen.
@@ -151,31 +143,30 @@ impl Seen {
     /// Returns what was seen of an account. To be taken before the account is asked for.
     pub(super) fn glance(&self, account: &Account) -> Glance {
         let inner = self.lock();
-        Glance { row: inner.rows.get(account), mark: inner.mark, looks: inner.looks }
+        Glance { row: inner.rows.get(account), mark: inner.mark, mark_checks: inner.mark_checks }
     }
 
-    /// Takes in a look at the whole ledger; closes it where it is another one, or less than it was. `before`: as it was
-    /// before the look.
-    pub(super) fn looked(&self, before: Option<Mark>, look: Look) -> Result<(), Fault> {
-        let Look { mark: found } = look;
+    /// Compares the mark that was read with those that were seen; closes the ledger if it is another one, or less than it
+    /// was. `before`: the mark that was seen before the query was sent.
+    pub(super) fn check_mark(&self, before: Option<Mark>, found: Mark) -> Result<(), Fault> {
         let mut inner = self.lock();
-        // Which ledger it is never changes, whoever looks first.
+        // The identity never changes, whichever query is first.
         let other = inner.mark.filter(|mark| mark.identity != found.identity);
         if let Some(why) = less(other.or(before), found) {
             drop(inner);
             return Err(self.close(why));
         }
-        // A look that took longer than another one says nothing new.
+        // A query that took longer than another one says nothing new.
         if inner.mark.is_none_or(|mark| mark.position < found.position) {
             inner.mark = Some(found);
         }
-        inner.looks = inner.looks.saturating_add(1);
+        inner.mark_checks = inner.mark_checks.saturating_add(1);
         drop(inner);
         self.go_on()
     }
 
-    /// Holds the row of an account against what was seen of it; closes the ledger where it is less.
-    pub(super) async fn hold(
+    /// Compares the row of an account with the row that was seen; closes the ledger where it is less.
+    pub(super) async fn check_row(
         &self,
         client: &ClientWrapper,
         account: &Account,
@@ -187,16 +178,16 @@ impl Seen {
         if before.to(found) != Step::Onward {
             // An operator may have removed it since; the position does not fall by that. Both are read now, so that a
             // removal that was noticed is in them.
-            let look = Look::take(client).await?.ok_or_else(unmarked)?;
-            self.looked(glance.mark, look)?;
+            let mark = read_mark(client).await?.ok_or_else(unmarked)?;
+            self.check_mark(glance.mark, mark)?;
             let statement = client.prepare_cached(REMOVED).await?;
             is_removed = client.query_opt(&statement, &[&before.id]).await?.is_some();
         }
-        self.weigh(account, glance, found, is_removed)
+        self.check_found(account, glance, found, is_removed)
     }
 
     /// The same, once it is known whether the row that was seen before is one that an operator removed.
-    fn weigh(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
+    fn check_found(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
         let before = glance.row.unwrap_or(AccountRow::MISSING);
         let lost = match before.to(found) {
             Step::Onward => None,
@@ -216,13 +207,13 @@ impl Seen {
         self.go_on()
     }
 
-    /// Remembers that a turn of this server was committed, which raised the revision of its account by one. `glance`: as
-    /// it was before the turn began.
+    /// Remembers that a transaction of this server was committed, which raised the revision of its account by one.
+    /// `glance`: as it was before the transaction began.
     pub(super) fn committed(&self, account: &Account, glance: Glance, row: AccountRow) {
         self.remember(account, glance, row);
         let mut inner = self.lock();
-        // It began after the last look, and so is not in the position that was found there.
-        if inner.looks == glance.looks
+        // It began after the last check of the mark, and so is not in the position that was found then.
+        if inner.mark_checks == glance.mark_checks
             && let Some(mark) = &mut inner.mark
         {
             mark.position = mark.position.saturating_add(1);
@@ -303,16 +294,16 @@ mod tests {
             }
         }
 
-        fn ask(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
+        fn read(&self, seen: &Seen, number: usize) -> Result<Glance, Fault> {
             let glance = seen.glance(&account(number));
             let is_removed = glance.row.is_some_and(|row| self.removed.contains(&row.id));
-            seen.weigh(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
+            seen.check_found(&account(number), glance, self.rows[number], is_removed).map(|()| glance)
         }
 
-        fn turn(&mut self, seen: &Seen, number: usize) {
-            self.ask(seen, number).unwrap();
+        fn transact(&mut self, seen: &Seen, number: usize) {
+            self.read(seen, number).unwrap();
             self.made(number);
-            let glance = self.ask(seen, number).unwrap();
+            let glance = self.read(seen, number).unwrap();
             self.rows[number].revision += 1;
             seen.committed(&account(number), glance, self.rows[number]);
             assert_eq!(seen.glance(&account(number)).row, Some(self.rows[number]));
@@ -345,8 +336,8 @@ mod tests {
             for _ in 0..random.usize(1..60) {
                 let number = random.usize(0..4);
                 match random.u8(0..8) {
-                    0..=2 => world.turn(&seen, number),
-                    3..=4 => drop(world.ask(&seen, number).unwrap()),
+                    0..=2 => world.transact(&seen, number),
+                    3..=4 => drop(world.read(&seen, number).unwrap()),
                     5 => world.removal(number),
                     // By another server.
                     _ => {
@@ -375,9 +366,9 @@ mod tests {
                 if random.bool() {
                     world.removal(other);
                 }
-                world.ask(&seen, other).unwrap();
+                world.read(&seen, other).unwrap();
             }
-            assert!(world.ask(&seen, victim).is_err() && seen.check().is_err(), "seed {seed}, case {case}");
+            assert!(world.read(&seen, victim).is_err() && seen.check().is_err(), "seed {seed}, case {case}");
             cases[case] += 1;
         }
         assert!(cases.iter().all(|count| 100 < *count), "{cases:?}");
@@ -388,14 +379,14 @@ mod tests {
         let seen = Seen::new(64, None);
         let mut world = World { rows: [AccountRow::MISSING; 4], removed: BTreeSet::new(), drawn: 0 };
         for _ in 0..5 {
-            world.turn(&seen, 0);
+            world.transact(&seen, 0);
         }
         let (late, found) = (seen.glance(&account(0)), world.rows[0]);
         world.removal(0);
-        world.turn(&seen, 0);
-        seen.weigh(&account(0), late, found, false).unwrap();
+        world.transact(&seen, 0);
+        seen.check_found(&account(0), late, found, false).unwrap();
         assert_eq!(seen.glance(&account(0)).row, Some(AccountRow { id: 2, revision: 1 }));
         world.rows[0].revision = 0;
-        assert!(world.ask(&seen, 0).is_err());
+        assert!(world.read(&seen, 0).is_err());
     }
 }

@@ -16,7 +16,7 @@ use tokio_postgres::NoTls;
 
 use super::fault::Fault;
 use super::migrate;
-use super::seen::{Look, Seen, unmarked};
+use super::seen::{Seen, read_mark, unmarked};
 use super::tls::Tls;
 use super::url::{Address, Channel};
 
@@ -36,7 +36,7 @@ pub(super) enum Purpose {
     /// To bring the tables to the latest version.
     Migrate,
     /// To count, in the ledger that was seen before: whatever takes the place of a database breaks its connections, so
-    /// that it is looked at before it is asked anything.
+    /// that a new connection checks the mark before anything else.
     Count(Arc<Seen>),
 }
 
@@ -61,7 +61,7 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
 
 /// Sets the limits of a new connection and checks that what it commits is durable.
 ///
-/// An error of the database stays what it is, so that one that goes by is not taken for a refusal.
+/// An error of the database stays what it is, so that one that passes is not taken for a refusal.
 async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Result<(), HookError> {
     let limits = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
@@ -85,9 +85,9 @@ async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Res
     let version = migrate::version(client).await.map_err(HookError::Backend)?;
     migrate::check(version).map_err(HookError::message)?;
     let before = seen.mark();
-    let look = Look::take(client).await.map_err(HookError::Backend)?;
-    let looked = look.ok_or_else(unmarked).and_then(|look| seen.looked(before, look));
-    looked.map_err(|fault| HookError::message(fault.to_string()))
+    let found = read_mark(client).await.map_err(HookError::Backend)?;
+    let checked = found.ok_or_else(unmarked).and_then(|found| seen.check_mark(before, found));
+    checked.map_err(|fault| HookError::message(fault.to_string()))
 }
 
 /// A connection that is in use.

@@ -1,13 +1,13 @@
-//! Writing back what a turn changed, and committing it, in one round trip.
+//! Writing back the rows that a transaction changed, and committing it, in one round trip.
 //!
 //! COMMIT is sent together with the statements before it. Should one of those fail, the transaction
 //! is lost and COMMIT ends it without effect; so it is committed if, and only if, every answer is a
-//! success. Where answers stay away, nobody knows: then the caller looks the transfers up again.
+//! success. Where answers stay away, it is not known: then the caller looks the transfers up again.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 
-use super::book::Book;
+use super::account_rows::AccountRows;
 use super::fault::{Fault, is_definite, is_definite_at_commit};
 use super::load::PERSONS_PER_STATEMENT;
 use super::rows::{Holding, Step, TransferRow, number_of};
@@ -50,17 +50,17 @@ pub(super) enum Doubt {
 type Written = Result<u64, tokio_postgres::Error>;
 
 /// Writes back and commits. Where nothing changed, only ends the transaction.
-pub(super) async fn commit(client: &ClientWrapper, book: &Book, doubt: &mut Doubt) -> Result<(), Fault> {
-    if book.changed.is_empty() {
+pub(super) async fn commit(client: &ClientWrapper, account_rows: &AccountRows, doubt: &mut Doubt) -> Result<(), Fault> {
+    if account_rows.changed.is_empty() {
         client.batch_execute("ROLLBACK").await?;
         return Ok(());
     }
     let mut calls = Vec::new();
-    counters(client, book, &mut calls).await?;
-    people(client, book, &mut calls).await?;
-    transfers(client, book, &mut calls).await?;
+    counters(client, account_rows, &mut calls).await?;
+    people(client, account_rows, &mut calls).await?;
+    transfers(client, account_rows, &mut calls).await?;
     let bump = client.prepare_cached(BUMP).await?;
-    let account = book.account();
+    let account = account_rows.account();
     calls.push(Box::pin(async move { client.execute(&bump, &[&account]).await }));
     calls.push(Box::pin(async move { client.batch_execute("COMMIT").await.map(|()| 0) }));
     let before = std::mem::replace(doubt, Doubt::Some);
@@ -80,13 +80,13 @@ pub(super) async fn commit(client: &ClientWrapper, book: &Book, doubt: &mut Doub
 
 async fn counters<'a>(
     client: &'a ClientWrapper,
-    book: &'a Book,
+    account_rows: &'a AccountRows,
     calls: &mut Vec<Call<'a, Written>>,
 ) -> Result<(), Fault> {
     let put = client.prepare_cached(PUT_COUNTER).await?;
-    let account = book.account();
-    for number in &book.changed.counters {
-        let Some((counter, parts)) = book.counter(*number) else { continue };
+    let account = account_rows.account();
+    for number in &account_rows.changed.counters {
+        let Some((counter, parts)) = account_rows.counter(*number) else { continue };
         let named_committed = column(parts.named_committed)?;
         let named_reserved = column(parts.named_reserved)?;
         let counted_committed = column(parts.counted_committed)?;
@@ -114,16 +114,16 @@ async fn counters<'a>(
 
 async fn people<'a>(
     client: &'a ClientWrapper,
-    book: &'a Book,
+    account_rows: &'a AccountRows,
     calls: &mut Vec<Call<'a, Written>>,
 ) -> Result<(), Fault> {
-    if book.changed.people.is_empty() {
+    if account_rows.changed.people.is_empty() {
         return Ok(());
     }
     let put = client.prepare_cached(PUT_PEOPLE).await?;
     let drop_people = client.prepare_cached(DROP_PEOPLE).await?;
-    let account = book.account();
-    let all = book.changed.people.iter().map(|key| (key, book.holders(key)));
+    let account = account_rows.account();
+    let all = account_rows.changed.people.iter().map(|key| (key, account_rows.holders(key)));
     let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(_, holders)| holders.standing() == Standing::Absent);
     for rows in kept.chunks(PERSONS_PER_STATEMENT) {
         let numbers: Vec<i32> = rows.iter().map(|((number, _), _)| *number).collect();
@@ -149,23 +149,23 @@ async fn people<'a>(
 
 async fn transfers<'a>(
     client: &'a ClientWrapper,
-    book: &'a Book,
+    account_rows: &'a AccountRows,
     calls: &mut Vec<Call<'a, Written>>,
 ) -> Result<(), Fault> {
-    let changed = &book.changed;
+    let changed = &account_rows.changed;
     // First: the id of a transfer that is forgotten may be that of a new one.
     if !changed.forgotten.is_empty() {
         let forget = client.prepare_cached(FORGET_TRANSFERS).await?;
         let ids: Vec<&str> = changed.forgotten.iter().map(String::as_str).collect();
-        let account = book.account();
+        let account = account_rows.account();
         calls.push(Box::pin(async move { client.execute(&forget, &[&account, &ids]).await }));
     }
     for id in &changed.inserted {
-        let Some(row) = book.transfer(id) else { continue };
+        let Some(row) = account_rows.transfer(id) else { continue };
         calls.push(insert(client, row).await?);
     }
     for id in changed.settled.difference(&changed.inserted) {
-        let Some(row) = book.transfer(id) else { continue };
+        let Some(row) = account_rows.transfer(id) else { continue };
         let settle = client.prepare_cached(SETTLE_TRANSFER).await?;
         let (state, changed_s) = (number_of(row.state), row.changed_at.seconds());
         calls.push(Box::pin(async move { client.execute(&settle, &[&row.id, &state, &changed_s]).await }));

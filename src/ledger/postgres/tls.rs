@@ -1,8 +1,8 @@
 //! Encryption of connections, where the URL asks for it.
 //!
 //! A connection is either plain or checked: the certificate has to be valid for the host name and
-//! come from a known authority. There is nothing in between, because a connection that anybody
-//! can pose as the other end of protects nothing.
+//! come from a known authority. There is nothing in between, because a connection whose other end
+//! is not checked protects nothing.
 
 use std::io;
 use std::pin::Pin;

@@ -85,6 +85,9 @@ proptest! {
             transfer_id: "t".into(),
             transfer: first.clone(),
             general_subjects: vec![vec![1; 8], vec![2; 8]],
+            general_subject_ids: vec!["a".into(), String::new()],
+            subject_kind: "customer".into(),
+            subject_normalise: vec![1, 2, 9],
             time_to_live: Some(prost_types::Duration { seconds: 1, nanos: 1 }),
             commit: true,
             ..v1::ReserveRequest::default()

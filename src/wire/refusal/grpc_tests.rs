@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::asked::{CODE_BYTES_MAX, CodeKind, CountingProblem, Need, Problem, Violation};
 use crate::domain::names::NameFault;
 use crate::domain::path::{Counts, Field, ItemField, Path};
+use crate::domain::persons::IdentifierFault;
 use crate::domain::units::{CountedClass, Moment};
 use crate::wire::generated::v1;
 use crate::wire::refusal::Fault;
@@ -23,7 +24,7 @@ const KINDS: [CodeKind; 9] = [
     CodeKind::Flow,
 ];
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need::Transfer,
     Need::UnlessFlow,
     Need::ZoneHasList,
@@ -33,6 +34,7 @@ const NEEDS: [Need; 10] = [
     Need::ListExcludesModalities,
     Need::ItemCode,
     Need::TransferId,
+    Need::SubjectKind,
     Need::UsageExporter,
 ];
 
@@ -70,6 +72,12 @@ fn problems() -> Vec<Problem> {
     let counting = [
         CountingProblem::TotalsKeptByLedger,
         CountingProblem::PseudonymLength { bytes: 7 },
+        CountingProblem::Identifier(IdentifierFault::Empty),
+        CountingProblem::Identifier(IdentifierFault::TooLong { bytes: 1_025 }),
+        CountingProblem::Identifier(IdentifierFault::OtherDigit),
+        CountingProblem::PseudonymsAndIdentifiers,
+        CountingProblem::NoIdentifier,
+        CountingProblem::NoSubjectKey,
         CountingProblem::NotAsManyAsNamed { stated: 3, named: 2 },
         CountingProblem::NoPersonNamed { class: CountedClass::General },
         CountingProblem::NoPersonNamed { class: CountedClass::Sensitive },

@@ -7,6 +7,7 @@ use crate::domain::asked::{
     CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,
 };
 use crate::domain::clock::Clocking;
+use crate::domain::persons::{IDENTIFIER_BYTES_MAX, IdentifierFault};
 use crate::domain::units::{CountedClass, Persons};
 use crate::wire::decide::to_proto::timestamp;
 use crate::wire::refusal::issue::Issue;
@@ -45,6 +46,10 @@ const fn counting_code(problem: CountingProblem) -> &'static str {
     match problem {
         CountingProblem::TotalsKeptByLedger => "TOTALS_KEPT_BY_LEDGER",
         CountingProblem::PseudonymLength { .. } => "PSEUDONYM_LENGTH",
+        CountingProblem::Identifier(_) => "NOT_AN_IDENTIFIER",
+        CountingProblem::PseudonymsAndIdentifiers => "PSEUDONYMS_AND_IDENTIFIERS",
+        CountingProblem::NoIdentifier => "NO_IDENTIFIER",
+        CountingProblem::NoSubjectKey => "NO_SUBJECT_KEY",
         CountingProblem::NotAsManyAsNamed { .. } => "NOT_AS_MANY_AS_NAMED",
         CountingProblem::NoPersonNamed { .. } => "NOBODY_NAMED",
         CountingProblem::TimeToLive { .. } => "TIME_TO_LIVE_OUT_OF_RANGE",
@@ -174,9 +179,22 @@ fn counting(problem: CountingProblem) -> (String, String) {
             format!("{bytes} bytes long: a pseudonym has {PSEUDONYM_BYTES_MIN} to {PSEUDONYM_BYTES_MAX}"),
             format!("长 {bytes} 字节：化名须为 {PSEUDONYM_BYTES_MIN} 至 {PSEUDONYM_BYTES_MAX} 字节"),
         ),
+        CountingProblem::Identifier(fault) => identifier(fault),
+        CountingProblem::PseudonymsAndIdentifiers => fixed((
+            "the request names persons by pseudonym and by identifier, so that one person could count twice: name all in one way",
+            "请求同时以化名和标识列出个人，同一人可能被重复计数：请只用一种方式",
+        )),
+        CountingProblem::NoIdentifier => fixed((
+            "a kind or a normalisation of identifiers is stated, and there is no identifier: send the identifiers, or leave both out",
+            "填写了标识类别或规范化方式，但没有标识：请列出标识，或均不填",
+        )),
+        CountingProblem::NoSubjectKey => fixed((
+            "this server has no subject key (`subject_key`), and makes no pseudonyms of identifiers: send pseudonyms, or ask its operator for a key",
+            "本服务器没有化名密钥（`subject_key`），不能由标识生成化名：请改用化名，或请运维人员配置密钥",
+        )),
         CountingProblem::NotAsManyAsNamed { stated, named } => (
             format!("{stated} persons are stated, but {named} distinct ones are named: omit the number, or correct it"),
-            format!("填写了 {stated} 人，而列出的不同化名为 {named} 个：请不填人数，或更正"),
+            format!("填写了 {stated} 人，而列出的不同个人为 {named} 个：请不填人数，或更正"),
         ),
         CountingProblem::NoPersonNamed { class: CountedClass::General } => fixed((
             "general information is sent, but its persons are not named: name them here, even if they are named as sensitive too",
@@ -216,6 +234,24 @@ fn counting(problem: CountingProblem) -> (String, String) {
         CountingProblem::TotalsKeptByLedger => {
             fixed(("the ledger keeps the totals: leave this out", "累计人数由本服务器的台账计算：请不填"))
         }
+    }
+}
+
+/// A text that is no identifier. The text itself is never repeated.
+fn identifier(fault: IdentifierFault) -> (String, String) {
+    match fault {
+        IdentifierFault::Empty => fixed((
+            "nothing is left of the identifier after its normalisation, and its person would not be counted: correct it, or normalise less",
+            "标识经规范化后为空，该个人将无法计数：请更正，或减少规范化步骤",
+        )),
+        IdentifierFault::TooLong { bytes } => (
+            format!("{bytes} bytes long: an identifier has at most {IDENTIFIER_BYTES_MAX}"),
+            format!("长 {bytes} 字节：标识最多 {IDENTIFIER_BYTES_MAX} 字节"),
+        ),
+        IdentifierFault::OtherDigit => fixed((
+            "only digits are to remain, and one of them is of another script: write 0 to 9",
+            "仅保留数字，而其中有其他文字的数字：请用 0 至 9",
+        )),
     }
 }
 
@@ -294,6 +330,10 @@ fn missing(need: Need) -> (&'static str, &'static str) {
         Need::TransferId => (
             "required: choose an id of your own, unique per transfer, so that a retry counts once",
             "必填：请自定义每次传输唯一的编号，以便重试只计一次",
+        ),
+        Need::SubjectKind => (
+            "required with identifiers: say what they identify, such as `customer`, and use the same word everywhere",
+            "列出标识时必填：请说明标识的类别，如 `customer`，并处处使用同一名称",
         ),
         Need::UsageExporter => ("required: say whose totals", "必填：请指明查询哪个出口方的累计人数"),
     }

@@ -99,10 +99,10 @@ const ROWS: &[Row] = &[
         ],
         tests: &["insta", "tempfile"],
     },
-    // Pure: no clock, no file, no thread; of `net` only the form of addresses.
+    // Pure: no clock, no file, no thread; of `net` only the form of addresses. `hmac`, `sha2`, `subtle`: pseudonyms.
     Row {
         module: "domain",
-        code: &["std::net", "strsim", "unicode_normalization", "unicode_properties"],
+        code: &["std::net", "hmac", "sha2", "strsim", "subtle", "unicode_normalization", "unicode_properties"],
         tests: &["crate::testing", "proptest"],
     },
     // Of `config` only the URL at which others reach a listener.
@@ -129,7 +129,7 @@ const ROWS: &[Row] = &[
         tests: &["crate::ledger", "crate::testing", "fastrand", "insta", "prost", "tower"],
     },
     Row { module: "json", code: &["crate::domain"], tests: &["std::env", "insta", "proptest", "serde", "serde_json"] },
-    // `blake3`: the checksum of the witness; `rustix`: how much room a disk has.
+    // `blake3`: the checksum of the witness; `getrandom`: a new subject key; `rustix`: how much room a disk has.
     Row {
         module: "ledger",
         code: &[
@@ -145,6 +145,7 @@ const ROWS: &[Row] = &[
             "blake3",
             "deadpool_postgres",
             "fastrand",
+            "getrandom",
             "redb",
             "rustix",
             "rustls",

@@ -14,9 +14,8 @@ const SLEEPERS: &[(&str, &str)] = &[
     ("src/live/testing.rs", "waits for a state, with a deadline"),
     ("tests/it/support/wait.rs", "waits for a state, with a deadline"),
     ("tests/it/ledger/crash.rs", "the random moment at which a process is killed"),
-    ("tests/it/ledger/file_lost.rs", "the pace of ticks: a closed ledger opens itself again after a pause"),
+    ("tests/it/ledger/place.rs", "the pace of ticks: a closed ledger opens itself again after a pause"),
     ("tests/it/ledger/postgres.rs", "the pace at which connections are killed"),
-    ("tests/it/ledger/postgres_turns.rs", "a lock that is held longer than one attempt"),
 ];
 
 /// Lines of a file where its tests sleep, in Rust or in a query.

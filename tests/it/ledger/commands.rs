@@ -437,9 +437,9 @@ fn a9_no_command_prints_what_may_be_a_password_or_makes_a_file_of_it() {
     ] {
         let environment = [("NEGLIST_LEDGER", address), ("NEGLIST_LEDGER_REQUEST_MAX_MS", "100")];
         for done in [
-            run(&["ledger", "--ledger", address, "show"]),
+            run_in(&environment[1..], &["ledger", "--ledger", address, "show"], b""),
             run_in(&environment, &["ledger", "verify"], b""),
-            run(&["check", name(&policies), "--ledger", address]),
+            run_in(&environment[1..], &["check", name(&policies), "--ledger", address], b""),
         ] {
             assert_ne!(done.exit, Exit::Success, "{address}");
             assert!(

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::{
-    Account, Admission, Before, Change, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, Pseudonym,
-    Recall, Replayed, Reservation, Reserved, Settled, Usage,
+    Account, Admission, Before, Change, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, PseudonymBytes,
+    ReplayLookup, Replayed, Reservation, Reserved, Settled, Usage,
 };
 
 pub(crate) fn at(seconds: i64) -> Moment {
@@ -39,7 +39,7 @@ pub(crate) fn counted(general: u64, sensitive: u64) -> People {
 }
 
 /// A person, by number.
-fn person(number: u32) -> Pseudonym {
+fn person(number: u32) -> PseudonymBytes {
     format!("person-{number:04}").into_bytes().into_boxed_slice()
 }
 
@@ -111,8 +111,8 @@ pub(crate) async fn holds(ledger: &dyn Ledger) {
     each_state_answers_each_call(ledger).await;
     a_refusal_adds_nothing_and_is_kept(ledger).await;
     a_repeated_call_that_commits_commits(ledger).await;
-    a_recall_finds_the_first_answer_and_adds_nothing(ledger).await;
-    a_recall_that_commits_commits(ledger).await;
+    a_replay_lookup_finds_the_first_answer_and_adds_nothing(ledger).await;
+    a_replay_lookup_that_commits_commits(ledger).await;
     persons_count_once_a_counter(ledger).await;
     a_person_goes_with_the_last_transfer(ledger).await;
     what_went_ahead_stays(ledger).await;
@@ -220,33 +220,33 @@ async fn a_repeated_call_that_commits_commits(ledger: &dyn Ledger) {
     assert_eq!(totals(ledger, "recommit").await, [(2, 0), (0, 0)]);
 }
 
-fn recall(reservation: &Reservation) -> Recall {
+fn lookup(reservation: &Reservation) -> ReplayLookup {
     let Reservation { transfer_id, fingerprint, hold, now, .. } = reservation.clone();
-    Recall { transfer_id, fingerprint, hold, now }
+    ReplayLookup { transfer_id, fingerprint, hold, now }
 }
 
-async fn a_recall_finds_the_first_answer_and_adds_nothing(ledger: &dyn Ledger) {
-    let asked = reservation("recall", "a", named(&[1, 2], &[]));
-    assert_eq!(ledger.recall(recall(&asked)).await, Ok(None));
-    assert_eq!(ledger.usage(&account("recall"), at(0)).await.unwrap(), BTreeMap::new());
+async fn a_replay_lookup_finds_the_first_answer_and_adds_nothing(ledger: &dyn Ledger) {
+    let asked = reservation("replay-lookup", "a", named(&[1, 2], &[]));
+    assert_eq!(ledger.find_replay(lookup(&asked)).await, Ok(None));
+    assert_eq!(ledger.usage(&account("replay-lookup"), at(0)).await.unwrap(), BTreeMap::new());
     let first = ledger.reserve(asked.clone(), goes()).await.unwrap();
     let again = Reserved { replayed: Replayed::Yes, ..first.clone() };
-    assert_eq!(ledger.recall(recall(&asked)).await, Ok(Some(again.clone())));
-    let other = Recall { fingerprint: [8; 32], ..recall(&asked) };
-    assert_eq!(ledger.recall(other.clone()).await, Err(LedgerError::OtherTransfer));
-    assert_eq!(ledger.recall(Recall { hold: Hold::Commit, ..other }).await, Err(LedgerError::OtherTransfer));
-    assert_eq!(totals(ledger, "recall").await, [(0, 2), (0, 0)]);
-    ledger.commit("recall/a", at(1)).await.unwrap();
+    assert_eq!(ledger.find_replay(lookup(&asked)).await, Ok(Some(again.clone())));
+    let other = ReplayLookup { fingerprint: [8; 32], ..lookup(&asked) };
+    assert_eq!(ledger.find_replay(other.clone()).await, Err(LedgerError::OtherTransfer));
+    assert_eq!(ledger.find_replay(ReplayLookup { hold: Hold::Commit, ..other }).await, Err(LedgerError::OtherTransfer));
+    assert_eq!(totals(ledger, "replay-lookup").await, [(0, 2), (0, 0)]);
+    ledger.commit("replay-lookup/a", at(1)).await.unwrap();
     let committed = Reserved { expires_at: None, ..again };
-    assert_eq!(ledger.recall(recall(&asked)).await, Ok(Some(committed.clone())));
-    assert_eq!(ledger.recall(Recall { now: at(200), ..recall(&asked) }).await, Ok(Some(committed)));
+    assert_eq!(ledger.find_replay(lookup(&asked)).await, Ok(Some(committed.clone())));
+    assert_eq!(ledger.find_replay(ReplayLookup { now: at(200), ..lookup(&asked) }).await, Ok(Some(committed)));
 
-    let refused = reservation("recall", "refused", counted(3, 0));
+    let refused = reservation("replay-lookup", "refused", counted(3, 0));
     let first = ledger.reserve(refused.clone(), refuses()).await.unwrap();
     let again = Reserved { replayed: Replayed::Yes, ..first };
-    assert_eq!(ledger.recall(Recall { hold: Hold::Commit, ..recall(&refused) }).await, Ok(Some(again)));
+    assert_eq!(ledger.find_replay(ReplayLookup { hold: Hold::Commit, ..lookup(&refused) }).await, Ok(Some(again)));
     for (id, settled) in [("released", Settled::Released), ("expired", Settled::Expired)] {
-        let asked = reservation("recall", id, counted(3, 0));
+        let asked = reservation("replay-lookup", id, counted(3, 0));
         ledger.reserve(asked.clone(), goes()).await.unwrap();
         let now = match settled {
             Settled::Released => {
@@ -256,29 +256,29 @@ async fn a_recall_finds_the_first_answer_and_adds_nothing(ledger: &dyn Ledger) {
             _ => at(100),
         };
         for hold in [asked.hold, Hold::Commit] {
-            let error = ledger.recall(Recall { hold, now, ..recall(&asked) }).await;
+            let error = ledger.find_replay(ReplayLookup { hold, now, ..lookup(&asked) }).await;
             assert_eq!(error, Err(LedgerError::Settled(settled)), "{id}");
         }
     }
-    assert_eq!(totals(ledger, "recall").await, [(2, 0), (0, 0)]);
+    assert_eq!(totals(ledger, "replay-lookup").await, [(2, 0), (0, 0)]);
 }
 
-async fn a_recall_that_commits_commits(ledger: &dyn Ledger) {
+async fn a_replay_lookup_that_commits_commits(ledger: &dyn Ledger) {
     for (id, people) in [("numbers", counted(2, 1)), ("names", named(&[1, 2, 3], &[3]))] {
-        let asked = reservation("recall-commit", id, people);
+        let asked = reservation("replay-lookup-commit", id, people);
         let first = ledger.reserve(asked.clone(), goes()).await.unwrap();
-        let committing = Recall { hold: Hold::Commit, now: at(5), ..recall(&asked) };
+        let committing = ReplayLookup { hold: Hold::Commit, now: at(5), ..lookup(&asked) };
         for _ in 0..2 {
-            let again = ledger.recall(committing.clone()).await;
+            let again = ledger.find_replay(committing.clone()).await;
             assert_eq!(again, Ok(Some(Reserved { replayed: Replayed::Yes, expires_at: None, ..first.clone() })));
         }
         assert_eq!(ledger.release(&asked.transfer_id, at(6)).await, Err(LedgerError::Settled(Settled::Committed)));
     }
-    assert_eq!(totals(ledger, "recall-commit").await, [(5, 0), (2, 0)]);
+    assert_eq!(totals(ledger, "replay-lookup-commit").await, [(5, 0), (2, 0)]);
     // What went out does not run out.
-    let later = reservation("recall-commit", "later", counted(0, 0));
+    let later = reservation("replay-lookup-commit", "later", counted(0, 0));
     ledger.reserve(Reservation { now: at(300), hold: Hold::Commit, ..later }, goes()).await.unwrap();
-    assert_eq!(totals(ledger, "recall-commit").await, [(5, 0), (2, 0)]);
+    assert_eq!(totals(ledger, "replay-lookup-commit").await, [(5, 0), (2, 0)]);
 }
 
 async fn persons_count_once_a_counter(ledger: &dyn Ledger) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
 use neglist::ledger::rows::{State, TransferRow};
-use neglist::ledger::{Hold, Ledger, LedgerError, Recall, Replayed, Reservation, Reserved, Usage};
+use neglist::ledger::{Hold, Ledger, LedgerError, ReplayLookup, Replayed, Reservation, Reserved, Usage};
 
 use crate::ledger::disk::{Disk, Fault};
 use crate::ledger::support::{
@@ -197,18 +197,18 @@ fn a_first_answer_is_found_without_a_write() {
     let ledger = EmbeddedLedger::open_in(Box::new(disk.clone()), small()).unwrap();
     let asked = Reservation { hold: Hold::Until(START.plus_seconds(100)), ..reservation("kept", named(0..9)) };
     let first = wait(ledger.reserve(asked, allow(&[general("national")]))).unwrap();
-    let recall = |id: &str, hold| {
+    let find_replay = |id: &str, hold| {
         let Reservation { transfer_id, fingerprint, now, .. } = reservation(id, counted(0, 0));
-        wait(ledger.recall(Recall { transfer_id, fingerprint, hold, now }))
+        wait(ledger.find_replay(ReplayLookup { transfer_id, fingerprint, hold, now }))
     };
     let held = Hold::Until(START.plus_seconds(100));
     disk.fail_after(0, Fault::Write);
     let again = Reserved { replayed: Replayed::Yes, ..first };
-    assert_eq!(recall("kept", held), Ok(Some(again.clone())));
-    assert_eq!(recall("never", Hold::Commit), Ok(None));
+    assert_eq!(find_replay("kept", held), Ok(Some(again.clone())));
+    assert_eq!(find_replay("never", Hold::Commit), Ok(None));
     assert!(disk.is_planned(), "nothing was written");
     disk.repair();
-    assert_eq!(recall("kept", Hold::Commit), Ok(Some(Reserved { expires_at: None, ..again })));
+    assert_eq!(find_replay("kept", Hold::Commit), Ok(Some(Reserved { expires_at: None, ..again })));
     disk.fail_after(0, Fault::Write);
     assert!(wait(ledger.commit("kept", START)).is_ok() && disk.is_planned(), "it is committed already");
 }

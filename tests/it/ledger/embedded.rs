@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use neglist::domain::units::Year;
 use neglist::ledger::embedded::{EmbeddedLedger, MissingFile, Settings};
-use neglist::ledger::rows::{ImportedTotal, OperateError, State};
+use neglist::ledger::rows::{Forget, ImportedTotal, OperateError, State};
 use neglist::ledger::{
     Account, Admission, Change, Counter, Hold, Judgement, Ledger, LedgerError, People, Replayed, Reservation, Settled,
     Usage,
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::ledger::contract;
 use crate::ledger::disk::Disk;
+use crate::ledger::place::{Place, total};
 use crate::ledger::support::{
     Random, START, account, allow, allow_below, check_sound, counted, general, named, open, pseudonym, reservation,
     sensitive, wait, watched,
@@ -390,8 +391,8 @@ async fn run_caller(
         let again = || ledger.reserve(asked.clone(), allow_below(line, of_general, national()));
         let mut answer = None;
         while answer.is_none() {
-            let patience = Duration::from_micros(random.below(3_000));
-            answer = tokio::time::timeout(patience, again()).await.ok().map(Result::unwrap);
+            let time_limit = Duration::from_micros(random.below(3_000));
+            answer = tokio::time::timeout(time_limit, again()).await.ok().map(Result::unwrap);
         }
         let answer = answer.unwrap();
         let (one, two) = tokio::join!(again(), again());
@@ -439,4 +440,48 @@ fn it_keeps_what_every_ledger_promises() {
         contract::ends_on_the_line(&[shared], "crowd", contract::Crowd { callers: 16, line: 500 }).await;
     });
     check_sound(&ledger);
+}
+
+#[test]
+fn a5_the_newest_moment_is_that_of_each_commit_and_is_never_forgotten() {
+    let place = Place::new();
+    let newest = |ledger: &EmbeddedLedger| wait(ledger.newest()).unwrap();
+    let ledger = open(&place.ledger());
+    assert_eq!(newest(&ledger), None);
+    let held = |id: &str, now, seconds| Reservation {
+        hold: Hold::Until(START.plus_seconds(seconds)),
+        now,
+        ..reservation(id, counted(5, 0))
+    };
+    wait(ledger.reserve(held("one", START, 600), allow(&[general("national")]))).unwrap();
+    assert_eq!(newest(&ledger), Some(START), "a reservation that stands");
+    let earlier = START.plus_seconds(-50);
+    wait(ledger.reserve(held("two", earlier, 700), allow(&[general("national")]))).unwrap();
+    assert_eq!(newest(&ledger), Some(START));
+    // Past the retention, nothing is remembered any more but that.
+    let late = START.plus_seconds(30 * 86_400);
+    while wait(ledger.tick(late)).unwrap() != 0 {}
+    assert_eq!(ledger.export().unwrap().transfers().count(), 0);
+    drop(ledger);
+    assert_eq!(newest(&open(&place.ledger())), Some(late));
+}
+
+#[test]
+fn b7_what_ran_out_is_released_before_accounts_are_removed() {
+    let place = Place::new();
+    let ledger = open(&place.ledger());
+    let hold = Hold::Until(START.plus_seconds(60));
+    wait(ledger.reserve(Reservation { hold, ..reservation("one", counted(5, 0)) }, allow(&[general("national")])))
+        .unwrap();
+    let forget = Forget { accounts: vec![account("acme")], totals_kept_from: None };
+    let before = START.plus_seconds(59);
+    assert_eq!(wait(ledger.forget(forget.clone(), before)).unwrap().standing, [account("acme")]);
+    assert!(wait(ledger.drop_years_before(Year(2027), before)).is_err());
+    assert_eq!(total(&ledger, "acme"), Ok(5));
+    assert_eq!(wait(ledger.forget(forget, START.plus_seconds(60))).unwrap().gone, [account("acme")]);
+    wait(ledger.reserve(Reservation { hold, ..reservation("two", counted(5, 0)) }, allow(&[general("national")])))
+        .unwrap();
+    assert_eq!(wait(ledger.drop_years_before(Year(2027), START.plus_seconds(60))).unwrap(), 1);
+    assert_eq!(total(&ledger, "acme"), Ok(0));
+    assert_eq!(ledger.verify().unwrap(), []);
 }

@@ -16,16 +16,29 @@ mod crash;
 mod disk;
 /// The embedded ledger: answers, operators, many callers at once.
 mod embedded;
-/// The ledger in a file: gone, older, damaged, full, larger than the memory.
+/// The ledger in a file: damaged, not closed, or on a disk that refuses writes.
+mod file_damaged;
+/// The ledger in a file: a file system that fills up.
+#[cfg(target_os = "linux")]
+mod file_full;
+/// The ledger in a file: gone, replaced, or never there.
 mod file_lost;
+/// The ledger in a file: older copies, older formats, and the witness.
+mod file_older;
+/// The ledger in a file: more exporters than fit into memory.
+mod many_accounts;
 /// Both ledgers against a plain model, in random steps.
 mod model;
+/// Persons by identifier, and the subject key, behind a server.
+mod persons;
+/// A directory with a ledger in a file.
+mod place;
 /// The ledger in a database that several servers share.
 mod postgres;
 /// A database that is empty, or less than it was.
 mod postgres_lost;
-/// What a turn at that database may take on, and what its acknowledgement is worth.
-mod postgres_turns;
+/// Bounds of a transaction of that database, and the worth of its acknowledgement.
+mod postgres_transactions;
 /// Retries of transfers that the policies no longer accept, over gRPC.
 mod retry;
 /// Exporters that nobody registered.

@@ -11,7 +11,7 @@ use neglist::ledger::embedded::{EmbeddedLedger, Settings};
 use neglist::ledger::postgres::{self, PostgresLedger};
 use neglist::ledger::rows::{ImportedTotal, OperateError};
 use neglist::ledger::{
-    Account, Admission, Before, Change, Counter, Hold, Judgement, Ledger, LedgerError, People, Recall, Replayed,
+    Account, Admission, Before, Change, Counter, Hold, Judgement, Ledger, LedgerError, People, ReplayLookup, Replayed,
     Reservation, Reserved, Settled, Usage,
 };
 
@@ -231,7 +231,7 @@ impl Model {
             Hold::Until(moment) => Some(moment),
         };
         let state = expires_at.map_or(State::Committed, State::Reserved);
-        if let Some(first) = self.recall(&recall(asked)).transpose() {
+        if let Some(first) = self.find_replay(&lookup(asked)).transpose() {
             return (first, None);
         }
         let seen: Before =
@@ -271,7 +271,7 @@ impl Model {
         (Ok(reserved), Some(seen))
     }
 
-    fn recall(&mut self, asked: &Recall) -> Result<Option<Reserved>, LedgerError> {
+    fn find_replay(&mut self, asked: &ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         self.release_run_out(asked.now);
         let Some(known) = self.known.get_mut(&asked.transfer_id) else { return Ok(None) };
         if known.fingerprint != asked.fingerprint {
@@ -309,9 +309,9 @@ impl Model {
     }
 }
 
-fn recall(asked: &Reservation) -> Recall {
+fn lookup(asked: &Reservation) -> ReplayLookup {
     let Reservation { transfer_id, fingerprint, hold, now, .. } = asked.clone();
-    Recall { transfer_id, fingerprint, hold, now }
+    ReplayLookup { transfer_id, fingerprint, hold, now }
 }
 
 /// Allows below the line; above an odd remainder only some of the counters are added to.
@@ -369,8 +369,12 @@ impl Walk {
     fn reserve(&mut self, subject: &impl Subject) {
         let (asked, who) = self.reservation();
         if self.random.below(4) == 0 {
-            let asked = recall(&asked);
-            assert_eq!(subject.wait(subject.ledger().recall(asked.clone())), self.model.recall(&asked), "{asked:?}");
+            let asked = lookup(&asked);
+            assert_eq!(
+                subject.wait(subject.ledger().find_replay(asked.clone())),
+                self.model.find_replay(&asked),
+                "{asked:?}"
+            );
             return;
         }
         let line = 20 + self.random.below(200);

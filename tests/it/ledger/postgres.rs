@@ -78,9 +78,9 @@ async fn a_stricter_isolation_than_was_asked_for_loses_and_doubles_nothing() {
         let (url, stricter) = server.stricter(&server.database().await, level).await;
         let ledgers = servers(&url, 3).await;
         contract::holds(ledgers[0].as_ref()).await;
-        contract::ends_on_the_line(&as_ledgers(&ledgers), "strict", Crowd { callers: 9, line: 60 }).await;
+        contract::ends_on_the_line(&as_ledgers(&ledgers), "strict", Crowd { callers: 6, line: 20 }).await;
         nothing_is_wrong(&ledgers[0]).await;
-        assert!(60 < stricter.load(Ordering::Relaxed), "{level:?}: transactions began as they were asked for");
+        assert!(20 < stricter.load(Ordering::Relaxed), "{level:?}: transactions began as they were asked for");
     }
 }
 

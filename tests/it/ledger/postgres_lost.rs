@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neglist::app::ledger::{OpenLedger, open};
+use neglist::app::server::StartError;
 use neglist::cli::console::Exit;
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Year;
+use neglist::ledger::mark::Mark;
 use neglist::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
 use neglist::ledger::rows::{Forget, ImportedTotal, OperateError};
-use neglist::ledger::witness::{Mark, Witness};
+use neglist::ledger::witness::Witness;
 use neglist::ledger::{Account, Hold, Ledger, LedgerError, Reservation};
 use neglist::metrics::standing::Counting;
 use tokio::sync::watch;
@@ -49,8 +51,8 @@ async fn total(ledger: &dyn Ledger, exporter: &str) -> Result<u64, LedgerError> 
 
 /// Asserts that the ledger answers nothing any more, whoever is asked about, and says why.
 #[track_caller]
-fn says<T: std::fmt::Debug>(answer: Result<T, LedgerError>, why: &str) {
-    let error = answer.unwrap_err().to_string();
+fn says<T>(answer: Result<T, impl std::fmt::Display>, why: &str) {
+    let Err(error) = answer.map_err(|error| error.to_string()) else { panic!("no error, and not `{why}`") };
     assert!(error.contains(why), "{error}");
 }
 
@@ -64,7 +66,7 @@ async fn is_closed(ledger: &PostgresLedger, why: &str) {
     says(ledger.commit("acme/1", at(0)).await, why);
     says(ledger.tick(at(0)).await, why);
     says(ledger.check().await, why);
-    says(ledger.look().await, why);
+    says(ledger.check_mark().await, why);
 }
 
 /// A copy of the data of a server, as a base backup is one.
@@ -144,15 +146,15 @@ async fn b13_older_tables_get_an_identity_by_themselves() {
     execute(&url, "DROP TABLE neglist_ledger, neglist_removed; UPDATE neglist_schema SET version = 1").await;
     let first = PostgresLedger::connect(&url, updating()).await.unwrap();
     assert_eq!(total(&first, "acme").await, Ok(7));
-    let mark = first.look().await.unwrap();
+    let mark = first.check_mark().await.unwrap();
     // From version 2 the identity stays.
     execute(&url, "DROP TABLE neglist_removed; UPDATE neglist_schema SET version = 2").await;
-    assert_eq!(made(&url).await.look().await.unwrap(), mark);
+    assert_eq!(made(&url).await.check_mark().await.unwrap(), mark);
     assert_eq!(query_number(&url, "SELECT COUNT(*) FROM neglist_removed").await, 0);
     assert_eq!(mark.position, 1);
-    let again = PostgresLedger::connect(&url, updating()).await.unwrap().look().await.unwrap();
+    let again = PostgresLedger::connect(&url, updating()).await.unwrap().check_mark().await.unwrap();
     assert_eq!(again, mark);
-    let other = made(&server.database().await).await.look().await.unwrap();
+    let other = made(&server.database().await).await.check_mark().await.unwrap();
     assert_ne!(other.identity, mark.identity);
 }
 
@@ -168,19 +170,19 @@ async fn b14_an_older_base_backup_in_the_place_of_the_database() {
         count(first.as_ref(), "acme", &id.to_string(), 9_000).await;
     }
     assert_eq!(total(first.as_ref(), "acme").await, Ok(91_000));
-    let mark = second.look().await.unwrap();
+    let mark = second.check_mark().await.unwrap();
     backup.restore(&server);
-    // One is asked, the other looks by itself.
+    // One is asked, the other checks by itself.
     says(first.reserve(reservation("acme", "new", counted(95_000, 0)), goes()).await, OLDER);
     is_closed(&first, OLDER).await;
-    says(second.look().await, OLDER);
+    says(second.check_mark().await, OLDER);
     is_closed(&second, OLDER).await;
     // A server that has seen nothing counts on, beyond what was lost. That brings nothing back.
     let ignorant = made(&url).await;
     for id in 0..20 {
         count(ignorant.as_ref(), "acme", &format!("later-{id}"), 1).await;
     }
-    assert!(mark.position < ignorant.look().await.unwrap().position);
+    assert!(mark.position < ignorant.check_mark().await.unwrap().position);
     is_closed(&first, OLDER).await;
 }
 
@@ -217,7 +219,7 @@ async fn b14_rows_that_are_restored_under_the_running_server() {
                 1 => says(ledger.usage(&account("acme"), at(0)).await, OLDER),
                 2 => says(ledger.reserve(reservation("acme", "3", counted(1, 0)), goes()).await, OLDER),
                 3 if damage == set_back => says(ledger.commit("acme/1", at(0)).await, OLDER),
-                _ => says(ledger.look().await, OLDER),
+                _ => says(ledger.check_mark().await, OLDER),
             }
             is_closed(&ledger, OLDER).await;
         }
@@ -233,13 +235,14 @@ async fn b14_an_account_of_another_server_that_went_back_is_noticed_by_the_posit
     for id in 0..3 {
         count(others.as_ref(), "acme", &id.to_string(), 1_000).await;
     }
-    own.look().await.unwrap();
+    own.check_mark().await.unwrap();
     execute(&url, "UPDATE neglist_account SET revision = 1; UPDATE neglist_counter SET counted_committed = 1000").await;
-    says(own.look().await, OLDER);
+    says(own.check_mark().await, OLDER);
     is_closed(&own, OLDER).await;
 }
 
-/// What is let go of memory is not taken for zero, and the position counts the turns of this server as they are committed.
+/// What is let go of memory is not taken for zero, and the position counts the transactions of this server as they are
+/// committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_accounts_that_are_not_remembered_are_in_the_position() {
     let Some(server) = server::shared() else { return };
@@ -252,9 +255,9 @@ async fn b14_accounts_that_are_not_remembered_are_in_the_position() {
     }
     assert_eq!(total(&ledger, "acme").await, Ok(90_000));
     assert_eq!(total(&ledger, "many-0").await, Ok(5));
-    // No look since the beginning.
+    // No check since the beginning.
     execute(&url, "DELETE FROM neglist_account WHERE exporter = 'many-3'").await;
-    says(ledger.look().await, OLDER);
+    says(ledger.check_mark().await, OLDER);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +274,7 @@ async fn b14_another_ledger_under_the_same_name() {
     for id in 0..5 {
         count(other.as_ref(), "acme", &id.to_string(), 1).await;
     }
-    says(ledger.look().await, OTHER);
+    says(ledger.check_mark().await, OTHER);
     is_closed(&ledger, OTHER).await;
 }
 
@@ -284,26 +287,26 @@ async fn b14_what_operators_remove_did_not_go_back() {
         count(running.as_ref(), "acme", &id.to_string(), 10).await;
         count(running.as_ref(), "other", &id.to_string(), 10).await;
     }
-    let mut position = running.look().await.unwrap().position;
+    let mut position = running.check_mark().await.unwrap().position;
     assert_eq!(position, 10);
     let accounts = ["acme", "other", "nobody"].map(account).to_vec();
     let forgotten = operator.forget(&Forget { accounts, totals_kept_from: None }).await.unwrap();
     assert_eq!(forgotten.gone, ["acme", "other"].map(account));
-    // By a question, by a turn and by a look.
+    // By a question, by a transaction and by a check.
     assert_eq!(total(running.as_ref(), "acme").await, Ok(0));
     count(running.as_ref(), "acme", "new", 3).await;
     count(running.as_ref(), "other", "new", 4).await;
     assert_eq!(total(running.as_ref(), "acme").await, Ok(3));
-    assert!(position < running.look().await.unwrap().position);
+    assert!(position < running.check_mark().await.unwrap().position);
     // Old years as well.
     let last_year = Account { year: Year(2025), ..account("acme") };
     let imported = ImportedTotal { account: last_year.clone(), counter: general(), persons: 9 };
     operator.import_totals("old", vec![imported]).await.unwrap();
     assert_eq!(running.read(&last_year, &[general()], at(0)).await.unwrap()[&general()], 9);
-    position = running.look().await.unwrap().position;
+    position = running.check_mark().await.unwrap().position;
     operator.drop_years_before(Year(2026)).await.unwrap();
     assert_eq!(running.read(&last_year, &[general()], at(0)).await.unwrap()[&general()], 0);
-    assert!(position < running.look().await.unwrap().position);
+    assert!(position < running.check_mark().await.unwrap().position);
     // And what is less after that is noticed as before.
     execute(&url, "UPDATE neglist_account SET revision = 0 WHERE exporter = 'acme'").await;
     says(total(running.as_ref(), "acme").await, OLDER);
@@ -335,7 +338,7 @@ async fn b14_the_removal_of_another_account_excuses_nothing() {
         }
         let forget = Forget { accounts: vec![account("gone")], totals_kept_from: None };
         assert_eq!(operator.forget(&forget).await.unwrap().gone, [account("gone")]);
-        running.look().await.unwrap();
+        running.check_mark().await.unwrap();
         assert_eq!(total(running.as_ref(), "gone").await, Ok(0));
         execute(&url, damage).await;
         if number == 0 {
@@ -348,7 +351,7 @@ async fn b14_the_removal_of_another_account_excuses_nothing() {
     }
 }
 
-/// Turns, questions and looks of several servers at once: what others do meanwhile is not taken for a step back.
+/// Transactions, questions and checks of several servers at once: what others do meanwhile is not taken for a step back.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_servers_that_count_at_once_raise_no_alarm() {
     let Some(server) = server::shared() else { return };
@@ -361,7 +364,7 @@ async fn b14_servers_that_count_at_once_raise_no_alarm() {
             let (busy, mut last) = (account("busy"), 0);
             while !is_over.load(Ordering::Relaxed) {
                 let (mark, read, usage) =
-                    tokio::join!(ledger.look(), total(ledger.as_ref(), "busy"), ledger.usage(&busy, at(0)));
+                    tokio::join!(ledger.check_mark(), total(ledger.as_ref(), "busy"), ledger.usage(&busy, at(0)));
                 let position = mark.unwrap().position;
                 assert!(last <= position && read.is_ok() && usage.is_ok());
                 last = position;
@@ -385,7 +388,7 @@ async fn b14_a_crash_of_the_database_is_no_step_back() {
     for id in 0..5 {
         count(ledger.as_ref(), "acme", &id.to_string(), 2).await;
         server.crash_and_start();
-        ledger.look().await.unwrap();
+        ledger.check_mark().await.unwrap();
     }
     assert_eq!(total(ledger.as_ref(), "acme").await, Ok(10));
 }
@@ -396,7 +399,7 @@ async fn b14_what_an_earlier_server_saw_holds_for_the_next() {
     let (url, empty) = (server.database().await, server.database().await);
     let ledger = made(&url).await;
     count(ledger.as_ref(), "acme", "1", 1).await;
-    let mark = ledger.look().await.unwrap();
+    let mark = ledger.check_mark().await.unwrap();
     let after = |mark| Settings { mark: Some(mark), ..making() };
     PostgresLedger::connect(&url, after(mark)).await.unwrap();
     let further = Mark { position: mark.position + 1, ..mark };
@@ -414,7 +417,7 @@ struct Running {
     _upkeep: JoinSet<()>,
 }
 
-async fn run(settings: &[(&'static str, &str)]) -> Result<Running, LedgerError> {
+async fn run(settings: &[(&'static str, &str)]) -> Result<Running, StartError> {
     let directory = Directory::small();
     let always = [("ledger_clocks_apart_max_seconds", "4000000000"), ("ledger_tick_interval_ms", "10")];
     let config = configuration(&directory.policies(), &[&always[..], settings].concat());
@@ -460,9 +463,9 @@ async fn b14_a_server_that_sees_the_ledger_go_back_is_not_ready() {
     let running = run(&settings).await.unwrap();
     count(running.opened.ledger.as_ref(), "acme", "1", 5).await;
     assert_eq!(running.opened.health.counting(), Counting::Open);
-    // A look that began before the count knows nothing of it; the witness tells of the next one.
+    // A check that began before the count knows nothing of it; the witness tells of the next one.
     let seen = || Witness::open(&witness).ok()?.seen().filter(|mark| 0 < mark.position);
-    until("a look", || seen().map(drop)).await;
+    until("a check", || seen().map(drop)).await;
     execute(&url, "UPDATE neglist_account SET revision = 0").await;
     until("the ledger is closed", || (running.opened.health.counting() == Counting::Closed).then_some(())).await;
     says(total(running.opened.ledger.as_ref(), "acme").await, OLDER);

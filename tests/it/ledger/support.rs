@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use neglist::domain::units::{CountedClass, Headcount, Moment, Persons, Year};
 use neglist::ledger::embedded::{EmbeddedLedger, Settings};
-use neglist::ledger::{Account, Admission, Before, Counter, Hold, Judge, Judgement, People, Pseudonym, Reservation};
+use neglist::ledger::{
+    Account, Admission, Before, Counter, Hold, Judge, Judgement, People, PseudonymBytes, Reservation,
+};
 
 /// First moment of the tests: 2026-01-01 in Shanghai.
 pub(crate) const START: Moment = Moment::from_seconds(1_767_196_800);
@@ -28,13 +30,13 @@ pub(crate) fn counted(general: u64, sensitive: u64) -> People {
     People::Counted(Headcount { general: persons(general), sensitive: persons(sensitive) })
 }
 
-pub(crate) fn pseudonym(person: u64) -> Pseudonym {
+pub(crate) fn pseudonym(person: u64) -> PseudonymBytes {
     person.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().into()
 }
 
 /// Persons by number; general information alone.
 pub(crate) fn named(persons: impl IntoIterator<Item = u64>) -> People {
-    let mut general: Vec<Pseudonym> = persons.into_iter().map(pseudonym).collect();
+    let mut general: Vec<PseudonymBytes> = persons.into_iter().map(pseudonym).collect();
     general.sort_unstable();
     general.dedup();
     People::Named { general, sensitive: Vec::new() }
@@ -92,8 +94,8 @@ pub(crate) fn open(path: &Path) -> EmbeddedLedger {
 /// Asserts that the ledger agrees with itself.
 #[track_caller]
 pub(crate) fn check_sound(ledger: &EmbeddedLedger) {
-    let findings = ledger.verify().unwrap();
-    assert!(findings.is_empty(), "{findings:#?}");
+    let discrepancies = ledger.verify().unwrap();
+    assert!(discrepancies.is_empty(), "{discrepancies:#?}");
 }
 
 /// A number from the environment: how long a test goes on.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 use neglist::cli::console::{Console, Exit};
-use neglist::cli::{check, decide, diff, ledger, test};
+use neglist::cli::{check, decide, diff, ledger, pseudonym, test};
 use neglist::domain::clock::Clock;
 use neglist::domain::units::Moment;
 use neglist::report::Colour;
@@ -22,6 +22,7 @@ enum Command {
     Decide(decide::Arguments),
     Diff(diff::Arguments),
     Ledger(ledger::Arguments),
+    Pseudonym(pseudonym::Arguments),
 }
 
 /// 2026-06-01T12:00:00+08:00.
@@ -57,6 +58,7 @@ pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str], mut input
         Command::Decide(arguments) => decide::run(&arguments, &mut input, &mut console),
         Command::Diff(arguments) => diff::run(&arguments, &mut console),
         Command::Ledger(arguments) => ledger::run(&arguments, &mut console),
+        Command::Pseudonym(arguments) => pseudonym::run(&arguments, &mut input, &mut console),
     };
     let exit = exit.unwrap();
     Done { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }

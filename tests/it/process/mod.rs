@@ -2,8 +2,12 @@
 
 /// A clock that is set while a server runs.
 mod clock;
-/// Health, connections, the order of the start, HTTP/1, and messages that are too large.
-mod listeners;
+/// Connections that keep no client out, and the order of the start.
+mod connections;
+/// Health at every door.
+mod health;
+/// HTTP/1 that can be read in two ways, and messages that are too large.
+mod messages;
 /// How `neglist serve` starts, refuses to start, and stops.
 mod serve;
 /// A log that is not read, a clock that is wrong, policies of unusual size.

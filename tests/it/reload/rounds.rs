@@ -23,7 +23,7 @@ use crate::support::wait::within;
 /// How often each style is tried.
 pub(crate) fn rounds() -> u64 {
     let rounds = std::env::var_os("NEGLIST_RELOAD_ROUNDS");
-    rounds.map_or(2, |rounds| rounds.to_str().unwrap().parse().expect("NEGLIST_RELOAD_ROUNDS is a number"))
+    rounds.map_or(1, |rounds| rounds.to_str().unwrap().parse().expect("NEGLIST_RELOAD_ROUNDS is a number"))
 }
 
 /// Noticed by the watch alone, and soon: the comparison comes too late to help.

@@ -4,6 +4,8 @@
 pub(crate) mod clients;
 /// A client of HTTP that sends whatever a test likes.
 pub(crate) mod http_client;
+/// What a machine may lack.
+pub(crate) mod missing;
 /// A database for tests.
 pub(crate) mod postgres_server;
 /// A client of HTTP/2 that writes frames as a test likes.

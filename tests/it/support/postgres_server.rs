@@ -4,7 +4,7 @@
 //! Where there is neither, the tests say so and pass, unless `NEGLIST_REQUIRE_POSTGRES=1`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use std::thread;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_postgres::NoTls;
+
+use crate::support::missing;
 
 /// A server that runs as long as this is held.
 #[derive(Debug)]
@@ -62,12 +64,8 @@ pub(crate) fn own(options: &[(&str, &str)]) -> Option<Server> {
 /// A server of one's own with files beside its data, made before it starts.
 pub(crate) fn own_with(options: &[(&str, &str)], files: impl FnOnce(&Path)) -> Option<Server> {
     let Some(binaries) = binaries() else {
-        let message = "\n*** PostgreSQL was not found: its tests did NOT run. Install Debian's `postgresql`, or name a \
-            server in NEGLIST_TEST_POSTGRES_URL. ***\n";
-        // Not with a macro: those are captured where a test passes.
-        std::io::stderr().write_all(message.as_bytes()).unwrap();
-        let is_required = text_of("NEGLIST_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
-        assert!(!is_required, "NEGLIST_REQUIRE_POSTGRES=1, and there is no PostgreSQL");
+        let why = "Install Debian's `postgresql`, or name a server in NEGLIST_TEST_POSTGRES_URL.";
+        missing::report("PostgreSQL", why, "NEGLIST_REQUIRE_POSTGRES");
         return None;
     };
     let directory = tempfile::Builder::new().prefix("pg").tempdir().unwrap();

@@ -90,6 +90,8 @@ impl Envoy {
         // Without --disable-hot-restart it would share memory with others of its base id.
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "--admin-address-path"]);
         command.arg(&admin_path).arg("-c").arg(written);
+        // By default a line of the access log is in its file after ten seconds.
+        command.args(["--file-flush-interval-msec", "20"]);
         let mut gateway = Gateway::start("Envoy", &mut command);
         let open = |admin: &SocketAddr| TcpStream::connect(admin).is_ok();
         let admin = gateway.wrote(&admin_path, |text| text.trim().parse().ok().filter(open)).await;

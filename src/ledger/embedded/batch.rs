@@ -1,7 +1,7 @@
 //! What each request does to the file, inside one write transaction.
 //!
 //! Requests come one after the other and each sees what those before it did. Before each, the
-//! reservations that have run out by its moment are released. A request is looked at in full, the
+//! reservations that have run out by its moment are released. A request is checked in full, the
 //! judgement included, before anything is written for it; so one that is refused, or whose
 //! judgement panics, leaves nothing behind.
 //!
@@ -19,14 +19,14 @@ use crate::ledger::holders::Holders;
 use crate::ledger::lifecycle::{self, Phase, Replay, Settling};
 use crate::ledger::parts::Standing;
 use crate::ledger::rows::State;
-use crate::ledger::{Change, Judge, Judgement, LedgerError, Recall, Replayed, Reservation, Reserved};
+use crate::ledger::{Change, Judge, Judgement, LedgerError, ReplayLookup, Replayed, Reservation, Reserved};
 
-/// The file, open for one batch.
+/// Requests that share one transaction: the tables that are open for it, and the counters in memory.
 #[derive(Debug)]
-pub(super) struct Book<'txn, 'd> {
+pub(super) struct Batch<'txn, 'd> {
     pub(super) tables: Tables<'txn>,
     pub(super) directory: &'d mut Directory,
-    /// Rows of persons and transfers that this batch looked at so far.
+    /// Rows of persons and transfers that this batch read or wrote so far.
     pub(super) work: usize,
     /// How much of it may still go into reservations that ran out.
     expiry_work_left: usize,
@@ -34,7 +34,7 @@ pub(super) struct Book<'txn, 'd> {
     pub(super) wrote: bool,
 }
 
-impl<'txn, 'd> Book<'txn, 'd> {
+impl<'txn, 'd> Batch<'txn, 'd> {
     /// Opens the tables.
     pub(super) fn open(
         transaction: &'txn WriteTransaction,
@@ -55,7 +55,7 @@ impl<'txn, 'd> Book<'txn, 'd> {
         self.release_run_out(reservation.now)?;
         self.directory.load(&reservation.account, &self.tables.counters)?;
         if let Some(transfer) = self.transfer(&reservation.transfer_id)? {
-            return self.replay(&reservation.to_recall(), transfer);
+            return self.replay(&reservation.to_lookup(), transfer);
         }
         plan::sort(&mut reservation);
         let persons = Persons::of(&reservation, self.directory, &self.tables.people)?;
@@ -66,22 +66,22 @@ impl<'txn, 'd> Book<'txn, 'd> {
         self.add(&reservation, &additions, judgement)
     }
 
-    /// Looks for a first answer.
-    pub(super) fn recall(&mut self, recall: &Recall) -> Result<Option<Reserved>, Stop> {
-        self.release_run_out(recall.now)?;
-        let known = self.transfer(&recall.transfer_id)?;
-        known.map(|transfer| self.replay(recall, transfer)).transpose()
+    /// Looks up the first answer to a transfer id.
+    pub(super) fn find_replay(&mut self, lookup: &ReplayLookup) -> Result<Option<Reserved>, Stop> {
+        self.release_run_out(lookup.now)?;
+        let known = self.transfer(&lookup.transfer_id)?;
+        known.map(|transfer| self.replay(lookup, transfer)).transpose()
     }
 
     /// Answers a transfer id that was answered before.
-    fn replay(&mut self, recall: &Recall, transfer: Transfer) -> Result<Reserved, Stop> {
-        let replay = transfer.phase(recall.now).replay(transfer.fingerprint == recall.fingerprint, recall.hold)?;
+    fn replay(&mut self, lookup: &ReplayLookup, transfer: Transfer) -> Result<Reserved, Stop> {
+        let replay = transfer.phase(lookup.now).replay(transfer.fingerprint == lookup.fingerprint, lookup.hold)?;
         let answer = transfer.answer.clone();
         let changes = self.changes(&transfer.steps)?;
         let expires_at = match replay {
             Replay::Answer(until) => until,
             Replay::Commit => {
-                self.settle_at(&recall.transfer_id, transfer, State::Committed, recall.now)?;
+                self.settle_at(&lookup.transfer_id, transfer, State::Committed, lookup.now)?;
                 None
             }
         };

@@ -1,5 +1,6 @@
-//! The ledger in `PostgreSQL`: what a turn may take on, and what an acknowledgement is worth.
+//! The ledger in `PostgreSQL`: bounds of a transaction, and the worth of its acknowledgement.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -63,9 +64,9 @@ async fn reservations_of_many_persons_run_out_a_few_at_a_time() {
     assert_eq!(ledger.verify().await.unwrap(), []);
 }
 
-/// Everybody is answered, though a turn has room for one of them.
+/// Each request is answered, though a transaction has room for one of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn transfers_of_many_persons_take_turns() {
+async fn transfers_of_many_persons_take_a_transaction_each() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let narrow = Settings { batch_persons_max: 30, ..patient() };
@@ -75,14 +76,14 @@ async fn transfers_of_many_persons_take_turns() {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move {
             let id = number.to_string();
-            ledger.reserve(reservation("turns", &id, named(&persons(number), &[])), goes()).await.unwrap();
-            ledger.commit(&format!("turns/{id}"), at(1)).await.unwrap();
+            ledger.reserve(reservation("many", &id, named(&persons(number), &[])), goes()).await.unwrap();
+            ledger.commit(&format!("many/{id}"), at(1)).await.unwrap();
         })
     });
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    let usage = ledger.usage(&account("turns"), at(1)).await.unwrap();
+    let usage = ledger.usage(&account("many"), at(1)).await.unwrap();
     assert_eq!((usage[&general()].committed, usage[&general()].reserved), (250, 0));
     assert_eq!(ledger.verify().await.unwrap(), []);
 }
@@ -143,22 +144,36 @@ async fn a_database_that_takes_no_writes_is_refused() {
     assert!(error.contains("does not allow writes"), "{error}");
 }
 
+/// Returns once two connections have waited for a lock, one after the other: so the first was given up.
+async fn two_wait_for_a_lock(url: &str) {
+    let (watcher, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut seen = BTreeSet::new();
+    while seen.len() < 2 {
+        let rows = watcher.query(waiting, &[]).await.unwrap();
+        seen.extend(rows.iter().map(|row| row.get::<_, i32>(0)));
+    }
+    drop(watcher);
+    connection.await.unwrap().unwrap();
+}
+
 /// New connections wait for a table that another one has locked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_cannot_be_set_up_now_is_tried_again() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
-    let ledger = connect(&url, Settings { lock_time_max_ms: 20, ..patient() }).await;
+    let ledger = connect(&url, Settings { lock_time_max_ms: 50, ..patient() }).await;
     let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     let lock = "BEGIN; LOCK TABLE neglist_schema IN ACCESS EXCLUSIVE MODE; SELECT pg_terminate_backend(pid) \
         FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     holder.batch_execute(lock).await.unwrap();
-    let (answer, unlocked) = tokio::join!(
-        ledger.reserve(reservation("set-up", "a", counted(1, 0)), goes()),
-        holder.batch_execute("SELECT pg_sleep(0.3); COMMIT")
-    );
-    unlocked.unwrap();
+    let unlock = async {
+        within("a second connection that waits for the lock", two_wait_for_a_lock(&url)).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(ledger.reserve(reservation("set-up", "a", counted(1, 0)), goes()), unlock);
     answer.unwrap();
     drop(holder);
     connection.await.unwrap().unwrap();
@@ -198,7 +213,7 @@ async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
     }
 }
 
-/// With a transfer whose rows contradict one another in the same turn.
+/// With a transfer whose rows contradict one another in the same transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_shares_a_turn_with_a_broken_transfer_is_answered() {
     let Some(server) = server::shared() else { return };

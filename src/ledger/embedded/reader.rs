@@ -1,4 +1,4 @@
-//! A ledger that is only looked at: nothing in its file changes, whatever state it is in.
+//! A ledger that is open for reading alone: nothing in its file changes, whatever state it is in.
 //!
 //! The library cannot read a file that was not closed as it should be without repairing it first. So what it writes for
 //! that is kept in memory, over the file as it is: also on a full disk, and from a file that may only be read.
@@ -19,8 +19,9 @@ use super::settings::{CheckOnOpen, Settings};
 use super::tables::{self, META, Stop};
 use super::verify;
 use crate::ledger::LedgerError;
-use crate::ledger::rows::{CounterRow, Finding};
-use crate::ledger::witness::{self, Mark, Witness};
+use crate::ledger::mark::{self, Mark};
+use crate::ledger::rows::{CounterRow, Discrepancy};
+use crate::ledger::witness::Witness;
 
 /// Bytes that are copied into memory where one of them is written.
 const PAGE_BYTES: u64 = 4_096;
@@ -33,7 +34,7 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// Opens a ledger that nobody writes to. Blocks: reads the whole file where it is checked.
+    /// Opens a ledger that no process writes to. Blocks: reads the whole file where it is checked.
     ///
     /// # Errors
     /// Where a server has it open, it is no ledger, is of another format, is damaged, or cannot be read.
@@ -63,29 +64,30 @@ impl LedgerReader {
         self.read(export)
     }
 
-    /// Recomputes what can be recomputed, holds the ledger against its witness, and returns what does not agree; nothing
-    /// where all is well. A copy without a witness is held against nothing.
+    /// Recomputes what can be recomputed, compares the ledger with its witness if it has one, and returns the
+    /// discrepancies; nothing where all is well.
     ///
     /// # Errors
     /// Where the file or the witness cannot be read.
-    pub fn verify(&self, witness: &Path) -> Result<Vec<Finding>, LedgerError> {
+    pub fn verify(&self, witness: &Path) -> Result<Vec<Discrepancy>, LedgerError> {
         let witness = Witness::open(witness).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-        let mut findings = self.read(verify::verify)?;
+        let mut discrepancies = self.read(verify::verify)?;
         if let Some(seen) = witness.seen() {
             let mark = self.read(|transaction| tables::mark(&transaction.open_table(META)?))?;
             let message = match mark {
-                Some(mark) => witness::compare(mark, Some(seen)).refusal(mark, &witness.name()),
-                None => witness::refusal_unmarked(Some(seen), &witness.name()),
+                Some(mark) => mark::compare(mark, Some(seen)).refusal(mark, &witness.name()),
+                None => mark::refusal_unmarked(Some(seen), &witness.name()),
             };
-            findings.extend(message.map(|message| Finding { about: format!("ledger {}", self.name), message }));
+            discrepancies
+                .extend(message.map(|message| Discrepancy { about: format!("ledger {}", self.name), message }));
         }
-        Ok(findings)
+        Ok(discrepancies)
     }
 
-    fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Stop>) -> Result<T, LedgerError> {
+    fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Stop>) -> Result<T, LedgerError> {
         let unavailable = |why: String| LedgerError::Unavailable(format!("{}: {why}", self.name));
         let transaction = self.database.begin_read().map_err(|error| unavailable(error.to_string()))?;
-        look(&transaction).map_err(|stop| unavailable(stop.to_string()))
+        read(&transaction).map_err(|stop| unavailable(stop.to_string()))
     }
 }
 
@@ -127,7 +129,7 @@ pub(super) fn mark(backend: Arc<dyn StorageBackend>, settings: &Settings) -> Res
     tables::mark(&meta).map_err(|stop| stop.to_string())
 }
 
-/// A file that is read alone, and locked by whoever opened it.
+/// A file that is open for reading alone, under a lock of its opener.
 #[derive(Debug)]
 struct ReadFile(File);
 

@@ -2,20 +2,21 @@
 
 use tokio::sync::oneshot;
 
+use crate::domain::persons::KeyFingerprint;
 use crate::domain::units::{Moment, Year};
 use crate::ledger::rows::{Forget, Forgotten, Wanted};
-use crate::ledger::{Judge, LedgerError, Recall, Reservation, Reserved};
+use crate::ledger::{Judge, LedgerError, ReplayLookup, Reservation, Reserved};
 
-/// What waits for the writer, and who waits for the answer.
+/// An operation that waits for the writer, and the receiver of its reply.
 pub(super) struct Request {
-    pub(super) work: Work,
+    pub(super) operation: Operation,
     pub(super) reply: oneshot::Sender<Result<Reply, LedgerError>>,
 }
 
-/// What is asked of the writer.
-pub(super) enum Work {
+/// What the writer can do.
+pub(super) enum Operation {
     Reserve(Box<Reservation>, Judge),
-    Recall(Recall),
+    FindReplay(ReplayLookup),
     Commit(String, Moment),
     Release(String, Moment),
     Tick(Moment),
@@ -23,6 +24,8 @@ pub(super) enum Work {
     Withdraw(String),
     DropYears(Year, Moment),
     Forget(Forget, Moment),
+    /// Binds the ledger to a subject key if it has none; `None` gives its key up.
+    BindKey(Option<KeyFingerprint>),
     Reopen,
 }
 
@@ -31,7 +34,7 @@ pub(super) enum Work {
 pub(super) enum Reply {
     Reserved(Reserved),
     /// The first answer; `None` where there was none.
-    Recalled(Option<Reserved>),
+    Replay(Option<Reserved>),
     Done,
     /// How many rows it concerned.
     Count(u64),

@@ -1,9 +1,9 @@
-//! The rows of one account that a turn works with, in memory, and what reserving, committing and
-//! releasing does to them.
+//! The rows of one account that a transaction works with, in memory, and the changes that reserving, committing and
+//! releasing make to them.
 //!
-//! Knows no SQL and waits for nothing: [`super::turn`] loads the rows under the lock of the account,
-//! the methods here change them, and what changed is written back in the same transaction. Until it
-//! is, nothing happened: a turn that fails throws its book away.
+//! Knows no SQL and waits for nothing: [`super::transaction`] loads the rows under the lock of the account,
+//! the methods here change them, and and what changed is written back before it ends. Until it
+//! is, nothing happened: a transaction that fails drops its rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,28 +14,29 @@ use crate::ledger::lifecycle::{self, Phase, Replay, Settling};
 use crate::ledger::parts::{Parts, Standing};
 use crate::ledger::rows::State;
 use crate::ledger::{
-    Before, Change, Counter, Hold, Judge, LedgerError, People, Pseudonym, Recall, Replayed, Reservation, Reserved,
+    Before, Change, Counter, Hold, Judge, LedgerError, People, PseudonymBytes, ReplayLookup, Replayed, Reservation,
+    Reserved,
 };
 
 /// A person of a counter, by its number.
-pub(super) type PersonKey = (i32, Pseudonym);
+pub(super) type PersonKey = (i32, PseudonymBytes);
 
 /// Why a step was not done.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The caller gets an error; the book is as it was.
+    /// The caller gets an error; the rows are as they were.
     Answer(LedgerError),
-    /// The transfer belongs to the account with this number: ask there. The book is as it was.
+    /// The transfer belongs to the account with this number: ask there. The rows are as they were.
     Elsewhere(i64),
-    /// These persons have to be loaded first; the book is as it was.
+    /// These persons have to be loaded first; the rows are as they were.
     Load(Vec<PersonKey>),
-    /// The rows contradict one another: nothing of this turn may be written.
+    /// The rows contradict one another: nothing of this transaction may be written.
     Broken(&'static str),
 }
 
 /// The rows of one account.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct AccountRows {
     account: i64,
     /// How often the account was changed before.
     revision: i64,
@@ -66,8 +67,8 @@ impl Changed {
     }
 }
 
-impl Book {
-    /// Returns a book without rows of the account with a number, at a revision.
+impl AccountRows {
+    /// Returns an account without counters and transfers, by number and revision.
     pub(super) fn new(account: i64, revision: i64) -> Self {
         Self {
             account,
@@ -164,7 +165,7 @@ impl Book {
         judge: &mut Judge,
     ) -> Result<Reserved, Stop> {
         if self.transfers.contains_key(&reservation.transfer_id) {
-            return self.replay(&reservation.to_recall(), token);
+            return self.replay(&reservation.to_lookup(), token);
         }
         load_first(self.people_to_load(&reservation.read, &reservation.people))?;
         let before = reservation.read.iter().map(|counter| (counter.clone(), self.without(counter, reservation)));
@@ -242,25 +243,25 @@ impl Book {
         Ok(())
     }
 
-    /// Looks for a first answer.
-    pub(super) fn recall(&mut self, recall: &Recall, token: i64) -> Result<Option<Reserved>, Stop> {
-        let is_known = self.transfers.contains_key(&recall.transfer_id);
-        if is_known { self.replay(recall, token).map(Some) } else { Ok(None) }
+    /// Looks up the first answer to a transfer id.
+    pub(super) fn find_replay(&mut self, lookup: &ReplayLookup, token: i64) -> Result<Option<Reserved>, Stop> {
+        let is_known = self.transfers.contains_key(&lookup.transfer_id);
+        if is_known { self.replay(lookup, token).map(Some) } else { Ok(None) }
     }
 
     /// Answers a transfer id that was answered before.
-    fn replay(&mut self, recall: &Recall, token: i64) -> Result<Reserved, Stop> {
-        let id = recall.transfer_id.as_str();
+    fn replay(&mut self, lookup: &ReplayLookup, token: i64) -> Result<Reserved, Stop> {
+        let id = lookup.transfer_id.as_str();
         let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
-        let is_same = row.fingerprint == recall.fingerprint;
+        let is_same = row.fingerprint == lookup.fingerprint;
         let replayed = if row.token == token { Replayed::No } else { Replayed::Yes };
         if is_same {
             // Another year's: its steps have the numbers of that account.
             self.of_this_account(id)?;
         }
-        match row.phase(recall.now).replay(is_same, recall.hold).map_err(Stop::Answer)? {
+        match row.phase(lookup.now).replay(is_same, lookup.hold).map_err(Stop::Answer)? {
             Replay::Answer(_) => {}
-            Replay::Commit => self.settle(id, recall.now, State::Committed)?,
+            Replay::Commit => self.settle(id, lookup.now, State::Committed)?,
         }
         let row = self.transfers.get(id).ok_or(Stop::Broken("a transfer is missing"))?;
         Ok(self.reserved(row, replayed))
@@ -278,7 +279,7 @@ impl Book {
     fn without(&self, counter: &Counter, reservation: &Reservation) -> u64 {
         let Some((number, parts)) = self.counters.get(counter) else { return 0 };
         let is_counted =
-            |pseudonym: &&Pseudonym| self.holders(&(*number, (*pseudonym).clone())).standing() != Standing::Absent;
+            |pseudonym: &&PseudonymBytes| self.holders(&(*number, (*pseudonym).clone())).standing() != Standing::Absent;
         let known = reservation.people.named(counter.class).iter().filter(is_counted).count();
         lifecycle::without(parts.usage().total(), known as u64)
     }
@@ -339,7 +340,7 @@ impl Book {
     fn hold(
         &mut self,
         number: i32,
-        pseudonym: &Pseudonym,
+        pseudonym: &PseudonymBytes,
         change: impl FnOnce(Holders) -> Option<Holders>,
     ) -> Result<(), Stop> {
         let key = (number, pseudonym.clone());

@@ -122,7 +122,7 @@ impl ClockWatch {
         let jump_seconds = jump / NANOS_PER_SECOND;
         if after == Clocking::Sound {
             if let Some(others) = (before != after).then(|| self.unsound.ended()).flatten() {
-                tracing::info!(clock_seconds, others, "the clock of this machine can be relied on again");
+                tracing::info!(clock_seconds, others, "the clock of this machine is reliable again");
             }
             return;
         }
@@ -133,7 +133,7 @@ impl ClockWatch {
                 clock_seconds,
                 jump_seconds,
                 others,
-                "the clock of this machine was set: nothing is reserved, and no total is read, until it is back within `clock_jump_max_seconds` or the server is started anew"
+                "the clock of this machine was set: nothing is reserved, and no total is read, until it is back within `clock_jump_max_seconds` or the server is restarted"
             ),
             Clocking::Unusable => tracing::error!(
                 clock_seconds,

@@ -78,7 +78,7 @@ pub async fn open(
             if config.ledger_create && path.exists() {
                 tracing::warn!(
                     path = %path.display(),
-                    "`ledger_create` is on, and there is a ledger already: turn it off. While it is on, a start that finds neither the ledger nor its witness, as where a disk is not mounted, begins at zero"
+                    "`ledger_create` is on, and there is a ledger already: turn it off. While it is on, a start that finds neither the ledger nor its witness, for example because a disk is not mounted, begins at zero"
                 );
             }
             let (path, settings) = (path.clone(), Settings { missing: missing(config), ..embedded_settings(config) });
@@ -156,12 +156,12 @@ pub(super) async fn keep_tidy<F: Future<Output = Result<u64, LedgerError>>>(
         match ticked {
             Ok(_) => {
                 if let Some(others) = failing.ended() {
-                    tracing::info!(others, "the ledger is kept tidy again");
+                    tracing::info!(others, "the maintenance of the ledger works again");
                 }
             }
             Err(error) => {
                 if let Some(others) = failing.happened() {
-                    tracing::error!(%error, others, "the ledger failed; nothing is reserved until it answers again or the server is started anew");
+                    tracing::error!(%error, others, "the ledger failed; nothing is reserved until it answers again or the server is restarted");
                 }
             }
         }

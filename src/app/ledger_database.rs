@@ -16,8 +16,7 @@ use crate::ledger::postgres::{NO_TABLES, PostgresLedger, Settings, Tables};
 use crate::ledger::witness::Witness;
 
 /// Advice to the operator about a database without tables.
-const HOW_TO_BEGIN: &str = "is it the database that is meant? A ledger that is begun anew counts from zero: to begin one \
-    there, start once with `--ledger-create` (`ledger_create: yes`), or bring totals in with `neglist ledger import --create`";
+const HOW_TO_BEGIN: &str = "is it the right database? A new ledger counts from zero: to create one there, start once with `--ledger-create` (`ledger_create: yes`), or bring totals in with `neglist ledger import --create`";
 
 /// A ledger in a database, with its clock and its witness.
 #[derive(Debug, Clone)]
@@ -80,7 +79,7 @@ fn keep(witness: &Mutex<Witness>, mark: Mark) -> Result<(), LedgerError> {
     let kept = witness.record(mark).and_then(|()| witness.tend());
     let made_anew = kept.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
     if made_anew {
-        tracing::warn!(witness = %witness.name(), "the witness of the ledger was gone, and was made anew");
+        tracing::warn!(witness = %witness.name(), "the witness of the ledger was missing, and was written again");
     }
     Ok(())
 }
@@ -91,7 +90,7 @@ fn read_witness(path: &Path) -> Result<Witness, LedgerError> {
     witness.check_writable().map_err(unavailable)?;
     if witness.seen().is_none() {
         // A warning only: a server on a new machine has no witness.
-        tracing::warn!(witness = %witness.name(), "the ledger has no witness yet; one is made of what the database holds now");
+        tracing::warn!(witness = %witness.name(), "the ledger has no witness yet; one is made from the present state of the database");
     }
     Ok(witness)
 }

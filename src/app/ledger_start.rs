@@ -33,12 +33,12 @@ pub(super) async fn compare(ledger: &dyn Ledger, clock: &dyn Clock, config: &Con
         Verdict::LongAgo(days) => {
             tracing::warn!(
                 days,
-                "the newest entry of the ledger is older than `ledger_start_gap_warn_days`: where the server was not off for so long, its clock is wrong, and counts in another year"
+                "the newest entry of the ledger is older than `ledger_start_gap_warn_days`: unless the server was off for so long, its clock is wrong and it counts in the wrong year"
             );
             Ok(())
         }
         Verdict::Ahead(seconds) => Err(LedgerError::Unavailable(format!(
-            "the clock of this machine is {seconds} s behind the ledger's newest entry, and may be {behind_max_s} s: set the clock; or, where the clock was wrong when that was counted, raise `ledger_start_behind_max_seconds`"
+            "the clock of this machine is {seconds} s behind the ledger's newest entry, and at most {behind_max_s} s are allowed: set the clock; or, if the clock was wrong when that entry was counted, raise `ledger_start_behind_max_seconds`"
         ))),
     }
 }

@@ -43,7 +43,7 @@ pub fn serve(config: &Config, ignored_variables: &[String]) -> anyhow::Result<Ex
         let names = ignored_variables.join(" ");
         tracing::warn!(
             names,
-            "environment variables that begin with NEGLIST_ and are no key of the configuration are ignored"
+            "environment variables that begin with NEGLIST_ but name no configuration key are ignored"
         );
     }
     open_files::provide(config.connections_max, config.admin_connections_max);
@@ -111,29 +111,29 @@ pub(super) async fn run(
     let addresses = lines.clone();
     match tokio::task::spawn_blocking(move || say(lines.into_bytes())).await.map_err(io::Error::other).flatten() {
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            tracing::warn!("stdout is not read: who waits there for the addresses gets them when it is");
+            tracing::warn!("stdout is not read: the addresses of the listeners are written there when it is");
         }
         Err(error) => {
             let addresses = addresses.trim_end().replace('\n', ", ");
-            tracing::warn!(%error, addresses, "stdout cannot be written; the server goes on: who waits there for the addresses does not get them");
+            tracing::warn!(%error, addresses, "stdout cannot be written: the addresses of the listeners are not announced there; the server continues");
         }
         Ok(()) => {}
     }
     let reload = || {
         tracing::info!("SIGHUP: reading the policies again");
         if let Err(error) = server.policies().request_reload() {
-            tracing::warn!(%error, "SIGHUP was passed over");
+            tracing::warn!(%error, "SIGHUP was ignored");
         }
     };
     stop_requested(events, reload).await;
-    tracing::info!("stopping: finishing what is in flight; a second signal stops at once");
+    tracing::info!("stopping: finishing requests in flight; a second signal stops at once");
     tokio::select! {
         // A signal at the same moment as the end changes nothing.
         biased;
         drained = server.drain() => {
             match drained {
                 Drained::Fully => tracing::info!("stopped"),
-                Drained::TimeUp => tracing::warn!("stopped: requests were in flight, or answers not taken, when `drain_seconds` were over"),
+                Drained::TimeUp => tracing::warn!("stopped: requests were in flight, or answers not read, when `drain_seconds` were over"),
             }
             ExitCode::SUCCESS
         }

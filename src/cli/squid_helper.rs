@@ -99,7 +99,7 @@ fn header_names(headers: Vec<String>) -> Result<Vec<String>, String> {
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !is_name || names.contains(&name) {
-            return Err(format!("--headers: `{name}` is not the name of a header, or is there twice"));
+            return Err(format!("--headers: `{name}` is not the name of a header, or is a duplicate"));
         }
         names.push(name);
     }

@@ -99,8 +99,7 @@ fn one(node: &Node, text: &str) -> Result<String, String> {
             written.map(str::to_owned).ok_or_else(|| "the value cannot be read: put it in quotes".to_owned())
         }
         Value::Null => {
-            Err("there is no value: write one, `none` to turn off what can be turned off, or leave the key out"
-                .to_owned())
+            Err("the value is missing: write one (`none` turns an optional function off), or omit the key".to_owned())
         }
         Value::Seq(_) => Err("a list inside a list: write one text, or one list of texts".to_owned()),
         Value::Map(_) => Err("a mapping where one text should be: put a text with `: ` in it in quotes".to_owned()),

@@ -10,6 +10,7 @@ use super::key::{Key, VARIABLE_PREFIX};
 use super::ledger_place::shown_elsewhere;
 use super::parse::Parse;
 use super::problem::{Problem, nearest};
+use crate::policy::diagnostic::duplicate;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "NEGLIST_CONFIG";
@@ -107,7 +108,7 @@ impl RawConfig {
             Some(path) if flags.config.is_none() && path.as_os_str().is_empty() => problems.push(Problem {
                 place: FILE_VARIABLE.to_owned(),
                 message: "the name of the configuration file is empty".to_owned(),
-                help: Some("name a file, or take the variable out of the environment".to_owned()),
+                help: Some("name a file, or unset the variable".to_owned()),
             }),
             Some(path) => raw.lay_file(&path, &mut problems),
             None => {}
@@ -155,7 +156,7 @@ impl RawConfig {
             if let Some(first) = first_lines.get(&key) {
                 problems.push(Problem {
                     place: origin.to_string(),
-                    message: format!("the key `{key}` is there already, in line {first}"),
+                    message: duplicate(format_args!("key `{key}`"), format_args!("line {first}")),
                     help: Some("keep one of the two".to_owned()),
                 });
                 continue;

@@ -146,7 +146,7 @@ fn c_variables_that_are_nobodys_slip_are_ignored_and_slips_are_not() {
 #[test]
 fn c_an_empty_name_of_the_file_is_called_so() {
     let text = load(&Flags::default(), variables(&[("NEGLIST_CONFIG", "")])).unwrap_err().to_string();
-    let help = "name a file, or take the variable out of the environment";
+    let help = "name a file, or unset the variable";
     assert_eq!(text, format!("NEGLIST_CONFIG: the name of the configuration file is empty\n  help: {help}"));
     let text = load(&Flags::default(), variables(&[("NEGLIST_HTTP", "")])).unwrap_err().to_string();
     assert_eq!(text, "NEGLIST_HTTP: http: the value is empty");

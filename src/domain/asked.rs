@@ -203,7 +203,7 @@ pub enum Problem {
         /// The number as it came.
         count: u64,
     },
-    /// The request states persons, but none of its items is about persons.
+    /// The request states persons, but none of its items is personal information.
     PersonsWithoutPersonalInformation,
     /// The flow belongs to another exporter.
     OtherExportersFlow {

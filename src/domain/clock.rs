@@ -7,7 +7,7 @@ use super::units::Moment;
 pub enum Clocking {
     /// The clock is reliable.
     Sound,
-    /// The clock was set while the server ran, further than a clock drifts by itself. The current year and the expiry of
+    /// The clock was set while the server ran, by more than a clock drifts. The current year and the expiry of
     /// reservations are in doubt.
     Jumped,
     /// The clock shows an impossible present: before this program was written, or after the end of every calendar.

@@ -137,7 +137,7 @@ pub(super) fn is_seen(character: char) -> bool {
     }
 }
 
-/// Says whether a letter, mark or symbol is invisible by itself: the characters of `Default_Ignorable_Code_Point` that the
+/// Says whether a letter, mark or symbol is invisible on its own: the characters of `Default_Ignorable_Code_Point` that the
 /// general category does not reveal, and the empty Braille pattern.
 const fn is_ignorable(character: char) -> bool {
     matches!(

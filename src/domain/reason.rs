@@ -73,7 +73,7 @@ pub struct Measured {
     pub of: Option<PersonsOf>,
 }
 
-/// The persons that a head-count is about, by class of information.
+/// The persons that a head-count includes, by class of information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PersonsOf {
     /// Those of one class.

@@ -47,7 +47,7 @@ pub struct Content {
     pub general: bool,
     /// Some item is sensitive personal information.
     pub sensitive: bool,
-    /// Some item is important data by itself, regardless of head-counts.
+    /// Some item is important data, regardless of head-counts.
     pub important: bool,
 }
 
@@ -319,7 +319,7 @@ impl Route {
         self.apart().enumerate().filter(move |(index, apart)| is_first(*index, apart)).map(|(_, apart)| apart)
     }
 
-    /// Returns the persons in the transfer: a sensitive item is about at least one person.
+    /// Returns the persons in the transfer: at least one where an item is sensitive.
     pub fn persons_sent(&self, stated: Headcount) -> Headcount {
         let at_least = if self.content.sensitive { Persons::ONE } else { Persons::ZERO };
         Headcount { general: stated.general, sensitive: stated.sensitive.max(at_least) }

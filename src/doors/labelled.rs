@@ -31,7 +31,7 @@ pub struct LabelledDoor {
     door: Door,
 }
 
-/// What a door knows of a request besides its labels.
+/// The facts about a request that a door knows besides its labels.
 #[derive(Debug, Clone, Default)]
 pub struct Besides {
     /// Whether the gateway asks to count the transfer, where no rule does.
@@ -180,7 +180,7 @@ impl LabelledDoor {
         Answer::Refused(refusal)
     }
 
-    /// Counts a request that the door refuses by itself.
+    /// Counts a request that the door itself refuses.
     pub fn count_refused(&self) {
         self.metrics.refused(self.door);
     }

@@ -1,4 +1,4 @@
-//! Requests of gateways: what passes, what does not, and what is counted.
+//! Requests of gateways: which pass, which are refused, and which are counted.
 
 use std::collections::BTreeMap;
 
@@ -99,11 +99,11 @@ async fn the_operator_says_what_passes_without_a_label() {
     let Answer::NoTransfer { digest } = allowing.answer(&request(&[])).await else { panic!() };
     assert_eq!(digest, "blake3:00");
     assert_eq!(allowing.metrics.answers(Door::ForwardAuth, metrics::Answer::NoTransfer), 1);
-    // A label that is wrong is no missing label.
+    // A wrong label is not a missing one.
     let wrong = allowing.answer(&request(&[("x-neglist-sensitive-persons", "5")])).await;
     assert!(matches!(wrong, Answer::Refused(_)), "{wrong:?}");
 
-    // The flow sends personal information, and nobody says of how many.
+    // The flow sends personal information, but the number of persons is not stated.
     let (as_flow, _) = door(Unmatched::Flow("trial".into()));
     let answer = as_flow.answer(&request(&[])).await;
     assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
@@ -161,7 +161,7 @@ async fn a_ledger_that_does_not_answer_lets_nothing_pass() {
     assert_eq!(door.metrics.answers(Door::ForwardAuth, metrics::Answer::Unanswered), 2);
 }
 
-/// Asks on a snapshot to count the transfer, and returns what was decided.
+/// Asks on a snapshot to count the transfer, and returns the decision.
 async fn recorded(door: &LabelledDoor, snapshot: Snapshot) -> DecidedTransfer {
     let answer = door.decide(&Arc::new(snapshot), &labelled(Some("t-3")), &Besides::default()).await;
     let Answer::Decided(decided) = answer else { panic!("{answer:?}") };

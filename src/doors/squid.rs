@@ -148,10 +148,10 @@ fn target<'l>(method: &str, uri: &'l str, dst: &str, port: &str) -> Result<Targe
         "http" => "80",
         "https" => "443",
         "ftp" => "21",
-        _ => return Err("the scheme of the URI is none of http, https and ftp"),
+        _ => return Err("the scheme of the URI is not http, https or ftp"),
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).ok_or("the URI cannot be taken apart")?;
+    let (authority, path) = rest.split_at_checked(end).ok_or("the URI cannot be parsed")?;
     if !path.starts_with('/') {
         return Err("the URI has no path");
     }
@@ -171,10 +171,10 @@ fn goes_to(authority: &str, default_port: Option<&str>, dst: &str, port: &str) -
     let dst = with_brackets(dst);
     let plain = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     if host.is_empty() || plain(host) != plain(&dst) {
-        return Err("the host of the URI is not the one of %DST");
+        return Err("the host of the URI differs from %DST");
     }
     if own_port != Some(port) || port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("the port of the URI is not the one of %PORT");
+        return Err("the port of the URI differs from %PORT");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Lines as Squid 5.7 writes them, lines that it does not write, and what comes back.
+//! Lines as Squid 5.7 writes them, lines that it does not write, and the answers.
 
 use super::*;
 use crate::domain::gateway::{Context, Header, Seen as _};
@@ -44,7 +44,7 @@ fn headers_stand_in_the_order_of_their_names() {
     assert_eq!(question.channel, 7);
     assert_eq!(check.header("x-neglist-flow"), Header::Text("trial"));
     assert_eq!(check.header("x-neglist-persons"), Header::Repeated);
-    // No id of Squid's own: what is counted needs one from a label.
+    // Squid has no id of its own: a counted request needs one from a label.
     assert_eq!(check.stream_id(), None);
 }
 

@@ -48,11 +48,9 @@ impl Problem {
                 "expected a value: an object, a list, a text in double quotation marks, a number, true, false or null",
                 "此处应为值：对象、列表、双引号内的文本、数字、true、false 或 null",
             ),
-            Problem::CommaAtTheEnd => {
-                ("a comma with nothing behind it: take it away", "逗号之后没有内容：请去掉该逗号")
-            }
+            Problem::CommaAtTheEnd => ("a comma with nothing after it: remove it", "逗号之后没有内容：请去掉该逗号"),
             Problem::NoKey => ("expected a key in double quotation marks", "此处应为双引号内的键"),
-            Problem::NoColon => ("expected a colon behind the key", "键之后应为英文冒号"),
+            Problem::NoColon => ("expected a colon after the key", "键之后应为英文冒号"),
             Problem::NoComma => ("expected a comma or the closing bracket", "此处应为英文逗号或右括号"),
             Problem::BadNumber => (
                 "not a number of JSON: write decimal digits, without a zero in front",
@@ -63,7 +61,7 @@ impl Problem {
                 "文本中有控制字符：请写作转义，例如 \\n",
             ),
             Problem::BadEscape => ("not an escape of JSON", "不是 JSON 的转义写法"),
-            Problem::TooDeep => ("too many brackets in one another", "括号嵌套过深"),
+            Problem::TooDeep => ("too many nested brackets", "括号嵌套过深"),
             Problem::GoesOn => ("something follows the value: send one value", "值之后还有内容：只能有一个值"),
         }
     }

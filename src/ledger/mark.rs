@@ -98,18 +98,16 @@ impl Compared {
             Compared::Missing if position == 0 => None,
             Compared::Older { seen } => Some(format!(
                 "the ledger is at position {position}, and its witness {witness} saw it at {}: it is an older copy, or its \
-                 last commits were lost. Restore the newer ledger; to give up what was counted since, `{ACCEPT_COMMAND}`",
+                 last commits were lost. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
                 seen.position
             )),
             Compared::Other { seen } => Some(format!(
                 "this is ledger {identity}, and the witness {witness} saw another, {} up to position {}. Restore that one; \
-                 to give up what it counted, `{ACCEPT_COMMAND}`",
+                 to give up its counts, `{ACCEPT_COMMAND}`",
                 seen.identity, seen.position
             )),
             Compared::Missing => Some(format!(
-                "its witness {witness} is missing, so that nothing tells whether this is the newest copy of the ledger. Put \
-                 the witness back, or name its place with `ledger_witness`; if you know that nothing is missing, or give \
-                 up what is, `{ACCEPT_COMMAND}`"
+                "its witness {witness} is missing, so it is uncertain whether this is the newest copy of the ledger. Put the witness back, or name its place with `ledger_witness`; if you know that no counts are missing, or accept their loss, `{ACCEPT_COMMAND}`"
             )),
         }
     }
@@ -120,9 +118,8 @@ impl Compared {
 pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
     let seen = seen.filter(|seen| seen.position != 0)?;
     Some(format!(
-        "it is from before there were witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
-         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up what was counted since, \
-         `{ACCEPT_COMMAND}`",
+        "it is older than witnesses, and the witness {witness} saw ledger {} up to position {}: it is an older \
+         copy, or a program that knows no witnesses wrote it. Restore the newer ledger; to give up the counts since then, `{ACCEPT_COMMAND}`",
         seen.identity, seen.position
     ))
 }
@@ -130,8 +127,7 @@ pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
 /// Says why a ledger that is not there is not made anew.
 pub fn gone(seen: Mark, witness: &str) -> String {
     format!(
-        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up what \
-         it counted, `{ACCEPT_COMMAND}`",
+        "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up its counts, `{ACCEPT_COMMAND}`",
         seen.identity, seen.position
     )
 }

@@ -267,9 +267,9 @@ pub enum Settled {
 impl fmt::Display for Settled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Settled::Committed => "the transfer was committed and cannot be taken back",
-            Settled::Released => "the transfer was taken back: use a new id",
-            Settled::Expired => "the reservation ran out: use a new id",
+            Settled::Committed => "the transfer was committed and cannot be released",
+            Settled::Released => "the transfer was released: use a new id",
+            Settled::Expired => "the reservation expired: use a new id",
             Settled::Refused => "the transfer was not allowed to go",
         })
     }

@@ -101,11 +101,10 @@ impl Witness {
                 let name = store.name();
                 let text = if may_be_witness(&bytes) {
                     format!(
-                        "the witness {name} is damaged or no witness: restore it; if you know that no count of the ledger is \
-                         missing, or give up what is, `{ACCEPT_COMMAND}`"
+                        "the witness {name} is damaged or not a witness: restore it; if you know that no counts of the ledger are missing, or accept their loss, `{ACCEPT_COMMAND}`"
                     )
                 } else {
-                    format!("the witness {name} is damaged or no witness: {NAME_ANOTHER}")
+                    format!("the witness {name} is damaged or not a witness: {NAME_ANOTHER}")
                 };
                 io::Error::new(ErrorKind::InvalidData, text)
             })?),

@@ -47,7 +47,7 @@ fn a_torn_slot_leaves_the_one_before_and_two_are_damage() {
         assert_eq!(Witness::open(&path).unwrap_err().kind(), ErrorKind::InvalidData, "byte {at}");
     }
     fs::write(&path, b"").unwrap();
-    assert!(Witness::open(&path).unwrap_err().to_string().contains("is damaged or no witness"));
+    assert!(Witness::open(&path).unwrap_err().to_string().contains("is damaged or not a witness"));
 }
 
 #[test]

@@ -88,8 +88,7 @@ pub(super) fn never_quiet(since: Duration, quiet: Duration, last: Option<&Path>)
         NEVER_QUIET,
         "",
         format!(
-            "the policy files have been changing for {since_ms} ms without staying as they are for {quiet_ms} ms: \
-             they are not read, and the last good ones go on serving{last_en} \
+            "the policy files have been changing for {since_ms} ms without a pause of {quiet_ms} ms: they are not read, and the last good ones stay in force{last_en} \
              / 政策文件已连续变动 {since_ms} 毫秒，其间未能静止 {quiet_ms} 毫秒：不予读取，沿用最近一次有效的政策{last_zh}"
         ),
         "find out which program keeps writing there; write files elsewhere and move them here in one step \

@@ -59,7 +59,7 @@ fn read_unless_changing(
     Err(vec![diagnostics::error(
         diagnostics::KEEPS_CHANGING,
         "",
-        format!("the policy directory changed each of {READS_MAX} times while it was read"),
+        format!("the policy directory changed during each of {READS_MAX} attempts to read it"),
         "write files elsewhere and move them here in one step".into(),
     )])
 }

@@ -373,7 +373,7 @@ impl Reloader {
                 digest = %before.digest,
                 diagnostics = diagnostics.len(),
                 others,
-                "the policies on disk were refused; the last good ones go on serving"
+                "the policies on disk were refused; the last good ones stay in force"
             );
         }
         if !is_known {

@@ -13,7 +13,7 @@ fn texts(reloader: &Reloader) -> Vec<String> {
     reloader.live().snapshot().codes.flows.iter().map(str::to_owned).collect()
 }
 
-/// Does what a comparison does with settled files.
+/// Acts like a comparison with settled files.
 fn compared(reloader: &mut Reloader) -> Arc<Status> {
     reloader.attempt_settled(None).unwrap();
     reloader.current()

@@ -25,7 +25,7 @@ pub(super) struct Settling {
     last_at: Duration,
     /// Whether the wait has been reported.
     reported: bool,
-    /// State found by a comparison, which must be the same a while later. A watch reports changes by itself, so a
+    /// State found by a comparison, which must be the same a while later. A watch reports changes, so a
     /// change that it noticed needs no second check.
     pub(super) found: Option<Found>,
     /// The path that changed last, if it is known.

@@ -205,7 +205,7 @@ impl Walk<'_> {
             return self.report(diagnostics::error(
                 diagnostics::LINK_LOOP,
                 relative,
-                "the link leads back to a directory that it lies in".into(),
+                "the link leads back to a directory that contains it".into(),
                 "remove the link, or let it lead elsewhere".into(),
             ));
         }

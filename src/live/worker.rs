@@ -194,7 +194,7 @@ impl Policies {
 impl Drop for Policies {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        // A full queue wakes the thread by itself, and then it sees the flag.
+        // A full queue wakes the thread as well, and then it sees the flag.
         let _ = self.commands.try_send(Command::Stop);
     }
 }
@@ -391,7 +391,7 @@ fn log_result(revision_before: u64, status: &Status) {
     match status.files {
         Files::Stale => {
             let diagnostics = status.diagnostics.len();
-            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones go on serving");
+            tracing::warn!(revision, %digest, diagnostics, "SIGHUP: the policies on disk are refused; the last good ones stay in force");
         }
         Files::Current if revision == revision_before => {
             tracing::info!(revision, %digest, "SIGHUP: nothing has changed; the policies in force are the files on disk");

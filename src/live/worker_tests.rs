@@ -266,7 +266,7 @@ fn a_file_that_is_being_written_is_not_read_before_it_stays_as_it_is() {
     }
 }
 
-/// Writes a file anew every few milliseconds until it is dropped.
+/// Rewrites a file every few milliseconds until it is dropped.
 struct Restless {
     stop: Option<Sender<()>>,
     written: Arc<AtomicUsize>,

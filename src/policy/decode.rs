@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::diagnostic::{Diagnostic, Severity, Span, clip};
+use super::diagnostic::{Diagnostic, Severity, Span, clip, duplicate};
 use super::suggest;
 use super::yaml::{Node, Value};
 
@@ -65,7 +65,7 @@ impl<'a> Context<'a> {
             return;
         }
         if *count == FILE_DIAGNOSTICS_MAX {
-            found.message.push_str("; what comes after it in this file is not listed");
+            found.message.push_str("; the remaining ones in this file are not listed");
         }
         self.diagnostics.push(found);
     }
@@ -129,6 +129,8 @@ impl<'n> Fields<'n> {
         };
         let mut swallowed = Vec::new();
         let mut entries: Vec<(&str, &Node)> = Vec::with_capacity(pairs.len());
+        // The line of each entry's key.
+        let mut lines: Vec<u32> = Vec::with_capacity(pairs.len());
         let mut complete = true;
         for (key, value) in pairs {
             let name = key.name.as_ref();
@@ -136,12 +138,13 @@ impl<'n> Fields<'n> {
                 cx.error("P003", key.span, format!("unknown key `{}`", clip(name)), help_for_key(name, keys));
                 swallowed.extend(suggest::swallowed(name, keys));
                 complete = false;
-            } else if entries.iter().any(|(known, _)| *known == name) {
-                let help = "keep one of the two".to_owned();
-                cx.error("P005", key.span, format!("the key `{name}` stands twice"), help);
+            } else if let Some((_, first)) = entries.iter().zip(&lines).find(|((known, _), _)| *known == name) {
+                let message = duplicate(format_args!("key `{name}`"), format_args!("line {first}"));
+                cx.error("P005", key.span, message, "keep one of the two".to_owned());
                 complete = false;
             } else {
                 entries.push((name, value));
+                lines.push(key.span.line);
             }
         }
         Some(Self { node, entries, complete, swallowed })

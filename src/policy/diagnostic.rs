@@ -1,6 +1,7 @@
 //! Diagnostics of policy files. A diagnostic is a value, not an error, because one run may produce many.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// How severe a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +53,11 @@ pub struct Diagnostic {
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
+}
+
+/// Returns the message for a name that must be unique and is not: ``duplicate flow `acme`; first at own.yaml:12``.
+pub fn duplicate(named: impl fmt::Display, first: impl fmt::Display) -> String {
+    format!("duplicate {named}; first at {first}")
 }
 
 /// Returns a name or a text in a form that is safe to show. Characters that end a line, move the cursor or are not

@@ -3,6 +3,7 @@
 //! Takes texts, not paths: [`crate::live`] reads the files. One run reports every diagnostic; a snapshot results only
 //! if none of them is an error.
 
+pub mod codes;
 pub mod compile;
 pub mod consequences;
 pub mod decode;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::Checked;
+use crate::policy::codes::explanation;
 use crate::policy::diagnostic::Diagnostic;
 
 /// Writes the result of a check: `diagnostics`, `unknown`, `files`, and `digest` if the policies are valid.
@@ -23,7 +24,7 @@ pub fn checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
     write(&value, out)
 }
 
-/// Returns a diagnostic as JSON. `file`, `line`, `column` and `help` are absent if the diagnostic does not have them.
+/// Returns a diagnostic as JSON. `problem_zh` and `fix_zh` are the text of its code in Chinese. `file`, `line`, `column` and `help` are absent if the diagnostic does not have them.
 pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
     let Diagnostic { code, severity, file, span, message, help } = diagnostic;
     let mut value = json!({ "code": code, "severity": severity.name(), "message": message });
@@ -37,6 +38,10 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
         }
         if let Some(help) = help {
             object.insert("help".to_owned(), help.as_str().into());
+        }
+        if let Some(meaning) = explanation(code) {
+            object.insert("problem_zh".to_owned(), meaning.problem_zh.into());
+            object.insert("fix_zh".to_owned(), meaning.fix_zh.into());
         }
     }
     value

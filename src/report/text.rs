@@ -1,4 +1,4 @@
-//! Diagnostics as text: file, line, column, the line itself, and the fix.
+//! Diagnostics as text: file, line, column, the line itself, the fix, and the meaning of the code in Chinese.
 //!
 //! Only the line that a diagnostic points at is read, and of a long line only the surroundings of the place. So the
 //! cost of a report does not depend on the size of the file.
@@ -9,10 +9,16 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::{Checked, Colour, counted};
+use crate::policy::codes::explanation;
 use crate::policy::diagnostic::{Diagnostic, Severity, Span, shown};
 
 /// Most diagnostics that are shown with their line; the number of further ones is stated.
 pub const SHOWN_MAX: usize = 100;
+
+/// Before the fault in Chinese.
+const PROBLEM_ZH: &str = "说明";
+/// Before the fix in Chinese.
+const FIX_ZH: &str = "处理";
 
 /// Bytes before the place of a diagnostic up to which a line is kept whole.
 const BEFORE_BYTES_MAX: usize = 4_096;
@@ -38,11 +44,13 @@ pub fn checked(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io
     checked.digest.map_or(Ok(()), |digest| writeln!(out, "digest {digest}"))
 }
 
-/// Writes the diagnostics: errors and warnings with their line, notes in one line each.
+/// Writes the diagnostics: errors and warnings with their line, notes in one line each. The Chinese text of a code is at each
+/// error and warning, and at the first note of the code.
 ///
 /// # Errors
 /// Errors of the writer.
 pub fn diagnostics(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -> io::Result<()> {
+    let mut noted: Vec<&str> = Vec::new();
     for diagnostic in checked.diagnostics.iter().take(SHOWN_MAX) {
         match diagnostic.severity {
             Severity::Error | Severity::Warning => {
@@ -50,7 +58,13 @@ pub fn diagnostics(checked: &Checked<'_>, colour: Colour, out: &mut dyn Write) -
                 let text = text.map(|file| file.text.as_str());
                 writeln!(out, "{}\n", with_its_line(diagnostic, text, colour))?;
             }
-            Severity::Note => writeln!(out, "{}", on_a_line(diagnostic))?,
+            Severity::Note => {
+                writeln!(out, "{}", on_a_line(diagnostic))?;
+                if !noted.contains(&diagnostic.code) {
+                    noted.push(diagnostic.code);
+                    in_chinese(diagnostic.code, out)?;
+                }
+            }
         }
     }
     let more = checked.diagnostics.len().saturating_sub(SHOWN_MAX);
@@ -74,6 +88,12 @@ fn on_a_line(diagnostic: &Diagnostic) -> String {
     let help = help.as_deref().map(|help| format!("\n  = help: {}", shown(help))).unwrap_or_default();
     let line = normalize_untrusted_str(&format!("{place}{message}"));
     format!("{}[{code}]: {line}{}", severity.name(), normalize_lines(&help))
+}
+
+/// Writes the Chinese text of a code below a note.
+fn in_chinese(code: &str, out: &mut dyn Write) -> io::Result<()> {
+    let Some(meaning) = explanation(code) else { return Ok(()) };
+    writeln!(out, "  = {PROBLEM_ZH}: {}\n  = {FIX_ZH}: {}", meaning.problem_zh, meaning.fix_zh)
 }
 
 /// Makes control characters visible, except our own line feeds.
@@ -109,6 +129,10 @@ fn with_its_line(diagnostic: &Diagnostic, text: Option<&str>, colour: Colour) ->
     };
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(normalize_untrusted_str(&shown(help))));
+    }
+    if let Some(meaning) = explanation(diagnostic.code) {
+        group = group.element(Level::NOTE.with_name(PROBLEM_ZH).message(meaning.problem_zh));
+        group = group.element(Level::HELP.with_name(FIX_ZH).message(meaning.fix_zh));
     }
     let renderer = match colour {
         Colour::Plain => Renderer::plain(),

@@ -93,7 +93,7 @@ pub async fn serve(incoming: Incoming, http2: Http2, services: Services, drainin
                 Ended::ByItself(None | Some(Ok(()))) => {}
                 // The client has gone away, or does not speak HTTP/2.
                 Ended::ByItself(Some(Err(error))) => tracing::debug!(%peer, %error, "a connection ended"),
-                Ended::Stuck => tracing::debug!(%peer, "a connection was closed: its client takes no answers"),
+                Ended::Stuck => tracing::debug!(%peer, "a connection was closed: its client does not read answers"),
             }
         }
     };

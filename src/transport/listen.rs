@@ -79,7 +79,7 @@ pub enum ListenError {
     #[error("cannot listen on `{0}`: another process listens there; stop it or choose another path")]
     Occupied(Address),
     /// A file that is no socket has the path.
-    #[error("cannot listen on `{0}`: there is a file that is no socket; remove it or choose another path")]
+    #[error("cannot listen on `{0}`: the file there is not a socket; remove it or choose another path")]
     NotASocket(Address),
     /// Any other error of the system.
     #[error("cannot listen on `{address}`: {error}")]

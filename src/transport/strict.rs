@@ -45,18 +45,18 @@ impl fmt::Display for Ambiguity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BareLineFeed => "a line ends without a carriage return",
-            Self::ControlCharacter => "a control character stands in the head",
+            Self::ControlCharacter => "the head has a control character",
             Self::RequestLine => "the first line is not method, target and HTTP/1.0 or HTTP/1.1",
-            Self::Target => "the target is no path, no URL and not `*`, or has a fragment",
-            Self::HeaderLine => "a header is folded, has no name, or a blank before its colon",
+            Self::Target => "the target is not a path, a URL or `*`, or has a fragment",
+            Self::HeaderLine => "a header is folded, has no name, or has a blank before its colon",
             Self::NoHost => "`Host` is missing",
-            Self::Host => "`Host` comes twice, is empty, or is no host",
-            Self::OtherHost => "the host of the target is another than that of `Host`",
-            Self::ContentLength => "`Content-Length` stands twice, or is no number",
-            Self::TransferEncoding => "`Transfer-Encoding` is not one `chunked`, or comes with HTTP/1.0",
-            Self::TwoLengths => "`Content-Length` and `Transfer-Encoding` stand together",
-            Self::Chunk => "a chunk does not have the size that it says",
-            Self::Trailer => "a header that belongs into the head stands behind the body",
+            Self::Host => "duplicate or empty `Host`, or not a host",
+            Self::OtherHost => "the host of the target differs from `Host`",
+            Self::ContentLength => "duplicate `Content-Length`, or not a number",
+            Self::TransferEncoding => "`Transfer-Encoding` is not a single `chunked`, or comes with HTTP/1.0",
+            Self::TwoLengths => "both `Content-Length` and `Transfer-Encoding`",
+            Self::Chunk => "a chunk does not have its stated size",
+            Self::Trailer => "a header that belongs in the head follows the body",
         })
     }
 }

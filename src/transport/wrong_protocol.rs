@@ -90,7 +90,7 @@ impl Stranger {
         Some(match (port, self) {
             (Port::Grpc, Self::Http2 | Self::Refused(_)) | (Port::Http, Self::Http1) => return None,
             (Port::Grpc, Self::Tls) => (
-                "TLS came to a gRPC address, which is without: let clients connect in plain (`insecure`), or end TLS in a proxy before it",
+                "TLS came to a gRPC address, which does not use TLS: let clients connect without it (`insecure`), or terminate TLS in a proxy in front",
                 "gRPC 地址收到 TLS 连接，而该地址不加密：请让客户端以明文连接，或由前置代理终结 TLS",
             ),
             (Port::Grpc, Self::Http1) => (
@@ -102,7 +102,7 @@ impl Stranger {
                 "gRPC 地址收到 PROXY 协议，而本服务器不支持：请在负载均衡器中关闭",
             ),
             (Port::Http, Self::Tls) => (
-                "TLS came to the address of `http`, which is without: let clients use `http://`, or end TLS in a proxy before it",
+                "TLS came to the address of `http`, which does not use TLS: let clients use `http://`, or terminate TLS in a proxy in front",
                 "`http` 的地址收到 TLS 连接，而该地址不加密：请让客户端使用 `http://`，或由前置代理终结 TLS",
             ),
             (Port::Http, Self::Http2) => (
@@ -118,7 +118,7 @@ impl Stranger {
                 "HTTP/1.1 请求缺少 `Host`，已拒绝：请让探针、客户端或代理发送 `Host`",
             ),
             (Port::Http, Self::Refused(_)) => (
-                "a malformed HTTP request was refused, which servers read in different ways: correct the client or proxy that sends it",
+                "a malformed HTTP request, which servers read in different ways, was refused: correct the client or proxy that sends it",
                 "HTTP 请求格式有误、不同服务器会有不同解读，已拒绝：请修正发送请求的客户端或代理",
             ),
         })

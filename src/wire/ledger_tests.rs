@@ -1,4 +1,4 @@
-//! What is wrong with calls of the ledger, field by field, and what makes two transfers the same.
+//! Violations of calls of the ledger, field by field, and which transfers are the same.
 
 use super::*;
 use crate::domain::persons::IdentifierFault;

@@ -1,6 +1,6 @@
 //! Messages of the policy administration API.
 //!
-//! Does not know where a status comes from: the service hands it in.
+//! Does not know the origin of a status: the service passes it in.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tonic::metadata::MetadataMap;
 use crate::domain::reason::Text;
 use crate::domain::units::{Interval, Moment};
 use crate::live::status::Files;
+use crate::policy::codes::explanation;
 use crate::policy::{Diagnostic, Severity};
 use crate::wire::generated::v1;
 use crate::wire::grpc_timeout;
@@ -119,6 +120,8 @@ fn bounded(diagnostics: &[Diagnostic]) -> Vec<v1::Diagnostic> {
             severity: v1::Severity::Note.into(),
             message: format!("{more} more diagnostics are left out"),
             help: "run `neglist check` to see them all".to_owned(),
+            problem_zh: format!("另有 {more} 条诊断未列出"),
+            fix_zh: "请运行 `neglist check` 查看全部".to_owned(),
             ..v1::Diagnostic::default()
         });
     }
@@ -133,6 +136,7 @@ fn diagnostic(diagnostic: &Diagnostic) -> v1::Diagnostic {
         Severity::Note => v1::Severity::Note,
     };
     let span = span.unwrap_or_default();
+    let meaning = explanation(code);
     v1::Diagnostic {
         code: (*code).to_owned(),
         severity: severity.into(),
@@ -141,6 +145,8 @@ fn diagnostic(diagnostic: &Diagnostic) -> v1::Diagnostic {
         column: span.column,
         message: message.clone(),
         help: help.clone().unwrap_or_default(),
+        problem_zh: meaning.map(|meaning| meaning.problem_zh.to_owned()).unwrap_or_default(),
+        fix_zh: meaning.map(|meaning| meaning.fix_zh.to_owned()).unwrap_or_default(),
     }
 }
 

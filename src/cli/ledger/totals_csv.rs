@@ -113,7 +113,7 @@ impl Columns {
                 return Err(format!("unknown column {}: remove it", quoted(name)));
             }
             if names.iter().take(index).any(|before| before == name) {
-                return Err(format!("column `{name}` is there twice: remove one"));
+                return Err(format!("duplicate column `{name}`: remove one"));
             }
         }
         Ok(Self { needed, count: names.len() })

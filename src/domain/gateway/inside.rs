@@ -1,4 +1,4 @@
-//! What a tunnel or a connection hides, and whether one rule may answer for all of it.
+//! The requests that a tunnel or a connection hides, and whether one rule may answer for all of them.
 //!
 //! Only the host of a tunnel holds for the requests inside. The method, path, headers, context and TLS server name of a
 //! CONNECT are those of the CONNECT alone. If a connection shows only its TLS server name, the name and the gateway's
@@ -14,7 +14,7 @@ use super::table::{Conditions, HostPattern, OfPath, Rule};
 /// The method that opens a tunnel.
 const CONNECT: &str = "CONNECT";
 
-/// What a door asks about, classified by what the door sees.
+/// The subject of a door's question, classified by what the door sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A request.

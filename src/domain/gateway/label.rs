@@ -1,4 +1,4 @@
-//! Turns what a gateway says into a transfer, or reports every violation in its labels.
+//! Turns a gateway's view of a request into a transfer, or reports every violation in its labels.
 
 use std::borrow::Cow;
 

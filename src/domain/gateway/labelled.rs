@@ -213,7 +213,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is wrong with a label.
+/// The fault of a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Required and absent.
@@ -251,9 +251,9 @@ pub enum Fault {
     Body(BodyFault),
     /// The request contradicts the rule.
     Disagrees {
-        /// What the request says, shortened.
+        /// The value of the request, shortened.
         request: String,
-        /// What the rule says, shortened.
+        /// The value of the rule, shortened.
         rule: String,
     },
     /// The request names a flow although the rule describes the transfer itself.
@@ -455,7 +455,7 @@ pub enum Unmatched {
     Flow(Box<str>),
 }
 
-/// What a door must do with a request.
+/// The action that a door takes on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading<'a> {
     /// Decide this transfer.

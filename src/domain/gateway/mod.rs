@@ -1,4 +1,4 @@
-//! Labels: turn what a gateway knows about a request into a transfer.
+//! Labels: turn a gateway's view of a request into a transfer.
 //!
 //! A gateway knows hosts, paths and headers; the lists know exporters, scenarios and persons. Every door passes what it
 //! has [`Seen`] to [`read`] and gets back the transfer to ask about, or the reason why there is none. Nothing is

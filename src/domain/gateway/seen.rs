@@ -1,14 +1,14 @@
-//! What a gateway says about one request, as far as labels depend on it.
+//! The view that a gateway has of one request, as far as labels depend on it.
 
 use std::borrow::Cow;
 
 use super::body_source::BodySource;
 use super::labelled::{BodyFault, Fault};
 
-/// What a gateway says about one request. Every door implements it.
+/// The view that a gateway has of one request. Every door implements it.
 ///
 /// Texts are passed on as they were sent; [`super::label()`] interprets them. A door that cannot read a text refuses the
-/// request by itself. `Absent` means that the request does not have the value. `NotSeen`, and `None` for the host,
+/// request itself. `Absent` means that the request does not have the value. `NotSeen`, and `None` for the host,
 /// method, path or server name, means that the door cannot see it: the value may be there, so a rule that depends on it
 /// must not count as unmatched.
 pub trait Seen {

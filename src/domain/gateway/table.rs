@@ -183,7 +183,7 @@ pub struct Gives {
 }
 
 impl Gives {
-    /// Says whether the rule describes a transfer by itself, with or without a flow.
+    /// Says whether the rule itself describes a transfer, with or without a flow.
     pub const fn has_fields(&self) -> bool {
         self.exporter.is_some()
             || self.recipient.is_some()
@@ -268,7 +268,7 @@ pub(super) fn path_key(key: &mut String, host: Option<u32>, kind: char, path: &s
     key.push_str(path);
 }
 
-/// Writes the part of a server-name key that stands for the host and path, and returns its length. The name follows it.
+/// Writes the prefix of a server-name key, which encodes host and path, and returns its length. The name follows it.
 pub(super) fn server_key(key: &mut String, of_path: &OfPath) -> usize {
     key.clear();
     number(key, Some(of_path.number));

@@ -33,12 +33,12 @@ impl Half {
         Some(Self { characters: half_of(folded.len())?, lengths: 0 })
     }
 
-    /// Returns what is kept under the first characters.
+    /// Returns the entries under the first characters.
     pub(super) fn front(self, folded: &Folded<'_>) -> u64 {
         node_key(Kind::Node, folded, Node { front: self.characters, back: 0 })
     }
 
-    /// Returns what is kept under the last characters.
+    /// Returns the entries under the last characters.
     pub(super) fn back(self, folded: &Folded<'_>) -> u64 {
         node_key(Kind::Node, folded, Node { front: 0, back: self.characters })
     }

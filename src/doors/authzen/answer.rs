@@ -59,14 +59,14 @@ pub fn denied(why: Denied, issues: &[Issue]) -> Value {
 
 /// Returns the issue of an evaluation for whose answer there is no room.
 pub fn too_much() -> Issue {
-    let en = "the answers before it take all the room there is: ask about it in a request of its own".to_owned();
+    let en = "the earlier evaluations fill the answer: send this one in a separate request".to_owned();
     let zh = "此前各项的答复已达容量上限：请另行请求".to_owned();
     Issue::new("evaluations", "TOO_MANY", (en, zh))
 }
 
 /// Refuses an evaluation in which a rule depends on a property that is neither text nor truth value.
 pub fn unreadable_property(key: &str) -> Refusal {
-    let en = "a gateway rule goes by this property, which is neither a text nor true or false: send it as one of these";
+    let en = "a gateway rule matches by this property, whose value is neither a text nor true or false: send it as one of these";
     let zh = "有网关规则按该属性判断，但其值既不是文本也不是 true 或 false：请改用其中之一";
     let issue = Issue::new(key, "PROPERTY_OF_WRONG_KIND", (en.to_owned(), zh.to_owned()));
     Refusal::unreadable(Subject::Request, issue)
@@ -106,7 +106,7 @@ pub(crate) fn of_label((problem, issue): (&LabelProblem, Issue)) -> Issue {
     match &problem.origin {
         Origin::Header(header) => Issue {
             en: format!(
-                "no gateway rule says it, and an evaluation has no header `{header}`: state it in the rule, or take it from the context or the body of the evaluation"
+                "no gateway rule states it, and an evaluation has no header `{header}`: state it in the rule, or take it from the context or the body of the evaluation"
             ),
             zh: format!(
                 "网关规则未给出，而评估请求没有请求头 `{header}`：请在规则中填写，或取自评估请求的 context 或 body"
@@ -132,7 +132,7 @@ pub(crate) fn of_label((problem, issue): (&LabelProblem, Issue)) -> Issue {
 /// Returns the issue of a transfer as the issue of the evaluation that the transfer comes from.
 pub(crate) fn of_violation(Violation { path, problem }: &Violation, issue: Issue, resource_type: &str) -> Issue {
     if matches!(problem, Problem::OtherExportersFlow { .. }) && [FLOW, TRANSFER].contains(&resource_type) {
-        let en = "the flow belongs to another exporter than the subject: let the subject be its exporter, or name another flow";
+        let en = "the flow belongs to another exporter than the subject: make the subject its exporter, or name another flow";
         let zh = "该数据流属于主体以外的出口方：请以其出口方为主体，或指明其他数据流";
         return Issue { field: "subject.id".to_owned(), en: en.to_owned(), zh: zh.to_owned(), ..issue };
     }

@@ -23,7 +23,7 @@ pub(super) const TRANSFER: &str = "transfer";
 pub enum Mapped {
     /// It asks about this transfer.
     Transfer(Box<v1::DecideRequest>),
-    /// Its resource is of another type: the rules of gateways decide what it means.
+    /// Its resource is of another type: the gateway rules decide its meaning.
     ByRules,
     /// It names a flow or a transfer, and something is missing or wrong.
     Unmapped(Vec<Issue>),
@@ -84,7 +84,7 @@ fn persons(evaluation: &Evaluation, wrong: &mut Vec<Issue>) -> Option<v1::Person
             wrong.push(match stated {
                 None => not_mapped(
                     &field,
-                    "missing: state both numbers, 0 where nobody is concerned".to_owned(),
+                    "missing: state both numbers, 0 if no persons are concerned".to_owned(),
                     "缺少：两个人数均须填写，无人涉及时填 0".to_owned(),
                 ),
                 Some(Tree::Number(Err(not_whole))) => {
@@ -118,7 +118,7 @@ fn transfer(evaluation: &Evaluation, wrong: &mut Vec<Issue>) -> v1::Transfer {
         let (one, other) = (shown(&transfer.exporter), shown(&evaluation.subject_id));
         wrong.push(not_mapped(
             "resource.properties.exporter",
-            format!("`{one}` is not the subject `{other}`: let them say the same, or leave this one out"),
+            format!("`{one}` is not the subject `{other}`: make them agree, or omit this one"),
             format!("`{one}` 与主体 `{other}` 不一致：两者应一致，或去掉此项"),
         ));
     }
@@ -132,7 +132,7 @@ pub fn unmapped(evaluation: &Evaluation) -> Vec<Issue> {
     vec![not_mapped(
         "resource.type",
         format!(
-            "`{resource}` is neither `{FLOW}` nor `{TRANSFER}`, and no gateway rule is about subject type `{subject}`, action `{action}` and this resource: add a rule to the policies, or ask about a flow or a transfer"
+            "`{resource}` is neither `{FLOW}` nor `{TRANSFER}`, and no gateway rule matches subject type `{subject}`, action `{action}` and this resource: add a rule to the policies, or ask about a flow or a transfer"
         ),
         format!(
             "`{resource}` 既不是 `{FLOW}` 也不是 `{TRANSFER}`，且没有网关规则涉及主体类型 `{subject}`、操作 `{action}` 与该资源：请在政策中添加规则，或就数据流、传输提出询问"

@@ -134,7 +134,7 @@ pub fn evaluations(json: &[u8], evaluations_max: usize) -> Result<Evaluations, J
         issues.add(
             "evaluations",
             format!(
-                "what stands around them has {around_bytes} bytes and is part of each of {count}: state it in those that need it, or send several requests"
+                "the defaults around them have {around_bytes} bytes and are part of each of {count}: state them in the evaluations that need them, or send several requests"
             ),
             format!("其外层默认内容为 {around_bytes} 字节，且计入全部 {count} 项：请仅在需要的项中填写，或分多次请求"),
         );

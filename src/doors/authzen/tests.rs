@@ -1,4 +1,4 @@
-//! What is a well-formed evaluation, and what transfer it comes to.
+//! Which evaluations are well-formed, and which transfer each becomes.
 
 use serde_json::{Map, Value, json};
 
@@ -176,7 +176,7 @@ fn an_evaluation_takes_what_it_does_not_say_from_the_request_around_it() {
 
 #[test]
 fn an_entity_is_not_made_of_two_halves() {
-    // Whether what is said of the one is true of the other, readers would take differently.
+    // Readers would differ in whether a property of one entity holds for the other.
     let (_, evaluations) = several(
         r#"{"subject": {"type": "user", "id": "u", "properties": {"role": "doctor"}},
             "action": {"name": "read", "properties": {"soft": true}}, "resource": {"type": "record", "id": "1", "x": 1},
@@ -205,7 +205,7 @@ fn what_stands_around_many_is_bounded_as_it_counts_for_each() {
     };
     assert!(matches!(of(40_000, 100), Ok(Evaluations::Several { evaluations, .. }) if evaluations.len() == 100));
     let error = of(50_000, 100).unwrap_err().to_string();
-    assert!(error.starts_with("evaluations: what stands around them has 500"), "{error}");
+    assert!(error.starts_with("evaluations: the defaults around them have 500"), "{error}");
     assert!(of(50_000, 1).is_ok());
 }
 

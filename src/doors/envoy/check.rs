@@ -17,7 +17,7 @@ use crate::wire::generated::vendor::envoy::config::core::v3::HeaderValue;
 use crate::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
 use crate::wire::generated::vendor::envoy::service::auth::v3::attribute_context::HttpRequest;
 
-/// The header in which Envoy says whether it sends a part of the body only. Envoy adds it by itself.
+/// The header in which Envoy says whether it sends only a part of the body. Envoy adds it.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 /// The declared length of a body.
 const CONTENT_LENGTH: &str = "content-length";

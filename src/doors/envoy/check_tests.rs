@@ -1,4 +1,4 @@
-//! What is seen of a message, field by field.
+//! The view of a message, field by field.
 
 use super::*;
 use crate::wire::generated::vendor::envoy::config::core::v3::HeaderMap;

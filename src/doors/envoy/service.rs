@@ -64,7 +64,7 @@ const SHOWN_CHARACTERS_MAX: usize = 64;
 
 /// Refuses a question that says nothing about its request.
 fn nothing_seen() -> Refusal {
-    let en = "the gateway says neither host, method, path nor TLS server name: let it send the request, or of a connection the server name (Envoy: `include_tls_session` and the TLS inspector)";
+    let en = "the gateway provides neither host, method, path nor TLS server name: let it send the request, or for a connection the server name (Envoy: `include_tls_session` and the TLS inspector)";
     let zh = "网关未提供主机名、请求方法、路径或 TLS 服务器名称：请让网关提供请求内容，连接则提供服务器名称（Envoy：`include_tls_session` 与 TLS inspector）";
     let issue = Issue::new("request", "NOTHING_SEEN", (en.to_owned(), zh.to_owned()));
     Refusal::unreadable(Subject::Labels, issue)

@@ -1,4 +1,4 @@
-//! What Envoy is answered, over a ledger in memory.
+//! The answers to Envoy, over a ledger in memory.
 
 use std::collections::HashMap;
 
@@ -372,7 +372,7 @@ async fn what_depends_on_totals_is_denied_without_a_ledger() {
 }
 
 #[tokio::test]
-async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
+async fn a_request_that_no_rule_matches_passes_only_if_the_operator_allows_it() {
     let ledger: Option<Arc<dyn Ledger>> = Some(Arc::new(MemoryLedger::default()));
     let api = api_with(counting_snapshot(), Unmatched::Allow, ledger.clone());
     let response = api.answer(&seen(&[("accept", "*/*")])).await;

@@ -1,4 +1,4 @@
-//! Which headers are believed, and what has to be said.
+//! Which headers are trusted, and which ones are required.
 
 use axum::http::HeaderValue;
 
@@ -84,7 +84,7 @@ fn c_a_client_of_another_gateway_adds_no_url() {
     let pairs = [&ORIGINAL[..], &[of_client]].concat();
     let disagree = Unforwarded::Disagree { one: "x-original-host", other: "x-original-url" };
     assert_eq!(read(&pairs, Believed::Either), Err(disagree));
-    // What the gateway leaves out does not come out of the client's.
+    // A header that the gateway omits is not taken from the client.
     let without_host = [ORIGINAL[0], ORIGINAL[2], of_client];
     assert!(matches!(read(&without_host, Believed::Either), Err(Unforwarded::Disagree { .. })));
     let pairs = [&FORWARDED[..], &[of_client]].concat();
@@ -131,7 +131,7 @@ fn two_families_that_do_not_say_the_same_are_not_weighed() {
     for (one, pairs) in [
         ("x-forwarded-method", [FORWARDED, ORIGINAL].concat()),
         ("x-forwarded-uri", vec![("x-forwarded-uri", "/a"), ("x-original-uri", "/b")]),
-        // What the gateway leaves out of its family must not come out of the client's.
+        // A header that the gateway omits from its family must not come from the client.
         ("x-forwarded-host", vec![("x-forwarded-host", "a.example"), ("x-original-uri", "/b")]),
         ("x-forwarded-method", vec![("x-original-method", "GET"), ("x-original-uri", "/b"), ("x-forwarded-uri", "/b")]),
     ] {
@@ -146,7 +146,7 @@ fn what_cannot_be_read_is_refused() {
     assert_eq!(read(&repeated, Believed::Either), Err(Unforwarded::Repeated { header: "x-forwarded-uri" }));
     let not_text = [("x-original-uri", "/b"), ("x-original-host", "\u{4e2d}")];
     assert_eq!(read(&not_text, Believed::Either), Err(Unforwarded::NotText { header: "x-original-host" }));
-    // A family that is not believed may say what it likes.
+    // The headers of a family that is not trusted do not matter.
     reads(&[&repeated[..], &ORIGINAL].concat(), Believed::XOriginal, [Some("GET"), Some("b.example"), Some("/b")]);
 }
 

@@ -1,4 +1,4 @@
-//! What of an answer may be kept, and that every refusal says why.
+//! Which answers may be cached, and that every refusal states a reason.
 
 use axum::http::HeaderMap;
 

@@ -57,8 +57,8 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
         Unforwarded::NotSaid { part, headers } => {
             let (code, en, zh) = match part {
                 Part::Method => ("METHOD_NOT_FORWARDED", "the method of the request", "请求的方法"),
-                Part::Host => ("HOST_NOT_FORWARDED", "for which host the request is", "请求的主机"),
-                Part::Path => ("URI_NOT_FORWARDED", "which path is asked for", "所请求的路径"),
+                Part::Host => ("HOST_NOT_FORWARDED", "the host of the request", "请求的主机"),
+                Part::Path => ("URI_NOT_FORWARDED", "the path of the request", "所请求的路径"),
             };
             let field = format!("header {}", headers.first().copied().unwrap_or_default());
             let (en_names, zh_names) = (headers.join("` or `"), headers.join("` 或 `"));
@@ -66,7 +66,7 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
                 field,
                 code,
                 (
-                    format!("the gateway does not say {en}: let it send `{en_names}`"),
+                    format!("the gateway does not provide {en}: let it send `{en_names}`"),
                     format!("网关未说明{zh}：请由网关发送 `{zh_names}`"),
                 ),
             )
@@ -76,7 +76,7 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
             "LABEL_REPEATED",
             (
                 format!(
-                    "`{header}` is there several times, and none of them is picked: let the gateway replace what clients send"
+                    "`{header}` occurs several times, and none of the values is chosen: let the gateway replace the values of clients"
                 ),
                 format!("`{header}` 出现多次，不作取舍：请由网关替换客户端所发送的值"),
             ),
@@ -85,7 +85,7 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
             format!("header {header}"),
             "LABEL_NOT_TEXT",
             (
-                format!("`{header}` is no visible ASCII text: let the gateway send it encoded"),
+                format!("`{header}` is not visible ASCII text: let the gateway send it encoded"),
                 format!("`{header}` 不是可见的 ASCII 文本：请由网关编码后发送"),
             ),
         ),
@@ -94,7 +94,7 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
             "NOT_A_URL",
             (
                 format!(
-                    "`{header}` is no URL of HTTP with a host and a path: let the gateway send it as `https://host/path`, and set `forward_auth_headers` to the family that it sends"
+                    "`{header}` is not an HTTP URL with a host and a path: let the gateway send it as `https://host/path`, and set `forward_auth_headers` to the family that it sends"
                 ),
                 format!(
                     "`{header}` 不是含主机与路径的 HTTP URL：请由网关按 `https://host/path` 的形式发送，并将 `forward_auth_headers` 设为网关所发送的一组"
@@ -106,7 +106,7 @@ fn issue(unforwarded: &Unforwarded) -> Issue {
             "FORWARDED_HEADERS_DISAGREE",
             (
                 format!(
-                    "`{one}` and `{other}` do not say the same, and one of them may be the client's: let the gateway remove the other families, or set `forward_auth_headers` to the one that it sends"
+                    "`{one}` and `{other}` disagree, and one of them may be the client's: let the gateway remove the other families, or set `forward_auth_headers` to the one that it sends"
                 ),
                 format!(
                     "`{one}` 与 `{other}` 不一致，其中之一可能来自客户端：请由网关去掉其他各组请求头，或将 `forward_auth_headers` 设为网关所发送的一组"

@@ -66,7 +66,7 @@ const fn ready(condition: Condition) -> Said {
             "政策已生效；台账所在磁盘即将写满：不再受理新的预留",
         ),
         (Files::Current, Counting::Closed | Counting::Stalled) => (
-            "policies are in force; the ledger does not answer: what needs totals that are not stated is refused",
+            "policies are in force; the ledger does not answer: requests that need totals without stating them are refused",
             "政策已生效；台账无应答：未填写所需累计人数的请求一律拒绝",
         ),
     };
@@ -78,28 +78,28 @@ const fn not_ready(why: Why) -> (&'static str, &'static str, &'static str) {
         Why::Stopping => ("stopping", "the server is stopping", "服务器正在停止"),
         Why::ClockUnusable => (
             "clock-unusable",
-            "the clock of the server is wrong: what rests on it is refused",
+            "the clock of the server is wrong: requests that depend on it are refused",
             "服务器时钟有误：凡以其为据者一律拒绝",
         ),
         Why::ClockJumped => (
             "clock-jumped",
-            "the clock of the server was set while it ran: what needs totals is refused",
+            "the clock of the server was set while it ran: requests that need totals are refused",
             "服务器运行期间时钟被改动：凡须计数者一律拒绝",
         ),
         Why::NoLedger => ("not-counting", "the server keeps no totals", "服务器不计累计人数"),
         Why::LedgerFull => (
             "not-counting",
-            "the disk of the ledger is nearly full: nothing more is reserved; `Decide`, `Commit` and `Release` go on",
+            "the disk of the ledger is nearly full: nothing more is reserved; `Decide`, `Commit` and `Release` still work",
             "台账所在磁盘即将写满：不再受理新的预留；`Decide`、`Commit`、`Release` 照常",
         ),
         Why::LedgerClosed => (
             "not-counting",
-            "the ledger does not answer: what needs totals is refused",
+            "the ledger does not answer: requests that need totals are refused",
             "台账无应答：凡须计数者一律拒绝",
         ),
         Why::LedgerStalled => (
             "not-counting",
-            "a call has waited for the ledger longer than `ledger_stalled_ms`: what needs totals waits or is refused",
+            "a call has waited for the ledger longer than `ledger_stalled_ms`: requests that need totals wait or are refused",
             "等候台账的调用已超过 `ledger_stalled_ms`：凡须计数者须等候或被拒绝",
         ),
     }

@@ -120,7 +120,7 @@ impl Storage for LedgerFile {
     fn open(&self) -> io::Result<Opening> {
         let file = self.open_file().map_err(|error| with_remedy(error, &self.path, "--ledger"))?;
         if file.metadata()?.len() == 0 {
-            let text = "the file is empty, which no ledger is: restore it, or remove it to begin a new one";
+            let text = "the file is empty, so it is not a ledger: restore it, or remove it to begin a new one";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let watched = Watched::new(self.path.clone(), file)?;

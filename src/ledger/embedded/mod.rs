@@ -281,7 +281,7 @@ impl EmbeddedLedger {
     async fn submit_in_time(&self, operation: Operation) -> Result<Reply, LedgerError> {
         self.shared.check()?;
         let late = || {
-            let why = "it does not answer in time; whether it was done is not known: ask again with the same id";
+            let why = "it does not answer in time; the request may or may not have been carried out: ask again with the same id";
             LedgerError::Unavailable(why.to_owned())
         };
         tokio::time::timeout(self.time_max, self.submit(operation)).await.unwrap_or_else(|_| Err(late()))
@@ -379,5 +379,5 @@ impl Ledger for EmbeddedLedger {
 }
 
 fn no_answer() -> LedgerError {
-    LedgerError::Unavailable("its writer does not answer: whether the request was done is not known".to_owned())
+    LedgerError::Unavailable("its writer does not answer: the request may or may not have been carried out".to_owned())
 }

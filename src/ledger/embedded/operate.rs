@@ -94,7 +94,7 @@ impl Batch<'_, '_> {
             if transfer.account.year < before {
                 if transfer.state == State::Reserved {
                     return Ok(Reply::Refused(
-                        "reservations of those years still stand: try again when they ran out".to_owned(),
+                        "reservations of those years are still pending: try again when they have expired".to_owned(),
                     ));
                 }
                 gone.push((id.value().to_owned(), transfer.at));

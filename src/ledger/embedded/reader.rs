@@ -103,7 +103,7 @@ fn open(path: &Path, settings: &Settings) -> Result<Database, String> {
     }
     let overlay = Overlay::new(Arc::new(ReadFile(file))).map_err(|error| error.to_string())?;
     if overlay.written().bytes == 0 {
-        return Err("the file is empty, which no ledger is: restore it".to_owned());
+        return Err("the file is empty, so it is not a ledger: restore it".to_owned());
     }
     read(overlay, settings)
 }

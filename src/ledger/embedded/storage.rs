@@ -199,11 +199,9 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
     let (seen, name) = witness.map_or((None, String::new()), |witness| (witness.seen(), witness.name()));
     match mark {
         // One that this process had open has a mark, whatever it counted.
-        None if known.is_some() => {
-            Err("it is from before there were witnesses, and not the one that was open: put the \
+        None if known.is_some() => Err("it is older than witnesses, and not the one that was open: put the \
              right one back"
-                .to_owned())
-        }
+            .to_owned()),
         None => mark::refusal_unmarked(seen, &name).map_or(Ok(()), Err),
         Some(mark) => {
             if let Some(known) = known {
@@ -232,8 +230,7 @@ fn upgrade(name: &str, database: &Database, found: &Found, witness: Option<&mut 
     if before.position == 0 && found.has_entries {
         tracing::warn!(
             ledger = %name,
-            "the ledger is from before there were witnesses: nothing tells whether it is the newest copy, this once; from \
-             now on its witness does"
+            "the ledger is older than witnesses: this once, it is uncertain whether it is the newest copy; from now on its witness tells"
         );
     } else {
         tracing::info!(ledger = %name, "the ledger was brought to the format of this program");

@@ -100,7 +100,9 @@ impl Writer {
         }
         let Some(file) = &mut self.file else { return };
         match file.witness.as_mut().map(Witness::tend).transpose() {
-            Ok(Some(true)) => tracing::warn!("the witness of the ledger was gone or another: it was written anew"),
+            Ok(Some(true)) => {
+                tracing::warn!("the witness of the ledger was missing or did not match: it was written again");
+            }
             Ok(_) => {}
             Err(error) => return self.close(error.to_string()),
         }
@@ -126,7 +128,7 @@ impl Writer {
         if let Some(why) = why {
             tracing::error!(%why, %ledger, "nothing more is reserved until there is room");
         } else {
-            tracing::info!(%ledger, "there is room again: reservations go on");
+            tracing::info!(%ledger, "there is room again: reservations continue");
         }
     }
 
@@ -191,7 +193,7 @@ impl Writer {
             Err(why) => {
                 // Once for each reason: a disk that stays full would fill the log, were it on another.
                 if self.again.why.as_ref() != Some(&why) {
-                    tracing::error!(%why, "the ledger cannot be opened again; it is tried until it can");
+                    tracing::error!(%why, "the ledger cannot be opened again; further attempts follow");
                 }
                 let wait_max = Duration::from_millis(self.settings.reopen_wait_max_ms);
                 self.again.wait = self.again.wait.saturating_mul(2).min(wait_max);
@@ -223,7 +225,7 @@ impl OpenFile {
             latest = latest.max(moment(&operation));
             let result = match (is_waited_for, operation) {
                 // Nothing was promised: better not to add.
-                (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller went away".to_owned())),
+                (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller disconnected".to_owned())),
                 (_, Operation::BindKey(key)) => {
                     batch.wrote |= tables::bind_subject_key(&mut transaction.open_table(META)?, key)?;
                     Ok(Reply::Done)

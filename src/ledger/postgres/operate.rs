@@ -118,7 +118,7 @@ pub(super) async fn drop_years(pool: &Pool, before: Year) -> Result<Done, Fault>
     let standing = client.prepare_cached(STANDING).await?;
     let standing: i64 = client.query_one(&standing, &[&accounts]).await?.try_get(0)?;
     if 0 < standing {
-        let why = "reservations of those years still stand: try again when they ran out".to_owned();
+        let why = "reservations of those years are still pending: try again when they have expired".to_owned();
         return finish(session, Err(why)).await;
     }
     let count = remove(client, &accounts).await?;
@@ -183,7 +183,7 @@ async fn finish(session: Session, done: Done) -> Result<Done, Fault> {
     } else {
         client.batch_execute("COMMIT").await.map_err(|error| match Fault::from(error) {
             Fault::Lost(why) => {
-                Fault::Stop(format!("{why}; whether it was done is not known: check before you repeat it"))
+                Fault::Stop(format!("{why}; it may or may not have been carried out: check before you repeat it"))
             }
             other => other,
         })?;

@@ -104,7 +104,7 @@ impl Queues {
             tokio::spawn(Arc::clone(self).drain(account));
         }
         answered.await.unwrap_or_else(|_| {
-            Err(LedgerError::Unavailable("a transaction came to no end: ask again with the same id".to_owned()))
+            Err(LedgerError::Unavailable("a transaction did not end: ask again with the same id".to_owned()))
         })
     }
 
@@ -256,7 +256,9 @@ impl GaveUp {
     fn error(&self) -> LedgerError {
         LedgerError::Unavailable(match self.doubt {
             Doubt::None => format!("{}; nothing was added", self.fault),
-            Doubt::Some => format!("{}; whether it was done is not known: ask again with the same id", self.fault),
+            Doubt::Some => {
+                format!("{}; it may or may not have been carried out: ask again with the same id", self.fault)
+            }
         })
     }
 

@@ -10,11 +10,14 @@ use crate::domain::snapshot::{Codes, Lists, NextStep, Registry, Rules, Snapshot}
 use crate::domain::units::{RuleId, StepId};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::decode::Context;
-use crate::policy::diagnostic::{Diagnostic, Severity, Span};
+use crate::policy::diagnostic::{Diagnostic, Severity, Span, duplicate};
 use crate::policy::file::Limits;
 use crate::policy::source::scalar::{At, Bilingual, Code};
 use crate::policy::source::{Document, SourceFile};
 use crate::policy::time;
+
+/// The line of rule 0, which no file states.
+const OWN_RULE_LINE: u32 = 0;
 
 /// The snapshot under construction.
 pub(super) struct Builder<'d> {
@@ -24,6 +27,8 @@ pub(super) struct Builder<'d> {
     pub(super) rules: Rules,
     pub(super) citations: HashMap<Text, u32>,
     pub(super) steps: HashMap<NextStep, StepId>,
+    /// The line of each rule in its file, by number. Rules of one name are in one file.
+    rule_lines: Vec<u32>,
     /// Editions by id, for clearances.
     pub(super) editions: Vocabulary,
     /// Longest validity of each kind of clearance in years, where the law sets a number.
@@ -41,13 +46,14 @@ impl<'d> Builder<'d> {
             rules: Rules::default(),
             citations: HashMap::new(),
             steps: HashMap::new(),
+            rule_lines: Vec::new(),
             editions: Vocabulary::default(),
             validity_years: ValidityYears::default(),
             area_contracts_from: None,
         };
         let none = Text { zh: "无".into(), en: "none".into() };
-        let first = builder.rule("no-rules-in-force", none);
-        debug_assert!(first == Some(RuleId(0)), "rule 0 stands for the absence of rules");
+        let first = builder.rule("no-rules-in-force", none, OWN_RULE_LINE).ok();
+        debug_assert!(first == Some(RuleId(0)), "rule 0 means that no rules are in force");
         builder
     }
 
@@ -71,8 +77,8 @@ impl<'d> Builder<'d> {
     pub(super) fn check_kinds(&mut self, sources: &[SourceFile]) {
         for source in sources {
             if let Document::Test(file) = &source.document {
-                let help = "rename it to `…_test.yaml`: a file of another name is never run".to_owned();
-                let message = "cases in a file that is not named as a test".to_owned();
+                let help = "rename it to `…_test.yaml`: files with other names are not run".to_owned();
+                let message = "the file has test cases, but is not named like a test".to_owned();
                 self.cx(&source.path).error("P030", file.span, message, help);
             }
         }
@@ -86,23 +92,32 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// Adds a rule; `None` if its id exists already.
-    pub(super) fn rule(&mut self, id: &str, citation: Text) -> Option<RuleId> {
-        let number = self.rules.ids.insert(id).ok()?;
+    /// Adds a rule of a line of its file.
+    ///
+    /// # Errors
+    /// The line of the rule that has the id already.
+    fn rule(&mut self, id: &str, citation: Text, line: u32) -> Result<RuleId, u32> {
+        let number = self.rules.ids.insert(id);
+        let number = number.map_err(|known| self.rule_lines.get(known as usize).copied().unwrap_or_default())?;
+        self.rule_lines.push(line);
         let next = u32::try_from(self.rules.citations.len()).unwrap_or(u32::MAX);
         let index = *self.citations.entry(citation.clone()).or_insert(next);
         if index == next {
             self.rules.citations.push(citation);
         }
         self.rules.citation_of.push(index);
-        Some(RuleId(number))
+        Ok(RuleId(number))
     }
 
     /// Adds a rule at a place in a file; reports an id that exists already.
     pub(super) fn rule_at(&mut self, file: &str, span: Span, id: &str, citation: &Bilingual) -> RuleId {
-        self.rule(id, citation.to_text()).unwrap_or_else(|| {
+        self.rule(id, citation.to_text(), span.line).unwrap_or_else(|first| {
+            let message = match first {
+                OWN_RULE_LINE => format!("the rule id `{id}` is reserved"),
+                first => duplicate(format_args!("rule `{id}`"), format_args!("line {first}")),
+            };
             let help = "ids of rules, entries, sectors and lists must differ within a list".to_owned();
-            self.cx(file).error("P010", span, format!("the rule `{id}` stands twice"), help);
+            self.cx(file).error("P010", span, message, help);
             RuleId(0)
         })
     }

@@ -175,13 +175,13 @@ fn check(builder: &mut Builder<'_>, path: &str, entry: &Entry) {
     }
     if entry.persons_at_least.is_some() && entry.class != Class::Important {
         let help = "remove it: only important data depends on a number of persons".to_owned();
-        cx.error("P017", entry.span, "`persons_at_least` goes with `class: important` only".to_owned(), help);
+        cx.error("P017", entry.span, "`persons_at_least` is for `class: important` only".to_owned(), help);
     }
     for exception in &entry.unless {
         if exception.is_empty() {
-            let help = "name the attributes that have to be there, or remove the line".to_owned();
+            let help = "name the required attributes, or remove the line".to_owned();
             let message =
-                format!("an exception of the entry `{}` has no attributes: it would always hold", entry.id.value.0);
+                format!("an exception of the entry `{}` has no attributes: it would always apply", entry.id.value.0);
             cx.error("P017", entry.span, message, help);
         }
     }
@@ -192,6 +192,6 @@ fn check_density(builder: &mut Builder<'_>, named: &[(ItemId, Named)]) {
         let Some((item, _)) = run.first().filter(|_| ENTRIES_PER_ITEM_MAX < run.len()) else { continue };
         let code = builder.codes.items.word(item.0).to_owned();
         let message = format!("one list names `{code}` in {} entries; at most {ENTRIES_PER_ITEM_MAX}", run.len());
-        builder.directory_error("P015", &message, "join entries that say the same");
+        builder.directory_error("P015", &message, "join equivalent entries");
     }
 }

@@ -47,7 +47,7 @@ fn check_extension(builder: &mut Builder<'_>, path: &str, clearance: &Clearance,
     } else if clearance.exporter.value != extended.exporter.value
         || clearance.recipient.value != extended.recipient.value
     {
-        let help = "an extension has the parties of what it extends; others need an assessment of their own";
+        let help = "an extension has the parties of the extended assessment; other parties need their own assessment";
         Some((format!("the assessment `{id}` is between other parties"), help))
     } else {
         None
@@ -61,7 +61,7 @@ fn check_extension(builder: &mut Builder<'_>, path: &str, clearance: &Clearance,
         let message = format!(
             "the cap of {class} persons grows by more than {GROWTH_MAX_PERCENT} % over that of `{id}`: {before} to {after}"
         );
-        let help = "an assessment is extended only up to that; beyond it apply for a new one".to_owned();
+        let help = "an assessment cannot be extended beyond that: apply for a new one".to_owned();
         cx.warning("P029", span, message, help);
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::units::{ExporterId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
 use crate::policy::decode::Context;
-use crate::policy::diagnostic::{Span, clip};
+use crate::policy::diagnostic::{Span, clip, duplicate};
 
 use crate::policy::source::Document;
 use crate::policy::source::gateway::{self as file, GatewayFile, ValueSource};
@@ -44,15 +44,19 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
         })
         .collect();
     let headers = headers(builder, &files);
-    let mut ids = Vocabulary::default();
+    let mut ids: HashMap<&str, (&str, u32)> = HashMap::new();
     let mut rules = Vec::new();
     let mut places: HashMap<(HostPattern, PathPattern, HostPattern), Vec<Placed<'_>>> = HashMap::new();
     for (path, file) in &files {
         for source in &file.rules {
             let mut cx = builder.cx(path);
-            if ids.insert(&source.id.value.0).is_err() {
-                let help = "every rule has an id of its own: rename or remove one of the two".to_owned();
-                cx.error("P010", source.id.span, format!("the rule `{}` stands twice", source.id.value.0), help);
+            let id = &*source.id.value.0;
+            if let Some((first, line)) = ids.get(id) {
+                let message = duplicate(format_args!("rule `{id}`"), format_args!("{first}:{line}"));
+                let help = "each rule needs its own id: rename or remove one of the two".to_owned();
+                cx.error("P010", source.id.span, message, help);
+            } else {
+                ids.insert(id, (path, source.id.span.line));
             }
             let Some(rule) = rule(&mut cx, snapshot, source) else { continue };
             let place = places.entry((rule.host.clone(), rule.path.clone(), rule.sni.clone())).or_default();
@@ -75,7 +79,7 @@ struct Placed<'s> {
 fn check_place(cx: &mut Context<'_>, place: &[Placed<'_>], rule: &Rule, source: &file::GatewayRule) {
     if place.len() == PLACE_RULES_MAX {
         let message = format!("more than {PLACE_RULES_MAX} rules for the same host, path and server name");
-        let help = "let a rule take the flow from a header or from the context, or tell the requests apart by path";
+        let help = "take the flow from a header or the context, or distinguish the requests by path";
         cx.error(PLACE_FULL, source.id.span, message, help.to_owned());
     }
     let Conditions { methods, context, headers } = &rule.conditions;
@@ -87,11 +91,10 @@ fn check_place(cx: &mut Context<'_>, place: &[Placed<'_>], rule: &Rule, source: 
         same_methods && *context == other.conditions.context && *headers == other.conditions.headers
     });
     if let Some(other) = same {
-        let message = format!("the rules `{}` and `{}` hold for the same requests", other.source.id.value.0, rule.id);
+        let message = format!("the rules `{}` and `{}` match the same requests", other.source.id.value.0, rule.id);
         let line = other.source.id.span.line;
         let help = format!(
-            "which of the two holds would never be known, and every such request be refused: add a condition to \
-             one of them, or remove it (the other stands in {}:{line})",
+            "every such request would be refused: add a condition to one of them, or remove it (the other is at {}:{line})",
             other.path
         );
         cx.error(SAME_REQUESTS, source.id.span, message, help);
@@ -105,8 +108,8 @@ fn headers(builder: &mut Builder<'_>, files: &[(&str, &GatewayFile)]) -> LabelHe
     for (path, file) in files {
         let Some(source) = &file.headers else { continue };
         if let Some((first, span)) = stated {
-            let help = format!("keep one of the two: they stand in {first}:{} too", span.line);
-            builder.cx(path).error("P032", source.span, "the label headers are stated twice".to_owned(), help);
+            let message = duplicate("label headers", format_args!("{first}:{}", span.line));
+            builder.cx(path).error("P032", source.span, message, "keep one of the two".to_owned());
             continue;
         }
         stated = Some((path, source.span));
@@ -125,7 +128,7 @@ fn headers(builder: &mut Builder<'_>, files: &[(&str, &GatewayFile)]) -> LabelHe
         for (index, name) in all.into_iter().enumerate() {
             if all.iter().take(index).any(|other| *other == name) {
                 let help = "give each label a header of its own".to_owned();
-                let message = format!("the header `{name}` stands for two labels");
+                let message = format!("two labels have the header `{name}`");
                 builder.cx(path).error("P017", source.span, message, help);
             }
         }
@@ -156,7 +159,7 @@ fn rule(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule) -
     }
     let counts = [methods.len(), matching.context.0.len(), matching.headers.0.len()];
     if let Some(count) = counts.into_iter().find(|count| CONDITIONS_MAX < *count) {
-        let message = format!("{count} conditions of one kind, and at most {CONDITIONS_MAX} are possible");
+        let message = format!("{count} conditions of one kind; at most {CONDITIONS_MAX} are allowed");
         cx.error("P015", matching.span, message, "split the rule".to_owned());
     }
     let conditions = Conditions { methods, context: pairs(&matching.context), headers: pairs(&matching.headers) };
@@ -295,7 +298,9 @@ fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Gate
     let missing: Vec<&str> = missing.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| *name).collect();
     if !missing.is_empty() {
         let message = format!("the rule `{id}` names no flow and lacks {}", missing.join(", "));
-        let help = "name a registered flow, `flow: {header: …}`, or say what is sent in full".to_owned();
+        let help =
+            "name a registered flow, take it from a header (`flow: {header: …}`), or describe the transfer in full"
+                .to_owned();
         cx.error("P017", source.id.span, message, help);
         return;
     }
@@ -308,7 +313,7 @@ fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Gate
     for (name, is_missing) in [("sector", gives.sector.is_none()), ("scenario", gives.scenario.is_none())] {
         if is_missing {
             let message = format!("the rule `{id}` lacks {name}");
-            let help = "a list in force in the exporter's zone asks for it".to_owned();
+            let help = "a list in force in the exporter's zone requires it".to_owned();
             cx.error("P017", source.id.span, message, help);
         }
     }

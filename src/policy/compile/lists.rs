@@ -1,6 +1,6 @@
 //! Compiles national lists and zone lists: dates, rules, lines, eligibility, filing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::builder::Builder;
 use super::terms::AreaDays;
@@ -17,7 +17,7 @@ use crate::domain::units::{
     SectorId, ZoneId,
 };
 use crate::policy::SourceFile;
-use crate::policy::diagnostic::Span;
+use crate::policy::diagnostic::{Span, duplicate};
 use crate::policy::source::list::{self, NationalList, ZoneList};
 use crate::policy::source::scalar::{At, Code, Day, Known, OrNone, Small, YesNoUnknown};
 use crate::policy::source::{Document, list as file};
@@ -26,12 +26,16 @@ use crate::policy::time;
 /// An edition: its file, its place in the file, when it is in force, and for a zone list its zone and family.
 type Dated<'f> = (&'f str, Span, Interval, Option<(ZoneId, FamilyId)>);
 
+/// The ids of the lists, each with its file and line.
+type Ids<'f> = HashMap<&'f str, (&'f str, u32)>;
+
 /// Compiles all lists.
 pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     let mut dated: Vec<Dated<'_>> = Vec::new();
+    let mut ids = Ids::new();
     for SourceFile { path, document, .. } in sources {
         if let Document::National(list) = document
-            && is_new(builder, path, &list.id)
+            && is_new(builder, path, &list.id, &mut ids)
             && let Some(interval) = interval(builder, path, &list.first_day, list.last_day.as_ref())
         {
             dated.push((path, list.id.span, interval, None));
@@ -41,7 +45,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile]) {
     let lines = builder.lists.nationals.first().map(|national| national.lines);
     for SourceFile { path, document, .. } in sources {
         if let Document::Zone(list) = document
-            && is_new(builder, path, &list.id)
+            && is_new(builder, path, &list.id, &mut ids)
             && let Some(interval) = interval(builder, path, &list.first_day, list.last_day.as_ref())
             && let Some(zone) = zone_list(builder, path, list, interval, lines)
         {
@@ -78,21 +82,22 @@ fn alone(lists: &mut DomainLists) {
 }
 
 /// Reports a list whose id another list already has. The rest of the list would only repeat the diagnostic.
-fn is_new(builder: &mut Builder<'_>, path: &str, id: &At<Code>) -> bool {
-    let code = &id.value.0;
-    let is_known =
-        builder.editions.get(code).is_some() || builder.lists.nationals.iter().any(|national| national.id == *code);
-    if is_known {
-        let help = "every edition has an id of its own: rename or remove one of the two".to_owned();
-        builder.cx(path).error("P010", id.span, format!("the list `{code}` stands twice"), help);
+fn is_new<'f>(builder: &mut Builder<'_>, path: &'f str, id: &'f At<Code>, ids: &mut Ids<'f>) -> bool {
+    let code = &*id.value.0;
+    if let Some((first, line)) = ids.get(code) {
+        let message = duplicate(format_args!("list `{code}`"), format_args!("{first}:{line}"));
+        let help = "each edition needs its own id: rename or remove one of the two".to_owned();
+        builder.cx(path).error("P010", id.span, message, help);
+        return false;
     }
-    !is_known
+    ids.insert(code, (path, id.span.line));
+    true
 }
 
 fn interval(builder: &mut Builder<'_>, path: &str, first: &At<Day>, last: Option<&At<Day>>) -> Option<Interval> {
     if let Some(last) = last.filter(|last| last.value < first.value) {
-        let help = "`first_day` and `last_day` both count; the last day is the same or a later one".to_owned();
-        builder.cx(path).error("P014", last.span, "the last day lies before the first".to_owned(), help);
+        let help = "both days are included: `last_day` is the same day as `first_day`, or a later one".to_owned();
+        builder.cx(path).error("P014", last.span, "the last day is before the first".to_owned(), help);
     }
     time::days(first.value.0, last.map(|last| last.value.0))
 }
@@ -159,8 +164,8 @@ fn national(builder: &mut Builder<'_>, path: &str, list: &NationalList, interval
 fn check_order(builder: &mut Builder<'_>, path: &str, lines: LinePair<Line>, span: Span) {
     if lines.assess.from < lines.contract.from {
         let message =
-            format!("the contract line {} lies above the assessment line {}", lines.contract.from, lines.assess.from);
-        let help = "`contract_from` is the lower of the two: are they exchanged?".to_owned();
+            format!("the contract line {} is above the assessment line {}", lines.contract.from, lines.assess.from);
+        let help = "`contract_from` is the lower of the two: were they exchanged?".to_owned();
         builder.cx(path).error("P013", span, message, help);
     }
 }
@@ -178,9 +183,9 @@ fn zone_list(
     let edition = EditionId(u16::try_from(builder.lists.editions.len()).ok()?);
     let rule = builder.rule_at(path, list.id.span, id, &list.citation);
     let named_twice = builder.editions.insert(id).is_err();
-    debug_assert!(!named_twice, "a list that stands twice is not compiled");
+    debug_assert!(!named_twice, "a duplicate list is not compiled");
     if RESERVED_FAMILIES.contains(&list.family.value.0.as_ref()) {
-        let message = format!("no family can be called `{}`", list.family.value.0);
+        let message = format!("`{}` cannot be the name of a family", list.family.value.0);
         let help = "the names of other counters begin with this word: choose another".to_owned();
         builder.cx(path).error("P017", list.family.span, message, help);
     }
@@ -226,11 +231,11 @@ fn filing(builder: &mut Builder<'_>, path: &str, list: &ZoneList) -> Filing {
         file::FilingMode::None => FilingMode::Never,
     };
     if source.within_working_days.is_some() && source.mode != file::FilingMode::AfterExport {
-        let message = "`within_working_days` goes with `mode: after-export` only".to_owned();
+        let message = "`within_working_days` is for `mode: after-export` only".to_owned();
         builder.cx(path).error("P017", source.span, message, "remove it, or correct `mode`".to_owned());
     }
     if mode != FilingMode::Never && source.text.is_none() {
-        let help = "say in both languages what the exporter has to do, or where to ask".to_owned();
+        let help = "state in both languages the duty of the exporter, or the office to ask".to_owned();
         builder.cx(path).error("P004", source.span, "the filing or report needs a `text`".to_owned(), help);
     }
     let step = source.text.as_ref().map(|text| {
@@ -281,7 +286,7 @@ fn sector(
     let Some(number) = builder.follow(path, &source.sector, |codes| &codes.sectors, "sector") else { return };
     let Some(id) = u16::try_from(number).ok().map(SectorId) else { return };
     if id == SectorId::OTHER {
-        let help = "`other` stands for what no list regulates: remove it here".to_owned();
+        let help = "`other` means the sectors that no list regulates: remove it here".to_owned();
         builder.cx(path).error("P017", source.sector.span, "a list cannot list `other`".to_owned(), help);
     }
     let prefix = format!("{}/{code}", list.id.value.0);
@@ -324,7 +329,7 @@ fn scenario(
     let Some(number) = builder.follow(path, &source.scenario, |codes| &codes.scenarios, "scenario") else { return };
     let Some(id) = u16::try_from(number).ok().map(ScenarioId) else { return };
     if id == ScenarioId::OTHER {
-        let help = "`other` stands for what no list regulates: remove it here".to_owned();
+        let help = "`other` means the scenarios that no list regulates: remove it here".to_owned();
         builder.cx(path).error("P017", source.scenario.span, "a list cannot list `other`".to_owned(), help);
     }
     let prefix = format!("{prefix}/{code}");
@@ -407,7 +412,7 @@ fn area_contract(builder: &mut Builder<'_>, path: &str, list: &NationalList) -> 
         let alone = mechanism.map(|mechanism| mechanism.span).or(procedure.map(|procedure| procedure.span));
         if let Some(span) = alone {
             let message =
-                "the contract of the Greater Bay Area stands in one of `mechanisms` and `procedures`".to_owned();
+                "the contract of the Greater Bay Area is in only one of `mechanisms` and `procedures`".to_owned();
             let help = "add `gba-contract` to the other, or remove it".to_owned();
             builder.cx(path).error("P017", span, message, help);
         }
@@ -430,8 +435,8 @@ fn check_plausible(builder: &mut Builder<'_>, path: &str, number: &list::Number,
     let Some(national) = national.map(|line| line.from.get()).filter(|from| 1 < *from) else { return };
     let own = number.persons.value.0.get();
     if own < national || national.saturating_mul(10) < own {
-        let message = format!("the line {own} lies outside 1 to 10 times the national line {national}");
-        let help = "look at the source once more: is a zero missing, or one too many?".to_owned();
+        let message = format!("the line {own} is outside 1 to 10 times the national line {national}");
+        let help = "check the source: is there a zero too few or too many?".to_owned();
         builder.cx(path).warning("P021", number.persons.span, message, help);
     }
 }
@@ -448,8 +453,8 @@ fn overlaps(builder: &mut Builder<'_>, dated: &[Dated<'_>]) {
                     let related = closure(a).contains(*b) || closure(b).contains(*a);
                     if related && family != other_family {
                         let message =
-                            format!("the family is not that of the list in `{other_path}` for the same exporters");
-                        let help = "editions of one family share their counters: with another, the count of the year begins anew";
+                            format!("the list in `{other_path}` is for the same exporters and has another family");
+                        let help = "give both the same `family`: lists of two families share no counters, so the count of the year begins again";
                         builder.cx(path).warning("P031", *span, message, help.to_owned());
                     }
                     related

@@ -21,9 +21,9 @@ use crate::domain::units::{
     AttributeId, AttributeSet, CityId, ClearanceId, Country, EditionId, ExporterId, Headcount, ItemId, KindId,
     NationalId, RecipientId, RouteId, ScenarioId, SectorId, ZoneId, ZoneSet,
 };
-use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
 use crate::policy::decode::Context;
+use crate::policy::diagnostic::duplicate;
 use crate::policy::source::Document;
 use crate::policy::source::registry::{self as file, RegistryFile};
 use crate::policy::source::scalar::{At, Class, Code, Modality, Name, OrAny, OrNone, YesNo};
@@ -48,7 +48,7 @@ pub(super) fn compile(builder: &mut Builder<'_>, sources: &[SourceFile], snapsho
             snapshot.registry.exporters.push(Exporter { facts });
         }
     }
-    let mut ids = Vocabulary::default();
+    let mut ids: HashMap<&str, (&str, u32)> = HashMap::new();
     let clearances = files.iter().flat_map(|(path, file)| file.clearances.iter().map(move |source| (*path, source)));
     let mut clearances: Vec<_> = clearances.collect();
     // Where several clearances cover a transfer, an answer names the first: the least that suffices, whatever the order
@@ -124,21 +124,25 @@ fn scenario(cx: &mut Context<'_>, snapshot: &Snapshot, code: &At<Code>) -> Optio
     u16::try_from(number).ok().map(ScenarioId)
 }
 
-fn clearance(
+fn clearance<'s>(
     builder: &mut Builder<'_>,
-    path: &str,
+    path: &'s str,
     snapshot: &mut Snapshot,
-    source: &file::Clearance,
-    ids: &mut Vocabulary,
+    source: &'s file::Clearance,
+    ids: &mut HashMap<&'s str, (&'s str, u32)>,
 ) {
     let number = ClearanceId(u32::try_from(snapshot.registry.clearances.len()).unwrap_or(u32::MAX));
     let years = builder.validity_years.of(source.kind);
     let area_days = builder.area_contracts_from;
     let editions = editions(builder, path, source);
     let mut cx = builder.cx(path);
-    if ids.insert(&source.id.value.0).is_err() {
-        let help = "every clearance has an id of its own".to_owned();
-        cx.error("P010", source.id.span, format!("the clearance `{}` stands twice", source.id.value.0), help);
+    let id = &*source.id.value.0;
+    if let Some((first, line)) = ids.get(id) {
+        let message = duplicate(format_args!("clearance `{id}`"), format_args!("{first}:{line}"));
+        let help = "each clearance needs its own id: rename or remove one of the two".to_owned();
+        cx.error("P010", source.id.span, message, help);
+    } else {
+        ids.insert(id, (path, source.id.span.line));
     }
     check_clearance(&mut cx, source, years);
     check_area_contract(&mut cx, source, area_days);
@@ -225,24 +229,24 @@ fn check_area_contract(cx: &mut Context<'_>, source: &file::Clearance, days: Opt
     if source.kind != file::ClearanceKind::GbaContract {
         let spans = [place.map(|place| place.span), onward.map(|onward| onward.span)];
         for span in spans.into_iter().flatten() {
-            let message = "this key goes with `kind: gba-contract` only".to_owned();
+            let message = "this key is for `kind: gba-contract` only".to_owned();
             cx.error("P017", span, message, "remove it, or correct `kind`".to_owned());
         }
         return;
     }
     if onward.is_none_or(|onward| onward.value == YesNo::No) {
-        let message = "a contract of the Greater Bay Area lets nothing be passed on to outside the Area".to_owned();
+        let message = "a contract of the Greater Bay Area excludes onward transfer out of the Area".to_owned();
         let help =
             "write `no_onward_transfer: yes` if that is agreed; otherwise the ordinary mechanisms apply".to_owned();
         cx.error("P017", onward.map_or(source.span, |onward| onward.span), message, help);
     }
     let Some(place) = place else {
-        let message = "a contract of the Greater Bay Area has to say where its recipient is registered".to_owned();
+        let message = "a contract of the Greater Bay Area has to state where its recipient is registered".to_owned();
         let help = "add `recipient_registered_in: HK` or `MO`: neither guideline covers the other place".to_owned();
         return cx.error("P017", source.span, message, help);
     };
     let Some(days) = days else {
-        let message = "no national list knows the contract of the Greater Bay Area".to_owned();
+        let message = "no national list has the contract of the Greater Bay Area".to_owned();
         let help = "add `gba-contract` to `mechanisms` and `procedures` of the national list".to_owned();
         return cx.error("P017", source.span, message, help);
     };
@@ -263,30 +267,30 @@ fn check_clearance(cx: &mut Context<'_>, source: &file::Clearance, years: Option
         let (message, help) = if is_filing {
             ("a zone filing has to name the editions under which it was accepted", "add `lists: […]` with their ids")
         } else {
-            ("`lists` goes with `kind: zone-filing` only", "remove it, or correct `kind`")
+            ("`lists` is for `kind: zone-filing` only", "remove it, or correct `kind`")
         };
         cx.error("P017", source.span, message.to_owned(), help.to_owned());
     }
     if source.items.is_empty() {
-        let help = "name every item that may be sent in `items`".to_owned();
+        let help = "list in `items` every item that may be sent".to_owned();
         cx.error("P017", source.span, format!("the clearance `{}` covers no item", source.id.value.0), help);
     }
     if source.covers_important_data == YesNo::Yes && source.kind != file::ClearanceKind::Assessment {
-        let help = "write `covers_important_data: no`: the other mechanisms are closed to important data".to_owned();
+        let help = "write `covers_important_data: no`: the other mechanisms do not cover important data".to_owned();
         cx.error("P017", source.span, "only an assessment covers important data".to_owned(), help);
     }
     let (first, last) = (source.first_day.value.0, source.last_day.value.0);
     if last < first {
-        let help = "`first_day` and `last_day` both count; the last day is the same or a later one".to_owned();
-        cx.error("P014", source.last_day.span, "the last day lies before the first".to_owned(), help);
+        let help = "both days are included: `last_day` is the same day as `first_day`, or a later one".to_owned();
+        cx.error("P014", source.last_day.span, "the last day is before the first".to_owned(), help);
     }
     let Some(years) = years.and_then(|years| i16::try_from(years).ok()) else { return };
     let Ok(end) = first.checked_add(i32::from(years).years()) else { return };
     if end <= last {
         let message = format!("the {} lasts longer than {years} years", kind(source.kind).name());
         let help = match end.yesterday() {
-            Ok(end) => format!("{years} years from {first} end with {end}; an extension is an entry of its own"),
-            Err(_) => "look at the dates once more".to_owned(),
+            Ok(end) => format!("{years} years from {first} end with {end}; register an extension as a separate entry"),
+            Err(_) => "check the dates".to_owned(),
         };
         cx.warning("P022", source.last_day.span, message, help);
     }
@@ -313,7 +317,7 @@ fn flow(
         for (field, _) in missing_for_lists(snapshot, &statement, statement.facts.zones, segment) {
             if !reported.contains(&field) {
                 let message = format!("the flow `{}` lacks {field}", source.id.value.0);
-                let help = "a list in force in the exporter's zone asks for it".to_owned();
+                let help = "a list in force in the exporter's zone requires it".to_owned();
                 cx.error("P017", source.span, message, help);
                 reported.push(field);
             }

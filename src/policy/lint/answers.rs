@@ -41,9 +41,9 @@ fn table(document: &Document) -> Option<&Table<Source>> {
 }
 
 fn not_read(linter: &mut Linter<'_>, path: &str, round: &OfficialAnswers) {
-    let message = format!("the official answers of {} were not read: {}", round.date.value.0, both(&round.title));
+    let message = format!("the official answers of {} are unread: {}", round.date.value.0, both(&round.title));
     let place = round.url.as_ref().map(|url| format!(" at {}", url.0)).unwrap_or_default();
-    let help = format!("read them{place}, enter what they change, and write `read: yes`");
+    let help = format!("read them{place}, enter the changes, and write `read: yes`");
     linter.add((OLDER_SOURCES, Severity::Note), (path, round.date.span), (message, help));
 }
 
@@ -63,11 +63,10 @@ fn older(linter: &mut Linter<'_>, path: &str, table: &Table<Source>, round: Date
         0 => String::new(),
         undated => format!("; without a date: {undated} of {} sources", table.0.len()),
     };
-    let message =
-        format!("the official answers of {round} were not read; older than they are {}{undated}", listed(&older));
+    let message = format!("the official answers of {round} are unread; older sources: {}{undated}", listed(&older));
     linter.add((OLDER_SOURCES, Severity::Note), (path, first.span), (message, String::new()));
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none of the dated sources here".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "none of the dated ones".to_owned() } else { names.join(", ") }
 }

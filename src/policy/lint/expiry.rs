@@ -93,14 +93,14 @@ fn succeeded(linter: &mut Linter<'_>, edition: &Edition<'_>, last: Date, next: &
         let family = edition.family;
         let message = format!("no edition of `{family}` is in force from {gap_first} to {gap_last}");
         let help = format!(
-            "if `{}` began when `{}` ended, make `last_day` {gap_last}; on days between them the rules without a list hold",
+            "if `{}` began when `{}` ended, make `last_day` {gap_last}; on the days between them no list applies",
             next.id, edition.id
         );
         let severity = if gap_last < horizon.day { Severity::Note } else { Severity::Warning };
         linter.add((GAP, severity), (edition.path, edition.span), (message, help));
     } else if let Some(left) = days_left(last, horizon) {
         let message = format!("the list `{}` ends on {last}, {}: {}", edition.id, in_days(left), both(edition.title));
-        let help = format!("`{}` follows on {}; filings may have to be made anew", next.id, next.first);
+        let help = format!("`{}` follows on {}; new filings may be needed", next.id, next.first);
         linter.add((ENDS, Severity::Note), (edition.path, edition.span), (message, help));
     }
 }
@@ -124,11 +124,11 @@ fn clearance_ends(linter: &mut Linter<'_>, path: &str, clearance: &Clearance, ho
     let (id, kind) = (&clearance.id.value.0, clearance.kind.word());
     if last < horizon.day {
         let message = format!("the {kind} `{id}` ended on {last}");
-        let help = "register its extension as an entry of its own, or remove it".to_owned();
+        let help = "register its extension as a separate entry, or remove this one".to_owned();
         linter.add((ENDS, Severity::Note), (path, span), (message, help));
     } else if let Some(left) = days_left(last, horizon) {
         let message = format!("the {kind} `{id}` ends on {last}, {}", in_days(left));
-        let help = "have it extended: from the day after, what it covers is no longer allowed".to_owned();
+        let help = "have it extended: from the next day it covers no transfer".to_owned();
         linter.add((ENDS, Severity::Warning), (path, span), (message, help));
     }
 }

@@ -34,31 +34,35 @@ pub(super) fn find(linter: &mut Linter<'_>, sources: &[SourceFile], gateway: &Ga
             let Some(rule) = rules.next().filter(|rule| rule.id == source.id.value.0) else { return };
             let place = (path.as_str(), source.id.span);
             if let Some(why) = why_never(&every_path, rule) {
-                let message = format!("no request can meet the rule `{}`: {why}", rule.id);
-                let help = "correct what it goes by, or remove it".to_owned();
+                let message = format!("no request can match the rule `{}`: {why}", rule.id);
+                let help = "correct its conditions, or remove it".to_owned();
                 linter.add((NEVER, Severity::Warning), place, (message, help));
             }
             if let Some(header) = clients_id(gateway, rule) {
                 let label = &gateway.headers.transfer_id;
                 let message = format!(
-                    "the rule `{}` counts under the id in the header `{header}`: a client that can set it makes one transfer of two",
+                    "the rule `{}` counts under the id in the header `{header}`: a client that can set this header can pass off two transfers as one",
                     rule.id
                 );
                 let help = format!(
-                    "leave `transfer_id` out and let the gateway set the label header `{label}`; or see to it that every gateway sets `{header}` itself"
+                    "omit `transfer_id` and let the gateway set the label header `{label}`; or make sure that every gateway sets `{header}` itself"
                 );
                 linter.add((CLIENTS_ID, Severity::Warning), place, (message, help));
             }
             if let Some((key, value)) = pattern(rule) {
                 let (key, value) = (clip(key), clip(value));
-                let message = format!("the rule `{}` holds where `{key}` is `{value}`, with the `*`", rule.id);
-                let help = "patterns are not known: write the whole value, and a rule for each value / \
+                let message =
+                    format!("the rule `{}` requires `{key}` to be exactly `{value}`, including the `*`", rule.id);
+                let help = "patterns are not supported: write complete values, one rule for each / \
                             不支持通配模式：请写出完整的值，每个值一条规则";
                 linter.add((PATTERN, Severity::Warning), place, (message, help.to_owned()));
             }
             if is_about_everything(rule) {
-                let message = format!("the rule `{}` is about every request that no other rule is about", rule.id);
-                let help = "state a host or a path, if that is not meant: what nobody thought of is then refused";
+                let message = format!(
+                    "the rule `{}` is a catch-all: it matches every request that no other rule matches",
+                    rule.id
+                );
+                let help = "state a host or a path, if that is not intended: unforeseen requests are then refused";
                 linter.add((EVERYTHING, Severity::Warning), place, (message, help.to_owned()));
             }
         }
@@ -101,11 +105,10 @@ fn why_never(every_path: &HashMap<&HostPattern, &str>, rule: &Rule) -> Option<St
         .iter()
         .find(|(key, value)| key.as_ref() == "resource.type" && MAPPED_BY_THE_DOOR.contains(&value.as_ref()));
     if let Some((key, value)) = mapped {
-        return Some(format!("of an AuthZEN evaluation with `{key}` `{value}` the door makes a transfer by itself"));
+        return Some(format!("the door itself maps an AuthZEN evaluation with `{key}` `{value}` to a transfer"));
     }
     // If another rule matches every path of the host, only requests without a path are left for this one.
     let needs_path = !methods.is_empty() && !methods.iter().any(|method| method.as_ref() == CONNECT);
     let shadow = every_path.get(&rule.host).filter(|_| needs_path && rule.path == PathPattern::Any);
-    shadow
-        .map(|shadow| format!("`{shadow}` with `path_prefix: /` is about every path of that host, and goes before it"))
+    shadow.map(|shadow| format!("`{shadow}` with `path_prefix: /` matches every path of that host, and has precedence"))
 }

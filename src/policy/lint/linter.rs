@@ -1,4 +1,4 @@
-//! What all lints share: the day, and where diagnostics go.
+//! Shared by all lints: the day, and the list of diagnostics.
 
 use jiff::civil::Date;
 

@@ -60,8 +60,8 @@ fn unread(linter: &mut Linter<'_>, sources: &[SourceFile]) {
         let places = unread_places(source);
         let Some(first) = places.first() else { continue };
         let message = match places.len() {
-            1 => "the file has one thing that nobody could read".to_owned(),
-            count => format!("the file has {count} things that nobody could read, the first of them here"),
+            1 => "the file leaves one point `unknown`".to_owned(),
+            count => format!("the file leaves {count} points `unknown`, the first of them here"),
         };
         linter.add(("P024", Severity::Note), (&source.path, *first), (message, String::new()));
     }

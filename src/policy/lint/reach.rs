@@ -97,8 +97,7 @@ impl Reach<'_> {
     fn check(&self, linter: &mut Linter<'_>) {
         let id = &self.source.id.value.0;
         if self.flow.statement.destination == Destination::Mainland {
-            let message =
-                format!("the flow `{id}` goes to mainland China: it is not an export, and no rule looks at it");
+            let message = format!("the flow `{id}` goes to mainland China: it is not an export, and no rule applies");
             let help = "correct `destination` if the data leaves the mainland; HK, MO and TW are outside it".to_owned();
             return self.add(linter, Severity::Note, self.source.destination.span, message, help);
         }
@@ -180,7 +179,7 @@ impl Reach<'_> {
     fn report(&self, linter: &mut Linter<'_>, span: Span, why: &str, similar: Option<String>) {
         let message = format!("no zone list applies to the flow `{}`: {why}", self.source.id.value.0);
         if let Some(similar) = similar {
-            let help = format!("the list has {similar}: is that what is meant?");
+            let help = format!("the list has {similar}: is that the intended one?");
             self.add(linter, Severity::Warning, span, message, help);
         } else {
             let help = "nothing to do if no listed sector and scenario fits".to_owned();
@@ -196,7 +195,7 @@ impl Reach<'_> {
         }
         let why = route.reasons.iter().find_map(|reason| match reason.code {
             ReasonCode::NotExportedFromZone => Some((
-                "it does not say that the data leaves from the zone",
+                "it does not state that the data leaves from the zone",
                 "add `export_zone` if it does; nothing to do otherwise",
             )),
             ReasonCode::ExporterKindExcluded => {
@@ -249,10 +248,13 @@ fn holdings(linter: &mut Linter<'_>, path: &str, exporter: &file::Exporter, sent
         if !is_sent || held != Persons::ZERO {
             continue;
         }
-        let message =
-            format!("`{}` holds {class} information of nobody, and a flow of it sends some", exporter.id.value.0);
+        let message = format!(
+            "`{}` states that it holds no {class} information, but one of its flows sends some",
+            exporter.id.value.0
+        );
         let list = sent.list;
-        let help = format!("write in `held.{class}` of how many persons: `{list}` makes large holdings important data");
+        let help =
+            format!("state the number of persons in `held.{class}`: `{list}` makes large holdings important data");
         linter.add((NOTHING_HELD, Severity::Warning), (path, exporter.held.span), (message, help));
     }
 }

@@ -70,17 +70,15 @@ pub(super) fn check_text(text: &str, cx: &mut Context<'_>) {
     }
 }
 
-const MOVE_IT: &str = "move that line to the end of the file: what stands after it could be cut off unnoticed \
+const MOVE_IT: &str = "move that line to the end of the file: a truncation after it would go unnoticed \
     / 请将该行移到文件末尾：其后的内容被截断时无法察觉";
-const ADD_IT: &str = "wait until it is written to its end; where it is whole, add as the last line, from its first \
-    column on: `complete: yes` / 请等文件写完；如文件完整，请在末尾顶格加上一行：`complete: yes`";
+const ADD_IT: &str = "wait until the file is complete; if it is, add this last line, in the first column: `complete: yes` / 请等文件写完；如文件完整，请在末尾顶格加上一行：`complete: yes`";
 
 fn missing(text: &str, cx: &mut Context<'_>) {
-    let message = "the file does not end with the line `complete: yes`: it is cut off, or still being written \
+    let message = "the file does not end with the line `complete: yes`: it is truncated, or still being written \
         / 文件末尾没有 `complete: yes` 一行：文件被截断，或尚未写完";
     if let Some((span, value)) = nearly(text) {
-        let message =
-            "the last line is not written exactly so: `complete: yes` / 最后一行须写作 `complete: yes`，不得有异";
+        let message = "the last line must be exactly `complete: yes` / 最后一行须写作 `complete: yes`，不得有异";
         let help = if value == VALUE {
             "write `complete: yes`: one space after `:`, and nothing after `yes` \
                 / 请写 `complete: yes`：`:` 之后一个空格，`yes` 之后没有其他字符"
@@ -88,7 +86,7 @@ fn missing(text: &str, cx: &mut Context<'_>) {
         } else {
             let value = clip(value);
             format!(
-                "where the file is whole, write `complete: yes` in place of `{value}` \
+                "if the file is complete, write `complete: yes` in place of `{value}` \
                 / 如文件完整，请写 `complete: yes`，而不是 `{value}`"
             )
         };
@@ -221,7 +219,7 @@ mod tests {
             ("complete:yes\n", "one space after `:`"),
         ] {
             let (message, help, line) = found(end);
-            assert!(message.starts_with("the last line is not written exactly so"), "{end:?}: {message}");
+            assert!(message.starts_with("the last line must be exactly"), "{end:?}: {message}");
             assert!(help.contains(named) && help.contains("请写 `complete: yes`"), "{end:?}: {help}");
             assert_eq!(line, 4, "{end:?}");
         }

@@ -39,7 +39,7 @@ impl Decode for Format {
             return Some(Format);
         }
         let help = "this release reads format 1: write `format: 1`".to_owned();
-        cx.error("P007", node.span, "the format version is not known".to_owned(), help);
+        cx.error("P007", node.span, "the format version is unknown".to_owned(), help);
         None
     }
 

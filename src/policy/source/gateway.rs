@@ -155,7 +155,7 @@ impl Decode for ValueSource {
             (None, None, Some(key)) => Some(ValueSource::Context(key)),
             _ => {
                 let help = "write one of `{header: name}`, `{body: /pointer}`, `{context: key}`".to_owned();
-                cx.error("P017", node.span, "a label comes from one place".to_owned(), help);
+                cx.error("P017", node.span, "a label has exactly one source".to_owned(), help);
                 None
             }
         }
@@ -222,7 +222,7 @@ impl Decode for Pointer {
             text.starts_with('/') && escapes && text.len() <= POINTER_BYTES_MAX
         };
         let help = |text: &str| {
-            let help = "write the keys on the way, each after a slash: `/patients` or `/batch/count`";
+            let help = "write the keys of the way, each after a slash: `/patients` or `/batch/count`";
             (!is_pointer(text)).then(|| help.to_owned())
         };
         right(node, cx, "a pointer into a JSON body", help).map(Pointer)
@@ -277,7 +277,9 @@ impl Decode for HostText {
                     Some(format!("a host in a rule has at most {HOST_PARTS_MAX} parts"))
                 }
                 Ok(compared) if compared == bare.as_str() => None,
-                Ok(compared) => Some(format!("write it as it is compared: `{}`", text.replace(&bare, &compared))),
+                Ok(compared) => {
+                    Some(format!("write it in the form in which it is compared: `{}`", text.replace(&bare, &compared)))
+                }
                 Err(_) => Some(
                     "write a name in lower case and without a port, such as `api.example.com`; `*.example.com` for \
                      every host below it"
@@ -311,11 +313,10 @@ fn path_help(text: &str) -> Option<String> {
         Ok(Some(compared)) if compared == text.replace("%2A", "*").replace("%3A", ":") => None,
         Ok(Some(compared)) => {
             let written = compared.replace('*', "%2A").replace("/:", "/%3A");
-            Some(format!("write it as it is compared: `{written}`"))
+            Some(format!("write it in the form in which it is compared: `{written}`"))
         }
         Ok(None) | Err(_) => Some(
-            "begin it with a slash, without `.`, `..` and empty segments, without dots at the end of a segment and \
-             blanks at either end, and with other than plain characters percent-encoded, such as `/v1/patients`"
+            "begin it with a slash; write no `.`, `..` or empty segment, no dot at the end of a segment and no blank at either end of one; percent-encode all but plain characters; an example is `/v1/patients`"
                 .to_owned(),
         ),
     }
@@ -330,7 +331,7 @@ fn pattern_help(text: &str) -> Option<String> {
     }
     let prefix = if before.starts_with('/') { before.as_str() } else { "/" };
     Some(format!(
-        "patterns are not known: use `path_prefix: {prefix}`; a literal `*` is written `%2A`, a `:` that begins a segment \
+        "patterns are not supported: use `path_prefix: {prefix}`; a literal `*` is written `%2A`, a `:` that begins a segment \
          `%3A`, `{{` and `}}` are written `%7B` and `%7D` / 不支持通配模式：请用 `path_prefix: {prefix}`；字面的 `*` 写作 `%2A`，\
          段首的 `:` 写作 `%3A`，`{{` 和 `}}` 写作 `%7B` 和 `%7D`"
     ))
@@ -366,7 +367,7 @@ impl Decode for PrefixText {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let help = |text: &str| match text.strip_suffix('/') {
             Some(without) if !without.is_empty() => {
-                Some(format!("write `{without}`: it holds for this path and for all below it"))
+                Some(format!("write `{without}`: it covers this path and every path below it"))
             }
             Some(_) | None => path_help(text),
         };

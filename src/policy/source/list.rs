@@ -261,7 +261,7 @@ record! {
         pub eligibility: Eligibility,
         /// Whether the zone lets its exporters use other zones' lists.
         pub adopts_other_lists: Adoption,
-        /// What the zone requires below the lines.
+        /// The zone's requirement below the lines.
         pub filing: Filing,
         /// Contested readings.
         pub settings: Option<Settings>,
@@ -329,7 +329,7 @@ record! {
         pub note: Option<Note>,
     }
 
-    /// What a zone requires below the lines.
+    /// The requirement of a zone below the lines.
     pub struct Filing {
         /// When; `unknown` is treated as before the export.
         pub mode: FilingMode,

@@ -71,7 +71,7 @@ fn check_sources(document: &Document, cx: &mut Context<'_>) {
     for (name, _) in &table.0 {
         if !used.iter().any(|(used, _)| *used == name.value) {
             let message = format!("nothing in this file refers to the source `{}`", clip(&name.value));
-            cx.warning("P025", name.span, message, "remove it, or name it where it belongs".to_owned());
+            cx.warning("P025", name.span, message, "remove it, or refer to it where it applies".to_owned());
         }
     }
 }
@@ -83,7 +83,7 @@ fn kind(node: &Node, cx: &mut Context<'_>) -> Option<Kind> {
             cx.error("P007", Span { line: 1, column: 1, offset: 0, length: 1 }, "the file is empty".to_owned(), help);
             return None;
         }
-        let help = "`policies/README.md` shows what each kind of file holds".to_owned();
+        let help = "`policies/README.md` shows the contents of each kind of file".to_owned();
         return cx.wrong_kind(node, "a mapping that begins with `format: 1` and `kind: …`", help);
     };
     let Some((_, value)) = pairs.iter().find(|(key, _)| key.name.as_ref() == "kind") else {
@@ -95,7 +95,7 @@ fn kind(node: &Node, cx: &mut Context<'_>) -> Option<Kind> {
                 || format!("add `kind: …`, one of {}", words.join(", ")),
                 |near| format!("write `kind` in place of `{near}`"),
             );
-        cx.error("P007", node.span, "the file does not say of which kind it is".to_owned(), help);
+        cx.error("P007", node.span, "the file does not state its kind".to_owned(), help);
         return None;
     };
     Kind::decode(value, cx)

@@ -1,4 +1,4 @@
-//! Requests in cases: what a gateway says about a request, as [`Seen`] has it.
+//! Requests in cases: a gateway's view of a request, as [`Seen`] has it.
 
 use std::borrow::Cow;
 

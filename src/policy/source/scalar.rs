@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::domain::names::{NAME_BYTES_MAX, check_code, check_name};
 use crate::domain::units::{self, Persons};
 use crate::policy::decode::{Context, Decode, record, words};
-use crate::policy::diagnostic::{Span, clip};
+use crate::policy::diagnostic::{Span, clip, duplicate};
 
 use crate::policy::yaml::{Node, Value};
 
@@ -301,9 +301,10 @@ impl<T: Decode> Decode for Table<T> {
         let Value::Map(pairs) = &node.value else { return cx.wrong_kind(node, "a mapping", None) };
         let mut rows: Vec<(At<Box<str>>, T)> = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
-            if rows.iter().any(|(known, _)| known.value == key.name) {
-                let help = "keep one of the two".to_owned();
-                cx.error("P005", key.span, format!("the key `{}` stands twice", clip(&key.name)), help);
+            if let Some((first, _)) = rows.iter().find(|(known, _)| known.value == key.name) {
+                let line = first.span.line;
+                let message = duplicate(format_args!("key `{}`", clip(&key.name)), format_args!("line {line}"));
+                cx.error("P005", key.span, message, "keep one of the two".to_owned());
             }
             if let Some(value) = T::decode(value, cx) {
                 rows.push((At { value: key.name.clone(), span: key.span }, value));

@@ -65,7 +65,7 @@ fn in_short(violation: &Violation) -> String {
         Problem::OutOfCalendar | Problem::Clock(_) => "outside the calendar".to_owned(),
         Problem::UnknownField { number } => format!("the contract has no field {number}"),
         Problem::WrongWireType { number } => format!("field {number} is of another type"),
-        Problem::UnknownNumber { number, name } => format!("{number} is no value of `{name}`"),
+        Problem::UnknownNumber { number, name } => format!("{number} is not a value of `{name}`"),
         Problem::NotATimestamp => "not a time stamp".to_owned(),
         // A case only asks; this violation occurs only when counting.
         Problem::Counting(_) => "cannot be counted".to_owned(),

@@ -73,7 +73,7 @@ fn refuse_other_kinds(tests: &[SourceFile], diagnostics: &mut Vec<Diagnostic>) {
             Document::Gateway(file) => file.span,
         };
         let help = "rename it: a server never reads files named `…_test.yaml`".to_owned();
-        let message = "a file named as a test that is none".to_owned();
+        let message = "the file is named like a test, but is not one".to_owned();
         super::decode::Context::new(&source.path, diagnostics).error("P030", span, message, help);
     }
 }
@@ -169,9 +169,11 @@ fn check_file(source: &SourceFile, file: &TestFile, diagnostics: &mut Vec<Diagno
     let mut cx = super::decode::Context::new(&source.path, diagnostics);
     let names: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
     for (index, case) in file.cases.iter().enumerate() {
-        if file.cases.iter().take(index).any(|earlier| earlier.id.value == case.id.value) {
-            let help = "every case has an id of its own in its file".to_owned();
-            cx.error("P010", case.id.span, format!("the case `{}` stands twice", case.id.value.0), help);
+        if let Some(first) = file.cases.iter().take(index).find(|earlier| earlier.id.value == case.id.value) {
+            let (id, line) = (&case.id.value.0, first.id.span.line);
+            let message = diagnostic::duplicate(format_args!("case `{id}`"), format_args!("line {line}"));
+            let help = "each case needs its own id: rename or remove one of the two".to_owned();
+            cx.error("P010", case.id.span, message, help);
         }
         for code in case.about.iter().chain(&case.want.reasons) {
             if !names.contains(&code.value.0.as_ref()) {

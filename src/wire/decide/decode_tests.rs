@@ -1,4 +1,4 @@
-//! What is read without copying, against the ordinary decoder.
+//! The reader that does not copy, against the ordinary decoder.
 
 use proptest::prelude::*;
 use prost::Message as _;

@@ -6,7 +6,7 @@ use super::*;
 
 const TRANSFERS_MAX: usize = 4;
 
-/// What a batch says, transfer by transfer, or why the whole of it is refused.
+/// The result of a batch, transfer by transfer, or the refusal of the whole.
 fn questions(batch: &Batch<'_>) -> Result<Vec<String>, Malformed> {
     let mut questions = Vec::new();
     for index in 0..batch.len() {

@@ -1,4 +1,4 @@
-//! Against the reader of messages that keeps what it does not know.
+//! Compared with a reader that keeps unknown fields.
 
 use proptest::prelude::*;
 use prost::Message as _;

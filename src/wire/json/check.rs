@@ -37,7 +37,7 @@ fn check_message(tree: &Tree, descriptor: &MessageDescriptor, path: &str, issues
             continue;
         };
         if seen.contains(&field) {
-            issues.add(place.as_str(), "the field stands twice: keep one", "该字段出现两次：请只保留一个");
+            issues.add_duplicate(place.as_str(), "field", "字段");
         }
         check_value(value, &field, &place, issues);
         seen.push(field);

@@ -38,10 +38,15 @@ impl Issues {
             self.is_full = true;
             self.listed.push(Issue::of_the_whole(
                 CODE,
-                "more is wrong and not listed: mend this first",
+                "there are more faults that are not listed: correct these first",
                 "还有其他问题未列出：请先修正以上各项",
             ));
         }
+    }
+
+    /// Adds the issue of a name that an object has twice; the name's path is the field.
+    pub(crate) fn add_duplicate(&mut self, field: impl Into<String>, noun_en: &str, noun_zh: &str) {
+        self.add(field, format!("duplicate {noun_en}: keep one"), format!("该{noun_zh}重复：请只保留一个"));
     }
 
     /// Says whether no more issues are listed, so that the search can end.

@@ -22,7 +22,7 @@ const DECIDE_REQUEST: &str = "neglist.v1.DecideRequest";
 const DECIDE_RESPONSE: &str = "neglist.v1.DecideResponse";
 const TRANSFER: &str = "neglist.v1.Transfer";
 
-/// Reads a request from proto3 JSON: a `DecideRequest`, or a `Transfer` by itself.
+/// Reads a request from proto3 JSON: a `DecideRequest`, or a bare `Transfer`.
 ///
 /// An object with a field `transfer` or `detail` is taken for a request.
 ///
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_refused() {
-        let twice = "the field stands twice: keep one / 该字段出现两次：请只保留一个";
+        let twice = "duplicate field: keep one / 该字段重复：请只保留一个";
         assert_eq!(refused(r#"{"flow": "a", "flow": "b"}"#), format!("flow: {twice}"));
         let alias = r#"{"year_to_date": {}, "yearToDate": {"general": 1, "general": 2}}"#;
         assert_eq!(refused(alias), format!("yearToDate: {twice}\nyearToDate.general: {twice}"));

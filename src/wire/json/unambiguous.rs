@@ -31,7 +31,7 @@ fn repeated(tree: &Tree, path: &str, issues: &mut Issues) {
                 // A path costs as much as the tree is deep. It is written for an issue only.
                 let place = || if path.is_empty() { shown(key) } else { format!("{path}.{}", shown(key)) };
                 if !seen.insert(key.as_str()) {
-                    issues.add(place(), "the key stands twice: keep one", "该键出现两次：请只保留一个");
+                    issues.add_duplicate(place(), "key", "键");
                 }
                 if matches!(value, Tree::Object(_) | Tree::List(_)) {
                     repeated(value, &place(), issues);
@@ -70,7 +70,7 @@ mod tests {
         assert!(read(b"\"\xff\"").is_err());
         assert!(read("[".repeat(100_000).as_bytes()).is_err());
         let twice = read(br#"{"a": {"b": [{"c": 1, "c": 2}]}, "x": {"c": 1}, "x": 2}"#).unwrap_err().to_string();
-        let expected = "the key stands twice: keep one / 该键出现两次：请只保留一个";
+        let expected = "duplicate key: keep one / 该键重复：请只保留一个";
         assert_eq!(twice, format!("a.b[0].c: {expected}\nx: {expected}"));
     }
 

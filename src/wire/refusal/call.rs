@@ -60,7 +60,7 @@ pub fn too_large(what: TooLarge) -> Status {
 pub fn malformed_timeout(sent: &str) -> Status {
     let sent = shown(sent);
     let en = format!(
-        "grpc-timeout `{sent}` is no time: nothing may pass, send one to eight digits and a unit (H, M, S, m, u, n), such \
+        "grpc-timeout `{sent}` is not a valid time: nothing may pass, send one to eight digits and a unit (H, M, S, m, u, n), such \
          as `500m`"
     );
     let zh = format!(
@@ -73,7 +73,7 @@ pub fn malformed_timeout(sent: &str) -> Status {
 pub fn slow_message(receive_max: Duration) -> Status {
     let seconds = receive_max.as_secs();
     let en =
-        format!("the message did not come whole within {seconds} seconds: nothing may pass, send it again, and faster");
+        format!("the message was not complete within {seconds} seconds: nothing may pass, send it again, and faster");
     let zh = format!("消息未在 {seconds} 秒内完整到达：不得放行，请重新并更快地发送");
     to_status(&rpc_status(Code::DeadlineExceeded, en, vec![localized(&zh)]))
 }
@@ -88,7 +88,7 @@ pub fn idle(idle_max: Duration) -> Status {
 
 /// Ends a call whose client has gone away in the middle of its message.
 pub fn cut_off() -> Status {
-    let en = "the client went away before its message was whole: nothing may pass";
+    let en = "the client disconnected before its message was complete: nothing may pass";
     let zh = "客户端在消息完整到达前已断开：不得放行";
     to_status(&rpc_status(Code::Cancelled, en.to_owned(), vec![localized(zh)]))
 }
@@ -117,7 +117,7 @@ pub fn no_such_method(path: &str, services: &[&str]) -> Status {
     let path = shown(path);
     let names = services.join("`, `");
     let en = format!(
-        "`{path}` is no method of this address, which serves `{names}`: server reflection lists their methods, and what is not there may be served at the other address (`listen`, `admin`)"
+        "`{path}` is not a method of this address, which serves `{names}`: server reflection lists their methods, and the other address (`listen`, `admin`) may serve the method"
     );
     let zh = format!(
         "`{path}` 不是本地址提供的方法，本地址提供 `{names}`：方法可由服务器反射列出；其他服务可能在另一地址（`listen`、`admin`）"
@@ -129,7 +129,9 @@ pub fn no_such_method(path: &str, services: &[&str]) -> Status {
 pub fn no_such_service(name: &str, services: &[&str]) -> Status {
     let name = shown(name);
     let names = services.join("`, `");
-    let en = format!("`{name}` is no service of this address, which has `{names}`; the empty name is the whole server");
+    let en = format!(
+        "`{name}` is not a service of this address, which has `{names}`; the empty name means the whole server"
+    );
     let zh = format!("`{name}` 不是本地址的服务，本地址有 `{names}`；空名称指整个服务器");
     to_status(&rpc_status(Code::NotFound, en, vec![localized(&zh)]))
 }
@@ -138,7 +140,7 @@ pub fn no_such_service(name: &str, services: &[&str]) -> Status {
 pub fn compressed(encoding: &str) -> Status {
     let encoding = shown(encoding);
     let en = format!(
-        "messages compressed with `{encoding}` are not taken: send them as they are (grpc-encoding `identity`)"
+        "messages compressed with `{encoding}` are not accepted: send them uncompressed (grpc-encoding `identity`)"
     );
     let zh = format!("不接受以 `{encoding}` 压缩的消息：请不经压缩发送（grpc-encoding 为 `identity`）");
     to_status(&rpc_status(Code::Unimplemented, en, vec![localized(&zh)]))

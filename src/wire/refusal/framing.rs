@@ -48,7 +48,7 @@ impl Misframed {
             ),
             Self::Flagged { flag } => (
                 format!(
-                    "the byte before the length of a message is {flag}, and has to be 0, not compressed: nothing may pass"
+                    "the byte before the length of a message is {flag}; it has to be 0, for a message without compression: nothing may pass"
                 ),
                 format!("消息长度之前的字节为 {flag}，应为 0（未压缩）：不得放行"),
             ),

@@ -131,7 +131,7 @@ impl Misread<'_> {
             Misread::TooSlow { seconds_max } => (408, too_slow(*seconds_max)),
             Misread::NoRoom { retry_after_ms: _ } => (503, no_room()),
             Misread::BrokenOff => {
-                (400, words(Code::InvalidArgument, "the body broke off: send it whole", "正文中断：请完整发送"))
+                (400, words(Code::InvalidArgument, "the body was cut off: send all of it", "正文中断：请完整发送"))
             }
             Misread::NotTheRequest { wanted, error } => (400, not_the_request(wanted, error)),
             Misread::NoPublicUrl => (
@@ -183,7 +183,7 @@ fn no_room() -> RpcStatus {
 fn no_such_service() -> RpcStatus {
     words(
         Code::NotFound,
-        "there is no such service: name one as in docs/reliability.md, or leave `service` out",
+        "there is no such service: docs/reliability.md lists the names; or omit `service`",
         "没有该服务：服务名称见 docs/reliability.md，或不填 `service`",
     )
 }
@@ -191,7 +191,7 @@ fn no_such_service() -> RpcStatus {
 fn not_grpc() -> RpcStatus {
     words(
         Code::InvalidArgument,
-        "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a proxy between that translates",
+        "this address speaks gRPC with protobuf (`Content-Type: application/grpc`), not gRPC-Web, Connect or JSON: send JSON to `/v1/decide` at the address of `http`, or put a translating proxy in between",
         "本地址仅支持以 protobuf 编码的 gRPC（`Content-Type: application/grpc`），不支持 gRPC-Web、Connect 与 JSON：JSON 请发送至 `http` 地址的 `/v1/decide`，或由代理转换",
     )
 }
@@ -204,7 +204,7 @@ fn not_the_request(wanted: &str, JsonError { issues }: &JsonError) -> RpcStatus 
     let (en, zh) = joined(issues);
     words(
         Code::InvalidArgument,
-        &format!("the body is no {wanted} in JSON: {en}"),
+        &format!("the body is not a valid {wanted} in JSON: {en}"),
         &format!("正文不是 JSON 形式的 {wanted}：{zh}"),
     )
 }

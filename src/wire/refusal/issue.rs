@@ -1,4 +1,4 @@
-//! One thing that is wrong, in words: the one shape for every answer that says so.
+//! An issue: one fault in words, in the same shape for every answer.
 
 use std::fmt;
 

@@ -57,7 +57,7 @@ fn explain_nothing(nothing: &Nothing) -> Issue {
     let (en, zh): (Vec<String>, Vec<String>) =
         said.map(|(en, zh, text)| (format!("{en} {text}"), format!("{zh} {text}"))).unzip();
     let (seen, seen_zh) = if en.is_empty() {
-        ("the gateway says nothing of it".to_owned(), "网关未提供任何信息".to_owned())
+        ("the gateway states nothing about it".to_owned(), "网关未提供任何信息".to_owned())
     } else {
         (en.join(", "), zh.join("，"))
     };
@@ -90,7 +90,7 @@ fn nouns(label: Label) -> (String, String) {
         Label::Item(index) => {
             return (format!("the code of item {}", index + 1), format!("第 {} 项数据的代码", index + 1));
         }
-        Label::Rule => ("what tells which rule holds", "判断适用规则的依据"),
+        Label::Rule => ("the basis for choosing a rule", "判断适用规则的依据"),
         Label::Flow => ("the flow", "数据流"),
         Label::Exporter => ("the exporter", "出口方"),
         Label::Recipient => ("the recipient", "境外接收方"),
@@ -145,20 +145,21 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
     let ((noun, noun_zh), (place, place_zh)) = (nouns(label), place(origin));
     match fault {
         Fault::Missing => {
-            (format!("{noun} is missing: {place} has to say it"), format!("缺少{noun_zh}：应由{place_zh}给出"))
+            (format!("{noun} is missing: {place} has to state it"), format!("缺少{noun_zh}：应由{place_zh}给出"))
         }
         Fault::Empty => (format!("{noun} is missing: {place} is empty"), format!("缺少{noun_zh}：{place_zh}为空")),
         Fault::NotSeen => (
-            format!("{noun}: the gateway does not say {place}: let it, or go by something that it sees"),
+            format!("{noun}: the gateway does not provide {place}: let it, or use a value that it sees"),
             format!("{noun_zh}：网关未提供{place_zh}：请让网关提供，或改用其可见的内容"),
         ),
         Fault::Repeated => (
-            format!("{noun}: {place} is there several times, and none of them is picked: send it once"),
+            format!("{noun}: {place} occurs several times, and none of the values is chosen: send it once"),
             format!("{noun_zh}：{place_zh}出现多次，不作取舍：请只发送一次"),
         ),
-        Fault::NotText => {
-            (format!("{noun}: {place} is no visible ASCII text"), format!("{noun_zh}：{place_zh}不是可见的 ASCII 文本"))
-        }
+        Fault::NotText => (
+            format!("{noun}: {place} is not visible ASCII text"),
+            format!("{noun_zh}：{place_zh}不是可见的 ASCII 文本"),
+        ),
         Fault::NotANumber { text } => (
             format!(
                 "{noun}: {place} is {}: write a whole number from 0 to {} in digits only",
@@ -186,7 +187,7 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
         Fault::Body(fault) => body_texts(&(noun, noun_zh), &(place, place_zh), *fault),
         Fault::Disagrees { request, rule } => (
             format!(
-                "{noun}: {place} says {} and the rule {}: let them say the same, or leave one out",
+                "{noun}: {place} states {} and the rule {}: make them agree, or omit one",
                 quoted(request),
                 quoted(rule)
             ),
@@ -194,7 +195,7 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
         ),
         Fault::FlowBesideFields => (
             format!(
-                "the rule says by itself what is sent, and {place} names a flow: leave the header out, or let the rule take the flow from it"
+                "the rule describes the transfer itself, and {place} names a flow: omit the header, or let the rule take the flow from it"
             ),
             format!("规则已自行说明所传数据，而{place_zh}又指明数据流：请去掉该请求头，或让规则从中读取数据流"),
         ),
@@ -211,7 +212,7 @@ fn body_texts(
 ) -> (String, String) {
     let (en, zh) = match fault {
         BodyFault::InOtherCapitals => (
-            "a key stands there with other capitals, which some servers take for the same: write it as the rule does",
+            "a key there differs only in capitals, and some servers treat both keys alike: write it as the rule does",
             "该处的键名仅大小写不同，部分服务器会视为相同：请按规则中的写法填写",
         ),
         BodyFault::NotThere => (
@@ -223,7 +224,7 @@ fn body_texts(
             "网关只发送了正文的开头：请提高其上限，或从别处取得该标签",
         ),
         BodyFault::NotJson => (
-            "the body is no JSON: send JSON, or take the label from elsewhere",
+            "the body is not JSON: send JSON, or take the label from elsewhere",
             "正文不是 JSON：请发送 JSON，或从别处取得该标签",
         ),
         BodyFault::NotCsv => (
@@ -242,20 +243,20 @@ fn body_texts(
             ("the body is compressed: let the gateway decompress it first", "正文经过压缩：请先由网关解压")
         }
         BodyFault::WrongKind => (
-            "what stands there is of another kind: a code is a text, a number of persons a whole number or a list, an identifier a text or a whole number",
+            "the value there has the wrong type: a code is a text, a number of persons is a whole number or a list, an identifier is a text or a whole number",
             "该处的值类型不符：代码应为文本，人数应为整数或列表，标识符应为文本或整数",
         ),
     };
-    (format!("{noun} should come from {place}, and {en}"), format!("{noun_zh}应取自{place_zh}，但{zh}"))
+    (format!("{noun} should come from {place}, but {en}"), format!("{noun_zh}应取自{place_zh}，但{zh}"))
 }
 
 fn host_texts((place, place_zh): &(String, String), fault: HostFault) -> (String, String) {
     let (en, zh) = match fault {
-        HostFault::Character => ("it has a character that no host has", "含有主机名不允许的字符"),
+        HostFault::Character => ("it has a character that a host cannot have", "含有主机名不允许的字符"),
         HostFault::NotAscii => ("it is not ASCII: send its `xn--` form", "不是 ASCII：请使用 `xn--` 形式"),
         HostFault::Parts => ("it has an empty part, or too many or too long ones", "含有空的部分，或部分过多、过长"),
-        HostFault::Address => ("it looks like an address and is not written like one", "形似地址但写法不规范"),
-        HostFault::Port => ("what stands behind the colon is no port", "冒号之后不是端口号"),
+        HostFault::Address => ("it looks like an IP address but is not written like one", "形似地址但写法不规范"),
+        HostFault::Port => ("the text after the colon is not a port", "冒号之后不是端口号"),
     };
     (format!("{place} cannot be compared with those of the rules: {en}"), format!("{place_zh}无法与规则比较：{zh}"))
 }
@@ -276,7 +277,7 @@ fn path_texts(fault: PathFault) -> (String, String) {
         PathFault::Encoding => ("it is not percent-encoded UTF-8", "不是有效的百分号编码 UTF-8"),
         PathFault::EncodedTwice => ("it is encoded twice", "经过两次编码"),
         PathFault::Parameters => {
-            ("it has parameters behind a `;`, which servers read differently", "含有 `;` 之后的参数，各服务器解读不一")
+            ("it has parameters after a `;`, which servers read differently", "含有 `;` 之后的参数，各服务器解读不一")
         }
         PathFault::DotOrBlankAtEnd => (
             "a segment ends with a dot, or begins or ends with a blank, which some servers take off",
@@ -299,19 +300,19 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
     let list = |rules: &[String]| rules.iter().map(|rule| quoted(rule)).collect::<Vec<_>>().join(", ");
     match fault {
         ChoiceFault::ConditionsNotMet { rules } => (
-            format!("rules are written for this host and path, and the request meets the conditions of none ({}): add a rule for the rest, or correct the request", list(rules)),
+            format!("there are rules for this host and path, but the request meets the conditions of none ({}): add a rule for the rest, or correct the request", list(rules)),
             format!("该主机与路径已有规则，但请求不满足其中任何一条的条件（{}）：请为其余情形添加规则，或更正请求", list(rules)),
         ),
         ChoiceFault::Ambiguous { rules } => (
-            format!("the request meets the conditions of several rules ({}), of which none goes before the other: add a condition to one of them", list(rules)),
+            format!("the request meets the conditions of several rules ({}), and none of them has precedence: add a condition to one of them", list(rules)),
             format!("请求同时满足多条规则（{}），且无先后之分：请为其中一条增加条件", list(rules)),
         ),
         ChoiceFault::SlashAtEnd { written } => (
-            format!("a rule is written for {}, and this path differs from it only by a slash at the end, which servers may take for the same: add a rule for this path, or let the gateway normalise it", quoted(written)),
+            format!("there is a rule for {}, and this path differs from it only by a slash at the end, so servers may treat both alike: add a rule for this path, or let the gateway normalise it", quoted(written)),
             format!("已有针对 {} 的规则，而该路径与之仅差末尾斜杠，服务器可能视为相同：请为该路径添加规则，或由网关规范化", quoted(written)),
         ),
         ChoiceFault::SuffixAtEnd { written } => (
-            format!("a rule is written for {}, and this path differs from it only by a suffix of its last segment, which servers may take for a format of the same: add a rule for this path, or let the gateway refuse it", quoted(written)),
+            format!("there is a rule for {}, and this path differs from it only by a suffix of its last segment, so servers may treat it as a format of the same resource: add a rule for this path, or let the gateway refuse it", quoted(written)),
             format!("已有针对 {} 的规则，而该路径与之仅差最后一段的后缀，服务器可能视为同一资源的不同格式：请为该路径添加规则，或由网关拒绝", quoted(written)),
         ),
         ChoiceFault::MethodOverridden { header, says } => (
@@ -323,31 +324,31 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
             format!("请求头 `{header}` 要求处理 {}，服务器可能以其代替请求自身的路径，而规则按路径区分：请由网关去掉 {}", quoted(says), names(&PATH_OVERRIDES)),
         ),
         ChoiceFault::HostNotSeen => (
-            "rules go by the host, and the gateway does not see a host: let it send the host".to_owned(),
+            "rules match by host, but the gateway does not see a host: let it send the host".to_owned(),
             "规则按主机名区分，而网关看不到主机名：请让网关提供主机名".to_owned(),
         ),
         ChoiceFault::ServerNameNotMet => (
-            "rules are written for this host and path by TLS server name, and none for this one: add a rule for it, or for whatever server name".to_owned(),
+            "the rules for this host and path match by TLS server name, and none has this name: add a rule for it, or one for any server name".to_owned(),
             "该主机与路径的规则按 TLS 服务器名称区分，但没有针对此名称的规则：请为其添加规则，或添加不限服务器名称的规则".to_owned(),
         ),
         ChoiceFault::OnlyServerName => (
-            "rules are written for this host, and of the connection the gateway sees the TLS server name only: add a rule that goes by `sni`".to_owned(),
+            "there are rules for this host, but the gateway sees only the TLS server name of this connection: add a rule that matches by `sni`".to_owned(),
             "该主机已有规则，而网关对此连接只看到 TLS 服务器名称：请添加按 `sni` 匹配的规则".to_owned(),
         ),
         ChoiceFault::MethodNotInCapitals => (
-            "the method is not written in capitals, and rules go by the method".to_owned(),
+            "the method is not written in capitals, and rules match by method".to_owned(),
             "请求方法未用大写，而规则按请求方法区分".to_owned(),
         ),
         ChoiceFault::PathNotSeen => (
-            "rules for this host go by the path, and the gateway does not see the path: add a rule without a path that names CONNECT in `methods`, or for plain connections one that goes by `sni`".to_owned(),
+            "rules for this host match by path, but the gateway does not see the path: add a rule without a path that names CONNECT in `methods`, or for plain connections one that matches by `sni`".to_owned(),
             "该主机的规则按路径区分，而网关看不到路径：请添加不限路径、且在 `methods` 中列出 CONNECT 的规则，普通连接则添加按 `sni` 匹配的规则".to_owned(),
         ),
         ChoiceFault::InsideTunnel => (
-            "what goes through this tunnel or connection is not seen, and could come to another rule than the request itself: for tunnels add a rule that names CONNECT in `methods`; for plain connections write no rule with methods or headers beside the one with `sni`".to_owned(),
+            "the gateway does not see the requests inside this tunnel or connection, and another rule could match them: for tunnels add a rule that names CONNECT in `methods`; for plain connections write no rule with methods or headers beside the one with `sni`".to_owned(),
             "网关看不到该隧道或连接内的内容，其中的请求可能适用另一规则：隧道请添加在 `methods` 中列出 CONNECT 的规则；普通连接请勿在按 `sni` 匹配的规则旁设置含请求方法或请求头条件的规则".to_owned(),
         ),
         ChoiceFault::ServerNameNotSeen => (
-            "rules for this host go by the TLS server name, and the gateway does not see it: let it send the server name (Envoy: `include_tls_session`), or let the rules go by `host`".to_owned(),
+            "rules for this host match by TLS server name, but the gateway does not see it: let it send the server name (Envoy: `include_tls_session`), or let the rules match by `host`".to_owned(),
             "该主机的规则按 TLS 服务器名称区分，而网关看不到该名称：请让网关提供服务器名称（Envoy：`include_tls_session`），或改用按 `host` 匹配的规则".to_owned(),
         ),
     }

@@ -1,4 +1,4 @@
-//! Refusals that are not about a field of a request, in words: the ledger, the state of the server, its limits.
+//! Refusals without a field of the request, in words: the ledger, the state of the server, its limits.
 
 use crate::wire::refusal::wording::clock;
 use crate::wire::refusal::{Exhausted, Issue, Malformed, Unavailable, Uncounted};
@@ -26,7 +26,7 @@ pub(super) fn exhausted(what: Exhausted) -> Issue {
             "打开的健康状态监听过多：请关闭其一、改用 `Check`，或按 RetryInfo 所示时间后重试",
         ),
         Exhausted::HeldBytes => (
-            "too many bytes are being received or wait to be taken: nothing may pass, send less at once and take the answers, or try again after the delay in RetryInfo",
+            "too many bytes are being received or wait to be read: nothing may pass, send less at once and read the answers, or try again after the delay in RetryInfo",
             "正在接收或等待取走的数据过多：不得放行，请减少同时发送的数据并及时取走答复，或按 RetryInfo 所示时间后重试",
         ),
     };
@@ -36,8 +36,7 @@ pub(super) fn exhausted(what: Exhausted) -> Issue {
 /// More exporters that are not registered than may begin within an hour.
 pub(super) fn too_many_new_exporters(per_hour_max: u32) -> Issue {
     let en = format!(
-        "the exporter is not registered and new to the ledger, and {per_hour_max} such exporters may begin within an hour, \
-        as many as have: register the exporter, or try again after the delay in RetryInfo"
+        "the exporter is neither registered nor known to the ledger, and the hourly limit of {per_hour_max} such exporters is reached: register the exporter, or try again after the delay in RetryInfo"
     );
     let zh = format!(
         "该出口方未登记且台账中尚无其记录，一小时内可新增的此类出口方（{per_hour_max} 个）已满：请登记该出口方，或按 RetryInfo 所示时间后重试"
@@ -48,7 +47,7 @@ pub(super) fn too_many_new_exporters(per_hour_max: u32) -> Issue {
 /// A batch whose answer would be too large.
 pub(super) fn answer_too_large(bytes_max: usize) -> Issue {
     let en = format!(
-        "the answer would have more than {bytes_max} bytes, which is the most that clients take: ask in smaller batches, or without details; nothing of this batch was answered"
+        "the answer would have more than {bytes_max} bytes, more than clients accept: ask in smaller batches, or without details; nothing of this batch was answered"
     );
     let zh = format!("答复将超过客户端可接收的 {bytes_max} 字节：请拆分批量，或不要求详情；本批次未作任何答复");
     Issue::of_the_whole("ANSWER_TOO_LARGE", en, zh)
@@ -59,11 +58,11 @@ pub(super) fn unavailable(why: Unavailable) -> Issue {
     let (en, zh) = match why {
         Unavailable::NoSnapshot => ("no valid policies are loaded: try again later", "尚未加载有效政策：请稍后重试"),
         Unavailable::Draining => (
-            "the server is stopping: send what is not answered in a new call",
+            "the server is stopping: send unanswered messages again in a new call",
             "服务器正在停止：未答复的请求请重新发起",
         ),
         Unavailable::Loading => (
-            "the policies are being loaded, and others wait already: try again later",
+            "the policies are being loaded, and other calls are waiting already: try again later",
             "正在加载政策，且已有其他请求等候：请稍后重试",
         ),
         Unavailable::Ledger => (
@@ -99,17 +98,17 @@ pub(super) fn uncounted(why: Uncounted) -> Issue {
         ),
         Uncounted::Committed => (
             "TRANSFER_COMMITTED",
-            "the transfer was committed and cannot be taken back: what was sent stays counted",
+            "the transfer was committed and cannot be released: its persons stay counted",
             "该传输已确认，不能撤回：已出境的人数保留计数",
         ),
         Uncounted::Released => (
             "TRANSFER_RELEASED",
-            "the transfer was taken back: reserve it again under a new id",
+            "the transfer was released: reserve it again under a new id",
             "该传输已撤回：请以新编号重新预留",
         ),
         Uncounted::Expired => (
             "RESERVATION_EXPIRED",
-            "the reservation ran out and its persons are no longer counted: reserve again under a new id",
+            "the reservation expired and its persons are no longer counted: reserve again under a new id",
             "预留已过期，其人数不再计入：请以新编号重新预留",
         ),
         Uncounted::Refused => (
@@ -129,7 +128,7 @@ pub(super) fn uncounted(why: Uncounted) -> Issue {
         ),
         Uncounted::NotHere => (
             "NOT_COUNTED_HERE",
-            "the gateway rule wants the transfer counted, and this door never counts: ask through another door, or take `record` out of the rule",
+            "the gateway rule counts the transfer (`record: yes`), but this door never counts: ask through another door, or remove `record` from the rule",
             "网关规则要求对该传输计数，而此入口从不计数：请改用其他入口，或从规则中去掉 `record`",
         ),
         Uncounted::Unreadable => (

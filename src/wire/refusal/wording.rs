@@ -108,7 +108,7 @@ fn texts(problem: &Problem) -> (String, String) {
         ),
         Problem::GroundNotInherited { flow } => (
             format!(
-                "the ground of flow {} is registered for other data than this: state the ground that holds here, or leave the flow out",
+                "the ground of flow {} is registered for other data: state the ground that applies here, or omit the flow",
                 quoted(flow)
             ),
             format!("数据流 {} 的豁免事由系为其他数据登记：请填写本次适用的事由，或不填数据流", quoted(flow)),
@@ -134,11 +134,11 @@ pub(super) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
     match clocking {
         // A sound clock causes no violation. If it does, nothing may pass either.
         Clocking::Sound | Clocking::Unusable => (
-            "the clock here is wrong, not the request: it tells a moment that cannot be the present one. Nothing may pass until the clock is set, but for a transfer that states its moment and needs no total from the ledger",
+            "the clock of this server is wrong, not the request: its time cannot be the present. Nothing may pass until the clock is set, except a transfer that states its moment and needs no total from the ledger",
             "此处的时钟有误，而非请求有误：其所示时点不可能是当前时点。时钟校正前不得放行；已填写时点且无须读取台账的传输除外",
         ),
         Clocking::Jumped => (
-            "the clock here was set while the server ran, so that the year and its totals are in doubt: nothing that rests on them may pass until the clock is back or the server is started anew",
+            "the clock of this server was set while it ran, so the year and its totals are in doubt: nothing that depends on them may pass until the clock is back or the server is restarted",
             "服务器运行期间时钟被改动，年度及其累计人数存疑：时钟恢复或服务器重启前，凡以此为据者不得放行",
         ),
     }
@@ -148,7 +148,7 @@ pub(super) const fn clock(clocking: Clocking) -> (&'static str, &'static str) {
 fn unknown_field(number: u32) -> (String, String) {
     (
         format!(
-            "the contract of this server has no field {number} here, and what it says would be dropped: leave it out, or bring the server up to date"
+            "the contract of this server has no field {number} here, so its value would be dropped: omit it, or update the server"
         ),
         format!("本服务器的协议在此处没有编号为 {number} 的字段，其内容会被忽略：请去掉该字段，或升级服务器"),
     )
@@ -167,7 +167,7 @@ fn wrong_wire_type(number: u32) -> (String, String) {
 /// A number without a value in its enumeration.
 fn unknown_number(number: i32, name: &str) -> (String, String) {
     (
-        format!("{number} is no value of `{name}`: use one that the contract `neglist.v1` names"),
+        format!("{number} is not a value of `{name}`: use one that the contract `neglist.v1` names"),
         format!("{number} 不是 `{name}` 的值：请使用 `neglist.v1` 所列的值"),
     )
 }
@@ -193,17 +193,15 @@ fn counting(problem: CountingProblem) -> (String, String) {
             "本服务器没有化名密钥（`subject_key`），不能由标识生成化名：请改用化名，或请运维人员配置密钥",
         )),
         CountingProblem::NotAsManyAsNamed { stated, named } => (
-            format!(
-                "{stated} persons are stated and {named} distinct ones are named: leave the number out, or correct it"
-            ),
+            format!("{stated} persons are stated, but {named} distinct ones are named: omit the number, or correct it"),
             format!("填写了 {stated} 人，而列出的不同个人为 {named} 个：请不填人数，或更正"),
         ),
         CountingProblem::NoPersonNamed { class: CountedClass::General } => fixed((
-            "general information is sent and its persons are not among those named: name them here, be they named as sensitive too",
+            "general information is sent, but its persons are not named: name them here, even if they are named as sensitive too",
             "涉及一般个人信息但未列出相应个人：请在此列出，即使其已列入敏感个人信息一栏",
         )),
         CountingProblem::NoPersonNamed { class: CountedClass::Sensitive } => fixed((
-            "sensitive information is sent and its persons are not among those named: name them here",
+            "sensitive information is sent, but its persons are not named: name them here",
             "涉及敏感个人信息但未列出相应个人：请在此列出",
         )),
         CountingProblem::TimeToLive { max_s } => (
@@ -214,7 +212,7 @@ fn counting(problem: CountingProblem) -> (String, String) {
             let (at, now) = (timestamp(at), timestamp(now));
             (
                 format!(
-                    "what happens now is counted, so that no other day's lists, clearances or year can be chosen: {at} is stated, and it is {now} by the server's clock; leave the moment out, or state one at most {age_max_s} seconds ago and {ahead_max_s} seconds ahead"
+                    "transfers are counted at the present moment, so that no other day's lists, clearances or year can be chosen: {at} is stated, and the server's clock says {now}; omit the moment, or state one at most {age_max_s} seconds ago and {ahead_max_s} seconds ahead"
                 ),
                 format!(
                     "计数以当下为准，不得选择其他日期的清单、许可或年度：填写的时点为 {at}，服务器时钟为 {now}；请不填时点，或填写不早于 {age_max_s} 秒前、不晚于 {ahead_max_s} 秒后的时点"
@@ -222,11 +220,11 @@ fn counting(problem: CountingProblem) -> (String, String) {
             )
         }
         CountingProblem::IdOfADoor { prefix } => (
-            format!("ids that begin with `{prefix}` are those of requests at a gateway: choose another id"),
+            format!("ids that begin with `{prefix}` are reserved for requests at a gateway: choose another id"),
             format!("以 `{prefix}` 开头的编号专用于经网关的请求：请换用其他编号"),
         ),
         CountingProblem::ExporterNotRegistered => fixed((
-            "this server counts registered exporters only, and this one is not registered: register it, or correct the name",
+            "this server counts registered exporters only, but this one is not registered: register it, or correct the name",
             "本服务器仅为已登记的出口方计数，而该出口方未登记：请先登记，或更正名称",
         )),
         CountingProblem::NotAYear => fixed((
@@ -309,11 +307,11 @@ fn missing(need: Need) -> (&'static str, &'static str) {
             "必填：请填写，或以 flow 指明提供此项的已登记数据流",
         ),
         Need::ZoneHasList => (
-            "required, because the exporter's zone has a negative list in force: name its code, or `other` for none of the listed",
+            "required, because the exporter's zone has a negative list in force: name its code, or `other` if none of the listed ones fits",
             "必填，因出口方所在区域有生效的负面清单：请填代码，均不属于时填 `other`",
         ),
         Need::PersonalInformation => (
-            "required, because personal information is sent: state how many persons it adds to the year's totals, be it 0",
+            "required, because personal information is sent: state how many persons it adds to the year's totals, even if it is 0",
             "必填，因涉及个人信息：请填写本次新增的人数，可为 0",
         ),
         Need::NoLedger => (
@@ -321,7 +319,7 @@ fn missing(need: Need) -> (&'static str, &'static str) {
             "必填，因本服务器不计累计人数：请填写自1月1日（北京时间）起的累计人数，不含本次",
         ),
         Need::NoLedgerForScenario => (
-            "required, because the list counts this scenario apart and this server keeps no totals: state the scenario's persons since 1 January (Asia/Shanghai)",
+            "required, because the list counts this scenario separately and this server keeps no totals: state the scenario's persons since 1 January (Asia/Shanghai)",
             "必填，因清单对该场景单独计数而本服务器不计累计人数：请填写该场景自1月1日（北京时间）起的累计人数",
         ),
         Need::ListExcludesModalities => (

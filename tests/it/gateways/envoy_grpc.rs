@@ -210,7 +210,7 @@ async fn connections_and_empty_messages_are_refused() {
 }
 
 #[tokio::test]
-async fn what_nothing_matches_passes_only_where_the_operator_says_so() {
+async fn a_request_that_no_rule_matches_passes_only_if_the_operator_allows_it() {
     let tls = || Some(TlsSession { sni: "nobody.example".into() });
     let nothing =
         || CheckRequest { attributes: Some(AttributeContext { tls_session: tls(), ..AttributeContext::default() }) };
@@ -316,7 +316,7 @@ async fn a_caller_that_has_stopped_waiting_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused_and_the_connection_goes_on() {
+async fn a_malformed_message_is_refused_and_the_connection_stays_open() {
     let (_directory, server) = start(&[]);
     let channel = connect(server.grpc()[0]).await;
     for bytes in [vec![0xff; 16], vec![0x0a, 0x05, 0x01], vec![0x0a, 0x02, 0x62, 0x01]] {

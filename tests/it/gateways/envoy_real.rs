@@ -1,7 +1,7 @@
 //! The door for Envoy behind a real one, which runs the very files of `examples/envoy` on free ports.
 //!
-//! The server of decisions is in this process, at a moment of the tests' own. What must not leave is looked for at the server
-//! behind the gateway.
+//! The decision server is in this process, at a moment that the tests choose. The tests check at the server
+//! behind the gateway that forbidden requests do not arrive.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -115,7 +115,7 @@ fn the_examples_are_valid() {
 }
 
 #[tokio::test]
-async fn what_is_allowed_passes_without_its_labels() {
+async fn an_allowed_request_passes_without_its_labels() {
     let Some(world) = World::start(|example| example).await else { return };
     let reply = world.ask(&post(ALLOW)).await;
     assert_eq!((reply.status, reply.text().as_str()), (200, "arrived"));
@@ -137,7 +137,7 @@ async fn what_is_allowed_passes_without_its_labels() {
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_is_explained_in_both_languages_and_does_not_leave() {
+async fn a_denied_request_does_not_leave_and_is_explained_in_both_languages() {
     let Some(world) = World::start(|example| example).await else { return };
     for (asked, outcome, text) in
         [(FILE, "file", "备案"), (CONTRACT, "contract", "订立合同"), (ASSESS, "assess", "申报评估")]
@@ -190,7 +190,7 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
 }
 
 #[tokio::test]
-async fn what_the_server_cannot_do_is_an_error_that_says_why() {
+async fn a_failure_of_the_server_is_an_error_with_its_cause() {
     let decisions = Decisions::of(&flows::files_with_rules(), &[("ledger", "none")]).await;
     let Some(world) = World::around(decisions, |example| example).await else { return };
     let recorded = Ask::new("POST /recorded", "partner.example").with("x-subjects", "10");
@@ -254,7 +254,7 @@ async fn labels_that_a_client_forges_do_not_count() {
     };
     let reply = world.ask(&forged(FILE)).await;
     assert_eq!((reply.status, reply.header("x-neglist-outcome")), (403, "file"));
-    // Where no rule is about the path, a forged label is no label.
+    // If no rule matches the path, a forged label does not count as a label.
     let nowhere = Ask::new("POST /nowhere", "partner.example").with("x-neglist-flow", "trial");
     refused(&world.ask(&nowhere).await, 400, "NOTHING_MATCHES", &world.upstream);
     // An underscore is a dash to some servers.
@@ -343,7 +343,7 @@ async fn headers_that_cannot_be_read_are_refused() {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_is_refused_even_where_errors_pass() {
+async fn a_wrong_request_is_refused_even_if_errors_pass() {
     let lenient = |example: Example| example.with("failure_mode_allow: false", "failure_mode_allow: true");
     let Some(world) = World::start(lenient).await else { return };
     let wrong = Ask::new("POST /trial/x", "partner.example").with("x-subjects", "ten");
@@ -561,7 +561,7 @@ async fn connections_are_decided_by_their_server_name() {
     connection.send(&hello(Some("localhost")));
     until("the connection is made", || (upstream.connections() == 1).then_some(())).await;
 
-    // Where no rule is about the name, the server of that name is not even connected to.
+    // If no rule matches the name, the server of that name is not even connected to.
     let (decisions, upstream) = (Decisions::of(&flows::files(), &[]).await, Upstream::start());
     let Some(envoy) = tcp(&decisions, &upstream).await else { return };
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! nginx, HAProxy and Caddy, which run the very files of `examples/` on free ports, in front of a server of decisions.
 //!
-//! What must not leave is looked for at the server behind the gateway.
+//! The tests check at the server behind the gateway that forbidden requests do not arrive.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ fn post((flow, persons): (&str, u64)) -> Ask {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_allowed_passes_without_labels() {
+async fn an_allowed_request_passes_without_its_labels() {
     for kind in ALL {
         let Some(world) = World::start(kind).await else { continue };
         let labelled = post(ALLOW).with("X-Neglist-Transfer-Id", "t").with("x-neglist-flow", "uncovered");
@@ -142,13 +142,13 @@ async fn each_refusal_says_why_and_does_not_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_forges_does_not_count() {
+async fn forged_labels_do_not_count() {
     for kind in ALL {
         let Some(world) = World::start(kind).await else { continue };
         let labels = |ask: Ask| {
             ask.with("X-Neglist-Flow", "trial").with("x-neglist-persons", "0").with("X-NEGLIST-SENSITIVE-PERSONS", "1")
         };
-        // Where no rule is about the path, a forged label is no label.
+        // If no rule matches the path, a forged label does not count as a label.
         let nowhere = labels(Ask::new("POST /nowhere", "partner.example"));
         world.is_denied(&world.ask(&nowhere).await, "refused", "NOTHING_MATCHES");
         let reply = world.ask(&labels(post(FILE))).await;
@@ -211,7 +211,7 @@ async fn labels_that_cannot_be_read_and_paths_of_two_readings_are_refused() {
         ] {
             world.is_denied(&world.ask(&with(values)).await, "refused", reason);
         }
-        // Refused by whoever sees it first: the gateway, or the server of decisions.
+        // Refused by the gateway or by the decision server, whichever sees it first.
         for path in ["/uncovered/../trial/x", "/trial/..%2funcovered/x", "//trial/x", "/trial/%5c", "/trial\\x"] {
             let ask = Ask::new(&format!("POST {path}"), "partner.example").with("x-subjects", "1");
             let reply = world.ask(&ask).await;
@@ -311,7 +311,7 @@ async fn an_answer_that_does_not_come_in_time_is_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_no_neglist_lets_nothing_pass_where_the_gateway_can_tell() {
-    // Says 200 to everything. nginx and Caddy go by the code alone; HAProxy reads what was decided.
+    // Answers everything with 200. nginx and Caddy look at the code alone; HAProxy reads the decision.
     let (stranger, upstream) = (Upstream::start(), Upstream::start());
     let setup = Setup::of(Kind::Haproxy).asking(&format!("127.0.0.1:{}", stranger.port()));
     let Some(gateway) = setup.sending_to(upstream.port()).start().await else { return };
@@ -358,12 +358,12 @@ async fn a_reload_in_the_middle_of_traffic_lets_nothing_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_spoils_is_its_fault_and_neither_an_outage_nor_the_end_of_the_gateway() {
+async fn a_spoilt_request_is_the_clients_fault_and_the_gateway_survives() {
     for kind in [Kind::Nginx, Kind::Haproxy] {
         let Some(world) = World::start(kind).await else { continue };
         let many = |count| (0..count).fold(post(ALLOW), |ask, number| ask.with(&format!("x-{number}"), "y"));
         for count in [60, 90, 94, 95, 96, 97, 98, 99, 120] {
-            // Beyond what it takes HAProxy answers by itself, and nginx hands on what neglist refuses.
+            // Beyond its own limit HAProxy answers itself, and nginx passes on the refusal of neglist.
             let wanted: &[u16] = if count == 60 { &[200] } else { &[200, 400, 431] };
             let reply = world.ask(&many(count)).await;
             assert!(wanted.contains(&reply.status), "{kind:?} {count}: {} {}", reply.status, reply.text());
@@ -372,7 +372,7 @@ async fn what_a_client_spoils_is_its_fault_and_neither_an_outage_nor_the_end_of_
         let spoilt = world.ask(&post(ALLOW).with("x-name", b"a\x01b")).await;
         assert_eq!(spoilt.status, 400, "{kind:?}: {}", spoilt.text());
         assert!(world.upstream.arrived().iter().all(|request| request.header("x-name").is_empty()), "{kind:?}");
-        // It lives.
+        // The gateway still answers.
         assert_eq!(world.ask(&post(ALLOW)).await.status, 200, "{kind:?}");
         let World { server, gateway, .. } = world;
         drop(gateway);

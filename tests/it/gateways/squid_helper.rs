@@ -202,7 +202,7 @@ async fn an_answer_that_does_not_come_in_time_is_none() {
 }
 
 #[tokio::test]
-async fn a_helper_whose_answers_nobody_reads_ends() {
+async fn a_helper_whose_answers_are_not_read_ends() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neglist"));
     command.args(["squid-helper", "--target", "unix:/nowhere"]).env_clear();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -75,7 +75,7 @@ async fn send(ask: &Ask, squid: &Running) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_is_allowed_passes_and_a_denial_says_why_in_both_languages() {
+async fn only_allowed_requests_pass_and_a_denial_is_explained_in_both_languages() {
     let Some(world) = World::start().await else { return };
     for (path, said) in [
         ("/uncovered/x", "file "),
@@ -133,7 +133,7 @@ async fn clients_that_may_label_are_decided_by_labels() {
 async fn a_tunnel_is_asked_about_once_by_its_host() {
     let Some(world) = World::start().await else { return };
     let port = world.upstream.port();
-    // Rules of that host go by the path, which a tunnel does not show.
+    // Rules of that host match by path, which a tunnel does not show.
     let hidden = Ask::new(&format!("CONNECT 127.0.0.1:{port}"), &format!("127.0.0.1:{port}"));
     world.is_denied(&world.ask(&hidden).await);
     let squid = world.squid.address();
@@ -149,7 +149,7 @@ async fn a_tunnel_is_asked_about_once_by_its_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_or_is_too_large_does_not_leave() {
+async fn an_unreadable_or_oversized_request_does_not_leave() {
     let Some(world) = World::start().await else { return };
     for path in ["/trial\\x", "/trial/#x", "/trial/%00", "/trial/%ff/..\u{e9}/../x"] {
         world.is_denied(&world.ask(&world.request(path)).await);

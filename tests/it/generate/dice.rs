@@ -1,4 +1,4 @@
-//! Where the generators draw from: a seed, or bytes.
+//! The source of the generators: a seed, or bytes.
 
 /// A source of small numbers.
 #[derive(Debug, Clone)]

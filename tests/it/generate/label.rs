@@ -1,4 +1,4 @@
-//! Random gateway rules, and requests that come near them, written in the ways in which gateways write them.
+//! Random gateway rules, and requests that nearly match them, written as gateways write them.
 
 use neglist::domain::gateway::{Body, Context, Header, Seen};
 

@@ -1,4 +1,4 @@
-//! Random policies, kept as the lines of their files so that they can be dealt out to files anew.
+//! Random policies, kept as the lines of their files so that they can be distributed over files in other ways.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! Every case of the shipped policies over gRPC: one by one, in one batch, in one stream.
 //!
 //! A test file with a registry of its own gets a server of its own, whose policy directory has that
-//! registry as one more file. What each case must come to is said twice: by the case, and by the
-//! library, asked directly. The three calls must agree with both, and with one another.
+//! registry as one more file. The expected result of each case has two sources: the case, and the
+//! library, called directly. The three calls must agree with both, and with one another.
 
 use neglist::domain::asked::Asked;
 use neglist::domain::evaluate::evaluate;
@@ -21,7 +21,7 @@ use crate::support::server::{Directory, Process, digest_of};
 use crate::support::shipped::{self, LIMITS};
 use crate::support::wait::within;
 
-/// A test file, and the policies that its cases are about.
+/// A test file, and the policies that its cases test.
 struct Table {
     file: Box<TestFile>,
     policies: Vec<PolicyFile>,

@@ -1,4 +1,4 @@
-//! Listeners, health, reflection, deadlines, and what is no request of ours.
+//! Listeners, health, reflection, deadlines, and calls that are not requests of the contract.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -151,7 +151,7 @@ async fn both_versions_of_reflection_describe_the_contract() {
 }
 
 #[tokio::test]
-async fn what_nobody_offers_is_unimplemented() {
+async fn unknown_methods_and_services_are_unimplemented() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let channel = connect(server.grpc()[0]).await;
@@ -206,7 +206,7 @@ fn knock(address: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_is_turned_away_and_disturbs_nobody() {
+async fn a_client_of_another_protocol_is_closed_and_disturbs_no_other() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let mut client = server.decisions().await;
@@ -229,7 +229,7 @@ async fn what_is_not_grpc_is_turned_away_and_disturbs_nobody() {
 }
 
 #[tokio::test]
-async fn a_caller_that_reads_no_answers_holds_up_nobody_else() {
+async fn a_caller_that_reads_no_answers_delays_no_other() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let mut slow = server.decisions().await;

@@ -157,7 +157,7 @@ async fn a_call_whose_time_is_over_is_not_decided() {
     let frames = || vec![Bytes::from(framed(0, &request(7, 0)))];
     let late = caller.call(&[("content-type", SHORT), ("grpc-timeout", "0n")], frames()).await;
     assert_eq!(late, Answer { decision: None, code: 4 });
-    // What is no deadline is refused: nobody knows how long the caller waits.
+    // A malformed deadline is refused: it does not tell how long the caller waits.
     for (timeout, code) in [("10S", 0), ("1H", 0), ("soon", 3), ("-1S", 3)] {
         let answer = caller.call(&[("content-type", SHORT), ("grpc-timeout", timeout)], frames()).await;
         assert_eq!(answer.code, code, "{timeout}");

@@ -1,4 +1,4 @@
-//! Calls whose bytes are not the messages that their method takes: the caller's fault, said as such, and nothing is decided.
+//! Calls whose bytes are not the messages that their method takes: refused as the caller's fault, and nothing is decided.
 
 use neglist::wire::generated::v1;
 use prost::Message as _;

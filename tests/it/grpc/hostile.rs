@@ -1,4 +1,4 @@
-//! Calls and connections over HTTP/2 that mean the server ill, or are merely unusual: authorities that are no host, calls
+//! Calls and connections over HTTP/2 that are hostile, or merely unusual: authorities that are not hosts, calls
 //! that are held, bursts of cancelled calls, memory.
 
 use std::convert::Infallible;

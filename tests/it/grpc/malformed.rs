@@ -1,6 +1,6 @@
 //! Every kind of malformed request: refused with the path of the field, and nothing else suffers.
 //!
-//! One server for all of them, so that whatever one request does to it shows in the next.
+//! One server for all of them, so that damage by one request shows in the next.
 
 use neglist::wire::generated::v1;
 use prost::Message as _;
@@ -241,7 +241,7 @@ fn compare(name: &str, got: &Refusal, expected: &[(String, &str)], root: &str) {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_refused_with_its_field_and_fails_alone() {
+async fn a_malformed_transfer_is_refused_with_its_field_and_fails_alone() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let mut client = server.decisions().await;
@@ -275,7 +275,7 @@ async fn what_is_malformed_is_refused_with_its_field_and_fails_alone() {
 }
 
 #[tokio::test]
-async fn what_concerns_the_whole_request_is_refused_as_a_whole() {
+async fn a_fault_of_the_whole_request_refuses_the_whole_request() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let mut client = server.decisions().await;

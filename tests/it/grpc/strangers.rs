@@ -1,4 +1,4 @@
-//! What comes to a gRPC address and is no gRPC of ours: told of in the log, and refused in words.
+//! Clients of other protocols at a gRPC address: logged, and refused with an explanation.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -106,7 +106,7 @@ async fn ask(server: &Process, headers: &[(&'static str, &str)]) -> (u16, Header
 }
 
 #[tokio::test]
-async fn c_what_is_no_grpc_with_protobuf_is_415_and_what_is_compressed_says_so() {
+async fn c_other_content_types_are_415_and_compressed_bodies_have_their_own_answer() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     for ours in ["application/grpc", "application/grpc+proto", "Application/gRPC", "application/grpc; charset=utf-8"] {

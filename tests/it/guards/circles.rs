@@ -1,4 +1,4 @@
-//! No import circle between files: whoever reads one file of a circle has to read all of them.
+//! No import circle between files: to read one file of a circle, one has to read all of them.
 //!
 //! A file's edges go to the files that define the items it names; a re-export counts as the item behind it. `mod child;` and a
 //! `pub use` whose name the file itself does not use are no edges: they only compose. Code for tests is left out.
@@ -68,7 +68,7 @@ fn shown(tree: &Tree, edges: &Edges, circle: &BTreeSet<usize>) -> String {
 }
 
 #[test]
-fn no_file_imports_what_imports_it() {
+fn no_file_imports_a_file_that_imports_it() {
     let tree = Tree::read("lib.rs");
     let edges = edges(&tree);
     let circles = circles(&tree, &edges);
@@ -120,7 +120,7 @@ fn a_parent_that_uses_a_child_that_uses_it_is_a_circle() {
 }
 
 #[test]
-fn tests_are_left_out_and_what_follows_them_is_not() {
+fn tests_are_left_out_and_the_code_after_them_is_not() {
     let b = ("b.rs", "use crate::a::A; pub(crate) struct B(A);");
     let tests = ("a.rs", "pub(crate) struct A; #[cfg(test)] mod tests { use crate::b::B; }");
     assert_eq!(of(&[("lib.rs", TWO), tests, b]), [] as [Vec<String>; 0]);

@@ -137,7 +137,7 @@ impl Reader {
         self.test = before;
     }
 
-    /// Paths of two names or more: of one alone nobody can tell whether it is a path.
+    /// Paths of two names or more: a single name may not be a path.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut line = 0;

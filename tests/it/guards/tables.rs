@@ -6,6 +6,7 @@ use std::path::Path;
 
 use neglist::config::keys::KEYS;
 use neglist::domain::reason::ReasonCode;
+use neglist::policy::codes::{EXPLANATIONS, Explanation};
 use neglist::policy::source::Document;
 use neglist::policy::source::cases::WantOutcome;
 
@@ -41,15 +42,50 @@ fn diagnostic_codes(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_diagnostic_is_in_the_table_of_diagnostics() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
-    let page = fs::read_to_string(path).unwrap();
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-    let listed: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).filter(|code| code != "code").collect();
+fn every_diagnostic_code_has_an_explanation() {
+    let explained: Vec<String> = EXPLANATIONS.iter().map(|explanation| explanation.code.to_owned()).collect();
     let texts = sources();
     let texts = texts.iter().filter(|(name, _)| name.starts_with("policy/") || name.starts_with("live/"));
+    // The table itself names every code.
+    let texts = texts.filter(|(name, _)| name.as_str() != "policy/codes.rs");
     let used: BTreeSet<String> = texts.flat_map(|(_, text)| diagnostic_codes(text)).map(str::to_owned).collect();
-    assert_eq!(used, listed);
+    assert_eq!(used, explained.iter().cloned().collect());
+    assert_eq!(used.len(), explained.len(), "a code has two explanations");
+}
+
+#[test]
+fn every_explanation_is_in_both_languages() {
+    let is_chinese = |text: &str| text.contains(|character| ('\u{4e00}'..='\u{9fff}').contains(&character));
+    for Explanation { code, severities, problem_en, problem_zh, fix_en, fix_zh } in EXPLANATIONS {
+        assert!(is_chinese(problem_zh) && is_chinese(fix_zh), "{code}");
+        assert!(!is_chinese(problem_en) && !is_chinese(fix_en), "{code}");
+        let mut ascending = severities.to_vec();
+        ascending.sort_unstable();
+        assert!(!severities.is_empty() && ascending == *severities, "{code}: {severities:?}");
+        for text in [problem_en, problem_zh, fix_en, fix_zh] {
+            assert!(
+                !text.is_empty() && !text.ends_with(['.', '。', ' ']) && !text.contains(['|', '\n']),
+                "{code}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_of_diagnostics_is_the_table_of_explanations() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+    let page = fs::read_to_string(path).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| P") || line.starts_with("| D"));
+    let expected = EXPLANATIONS.iter().map(|explanation| {
+        let Explanation { code, severities, problem_en, problem_zh, fix_en, fix_zh } = explanation;
+        let severities: Vec<&str> = severities.iter().map(|severity| severity.name()).collect();
+        let severities = severities.join(", ");
+        format!("| {code} | {severities} | {problem_en}<br>{problem_zh} | {fix_en}<br>{fix_zh} |")
+    });
+    for (row, expected) in rows.clone().zip(expected) {
+        assert_eq!(row, expected, "docs/diagnostics.md is not the table in policy/codes.rs");
+    }
+    assert_eq!(rows.count(), EXPLANATIONS.len());
 }
 
 #[test]

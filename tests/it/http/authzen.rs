@@ -72,7 +72,7 @@ async fn a_flow_is_permitted_or_denied_with_its_reasons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_can_make_a_transfer_of_is_denied_and_says_what_is_missing() {
+async fn an_evaluation_that_makes_no_transfer_is_denied_and_the_answer_names_the_gap() {
     let directory = Directory::small();
     let (_server, address) = counting(&directory).await;
     let with = |member: &str, value: Value| {
@@ -202,7 +202,7 @@ fn malformed() -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_well_formed_is_400_and_nothing_else() {
+async fn a_malformed_request_is_400_and_has_no_other_effect() {
     let directory = Directory::small();
     let (_server, address) = counting(&directory).await;
     let id = ("X-Request-ID", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716");
@@ -236,7 +236,7 @@ async fn what_is_not_well_formed_is_400_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_standard_does_not_know_is_ignored() {
+async fn fields_unknown_to_the_standard_are_ignored() {
     let directory = Directory::small();
     let (_server, address) = counting(&directory).await;
     let mut body = trial(5);
@@ -347,7 +347,7 @@ async fn a_request_full_of_mistakes_gets_a_short_answer() {
     let answer = post(&address, SEVERAL, &body.to_string());
     assert_eq!((answer.status, decisions(&answer.json())), (200, vec![false; 40]));
     assert!(answer.body.len() < 40 * 32_768, "{} bytes", answer.body.len());
-    // What stands around them is part of each.
+    // The defaults around them are part of each.
     body["evaluations"] = vec![json!({}); 100].into();
     let refusal = post(&address, SEVERAL, &body.to_string()).is_refusal(400);
     assert!(refusal["message"].as_str().unwrap().contains("send several requests"), "{refusal}");
@@ -381,7 +381,7 @@ async fn the_configuration_names_the_url_that_is_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_ledger_what_needs_totals_is_denied() {
+async fn without_a_ledger_evaluations_that_need_totals_are_denied() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[]).await;
     let denied = ask(&address, ONE, &trial(5));

@@ -1,4 +1,4 @@
-//! Probes, `POST /v1/decide`, and what is no request of ours.
+//! Probes, `POST /v1/decide`, and bodies that are not requests of the contract.
 
 use neglist::app::server::Server;
 use neglist::wire::generated::v1;
@@ -75,7 +75,7 @@ async fn a_transfer_is_decided_as_over_grpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_json_in_utf8_is_not_read() {
+async fn a_body_that_is_not_declared_as_json_in_utf8_is_refused() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[]).await;
     let body = decide_json(clients::transfer(1, 0));
@@ -100,7 +100,7 @@ async fn what_is_no_json_in_utf8_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_refused_and_says_why() {
+async fn json_that_is_not_a_request_is_refused_with_its_faults() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[]).await;
     let mut answers = String::new();

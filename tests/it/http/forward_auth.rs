@@ -1,4 +1,4 @@
-//! `/v1/forward-auth` over loopback: what gateways are told, with label headers alone.
+//! `/v1/forward-auth` over loopback: the answers to gateways, with label headers alone.
 
 use neglist::app::server::Server;
 
@@ -202,7 +202,7 @@ fn nginx<'h>(method: &'h str, host: &'h str, uri: &'h str) -> [(&'h str, &'h str
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_say_what_a_request_is() {
+async fn rules_turn_a_request_into_a_transfer() {
     let directory = with_rules();
     let (_server, address) = counting(&directory, &[("forward_auth_cache_seconds_max", "60")]).await;
     let page = ask(&address, &[&nginx("GET", "trials.example", "/subjects/7?x=1")]);
@@ -222,7 +222,7 @@ async fn rules_say_what_a_request_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_rule_wants_counted_is_counted_once_under_its_id() {
+async fn a_recorded_request_is_counted_once_under_its_id() {
     let directory = with_rules();
     let (_server, address) = counting(&directory, &[]).await;
     let upload = nginx("POST", "trials.example", "/subjects/7");
@@ -268,7 +268,7 @@ async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operator_says_what_becomes_of_requests_that_nothing_matches() {
+async fn the_operator_decides_about_requests_that_no_rule_matches() {
     for (unlabelled, status, outcome) in [
         ("refuse", 403, "refused"),
         ("allow", 200, "no-transfer"),
@@ -338,7 +338,7 @@ async fn a5_a_tunnel_does_not_pass_by_way_of_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a11_what_servers_may_read_as_another_request_is_refused() {
+async fn a11_a_request_that_servers_may_read_as_another_is_refused() {
     let directory = ruled(
         "  - {id: patients, match: {host: p.example, path_prefix: /patients}, flow: trial, persons: 0, sensitive_persons: 60000}
   - {id: export, match: {host: p.example, path: /export}, flow: trial, persons: 0, sensitive_persons: 60000}

@@ -58,7 +58,7 @@ async fn heads_are_bounded_in_bytes_and_in_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_http_is_refused_and_the_connection_closed() {
+async fn bytes_that_are_not_http_are_refused_and_the_connection_closes() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[]).await;
     let post = "POST /v1/decide HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
@@ -98,7 +98,7 @@ async fn what_is_no_http_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_bounded_said_beforehand_or_not() {
+async fn bodies_are_bounded_with_or_without_a_declared_length() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[("http_body_bytes_max", "1024")]).await;
     // Nothing of it is sent: a length is enough.
@@ -161,7 +161,7 @@ async fn an_answer_arrives_whole_though_its_request_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_slow_is_not_waited_for() {
+async fn a_slow_or_silent_client_is_cut_off() {
     let directory = Directory::small();
     let settings = [("http_head_seconds", "1"), ("http_body_seconds", "1"), ("http_idle_seconds", "2")];
     let (_server, address) = start(&directory, &settings).await;
@@ -289,7 +289,7 @@ async fn connections_are_bounded_on_both_listeners_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_is_finished_and_nothing_else_is_waited_for() {
+async fn a_stop_finishes_requests_in_flight_and_waits_for_nothing_else() {
     let directory = Directory::small();
     let (server, address) = start(&directory, &[("drain_seconds", "20")]).await;
     let mut idle = Client::connect(&address);
@@ -301,7 +301,7 @@ async fn what_is_in_flight_is_finished_and_nothing_else_is_waited_for() {
     in_flight(&address, 1).await;
     let draining = tokio::spawn(server.drain());
     assert!(idle.is_closed() && silent.is_closed());
-    until("nobody gets in", || {
+    until("new connections are refused", || {
         let Ok(mut client) = Client::try_connect(&address) else { return Some(()) };
         client.send(request("GET", "/livez", &[], ""));
         client.receive().is_none().then_some(())
@@ -325,7 +325,7 @@ async fn who_asks_for_readiness_hears_of_the_end_before_it_comes() {
     let draining = tokio::spawn(server.drain());
     let stopping = until("it is not ready", || Some(get(&address, "/readyz")).filter(|ready| ready.status == 503));
     assert_eq!(stopping.await.json()["status"], "stopping");
-    // Whoever has not noticed yet is answered.
+    // Clients that have not noticed yet are answered.
     assert_eq!(get(&address, "/livez").status, 200);
     assert_eq!(Client::connect(&address).ask("POST", "/v1/decide", &[JSON], &decide()).status, 200);
     assert_eq!(metric(&address, "neglist_serving"), 0);

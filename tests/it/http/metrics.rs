@@ -1,4 +1,4 @@
-//! What a scrape shows: well-formed, and what happened.
+//! A scrape is well-formed, and shows the events of the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -193,7 +193,7 @@ fn each_bad_line_is_reported_and_nothing_imported() {
         (b"acme,2026,national,general,1\n", "sheet.csv:1: no column `exporter`"),
         (b"exporter;year;counter;class;persons\n", "sheet.csv:1: no column `exporter`"),
         (b"exporter,year,counter,class,persons,note\n", "sheet.csv:1: unknown column `note`: remove it"),
-        (b"exporter,year,counter,class,persons,persons\n", "sheet.csv:1: column `persons` is there twice"),
+        (b"exporter,year,counter,class,persons,persons\n", "sheet.csv:1: duplicate column `persons`"),
         (
             b"exporter,year,counter,class,persons\n\xb9\xab,2026\n",
             "sheet.csv:2: not UTF-8: save the spreadsheet as `CSV UTF-8`",

@@ -69,7 +69,7 @@ fn what_is_no_ledger_is_refused() {
     let ledger = open(&path("open"));
     for (name, why) in [
         ("text", "it is not a ledger: give another path"),
-        ("empty", "the file is empty, which no ledger is: restore it, or remove it to begin a new one"),
+        ("empty", "the file is empty, so it is not a ledger: restore it, or remove it to begin a new one"),
         ("database", "it is a database, but not a ledger: give another path"),
         (
             "newer",

@@ -45,7 +45,7 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
     fs::remove_file(witness::beside(&path)).unwrap();
     assert!(refused(EmbeddedLedger::open(&path, quick())).contains("is missing"));
     fs::write(witness::beside(&path), b"neglist").unwrap();
-    assert!(refused(EmbeddedLedger::open(&path, quick())).contains("is damaged or no witness"));
+    assert!(refused(EmbeddedLedger::open(&path, quick())).contains("is damaged or not a witness"));
     run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
     assert_eq!(total(&open(&path), "acme"), Ok(91_000));
     // Gone, and given up.
@@ -95,10 +95,10 @@ fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
     drop(ledger);
     make_file_older(&path);
     let why = refused(EmbeddedLedger::open(&path, quick()));
-    assert!(why.contains("from before there were witnesses") && why.contains("up to position 1"), "{why}");
+    assert!(why.contains("older than witnesses") && why.contains("up to position 1"), "{why}");
     assert!(why.contains(ACCEPT_COMMAND) && !why.contains("no ledger any more"), "the file is there: {why}");
     let verified = run(&["ledger", "--ledger", &name, "verify"]);
-    assert!(verified.out.contains("from before there were witnesses"), "{}", verified.out);
+    assert!(verified.out.contains("older than witnesses"), "{}", verified.out);
     fs::remove_file(witness::beside(&path)).unwrap();
     let older = fs::read(&path).unwrap();
     // A reader leaves it as it is.
@@ -115,7 +115,7 @@ fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
     assert_eq!(total(&open(&path), "acme"), Ok(1_001));
     // A copy from before the upgrade is older, whether its witness is there or not of the same ledger.
     fs::write(&path, &older).unwrap();
-    assert!(refused(EmbeddedLedger::open(&path, quick())).contains("from before there were witnesses"));
+    assert!(refused(EmbeddedLedger::open(&path, quick())).contains("older than witnesses"));
     run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
     assert_eq!((total(&open(&path), "acme"), seen(&path)), (Ok(1_000), 1));
     assert_eq!(format_of(&path), "neglist ledger 2");

@@ -154,7 +154,7 @@ impl Subject for Shared {
         assert_eq!(self.wait(self.server().verify()).unwrap(), []);
     }
 
-    /// Requests are about one account; a tick is about all of them.
+    /// A request concerns one account, a tick all of them.
     fn end_step(&self, now: Moment, model: &mut Model) {
         while 0 < self.tick(now) {}
         model.release_run_out(now);
@@ -167,7 +167,7 @@ fn index(class: CountedClass) -> usize {
 }
 
 impl Model {
-    /// What stands in a counter: people committed, people reserved, counted committed and reserved.
+    /// The contents of a counter: people committed, people reserved, counted committed and reserved.
     fn standing(&self, account: &Account, counter: &Counter) -> (u64, u64, Usage) {
         let (mut committed, mut reserved, mut usage) = (0, 0, Usage::default());
         let of_account = |transfer: &&Transfer| transfer.account == *account;

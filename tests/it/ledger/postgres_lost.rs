@@ -433,7 +433,7 @@ async fn b13_a_server_says_what_to_do_about_an_empty_database() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let error = run(&[("ledger", &url), ("ledger_create", "no")]).await.err().unwrap().to_string();
-    for text in [NO_TABLES, "is it the database that is meant?", "--ledger-create", "import --create"] {
+    for text in [NO_TABLES, "is it the right database?", "--ledger-create", "import --create"] {
         assert!(error.contains(text), "{error}");
     }
     drop(run(&[("ledger", &url), ("ledger_create", "yes")]).await.unwrap());
@@ -521,7 +521,8 @@ async fn b14_a_witness_that_cannot_be_read_or_written_is_said() {
     let (url, place) = (server.database().await, tempfile::tempdir().unwrap());
     let broken = place.path().join("broken");
     std::fs::write(&broken, "no witness").unwrap();
-    for (path, why) in [(broken, "is damaged or no witness"), (place.path().join("nowhere/witness"), "nowhere/witness")]
+    for (path, why) in
+        [(broken, "is damaged or not a witness"), (place.path().join("nowhere/witness"), "nowhere/witness")]
     {
         let settings = [("ledger", url.as_str()), ("ledger_witness", path.to_str().unwrap()), ("ledger_create", "yes")];
         says(run(&settings).await.map(|_| ()), why);

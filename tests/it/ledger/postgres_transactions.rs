@@ -39,7 +39,7 @@ async fn what_no_standby_has_is_not_acknowledged() {
     let ledger = connect(&url, hasty).await;
     let answer = ledger.reserve(reservation("standby", "b", counted(1, 0)), goes()).await;
     let error = answer.unwrap_err().to_string();
-    assert!(error.contains("whether it was done is not known"), "{error}");
+    assert!(error.contains("it may or may not have been carried out"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! From the question to the answer: what must be said, what the steps require, what clearances cover.
+//! From the question to the answer: the required fields, the outcome of the steps, the cover of clearances.
 
 use std::collections::BTreeSet;
 

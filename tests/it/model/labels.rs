@@ -1,4 +1,4 @@
-//! Which rule is about a request, straight from what `policies/README.md` says: every rule is looked at,
+//! The rule that matches a request, straight from `policies/README.md`: every rule is compared,
 //! one step after the other. Knows what a request means, not how it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,9 +43,9 @@ pub(crate) struct Meant {
 pub(crate) enum Name {
     #[default]
     Unseen,
-    /// Seen not to be there.
+    /// Seen to be absent.
     IsNone,
-    /// In a form that nobody can compare.
+    /// In a form that cannot be compared.
     Odd,
     Is(String),
 }
@@ -55,12 +55,12 @@ pub(crate) enum Name {
 pub(crate) enum Path {
     #[default]
     Unseen,
-    /// In a form that nobody can compare.
+    /// In a form that cannot be compared.
     Odd,
     Is(Vec<String>, bool),
 }
 
-/// What comes of it.
+/// The result of the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Rule(String),

@@ -45,7 +45,7 @@ impl<'p> Law<'p> {
         self.0.iter().map(|file| &file.document)
     }
 
-    /// Says whether a word stands in a section of a catalogue.
+    /// Says whether a section of a catalogue has a word.
     fn knows(&self, section: fn(&Catalogue) -> &Vec<Word>, word: &str) -> bool {
         self.documents().any(|document| match document {
             Document::Catalogue(file) => section(file).iter().any(|known| &*known.code.value.0 == word),

@@ -2,7 +2,7 @@
 //!
 //! Shares nothing with the compiled one but the words it is asked in and the names of its
 //! answers: it searches lists from end to end, compares texts, thinks in days of the civil
-//! calendar rather than in moments, and looks at everything anew for each question. Where the
+//! calendar rather than in moments, and starts from the files for each question. Where the
 //! design is silent, `policies/README.md` and the documentation of the domain have the word.
 
 pub(crate) mod judge;

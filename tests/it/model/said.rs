@@ -1,4 +1,4 @@
-//! What is asked, completed from the registry: or nothing, where a request has to be refused.
+//! The question, completed from the registry; `None` where a request has to be refused.
 
 use std::collections::BTreeSet;
 

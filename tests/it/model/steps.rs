@@ -379,7 +379,7 @@ fn catches(entry: &Entry, said: &Said<'_>, item: &Sent<'_>) -> bool {
         && !entry.unless.iter().any(|exception| exception.iter().all(|attribute| has(&attribute.value.0)))
 }
 
-/// A number of the quantitative identification, what is held, and what of the counts it is about.
+/// A number of the quantitative identification, the persons held, and the counts that it concerns.
 type Row<'q> = (&'q Option<Number>, u64, fn(Count) -> u64);
 
 /// Step 2: the quantitative identification of a list.
@@ -398,7 +398,7 @@ fn quantities(list: &ZoneList, facts: &Facts<'_>, verdict: &mut Verdict, sizes: 
         (&quantities.specially_sensitive, facts.specially, sensitive),
         (ciio, of_ciio(facts.held), of_ciio),
     ];
-    // Who sends so many holds so many. Of how many it is specially sensitive, nobody says.
+    // An exporter that sends so many holds so many. The number of specially sensitive ones is not stated.
     for (number, _, of) in rows.iter().enumerate().filter(|(row, _)| *row != 2 && !only_sent).map(|(_, row)| row) {
         let Some(number) = number else { continue };
         let from = number.persons.value.0.get() + u64::from(exclusive);

@@ -1,4 +1,4 @@
-//! Extensions of assessments, families that cannot be called so, and caps that are nearly used.
+//! Extensions of assessments, reserved names of families, and caps that are nearly used.
 
 use neglist::domain::counter::{Counted, CounterKey};
 use neglist::domain::headroom::caps_nearly_used;
@@ -101,7 +101,7 @@ fn no_family_takes_the_names_of_other_counters() {
         let list = files.iter_mut().find(|file| file.path.ends_with("beijing-2025.yaml")).unwrap();
         list.text = list.text.replace("\nfamily: beijing\n", &format!("\nfamily: {family}\n"));
         let compiled = policy::compile(&files, &LIMITS);
-        let expected = format!("no family can be called `{family}`");
+        let expected = format!("`{family}` cannot be the name of a family");
         assert!(compiled.diagnostics.iter().any(|found| found.code == "P017" && found.message == expected));
     }
 }

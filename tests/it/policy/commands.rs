@@ -279,7 +279,7 @@ fn decide_needs_a_request_that_can_be_read() {
 }
 
 #[test]
-fn diff_says_what_changed_and_what_comes_out_differently() {
+fn diff_lists_changes_and_cases_with_another_outcome() {
     let old = written(&Small::new());
     let changed = Small::new()
         .with(PORT, "assess_from: {persons: 50000,", "assess_from: {persons: 40000,")
@@ -304,7 +304,7 @@ fn diff_says_what_changed_and_what_comes_out_differently() {
 }
 
 #[test]
-fn diff_says_what_changed_in_the_labels_of_gateways() {
+fn diff_lists_changes_of_gateway_rules() {
     let old = written(&Small::new());
     let changed = Small::new()
         .with(GATE, "headers: {flow: x-flow}", "headers: {flow: x-flow, persons: x-n}")
@@ -318,7 +318,7 @@ fn diff_says_what_changed_in_the_labels_of_gateways() {
 }
 
 #[test]
-fn diff_refuses_what_is_invalid() {
+fn diff_refuses_invalid_policies() {
     let good = written(&Small::new());
     let bad = written(&Small::new().with(PORT, "mode: before-export", "mode: before"));
     let done = run(&["diff", name(&good), name(&bad)]);

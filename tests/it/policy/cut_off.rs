@@ -1,4 +1,4 @@
-//! No beginning of a policy file is taken for the whole, wherever it is cut off.
+//! A truncated policy file is never accepted, wherever it is cut off.
 //!
 //! `NEGLIST_CUT_BEGINNINGS` says how many beginnings of each larger file are parsed.
 

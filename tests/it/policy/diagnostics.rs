@@ -1,4 +1,4 @@
-//! What a compliance officer reads for each class of mistake.
+//! The text that a compliance officer reads for each class of mistake.
 
 use neglist::report::{Checked, Colour, text};
 

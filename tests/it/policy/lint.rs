@@ -38,7 +38,7 @@ macro_rules! lints {
 }
 
 lints! {
-    what_nobody_could_read on "2026-06-01": ;
+    points_left_unknown on "2026-06-01": ;
     a_clearance_that_ends_soon on "2027-11-01": ;
     a_clearance_that_ends_today on "2027-12-31": ;
     a_clearance_that_has_ended on "2028-01-01": ;
@@ -83,7 +83,7 @@ lints! {
         (OWN, "    lists: [port-2025]\n", ""), (NATION, "procedures:\n", MECHANISM), (NATION, "  assess: {code", PROCEDURE),
         (CODES, "sectors:", "cities:\n  - {code: harbour, name: {zh: 港, en: harbour}, greater_bay_area: yes}\nsectors:"),
         (OWN, "    ciio: no", "    cities: [harbour]\n    ciio: no");
-    holdings_of_nobody on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
+    holdings_of_zero_persons on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially");
     holdings_do_not_matter_without_a_quantity on "2026-06-01": (OWN, "sensitive: 1000, specially", "sensitive: 0, specially"),
         (PORT, "  general: {persons: 10000000, source: a, confidence: official}\n", ""),
         (PORT, "quantitative_identification:\n  id: quantity\n  citation: {zh: 附则, en: annex}\n", "");

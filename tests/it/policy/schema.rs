@@ -36,7 +36,7 @@ fn problems(files: &[neglist::policy::PolicyFile]) -> Vec<String> {
     problems
 }
 
-/// Set `NEGLIST_UPDATE_SCHEMA` to write the file anew after the format has changed.
+/// Set `NEGLIST_UPDATE_SCHEMA` to rewrite the file after the format has changed.
 #[test]
 fn the_shipped_schema_is_that_of_the_format() {
     let path = shipped::directory().join("schema.json");

@@ -1,5 +1,5 @@
-//! The clock of the machine is set while a server runs. `libfaketime` sets it for the server alone: tests have no right to set
-//! that of the machine, and others would be told another time.
+//! The clock of the machine is set while a server runs. `libfaketime` sets it for the server alone: tests may not set
+//! that of the machine, which other processes use.
 
 use std::path::Path;
 

@@ -19,7 +19,7 @@ use crate::support::server::{self, Directory, SetClock, connect, decisions_on};
 use crate::support::wait::{DEADLINE, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_idle_connections_keep_nobody_out() {
+async fn b18_idle_connections_keep_no_client_out() {
     const MAX: usize = 60;
     let directory = Directory::small();
     let settings = [("connections_max", "60"), ("connection_reclaim_idle_ms", "100")];
@@ -48,7 +48,7 @@ async fn b18_idle_connections_keep_nobody_out() {
             }
         }
     }
-    // More than may be open: whoever comes is answered all the same.
+    // More than may be open: a new client is answered all the same.
     for _ in 0..20 {
         let mut client = decisions_on(connect(&grpc).await);
         assert!(within("an answer", client.decide(request(transfer(1, 0)))).await.is_ok());
@@ -154,7 +154,7 @@ async fn b18_silent_connections_give_way_at_once_also_when_they_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_heads_and_bodies_that_do_not_come_keep_nobody_out() {
+async fn b18_heads_and_bodies_that_do_not_arrive_keep_no_client_out() {
     let directory = Directory::small();
     let settings = [
         ("connections_max", "8"),
@@ -230,7 +230,7 @@ async fn b18_grpc_connections_without_a_call_are_closed_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b18_nobody_gets_in_before_the_ledger_is_open() {
+async fn b18_no_connection_is_accepted_before_the_ledger_is_open() {
     for spread in ["fewest", "reuse-port"] {
         let directory = Directory::small();
         let socket = directory.beside("a.sock");
@@ -254,7 +254,7 @@ async fn b18_nobody_gets_in_before_the_ledger_is_open() {
         let accepted = tokio::task::spawn_blocking(move || database.accept().map(|_| database));
         let _database = within("it asks the database", accepted).await.unwrap().unwrap();
         assert!(!starting.is_finished());
-        // Whoever would be let in by another mode finds it as it stays.
+        // The socket has its final mode before anything can connect.
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(UnixStream::connect(&socket).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
         assert_eq!(TcpStream::connect(&http).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);

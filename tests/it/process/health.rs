@@ -142,7 +142,7 @@ async fn b6_every_door_says_the_same_of_a_ledger_that_hangs_and_comes_back() {
     }
 
     frozen.send_replace(true);
-    // Nobody calls: the server itself notices, long before a call would have been given up.
+    // No call is made: the server itself notices, long before a call would time out.
     let hangs = async { get(&addresses.http, "/readyz").json()["ledger"].as_str().map(str::to_owned) };
     assert_eq!(hangs.await.as_deref(), Some("open"));
     until("it hangs", || (get(&addresses.http, "/readyz").json()["ledger"] == "stalled").then_some(())).await;

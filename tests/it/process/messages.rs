@@ -15,7 +15,7 @@ use crate::support::http_client::{self, Client, get};
 use crate::support::server::{self, Directory, SetClock, connect, decisions_on};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b20_what_proxies_read_in_different_ways_is_refused_before_anything_is_decided() {
+async fn b20_ambiguous_requests_are_refused_before_any_decision() {
     let directory = Directory::small();
     let (_server, http) = start(&directory, &[]).await;
     let body =

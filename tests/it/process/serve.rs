@@ -83,7 +83,7 @@ async fn c_names_of_files_forge_no_line_of_a_refused_start_or_of_the_log() {
 }
 
 #[test]
-fn too_few_file_descriptors_are_said_and_more_are_asked_for() {
+fn too_few_file_descriptors_are_logged_and_the_limit_is_raised() {
     // No policies: it logs what is missing, and ends.
     let started = |limits: &str, connections_max: &str| {
         let script = format!("{limits}; exec \"$0\" \"$@\"");
@@ -169,7 +169,7 @@ impl InFlight {
     }
 
     async fn finish(self) -> Result<v1::Decision, Status> {
-        // Where the call is over already nobody takes the message.
+        // If the call is over, the message has no receiver.
         let _ = self.message.send(request(transfer(1, 0)).encode_to_vec()).await;
         drop(self.message);
         let answer = within("an answer", self.answer).await.unwrap()?.expect("an answer");
@@ -197,7 +197,7 @@ async fn stops_gracefully(signal: &str) {
     let calls = [InFlight::begin(&channel).await, InFlight::begin(&on_socket).await];
 
     server.signal(signal);
-    // Those who watch hear it, streams end with a status that says why, nobody gets in any more.
+    // Watches report it, streams end with a status that says why, new connections are refused.
     let not_serving = within("NOT_SERVING", watch.message()).await.unwrap().unwrap();
     assert_eq!(not_serving.status(), ServingStatus::NotServing);
     let ended = within("the end of the stream", stream.message()).await.unwrap_err();
@@ -226,12 +226,12 @@ async fn stops_gracefully(signal: &str) {
 }
 
 #[tokio::test]
-async fn sigterm_finishes_what_is_in_flight() {
+async fn sigterm_finishes_requests_in_flight() {
     stops_gracefully("TERM").await;
 }
 
 #[tokio::test]
-async fn sigint_finishes_what_is_in_flight() {
+async fn sigint_finishes_requests_in_flight() {
     stops_gracefully("INT").await;
 }
 
@@ -284,7 +284,7 @@ async fn a_connection_that_says_nothing_is_cut_off() {
         // Nothing, or a frame that says goodbye; not the twenty seconds of the test.
         assert!(heard.as_ref().map_or_else(|error| error.kind() == std::io::ErrorKind::ConnectionReset, |_| true));
     }
-    // Whoever has begun may be silent for as long as the pings are answered.
+    // A client that has begun may be silent for as long as it answers the pings.
     assert!(decisions_on(talking).decide(request(transfer(1, 0))).await.is_ok());
     server.stop().await;
 }

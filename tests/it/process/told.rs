@@ -1,4 +1,4 @@
-//! What an operator is told of: who comes to the wrong port, and what became of a signal.
+//! Log lines for the operator: clients at the wrong port, and the results of signals.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -24,7 +24,7 @@ fn send(address: &str, bytes: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_speaks_something_else_to_the_http_listener_is_told_of_once() {
+async fn clients_of_other_protocols_at_the_http_listener_are_logged_once_for_each_kind() {
     let directory = Directory::small();
     let server = Process::start_with(&directory.policies(), &["127.0.0.1:0"], &[("NEGLIST_HTTP", "127.0.0.1:0")]);
     let address = server.http().to_owned();
@@ -36,7 +36,7 @@ async fn whoever_speaks_something_else_to_the_http_listener_is_told_of_once() {
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c", "the PROXY protocol came"),
         (b"GET /readyz HTTP/1.1\r\n\r\n", "an HTTP/1.1 request without `Host` was refused"),
         (b"GET /readyz HTTP/1.1\nhost: a\n\n", "a line ends without a carriage return"),
-        (b"GET /readyz HTTP/1.1\r\nhost: x:abc\r\n\r\n", "is empty, or is no host"),
+        (b"GET /readyz HTTP/1.1\r\nhost: x:abc\r\n\r\n", "duplicate or empty `Host`, or not a host"),
     ] {
         for _ in 0..3 {
             send(&address, bytes);

@@ -1,4 +1,4 @@
-//! What watches a running server: a log that is not read, a clock that is wrong, policies of unusual size.
+//! Disturbances of a running server: a log that is not read, a clock that is wrong, policies of unusual size.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
@@ -162,7 +162,7 @@ async fn b1_a_log_that_is_not_read_stops_nothing_beside_a_ledger_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b1_a_start_that_is_refused_ends_although_nobody_reads_why() {
+async fn b1_a_refused_start_ends_although_its_output_is_not_read() {
     let directory = Directory::of(&Small::new().with(PORT, "sector: pharma\n", "sector: farma\n").files);
     for arguments in [
         serve_arguments(&directory.policies(), &["127.0.0.1:0"]),
@@ -276,7 +276,7 @@ impl Machine {
 #[track_caller]
 fn is_clock(status: &Status) {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    assert!(status.message().starts_with("the clock here"), "{status:?}");
+    assert!(status.message().starts_with("the clock of this server"), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -405,7 +405,7 @@ async fn b17_a_moment_that_is_not_now_is_said_beside_the_servers() {
     asked.transfer.as_mut().unwrap().at = Some(prost_types::Timestamp { seconds: NOON + DAY, nanos: 0 });
     let refused = client.reserve(asked).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    for moment in ["2026-06-02T04:00:00Z is stated", "it is 2026-06-01T04:00:00Z by the server's clock"] {
+    for moment in ["2026-06-02T04:00:00Z is stated", "the server's clock says 2026-06-01T04:00:00Z"] {
         assert!(refused.message().contains(moment), "{refused:?}");
     }
     drop(client);
@@ -514,7 +514,7 @@ fn b19_a_file_of_nothing_but_values_is_refused_and_findings_are_bounded() {
     let wrong = of(wrong_registry_of(100_000));
     assert!(wrong.snapshot.is_none());
     assert!((1_000..2_100).contains(&wrong.diagnostics.len()), "{}", wrong.diagnostics.len());
-    let last = wrong.diagnostics.iter().filter(|found| found.message.contains("what comes after it")).count();
+    let last = wrong.diagnostics.iter().filter(|found| found.message.contains("the remaining ones")).count();
     assert_eq!(last, 1);
 }
 

@@ -132,7 +132,7 @@ fn leaving_something_out_is_refused_or_never_makes_the_outcome_less_strict() {
 }
 
 #[test]
-fn the_order_of_files_and_what_stands_in_which_makes_no_difference() {
+fn neither_the_order_of_files_nor_the_file_of_an_entry_matters() {
     let mut seen = None;
     for_each(4, |dice, policy, world, query, seed| {
         let (policy_seed, _) = seed.split_once(',').unwrap();
@@ -303,7 +303,7 @@ fn an_answer_holds_until_it_says() {
 }
 
 #[test]
-fn a_ground_frees_only_what_is_neither_important_nor_at_home() {
+fn a_ground_leaves_only_allow_file_or_assess() {
     for_each(8, |_, _, world, query, seed| {
         let grounded = Query { ground: Some(Ground::Emergency), ..query.clone() };
         let Some(answer) = world.compiled(&grounded.asked()) else { return };

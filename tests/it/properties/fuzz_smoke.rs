@@ -1,4 +1,4 @@
-//! What the fuzz targets do, for a short time and without a fuzzer.
+//! The fuzz targets, for a short time and without a fuzzer.
 //!
 //! `NEGLIST_FUZZ_MS` sets how long each runs. The targets themselves are in `fuzz/`.
 
@@ -247,7 +247,7 @@ fn no_text_passes_for_a_new_name_that_is_none() {
 }
 
 #[test]
-fn what_is_read_plainly_is_what_is_decoded() {
+fn the_fast_reader_and_the_decoder_agree() {
     check_mutations(&requests(), targets::plain_read);
 }
 

@@ -100,7 +100,7 @@ fn patterns_are_no_paths_and_their_signs_are_written_encoded() {
         for key in ["path", "path_prefix"] {
             let found = faults(&rule(key, path));
             assert!(
-                found.iter().any(|(code, help)| *code == "P006" && help.contains("patterns are not known")),
+                found.iter().any(|(code, help)| *code == "P006" && help.contains("patterns are not supported")),
                 "{path}"
             );
             assert!(found.iter().any(|(_, help)| help.contains("不支持通配模式")), "{path}");
@@ -122,7 +122,7 @@ fn patterns_are_no_paths_and_their_signs_are_written_encoded() {
     }
 }
 
-/// The order of rules and files is nobody's business.
+/// The order of rules and files has no meaning.
 #[test]
 fn the_order_of_rules_makes_no_difference() {
     for seed in 0..20 {
@@ -141,9 +141,9 @@ fn the_order_of_rules_makes_no_difference() {
     }
 }
 
-/// What no label reaches is never let through but by `allow`, and `allow` is for nothing else.
+/// Only the setting `allow` lets a request without a label pass, and it lets nothing else pass.
 #[test]
-fn no_request_passes_undecided_unless_nothing_at_all_is_about_it() {
+fn a_request_passes_undecided_only_if_no_rule_and_no_label_concerns_it() {
     for seed in 0..50 {
         let mut dice = Dice::Seed(seed);
         let rules = random::rules(&mut dice);
@@ -171,7 +171,7 @@ fn cases() -> Vec<(String, Case, CaseRequest)> {
 }
 
 #[test]
-fn every_shipped_case_about_a_request_comes_to_the_same_through_the_wire() {
+fn every_shipped_case_of_a_request_has_the_same_result_through_the_wire() {
     let snapshot = policy::compile(&shipped::policies(), &LIMITS).snapshot.unwrap();
     let mut decided = 0;
     for (id, case, request) in cases() {
@@ -222,7 +222,7 @@ fn every_shipped_rule_has_a_case() {
 }
 
 #[test]
-fn a_case_about_a_request_fails_where_another_rule_or_flow_or_error_comes_out() {
+fn a_case_of_a_request_fails_on_another_rule_flow_or_error() {
     let cases = "format: 1\nkind: test\ncases:\n";
     let case = |want: &str| {
         let text = format!(
@@ -283,7 +283,7 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
     }
     for number in ["1e1000000000", "-1e400", ".inf", ".nan"] {
         assert!(
-            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is none"),
+            run(&format!("body: {{count: {number}}}")).starts_with("P001 a number is too large, or is not a number"),
             "{number}"
         );
     }

@@ -1,4 +1,4 @@
-//! What holds whatever the policies and the bytes: properties, fuzz targets, and what once went wrong.
+//! Statements that hold for all policies and bytes: properties, fuzz targets, and regressions.
 
 /// The compiled evaluation against the naive one, and what else must hold whatever the policies.
 mod evaluation;

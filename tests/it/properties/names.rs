@@ -1,4 +1,4 @@
-//! Names and codes at the entrances: what looks like a registered exporter or a stricter code, and what breaks the rule.
+//! Names and codes at the entrances: those that resemble a registered exporter or a stricter code, and those that break the rule.
 //!
 //! `NEGLIST_SLIP_WORDS` sets among how many registered exporters and codes every slip is tried.
 
@@ -67,7 +67,7 @@ fn near_code(snapshot: &Snapshot, own: &str, class: Class, stricter: &str) {
 }
 
 #[test]
-fn a3_an_operator_is_not_shed_by_what_is_not_seen_in_its_name() {
+fn a3_invisible_characters_do_not_shed_the_duties_of_a_registered_exporter() {
     let snapshot = targets::compile(&shipped::policies());
     let registered = "91990000EXAMPLE005";
     for name in [
@@ -93,7 +93,7 @@ fn a3_an_operator_is_not_shed_by_what_is_not_seen_in_its_name() {
 }
 
 #[test]
-fn a3_a_stricter_code_is_not_shed_by_what_is_not_seen_in_it() {
+fn a3_invisible_characters_do_not_shed_a_stricter_code() {
     let snapshot = targets::compile(&shipped::policies());
     for own in [
         "\u{feff}health.diagnosis",

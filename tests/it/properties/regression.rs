@@ -1,4 +1,4 @@
-//! What once went wrong: one small set of policies and one question for each.
+//! Regressions: one small set of policies and one question for each.
 
 use neglist::domain::asked::{Asked, AskedFacts, AskedItem, AskedPersons};
 use neglist::domain::decision::Decision;
@@ -188,7 +188,7 @@ fn the_size_of_a_group_can_be_told_of_data_that_is_not_personal() {
 }
 
 #[test]
-fn what_is_important_anyway_keeps_the_next_step_of_its_entry() {
+fn data_that_is_important_anyway_keeps_the_next_step_of_its_entry() {
     let entries = format!(
         "{GROUP}  - {{id: listed, name: TEXT, class: important, items: [health], next_step: {{procedure: apart, text: TEXT}}, EVIDENCE}}\n"
     );
@@ -229,7 +229,7 @@ fn the_cap_of_a_clearance_holds_for_persons_told_of_important_data() {
 }
 
 #[test]
-fn what_is_stated_of_a_scenario_is_held_against_the_cap_of_important_data_too() {
+fn a_stated_scenario_total_counts_against_the_cap_of_important_data_too() {
     // The list counts the scenario apart, so that national totals alone bound nothing.
     let world = world(&[&REGISTRY.replace("zones: []", "zones: [zone-a]"), &list("zone-a", 10, "")]);
     let stated =

@@ -1,4 +1,4 @@
-//! What is asked survives the wire: as protobuf, as proto3 JSON, and in the domain's words.
+//! A question survives the wire: as protobuf, as proto3 JSON, and in the domain's words.
 
 use neglist::policy::source::Document;
 use neglist::policy::verify;

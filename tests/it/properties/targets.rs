@@ -1,4 +1,4 @@
-//! What must hold of whatever a stranger sends, for the fuzz targets of `fuzz/` and for [`super::fuzz_smoke`].
+//! Statements that hold for any input of a stranger, for the fuzz targets of `fuzz/` and for [`super::fuzz_smoke`].
 //!
 //! Each takes bytes, panics where something does not hold, and says whether the bytes got past the first reader: bytes that
 //! never do show nothing.

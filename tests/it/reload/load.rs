@@ -1,4 +1,4 @@
-//! Load on a server whose policies change, and what must hold of each of its answers.
+//! Load on a server whose policies change, and the statements that hold for each of its answers.
 //!
 //! The lists say their own version: in version (p, n) the contract line of the port's clinical trials
 //! is at 10,000 + p sensitive persons, and the national one at 100,000 + n general persons. So an

@@ -1,4 +1,4 @@
-//! What a reload leaves behind: nothing, and requests do not clean up after it.
+//! A reload leaves no memory behind, and requests do not clean up after it.
 
 use std::sync::{Arc, Weak};
 

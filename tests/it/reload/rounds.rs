@@ -249,7 +249,7 @@ async fn a_config_map_is_swapped_whole() {
     let files = flat(Version::default());
     let mut scene = Scene::begin(directory, &files, &WATCHING).await;
     for round in 1..=5 * rounds() {
-        // Two files at once: an answer from a mixture of versions has a digest that nobody wrote.
+        // Two files at once: an answer from a mixture of versions has a digest that was never written.
         scene.version = Version { port: round % 41, nation: round * 7 % 41 };
         let files = flat(scene.version);
         let digest = scene.truth.tell(scene.version, &files);

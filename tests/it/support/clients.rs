@@ -1,4 +1,4 @@
-//! What clients send and how they read what comes back.
+//! The requests of clients, and how they read the answers.
 
 use neglist::domain::asked::{Asked, AskedItem, AskedPersons};
 use neglist::domain::units::{Class, Ground, Modality, Moment};

@@ -325,7 +325,7 @@ fn start(binaries: &Path, directory: &Path, options: &[String]) -> Child {
         seen.push_str(&line);
         seen.push('\n');
     }
-    // What nobody reads would fill the pipe and stop the server.
+    // Unread output would fill the pipe and stop the server.
     thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     child
 }

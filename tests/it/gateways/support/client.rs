@@ -58,7 +58,7 @@ impl Connection {
 
     /// Sends bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        // Whoever closes the connection early has answered already, or the answer is missed below.
+        // A gateway that closes the connection early has answered already, or the missing answer fails below.
         let _ = self.reader.get_mut().write_all(bytes);
     }
 

@@ -1,6 +1,6 @@
 //! Gateways of the system's packages, running the files of `examples/` on free ports.
 //!
-//! None of them takes port 0, so a free one is looked for; where somebody else was quicker the gateway ends, and
+//! None of them takes port 0, so the tests look for a free port. If another process takes it first, the gateway ends, and
 //! another is tried.
 
 use std::fs;

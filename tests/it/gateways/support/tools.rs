@@ -1,6 +1,6 @@
-//! Programs that tests need and that are no crates: fetched once, kept beside what cargo builds.
+//! Programs that tests need and that are not crates: fetched once, kept in cargo's target directory.
 //!
-//! What cannot be had is said loudly, and the tests that need it are passed over; with
+//! A missing program is reported loudly, and the tests that need it are skipped; with
 //! `NEGLIST_REQUIRE_GATEWAYS=1` they fail.
 
 use std::fs;
@@ -82,7 +82,7 @@ fn fetch_envoy() -> Result<PathBuf, String> {
         return Ok(kept);
     }
     fs::create_dir_all(directory()).map_err(|error| error.to_string())?;
-    // Another process may fetch at the same time: whoever is first puts it in place whole.
+    // Another process may fetch at the same time: the first one puts the complete result in place.
     let scratch = tempfile::tempdir_in(directory()).map_err(|error| error.to_string())?;
     let requirements = scratch.path().join("requirements.txt");
     let hashes = hashes.map(|hash| format!(" --hash=sha256:{hash}")).concat();

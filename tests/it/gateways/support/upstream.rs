@@ -1,4 +1,4 @@
-//! The server behind a gateway: says yes to everything, and keeps what reached it.
+//! The server behind a gateway: accepts everything, and keeps the requests that reached it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -78,7 +78,7 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        // Wakes the thread that accepts, which finds that nobody looks any more.
+        // Wakes the accepting thread, which finds that its results are no longer read.
         self.seen = Arc::default();
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }

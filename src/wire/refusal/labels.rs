@@ -199,6 +199,15 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             ),
             format!("规则已自行说明所传数据，而{place_zh}又指明数据流：请去掉该请求头，或让规则从中读取数据流"),
         ),
+        Fault::NumberBesideNames => {
+            let key = if label == Label::Persons { "subjects" } else { "sensitive_subjects" };
+            (
+                format!(
+                    "{noun}: the rule counts persons by identifier, and {place} can state only a number: let the rule name these persons too, with `{key}`"
+                ),
+                format!("{noun_zh}：规则按标识计数，而{place_zh}只能给出人数：请在规则中用 `{key}` 指明这些个人"),
+            )
+        }
         Fault::Host(fault) => host_texts(&(place, place_zh), *fault),
         Fault::Path(fault) => path_texts(*fault),
         Fault::Choice(fault) => choice_texts(fault),

@@ -52,6 +52,7 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::NotAName(NameFault::Unseen { character: '\u{200b}', byte: 4 }),
         Fault::Disagrees { request: word.to_owned(), rule: word.to_owned() },
         Fault::FlowBesideFields,
+        Fault::NumberBesideNames,
         Fault::Choice(ChoiceFault::HostNotSeen),
         Fault::Choice(ChoiceFault::ServerNameNotMet),
         Fault::Choice(ChoiceFault::OnlyServerName),

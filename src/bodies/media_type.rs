@@ -50,7 +50,11 @@ impl<'h> MediaType<'h> {
                 "application/x-jsonlines",
                 "application/jsonlines",
             ]),
-            BodySource::Csv(_) => is_one(&["text/csv", "application/csv"]),
+            // Without a header, the first row is a person.
+            BodySource::Csv(_) => {
+                let has_header = self.parameter("header").is_none_or(|word| word.eq_ignore_ascii_case("present"));
+                is_one(&["text/csv", "application/csv"]) && has_header
+            }
             BodySource::Form(_) => is_one(&["application/x-www-form-urlencoded"]) || self.is_multipart(),
         }
     }

@@ -93,6 +93,8 @@ fn a_type_that_the_rule_does_not_read_is_refused() {
             check_as(&headers, &source, body, Err(OTHER_TYPE));
         }
     }
+    let headers = Headers { content_type: Some("text/csv; header=absent"), ..Headers::default() };
+    check_as(&headers, &BodySource::Csv("id".into()), "id\n7\n", Err(OTHER_TYPE));
     let headers = Headers { content_type: Some("application/json; charset=utf-16"), ..Headers::default() };
     check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(OTHER_TYPE));
 }

@@ -50,8 +50,14 @@ pub fn values<'q>(pairs: &'q str, name: &str) -> Result<Vec<Cow<'q, str>>, Fault
 /// Says whether some servers take a name for another one: in other capitals, with brackets behind it (`ids[]`), with blanks
 /// around it, or with dots or blanks for low lines, as PHP reads them.
 pub fn is_similar_name(name: &str, wanted: &str) -> bool {
-    let bare = |name: &str| name.split('[').next().unwrap_or_default().trim().replace(['.', ' '], "_").to_lowercase();
-    name != wanted && bare(name) == bare(wanted)
+    name != wanted && bare(name).eq(bare(wanted))
+}
+
+fn bare(name: &str) -> impl Iterator<Item = char> + '_ {
+    let name = name.split('[').next().unwrap_or_default().trim();
+    name.chars()
+        .map(|character| if matches!(character, '.' | ' ') { '_' } else { character })
+        .flat_map(char::to_lowercase)
 }
 
 /// Decodes a part; `None` for a `%` without two hexadecimal digits, and for bytes that are not UTF-8.

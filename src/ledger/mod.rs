@@ -296,7 +296,17 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Returns the totals of some counters, for a decision that adds nothing.
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError>;
 
-    /// Returns the same where it is at hand, in the order of the counters: a decision then waits for
+    /// Returns the totals of some counters without the named persons that they count already, for a decision about these persons
+    /// that adds nothing. `people` is sorted, without duplicates. The totals and the persons are those of one moment.
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        now: Moment,
+    ) -> Result<Before, LedgerError>;
+
+    /// Returns the totals of [`Ledger::read`] where they are at hand, in the order of the counters: a decision then waits for
     /// nothing. `None` where only [`Ledger::read`] can tell.
     fn read_at_hand(
         &self,

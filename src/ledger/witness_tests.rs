@@ -96,7 +96,7 @@ fn a4_a_dangling_link_is_no_missing_witness() {
 }
 
 #[test]
-fn b9_a_witness_that_may_only_be_read_is_told() {
+fn b9_a_read_only_witness_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("witness");
     renew(&path, mark(1, 2)).unwrap();

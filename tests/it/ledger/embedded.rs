@@ -93,7 +93,7 @@ fn only_a_ledger_is_opened() {
 }
 
 #[test]
-fn a_person_counts_once_however_transfers_end() {
+fn a_person_counts_once_in_any_order_of_ends() {
     // Two reservations and a commit of overlapping people, in each order of their ends.
     let ends = ["commit", "release"];
     for (first, second) in ends.iter().flat_map(|first| ends.map(|second| (*first, second))) {
@@ -119,7 +119,7 @@ fn a_person_counts_once_however_transfers_end() {
 }
 
 #[test]
-fn persons_are_sorted_and_named_once_whatever_the_caller_sends() {
+fn persons_are_sorted_and_deduplicated() {
     let ledger = new();
     let mut people: Vec<_> = [3, 1, 2, 1, 3].map(pseudonym).into();
     people.reverse();
@@ -322,7 +322,7 @@ fn imports_count_once_and_can_be_taken_back() {
 }
 
 #[test]
-fn old_years_can_be_dropped_once_nothing_of_them_stands() {
+fn old_years_can_be_dropped_without_pending_reservations() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(&directory.path().join("ledger"));
     let old = Account { year: Year(2025), ..account("acme") };

@@ -250,7 +250,7 @@ fn a1_a_witness_that_is_the_ledger_is_refused_and_the_ledger_stays() {
         assert!(accepted.err.contains("is the ledger itself"), "{} {}", accepted.out, accepted.err);
         assert!(fs::read(&path).unwrap() == bytes, "{}", witness.display());
     }
-    // Another file, whatever it is, with a ledger and without.
+    // Any other file, with a ledger and without.
     let sheet = place.path("sheet.csv");
     fs::write(&sheet, "exporter,year").unwrap();
     for ledger in [path, place.path("gone")] {

@@ -131,7 +131,7 @@ async fn a_server_whose_clock_is_wrong_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_takes_no_writes_is_refused() {
+async fn a_read_only_database_is_refused() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     connect(&url, patient()).await.reserve(reservation("readonly", "a", counted(1, 0)), goes()).await.unwrap();

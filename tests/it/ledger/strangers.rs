@@ -173,7 +173,7 @@ async fn b12_all_callers_together_have_a_limit() {
 
 /// A caller is an address, and a unix socket is another.
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_each_caller_has_a_limit_of_its_own() {
+async fn b12_each_caller_has_its_own_limit() {
     let directory = Directory::small();
     let socket = format!("unix:{}", directory.beside("socket").display());
     let ledger = directory.beside("ledger").to_str().unwrap().to_owned();

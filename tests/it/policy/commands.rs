@@ -236,7 +236,7 @@ fn decide_answers_as_a_server_does() {
 }
 
 #[test]
-fn decide_says_everything_that_is_wrong() {
+fn decide_names_all_violations() {
     let good = written(&Small::new());
     let done = decided(
         &good,

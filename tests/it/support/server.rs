@@ -88,9 +88,9 @@ pub(crate) fn digest_of(files: &[PolicyFile]) -> String {
 pub(crate) struct Ended {
     /// Exit code; `None` where a signal killed it.
     pub(crate) code: Option<i32>,
-    /// What it wrote to stdout after its listeners.
+    /// Its text on stdout after its listeners.
     pub(crate) stdout: String,
-    /// What it wrote to stderr.
+    /// Its text on stderr.
     pub(crate) stderr: String,
 }
 
@@ -115,7 +115,7 @@ impl Process {
         Self::listening(&serve_arguments(policies, listen), settings)
     }
 
-    /// Starts a server with whatever arguments, and waits until it listens on each address that they name.
+    /// Starts a server with arguments, and waits until it listens on each address that they name.
     pub(crate) fn listening(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut process = Self::spawn(arguments, settings);
         let is_address = |argument: &&_| ["--listen", "--admin", "--http"].map(OsStr::new).contains(argument);
@@ -131,7 +131,7 @@ impl Process {
         process
     }
 
-    /// Starts the binary with arguments, whatever comes of it.
+    /// Starts the binary with arguments, without waiting for a result.
     pub(crate) fn spawn(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neglist"));
         // Variables of the tests themselves begin with `NEGLIST_` too, which a server refuses.
@@ -189,7 +189,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Returns what it has written to stderr so far.
+    /// Returns its text on stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -277,7 +277,7 @@ impl SetClock {
         self.seconds.store(seconds, Ordering::SeqCst);
     }
 
-    /// Waits until it has been read so many times more: with no request on the way, by the upkeep of the server.
+    /// Waits until it has been read this many times more: without requests, by the upkeep of the server.
     pub(crate) async fn is_read(&self, times: usize) {
         let before = self.looks.load(Ordering::SeqCst);
         until("the clock is read", || (before + times <= self.looks.load(Ordering::SeqCst)).then_some(())).await;

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::domain::units::{Moment, Year};
 use crate::ledger::{
-    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, People, ReplayLookup, Reservation, Reserved,
+    Usage,
 };
 use crate::metrics::{LedgerCall, LedgerResult, Metrics};
 use crate::repeated::Repeated;
@@ -163,6 +164,16 @@ impl Ledger for MeteredLedger {
 
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError> {
         self.count(LedgerCall::Read, self.ledger.read(account, counters, now)).await
+    }
+
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        now: Moment,
+    ) -> Result<Before, LedgerError> {
+        self.count(LedgerCall::Read, self.ledger.read_without(account, counters, people, now)).await
     }
 
     /// Not counted: it reads memory, and most decisions call it.

@@ -203,9 +203,7 @@ impl LabelledDoor {
 
     async fn decide(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>, besides: &Besides) -> Answer {
         let (answered, transfer_id) = match (labelled.record, besides.record) {
-            (Record::AskOnly, Record::AskOnly) => {
-                (asked(self.decisions.decide_on(snapshot, question(labelled)).await), None)
-            }
+            (Record::AskOnly, Record::AskOnly) => (asked(self.question(snapshot, labelled).await), None),
             (Record::Record, _) | (_, Record::Record) => match transfer_id(labelled, besides) {
                 Some(transfer_id) => (self.count(snapshot, labelled, &transfer_id).await, Some(transfer_id)),
                 // Without an id, a retry looks like a second transfer.
@@ -213,6 +211,15 @@ impl LabelledDoor {
             },
         };
         decided(answered.map_err(render::without_totals), labelled.rule, transfer_id)
+    }
+
+    /// Answers a question. Persons who are named and counted already add nothing.
+    async fn question(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>) -> Result<Answered, Refusal> {
+        match (&labelled.subjects, self.counting.subject_key()) {
+            (Some(named), Some(key)) => self.decisions.decide_named_on(snapshot, question(labelled), named, key).await,
+            // Without a key nobody was counted by identifier.
+            _ => self.decisions.decide_on(snapshot, question(labelled)).await,
+        }
     }
 
     async fn count(
@@ -230,10 +237,10 @@ impl LabelledDoor {
             return Ok((Answered { decision, volatility }, Counted::No));
         }
         // The ledger replays its first answer to a retry for days. Here each question lets a request pass, so an old id must
-        // not let pass what the policies have forbidden since. The totals contain the persons of this transfer already and
-        // get them once more, which can only be stricter.
+        // not let pass what the policies have forbidden since. The totals contain the persons of this transfer already. Numbers
+        // are added once more, which can only be stricter; persons who are named add nothing.
         if replayed && !render::holds(&decision, &snapshot.digest, self.decisions.now()) {
-            let again = self.decisions.decide_on(snapshot, question(labelled)).await?;
+            let again = self.question(snapshot, labelled).await?;
             if render::verdict(&again.decision) == Verdict::Deny {
                 return Ok((Answered { volatility, ..again }, Counted::Yes));
             }

@@ -291,7 +291,18 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Returns the totals of some counters, for a decision that adds nothing.
     async fn read(&self, account: &Account, counters: &[Counter], now: Moment) -> Result<Before, LedgerError>;
 
-    /// Returns the same totals without waiting, in the order of the counters. `None` if only [`Ledger::read`] can tell.
+    /// Returns the totals of some counters without the named persons that they count already, for a decision about these persons
+    /// that adds nothing. `people` is sorted, without duplicates. The totals and the persons are those of one moment.
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        now: Moment,
+    ) -> Result<Before, LedgerError>;
+
+    /// Returns the totals of [`Ledger::read`] without waiting, in the order of the counters. `None` if only [`Ledger::read`]
+    /// can tell.
     fn read_at_hand(
         &self,
         exporter: &str,

@@ -372,6 +372,18 @@ pub const EXPLANATIONS: &[Explanation] = &[
         ),
     ),
     explanation_of(
+        "P044",
+        WARNING,
+        (
+            "two gateway rules normalise identifiers of one kind in different ways: one person may count as two",
+            "两条网关规则对同一类别的标识采用不同的归一化方式：同一人可能被计为两人",
+        ),
+        (
+            "give both the same `normalise`, or each a kind of its own",
+            "请让两者采用相同的 `normalise`，或各用不同的类别",
+        ),
+    ),
+    explanation_of(
         "P050",
         ERROR,
         (

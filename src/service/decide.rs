@@ -433,7 +433,7 @@ impl DecisionApi {
 }
 
 /// Returns the function that writes a decision as a message.
-fn as_message(detail: Detail) -> impl FnOnce(&Decided<'_>, DecisionId) -> v1::Decision {
+pub(super) fn as_message(detail: Detail) -> impl FnOnce(&Decided<'_>, DecisionId) -> v1::Decision {
     move |decided, id| to_proto::decision(*decided, id.to_string(), detail)
 }
 

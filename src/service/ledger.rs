@@ -26,12 +26,12 @@ use crate::domain::gateway::Labelled;
 use crate::domain::headroom::{self, CapUse};
 use crate::domain::named::Named;
 use crate::domain::path::{Field, RequestField};
-use crate::domain::persons::{Subject, SubjectKey, pseudonyms};
+use crate::domain::persons::SubjectKey;
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
-use crate::domain::units::{CountedClass, ExporterId, Headcount, Moment, Persons};
+use crate::domain::units::{CountedClass, ExporterId, Moment};
 use crate::ledger::{
     Account, Admission, Counter, Hold, Judge, Judgement, Ledger, LedgerError, People, ReplayLookup, Replayed,
     Reservation, Reserved, Usage,
@@ -41,6 +41,7 @@ use crate::metrics::{Door, Limit, Metrics, Stopwatch};
 use crate::repeated::Repeated;
 use crate::service::caller::Caller;
 use crate::service::newcomers::{NewcomerLimits, Newcomers, Unregistered};
+use crate::service::persons::{headcount, pseudonyms_in};
 use crate::service::totals::{NamedCounters, account, refusal};
 use crate::wire::decide::to_proto::{self, Decided, DecisionIds, Detail};
 use crate::wire::generated::v1;
@@ -136,6 +137,11 @@ impl LedgerApi {
     #[must_use]
     pub fn with_subject_key(self, subject_key: Option<SubjectKey>) -> Self {
         Self { subject_key: subject_key.map(Arc::new), ..self }
+    }
+
+    /// Returns the key of its ledger; `None`: identifiers are refused.
+    pub fn subject_key(&self) -> Option<&SubjectKey> {
+        self.subject_key.as_deref()
     }
 
     /// Returns the same service, counted under another door.
@@ -256,11 +262,7 @@ impl LedgerApi {
             NamedPersons::ByIdentifier(named) => named,
         };
         let key = self.subject_key.as_deref().ok_or_else(wire::no_subject_key)?;
-        let of = |subjects: &[Subject]| -> Vec<Box<[u8]>> {
-            let made = pseudonyms(key, account.year, &account.exporter, subjects);
-            made.map(|pseudonym| Box::from(pseudonym.to_bytes())).collect()
-        };
-        Ok(Named::new(of(&named.general), of(&named.sensitive)))
+        Ok(pseudonyms_in(key, account, named))
     }
 
     /// Checks that the stated moment is the present one. Clocks differ, and callers retry, so there is a tolerance.
@@ -395,11 +397,6 @@ fn check_named(persons: &NamedPersons, classes: Vec<CountedClass>) -> Result<(),
     let violation =
         |class| Violation::new(persons.field(class), Problem::Counting(CountingProblem::NoPersonNamed { class }));
     Err(classes.into_iter().map(violation).collect())
-}
-
-fn headcount((general, sensitive): (u64, u64)) -> Headcount {
-    let persons = |count| Persons::new(count).unwrap_or(Persons::MAX);
-    Headcount { general: persons(general), sensitive: persons(sensitive) }
 }
 
 /// Warns if the cap of a clearance has just become nearly used.

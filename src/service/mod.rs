@@ -13,6 +13,7 @@ pub mod decide;
 mod grpc;
 pub mod ledger;
 pub mod newcomers;
+mod persons;
 mod streamed;
 mod totals;
 

@@ -10,7 +10,7 @@ use crate::domain::resolve::exporter_name;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::transfer::{Totals, Transfer};
 use crate::domain::units::Moment;
-use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, Settled};
+use crate::ledger::{Account, Before, Counter, CounterName, Ledger, LedgerError, People, Settled};
 use crate::wire::decide::to_proto::Detail;
 use crate::wire::refusal::{Refusal, Unavailable, Uncounted};
 
@@ -25,6 +25,8 @@ pub(super) struct Waiting {
     pub(super) detail: Detail,
     /// The account of the totals.
     pub(super) account: Account,
+    /// The persons concerned, where they are named: those who are counted already are left out of the totals.
+    pub(super) people: Option<People>,
     /// The counters of the account.
     counters: NamedCounters,
 }
@@ -41,6 +43,7 @@ impl Waiting {
         Self {
             account: account(snapshot, asked, &transfer),
             counters: NamedCounters::new(snapshot, keys),
+            people: None,
             snapshot: Arc::clone(snapshot),
             transfer: transfer.into_owned(),
             detail,
@@ -49,7 +52,11 @@ impl Waiting {
 
     /// Reads the totals that the transfer waits for.
     pub(super) async fn read(&self, ledger: &dyn Ledger, now: Moment) -> Result<Before, LedgerError> {
-        ledger.read(&self.account, &self.counters.names(), now).await
+        let counters = self.counters.names();
+        match &self.people {
+            None => ledger.read(&self.account, &counters, now).await,
+            Some(people) => ledger.read_without(&self.account, &counters, people, now).await,
+        }
     }
 
     /// Returns the totals that the caller states, completed by those that were read.

@@ -238,6 +238,22 @@ impl Ledger for MemoryLedger {
         Ok(counters.iter().map(read).collect())
     }
 
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        now: Moment,
+    ) -> Result<Before, LedgerError> {
+        self.open(&self.reads)?;
+        let mut transfers = self.transfers.lock().unwrap();
+        expire(&mut transfers, now);
+        let read = |counter: &Counter| {
+            (counter.clone(), total(&transfers, account, counter, of_class(people, counter), stands))
+        };
+        Ok(counters.iter().map(read).collect())
+    }
+
     fn read_at_hand(
         &self,
         exporter: &str,

@@ -18,6 +18,7 @@ mod batch;
 mod directory;
 mod export;
 mod file;
+mod lookup;
 mod newest;
 mod operate;
 mod plan;
@@ -60,7 +61,8 @@ use super::mark::Mark;
 use super::rows::{Discrepancy, Forget, Forgotten, ImportedTotal, OperateError, sorted};
 use super::witness;
 use super::{
-    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, ReplayLookup, Reservation, Reserved, Usage,
+    Account, Before, Counter, CounterName, Judge, Ledger, LedgerError, People, ReplayLookup, Reservation, Reserved,
+    Usage,
 };
 use crate::domain::units::{Moment, Year};
 
@@ -261,16 +263,25 @@ impl EmbeddedLedger {
         if let Some(found) = self.shared.at_hand(&account.exporter, account.year, &read)? {
             return Ok(found);
         }
-        let (shared, account) = (Arc::clone(&self.shared), account.clone());
+        let account = account.clone();
+        let names = self.read_file(move |shared| shared.load(&account)).await?;
+        Ok(read(&names))
+    }
+
+    /// Reads the file on a thread that may block. A disk that does not answer does not keep the caller waiting.
+    async fn read_file<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let shared = Arc::clone(&self.shared);
         let load = async {
             // It is never closed.
             let _place = self.loads.acquire().await;
-            tokio::task::spawn_blocking(move || shared.load(&account)).await
+            tokio::task::spawn_blocking(move || read(&shared)).await
         };
         let late = || LedgerError::Unavailable("it does not answer in time".to_owned());
         let loaded = tokio::time::timeout(self.time_max, load).await.map_err(|_| late())?;
-        let names = loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))??;
-        Ok(read(&names))
+        loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))?
     }
 
     /// Submits an operation for a caller. A stuck disk does not keep the caller waiting.
@@ -350,6 +361,24 @@ impl Ledger for EmbeddedLedger {
     /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.with_account(account, |names| totals::before(names, counters)).await
+    }
+
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        _now: Moment,
+    ) -> Result<Before, LedgerError> {
+        let (account, counters, people) = (account.clone(), counters.to_vec(), people.clone());
+        self.read_file(move |shared| {
+            let unavailable = |why: String| LedgerError::Unavailable(why);
+            let transaction = shared.with_database(redb::Database::begin_read)?;
+            let transaction = transaction.map_err(|error| unavailable(error.to_string()))?;
+            lookup::totals_without(&transaction, &account, &counters, &people)
+                .map_err(|stop| unavailable(stop.to_string()))
+        })
+        .await
     }
 
     fn read_at_hand(

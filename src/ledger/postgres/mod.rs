@@ -364,6 +364,16 @@ impl Ledger for PostgresLedger {
         self.repeat(|| queries::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
 
+    async fn read_without(
+        &self,
+        account: &Account,
+        counters: &[Counter],
+        people: &People,
+        _now: Moment,
+    ) -> Result<Before, LedgerError> {
+        self.repeat(|| queries::read_without(self.queues.pool(), self.queues.seen(), account, counters, people)).await
+    }
+
     /// Returns the totals as committed. Reservations that expired count until the next transaction or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.repeat(|| queries::usage(self.queues.pool(), self.queues.seen(), account)).await

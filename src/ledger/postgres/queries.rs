@@ -11,11 +11,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::fault::{Fault, unreadable};
-use super::load::{class_of, counter_of};
+use super::load::{class_of, counter_of, persons_of};
 use super::seen::{AccountRow, Seen, read_mark, unmarked};
 use super::session::Session;
-use crate::domain::units::{Moment, Year};
-use crate::ledger::{Account, Before, Counter, Usage};
+use crate::domain::units::{CountedClass, Moment, Year};
+use crate::ledger::{Account, Before, Counter, People, Usage, lifecycle};
 
 const CLOCK: &str = "SELECT EXTRACT(EPOCH FROM clock_timestamp())::INT8";
 /// One look-up in the index for each account.
@@ -32,6 +32,14 @@ const WITH_WORK: &str = "SELECT exporter, year FROM neglist_account AS account W
 // At least one row if the account exists, with its number and its revision.
 const READ: &str = "SELECT account.id, account.revision, counter.name, counter.class, named_committed + named_reserved + \
     counted_committed + counted_reserved + imported FROM neglist_account AS account LEFT JOIN neglist_counter AS counter \
+    ON counter.account = account.id AND counter.name = ANY($3::TEXT[]) \
+    WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
+// In one statement: a person who is counted in between is in the total and among the known, or in neither.
+const READ_WITHOUT: &str = "SELECT account.id, account.revision, counter.name, counter.class, named_committed + \
+    named_reserved + counted_committed + counted_reserved + imported, (SELECT COUNT(*) FROM neglist_person AS person \
+    WHERE person.account = account.id AND person.counter = counter.number AND person.pseudonym = \
+    ANY(CASE WHEN counter.class = $4::TEXT THEN $5::BYTEA[] ELSE $6::BYTEA[] END)) \
+    FROM neglist_account AS account LEFT JOIN neglist_counter AS counter \
     ON counter.account = account.id AND counter.name = ANY($3::TEXT[]) \
     WHERE account.exporter = $1::TEXT AND account.year = $2::INT4";
 const USAGE: &str = "SELECT number, name, class, named_committed, named_reserved, counted_committed, \
@@ -102,6 +110,33 @@ pub(super) async fn read(pool: &Pool, seen: &Seen, account: &Account, counters: 
         let total: i64 = row.try_get(4)?;
         if let Some(kept) = totals.get_mut(&counter) {
             *kept = u64::try_from(total).map_err(|_| unreadable("a total"))?;
+        }
+    }
+    Ok(totals)
+}
+
+/// Returns the totals of some counters without the named persons that they count already.
+pub(super) async fn read_without(
+    pool: &Pool,
+    seen: &Seen,
+    account: &Account,
+    counters: &[Counter],
+    people: &People,
+) -> Result<Before, Fault> {
+    let names: Vec<&str> = counters.iter().map(|counter| counter.name.as_str()).collect();
+    let year = i32::from(account.year.0);
+    let of_class = |class| people.named(class).iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>();
+    let (general, sensitive) = (of_class(CountedClass::General), of_class(CountedClass::Sensitive));
+    let parameters: &Parameters<'_> =
+        &[&account.exporter, &year, &names, &CountedClass::General.name(), &general, &sensitive];
+    let mut totals: Before = counters.iter().map(|counter| (counter.clone(), 0)).collect();
+    for row in of_account(pool, seen, account, (READ_WITHOUT, 0), parameters).await? {
+        // The account exists, without these counters.
+        let Some(name) = row.try_get(2)? else { continue };
+        let counter = Counter { name, class: class_of(row.try_get(3)?)? };
+        let (total, known) = (persons_of(&row, 4)?, persons_of(&row, 5)?);
+        if let Some(kept) = totals.get_mut(&counter) {
+            *kept = lifecycle::without(total, known);
         }
     }
     Ok(totals)

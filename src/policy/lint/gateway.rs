@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::linter::Linter;
 use crate::domain::gateway::{Gateway, HostPattern, PathPattern, Record, Rule, Source, is_about_everything};
+use crate::domain::persons::Normalise;
 use crate::policy::SourceFile;
 use crate::policy::diagnostic::{Severity, clip};
 
@@ -19,6 +20,9 @@ const CLIENTS_ID: &str = "P037";
 /// A rule with a value that is written as a pattern.
 const PATTERN: &str = "P038";
 
+/// Rules that normalise identifiers of one kind in different ways.
+const NORMALISED_APART: &str = "P044";
+
 /// The only method without a path.
 const CONNECT: &str = "CONNECT";
 /// Types of resources that the AuthZEN door maps without any rule.
@@ -28,6 +32,7 @@ pub(super) fn find(linter: &mut Linter<'_>, sources: &[SourceFile], gateway: &Ga
     // The snapshot keeps the order of the files.
     let mut rules = gateway.rules().iter();
     let every_path = every_path(gateway);
+    let mut kinds: HashMap<&str, (&Rule, Normalise)> = HashMap::new();
     for SourceFile { path, document, .. } in sources {
         let Document::Gateway(file) = document else { continue };
         for source in &file.rules {
@@ -56,6 +61,18 @@ pub(super) fn find(linter: &mut Linter<'_>, sources: &[SourceFile], gateway: &Ga
                 let help = "patterns are not supported: write complete values, one rule for each / \
                             不支持通配模式：请写出完整的值，每个值一条规则";
                 linter.add((PATTERN, Severity::Warning), place, (message, help.to_owned()));
+            }
+            for given in [&rule.gives.subjects, &rule.gives.sensitive_subjects].into_iter().flatten() {
+                let (first, normalise) = *kinds.entry(given.kind.name()).or_insert((rule, given.normalise));
+                if normalise != given.normalise {
+                    let kind = clip(given.kind.name());
+                    let message = format!(
+                        "the rules `{}` and `{}` normalise identifiers of the kind `{kind}` in different ways: one person may count as two",
+                        first.id, rule.id
+                    );
+                    let help = "give both the same `normalise`, or each a kind of its own";
+                    linter.add((NORMALISED_APART, Severity::Warning), place, (message, help.to_owned()));
+                }
             }
             if is_about_everything(rule) {
                 let message = format!(

@@ -71,6 +71,42 @@ async fn the_same_three_persons_are_three_in_any_place() {
 }
 
 #[tokio::test]
+async fn a_question_is_answered_for_the_persons_who_are_new() {
+    let Some(world) = world().await else { return };
+    let mut client = LedgerServiceClient::new(connect(&world.decisions.address()).await);
+    let mut reserve = async |id: &str, named: &[&str], persons: u64| {
+        let request = v1::ReserveRequest {
+            transfer_id: id.into(),
+            transfer: Some(v1::Transfer {
+                flow: "trial".into(),
+                persons: (persons != 0).then_some(v1::Persons { general: 0, sensitive: persons }),
+                ..v1::Transfer::default()
+            }),
+            commit: true,
+            sensitive_subject_ids: named.iter().map(|&id| id.to_owned()).collect(),
+            subject_kind: if named.is_empty() { String::new() } else { "trial-subject".into() },
+            ..v1::ReserveRequest::default()
+        };
+        client.reserve(request).await.unwrap();
+    };
+    reserve("named", &["a", "b"], 0).await;
+    // One more person is allowed; from 10,000 on the list asks for a contract.
+    reserve("numbered", &[], 9_996).await;
+    for (ids, outcome) in [
+        ("id=a", "allow"),
+        ("id=a&id=b&id=c", "allow"),
+        ("id=c&id=b&id=c", "allow"),
+        ("id=a&id=c&id=d", "contract"),
+        ("id=A", "allow"),
+        ("id=A&id=B", "contract"),
+    ] {
+        let reply = world.ask(&Ask::new(&format!("GET /asked?{ids}"), HOST)).await;
+        assert_eq!(reply.header("x-neglist-outcome"), outcome, "{ids}: {}", reply.text());
+    }
+    assert_eq!(world.decisions.counted().await, 9_998, "asking does not count");
+}
+
+#[tokio::test]
 async fn a_person_that_cannot_be_read_stops_the_request() {
     let Some(world) = world().await else { return };
     let json = |text: &str| body("/body", "application/json", text);

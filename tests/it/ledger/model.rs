@@ -386,6 +386,21 @@ impl Walk {
         assert_eq!(*seen.lock().unwrap(), judged, "{asked:?}");
     }
 
+    /// A question about named persons: the totals are those that a reservation would be judged by.
+    fn read_without(&mut self, subject: &impl Subject) {
+        let (asked, who) = self.reservation();
+        if let Who::Counted(_) = who {
+            return;
+        }
+        self.model.release_run_out(self.now);
+        subject.tick(self.now);
+        let Reservation { account, people, read, now, .. } = asked;
+        let got = subject.wait(subject.ledger().read_without(&account, &read, &people, now)).unwrap();
+        let want: Before =
+            read.iter().map(|counter| (counter.clone(), self.model.before(&account, counter, who))).collect();
+        assert_eq!(got, want);
+    }
+
     fn import(&mut self, subject: &impl Subject) {
         let id = format!("import-{}", self.random.below(4));
         if self.random.below(3) == 0 {
@@ -431,6 +446,7 @@ impl Walk {
             }
             // Without a moment there is nothing to be forgotten by.
             17 => return self.import(subject),
+            18 => self.read_without(subject),
             _ => {
                 // Coarse, so that a reservation is often read at the very moment of its expiry.
                 let far = if self.random.below(40) == 0 { 1_000 } else { 4 };

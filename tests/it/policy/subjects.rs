@@ -17,10 +17,13 @@ fn with_rule(lines: &str) -> Small {
 
 #[track_caller]
 fn check(lines: &str, expected: &[&str]) {
-    let found = with_rule(lines).diagnostics();
-    let found: Vec<&str> =
-        found.iter().filter(|found| found.file == "gateways/named.yaml").map(|found| found.code).collect();
-    assert_eq!(found, expected, "{lines}");
+    assert_eq!(check_codes(lines), expected, "{lines}");
+}
+
+/// Returns the codes of what is wrong with the rule.
+fn check_codes(lines: &str) -> Vec<&'static str> {
+    let found = with_rule(lines).outlook("2026-06-01");
+    found.iter().filter(|found| found.file == "gateways/named.yaml").map(|found| found.code).collect()
 }
 
 #[test]
@@ -67,6 +70,19 @@ fn a_place_that_cannot_be_read_in_one_way_is_an_error() {
     for number in ["persons: 1", "sensitive_persons: {body: /n}"] {
         check(&format!("    {number}\n    sensitive_subjects: {{csv: id, kind: customer}}\n"), &["P017"]);
     }
+}
+
+#[test]
+fn one_kind_is_normalised_in_one_way() {
+    let two = |normalise: &str| {
+        check_codes(&format!(
+            "    sensitive_subjects: {{csv: id, kind: customer, normalise: [trim]}}\n  - id: other\n    match: {{host: other.example}}\n    \
+             flow: trial\n    sensitive_subjects: {{query: id, kind: customer{normalise}}}\n"
+        ))
+    };
+    assert_eq!(two(", normalise: [trim]"), Vec::<&str>::new());
+    assert_eq!(two(""), ["P044"]);
+    assert_eq!(two(", normalise: [trim, lowercase]"), ["P044"]);
 }
 
 /// Runs a case about a request with a body, and returns its failure.

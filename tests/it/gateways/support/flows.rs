@@ -71,6 +71,8 @@ pub(crate) fn files_with_subjects() -> Vec<PolicyFile> {
             .unwrap();
         }
     }
+    text +=
+        "  - {id: asked, match: {path: /asked}, flow: trial, sensitive_subjects: {query: id, kind: trial-subject}}\n";
     text += "complete: yes\n";
     files.push(PolicyFile { path: "gateways/subjects.yaml".to_owned(), text });
     files

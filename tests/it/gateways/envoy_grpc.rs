@@ -75,7 +75,7 @@ async fn check(channel: &Channel, request: CheckRequest) -> CheckResponse {
     within("an answer", client.check(request)).await.unwrap().into_inner()
 }
 
-/// The code of the verdict and the HTTP status that the client of Envoy gets; 200 where it is let pass.
+/// The code of the verdict and the HTTP status that the client of Envoy gets; 200 if it passes.
 fn verdict(response: &CheckResponse) -> (i32, i32) {
     let http = match response.http_response.as_ref().unwrap() {
         HttpResponse::OkResponse(_) => 200,

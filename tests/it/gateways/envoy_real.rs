@@ -533,7 +533,7 @@ async fn tcp(decisions: &Decisions, upstream: &Upstream) -> Option<Envoy> {
     Envoy::start(example.asking(&decisions.address())).await
 }
 
-/// Fails where a connection that begins so is not closed without a word.
+/// Fails unless a connection with this beginning is closed without an answer.
 async fn closed(address: SocketAddr, begins: Vec<u8>) {
     let closes = move || {
         let mut connection = Connection::to(address);

@@ -1,4 +1,4 @@
-//! `neglist squid-helper` in a process of its own, through pipes, before a server of decisions.
+//! `neglist squid-helper` in its own process, through pipes, in front of a decision server.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -507,7 +507,7 @@ async fn a10_requests_of_every_service_have_the_fields_of_the_contract() {
         let [(field, reason)] = &refusal(&refused)[..] else { panic!("{refused:?}") };
         assert!(field == expected && (reason == "UNKNOWN_FIELD" || reason == "WRONG_WIRE_TYPE"), "{field} {reason}");
     }
-    // In a stream of messages none of which can be answered as one of its own, the number is kept.
+    // In a stream, the refusal of a message keeps its sequence number.
     let messages = tokio_stream::iter([[vec![0x08, 0x07], later()].concat()]);
     let mut answers = clients::stream_raw(channel.clone(), DECIDE_STREAM, messages).await.unwrap();
     let refused = v1::DecideStreamResponse::decode(answers.message().await.unwrap().unwrap().as_slice()).unwrap();

@@ -52,7 +52,7 @@ async fn c_a_client_of_another_protocol_is_logged_once_with_its_address() {
             send(server.grpc()[0], bytes);
         }
     }
-    // Who speaks HTTP/2 and who says nothing is not told of.
+    // Clients of HTTP/2 and silent ones are not logged.
     drop(TcpStream::connect(server.grpc()[0]).unwrap());
     server.decisions().await.decide(clients::request(clients::transfer(1, 0))).await.unwrap();
     let ended = server.stop().await;

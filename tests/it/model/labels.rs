@@ -19,7 +19,7 @@ pub(crate) struct Rule {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// A request, as it is meant.
+/// The meaning of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Meant {
     pub(crate) host: Name,
@@ -131,7 +131,7 @@ fn best(rules: Vec<&Rule>, fit: impl Fn(&Rule) -> Option<usize>) -> Vec<&Rule> {
     rules.into_iter().filter(|rule| fit(rule).is_some() && fit(rule) == most).collect()
 }
 
-/// The meaning of a request.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Request,
@@ -333,7 +333,7 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
     of_place(rules, of_host, meant)
 }
 
-/// Says whether the path of a rule is the same but for suffixes of its last segment.
+/// Says whether the path of a rule is the same except for suffixes of its last segment.
 fn differs_by_a_suffix(rule: &Rule, segments: &[String]) -> bool {
     let written = rule.path.as_ref().map(|(written, _)| written).or(rule.prefix.as_ref());
     let Some(written) = written.filter(|written| *written != segments) else { return false };

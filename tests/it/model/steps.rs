@@ -300,7 +300,7 @@ pub(crate) fn alone_max(law: &Law<'_>, counter: &str) -> Count {
     most
 }
 
-/// One fewer than the lower lines that a list has of its own; zero where it has none.
+/// One fewer than a list's own lower lines; zero if it has none.
 fn below_lower_lines(lines: &Lines) -> Count {
     let below = |lines: &ClassLines| match lines {
         ClassLines::Pair(pair) => match &pair.contract_from {
@@ -483,7 +483,7 @@ fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: 
     })
 }
 
-/// Says whether a list has lines of its own here. For a scenario that is not written they hold beside the national ones.
+/// Says whether a list has its own lines here. For an unwritten scenario they hold beside the national ones.
 fn has_own_lines(lines: &Lines) -> bool {
     let Lines::Table(table) = lines else { return false };
     [&table.general, &table.sensitive].into_iter().any(|lines| match lines {

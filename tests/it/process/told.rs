@@ -97,7 +97,7 @@ async fn every_sighup_has_its_result_in_the_log() {
     for times in 1..=3 {
         hang_up(refused, times).await;
     }
-    // The repetitions are not told of a second time.
+    // Repetitions are not logged again.
     assert_eq!(count(&server.stderr(), "the policies on disk were refused"), 1, "{}", server.stderr());
     std::fs::remove_file(directory.path("registry/bad.yaml")).unwrap();
     hang_up(unchanged, 3).await;

@@ -104,7 +104,7 @@ impl Unheard {
 
 impl Drop for Unheard {
     fn drop(&mut self) {
-        // It has ended already wherever the test passed.
+        // It has already ended if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -212,7 +212,7 @@ fn reserve(id: &str, general: u64) -> v1::ReserveRequest {
     v1::ReserveRequest { transfer_id: id.to_owned(), transfer: Some(transfer), ..v1::ReserveRequest::default() }
 }
 
-/// Time that a test lets pass.
+/// A steady clock that a test advances.
 #[derive(Debug, Default)]
 struct Passing(AtomicI64);
 

@@ -188,7 +188,7 @@ async fn a6_half_a_file_is_refused_for_any_delay_of_the_other_half() {
         };
         let status = within("the half refused", refused).await;
         assert_eq!((status.state(), status.snapshot.unwrap().revision), (v1::State::Stale, 1));
-        // A request reads at once, and half a file all the same is not taken.
+        // A request reads at once, but half a file is still refused.
         let reloaded = admin.reload(v1::ReloadRequest {}).await.unwrap().into_inner().status.unwrap();
         assert_eq!(reloaded.state(), v1::State::Stale);
         assert_eq!(scene.ask(cut), 403);

@@ -41,7 +41,7 @@ struct Process {
     child: Child,
 }
 
-/// One server for all tests that run at the same time and leave it as it is.
+/// One server for all tests that run at the same time and do not change its state.
 pub(crate) fn shared() -> Option<Arc<Server>> {
     static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Servers for tests: the real binary in a process of its own, and a server in this process whose time the test owns.
+//! Servers for tests: the real binary in its own process, and a server in this process with a clock of the test.
 //!
 //! Every listener is on `127.0.0.1:0` or on a unix socket in a temporary directory.
 
@@ -94,7 +94,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// `neglist serve` in a process of its own; killed where the test does not stop it.
+/// `neglist serve` in its own process; killed if the test does not stop it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -216,7 +216,7 @@ impl Process {
         Ended { code: status.code(), stdout, stderr: self.stderr() }
     }
 
-    /// Stops it with SIGTERM; fails the test where anything but a clean stop comes of it.
+    /// Stops it with SIGTERM; fails the test unless the stop is clean.
     pub(crate) async fn stop(self) -> Ended {
         self.signal("TERM");
         let ended = self.ended().await;
@@ -231,7 +231,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already wherever the test passed.
+        // It has already ended if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A gateway in a process of its own, which is ended by its id when the test is over.
+//! A gateway in its own process, which is ended by its id when the test is over.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

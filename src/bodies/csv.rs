@@ -44,7 +44,9 @@ fn place(header: &csv::StringRecord, column: &str) -> Result<usize, Fault> {
 /// Where a reader of a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// At the beginning of a cell.
+    /// At the beginning of a row.
+    RowBegins,
+    /// At the beginning of a later cell.
     Begins,
     /// In a cell without quotes.
     Bare,
@@ -56,20 +58,21 @@ enum State {
     AfterReturn,
 }
 
-/// Says whether a table is quoted as RFC 4180 demands. Readers differ in how they repair other tables: a quote that is never
-/// closed takes many rows for one.
+/// Says whether a table is written as RFC 4180 demands. Readers differ in how they repair other tables: a quote that is never
+/// closed takes many rows for one, and a blank line is a row with an empty cell or no row.
 fn is_strict(bytes: &[u8]) -> bool {
-    let mut state = State::Begins;
+    let mut state = State::RowBegins;
     for byte in bytes {
         state = match (state, byte) {
-            (State::AfterReturn, b'\n') => State::Begins,
-            (State::AfterReturn, _) | (State::Bare, b'"') => return false,
+            (State::AfterReturn, b'\n') => State::RowBegins,
+            (State::RowBegins, b'\r' | b'\n') | (State::AfterReturn, _) | (State::Bare, b'"') => return false,
             (State::Quoted, b'"') => State::AfterQuote,
-            (State::Begins | State::AfterQuote, b'"') | (State::Quoted, _) => State::Quoted,
-            (_, b',' | b'\n') => State::Begins,
+            (State::RowBegins | State::Begins | State::AfterQuote, b'"') | (State::Quoted, _) => State::Quoted,
+            (_, b',') => State::Begins,
+            (_, b'\n') => State::RowBegins,
             (_, b'\r') => State::AfterReturn,
             (State::AfterQuote, _) => return false,
-            (State::Begins | State::Bare, _) => State::Bare,
+            (State::RowBegins | State::Begins | State::Bare, _) => State::Bare,
         };
     }
     !matches!(state, State::Quoted | State::AfterReturn)

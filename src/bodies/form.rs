@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::media_type::MediaType;
-use crate::domain::gateway::{BodyFault, Fault, query_values};
+use crate::domain::gateway::{BodyFault, Fault, is_similar_name, query_values};
 
 /// Returns the values of a field, each time that it is there.
 ///
@@ -29,9 +29,8 @@ pub(super) fn identifiers<'b>(
 /// Returns the values of a field of `multipart/form-data` (RFC 7578); `None` if the body is malformed.
 fn parts<'b>(bytes: &'b [u8], field: &str, media_type: MediaType<'_>) -> Option<Result<Vec<Cow<'b, str>>, Fault>> {
     let boundary = media_type.parameter("boundary").filter(|boundary| (1..=70).contains(&boundary.len()))?;
-    let delimiter = format!("\r\n--{boundary}");
-    // The first delimiter has no line before it.
-    let mut rest = bytes.strip_prefix(delimiter.trim_start().as_bytes())?;
+    let delimiter = format!("--{boundary}");
+    let mut rest = bytes.strip_prefix(delimiter.as_bytes())?;
     let (mut found, mut is_similar) = (Vec::new(), false);
     loop {
         if let Some(end) = rest.strip_prefix(b"--") {
@@ -44,17 +43,35 @@ fn parts<'b>(bytes: &'b [u8], field: &str, media_type: MediaType<'_>) -> Option<
             return end.trim_ascii().is_empty().then_some(values);
         }
         let part = rest.strip_prefix(b"\r\n")?;
-        let end = position(part, delimiter.as_bytes())?;
-        let (part, behind) = (part.get(..end)?, part.get(end + delimiter.len()..)?);
+        let (part, behind) = split(part, delimiter.as_bytes())?;
         let head_end = position(part, b"\r\n\r\n")?;
         let (head, content) = (std::str::from_utf8(part.get(..head_end)?).ok()?, part.get(head_end + 4..)?);
-        let name = name_of(head)?;
+        let Head { name, content_type } = Head::read(head)?;
         if name == field {
+            if content_type.is_some_and(|content_type| !content_type.is_one_text()) {
+                return None;
+            }
             found.push(Cow::Borrowed(std::str::from_utf8(content).ok()?));
         }
-        let bare = name.split('[').next().unwrap_or_default();
-        is_similar |= name != field && bare.to_lowercase() == field.to_lowercase();
+        is_similar |= is_similar_name(name, field);
         rest = behind;
+    }
+}
+
+/// Splits the rest of a body at the next delimiter. `None` if there is none, and if one follows a line's end other than CR LF:
+/// some readers end a part there.
+fn split<'b>(bytes: &'b [u8], delimiter: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
+    let mut from = 0;
+    loop {
+        let at = from + position(bytes.get(from..)?, delimiter)?;
+        let before = bytes.get(..at)?;
+        if let Some(part) = before.strip_suffix(b"\r\n") {
+            return Some((part, bytes.get(at + delimiter.len()..)?));
+        }
+        if matches!(before.last(), None | Some(b'\r' | b'\n')) {
+            return None;
+        }
+        from = at + 1;
     }
 }
 
@@ -62,20 +79,38 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Returns the name that the head of a part states. `None` unless it states one, once, in quotes and without escapes: readers
-/// differ in how they read others.
-fn name_of(head: &str) -> Option<&str> {
-    let mut disposition = None;
-    for line in head.split("\r\n") {
-        let (key, value) = line.split_once(':')?;
-        match key.to_ascii_lowercase().as_str() {
-            "content-disposition" if disposition.is_none() => disposition = Some(value.trim()),
-            "content-type" => {}
-            // Another one, and encodings that readers may undo.
-            _ => return None,
+/// The head of a part.
+struct Head<'b> {
+    name: &'b str,
+    content_type: Option<MediaType<'b>>,
+}
+
+impl<'b> Head<'b> {
+    /// Reads a head. `None` unless it states a name, once, in quotes and without escapes: readers differ in how they read
+    /// others.
+    fn read(head: &'b str) -> Option<Self> {
+        let (mut disposition, mut content_type) = (None, None);
+        for line in head.split("\r\n") {
+            // Some readers end a line at a line feed alone.
+            if line.bytes().any(|byte| byte.is_ascii_control()) {
+                return None;
+            }
+            let (key, value) = line.split_once(':')?;
+            match key.to_ascii_lowercase().as_str() {
+                "content-disposition" if disposition.is_none() => disposition = Some(value.trim()),
+                "content-type" if content_type.is_none() => content_type = Some(MediaType::parse(value)?),
+                // Another one, and encodings that readers may undo.
+                _ => return None,
+            }
         }
+        let name = name_of(disposition?)?;
+        Some(Self { name, content_type })
     }
-    let parameters = disposition?.strip_prefix("form-data;")?;
+}
+
+/// Returns the name that the disposition of a part states.
+fn name_of(disposition: &str) -> Option<&str> {
+    let parameters = disposition.strip_prefix("form-data;")?;
     let mut name = None;
     for parameter in parameters.split(';') {
         let (key, value) = parameter.trim().split_once("=\"")?;

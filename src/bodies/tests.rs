@@ -93,6 +93,8 @@ fn a_type_that_the_rule_does_not_read_is_refused() {
             check_as(&headers, &source, body, Err(OTHER_TYPE));
         }
     }
+    let headers = Headers { content_type: Some("text/csv; header=absent"), ..Headers::default() };
+    check_as(&headers, &BodySource::Csv("id".into()), "id\n7\n", Err(OTHER_TYPE));
     let headers = Headers { content_type: Some("application/json; charset=utf-16"), ..Headers::default() };
     check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(OTHER_TYPE));
 }
@@ -149,6 +151,11 @@ fn a_table_that_readers_repair_differently_is_refused() {
         "id,name\n1,A,B\n",
         "id\n1\r",
         "id\n\"1\" \n",
+        // A row with an empty cell, or no row.
+        "id\n1\n\n2\n",
+        "id\r\n\r\n2\r\n",
+        "\nid\n1\n",
+        "id,name\n1,A\n\n",
     ] {
         check(&source, body, Err(NOT_CSV));
     }
@@ -207,11 +214,58 @@ fn parts_that_readers_take_apart_differently_are_refused() {
         part("Content-Disposition: form-data; name=\"i\\d\"", "7") + "----b--",
         part("Content-Disposition: form-data; name=\"id\"\r\nContent-Transfer-Encoding: base64", "Nw==") + "----b--",
         part("Content-Disposition: attachment; name=\"id\"", "7") + "----b--",
+        part("Content-Disposition: form-data; name=\"id\"\r\nContent-Type: text/plain; charset=utf-16", "7")
+            + "----b--",
+        part("Content-Disposition: form-data; name=\"id\"\r\nContent-Type: multipart/mixed; boundary=c", "7")
+            + "----b--",
+        // Readers that end a line at a line feed, or at a carriage return, see another part or another name.
+        part("Content-Disposition: form-data; name=\"id\"", &id.replace("\r\n", "\n")) + "----b--",
+        part("Content-Disposition: form-data; name=\"id\"", &format!("7\n{}", id.replace("\r\n", "\n"))) + "----b--",
+        part("Content-Disposition: form-data; name=\"id\"", &format!("7\r{}", id.replace("\r\n", "\r"))) + "----b--",
+        part(
+            "Content-Disposition: form-data; name=\"x\"\r\nContent-Type: a/b\nContent-Disposition: form-data; name=\"id\"",
+            "7",
+        ) + "----b--",
     ] {
         check_as(&MULTIPART, &source, body, Err(NOT_FORM));
     }
     let headers = Headers { content_type: Some("multipart/form-data"), ..Headers::default() };
     check_as(&headers, &source, format!("{id}----b--"), Err(NOT_FORM));
+    let inside = part("Content-Disposition: form-data; name=\"id\"", "7 ----b 8");
+    check_as(&MULTIPART, &source, format!("{inside}----b--"), Ok(&["7 ----b 8"]));
+}
+
+#[test]
+fn a_type_that_readers_take_apart_differently_is_refused() {
+    let source = BodySource::Form("id".into());
+    let body = part("Content-Disposition: form-data; name=\"id\"", "7").replace("----b", "--b") + "--b--";
+    for (parameters, is_read) in [
+        ("boundary=b", true),
+        ("Boundary=\"b\" ; charset=utf-8;", true),
+        ("x=\"; boundary=c\"; boundary=b", true),
+        ("boundary=b; boundary=c", false),
+        ("boundary=b; Boundary=b", false),
+        ("x=\"; boundary=b\"; boundary=c", false),
+        ("boundary=b, multipart/form-data; boundary=c", false),
+        ("boundary*=utf-8''b", false),
+        ("boundary=b; boundary*0=c", false),
+        ("boundary=\"\\b\"", false),
+        ("boundary=\"b", false),
+        ("boundary=b\"", false),
+        ("boundary=\"b\"c", false),
+        ("boundary=b c", false),
+        ("boundary", false),
+    ] {
+        let content_type: &'static str = format!("multipart/form-data; {parameters}").leak();
+        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        let found = WholeBody::of(body.as_bytes(), &headers).identifiers(&source);
+        assert_eq!(found.is_ok(), is_read, "{parameters}: {found:?}");
+    }
+    for parameters in ["charset=utf-8; charset=gbk", "charset=gbk; charset=utf-8", "x=\"; charset=utf-8"] {
+        let content_type: &'static str = format!("application/json; {parameters}").leak();
+        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(OTHER_TYPE));
+    }
 }
 
 proptest! {

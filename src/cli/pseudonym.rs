@@ -14,6 +14,8 @@ use crate::ledger::key_file;
 
 /// The argument that selects the lines of stdin.
 const STDIN: &str = "-";
+/// The mark of UTF-8 at the beginning of a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Print the pseudonyms that a server makes of identifiers, for callers who make their own.
 ///
@@ -78,7 +80,9 @@ fn write(arguments: &Arguments, input: &mut dyn BufRead, console: &mut Console<'
                 io::ErrorKind::InvalidData => Stop::Refused(format!("identifier {}: not UTF-8", index + 1), None),
                 _ => Stop::Output(error),
             })?;
-            write(index + 1, &line)?;
+            // Editors write the mark before the first line, and it is no part of an identifier.
+            let unmarked = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| index == 0);
+            write(index + 1, unmarked.unwrap_or(&line))?;
         }
     } else {
         for (index, text) in identifiers.iter().enumerate() {

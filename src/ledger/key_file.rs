@@ -102,20 +102,24 @@ pub fn make(path: &Path) -> Result<SubjectKey, KeyFileError> {
     read(path)?.ok_or_else(|| system(ErrorKind::NotFound.into()))
 }
 
-/// Writes a key to a file that does not exist, durably.
+/// Writes a key to a file that does not exist, durably. The file is whole from the moment that it is there: a start that ends
+/// half-way leaves no part of a key at the place, and no other process reads one.
 fn create(path: &Path, key: &SubjectKey) -> io::Result<()> {
+    let directory = directory_of(path);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    // No other process draws this key, and processes in different containers can have one number.
+    name.push(format!(".new-{}", key.fingerprint()));
+    let unfinished = directory.join(name);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&unfinished)?;
     let written = file.write_all(write_key(key).as_bytes()).and_then(|()| file.sync_all());
-    if let Err(error) = written.and_then(|()| File::open(directory_of(path))?.sync_all()) {
-        // Half a key would be refused at each start.
-        drop(fs::remove_file(path));
-        return Err(error);
-    }
-    Ok(())
+    let made = written.and_then(|()| fs::hard_link(&unfinished, path));
+    fs::remove_file(&unfinished)?;
+    made?;
+    File::open(directory)?.sync_all()
 }
 
 /// Says whether a path without a file is a link. A disk that is not mounted may have the key.
@@ -162,6 +166,26 @@ mod tests {
         assert_eq!(make(&path).unwrap(), key, "a file that is there is not replaced");
         let (_other, other) = place();
         assert_ne!(make(&other).unwrap(), key);
+    }
+
+    #[test]
+    fn starts_at_once_find_one_whole_key() {
+        let (directory, path) = place();
+        for round in 0..20 {
+            let at_once = std::sync::Barrier::new(8);
+            let made: Vec<SubjectKey> = std::thread::scope(|scope| {
+                let start = || {
+                    at_once.wait();
+                    make(&path).unwrap()
+                };
+                let started: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+                started.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(made.iter().all(|key| *key == made[0]), "{round}");
+            let files: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert_eq!(files, [path.as_path()], "{round}");
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

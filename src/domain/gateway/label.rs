@@ -48,7 +48,7 @@ pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Resul
         None => (Labelled { flow: sent.flow, transfer_id: sent.transfer_id, ..Labelled::default() }, persons),
     };
     require(headers, rule.map(|rule| &rule.gives), &labelled, &mut problems);
-    count(snapshot, headers, &mut labelled, persons, &mut problems);
+    count(snapshot, rule.map(|rule| &rule.gives), &mut labelled, persons, &mut problems);
     if problems.found.is_empty() { Ok(labelled) } else { Err(Unlabelled::Wrong(problems.found)) }
 }
 
@@ -65,7 +65,7 @@ pub fn read<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S, unmatched
 fn by_default<'a>(snapshot: &Snapshot, flow: &'a str) -> Reading<'a> {
     let mut labelled = Labelled { flow: Some(flow.into()), ..Labelled::default() };
     let mut problems = Problems::default();
-    count(snapshot, &snapshot.gateway.headers, &mut labelled, (None, None), &mut problems);
+    count(snapshot, None, &mut labelled, (None, None), &mut problems);
     if problems.found.is_empty() {
         Reading::Transfer(labelled)
     } else {
@@ -211,22 +211,33 @@ fn require(headers: &LabelHeaders, gives: Option<&Gives>, labelled: &Labelled<'_
 }
 
 /// Combines the numbers of persons. Each class that is sent needs its own number: a missing label must not count as
-/// zero persons.
+/// zero persons. Where the rule says who the persons are, each class needs its own place: the ledger would count those who
+/// are named and leave out a number beside them.
 fn count(
     snapshot: &Snapshot,
-    headers: &LabelHeaders,
+    gives: Option<&Gives>,
     labelled: &mut Labelled<'_>,
     (general, sensitive): Counts,
     problems: &mut Problems,
 ) {
+    let headers = &snapshot.gateway.headers;
     let sent = content(snapshot, labelled);
-    let needed = [
-        (sent.general && general.is_none(), Label::Persons, &headers.persons),
-        (sent.sensitive && sensitive.is_none(), Label::SensitivePersons, &headers.sensitive_persons),
-    ];
-    for (is_missing, label, name) in needed {
-        if is_missing && !problems.has(label) {
-            problems.add(label, Origin::Header(name.to_string()), Fault::Missing);
+    let (of_general, of_sensitive) =
+        gives.map_or((false, false), |gives| (gives.subjects.is_some(), gives.sensitive_subjects.is_some()));
+    let is_by_name = of_general || of_sensitive;
+    for (is_sent, number, is_named, label, name) in [
+        (sent.general, general, of_general, Label::Persons, &headers.persons),
+        (sent.sensitive, sensitive, of_sensitive, Label::SensitivePersons, &headers.sensitive_persons),
+    ] {
+        let fault = if is_by_name && !is_named && (is_sent || number.is_some_and(|number| 0 < number)) {
+            Fault::NumberBesideNames
+        } else if is_sent && number.is_none() {
+            Fault::Missing
+        } else {
+            continue;
+        };
+        if !problems.has(label) {
+            problems.add(label, Origin::Header(name.to_string()), fault);
         }
     }
     if general.is_some() || sensitive.is_some() {

@@ -2,10 +2,12 @@
 
 use super::super::labelled::{BodyFault, ChoiceFault, LabelProblem};
 use super::super::seen::Body;
+use super::super::subjects::SubjectSource;
 use super::super::table::{Conditions, Gateway, Given, GivenItem, HostPattern, PathPattern, Source};
 use super::*;
 use crate::domain::asked::CODE_BYTES_MAX;
 use crate::domain::gateway::Record;
+use crate::domain::persons::{Kind, Normalise};
 use crate::domain::units::Ground;
 use crate::testing::seen::{Request, request};
 use crate::testing::snapshot;
@@ -260,6 +262,40 @@ fn what_the_request_and_the_rule_say_has_to_agree() {
         at(Label::SensitivePersons, SENSITIVE, "LABELS_DISAGREE"),
     ];
     assert_eq!(wrong(&snapshot, &other), expected);
+}
+
+#[test]
+fn a_number_beside_persons_by_identifier_is_refused() {
+    let at_ids = |name: &str| GivenSubjects {
+        source: SubjectSource::Header(name.into()),
+        kind: Kind::parse("patient").unwrap(),
+        normalise: Normalise::NONE,
+    };
+    let by_name = |general: Option<&str>, sensitive: Option<&str>| {
+        with(vec![rule(Gives {
+            flow: Some(literal("trial")),
+            subjects: general.map(at_ids),
+            sensitive_subjects: sensitive.map(at_ids),
+            ..Gives::default()
+        })])
+    };
+    let sent = || post().header("x-ids", "a,b");
+    // `trial` sends sensitive information, and the first rule does not say of whom: the ledger would count none.
+    let snapshot = by_name(Some("x-ids"), None);
+    let code = "NUMBER_BESIDE_IDENTIFIERS";
+    for request in [sent(), sent().header(SENSITIVE, "0"), sent().header(SENSITIVE, "100000")] {
+        assert_eq!(wrong(&snapshot, &request), [at(Label::SensitivePersons, SENSITIVE, code)]);
+    }
+    let snapshot = by_name(None, Some("x-ids"));
+    assert_eq!(wrong(&snapshot, &sent().header(PERSONS, "9")), [at(Label::Persons, PERSONS, code)]);
+    for request in [sent(), sent().header(PERSONS, "0"), sent().header(SENSITIVE, "2")] {
+        let persons = label(&snapshot, &request).unwrap().persons;
+        assert_eq!(persons, Some(AskedPersons { general: 0, sensitive: 2 }));
+    }
+    assert_eq!(
+        wrong(&snapshot, &sent().header(SENSITIVE, "1")),
+        [at(Label::SensitivePersons, SENSITIVE, "LABELS_DISAGREE")]
+    );
 }
 
 #[test]

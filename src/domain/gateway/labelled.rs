@@ -258,6 +258,8 @@ pub enum Fault {
     },
     /// The request names a flow although the rule describes the transfer itself.
     FlowBesideFields,
+    /// The rule says who the persons are, and not for this class, of which the request can state only a number.
+    NumberBesideNames,
     /// A host that cannot be compared.
     Host(HostFault),
     /// A path that cannot be compared.
@@ -305,6 +307,7 @@ impl Fault {
             Fault::Body(BodyFault::Compressed) => "BODY_COMPRESSED",
             Fault::Disagrees { .. } => "LABELS_DISAGREE",
             Fault::FlowBesideFields => "FLOW_BESIDE_FIELDS",
+            Fault::NumberBesideNames => "NUMBER_BESIDE_IDENTIFIERS",
             Fault::Host(_) => "HOST_NOT_COMPARABLE",
             Fault::Path(_) => "PATH_NOT_NORMALISED",
             Fault::Choice(ChoiceFault::HostNotSeen) => "HOST_NOT_SEEN",

@@ -21,18 +21,23 @@ pub(super) enum Plus {
 /// # Errors
 /// The name is missing, or there in other capitals as well, or a pair cannot be decoded in one way.
 pub fn values<'q>(pairs: &'q str, name: &str) -> Result<Vec<Cow<'q, str>>, Fault> {
+    let not_form = || Fault::Body(BodyFault::NotForm);
+    let decoded = |text| decoded(text, Plus::IsBlank).ok_or_else(not_form);
     let mut found = Vec::new();
     let mut is_in_other_capitals = false;
     for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decoded = |text| decoded(text, Plus::IsBlank).ok_or(Fault::Body(BodyFault::NotForm));
-        let key = decoded(key)?;
-        if key == name {
-            found.push(decoded(value)?);
-        } else {
-            // Some servers read `ids[]` as a further `ids`.
-            let bare = key.split('[').next().unwrap_or_default();
-            is_in_other_capitals |= bare.to_lowercase() == name.to_lowercase();
+        // Some servers end a pair at a semicolon too.
+        for part in pair.split(';') {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            let key = decoded(key)?;
+            let (is_it, is_similar) = (key == name, is_similar_name(&key, name));
+            if (is_it || is_similar) && part.len() < pair.len() {
+                return Err(not_form());
+            }
+            if is_it {
+                found.push(decoded(value)?);
+            }
+            is_in_other_capitals |= is_similar;
         }
     }
     match (found.is_empty(), is_in_other_capitals) {
@@ -40,6 +45,19 @@ pub fn values<'q>(pairs: &'q str, name: &str) -> Result<Vec<Cow<'q, str>>, Fault
         (_, true) => Err(Fault::Body(BodyFault::InOtherCapitals)),
         (true, false) => Err(Fault::Missing),
     }
+}
+
+/// Says whether some servers take a name for another one: in other capitals, with brackets behind it (`ids[]`), with blanks
+/// around it, or with dots or blanks for low lines, as PHP reads them.
+pub fn is_similar_name(name: &str, wanted: &str) -> bool {
+    name != wanted && bare(name).eq(bare(wanted))
+}
+
+fn bare(name: &str) -> impl Iterator<Item = char> + '_ {
+    let name = name.split('[').next().unwrap_or_default().trim();
+    name.chars()
+        .map(|character| if matches!(character, '.' | ' ') { '_' } else { character })
+        .flat_map(char::to_lowercase)
 }
 
 /// Decodes a part; `None` for a `%` without two hexadecimal digits, and for bytes that are not UTF-8.
@@ -92,8 +110,13 @@ mod tests {
         for pairs in ["id=%", "id=%4", "id=%zz", "id=%ff", "id=%C0%AF", "id=1&%=2"] {
             check(pairs, Err(Fault::Body(BodyFault::NotForm)));
         }
-        for pairs in ["id=1&ID=2", "Id=1", "id=1&id[]=2", "id[0]=1", "id%5B%5D=1"] {
+        for pairs in ["id=1&ID=2", "Id=1", "id=1&id[]=2", "id[0]=1", "id%5B%5D=1", "id=1&+id=2", "id=1&id%09=2"] {
             check(pairs, Err(Fault::Body(BodyFault::InOtherCapitals)));
         }
+        for pairs in ["id=1;id=2", "a=1;id=2&id=3", "id=1&a=1;ID=2", "id=1;a=2", "id=1;", "a=1&amp;id=2"] {
+            check(pairs, Err(Fault::Body(BodyFault::NotForm)));
+        }
+        check("fields=a;b&id=7%3B8", Ok(&["7;8"]));
+        assert!(is_similar_name("customer.id", "customer_id") && !is_similar_name("customerid", "customer_id"));
     }
 }

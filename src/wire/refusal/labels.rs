@@ -199,6 +199,15 @@ fn fault_texts(label: Label, origin: &Origin, fault: &Fault) -> (String, String)
             ),
             format!("规则已自行说明所传数据，而{place_zh}又指明数据流：请去掉该请求头，或让规则从中读取数据流"),
         ),
+        Fault::NumberBesideNames => {
+            let key = if label == Label::Persons { "subjects" } else { "sensitive_subjects" };
+            (
+                format!(
+                    "{noun}: the rule counts persons by identifier, and {place} can state only a number: let the rule name these persons too, with `{key}`"
+                ),
+                format!("{noun_zh}：规则按标识计数，而{place_zh}只能给出人数：请在规则中用 `{key}` 指明这些个人"),
+            )
+        }
         Fault::Host(fault) => host_texts(&(place, place_zh), *fault),
         Fault::Path(fault) => path_texts(*fault),
         Fault::Choice(fault) => choice_texts(fault),
@@ -212,8 +221,8 @@ fn body_texts(
 ) -> (String, String) {
     let (en, zh) = match fault {
         BodyFault::InOtherCapitals => (
-            "a key there differs only in capitals, and some servers treat both keys alike: write it as the rule does",
-            "该处的键名仅大小写不同，部分服务器会视为相同：请按规则中的写法填写",
+            "a key there differs only in capitals, blanks, dots or brackets, and some servers treat both keys alike: write it as the rule does",
+            "该处的键名仅大小写、空格、点号或方括号不同，部分服务器会视为相同：请按规则中的写法填写",
         ),
         BodyFault::NotThere => (
             "the gateway sent no body: let it send the body, or take the label from elsewhere",
@@ -228,16 +237,16 @@ fn body_texts(
             "正文不是 JSON：请发送 JSON，或从别处取得该标签",
         ),
         BodyFault::NotCsv => (
-            "the body is not a CSV table as RFC 4180 demands it: quote cells with quotes, commas or line ends, and give every row as many cells as the header",
-            "正文不是符合 RFC 4180 的 CSV 表：含引号、逗号或换行的单元格应加引号，各行的单元格数应与表头一致",
+            "the body is not a CSV table as RFC 4180 demands it: quote cells with quotes, commas or line ends, give every row as many cells as the header, and leave no blank line",
+            "正文不是符合 RFC 4180 的 CSV 表：含引号、逗号或换行的单元格应加引号，各行的单元格数应与表头一致，且不留空行",
         ),
         BodyFault::NotForm => (
-            "it cannot be decoded in one way: percent-encode it as UTF-8, or send the parts as RFC 7578 demands",
-            "无法唯一解码：请按 UTF-8 作百分号编码，或按 RFC 7578 发送各部分",
+            "it cannot be decoded in one way: percent-encode it as UTF-8, semicolons too, or send the parts as RFC 7578 demands",
+            "无法唯一解码：请按 UTF-8 作百分号编码（分号亦然），或按 RFC 7578 发送各部分",
         ),
         BodyFault::OtherType => (
-            "the header `content-type` states another type, or another charset than UTF-8: send the type that the rule reads",
-            "请求头 `content-type` 声明了其他类型或非 UTF-8 字符集：请发送规则所读取的类型",
+            "the header `content-type` states another type, another charset than UTF-8, or a parameter twice: send the type that the rule reads",
+            "请求头 `content-type` 声明了其他类型或非 UTF-8 字符集，或重复声明参数：请发送规则所读取的类型",
         ),
         BodyFault::Compressed => {
             ("the body is compressed: let the gateway decompress it first", "正文经过压缩：请先由网关解压")

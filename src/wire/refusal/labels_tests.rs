@@ -51,7 +51,9 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::TooLong { bytes: 4_096, max: 128 },
         Fault::NotAName(NameFault::Unseen { character: '\u{200b}', byte: 4 }),
         Fault::Disagrees { request: word.to_owned(), rule: word.to_owned() },
+        Fault::OtherDigit,
         Fault::FlowBesideFields,
+        Fault::NumberBesideNames,
         Fault::Choice(ChoiceFault::HostNotSeen),
         Fault::Choice(ChoiceFault::ServerNameNotMet),
         Fault::Choice(ChoiceFault::OnlyServerName),
@@ -66,8 +68,17 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::Choice(ChoiceFault::MethodOverridden { header: "x-http-method", says: word.to_owned() }),
         Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url", says: word.to_owned() }),
     ];
-    let bodies =
-        [BodyFault::WrongKind, BodyFault::InOtherCapitals, BodyFault::NotThere, BodyFault::Partial, BodyFault::NotJson];
+    let bodies = [
+        BodyFault::WrongKind,
+        BodyFault::InOtherCapitals,
+        BodyFault::NotThere,
+        BodyFault::Partial,
+        BodyFault::NotJson,
+        BodyFault::NotCsv,
+        BodyFault::NotForm,
+        BodyFault::OtherType,
+        BodyFault::Compressed,
+    ];
     faults.extend(bodies.map(Fault::Body));
     let hosts = [HostFault::Character, HostFault::NotAscii, HostFault::Parts, HostFault::Address, HostFault::Port];
     faults.extend(hosts.map(Fault::Host));

@@ -342,6 +342,10 @@ fn the_command_prints_the_test_vectors_and_never_an_identifier() {
     }
     assert_eq!(checked, 5);
     let begin = ["pseudonym", "--key", key.to_str().unwrap(), "--year", "2026", "--exporter", "acme", "--kind", "c"];
+    // The mark that editors write is no part of the first identifier; elsewhere it is one.
+    let [marked, plain] = ["\u{feff}c-1\nc-2\n", "c-1\nc-2\n"].map(|input| command(&begin, input).out);
+    assert_eq!((marked.lines().count(), &marked), (2, &plain));
+    assert_ne!(command(&begin, "c-1\n\u{feff}c-2\n").out, plain);
     let done = command(&begin, "secret-1\n\nsecret-3\n");
     assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, "error: identifier 2: nothing is left of it\n"));
     let done = command(&[&begin[..], &["--normalise", "digits", "secret\u{664}"]].concat(), "");

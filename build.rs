@@ -66,7 +66,7 @@ fn decision_service() -> manual::Service {
         .build()
 }
 
-/// Apart from our own, so that neither depends on what the other contains.
+/// Apart from our own, so that neither depends on the content of the other.
 fn envoy(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut descriptors = protox::compile(ENVOY_FILES, INCLUDES)?;
     std::fs::write(out.join("envoy_descriptors.bin"), descriptors.encode_to_vec())?;

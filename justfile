@@ -21,7 +21,7 @@ policies:
     cargo run --locked -- check policies
     cargo run --locked -- test policies
 
-# Write the schema of the policy files anew.
+# Rewrite the schema of the policy files.
 schema:
     cargo run --locked -- check --schema > policies/schema.json
 

@@ -1,4 +1,4 @@
-# Shared by the scripts of this directory: what is built, which cores are used, servers that are started and stopped.
+# Shared by the scripts of this directory: builds, the choice of cores, starting and stopping servers.
 # Sourced, not run. Everything that is started is ended by its id, however the script ends.
 # shellcheck shell=bash disable=SC2034  # variables are used by the scripts that source this
 
@@ -65,14 +65,15 @@ print(sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges))
 PY
 )
 
-# A server refuses variables that it does not know, and measures with nobody's settings: all NEGLIST_… are taken away.
+# A server refuses variables that it does not know, and a measurement uses no settings of the caller: all NEGLIST_… are
+# removed.
 clean_environment=(env)
 for variable in $(compgen -e NEGLIST_ || true); do clean_environment+=(-u "$variable"); done
 
 # Invented lists may be larger than the limits for reloads; all sizes are measured alike.
 large_policies=(NEGLIST_POLICY_FILE_BYTES_MAX=1073741824 NEGLIST_POLICY_TOTAL_BYTES_MAX=4294967296)
 
-# Builds what is measured and what measures. `NEGLIST_BENCH_BINARY` names a server that is built already,
+# Builds the server and the load generator. `NEGLIST_BENCH_BINARY` names a server that is built already,
 # `NEGLIST_BENCH_PROGRAMS` a directory with the programs of bench/load.
 build_load() {
   local programs=$built/release
@@ -132,7 +133,7 @@ address() {
 
 stop() { end "${pid_of[$1]}"; }
 
-# measure "KEY=VALUE …" SERVER TRANSPORT ARGUMENT…: one measurement, a line of $runs. The keys say what it is.
+# measure "KEY=VALUE …" SERVER TRANSPORT ARGUMENT…: one measurement, a line of $runs. The keys describe it.
 measure() {
   local keys=$1 server=$2 transport=$3 result
   shift 3

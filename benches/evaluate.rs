@@ -1,7 +1,7 @@
 //! A decision, at several sizes of the lists: from strings, and through a flow.
 //!
 //! `cargo bench --bench evaluate`. The lists are invented. `NEGLIST_BENCH_ENTRIES_MAX` leaves out the larger sizes.
-//! `cargo bench --bench evaluate -- count strings 1000` makes so many decisions and measures nothing: for whoever counts
+//! `cargo bench --bench evaluate -- count strings 1000` makes that many decisions and measures nothing: for counting
 //! instructions, such as `bench/instructions`. `count flow 1000` is the other kind.
 #![allow(
     missing_docs,

@@ -1,7 +1,7 @@
-//! What the number of gateway rules costs: finding the one that is about a request; and that it costs about the same.
+//! The cost of many gateway rules: of finding the one that matches a request; asserts that it stays about the same.
 //!
-//! `cargo bench --bench labels`. Hosts and paths are invented. Sizes take turns, as in `benches/scale.rs`, and each turn asks
-//! about hosts and paths drawn anew from all rules.
+//! `cargo bench --bench labels`. Hosts and paths are invented. Sizes take turns, as in `benches/scale.rs`, and each
+//! turn asks about new random hosts and paths of all rules.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 #![allow(clippy::allow_attributes, reason = "as above")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -19,11 +19,11 @@ const ROUNDS: usize = 200;
 const TURN: usize = 2_000;
 /// Rules of one host.
 const PATHS: usize = 20;
-/// A request may cost so many times more with the most rules than with the fewest: hosts and paths of a large table are
-/// not in the processor's caches.
+/// A request may cost this many times more with the most rules than with the fewest: hosts and paths of a large table
+/// are not in the processor's caches.
 const RATIO_MAX: f64 = 4.0;
 
-/// Rules of one size, and what was measured.
+/// Rules of one size, and their measurements.
 struct Sized {
     rules: usize,
     gateway: Gateway,
@@ -50,7 +50,7 @@ struct Request {
     path: String,
 }
 
-/// Returns requests for rules that are drawn anew.
+/// Returns requests for rules that are drawn at random.
 fn requests(rules: usize, count: usize, seed: usize) -> Vec<Request> {
     // A multiplier that shares no factor with the sizes visits all rules before it visits one again.
     let drawn = (0..count).map(|index| (index + seed * count).wrapping_mul(7_919) % rules);
@@ -94,7 +94,7 @@ impl Seen for Request {
 fn nanoseconds(gateway: &Gateway, requests: &[Request]) -> f64 {
     let ask = |request: &Request| {
         let (rule, _) = gateway.choose(black_box(request));
-        assert!(black_box(rule).is_ok_and(|rule| rule.is_some()), "a rule is about every request");
+        assert!(black_box(rule).is_ok_and(|rule| rule.is_some()), "a rule matches every request");
     };
     let (warm_up, timed) = requests.split_at(requests.len() / 2);
     warm_up.iter().for_each(ask);

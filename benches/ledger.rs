@@ -4,7 +4,7 @@
 //! bench measures that first. `NEGLIST_LEDGER_BENCH_SECONDS` says how long each part goes on.
 //! `NEGLIST_LEDGER_BENCH_POSTGRES=postgres://…` measures a database that several servers share, too.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking, and prints what it found")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking, and prints its results")]
 
 use std::fs::{self, File};
 use std::io::{Seek, Write};

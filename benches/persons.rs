@@ -1,4 +1,4 @@
-//! What a person by identifier costs before the ledger: reading the identifiers of a request, and making their pseudonyms.
+//! The cost of persons by identifier before the ledger: reading the identifiers of a request, and making their pseudonyms.
 //!
 //! `cargo bench --bench persons`. Requests and identifiers are invented.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]

@@ -1,8 +1,8 @@
-//! What the size of the lists costs: a decision, compiling, and memory; and that a decision costs about the same.
+//! The cost of larger lists: of a decision, of compiling, and of memory; asserts that a decision costs about the same.
 //!
-//! `cargo bench --bench scale`. The lists are invented. Sizes take turns, so that whatever else the machine does
-//! meets all of them, and medians are compared. Each turn asks about items drawn anew from the whole list, and begins
-//! with some that are not timed, because a server has lists of one size and its caches to itself.
+//! `cargo bench --bench scale`. The lists are invented. Sizes take turns, so that whatever else the machine does meets
+//! all of them, and medians are compared. Each turn asks about new random items of the whole list, and begins with some
+//! that are not timed, because a server has lists of one size and its caches to itself.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 #![allow(clippy::allow_attributes, reason = "as above")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time, and is set by the environment")]
@@ -25,9 +25,9 @@ const SIZES: [usize; 4] = [200, 10_000, 100_000, 1_000_000];
 const ROUNDS: u64 = 300;
 /// Questions of one turn: about a millisecond.
 const TURN: usize = 2_048;
-/// So many of them are not timed.
+/// This many of them are not timed.
 const WARM_UP: usize = 1_024;
-/// A decision at the largest size may cost so many times one at the smallest.
+/// A decision at the largest size may cost this many times one at the smallest.
 const RATIO_MAX: f64 = 2.0;
 
 /// Registries, beside lists of [`REGISTRY_ENTRIES`] entries.
@@ -35,7 +35,7 @@ const REGISTRIES: [Registered; 3] =
     [FEW, Registered { exporters: 1_000, flows: 10_000 }, Registered { exporters: 10_000, flows: 100_000 }];
 const REGISTRY_ENTRIES: usize = 10_000;
 
-/// Policies of one size, and what was measured.
+/// Policies of one size, and their measurements.
 struct Sized {
     entries: usize,
     registered: Registered,

@@ -1,4 +1,4 @@
-//! What the guard against slips costs: a look-up of a word that is not known, and of the known words one slip away.
+//! The cost of the guard against slips: a look-up of a word that is not known, and of the known words one slip away.
 //!
 //! `cargo bench --bench slips`. Words are invented. Sizes take turns, as in `benches/scale.rs`. The last column of the first
 //! table is a scan over the lengths and characters of all words, which is the least that a comparison with each would cost.
@@ -31,7 +31,7 @@ const ROUNDS: usize = 200;
 const TURN: usize = 256;
 /// Beyond the look-up itself, for words of a caller's own.
 const GUARD_NS_MAX: f64 = 150.0;
-/// A batch of own codes may cost so many times one of known codes. The aim is twice; a busy machine takes more.
+/// A batch of own codes may cost this many times one of known codes. The aim is twice; a busy machine takes more.
 const BATCH_RATIO_MAX: f64 = 2.5;
 
 /// Known words of a kind, and words that are asked about.
@@ -159,7 +159,7 @@ fn measure(kind: &Kind, sizes: &mut [Sized]) {
     }
 }
 
-/// Prints a row for each size, and returns what the guard costs at most.
+/// Prints a row for each size, and returns the highest cost of the guard.
 fn report(kind: &Kind, sizes: &mut [Sized], counts: &[usize]) -> f64 {
     println!("{}:", kind.name);
     println!("|     words | look-up ns | guard ns | build ms | bytes each | scan of all ns |");
@@ -185,7 +185,7 @@ fn batch(code: impl Fn(usize) -> String) -> Vec<u8> {
     };
     let persons = Some(v1::Persons { general: 0, sensitive: 1 });
     let transfer = |number: usize| v1::Transfer {
-        exporter: "an-exporter-that-nobody-registered".to_owned(),
+        exporter: "an-unregistered-exporter".to_owned(),
         exporter_facts: Some(v1::ExporterFacts::default()),
         destination: "DE".to_owned(),
         data: (0..100).map(|index| item(number * 100 + index)).collect(),
@@ -234,7 +234,7 @@ fn main() {
     one_by_one(&snapshot);
 }
 
-/// Compares batches of known codes with batches of own ones, of which none stands twice.
+/// Compares batches of known codes with batches of own ones without duplicates.
 fn batches(snapshot: &Snapshot) {
     let known = batch(|number| invented::code(number * 7_919 % 10_000));
     let (own, beside) =

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn b8_states_are_told_apart_up_to_a_limit() {
+    fn b8_states_are_distinguished_up_to_a_limit() {
         let states: Repeated<u32> = Repeated::new();
         assert_eq!((states.happened_to(&0), states.happened_to(&1), states.happened_to(&0)), (Some(0), Some(0), None));
         assert_eq!((states.ended_for(&1), states.ended_for(&1), states.ended_for(&0)), (Some(0), None, Some(1)));

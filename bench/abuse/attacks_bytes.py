@@ -18,7 +18,7 @@ STALLED_SECONDS = 0.3
 
 
 def _unfinished(stage: Stage, count: int) -> None:
-    """Offers messages of 4 MiB that each lack their last byte, 500 MiB in all, on so many connections."""
+    """Offers messages of 4 MiB that each lack their last byte, 500 MiB in all, on this many connections."""
     connections = stage.connect(count)
     header_block = http2.head(DECIDE)
     prefix = b"\0" + MESSAGE_BYTES.to_bytes(4, "big")

@@ -21,12 +21,12 @@ class Reads(enum.Enum):
 
 # A pause between two bursts, so that the attacker does not starve those who measure.
 PAUSE_SECONDS = 0.0005
-# A shared connection waits for answers from so many calls on, well within the streams that a server allows.
+# Calls in flight from which a shared connection waits for answers: well within the streams that a server allows.
 SHARED_IN_FLIGHT_MAX = 80
 
 
 def _flood(stage: Stage, count: int, burst: Callable[[http2.Connection], bytes], reads: Reads) -> None:
-    """Sends bursts on so many connections as fast as the server takes them, and reopens closed ones."""
+    """Sends bursts on this many connections as fast as the server takes them, and reopens closed ones."""
     connections = stage.connect(count)
     ended: dict[str, int] = {}
     bursts = 0
@@ -67,14 +67,14 @@ def _cancelled(connection: http2.Connection, header_block: bytes, count: int) ->
 
 @attack("rapid-reset", "4 connections with 100 calls at a time that are cancelled in the same write, without a pause")
 def rapid_reset(stage: Stage) -> None:
-    """Bounds: 4 connections, opened anew where the server closes them."""
+    """Bounds: 4 connections, reopened if the server closes them."""
     header_block = http2.head(DECIDE)
     _flood(stage, 4, lambda connection: _cancelled(connection, header_block, 100), reads=Reads.ALL)
 
 
 @attack("continuation-flood", "4 connections whose headers never end: CONTINUATION frames without END_HEADERS")
 def continuation_flood(stage: Stage) -> None:
-    """Bounds: 4 connections, opened anew where the server closes them; 16 KiB a frame."""
+    """Bounds: 4 connections, reopened if the server closes them; 16 KiB a frame."""
     more = http2.frame(http2.CONTINUATION, 0, 1, b"\0\x01x\x7f\xe1\x7e" + bytes(16_000))
 
     def burst(connection: http2.Connection) -> bytes:
@@ -89,7 +89,7 @@ def continuation_flood(stage: Stage) -> None:
 
 @attack("hpack-bomb", "4 connections whose headers repeat one of 4,000 bytes 16,000 times, at a byte each")
 def hpack_bomb(stage: Stage) -> None:
-    """Bounds: 4 connections, opened anew where the server closes them; 20 KB a call, 64 MB when read."""
+    """Bounds: 4 connections, reopened if the server closes them; 20 KB a call, 64 MB when read."""
     kept = b"\x40\x01x" + hpack.integer(4_000, 7) + bytes(b"a" * 4_000)
 
     def burst(connection: http2.Connection) -> bytes:

@@ -13,7 +13,7 @@ from stage import DECIDE, DECIDE_STREAM, HEALTH_WATCH, Stage, attack, pump
 
 
 def open_calls(stage: Stage, header_block: bytes, calls: int) -> None:
-    """Opens so many calls on each of 10 connections, sends no message on any, and holds them."""
+    """Opens this many calls on each of 10 connections, sends no message on any, and holds them."""
     connections = stage.connect(10)
     for connection in connections:
         for _ in range(min(calls, connection.streams_max)):
@@ -93,7 +93,7 @@ def connected(fresh: list[socket.socket]) -> None:
 
 
 def _idle(stage: Stage, address: str, count: int) -> None:
-    """Holds so many connections that say nothing; those that the server closes come again, 400 a second at most."""
+    """Holds this many silent connections; closed ones are reopened, at most 400 a second."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     host, port = address.rsplit(":", 1)
     where = (host, int(port))

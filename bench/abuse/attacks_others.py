@@ -1,4 +1,4 @@
-"""Attacks on what is beside the gRPC listener: HTTP/1.1, the log, the words of a head."""
+"""Attacks on the parts beside the gRPC listener: HTTP/1.1, the log, the words of a head."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Newcomers(threading.Thread):
             self.ended.wait(max(0.0, NEWCOMER_INTERVAL_SECONDS - took))
 
     def once(self) -> str:
-        """Asks once; returns `ok` or what was wrong."""
+        """Asks once; returns `ok` or the fault."""
         try:
             return self.ask()
         except TimeoutError:

@@ -42,7 +42,7 @@ CODES = _codes()
 
 
 def huffman(data: bytes) -> bytes:
-    """Returns what a Huffman-coded text says."""
+    """Decodes a Huffman-coded text."""
     out = bytearray()
     code = length = 0
     for byte in data:
@@ -56,7 +56,7 @@ def huffman(data: bytes) -> bytes:
 
 
 def integer(value: int, bits: int, first: int = 0) -> bytes:
-    """Writes an integer with a prefix of so many bits, beside what else the first byte says."""
+    """Writes an integer with a prefix of this many bits; the other bits of the first byte are given."""
     most = (1 << bits) - 1
     if value < most:
         return bytes([first | value])

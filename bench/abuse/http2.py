@@ -30,7 +30,7 @@ OUT_BYTES_MAX = 1 << 18
 
 
 def frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
-    """Returns the nine bytes before a payload of so many bytes."""
+    """Returns the nine bytes before a payload of this many bytes."""
     return struct.pack(">I", length)[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
 
 
@@ -91,7 +91,7 @@ class Answer:
 
 @dataclass
 class Upload:
-    """The unsent rest of one call: these bytes, or so many zeros."""
+    """The unsent rest of one call: these bytes, or this many zeros."""
 
     left: int
     end: bool
@@ -172,7 +172,7 @@ class Connection:
         self.write(frame(DATA, END_STREAM if end else 0, stream, data))
 
     def upload(self, stream: int, upload: Upload) -> None:
-        """Sends what is too large for one frame, as the server's windows allow."""
+        """Sends data that is too large for one frame, as the server's windows allow."""
         self.windows.setdefault(stream, self.stream_window)
         self.uploads[stream] = upload
 
@@ -196,7 +196,7 @@ class Connection:
     # --- going on
 
     def pump(self, wait_seconds: float = 0.0) -> None:
-        """Sends what may be sent and reads what has come; waits up to so long where nothing can be done."""
+        """Sends all data that may be sent and reads all that has arrived; waits up to this long if neither is possible."""
         if self.closed:
             return
         if self.uploads:
@@ -215,7 +215,7 @@ class Connection:
             self.close(error.strerror or str(error))
 
     def push(self) -> None:
-        """Sends what may be sent, and reads nothing: the server's words stay where they are."""
+        """Sends all data that may be sent, and reads nothing: the server's answers stay unread."""
         try:
             while self.out and not self.closed:
                 self._send()

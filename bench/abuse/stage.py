@@ -16,7 +16,7 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
-# Clients of gRPC take messages of so many bytes unless they are told otherwise.
+# The largest message of gRPC clients by default, in bytes.
 CLIENT_MESSAGE_BYTES_MAX = 4 << 20
 # A caller on a connection that an attack shares is asked so often, and waits so long.
 SHARED_INTERVAL_SECONDS = 0.02
@@ -52,7 +52,7 @@ class Stage:
         return self.sent + sum(connection.sent for connection in self.connections)
 
     def problem(self, text: str) -> None:
-        """Notes what must not be, once."""
+        """Records a fault, once."""
         if text not in self.problems:
             self.problems.append(text)
 

@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-/// Entries are spread over so many lists, each of a zone of its own.
+/// Entries are spread over this many lists, each of its own zone.
 pub(crate) const LISTS: usize = 20;
-/// A catalogue file holds so many items.
+/// A catalogue file holds this many items.
 const ITEMS_PER_FILE: usize = 50_000;
 /// How much a registry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const TEXT: &str = "{zh: 虚构, en: invented}";
 const EVIDENCE: &str = "source: s, confidence: unsure";
 const SOURCES: &str = "sources: {s: {title: {zh: 虚构, en: invented}}}\n";
 
-/// Returns the files of policies with so many list entries, each naming an item of its own, and such a registry.
+/// Returns the files of policies with this many list entries, each naming its own item, and a registry of that size.
 pub(crate) fn texts(entries: usize, registered: Registered) -> Vec<String> {
     let mut texts = vec![codes(), national(), registry(entries, registered)];
     let mut start = 0;

@@ -17,13 +17,13 @@ use files::{LISTS, texts};
 /// 2026-06-01T00:00:00+08:00.
 const AT: Moment = Moment::from_seconds(1_780_243_200);
 
-/// Returns policies with so many list entries, each naming an item of its own, and such a registry.
+/// Returns policies with this many list entries, each naming its own item, and a registry of that size.
 pub(crate) fn files(entries: usize, registered: Registered) -> Vec<PolicyFile> {
     let file = |(index, text)| PolicyFile { path: format!("{index:03}.yaml"), text };
     texts(entries, registered).into_iter().enumerate().map(file).collect()
 }
 
-/// Limits that an operator with so many entries would set.
+/// Limits that an operator with that many entries would set.
 pub(crate) fn limits(entries: usize) -> Limits {
     Limits { entries_max: 3 * entries + 1_000, depth_max: 32 }
 }
@@ -39,7 +39,7 @@ pub(crate) fn parse(files: &[PolicyFile], limits: &Limits) -> Vec<SourceFile> {
     sources
 }
 
-/// Compiles what was parsed.
+/// Compiles parsed policies.
 ///
 /// # Panics
 /// Where there is anything wrong with it.
@@ -86,7 +86,7 @@ impl Question {
     /// Asks in strings.
     pub(crate) fn spelt(&self) -> Asked<'_> {
         Asked {
-            exporter: Some("an-exporter-that-nobody-registered"),
+            exporter: Some("an-unregistered-exporter"),
             exporter_facts: Some(AskedFacts { zones: vec![&self.zone], ..AskedFacts::default() }),
             recipient: Some("recipient"),
             destination: Some("DE"),

@@ -38,7 +38,7 @@ core.register_action("neglist", { "http-req" }, function(txn)
   end)
   if not asked or not answer then return end
   local outcome = first(answer.headers, "x-neglist-outcome")
-  -- Any web server says 200; neglist says too what it has decided.
+  -- Any web server can answer 200; neglist also states its decision.
   if answer.status == 200 and (outcome == "allow" or outcome == "no-transfer") then
     txn:set_var("txn.neglist", "allowed")
   elseif answer.status == 403 and outcome ~= "" then

@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 10
 
 
 def may_go(decision: pb.Decision) -> bool:
-    """Only ALLOW lets a transfer go: whatever else comes back, known or not, keeps it here."""
+    """Only ALLOW lets a transfer go: any other answer, known or not, keeps it here."""
     return decision.outcome == pb.OUTCOME_ALLOW
 
 

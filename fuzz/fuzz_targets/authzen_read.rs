@@ -1,4 +1,4 @@
-//! No body makes reading or mapping an AuthZEN request panic; and whatever is refused or denied says why.
+//! No body makes reading or mapping an AuthZEN request panic; and every refusal or denial gives its reason.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Whatever policies and transfers the bytes draw, the two evaluations agree.
+//! The two evaluations agree for all policies and transfers that bytes can draw.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

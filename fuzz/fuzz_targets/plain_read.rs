@@ -1,4 +1,4 @@
-//! What is read without copying is what the ordinary decoder reads.
+//! A reading without copies equals that of the ordinary decoder.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

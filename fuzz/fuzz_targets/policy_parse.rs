@@ -6,7 +6,7 @@ use neglist::policy::{Limits, PolicyFile, compile};
 
 const LIMITS: Limits = Limits { entries_max: 100_000, depth_max: 32 };
 
-/// What a file needs beside it to be compiled: a catalogue and national rules.
+/// The files that a file needs beside it to be compiled: a catalogue and national rules.
 const NATIONAL: &str = include_str!("../../policies/lists/national/national-2024.yaml");
 const CATALOGUE: &str = include_str!("../../policies/catalogue/personal-information.yaml");
 

@@ -1,4 +1,4 @@
-//! No line of a Squid makes its helper panic, and what it answers is one line, on the channel that asked.
+//! No line of a Squid makes its helper panic, and its answer is one line, on the channel of the question.
 #![no_main]
 
 use std::sync::LazyLock;

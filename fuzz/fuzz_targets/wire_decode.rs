@@ -1,4 +1,4 @@
-//! No message makes decoding, resolving, deciding or answering panic; and a refusal says what is wrong.
+//! No message makes decoding, resolving, deciding or answering panic; and a refusal names a fault.
 #![no_main]
 
 use std::fs;

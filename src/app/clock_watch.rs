@@ -1,9 +1,9 @@
 //! Watches the clock of the machine: whether its moment is plausible, and whether it was set.
 //!
-//! Counts depend on the clock: the year of a total, the end of a reservation. So the clock is compared with the time since the
-//! machine was started, which cannot be set. A clock may drift without end ([`DRIFT_ONE_IN`]), and may jump by no more than a
-//! setting. After a larger jump it is trusted again when it is back, or when the server is started anew: a start accepts the
-//! clock as it is.
+//! Counts depend on the clock: the year of a total, the end of a reservation. So the clock is compared with the time
+//! since the machine was started, which cannot be set. A clock may drift without end ([`DRIFT_ONE_IN`]), and may jump
+//! by no more than a setting. After a larger jump it is trusted again when it is back, or after a restart of the
+//! server: a start accepts the clock as it is.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{MovableClock, NOW};
 
-/// Time that a test lets pass.
+/// A steady clock that a test advances.
 #[derive(Debug, Default)]
 struct Passing(AtomicI64);
 
@@ -29,13 +29,13 @@ impl Machine {
         Self { clock, steady, watch }
     }
 
-    /// Lets time pass, by which the clock goes on as well.
+    /// Advances both clocks.
     fn pass(&self, seconds: i64) {
         self.steady.0.fetch_add(seconds * NANOS_PER_SECOND, Ordering::SeqCst);
         self.set(seconds);
     }
 
-    /// Sets the clock, by so many seconds.
+    /// Sets the clock forward by some seconds.
     fn set(&self, seconds: i64) {
         self.clock.set(self.clock.now().plus_seconds(seconds));
     }
@@ -53,7 +53,7 @@ fn b17_a_clock_that_is_set_is_in_doubt_at_once_until_it_is_back() {
         assert_eq!(machine.clocking(), Clocking::Sound);
         machine.set(jump);
         assert_eq!(machine.clocking(), Clocking::Jumped, "{jump}");
-        // It stays so, however long that is.
+        // It stays in doubt for any length of time.
         machine.pass(100 * 86_400);
         assert_eq!(machine.clocking(), Clocking::Jumped, "{jump}");
         assert_eq!(machine.watch.undisturbed(), machine.clock.now().plus_seconds(-jump));
@@ -63,7 +63,7 @@ fn b17_a_clock_that_is_set_is_in_doubt_at_once_until_it_is_back() {
 }
 
 #[test]
-fn b17_what_a_clock_may_go_wrong_by_itself_passes() {
+fn b17_a_drifting_clock_is_trusted() {
     let machine = Machine::started_at(NOW);
     for step in [30, -30, 1, -2] {
         machine.set(step);
@@ -78,7 +78,7 @@ fn b17_what_a_clock_may_go_wrong_by_itself_passes() {
         machine.watch.look();
         assert_eq!(machine.clocking(), Clocking::Sound);
     }
-    // Five an hour are more than a clock goes wrong by itself, and add up to a jump within a day.
+    // Five an hour exceed any drift, and add up to a jump within a day.
     for _ in 0..24 {
         machine.pass(3_600);
         machine.set(5);
@@ -88,14 +88,14 @@ fn b17_what_a_clock_may_go_wrong_by_itself_passes() {
 }
 
 #[test]
-fn b17_a_jump_between_two_looks_is_found_by_who_asks_and_a_moment_from_before_it_is_not_taken() {
+fn b17_a_caller_finds_a_jump_between_two_checks_and_an_earlier_moment_is_refused() {
     let machine = Machine::started_at(NOW);
     machine.set(YEAR_SECONDS);
     let of_next_year = machine.watch.now();
     machine.set(-YEAR_SECONDS);
     assert_eq!(machine.watch.clocking(of_next_year), Clocking::Jumped);
     assert_eq!(machine.clocking(), Clocking::Sound);
-    // Nobody looked for an hour: who asks then looks.
+    // No check for an hour: the next caller checks.
     machine.pass(3_600);
     assert_eq!(machine.clocking(), Clocking::Sound);
 }
@@ -105,7 +105,7 @@ fn b10_a_moment_that_cannot_be_the_present_one_is_unusable() {
     for seconds in [0, 1_500_000_000, WRITTEN_SECONDS - 1, END.seconds(), 1 << 40] {
         let machine = Machine::started_at(Moment::from_seconds(seconds));
         assert_eq!(machine.clocking(), Clocking::Unusable, "{seconds}");
-        // One that is set right then is taken as it is, and held to it from then on.
+        // A clock that is set right then is accepted, and watched from then on.
         machine.clock.set(NOW);
         assert_eq!(machine.clocking(), Clocking::Sound, "{seconds}");
         machine.set(YEAR_SECONDS);

@@ -77,8 +77,8 @@ impl Database {
 fn keep(witness: &Mutex<Witness>, mark: Mark) -> Result<(), LedgerError> {
     let mut witness = witness.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = witness.record(mark).and_then(|()| witness.tend());
-    let made_anew = kept.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
-    if made_anew {
+    let is_new_file = kept.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+    if is_new_file {
         tracing::warn!(witness = %witness.name(), "the witness of the ledger was missing, and was written again");
     }
     Ok(())

@@ -204,13 +204,13 @@ mod tests {
     use crate::testing::ledger::MemoryLedger;
 
     #[tokio::test]
-    async fn calls_are_counted_by_what_came_of_them() {
+    async fn calls_are_counted_by_their_results() {
         let (memory, metrics, waiting) = (Arc::new(MemoryLedger::default()), Arc::default(), Waiting::default());
         let ledger = MeteredLedger::new(memory.clone(), Arc::clone(&metrics), waiting.clone());
         let account = Account { exporter: "city".to_owned(), year: Year(2026) };
         let counter = Counter { name: "national".to_owned(), class: CountedClass::General };
         ledger.read(&account, std::slice::from_ref(&counter), NOW).await.unwrap();
-        ledger.commit("nobody", NOW).await.unwrap_err();
+        ledger.commit("unknown", NOW).await.unwrap_err();
         memory.set_down(true);
         ledger.read(&account, std::slice::from_ref(&counter), NOW).await.unwrap_err();
         let count = |call, result| metrics.ledger_calls(call, result);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn b18_the_oldest_that_waits_counts_whoever_waits() {
+    fn b18_the_oldest_wait_counts_for_calls_and_upkeep() {
         let waiting = Waiting::default();
         assert_eq!((waiting.count(), waiting.oldest()), (0, None));
         let upkeep = waiting.upkeep();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_nobody_waits_for_any_longer_is_not_counted_as_waiting() {
+    async fn an_abandoned_call_is_not_counted_as_waiting() {
         let waiting = Waiting::default();
         let ledger = MeteredLedger::new(Arc::new(MemoryLedger::default()), Arc::default(), waiting.clone());
         let never = ledger.count(LedgerCall::Read, std::future::pending::<Result<(), LedgerError>>());

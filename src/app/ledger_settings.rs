@@ -38,7 +38,7 @@ mod tests {
     use crate::config::{Flags, load};
 
     #[test]
-    fn defaults_are_the_ledgers_own() {
+    fn defaults_are_those_of_the_ledger() {
         let config = load(&Flags::default(), []).unwrap().config;
         let (configured, own) = (embedded_settings(&config), embedded::Settings::default());
         assert_eq!(configured.cache_bytes, own.cache_bytes);

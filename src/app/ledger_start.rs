@@ -58,7 +58,7 @@ mod tests {
     use crate::testing::NOW;
 
     #[test]
-    fn b17_a_start_goes_by_the_newest_entry() {
+    fn b17_a_start_compares_the_clock_with_the_newest_entry() {
         let verdict = |since_s: i64| verdict(NOW, NOW.plus_seconds(since_s), 300, 60);
         assert_eq!(verdict(0), Verdict::Plausible);
         assert_eq!((verdict(-300), verdict(-301)), (Verdict::Plausible, Verdict::Ahead(301)));

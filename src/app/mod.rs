@@ -19,7 +19,7 @@ mod start_error;
 #[cfg(test)]
 mod tests;
 
-/// Says what the shipped lists are, in both languages; `serve` logs it once.
+/// Describes the shipped lists, in both languages; `serve` logs it once.
 pub const NOTICE_ZH: &str = "随附清单系我们对已公布规则的转录，须由贵方律师确认";
 /// The same in English.
 pub const NOTICE_EN: &str =

@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// Ends what hangs where a test fails, so that the ledger can be dropped.
+    /// Ends the hang if a test fails, so that the ledger can be dropped.
     struct Ending(Disk);
 
     impl Drop for Ending {
@@ -206,7 +206,7 @@ mod tests {
         let national = Counter { name: "national".to_owned(), class: CountedClass::General };
         let judge =
             move |_: &_| Judgement { add: vec![national.clone()], admission: Admission::Permit, answer: Vec::new() };
-        // Its caller gives up; what is told of the ledger stays, because it has not answered.
+        // Its caller gives up; the ledger still counts as stalled, because it has not answered.
         ledger.reserve(reservation(), Box::new(judge)).await.unwrap_err();
         assert_eq!(health.counting(), Counting::Open, "nothing has failed");
         until(Counting::Stalled).await;

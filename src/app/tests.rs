@@ -209,7 +209,7 @@ async fn a_watcher_sees_each_state_and_the_end() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_is_finished_and_a_client_that_does_nothing_does_not_hold_up_the_end() {
+async fn requests_in_flight_are_finished_and_an_idle_client_does_not_delay_the_end() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let server = start(&workspace, &[("drain_seconds", "9")]).await;
     let idle = connect(&server, Door::Grpc).await;

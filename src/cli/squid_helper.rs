@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_bounded_whatever_the_pieces_in_which_they_come() {
+    fn lines_are_bounded_in_any_pieces() {
         let text = b"1 a\n12345\n123456\n\n2 b\n3 cut";
         for buffer in [1, 2, 5, 6, 7, 100] {
             let expected = [
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_that_nobody_takes() {
+    fn lines_without_a_receiver_are_not_read() {
         let mut taken = 0;
         read(&b"1\n2\n3\n"[..], 5, |_| {
             taken += 1;
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_headers_are_names_and_stand_once() {
+    fn names_of_headers_are_valid_and_unique() {
         let names = |names: &[&str]| header_names(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(names(&["X-A", "x_b"]), Ok(vec!["x-a".to_owned(), "x_b".to_owned()]));
         assert_eq!(names(&[]), Ok(vec![]));

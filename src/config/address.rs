@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn a_faulty_address_is_refused() {
         let long = format!("unix:/{}", "x".repeat(SOCKET_PATH_BYTES_MAX));
         for text in ["", "50051", ":50051", "host:", "host:65536", "::1:50051", "[::1:1", "[host]:1", "unix:", "a b:1"]
         {

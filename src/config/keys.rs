@@ -193,7 +193,8 @@ keys! {
     /// A gRPC call is in flight from the end of its message until its answer is ready.
     requests_in_flight_max: usize = "10000", number(1, 1_000_000);
     /// Share of `requests_in_flight_max`, `streams_open_max`, `health_watches_max`, `grpc_held_bytes_max` and
-    /// `http_held_bytes_max` that one connection may take when it is alone, in percent. The rest is for connections that hold little: at most an eighth of what is free. 100 for no such rule.
+    /// `http_held_bytes_max` that one connection may take when it is alone, in percent. The rest is for connections
+    /// that hold little: each may take an eighth of the free part. 100 turns this rule off.
     connection_share_percent: u32 = "90", number(1, 100);
     /// Most bytes of gRPC messages that are being received or wait to be sent, on all connections together. More calls are
     /// refused with `RESOURCE_EXHAUSTED`. A waiting call counts as 8 KiB plus its message.

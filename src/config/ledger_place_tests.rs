@@ -52,7 +52,7 @@ fn a9_paths_look_like_paths() {
 }
 
 #[test]
-fn a9_what_is_neither_is_refused_with_what_to_write() {
+fn a9_neither_a_path_nor_a_url_is_refused_with_the_correct_form() {
     let none = "to keep no totals write `none`";
     let url = "write a database as `postgres://user:password@host:5432/database?sslmode=verify-full`";
     for (text, expected) in [
@@ -114,7 +114,7 @@ fn a9_urls_are_shown_without_their_secrets() {
 }
 
 #[test]
-fn a9_no_secret_is_printed_however_the_address_is_written() {
+fn a9_no_secret_is_printed_in_any_form_of_the_address() {
     let nasty = [
         "postgres://u:hunter2@h/d",
         "postgres://u:p@ss?hunter2@h/d",
@@ -165,7 +165,7 @@ fn a9_no_secret_is_printed_however_the_address_is_written() {
 }
 
 #[test]
-fn a9_what_is_dumped_names_the_ledger_and_can_be_read_back_where_it_has_no_secret() {
+fn a9_the_dump_names_the_ledger_and_can_be_read_back_without_a_secret() {
     for (address, expected) in [
         ("/var/lib/neglist.ledger", "ledger: \"/var/lib/neglist.ledger\"\n"),
         ("none", "ledger: \"none\"\n"),

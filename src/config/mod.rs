@@ -36,8 +36,8 @@ impl Config {
         self.side_file(&self.ledger_witness, witness::beside)
     }
 
-    /// Returns the path of the subject key. `None` if there is no ledger, and for a ledger in a database unless a path is
-    /// configured: all its servers need the same key, which somebody has to copy.
+    /// Returns the path of the subject key. `None` if there is no ledger, and for a ledger in a database unless a path
+    /// is configured: all its servers need the same key, which an operator has to copy.
     pub fn subject_key_path(&self) -> Option<PathBuf> {
         self.side_file(&self.subject_key, key_file::beside)
     }

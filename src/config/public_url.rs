@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_url_is_refused() {
+    fn a_faulty_public_url_is_refused() {
         for text in [
             "",
             "pdp.example.com",

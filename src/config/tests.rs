@@ -56,7 +56,7 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
 }
 
 #[test]
-fn what_happens_to_unlabelled_requests_is_refused_unless_it_is_stated() {
+fn the_treatment_of_unlabelled_requests_has_to_be_stated() {
     assert_eq!((defaults().listen_unlabelled, defaults().http_unlabelled), (Unmatched::Refuse, Unmatched::Refuse));
     let config = load_all("listen_unlabelled: allow\nhttp_unlabelled: 'flow:trial'\n", &[], &[]).unwrap().config;
     assert_eq!(config.listen_unlabelled, Unmatched::Allow);
@@ -111,7 +111,7 @@ fn variables_that_kubernetes_makes_for_a_service_are_ignored() {
 }
 
 #[test]
-fn c_variables_that_are_nobodys_slip_are_ignored_and_slips_are_not() {
+fn c_unrelated_variables_are_ignored_and_slips_are_not() {
     let ignored = [
         ("NEGLIST_HOME", "/srv"),
         ("NEGLIST_IMAGE_TAG", "x"),
@@ -153,7 +153,7 @@ fn c_an_empty_name_of_the_file_is_called_so() {
 }
 
 #[test]
-fn c_mistakes_in_the_file_are_said_in_our_words() {
+fn c_mistakes_in_the_file_are_reported_in_our_words() {
     let cases = [
         "http: null",
         "http:",
@@ -192,7 +192,7 @@ fn c_mistakes_in_the_file_are_said_in_our_words() {
 }
 
 #[test]
-fn values_of_the_file_are_read_as_they_stand() {
+fn values_of_the_file_are_read_unchanged() {
     let file = "unix_socket_mode: 0o660\npolicy_debounce_ms: 1_0\ndrain_seconds: 0x10\n";
     let text = errors(file, &[], &[]);
     assert_eq!(text, "neglist.yaml:3:1: drain_seconds: `0x10` is not a whole number from 0 to 3600");
@@ -288,7 +288,7 @@ fn every_key_has_a_unit_a_default_and_a_comment() {
 }
 
 #[test]
-fn what_concerns_several_keys_is_said_beside_what_is_wrong_with_others() {
+fn a_fault_of_several_keys_is_reported_beside_those_of_others() {
     let said = errors(
         "admin: 0.0.0.0:1\ndrain_seconds: soon\npolicy_total_bytes_max: 1\npolicy_file_bytes_max: 2\n",
         &[("NEGLIST_LEDGER_TIME_TO_LIVE_MAX_SECONDS", "1"), ("NEGLIST_LOG_FORMAT", "xml")],

@@ -95,7 +95,7 @@ pub const ATTRIBUTES_MAX: usize = 16;
 pub struct Violation {
     /// The place of the field in the request.
     pub path: Path,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 

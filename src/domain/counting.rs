@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    /// The counters of the flow `trial` with so many persons, after so many in its scenario.
+    /// The counters of the flow `trial` with some persons, after others in its scenario.
     fn counted_of_trial(snapshot: &Snapshot, added: AskedPersons, before: AskedPersons) -> (Outcome, Vec<CounterKey>) {
         let asked = Asked { scenario_year_to_date: Some(before), persons: Some(added), ..trial(0) };
         let transfer = resolve(snapshot, &asked, NOW).unwrap();

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_show_what_they_are_pass() {
+    fn unambiguous_names_pass() {
         for name in [
             "a",
             "91110000EXAMPLE001",
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_names_that_look_alike_and_differ_are_told_with_the_place() {
+    fn a4_look_alike_names_are_reported_with_the_place_of_the_difference() {
         let unseen = |character, byte| Err(NameFault::Unseen { character, byte });
         for (name, wanted) in [
             ("", Err(NameFault::Empty)),

@@ -1,7 +1,7 @@
 //! Reason codes: stable names for the facts that decide a transfer.
 //!
-//! A code is never renamed, only retired, because callers store and match codes. The texts are for
-//! compliance officers: each says what was found, and the rule beside it cites the law.
+//! A code is never renamed, only retired, because callers store and match codes. The texts are for compliance officers:
+//! each states the finding, and the rule beside it cites the law.
 
 use super::units::{CountedClass, Ground, Headcount, Persons, RuleId};
 

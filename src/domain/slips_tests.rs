@@ -10,7 +10,7 @@ use crate::domain::vocabulary::Vocabulary;
 fn indexed(words: impl IntoIterator<Item = impl AsRef<str>>, looks: Looks) -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
     for word in words {
-        // Words that stand twice are one word.
+        // Duplicate words are one word.
         let _ = vocabulary.insert(word.as_ref());
     }
     vocabulary.index_slips(looks, |_| Some(0));
@@ -60,7 +60,7 @@ fn draw(seed: &mut u64, below: usize) -> usize {
 }
 
 #[test]
-fn a3_every_word_of_a_small_alphabet_is_told_as_a_comparison_with_all_tells() {
+fn a3_every_word_of_a_small_alphabet_is_judged_as_by_comparison_with_all() {
     // All words of up to seven characters, of which some are known: heavy nodes at every depth, and none.
     let mut all = vec![String::new()];
     let mut from = 0;
@@ -82,7 +82,7 @@ fn a3_every_word_of_a_small_alphabet_is_told_as_a_comparison_with_all_tells() {
 
 proptest! {
     #[test]
-    fn a3_words_of_any_length_are_told_as_a_comparison_with_all_tells(
+    fn a3_words_of_any_length_are_judged_as_by_comparison_with_all(
         words in prop::collection::vec("[ab]{0,14}|(ab){3}[ab]{0,9}|[ab]{9}(ba){3}|甲[ab乙]{2,6}", 1..120),
         asked in prop::collection::vec("[ab]{0,15}|(ab){3}[abc]{0,9}|甲[ab乙丙]{2,6}", 1..40),
         seed in any::<u64>(),
@@ -100,7 +100,7 @@ proptest! {
 }
 
 #[test]
-fn a3_what_is_not_seen_is_no_difference() {
+fn a3_an_invisible_difference_is_no_difference() {
     let vocabulary = indexed(["91990000EXAMPLE005", "Zürich Rück"], Looks::Apart);
     for name in [
         "\u{feff}91990000EXAMPLE005",
@@ -126,7 +126,7 @@ fn a3_what_is_not_seen_is_no_difference() {
 
 #[test]
 fn a_milder_word_does_not_hide_a_stricter_one() {
-    // Of more words than are kept under one key each is found, and of those that one is kept for the strictest.
+    // If more words have one key than are kept, each is found, and the strictest one is kept.
     let words: Vec<String> = ('a'..='z').map(|last| format!("invented.kind-{last}")).collect();
     let mut vocabulary = Vocabulary::default();
     for word in &words {
@@ -162,7 +162,7 @@ fn long_words_that_look_the_same_are_near() {
 
 #[test]
 fn no_vocabulary_makes_a_search_long() {
-    // A search looks at so many keys at most, with one comparison each but for light nodes.
+    // A search looks at a limited number of keys, with one comparison each except for light nodes.
     for pattern in ["invented.record-#", "#", "#.of-the-invented-records", "a#b"] {
         let mut words = WordTable::default();
         for number in 0..20_000 {

@@ -99,7 +99,7 @@ impl Totals {
     }
 }
 
-/// Takes the place of a total that is needed and unknown: above every line.
+/// Used for a total that is needed but unknown: above every line.
 pub(super) const BEYOND: Headcount = Headcount { general: Persons::MAX, sensitive: Persons::MAX };
 
 impl Transfer<'_> {

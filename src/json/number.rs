@@ -38,7 +38,8 @@ const DIGITS_MAX: usize = 20;
 /// Bound of exponents. No text has as many digits, so no digits can compensate for a larger exponent.
 const EXPONENT_MAX: i64 = 1 << 48;
 
-/// Returns the exact whole number that a JSON number stands for: `1.0`, `1e3` and `1000e-3` are whole, `1e-400` is not.
+/// Returns the value of a JSON number that is exactly a whole number: `1.0`, `1e3` and `1000e-3` are whole, `1e-400` is
+/// not.
 ///
 /// `text` must be a JSON number. The work is proportional to its length, whatever its exponent.
 pub(super) fn whole(text: &str) -> Number {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_left_out() {
+    fn no_person_is_left_out() {
         check(r#"[{"id": "x"}, {}]"#, "$[*].id", Err(Fault::Missing));
         check(r#"[{"id": "x"}, {"id": null}]"#, "$[*].id", Err(Fault::Missing));
         check(r#"{"a": null}"#, "$.a[*].id", Err(Fault::Missing));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused_wherever_it_breaks() {
+    fn broken_json_is_refused_wherever_it_breaks() {
         for text in ["", "{", r#"{"id": 1} {"id": 2}"#, r#"{"id": 1"#, r#"{"id": 01}"#, "\u{feff}{\"id\": 1}"] {
             check(text, "$.id", Err(NOT_JSON));
         }

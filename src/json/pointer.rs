@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_on_the_way_is_reported() {
+    fn a_duplicate_key_on_the_way_is_reported() {
         check(r#"{"a": 1, "a": 1}"#, "/a", &Body::Repeated);
         check(r#"{"a": {"b": 1}, "a": {}}"#, "/a/b", &Body::Repeated);
         check(r#"{"a": {}, "a": {"b": 1}}"#, "/a/b", &Body::Repeated);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_none_wherever_it_breaks() {
+    fn broken_json_yields_none_wherever_it_breaks() {
         for broken in ["", "{", r#"{"a": 1"#, r#"{"a": 1} {"a": 2}"#, r#"{"a": 01}"#, r#"{"a": 1, }"#, "a=1"] {
             check(broken, "/a", &Body::NotJson);
         }

@@ -127,7 +127,7 @@ fn numbers() -> impl Strategy<Value = (bool, String, String, Option<i32>)> {
 }
 
 #[test]
-fn a8_numbers_are_what_exact_arithmetic_makes_of_them() {
+fn a8_numbers_agree_with_exact_arithmetic() {
     let spelt = (numbers(), any::<bool>(), prop_oneof![Just(""), Just("+")], 0..3_usize);
     let told = runner().run(&spelt, |((is_negative, integer, fraction, exponent), is_capital, plus, zeros)| {
         let sign = if is_negative { "-" } else { "" };
@@ -170,7 +170,7 @@ fn is_alike(tree: &Tree, other: &Value) -> bool {
 }
 
 #[test]
-fn texts_are_json_where_another_reader_says_so() {
+fn texts_are_json_exactly_if_another_reader_accepts_them() {
     let piece = prop_oneof![
         3 => prop::sample::select(vec!["{", "}", "[", "]", ",", ":", " ", "\n", "\t", "\"a\"", "\"\"", "\"b\":1", "null", "true", "false"]),
         2 => prop::sample::select(vec!["0", "-", "1", "12", "-0", "1.5", "e", "E+2", ".", "01", "1e5", "-7", "18446744073709551615"]),
@@ -224,7 +224,7 @@ fn texts_are_json_where_another_reader_says_so() {
 }
 
 #[test]
-fn what_is_no_json_is_named_with_its_place() {
+fn a_fault_of_json_is_named_with_its_place() {
     let texts = [
         "",
         "  ",

@@ -1,4 +1,4 @@
-//! Where the files of a ledger are, as messages say it, and what is to be done where the system refuses them.
+//! Paths of a ledger's files as messages show them, and the remedies when the operating system refuses access.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Returns the whole path of a file, wherever the process runs. A link stays what it is.
+/// Returns the absolute path of a file. A link at the end of the path is not followed.
 pub(super) fn whole(path: &Path) -> PathBuf {
     let directory = whole_directory_of(path);
     path.file_name().map_or_else(|| path.to_owned(), |name| directory.join(name))
@@ -21,8 +21,8 @@ fn whole_directory_of(path: &Path) -> PathBuf {
     found.unwrap_or_else(|_| directory.to_owned())
 }
 
-/// Adds what has to be so to an error of the system that comes of a place; others are left as they are. `setting` names
-/// the place.
+/// Adds the remedy to an operating-system error that is due to a path; other errors are returned unchanged. `setting`
+/// is the configuration key of the path.
 pub(super) fn with_remedy(error: io::Error, path: &Path, setting: &str) -> io::Error {
     let kinds =
         [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
@@ -31,8 +31,8 @@ pub(super) fn with_remedy(error: io::Error, path: &Path, setting: &str) -> io::E
         return error;
     }
     let text = format!(
-        "{error}: the directory `{}` has to exist, and the user of this process has to be allowed to write to it and to the \
-         file; or name another place with `{setting}`",
+        "{error}: the directory `{}` has to exist, and the user of this process needs write permission for it and for the \
+         file; or set another path with `{setting}`",
         whole_directory_of(path).display()
     );
     io::Error::new(error.kind(), text)
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b7_a_place_that_is_refused_is_said_whole_with_what_to_do() {
+    fn b7_a_refused_path_is_reported_whole_with_a_remedy() {
         let here = std::env::current_dir().unwrap();
         assert_eq!(whole(Path::new("x.ledger")), fs::canonicalize(&here).unwrap().join("x.ledger"));
         assert_eq!(whole(Path::new("./nodir/x.ledger")), here.join("nodir/x.ledger"));

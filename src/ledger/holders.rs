@@ -1,8 +1,8 @@
-//! Who is counted once: for each person of a counter, which transfers include them.
+//! Holders: for each person of a counter, the transfers that include the person, so that each person counts once.
 //!
-//! A person stands in a counter as long as one transfer that includes them stands. A transfer
-//! that went ahead stands for good, so one bit is enough for all of those; reservations come and
-//! go, so they are numbered. From the two follows in which part of a counter the person is:
+//! A counter counts a person while at least one transfer holds the person. A committed transfer holds its persons for
+//! good, so one bit is enough for all of them; reservations end, so they are counted. Both together tell in which part
+//! of a counter the person is:
 //!
 //! ```text
 //!                 went ahead   reservations   counted as
@@ -11,8 +11,8 @@
 //!     Committed      yes          any         committed
 //! ```
 //!
-//! Every step moves a person from one of these to another, and the counter moves with them; so
-//! the split between committed and reserved is right whatever the order of the steps.
+//! Every step moves a person from one state to another and updates the counter accordingly, so the split between
+//! committed and reserved persons is right in any order of steps.
 
 use super::Hold;
 use super::parts::Standing;
@@ -36,7 +36,7 @@ impl Holders {
         Self(stored)
     }
 
-    /// Returns the number that a file keeps.
+    /// Returns the number that a file stores.
     pub(super) const fn to_stored(self) -> u32 {
         self.0
     }
@@ -48,12 +48,12 @@ impl Holders {
         Some(if went_ahead { reservations.commit() } else { reservations })
     }
 
-    /// Returns the columns that a database keeps.
+    /// Returns the columns that a database stores.
     pub(super) const fn to_columns(self) -> (bool, i32) {
         (WENT_AHEAD <= self.0, self.reservations().cast_signed())
     }
 
-    /// Returns the holders once a transfer with the person begins. `None` where there are too many reservations.
+    /// Returns the holders once a transfer with the person begins. `None` if there are too many reservations.
     #[must_use]
     pub(super) const fn begin(self, hold: Hold) -> Option<Self> {
         match hold {
@@ -62,7 +62,7 @@ impl Holders {
         }
     }
 
-    /// Returns the holders once a reservation with the person is settled. `None` where there is none.
+    /// Returns the holders once a reservation with the person is settled. `None` if there is none.
     #[must_use]
     pub(super) fn settle(self, to: State) -> Option<Self> {
         let left = self.release()?;
@@ -83,13 +83,13 @@ impl Holders {
         self.0 & RESERVATIONS_MAX
     }
 
-    /// A reservation includes the person. `None` where there are too many.
+    /// A reservation includes the person. `None` if there are too many.
     #[must_use]
     const fn reserve(self) -> Option<Self> {
         if self.reservations() == RESERVATIONS_MAX { None } else { Some(Self(self.0 + 1)) }
     }
 
-    /// One of the reservations is taken back, or ran out. `None` where there is none.
+    /// One of the reservations is released or expires. `None` if there is none.
     #[must_use]
     const fn release(self) -> Option<Self> {
         if self.reservations() == 0 { None } else { Some(Self(self.0 - 1)) }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_stands_as_long_as_one_transfer_does() {
+    fn a_person_counts_while_one_transfer_holds_them() {
         let one = Holders::NONE.reserve().unwrap();
         let two = one.reserve().unwrap();
         assert_eq!(
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_ahead_outlasts_reservations() {
+    fn committed_transfers_outlast_reservations() {
         let both = Holders::NONE.reserve().unwrap().commit();
         assert_eq!((both.standing(), both.reservations()), (Standing::Committed, 1));
         let alone = both.release().unwrap();

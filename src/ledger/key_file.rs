@@ -34,7 +34,7 @@ enum Fault {
     System(io::Error),
     /// It is a directory or a device.
     NotAFile,
-    /// Others than its owner may read or write it.
+    /// Users other than its owner may read or write it.
     Open {
         /// Its permissions.
         mode: u32,
@@ -98,7 +98,7 @@ pub fn make(path: &Path) -> Result<SubjectKey, KeyFileError> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(system(error)),
         Ok(()) | Err(_) => {}
     }
-    // What is counted under is the key that a later start finds.
+    // Use the key in the file: a later start finds that one.
     read(path)?.ok_or_else(|| system(ErrorKind::NotFound.into()))
 }
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn only_a_file_is_accepted() {
         let (directory, path) = place();
         assert!(refused(directory.path()).contains("not a file"));
         std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();

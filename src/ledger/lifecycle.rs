@@ -1,4 +1,4 @@
-//! The life of a transfer, whatever the ledger is kept in.
+//! The life cycle of a transfer, the same for every kind of ledger.
 //!
 //! ```text
 //!            judged: denied ────────────────────────────────► Refused
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A settled transfer is remembered for the retention, so that a repeated request gets the first answer, and forgotten
-//! then. The ledgers read rows, ask this module, and write what it says. It knows no row, no table and no clock.
+//! then. The ledgers read rows, ask this module, and write its result. It knows no row, no table and no clock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,7 +19,7 @@ use crate::domain::units::Moment;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// How a transfer stands at a moment.
+/// The phase of a transfer at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Its reservation stands until this moment.
@@ -28,16 +28,16 @@ pub(super) enum Phase {
     Over(Settled),
 }
 
-/// What a repeated request comes to, besides the first answer.
+/// The effect of a repeated request, besides its first answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replay {
-    /// Nothing changes; the reservation runs out at this moment, if one stands.
+    /// Nothing changes; the reservation, if one stands, expires at this moment.
     Answer(Option<Moment>),
     /// The reservation is committed now.
     Commit,
 }
 
-/// What a commit or a release does.
+/// The effect of a commit or a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settling {
     /// The transfer is settled now, in this state.
@@ -47,9 +47,9 @@ pub(super) enum Settling {
 }
 
 impl Phase {
-    /// Returns the phase of a transfer at `now`. `until`: when its reservation runs out; of no account in other states.
+    /// Returns the phase of a transfer at `now`. `until`: when its reservation expires; ignored in other states.
     ///
-    /// A reservation has run out at `until`, whether or not its row says so yet.
+    /// A reservation has expired at `until`, whether or not its row says so yet.
     pub(super) fn of(state: State, until: Moment, now: Moment) -> Self {
         match state {
             State::Reserved if now < until => Self::Standing(until),
@@ -60,14 +60,14 @@ impl Phase {
         }
     }
 
-    /// Returns what a repeated request comes to. `is_same`: it has the fingerprint of the first.
+    /// Returns the effect of a repeated request. `is_same`: it has the fingerprint of the first.
     ///
-    /// With [`Hold::Commit`] it commits what is still reserved: its caller says that the data goes out now and that it does
-    /// not come back, and persons that went out must not leave the totals when the reservation runs out.
+    /// With [`Hold::Commit`] it commits a standing reservation: its caller sends the data now and will not call again,
+    /// and persons whose data left must not drop out of the totals when the reservation expires.
     ///
     /// # Errors
     ///
-    /// If it is another transfer, or the transfer was taken back or ran out: its id cannot be used again.
+    /// If it is another transfer, or the transfer was released or has expired: its id cannot be used again.
     pub(super) fn replay(self, is_same: bool, hold: Hold) -> Result<Replay, LedgerError> {
         if !is_same {
             return Err(LedgerError::OtherTransfer);
@@ -80,11 +80,11 @@ impl Phase {
         }
     }
 
-    /// Returns what a commit does.
+    /// Returns the effect of a commit.
     ///
     /// # Errors
     ///
-    /// If the transfer was refused, taken back, or ran out.
+    /// If the transfer was refused or released, or has expired.
     pub(super) fn commit(self) -> Result<Settling, LedgerError> {
         match self {
             Self::Standing(_) => Ok(Settling::Settle(State::Committed)),
@@ -95,7 +95,7 @@ impl Phase {
         }
     }
 
-    /// Returns what a release does. A transfer that ran out or was refused counts as taken back.
+    /// Returns the effect of a release. A transfer that has expired or was refused counts as released.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Phase {
     }
 }
 
-/// Returns the state of a new transfer, and when its reservation runs out.
+/// Returns the state of a new transfer, and the moment at which its reservation expires.
 pub(super) const fn begin(admission: Admission, hold: Hold) -> (State, Option<Moment>) {
     match (admission, hold) {
         (Admission::Deny, _) => (State::Refused, None),
@@ -118,7 +118,7 @@ pub(super) const fn begin(admission: Admission, hold: Hold) -> (State, Option<Mo
     }
 }
 
-/// Asks for the judgement. Its counters come back in order, each once; none of them if it denies.
+/// Calls the judgement. Returns its counters in order, each once; none if it denies.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ pub(super) fn judge(judge: &mut Judge, before: &Before) -> Result<Judgement, Led
     Ok(judgement)
 }
 
-/// Returns a total without the persons that a request names and the counter has already.
+/// Returns a total without the persons that a request names and the counter already counts.
 pub(super) fn without(total: u64, known: u64) -> u64 {
     // More persons than the total: impossible, and the total as it is denies more.
     total.checked_sub(known).unwrap_or(total)
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_runs_out_at_its_moment_whether_or_not_the_row_says_so() {
+    fn a_reservation_expires_at_its_moment_whether_or_not_the_row_says_so() {
         let at = |now| Phase::of(State::Reserved, NOW, now);
         assert_eq!(at(after(-1)), Phase::Standing(NOW));
         assert_eq!(at(NOW), Phase::Over(Settled::Expired));

@@ -1,16 +1,16 @@
-//! Which ledger it is, and how far it came.
+//! The mark of a ledger: its identity and its position.
 //!
-//! A ledger cannot tell by itself that it is less than it was: an older copy agrees with itself, and so does a file
-//! whose last commit was damaged and taken back. So each ledger has an **identity**, drawn when it is made, and a
-//! **position**, which rises with every durable commit; both together are its [`Mark`]. A ledger that is behind the mark
-//! that its [`witness`](super::witness) saw is refused.
+//! A ledger cannot tell by itself that it has lost counts: an older copy is consistent, and so is a file whose last
+//! commit was damaged and rolled back. So each ledger has an **identity**, drawn when it is made, and a **position**,
+//! which rises with every durable commit; both together are its [`Mark`]. A ledger that is behind the mark that its
+//! [`witness`](super::witness) saw is refused.
 
 use std::fmt;
 
-/// The command that gives up what a lost or older ledger counted.
+/// The command that gives up the counts of a lost or older ledger.
 pub const ACCEPT_COMMAND: &str = "neglist ledger accept --counts-may-be-missing";
 
-/// Which ledger it is: 16 bytes, drawn when it is made. Shown as 32 hexadecimal digits.
+/// Identity of a ledger: 16 random bytes, drawn when it is made. Shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity([u8; 16]);
 
@@ -30,7 +30,7 @@ impl Identity {
         self.0
     }
 
-    /// Reads what [`fmt::Display`] writes; `None` where it is something else.
+    /// Parses the text that [`fmt::Display`] writes; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
@@ -50,35 +50,35 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Which ledger, and how far it came.
+/// Identity and position of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Which ledger.
+    /// Identity of the ledger.
     pub identity: Identity,
     /// Rises with every durable commit, from 0.
     pub position: u64,
 }
 
-/// How a ledger compares with what its witness saw.
+/// Result of comparing a ledger with the mark in its witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
-    /// The same ledger, as far as the witness saw it or further: nothing is missing.
+    /// The same ledger, at or beyond the position of the witness: nothing is missing.
     Same,
-    /// The same ledger, and less than the witness saw.
+    /// The same ledger, behind the position of the witness.
     Older {
-        /// What the witness saw.
+        /// The mark in the witness.
         seen: Mark,
     },
     /// Another ledger.
     Other {
-        /// What the witness saw.
+        /// The mark in the witness.
         seen: Mark,
     },
     /// There is no witness.
     Missing,
 }
 
-/// Compares a ledger with what its witness saw.
+/// Compares a ledger with the mark in its witness.
 pub fn compare(ledger: Mark, seen: Option<Mark>) -> Compared {
     match seen {
         None => Compared::Missing,
@@ -89,8 +89,8 @@ pub fn compare(ledger: Mark, seen: Option<Mark>) -> Compared {
 }
 
 impl Compared {
-    /// Says why a ledger with this mark is not to be trusted, and what to do; `None` where it is. Without a witness,
-    /// only a ledger in which nothing was ever committed is. `witness` is how messages call the witness.
+    /// Says why a ledger with this mark is not to be trusted, and the remedy; `None` if it can be trusted. Without a
+    /// witness, only a ledger without commits is trusted. `witness` is the witness's name in messages.
     pub fn refusal(self, ledger: Mark, witness: &str) -> Option<String> {
         let Mark { identity, position } = ledger;
         match self {
@@ -113,8 +113,8 @@ impl Compared {
     }
 }
 
-/// Says why a ledger without a mark is not to be trusted, and what to do; `None` where it is: its witness saw none, or one
-/// in which nothing was ever committed. `witness` is how messages call the witness.
+/// Says why a ledger without a mark is not to be trusted, and the remedy; `None` if it can be trusted: its witness saw
+/// no ledger, or one without commits. `witness` is the witness's name in messages.
 pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
     let seen = seen.filter(|seen| seen.position != 0)?;
     Some(format!(
@@ -124,7 +124,7 @@ pub fn refusal_unmarked(seen: Option<Mark>, witness: &str) -> Option<String> {
     ))
 }
 
-/// Says why a ledger that is not there is not made anew.
+/// Says why a missing ledger is not replaced by a new one.
 pub fn gone(seen: Mark, witness: &str) -> String {
     format!(
         "there is no ledger any more: the witness {witness} saw ledger {} up to position {}. Restore it; to give up its counts, `{ACCEPT_COMMAND}`",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_less_than_was_seen_is_refused() {
+    fn only_a_ledger_behind_its_witness_is_refused() {
         let seen = Some(mark(1, 5));
         assert_eq!(compare(mark(1, 5), seen), Compared::Same);
         assert_eq!(compare(mark(1, 6), seen), Compared::Same);

@@ -1,9 +1,8 @@
 //! The year's totals of each exporter: each person counted once, each count durable before the answer.
 //!
-//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: a
-//! reservation brings the judgement along, as a function that the ledger calls between reading the
-//! counters and adding to them, in one critical section, so that no two callers can both take
-//! the last place under a line.
+//! A ledger keeps numbers and pseudonyms under names. It knows no list and no snapshot: a reservation carries the
+//! judgement as a function, which the ledger calls between reading the counters and adding to them, in one critical
+//! section, so that no two callers can both take the last place under a line.
 //!
 //! Two implementations keep the same promises: one file on this machine, and `PostgreSQL` where several
 //! servers share the totals.
@@ -35,9 +34,9 @@ use crate::domain::units::{CountedClass, Headcount, Moment, Year};
 /// `national/sensitive/2026`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
-    /// What it counts.
+    /// The scope that it counts.
     pub name: String,
-    /// Persons of which class of information.
+    /// The class of information of its persons.
     pub class: CountedClass,
 }
 
@@ -48,19 +47,19 @@ impl Counter {
     }
 }
 
-/// A counter by a name that is borrowed where it can be.
+/// A counter, with a borrowed name where possible.
 #[derive(Debug, Clone)]
 pub struct CounterName<'a> {
-    /// What it counts.
+    /// The scope that it counts.
     pub name: Cow<'a, str>,
-    /// Persons of which class of information.
+    /// The class of information of its persons.
     pub class: CountedClass,
 }
 
-/// Whose totals, of which year.
+/// The key of an account: exporter and year.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Account {
-    /// Exporter, as callers name it.
+    /// Name of the exporter, as callers give it.
     pub exporter: String,
     /// Calendar year in Asia/Shanghai.
     pub year: Year,
@@ -69,9 +68,9 @@ pub struct Account {
 /// Persons that a transfer concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum People {
-    /// Only how many: they are added up as they are.
+    /// By number alone: the numbers are added up.
     Counted(Headcount),
-    /// Who, by pseudonym: each counts once a year and counter. Sorted, without duplicates.
+    /// By pseudonym: each counts once in a year and counter. Sorted, without duplicates.
     Named {
         /// Persons whose general information is concerned.
         general: Vec<PseudonymBytes>,
@@ -110,16 +109,15 @@ pub struct Reservation {
     pub transfer_id: String,
     /// Tells whether a repeated id comes with the same transfer.
     pub fingerprint: [u8; 32],
-    /// Whose totals.
+    /// The exporter and year whose totals it concerns.
     pub account: Account,
-    /// Whom it concerns.
+    /// The persons whose data is sent.
     pub people: People,
     /// Counters that the judgement may read.
     pub read: Vec<Counter>,
-    /// What happens once it is added.
+    /// The state of its persons once they are added.
     pub hold: Hold,
-    /// The moment of the call, by the server's clock: reservations that have run out by then
-    /// are released first.
+    /// The time of the call, by the server's clock: reservations that have expired by then are released first.
     pub now: Moment,
 }
 
@@ -131,8 +129,8 @@ impl Reservation {
     }
 }
 
-/// A lookup of the first answer to a transfer id. It needs no judgement: the policies may have ceased to accept the
-/// words of the request.
+/// A lookup of the first answer to a transfer id. It needs no judgement: the current policies may no longer accept the
+/// names in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayLookup {
     /// The caller's id of the transfer.
@@ -141,11 +139,11 @@ pub struct ReplayLookup {
     pub fingerprint: [u8; 32],
     /// [`Hold::Commit`] commits a reservation that stands.
     pub hold: Hold,
-    /// The moment of the call, by the server's clock.
+    /// The time of the call, by the server's clock.
     pub now: Moment,
 }
 
-/// What happens once persons are added.
+/// The state of persons once they are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// They stay.
@@ -154,15 +152,15 @@ pub enum Hold {
     Until(Moment),
 }
 
-/// Totals without the transfer, by counter. Persons that the transfer names and that were counted
-/// before are left out, because the transfer adds them. Every counter that was to be read is in
-/// it, if only with 0: one that is missing counts as not known, and thus as above every line.
+/// Totals without the transfer, by counter. Persons of the transfer that are counted already are left out, because the
+/// transfer adds them. Every counter that was to be read is present, if only with 0: a missing one is unknown, and thus
+/// above every line.
 pub type Before = BTreeMap<Counter, u64>;
 
-/// What was judged.
+/// The result of a judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// Counters that the persons are added to; empty where nothing goes ahead or nothing is counted.
+    /// Counters to which the persons are added; empty if the transfer is denied or nothing is counted.
     pub add: Vec<Counter>,
     /// Whether the transfer may go: only then can it be committed.
     pub admission: Admission,
@@ -179,18 +177,17 @@ pub enum Admission {
     Deny,
 }
 
-/// The judgement that a reservation brings along. Called once, in the critical section; called
-/// again where the section has to be repeated.
+/// The judgement of a reservation. Called in the critical section: once, and again if the section has to be repeated.
 pub type Judge = Box<dyn FnMut(&Before) -> Judgement + Send>;
 
-/// What a reservation came to.
+/// The result of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reserved {
-    /// The answer of the judgement, the first one where the id was answered before.
+    /// The answer of the judgement; for an id that was answered before, its first answer.
     pub answer: Vec<u8>,
-    /// What was added to each counter; for an id that was answered before, what was added then.
+    /// Persons added to each counter; for an id that was answered before, those of the first answer.
     pub changes: Vec<Change>,
-    /// When the reservation runs out; `None` where it is committed or nothing is held.
+    /// When the reservation expires; `None` if it is committed or nothing is held.
     pub expires_at: Option<Moment>,
     /// Whether the id was answered before.
     pub replayed: Replayed,
@@ -226,13 +223,13 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns both together: the number that is compared with lines.
+    /// Returns their sum: the number that is compared with lines.
     pub const fn total(self) -> u64 {
         self.committed.saturating_add(self.reserved)
     }
 }
 
-/// Why a ledger did not do what it was asked.
+/// Why a ledger did not carry a request out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// The id was used for another transfer.
@@ -241,24 +238,23 @@ pub enum LedgerError {
     /// No transfer with that id.
     #[error("no transfer with that id")]
     NotFound,
-    /// The reservation cannot be committed or taken back, or its id not be used again.
+    /// The reservation cannot be committed or released, or its id cannot be used again.
     #[error("{0}")]
     Settled(Settled),
-    /// The totals cannot be read or written now. After a failed write or a commit without an
-    /// answer it is not known whether the request was done: it was done in full or not at all.
-    /// Asking again with the same id tells.
+    /// The totals cannot be read or written now. After a failed write or a commit without an answer the request may
+    /// have been carried out: in full or not at all. A repeated request with the same id tells.
     #[error("the ledger is not available: {0}")]
     Unavailable(String),
 }
 
-/// How a transfer ended, where that does not go with what was asked.
+/// The end of a transfer that conflicts with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// It went ahead: it cannot be taken back.
+    /// It was committed and cannot be released.
     Committed,
-    /// It was taken back.
+    /// It was released.
     Released,
-    /// Its reservation ran out.
+    /// Its reservation expired.
     Expired,
     /// It was never allowed to go.
     Refused,
@@ -278,19 +274,18 @@ impl fmt::Display for Settled {
 /// Keeps the totals. All calls are idempotent on the transfer id and durable before they answer.
 #[async_trait::async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
-    /// Decides and adds in one critical section. A repeated id with the same fingerprint gets the
-    /// first answer, and with [`Hold::Commit`] a reservation that stands is committed; once it was
-    /// taken back or ran out, [`Settled`].
+    /// Decides and adds in one critical section. A repeated id with the same fingerprint gets the first answer, and
+    /// with [`Hold::Commit`] a reservation that stands is committed; once it was released or has expired, [`Settled`].
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError>;
 
     /// Returns the first answer to a transfer id; `None` if the id was not answered before. The result is that of a
     /// repeated [`Ledger::reserve`]. Never judges, never adds, and needs no sync where nothing changes.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError>;
 
-    /// Says that a reserved transfer went ahead. Can be repeated.
+    /// Commits a reserved transfer. Idempotent.
     async fn commit(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;
 
-    /// Takes a reservation back. Can be repeated.
+    /// Releases a reservation. Idempotent.
     async fn release(&self, transfer_id: &str, now: Moment) -> Result<(), LedgerError>;
 
     /// Returns the totals of some counters, for a decision that adds nothing.
@@ -306,8 +301,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         now: Moment,
     ) -> Result<Before, LedgerError>;
 
-    /// Returns the totals of [`Ledger::read`] where they are at hand, in the order of the counters: a decision then waits for
-    /// nothing. `None` where only [`Ledger::read`] can tell.
+    /// Returns the totals of [`Ledger::read`] without waiting, in the order of the counters. `None` if only [`Ledger::read`]
+    /// can tell.
     fn read_at_hand(
         &self,
         exporter: &str,
@@ -318,9 +313,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Returns the newest moment that the ledger knows of: when something was reserved, settled or tidied up; `None` where
-    /// it knows none. A ledger that keeps none by itself tells when a transfer was settled last, of those that are
-    /// remembered. By it the start of a server finds a clock that is wrong.
+    /// Returns the newest moment in the ledger, that of the latest reservation, settlement or tidying-up; `None` if
+    /// there is none. A ledger that does not keep it returns the latest settlement of a transfer that it remembers. The
+    /// start of a server checks the clock against it.
     async fn newest(&self) -> Result<Option<Moment>, LedgerError> {
         Ok(None)
     }

@@ -1,9 +1,9 @@
-//! What the total of a counter is made of, whatever the ledger is kept in.
+//! The parts of a counter's total, the same for every kind of ledger.
 
 use super::rows::State;
 use super::{Hold, Usage};
 
-/// In which part of a counter a person is who is known by pseudonym.
+/// The part of a counter that a person known by pseudonym is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// In none.
@@ -14,7 +14,7 @@ pub(super) enum Standing {
     Committed,
 }
 
-/// What a counter is made of. All but the last are persons that it counts.
+/// The parts of a counter. All but the last are persons that it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Parts {
     /// Known by pseudonym, of transfers that went ahead.
@@ -31,7 +31,7 @@ pub(super) struct Parts {
     pub(super) forgotten: u64,
 }
 
-/// What a part is called, and how many persons it has.
+/// Name and size of a part.
 type Part = (&'static str, fn(&Parts) -> u64);
 
 impl Parts {
@@ -50,7 +50,7 @@ impl Parts {
         Usage { committed, reserved: self.named_reserved.saturating_add(self.counted_reserved) }
     }
 
-    /// Moves a person from one part to another. `None` where there is no person to move, or no room.
+    /// Moves a person from one part to another. `None` if there is no person to move, or no room.
     #[must_use]
     pub(super) fn moved(mut self, from: Standing, to: Standing) -> Option<Self> {
         match from {
@@ -66,7 +66,7 @@ impl Parts {
         Some(self)
     }
 
-    /// Adds the persons of a transfer that are known by number only. `None` where there is no room.
+    /// Adds the persons of a transfer that are known by number only. `None` if there is no room.
     #[must_use]
     pub(super) fn begin(mut self, persons: u64, hold: Hold) -> Option<Self> {
         let part = match hold {
@@ -77,8 +77,8 @@ impl Parts {
         Some(self)
     }
 
-    /// Moves the persons of a reservation that are known by number only to where its new state says. `None` where there
-    /// are not so many, or no room.
+    /// Moves the persons of a reservation that are known by number only to the part of its new state. `None` if there
+    /// are not that many, or no room.
     #[must_use]
     pub(super) fn settle(mut self, persons: u64, to: State) -> Option<Self> {
         self.counted_reserved = self.counted_reserved.checked_sub(persons)?;
@@ -95,9 +95,9 @@ impl Parts {
         Some(self)
     }
 
-    /// Says how the counter, as it is kept, differs from what its rows add up to; `None` where it does not.
+    /// Describes how the stored counter differs from the sum of its rows; `None` if they agree.
     pub(super) fn disagreement(self, rows: Parts) -> Option<String> {
-        // Forgotten transfers are not there to be added up any more.
+        // Forgotten transfers have no rows to add up.
         let expected = Parts {
             counted_committed: rows.counted_committed.saturating_add(self.forgotten),
             forgotten: self.forgotten,

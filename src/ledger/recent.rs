@@ -1,9 +1,9 @@
-//! What is remembered of accounts, in bounded memory.
+//! A bounded memory of recently used accounts.
 //!
-//! Two halves: what was seen lately, and what was seen before. When the first is full, it takes the place of the
-//! second, and what stood there is let go. So an account that is in use stays, and each step costs a look-up or two.
+//! Two generations: new and old. When the new one is full it becomes the old one, and the previous old one is dropped.
+//! So an account in use stays, and each step costs one or two look-ups.
 //!
-//! INVARIANT (let go): what is not remembered is not known. Whoever asks reads it again where it is kept.
+//! INVARIANT (let go): an account without an entry is unknown, not empty. The caller reads it again from its store.
 
 use std::collections::HashMap;
 
@@ -18,17 +18,17 @@ pub struct Recent<V> {
 }
 
 impl<V: Copy> Recent<V> {
-    /// Returns a memory of at most so many accounts, two at least.
+    /// Returns a memory of at most this many accounts, two at least.
     pub fn new(accounts_max: usize) -> Self {
         Self { half_max: (accounts_max / 2).max(1), lately: HashMap::new(), before: HashMap::new() }
     }
 
-    /// Returns what is remembered of an account.
+    /// Returns the remembered value of an account.
     pub fn get(&self, account: &Account) -> Option<V> {
         self.lately.get(account).or_else(|| self.before.get(account)).copied()
     }
 
-    /// Remembers a value of an account, in the place of an earlier one.
+    /// Remembers a value of an account; it replaces an earlier one.
     pub fn put(&mut self, account: &Account, value: V) {
         if let Some(kept) = self.lately.get_mut(account) {
             *kept = value;
@@ -41,7 +41,7 @@ impl<V: Copy> Recent<V> {
         self.lately.insert(account.clone(), value);
     }
 
-    /// Returns of how many accounts something is remembered.
+    /// Returns the number of remembered accounts.
     pub fn count(&self) -> usize {
         self.lately.len().saturating_add(self.before.len())
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_value_takes_the_place_of_an_earlier_one_in_either_half() {
+    fn a_later_value_replaces_an_earlier_one_in_either_half() {
         let mut recent = Recent::new(4);
         (0..3).for_each(|number| recent.put(&account(number), number));
         recent.put(&account(0), 7);

@@ -1,4 +1,4 @@
-//! Rows that operators bring in and read, the same for both ledgers.
+//! Rows that operators import and export, the same for both ledgers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,24 @@ use crate::domain::units::{Moment, Year};
 /// Persons of one counter that were counted elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedTotal {
-    /// Whose.
+    /// Exporter and year.
     pub account: Account,
-    /// Counted in which counter.
+    /// Counter that they were counted in.
     pub counter: Counter,
-    /// How many.
+    /// Number of persons.
     pub persons: u64,
 }
 
 /// A counter as an export shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterRow {
-    /// Whose.
+    /// Exporter and year.
     pub account: Account,
-    /// Which.
+    /// Name of the counter.
     pub counter: Counter,
     /// Its totals.
     pub usage: Usage,
-    /// Of the committed ones, persons that imports brought in.
+    /// Persons added by imports; part of the committed ones.
     pub imported: u64,
 }
 
@@ -35,47 +35,47 @@ pub struct CounterRow {
 pub struct TransferRow {
     /// The caller's id.
     pub transfer_id: String,
-    /// Whose totals it concerns.
+    /// Exporter and year whose totals it concerns.
     pub account: Account,
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// When its reservation runs out, or when it was settled, at least to the second.
+    /// When its reservation expires, or when it was settled, at least to the second.
     pub at: Moment,
-    /// What it added when it was answered.
+    /// Persons added when it was answered.
     pub changes: Vec<Change>,
 }
 
 /// Accounts that an operator removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forget {
-    /// Which.
+    /// The accounts to remove.
     pub accounts: Vec<Account>,
-    /// Accounts of this year and later are left where they counted a person; `None`: they go as well.
+    /// Accounts of this year and later are kept if they counted a person; `None`: these are removed as well.
     ///
-    /// What is sent from then on would be counted from zero, and a line be reached too late.
+    /// Once removed, an account counts later transfers from zero, and reaches a line too late.
     pub totals_kept_from: Option<Year>,
 }
 
 impl Forget {
-    /// Says whether an account of a year is left where it counted a person.
+    /// Says whether an account of a year is kept if it counted a person.
     pub fn keeps_totals_of(&self, year: Year) -> bool {
         self.totals_kept_from.is_some_and(|from| from <= year)
     }
 }
 
-/// What became of accounts that were to be removed.
+/// Result of removing accounts, by number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Forgotten {
     /// They are gone.
     pub gone: Vec<Account>,
-    /// Left, because reservations of theirs stand.
+    /// Kept, because their reservations stand.
     pub standing: Vec<Account>,
-    /// Left, because they counted persons.
+    /// Kept, because they counted persons.
     pub counted: Vec<Account>,
 }
 
 impl Forgotten {
-    /// Adds what became of others.
+    /// Adds another result.
     pub fn extend(&mut self, other: Forgotten) {
         let Forgotten { gone, standing, counted } = other;
         self.gone.extend(gone);
@@ -84,27 +84,27 @@ impl Forgotten {
     }
 }
 
-/// Why an operator's request was not done.
+/// Why an operator's request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperateError {
-    /// It cannot be done like this.
+    /// The request is refused, with the reason.
     #[error("{0}")]
     Refused(String),
-    /// The ledger did not do it.
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
 
-/// How a transfer stands.
+/// State of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It may go ahead until its reservation runs out.
+    /// It may go ahead until its reservation expires.
     Reserved,
     /// It went ahead.
     Committed,
-    /// It was taken back.
+    /// It was released.
     Released,
-    /// Its reservation ran out.
+    /// Its reservation expired.
     Expired,
     /// It was not allowed to go.
     Refused,
@@ -127,12 +127,12 @@ impl State {
     }
 }
 
-/// Something in a ledger that does not agree with the rest.
+/// A row or total of a ledger that contradicts the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
-    /// Which counter or transfer.
+    /// The counter or transfer.
     pub about: String,
-    /// What is wrong.
+    /// The contradiction, in words.
     pub message: String,
 }
 
@@ -142,7 +142,7 @@ impl fmt::Display for Discrepancy {
     }
 }
 
-/// Totals to bring in, each counter once.
+/// Totals to import, each counter once.
 pub(super) type Wanted = BTreeMap<(Account, Counter), u64>;
 
 /// Puts totals in order, and refuses a counter that is there twice.

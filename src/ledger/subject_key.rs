@@ -1,8 +1,8 @@
 //! The binding of a ledger to its subject key.
 //!
-//! With another key every person would get another pseudonym, and be counted again. So a ledger keeps the fingerprint of its
-//! key, and a server with another key, or without the key, does not start. A ledger that has no fingerprint takes that of the
-//! first server that has a key.
+//! Under another key every person would get another pseudonym, and be counted again. So a ledger keeps the fingerprint
+//! of its key, and a server with another key, or without the key, does not start. A ledger without a fingerprint takes
+//! that of the first server that has a key.
 //!
 //! INVARIANT (key first): the key is in its file, durably, before its fingerprint is in the ledger. A start that ends between
 //! the two leaves a key that the next start finds.
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// A ledger that another server binds at the same moment, if it is told so.
+    /// A ledger that another server binds at the same moment, if the test asks for it.
     #[derive(Default)]
     struct Bound {
         key: Mutex<Option<KeyFingerprint>>,

@@ -2,7 +2,7 @@
 //!
 //! INVARIANT (never ahead): a mark is recorded after its commit is durable and before anything of that commit is
 //! acknowledged. A process killed between the two leaves the ledger one position ahead of its witness, which is
-//! harmless: nothing is missing. A ledger behind its witness has lost what was acknowledged.
+//! harmless: nothing is missing. A ledger behind its witness has lost acknowledged counts.
 //!
 //! The file has two slots, each with a checksum and in a block of its own. The older one is written over, so that a
 //! write that was cut off leaves the other. The blocks exist from the beginning: recording a mark is one write and one
@@ -21,55 +21,55 @@ const MAGIC: &[u8; 24] = b"neglist ledger witness 1";
 /// Bytes from one slot to the next: a block of the disk, so that a torn write concerns one slot.
 const SLOT_BYTES: usize = 4_096;
 const SLOTS: u64 = 2;
-/// What is said of a file that is no witness, and is not made one.
-const NAME_ANOTHER: &str = "it is another file, which is neither replaced nor removed. Name another place with \
+/// Refusal of a file that is no witness and is left untouched.
+const NAME_ANOTHER: &str = "it is another file, which is neither replaced nor removed. Set another path with \
     `ledger_witness`, or restore the witness there";
 /// Identity, position, number of the write.
 const BODY_BYTES: usize = MAGIC.len() + 16 + 8 + 8;
 /// Bytes of a slot that mean something: body and checksum.
 const RECORD_BYTES: usize = BODY_BYTES + blake3::OUT_LEN;
 
-/// Where the bytes of a witness are. A file, except in tests that want storage to fail.
+/// Storage of a witness: a file, except in tests of failing storage.
 pub trait WitnessStore: fmt::Debug + Send {
-    /// Returns the first bytes, at most so many; `None` where there is no witness.
+    /// Returns the first bytes, at most that many; `None` if there is no witness.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     fn read(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>>;
 
-    /// Makes the witness anew with these bytes, all of them or none, durably.
+    /// Replaces the witness with these bytes, all of them or none, durably.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Writes over some bytes, durably.
     ///
     /// # Errors
-    /// Where they cannot be written.
+    /// If they cannot be written.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Removes the witness, durably. Nothing happens where there is none.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// If it cannot be removed.
     fn remove(&mut self) -> io::Result<()>;
 
-    /// Says whether what is written reaches the next reader of the witness.
+    /// Says whether writes reach the next reader of the witness.
     ///
     /// # Errors
-    /// Where that cannot be told.
+    /// If that cannot be told.
     fn is_in_place(&self) -> io::Result<bool>;
 
-    /// Says whether what was read may be written as well.
+    /// Says whether the witness may be written, not only read.
     ///
     /// # Errors
-    /// Where it may not.
+    /// If it may not.
     fn check_writable(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Returns how messages call it.
+    /// Returns its name in messages.
     fn name(&self) -> String;
 }
 
@@ -77,15 +77,15 @@ pub trait WitnessStore: fmt::Debug + Send {
 #[derive(Debug)]
 pub struct Witness {
     store: Box<dyn WitnessStore>,
-    /// What it saw last, and the number of that write.
+    /// The last mark, and the number of its write.
     seen: Option<(Mark, u64)>,
 }
 
 impl Witness {
-    /// Reads the witness in a file; one that is not there has seen nothing.
+    /// Reads the witness in a file; a missing one has seen nothing.
     ///
     /// # Errors
-    /// Where it cannot be read, or is no witness.
+    /// If it cannot be read, or is no witness.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         Self::open_in(Box::new(WitnessFile::new(path)))
     }
@@ -112,25 +112,25 @@ impl Witness {
         Ok(Self { store, seen })
     }
 
-    /// Returns what it saw last; `None` where there is no witness.
+    /// Returns the last mark; `None` if there is no witness.
     pub fn seen(&self) -> Option<Mark> {
         self.seen.map(|(mark, _)| mark)
     }
 
-    /// Returns how messages call it.
+    /// Returns its name in messages.
     pub fn name(&self) -> String {
         self.store.name()
     }
 
-    /// Keeps a mark, durably. Nothing is written where it is kept already.
+    /// Records a mark, durably. Nothing is written if it is recorded already.
     ///
     /// # Errors
-    /// Where it cannot be written; whether it is kept is then not known.
+    /// If it cannot be written; the mark may or may not be recorded then.
     pub fn record(&mut self, mark: Mark) -> io::Result<()> {
         let number = match self.seen {
             Some((seen, _)) if seen == mark => return Ok(()),
             Some((seen, number)) if seen.identity == mark.identity => number.wrapping_add(1),
-            // Another ledger: nothing of the old one may come back.
+            // Another ledger: no slot of the old one may remain.
             _ => return self.renew(mark),
         };
         let slot = number % SLOTS;
@@ -139,10 +139,10 @@ impl Witness {
         Ok(())
     }
 
-    /// Makes the witness anew with a mark, whatever it saw, durably.
+    /// Replaces the witness with a mark, whatever it held, durably.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn renew(&mut self, mark: Mark) -> io::Result<()> {
         let mut bytes = record(mark, 0);
         bytes.resize(SLOT_BYTES * 2, 0);
@@ -151,10 +151,10 @@ impl Witness {
         Ok(())
     }
 
-    /// Makes the witness anew where it was removed or replaced since, and says whether it was.
+    /// Writes the witness again if it was removed or replaced since, and says whether it was.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn tend(&mut self) -> io::Result<bool> {
         match self.seen {
             Some((mark, _)) if !self.store.is_in_place()? => self.renew(mark).map(|()| true),
@@ -162,47 +162,47 @@ impl Witness {
         }
     }
 
-    /// Says whether marks can be kept: a server begins with no witness that it may only read.
+    /// Says whether marks can be recorded: a server does not start with a read-only witness.
     ///
     /// # Errors
-    /// Where they cannot.
+    /// If they cannot.
     pub fn check_writable(&self) -> io::Result<()> {
         self.store.check_writable()
     }
 
-    /// Removes it: what it saw is given up.
+    /// Removes it, and gives up its mark.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// If it cannot be removed.
     pub fn remove(mut self) -> io::Result<()> {
         self.store.remove()
     }
 }
 
-/// Says whether bytes are those of a witness, whole, damaged or cut off: only such a file is replaced or removed.
+/// Says whether these are the bytes of a witness, whole, damaged or cut off: only such a file is replaced or removed.
 fn may_be_witness(bytes: &[u8]) -> bool {
     let begins = |bytes: &[u8]| bytes.starts_with(MAGIC) || MAGIC.starts_with(bytes);
     begins(bytes) || bytes.get(SLOT_BYTES..).is_some_and(|slot| slot.starts_with(MAGIC))
 }
 
-/// Makes the witness in a file anew with a mark, whatever it saw. A file that is no witness is left.
+/// Replaces the witness in a file with a mark, whatever it held. A file that is no witness is left untouched.
 ///
 /// # Errors
-/// Where it cannot be written, or another file is there.
+/// If it cannot be written, or another file is there.
 pub fn renew(path: impl Into<PathBuf>, mark: Mark) -> io::Result<()> {
     Witness { store: Box::new(WitnessFile::new(path)), seen: None }.renew(mark)
 }
 
-/// Removes the witness in a file, damaged or not: what it saw is given up. Nothing happens where there is none, and a file
-/// that is no witness is left.
+/// Removes the witness in a file, damaged or not, and gives up its mark. Nothing happens if there is none, and a file
+/// that is no witness is left untouched.
 ///
 /// # Errors
-/// Where it cannot be removed, or another file is there.
+/// If it cannot be removed, or another file is there.
 pub fn remove(path: impl Into<PathBuf>) -> io::Result<()> {
     WitnessFile::new(path).remove()
 }
 
-/// Returns where the witness of a ledger in a file is, unless it has another place: beside it, `PATH.witness`.
+/// Returns the default path of the witness of a ledger in a file: beside it, `PATH.witness`.
 pub fn beside(ledger: &Path) -> PathBuf {
     let mut path = ledger.as_os_str().to_owned();
     path.push(".witness");
@@ -257,7 +257,7 @@ impl WitnessFile {
         io::Error::new(error.kind(), format!("the witness {}: {error}", self.name()))
     }
 
-    /// Opens the file; says as well whether it may only be read.
+    /// Opens the file; also says whether it is read-only.
     fn open(&self) -> io::Result<Option<(File, bool)>> {
         match OpenOptions::new().read(true).write(true).open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.check_absent().map(|()| None),
@@ -269,19 +269,19 @@ impl WitnessFile {
         }
     }
 
-    /// Says that nothing is there. A link that leads nowhere is something: a disk that is not mounted may have the witness.
+    /// Checks that nothing is there. A dangling link is not nothing: the witness may be on a disk that is not mounted.
     fn check_absent(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(_) => {
-                let text = "it is a link that leads nowhere: mount what it leads to, or correct it";
+                let text = "it is a link that leads nowhere: mount the disk of its target, or correct it";
                 Err(io::Error::new(ErrorKind::NotADirectory, text))
             }
         }
     }
 
-    /// Refuses to lay hands on a file that is no witness: it may be the ledger itself.
+    /// Refuses to change a file that is no witness: it may be the ledger itself.
     fn check_replaceable(&self) -> io::Result<()> {
         let Some((file, _)) = self.open()? else { return Ok(()) };
         let mut bytes = Vec::new();
@@ -291,7 +291,7 @@ impl WitnessFile {
 
     fn make(&self, bytes: &[u8]) -> io::Result<File> {
         self.check_replaceable()?;
-        // Behind a link, it stays on the disk that the link leads to.
+        // Behind a link, it stays on the disk of the link's target.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".new-{}", std::process::id()));
@@ -362,7 +362,7 @@ impl WitnessStore for WitnessFile {
         if !self.read_alone {
             return Ok(());
         }
-        let text = "it may not be written: give this user the right to write it";
+        let text = "it may not be written: give this user write permission";
         Err(self.named(io::Error::new(ErrorKind::PermissionDenied, text)))
     }
 

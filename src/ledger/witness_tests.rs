@@ -1,4 +1,4 @@
-//! What the witness of a ledger keeps, and what it leaves alone.
+//! A witness keeps the highest mark, and leaves other files alone.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn mark(identity: u8, position: u64) -> Mark {
 }
 
 #[test]
-fn what_was_recorded_is_read_again() {
+fn a_recorded_mark_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = beside(&directory.path().join("ledger"));
     assert!(path.ends_with("ledger.witness"));
@@ -51,7 +51,7 @@ fn a_torn_slot_leaves_the_one_before_and_two_are_damage() {
 }
 
 #[test]
-fn a1_what_is_no_witness_is_neither_replaced_nor_removed() {
+fn a1_only_a_witness_is_replaced_or_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("witness");
     for bytes in [b"redb\x1a\x0a\xa9\x0d\x0a".as_slice(), b"\0", b"neglist ledger witness 2", &[0; 9_000]] {
@@ -74,7 +74,7 @@ fn a1_what_is_no_witness_is_neither_replaced_nor_removed() {
         renew(&path, mark(1, 3)).unwrap();
         assert_eq!(Witness::open(&path).unwrap().seen(), Some(mark(1, 3)));
     }
-    // One that another file took the place of meanwhile.
+    // A witness that another file has replaced meanwhile.
     let mut witness = Witness::open(&path).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, b"a spreadsheet").unwrap();
@@ -83,7 +83,7 @@ fn a1_what_is_no_witness_is_neither_replaced_nor_removed() {
 
 #[cfg(unix)]
 #[test]
-fn a4_a_link_that_leads_nowhere_is_no_missing_witness() {
+fn a4_a_dangling_link_is_no_missing_witness() {
     let directory = tempfile::tempdir().unwrap();
     let (path, target) = (directory.path().join("witness"), directory.path().join("target"));
     std::os::unix::fs::symlink(&target, &path).unwrap();
@@ -96,7 +96,7 @@ fn a4_a_link_that_leads_nowhere_is_no_missing_witness() {
 }
 
 #[test]
-fn b9_a_witness_that_may_only_be_read_is_told() {
+fn b9_a_read_only_witness_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("witness");
     renew(&path, mark(1, 2)).unwrap();

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c_help_follows_from_what_the_operating_system_says() {
+    fn c_help_follows_from_the_error_of_the_operating_system() {
         for number in [23, 24] {
             let error = std::io::Error::from_raw_os_error(number);
             for found in [unreadable("a.yaml", &error), directory(Path::new("/p"), "", &error)] {

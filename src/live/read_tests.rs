@@ -164,7 +164,7 @@ fn links_in_circles_and_links_to_nowhere_are_refused() {
 }
 
 #[test]
-fn devices_sockets_and_what_cannot_be_read_are_refused() {
+fn devices_sockets_and_unreadable_files_are_refused() {
     let workspace = Workspace::with(&[("a.yaml", "a")]);
     workspace.link("/dev/zero", "zero.yaml");
     let _socket = std::os::unix::net::UnixListener::bind(workspace.path("socket.yaml")).unwrap();

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn files_settle_after_the_quiet_time_and_each_change_begins_it_anew() {
+    fn files_settle_after_the_quiet_time_and_each_change_restarts_it() {
         let mut settling = changed(None, ms(50));
         for now in (349..2_000).step_by(299) {
             assert!(!settling.is_settled(PACE, ms(now)), "{now}");

@@ -254,7 +254,7 @@ impl Worker {
 
     fn run(mut self) {
         // Changes between the first load and the first watch are found here.
-        self.watch_anew();
+        self.restart_watch();
         let mut settling = self.compare();
         let mut since_comparison = Stopwatch::start();
         let pace = self.timing.pace();
@@ -303,7 +303,7 @@ impl Worker {
     /// Reads files that stay unchanged; returns files that keep changing.
     fn settled(&mut self, settling: Settling) -> Option<Settling> {
         // Watches first and reads then, so that no change is missed between the two.
-        self.watch_anew();
+        self.restart_watch();
         let instead = self.reloader.attempt_settled(settling.found.as_ref()).err()?;
         let last = settling.found.as_ref().and_then(|before| instead.changed_since(before));
         let found = settling.found.is_some().then_some(instead);
@@ -335,7 +335,7 @@ impl Worker {
 
     fn watch_if_changed(&mut self) {
         if self.timing.watching == Watching::On && self.current_watch_set() != self.watch_set {
-            self.watch_anew();
+            self.restart_watch();
         }
     }
 
@@ -348,7 +348,7 @@ impl Worker {
     ///
     /// A directory that appears after the survey and before its parent is watched gives no event. So there is a second
     /// survey, and only if both agree can nothing appear unnoticed.
-    fn watch_anew(&mut self) {
+    fn restart_watch(&mut self) {
         if self.timing.watching == Watching::Off {
             return;
         }

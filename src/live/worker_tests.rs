@@ -175,7 +175,7 @@ fn a_file_elsewhere_that_a_link_leads_to_is_watched() {
 }
 
 #[test]
-fn a_reload_on_request_answers_with_what_it_came_to() {
+fn a_reload_on_request_answers_with_its_result() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let policies = start(source(&workspace.policies()), NEVER, Watching::Off);
     // The thread compares once when it begins; from its first answer on it waits.
@@ -244,7 +244,7 @@ fn the_thread_stops_when_the_handle_is_dropped() {
     let policies = watching(&workspace);
     let live = Arc::downgrade(policies.live());
     drop(policies);
-    eventually("the thread has let go of the snapshot", || live.strong_count() == 0);
+    eventually("the thread has dropped the snapshot", || live.strong_count() == 0);
 }
 
 #[test]
@@ -286,7 +286,7 @@ impl Restless {
         (Self { stop: Some(stop), written, thread: Some(thread) }, workspace)
     }
 
-    /// Waits until the file has been written so many times more.
+    /// Waits until the file has been written this many times more.
     fn goes_on(&self, times: usize) {
         let before = self.written.load(Ordering::Acquire);
         eventually("written on", || before + times <= self.written.load(Ordering::Acquire));
@@ -379,7 +379,7 @@ fn f8_a_log_behind_a_link_may_grow_all_the_time() {
 }
 
 #[test]
-fn a6_what_changes_before_the_first_watch_is_not_read_half_written_either() {
+fn a6_a_change_before_the_first_watch_is_not_read_half_written() {
     let workspace = Workspace::with(&[("a.yaml", "one")]);
     let reloader = Reloader::start(source(&workspace.policies()), clock()).unwrap();
     let (debounce, changing_max) = (Duration::from_millis(300), NEVER);

@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn every_counter_has_a_place_of_its_own() {
+    fn every_counter_has_its_own_cell() {
         let places: BTreeSet<usize> = all().into_iter().map(Cell::place).collect();
         assert_eq!(places.len(), all().len());
         assert_eq!(places.into_iter().collect::<Vec<_>>(), (0..CELLS).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_threads_add_is_summed_up() {
+    fn the_additions_of_threads_are_summed_up() {
         let cells = Cells::default();
         std::thread::scope(|scope| {
             for _ in 0..40 {

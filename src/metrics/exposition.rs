@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_is_shown() {
+    fn every_count_is_shown() {
         let metrics = Arc::new(Metrics::default());
         let reasons = [ReasonCode::SmallVolume, ReasonCode::LineUnknown];
         metrics.decided(Door::Decide, Outcome::Allow, reasons.into_iter());

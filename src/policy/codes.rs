@@ -1,4 +1,4 @@
-//! What each diagnostic code means, in both languages: the fault, and the fix.
+//! The meaning of each diagnostic code, in both languages: the fault, and the fix.
 //!
 //! The one table of all codes, those of the directory (`D…`) included. A diagnostic has an exact message in English;
 //! reports, the admin API and `docs/diagnostics.md` take the text of its code from here. Codes are stable: a number is
@@ -445,7 +445,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         ERROR,
         ("all files together are too large", "全部政策文件合计过大"),
         (
-            "remove what is not needed, or raise `policy_total_bytes_max`",
+            "remove unneeded files, or raise `policy_total_bytes_max`",
             "请移除不需要的文件，或调高 `policy_total_bytes_max`",
         ),
     ),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_a_file_or_record_that_cannot_be_read_is_not_missed() {
+    fn definitions_in_an_unreadable_file_or_record_are_not_missed() {
         let none = "no national list: there is no file of `kind: national-list`";
         assert_eq!(messages(CODES), [none, "unknown zone `haven`"]);
         // A record: its code is known, and the other reference is still reported.

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn c_what_is_right_in_a_text_or_stands_in_a_comment_is_not_blamed() {
+    fn c_correct_texts_and_comments_are_not_reported() {
         for (text, code, scalar) in [
             ("a: 甲：乙，丙（丁）\nb\n", "P001", "b"),
             ("zh: \"“甲”：乙，b: c\"\nb\n", "P001", "b"),

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn f10_a_key_that_swallowed_others_says_which() {
+    fn f10_a_key_that_swallowed_others_names_them() {
         let keys = ["general", "sensitive", "specially_sensitive"];
         assert_eq!(swallowed("general：40000", &keys), ["general"]);
         assert_eq!(swallowed("general：40000，sensitive：1", &keys), ["general", "sensitive"]);

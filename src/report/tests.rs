@@ -87,7 +87,7 @@ fn places_that_do_not_fit_the_text_do_no_harm() {
 }
 
 #[test]
-fn there_is_an_end_to_what_is_shown() {
+fn the_length_of_a_report_is_limited() {
     let file = file("code: CH\n");
     let found = finding(&file, "CH");
     let many = vec![found; text::SHOWN_MAX + 12];

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_is_one_caller_whatever_address_it_chooses() {
+    fn a_machine_is_one_caller_under_any_of_its_addresses() {
         let at = |text: &str| Caller::at(text.parse().unwrap());
         assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::7"));
         assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_is_known_where_it_was_said() {
+    async fn a_caller_is_known_within_its_task() {
         assert_eq!(Caller::current(), Caller::Unknown);
         let inside = Caller::Here.scope(async { Caller::current() });
         assert_eq!(inside.await, Caller::Here);

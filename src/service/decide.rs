@@ -1,7 +1,7 @@
 //! The decision service: one transfer, for every door.
 //!
-//! Each transfer takes one step, [`DecisionApi::step`], whatever the door. A request takes the snapshot in force once and is
-//! answered from it alone; a stream takes it anew for each of its transfers.
+//! Each transfer takes one step, [`DecisionApi::step`], whatever the door. A request takes the snapshot in force once
+//! and is answered from it alone; a stream takes the current one for each of its transfers.
 //!
 //! A question counts nothing. If the answer depends on totals that the caller does not state, the service reads the ledger;
 //! transfers of a batch do not see each other. Without a ledger such a transfer is refused, never decided on a guess. All

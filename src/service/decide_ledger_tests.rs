@@ -40,7 +40,7 @@ async fn outcome(api: &DecisionApi, transfer: v1::Transfer) -> v1::Outcome {
 }
 
 #[tokio::test]
-async fn totals_that_nobody_states_are_read_and_never_written() {
+async fn missing_totals_are_read_and_never_written() {
     let (api, ledger) = api_over(counting_snapshot());
     put(&ledger, "city", "national", CountedClass::General, 99_998);
     for (persons, expected) in [(1, v1::Outcome::Allow), (2, v1::Outcome::Contract), (1, v1::Outcome::Allow)] {
@@ -55,7 +55,7 @@ async fn totals_that_nobody_states_are_read_and_never_written() {
 }
 
 #[tokio::test]
-async fn what_the_caller_states_is_not_read() {
+async fn stated_totals_are_not_read() {
     let (api, ledger) = api_over(counting_snapshot());
     put(&ledger, "city", "national", CountedClass::General, 500_000);
     assert_eq!(outcome(&api, transfer(1, 0)).await, v1::Outcome::Allow);
@@ -67,7 +67,7 @@ async fn what_the_caller_states_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_scenario_is_held_against_its_own_counters() {
+async fn a_scenario_is_compared_with_its_own_counters() {
     let (api, ledger) = api_over(counting_snapshot());
     put(&ledger, "zoned", "national", CountedClass::Sensitive, 9_000_000);
     put(&ledger, "zoned", "beijing/pharma/clinical-trial", CountedClass::Sensitive, 49_998);
@@ -77,7 +77,7 @@ async fn a_scenario_is_held_against_its_own_counters() {
 }
 
 #[tokio::test]
-async fn caps_are_held_against_what_went_out_under_the_clearance() {
+async fn caps_are_compared_with_the_total_under_the_clearance() {
     let (api, ledger) = api_over(counting_snapshot());
     let of_grid = |persons| v1::Transfer { exporter: "grid".into(), recipient: "lab".into(), ..transfer(persons, 0) };
     put(&ledger, "grid", "national", CountedClass::General, 1_000);
@@ -86,10 +86,10 @@ async fn caps_are_held_against_what_went_out_under_the_clearance() {
     assert_eq!(outcome(&api, unstated(of_grid(3))).await, v1::Outcome::Assess);
 }
 
-/// Whoever states the year's totals keeps them. What the ledger knows of a clearance is then too
-/// little, and would let pass what the stated total refuses.
+/// A caller that states the year's totals counts by itself. The ledger's total of a clearance is then too low, and
+/// would allow a transfer that the stated total refuses.
 #[tokio::test]
-async fn stated_totals_are_what_a_cap_is_held_against() {
+async fn a_cap_is_compared_with_stated_totals() {
     let mut snapshot = counting_snapshot();
     cap(&mut snapshot, 0, 150_000, 0);
     let (api, ledger) = api_over(snapshot);
@@ -110,7 +110,7 @@ async fn another_year_has_other_totals() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_down_lets_nothing_pass_that_depends_on_it() {
+async fn a_ledger_that_is_down_refuses_transfers_that_depend_on_it() {
     let (api, ledger) = api_over(counting_snapshot());
     ledger.set_down(true);
     let status = decide(&api, unstated(transfer(1, 0))).await.unwrap_err();
@@ -174,7 +174,7 @@ async fn a_stream_waits_for_totals_and_stays_in_order() {
 }
 
 #[tokio::test]
-async fn without_waiting_no_ledger_is_asked() {
+async fn a_call_without_a_wait_does_not_ask_the_ledger() {
     let (api, ledger) = api_over(counting_snapshot());
     let request = |transfer| v1::DecideRequest { transfer: Some(transfer), detail: 0 };
     assert!(matches!(api.decide_now(&request(unstated(transfer(1, 0)))), Err(Refusal::Invalid(_))));
@@ -183,7 +183,7 @@ async fn without_waiting_no_ledger_is_asked() {
 }
 
 #[tokio::test]
-async fn totals_at_hand_answer_as_those_that_are_waited_for() {
+async fn totals_in_memory_and_totals_after_a_wait_give_the_same_answer() {
     let (api, ledger) = api_over(counting_snapshot());
     put(&ledger, "city", "national", CountedClass::General, 99_998);
     put(&ledger, "zoned", "beijing/pharma/clinical-trial", CountedClass::Sensitive, 49_998);
@@ -200,7 +200,7 @@ async fn totals_at_hand_answer_as_those_that_are_waited_for() {
         let at_hand = decide(&api, transfer).await.unwrap();
         assert_eq!(v1::Decision { decision_id: waited.decision_id.clone(), ..at_hand }, waited);
     }
-    assert_eq!(ledger.reads(), 6, "nobody waited");
+    assert_eq!(ledger.reads(), 6, "no transfer waited");
     ledger.set_down(true);
     assert_eq!(decide(&api, unstated(transfer(1, 0))).await.unwrap_err().code(), Code::Unavailable);
 }
@@ -213,7 +213,7 @@ async fn transfers_of_a_batch_keep_their_places_whether_they_wait_or_not() {
     let (allowed, over, refused) = (transfer(1, 0), transfer(1, 99_999), v1::Transfer::default());
     let kinds = [waits, refused, allowed, waits_long, over];
     for detail in [v1::Detail::Unspecified, v1::Detail::Full] {
-        // Each kind beside each other one, first and last.
+        // Each kind next to each other kind, first and last.
         let transfers: Vec<_> = (0..25).map(|number| kinds[(number / 5 + number % 5 * 2) % 5].clone()).collect();
         let request = v1::DecideBatchRequest { transfers: transfers.clone(), detail: detail.into() };
         let results = message_of(api.answer_batch(&received(&request)).await.unwrap()).results;

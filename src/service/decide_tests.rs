@@ -89,7 +89,7 @@ fn an_answer_may_be_kept_no_longer_than_the_ceiling_and_the_year() {
 }
 
 #[test]
-fn totals_that_nobody_states_are_asked_for() {
+fn missing_totals_are_asked_for() {
     let national = v1::Transfer { year_to_date: None, ..transfer(1, 0) };
     let expected = ("transfer.year_to_date".to_owned(), "MISSING".to_owned());
     assert_eq!(refused(decide(national, v1::Detail::Full)), [expected]);
@@ -99,7 +99,7 @@ fn totals_that_nobody_states_are_asked_for() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_in_one_go() {
+fn all_violations_are_named_at_once() {
     let mut wrong = v1::Transfer { sector: "farma".into(), destination: "de".into(), ..transfer(1, 0) };
     wrong.data.push(v1::DataItem { code: "health.diagnossis".into(), ..v1::DataItem::default() });
     let expected = [
@@ -161,7 +161,7 @@ async fn a_batch_is_bounded() {
     }
 }
 
-/// What is answered without its ids, and how often it was counted.
+/// The answer without its ids, and the number of counted decisions.
 async fn comparable(api: &DecisionApi, request: &v1::DecideBatchRequest) -> (Vec<v1::Decision>, u64) {
     let before = api.metrics.answers(api.door, crate::metrics::Answer::Allow);
     let reply = api.answer_batch(&received(request)).await.unwrap();
@@ -173,11 +173,11 @@ async fn comparable(api: &DecisionApi, request: &v1::DecideBatchRequest) -> (Vec
 }
 
 #[tokio::test]
-async fn a_batch_with_a_refused_transfer_says_what_any_other_says_and_is_counted_once() {
+async fn a_batch_with_a_refused_transfer_answers_like_any_other_and_is_counted_once() {
     let api = api();
     let mut transfers: Vec<_> = (0..70).map(|number| transfer(1, 99_998 - number % 2)).collect();
     let plain = v1::DecideBatchRequest { transfers: transfers.clone(), detail: 0 };
-    // The last one of all is refused, so that all others were decided before it was known.
+    // The last transfer is refused, after all others were decided.
     transfers.push(v1::Transfer::default());
     let odd = v1::DecideBatchRequest { transfers, detail: 0 };
     let (plain, plain_count) = comparable(&api, &plain).await;
@@ -186,7 +186,7 @@ async fn a_batch_with_a_refused_transfer_says_what_any_other_says_and_is_counted
 }
 
 #[tokio::test]
-async fn a_brief_answer_of_a_stream_says_what_one_with_details_says() {
+async fn a_brief_answer_of_a_stream_equals_one_with_details() {
     let api = api();
     for asked in [transfer(1, 0), transfer(1, 99_999), trial(1, 0), v1::Transfer::default()] {
         let mut answers = Vec::new();
@@ -214,7 +214,7 @@ fn message(sequence: u64, transfer: v1::Transfer) -> Received<v1::DecideStreamRe
     received(&v1::DecideStreamRequest { sequence, transfer: Some(transfer), detail: 0 })
 }
 
-/// What one poll yields: `None` where it has to wait.
+/// The result of one poll: `None` if it has to wait.
 async fn ready<S: Stream>(mut stream: std::pin::Pin<&mut S>) -> Option<Option<S::Item>> {
     std::future::poll_fn(|context| {
         Poll::Ready(match stream.as_mut().poll_next(context) {
@@ -241,7 +241,7 @@ async fn a_stream_answers_in_order_and_goes_on_after_a_malformed_item() {
 
 #[tokio::test]
 async fn a_broken_message_ends_a_stream() {
-    // Field 2, 5 bytes, of which only one comes; and what the transport says of a frame.
+    // Field 2, 5 bytes, of which only one comes; and an error of the transport about a frame.
     for broken in [Ok(Received::new("\u{12}\u{05}\u{12}".into())), Err(call::malformed_digest())] {
         let inbound = [Ok(message(1, transfer(1, 0))), broken, Ok(message(2, transfer(1, 0)))];
         let answers: Vec<_> = api().answers(tokio_stream::iter(inbound)).unwrap().collect().await;
@@ -251,7 +251,7 @@ async fn a_broken_message_ends_a_stream() {
 }
 
 #[tokio::test]
-async fn a_stream_that_drains_answers_what_has_arrived_and_says_so() {
+async fn a_draining_stream_answers_arrived_requests_and_gives_its_reason() {
     let api = api();
     let (sender, receiver) = mpsc::channel(8);
     let mut answers = pin!(api.answers(ReceiverStream::new(receiver)).unwrap());

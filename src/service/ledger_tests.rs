@@ -45,7 +45,7 @@ fn sensitive(name: &str) -> Counter {
     Counter { name: name.to_owned(), class: CountedClass::Sensitive }
 }
 
-/// So many persons of `city` to Germany, without totals.
+/// Persons of `city` to Germany, without totals.
 fn names(persons: u64) -> v1::Transfer {
     v1::Transfer { year_to_date: None, ..transfer(persons, 0) }
 }
@@ -55,17 +55,17 @@ fn names_to_lab(persons: u64) -> v1::Transfer {
     v1::Transfer { recipient: "lab".into(), ..names(persons) }
 }
 
-/// Names of so many persons of `grid`, which `assessment-1` covers.
+/// Names of persons of `grid`, which `assessment-1` covers.
 fn names_of_grid(persons: u64) -> v1::Transfer {
     v1::Transfer { exporter: "grid".into(), ..names_to_lab(persons) }
 }
 
-/// So many persons of the flow `trial`, without totals.
+/// Persons of the flow `trial`, without totals.
 fn diagnoses(persons: u64) -> v1::Transfer {
     v1::Transfer { scenario_year_to_date: None, ..trial(persons, 0) }
 }
 
-/// Names and diagnoses of `city` to `lab`, of persons who are named.
+/// Names and diagnoses of `city` to `lab`, with pseudonyms of the persons.
 fn of_named(id: &str, general: &[&[u8]], sensitive: &[&[u8]]) -> v1::ReserveRequest {
     let mut transfer = v1::Transfer { persons: None, ..names_to_lab(0) };
     if !sensitive.is_empty() {
@@ -83,7 +83,7 @@ fn request(id: &str, transfer: v1::Transfer) -> v1::ReserveRequest {
     v1::ReserveRequest { transfer_id: id.into(), transfer: Some(transfer), ..v1::ReserveRequest::default() }
 }
 
-/// What became of a reservation: outcome, and what was added to each counter.
+/// The result of a reservation: its outcome, and the persons added to each counter.
 type Outcome = (v1::Outcome, Vec<(String, u64, u64)>);
 
 impl Server {
@@ -145,7 +145,7 @@ async fn the_last_place_under_a_line_is_taken_by_one_of_two() {
 }
 
 #[tokio::test]
-async fn what_is_refused_adds_nothing_and_is_answered_again() {
+async fn a_refused_transfer_adds_nothing_and_is_answered_again() {
     let server = server();
     server.ledger.put(&of_2026("city"), general("national"), 99_999);
     let first = server.send(request("t", names(1))).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_retry_gets_the_first_answer_and_another_transfer_none() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_runs_out_is_released() {
+async fn an_expired_reservation_is_released() {
     let server = server();
     let of_a_minute = |id| v1::ReserveRequest {
         time_to_live: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
@@ -202,7 +202,7 @@ async fn commit_and_release_can_be_repeated_and_exclude_each_other() {
     assert_refused(server.send(request("back", names(3))).await, Code::FailedPrecondition, "TRANSFER_RELEASED");
     assert_refused(server.commit("never").await, Code::NotFound, "TRANSFER_NOT_FOUND");
     assert_refused(server.release("").await, Code::InvalidArgument, "transfer_id MISSING");
-    // Whoever could use the id of a request at a gateway could count in its place, or take it back.
+    // A caller that could use the id of a gateway's request could count in its place, or release it.
     for id in ["gateway:t-1", "envoy:8314148428928157450"] {
         assert_refused(server.commit(id).await, Code::InvalidArgument, "transfer_id ID_OF_A_DOOR");
         assert_refused(server.release(id).await, Code::InvalidArgument, "transfer_id ID_OF_A_DOOR");
@@ -233,7 +233,7 @@ async fn grounds_are_not_counted() {
 }
 
 #[tokio::test]
-async fn below_its_own_lower_line_a_scenario_is_counted_apart() {
+async fn below_its_own_lower_line_a_scenario_is_counted_separately() {
     let server = server();
     let expected =
         [("beijing/pharma/clinical-trial/sensitive/2026", 0, 7), ("clearance/filing-1/sensitive/2026", 0, 7)];
@@ -284,9 +284,9 @@ async fn small_volumes_contracts_and_assessments_are_counted() {
 }
 
 #[tokio::test]
-async fn a_cap_is_used_up_by_what_goes_out_under_it() {
+async fn a_cap_is_used_up_by_transfers_under_it() {
     let server = server();
-    // The 5 of assessment-1, whatever else its exporter sends.
+    // The 5 under `assessment-1`, whatever else its exporter sends.
     server.ledger.put(&of_2026("grid"), general("national"), 1_000);
     assert_eq!(server.reserve("four", names_of_grid(4)).await.0, v1::Outcome::Allow);
     assert_eq!(server.reserve("two", names_of_grid(2)).await, (v1::Outcome::Assess, Vec::new()));
@@ -371,7 +371,7 @@ async fn a_moment_other_than_now_is_not_counted() {
 }
 
 #[tokio::test]
-async fn totals_are_the_ledgers_and_what_is_wrong_is_named() {
+async fn totals_come_from_the_ledger_and_violations_are_named() {
     let server = server();
     let answer = server.send(request("t", transfer(1, 0))).await;
     assert_refused(answer, Code::InvalidArgument, "transfer.year_to_date TOTALS_KEPT_BY_LEDGER");
@@ -382,7 +382,7 @@ async fn totals_are_the_ledgers_and_what_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_not_accepted_any_more_gets_the_first_answer() {
+async fn a_transfer_that_is_no_longer_accepted_gets_its_first_answer() {
     let server = server();
     let first = server.send(request("t", diagnoses(7))).await.unwrap();
     let at = Some(Timestamp { seconds: NOW.seconds(), nanos: 0 });
@@ -403,7 +403,7 @@ async fn what_is_not_accepted_any_more_gets_the_first_answer() {
     assert_refused(later.send(new).await, Code::InvalidArgument, "transfer.at NOT_NOW");
     assert_refused(later.send(request("t", diagnoses(7))).await, Code::FailedPrecondition, "RESERVATION_EXPIRED");
     assert_eq!(later.count("city", "national/general/2026").await, (2, 0));
-    // Whether there was an answer is not known: the caller asks again.
+    // It is unknown whether there was an answer: the caller asks again.
     later.ledger.set_down(true);
     assert_refused(later.send(request("t", diagnoses(7))).await, Code::Unavailable, "");
 }
@@ -452,7 +452,7 @@ async fn a_person_in_both_classes_is_counted_as_the_list_is_read() {
 }
 
 #[tokio::test]
-async fn sensitive_information_is_about_somebody() {
+async fn sensitive_information_concerns_at_least_one_person() {
     let server = server();
     let mut request = of_named("t", &[A], &[B]);
     request.sensitive_subjects.clear();
@@ -460,7 +460,7 @@ async fn sensitive_information_is_about_somebody() {
 }
 
 #[tokio::test]
-async fn persons_by_identifier_are_named_for_each_class_and_read_as_the_list_says() {
+async fn persons_by_identifier_are_named_for_each_class_and_read_by_the_list() {
     for (reading, expected) in [(PersonInBothClasses::BothCounters, 2), (PersonInBothClasses::SensitiveOnly, 1)] {
         let mut snapshot = counting_snapshot();
         snapshot.lists.nationals[0].person_in_both_classes = reading;
@@ -486,7 +486,7 @@ async fn persons_by_identifier_are_named_for_each_class_and_read_as_the_list_say
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_down_lets_nothing_pass() {
+async fn a_ledger_that_is_down_refuses_every_transfer() {
     let server = server();
     server.reserve("t", names(1)).await;
     server.ledger.set_down(true);
@@ -505,7 +505,7 @@ async fn a_ledger_that_is_down_lets_nothing_pass() {
 }
 
 #[tokio::test]
-async fn without_a_ledger_every_call_says_so() {
+async fn without_a_ledger_every_call_is_refused_with_that_reason() {
     let live = Arc::new(Live::new(counting_snapshot()));
     let api = LedgerApi::new(live, Arc::new(MovableClock::at(NOW)), LedgerSettings::default(), None);
     let reserve = api.reserve(Request::new(request("t", names(1)))).await;
@@ -545,7 +545,7 @@ async fn usage_has_totals_and_headroom_and_caps() {
 }
 
 #[tokio::test]
-async fn usage_of_another_year_and_of_nobody() {
+async fn usage_of_another_year_and_of_an_unknown_exporter() {
     let server = server();
     let past = Account { year: crate::domain::units::Year(2025), ..of_2026("stranger") };
     server.ledger.put(&past, general("national"), 3);
@@ -590,6 +590,6 @@ async fn a4_names_that_look_alike_are_not_counted_apart() {
             "transfer_id NOT_A_NAME",
         );
     }
-    // What was reserved before the rule can still be committed.
+    // A reservation from before the rule can still be committed.
     assert_refused(server.commit("older\u{200b}").await, Code::NotFound, "TRANSFER_NOT_FOUND");
 }

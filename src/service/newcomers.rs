@@ -208,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_makes_nobody_wait_for_longer() {
+    fn a_clock_that_goes_back_makes_no_caller_wait_for_longer() {
         let newcomers = newcomers(1, 9);
         newcomers.admit(&account(1), caller(1), at(0)).unwrap();
         assert_eq!(newcomers.admit(&account(2), caller(1), at(-90_000)), Ok(()));
     }
 
     #[test]
-    fn what_is_remembered_of_callers_does_not_grow() {
+    fn the_memory_of_callers_does_not_grow() {
         let newcomers = newcomers(1, 50);
         for number in 0..10_000_u32 {
             let caller = Caller::at(number.to_be_bytes().into());
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_may_begin_none_does() {
+    fn a_limit_of_zero_lets_none_begin() {
         let newcomers = newcomers(0, 9);
         assert!(newcomers.admit(&account(1), caller(1), at(0)).is_err());
         newcomers.remember(&account(2));

@@ -28,7 +28,7 @@ pub(super) fn headcount((general, sensitive): (u64, u64)) -> Headcount {
 }
 
 impl DecisionApi {
-    /// Decides a transfer whose persons are named, and counts nothing. Those who are counted already this year add nothing: the
+    /// Decides a transfer whose persons are named, and counts nothing. Persons already counted this year add nothing: the
     /// answer is that of a reservation at this moment.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl DecisionApi {
     ) -> Result<Answered, Refusal> {
         let now = self.now();
         let write = as_message(question.detail);
-        // Totals at hand do not say who is in them.
+        // Totals in memory do not include their persons.
         let step = self.step(snapshot, &question, now, Lookup::Batched, |decision| self.count(decision), write);
         let mut waiting = match step.map_err(|refusal| self.refused(refusal))? {
             Step::Decided(decision, volatility) => return Ok(Answered { decision, volatility }),

@@ -7,7 +7,7 @@ use super::*;
 
 const LIMITS: LogLimits = LogLimits { queue_lines_max: 3, line_bytes_max: 64, flush_max: Duration::from_secs(10) };
 
-/// An output that takes a line only when the test lets it, and shows what it took.
+/// An output that takes a line only when the test lets it, and records the lines that it took.
 struct Gate {
     open: Receiver<()>,
     taken: Sender<String>,

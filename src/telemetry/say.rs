@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_what_is_read_is_written_whole_and_what_is_closed_is_an_error() {
+    fn b1_text_to_an_open_output_is_written_whole_and_a_closed_one_is_an_error() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         write_within(File::from(OwnedFd::from(writer)), b"text".to_vec(), Duration::from_secs(10)).unwrap();
         let mut read = String::new();

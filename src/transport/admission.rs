@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permits_are_as_many_as_the_limit_however_many_ask() {
+    fn permits_never_exceed_the_limit() {
         let limit = InFlightLimit::new(3, 90, 1_000, Arc::default());
         std::thread::scope(|scope| {
             for _ in 0..8 {

@@ -62,7 +62,7 @@ fn a_connection_whose_client_takes_its_answers_slowly_goes_on() {
     let share = share(1_000, 10);
     let mut answer = Outgoing::whole(Bytes::from(vec![0; 500]), share.unsent(500).unwrap());
     assert!(!share.next_turn(), "it has not waited for a whole turn");
-    // As much as a connection has for itself, each turn.
+    // The connection's own allowance, each turn.
     for _ in 0..20 {
         answer.advance(10);
         assert!(!share.next_turn());

@@ -157,7 +157,7 @@ impl Inner {
         }
     }
 
-    /// Closes the connection that is worth least, and returns its permit; `None` where none may close yet, or too many are
+    /// Closes the connection that is worth least, and returns its permit; `None` if none may close yet, or too many are
     /// closing.
     fn reclaim(&self, now: Instant) -> Option<OwnedSemaphorePermit> {
         let closing = Arc::clone(&self.closing).try_acquire_owned().ok()?;
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b18_the_oldest_that_has_not_begun_to_speak_goes_first_and_at_once() {
+    async fn b18_the_oldest_silent_connection_closes_first_and_at_once() {
         let (limit, start) = (limit(4, None), Instant::now());
         let called = speaking(&limit, Kind::Grpc).await;
         drop(called.activity().begin());
@@ -367,7 +367,7 @@ mod tests {
         drop(limit.0.reclaim(start + IDLE / 2).unwrap());
         assert_eq!(connections.each_ref().map(has_to_close), [false, false, true]);
         assert!(limit.0.reclaim(start + IDLE / 2).is_none(), "it has spoken");
-        // Of those that have spoken the one goes first that has never called.
+        // Of those that have spoken, the one without a call closes first.
         drop(limit.0.reclaim(start + IDLE * 9).unwrap());
         assert!(has_to_close(&connections[0]) && !has_to_close(&called));
         assert!(!connections[0].activity().has_nothing_to_finish(), "it may have begun a call");
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b18_a_newcomer_waits_for_no_more_than_one_that_is_silent() {
+    async fn b18_a_newcomer_waits_only_for_a_silent_connection() {
         let limit = limit(CLOSING_MAX * 2, None);
         let mut connections = Vec::new();
         for _ in 0..CLOSING_MAX * 2 {
@@ -412,7 +412,7 @@ mod tests {
         limit.0.sweep(start);
         limit.0.sweep(start + SLOW / 2);
         assert!(limit.0.reclaim(start + SLOW / 2).is_none());
-        // The next request of the same connection begins anew.
+        // The next request of the same connection starts a new wait.
         let [first, kept] = calls;
         drop(first);
         let next = slow.activity().begin();

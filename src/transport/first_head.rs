@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b5_every_byte_is_passed_on_once_however_it_comes_and_is_taken() {
+    async fn b5_every_byte_is_passed_on_once_in_any_pieces() {
         let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(3 * BYTES_MAX));
         for text in ["GET / HTTP/1.1\r\na: b\r\n\r\nbody", "GET / HTTP/1.1\n\nGET", "GET / HT", "", &long] {
             for piece in [1, 2, 3, 511, 512, 513, 100_000] {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b5_a_head_that_is_whole_is_not_waited_for() {
+    async fn b5_a_complete_head_is_passed_on_without_a_wait() {
         for text in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\n\r\n"] {
             let head = read(Pieces { bytes: text.as_bytes().to_vec(), piece: 1, reads: 0 }).await;
             assert_eq!(head.connection.reads, text.len());

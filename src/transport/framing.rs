@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn b4_messages_are_told_apart_however_they_are_cut() {
+    fn b4_messages_are_separated_in_any_pieces() {
         let all = [frame(3), frame(0), frame(200), frame(1)].concat();
         for cut in 1..=all.len() {
             let mut framing = Framing::default();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn b4_a_call_is_one_message_or_says_what_it_is_instead() {
+    fn b4_a_call_that_is_not_one_message_is_refused_with_its_fault() {
         let checked = |bytes: &[u8]| one_message(bytes.first_chunk().copied(), bytes.len(), 100);
         let two = [frame(3), frame(3)].concat();
         assert_eq!((checked(&frame(3)), checked(&frame(0)), checked(&frame(200)[..9])), (Ok(()), Ok(()), Ok(())));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn b9_messages_are_measured_however_they_are_cut() {
+    fn b9_messages_are_measured_in_any_pieces() {
         let whole = [frame(3), frame(0), frame(7), frame(8), frame(2)].concat();
         for piece in 1..=whole.len() {
             let look = |bytes_max| {

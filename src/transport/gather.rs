@@ -163,7 +163,7 @@ mod tests {
     use crate::transport::budget::tests::share;
 
     #[test]
-    fn b11_what_is_kept_is_charged_and_never_more_than_twice() {
+    fn b11_kept_bytes_are_charged_at_most_twice() {
         let share = share(1 << 20, 0);
         let mut charge = share.charge(1).unwrap();
         let (mut gathered, byte) = (Gathered::default(), [7]);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn b4_a_message_is_too_large_as_soon_as_its_prefix_says_so() {
+    fn b4_a_message_is_too_large_from_its_prefix_on() {
         let share = share(1 << 20, 0);
         let mut charge = share.charge(0).unwrap();
         let mut gathered = Gathered::default();

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b6_a_check_says_what_is_so_and_what_there_is_not() {
+    async fn b6_a_check_reports_each_part_and_unknown_names() {
         let (health, now) = health(1);
         *now.lock().unwrap() = condition(Serving::Ready, Counting::Closed);
         for (part, expected) in [
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b6_those_who_watch_hear_each_change_once_and_the_end() {
+    async fn b6_watches_report_each_change_once_and_the_end() {
         let (health, now) = health(8);
         let (mut whole, mut decisions) = (watch(&health, "").await, watch(&health, Part::Decisions.name()).await);
         assert_eq!(next(&mut whole).await, Some(ServingStatus::Serving));
@@ -325,7 +325,7 @@ mod tests {
             assert!(health.pulse.beat());
             assert_eq!(next(&mut whole).await, Some(expected));
         }
-        // Of a service that this does not concern nothing is said, and a slow watcher hears the end at the least.
+        // A watch of an unaffected service reports nothing, and a slow watch reports at least the end.
         health.pulse.end();
         assert!(!health.pulse.beat());
         for watch in [&mut whole, &mut decisions] {

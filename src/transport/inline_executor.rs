@@ -212,7 +212,7 @@ mod tests {
         let (mut connection, polls) = bringing((0..5).map(|_| count(&ran)).collect());
         let turn = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut connection).poll(context)));
         assert_eq!(turn.await, Poll::Pending);
-        // Others have their turn after so many rounds.
+        // Others have their turn after some rounds.
         assert_eq!((polls.load(Ordering::Relaxed), ran.load(Ordering::Relaxed)), (ROUNDS, ROUNDS));
         connection.await;
         assert_eq!(ran.load(Ordering::Relaxed), 5);

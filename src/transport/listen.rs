@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_free_port_is_taken_and_told() {
+    async fn a_free_port_is_taken_and_reported() {
         let address = Address::parse("127.0.0.1:0").unwrap();
         let bound = bind(&address, Reach::ThisMachine, Spread::Fewest, 0o660).await.unwrap();
         let Address::Tcp { host, port } = &bound.address else { panic!("{:?}", bound.address) };
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b18_of_two_that_begin_at_once_the_second_says_so() {
+    async fn b18_of_two_servers_that_start_at_once_the_second_fails() {
         for spread in [Spread::Fewest, Spread::ReusePort(2)] {
             let first = bind(&Address::parse("127.0.0.1:0").unwrap(), Reach::Anyone, spread, 0o660).await.unwrap();
             let second = bind(&first.address, Reach::Anyone, spread, 0o660).await;

@@ -1,4 +1,4 @@
-//! Connections and calls: what is accepted, how much of it, for how long, and how bytes become calls.
+//! Connections and calls: their limits in number, size and time, and the way from bytes to calls.
 //!
 //! Nothing here knows a rule of the lists. Requests of `Decide` take the fast path ([`fast_path`]); all others are handed to
 //! the generated services and to the HTTP doors.

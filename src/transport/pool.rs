@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn b4_a_connection_alone_takes_nearly_everything_and_leaves_something_however_many_come() {
+    fn b4_a_single_connection_takes_nearly_everything_and_many_leave_a_reserve() {
         let pool = Pool::new(10_000, 90, 0);
         let shares: Vec<AtomicUsize> = (0..20).map(|_| AtomicUsize::new(0)).collect();
         assert_eq!(fill(&pool, &shares[0]), 9_000);
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn b11_what_a_connection_has_for_itself_is_beyond_the_pool() {
+    fn b11_the_allowance_of_a_connection_is_outside_the_pool() {
         let pool = Pool::new(100, 90, 10);
         let (greedy, modest) = (AtomicUsize::new(0), AtomicUsize::new(0));
         assert_eq!((fill(&pool, &greedy), pool.taken()), (100, 90));
         let last = AtomicUsize::new(0);
         assert!(pool.take(&last, 20) && !pool.take(&last, 1));
         assert_eq!((fill(&pool, &modest), pool.taken()), (10, 100));
-        // Gone back above and below what is its own.
+        // Given back above and below its allowance.
         pool.give_back(&greedy, 95);
         assert_eq!((greedy.load(Ordering::Relaxed), pool.taken()), (5, 10));
         pool.give_back(&greedy, 5);

@@ -1,4 +1,4 @@
-//! Rounds of the HTTP/1.1 connections of a thread: so many are polled before the thread looks for events again.
+//! Rounds of the HTTP/1.1 connections of a thread: a limited number is polled before the thread looks for events again.
 //!
 //! A thread polls the tasks that are ready in their order. Thousands of connections on which a byte arrives at the same
 //! moment are thousands of tasks, each with nothing to answer, and a gRPC call that arrives just after them would wait for
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_else_is_ready_is_served_between_two_rounds() {
+    async fn other_ready_tasks_are_served_between_two_rounds() {
         let rounds = Rounds::new();
         let running = running(&rounds);
         let (mut client, mut other) = UnixStream::pair().unwrap();

@@ -26,7 +26,7 @@ const GET: &str = "GET /readyz HTTP/1.1\r\nhost: a\r\n";
 const POST: &str = "POST /v1/decide HTTP/1.1\r\nhost: a\r\n";
 
 #[test]
-fn b20_what_everybody_reads_alike_passes() {
+fn b20_unambiguous_requests_pass() {
     let chunked = format!("{POST}transfer-encoding: chunked\r\n\r\n");
     for request in [
         format!("{GET}\r\n"),
@@ -88,7 +88,7 @@ fn hosts_that_are_missing_doubled_or_no_hosts_do_not_pass() {
 }
 
 #[test]
-fn b20_what_proxies_read_in_different_ways_does_not_pass() {
+fn b20_ambiguous_requests_do_not_pass() {
     let head = |headers: &str| format!("{POST}{headers}\r\n\r\n");
     for (request, expected) in [
         // Line ends.

@@ -41,7 +41,7 @@ impl Turn {
         true
     }
 
-    /// Notes a read of so many bytes; zero where nothing had arrived, so that the connection waits anyway.
+    /// Notes a read of this many bytes; zero if nothing had arrived, so that the connection waits anyway.
     pub(super) const fn has_read(&mut self, bytes: usize) {
         self.read_bytes = if bytes == 0 { 0 } else { self.read_bytes.saturating_add(bytes) };
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_begins_anew_where_the_connection_waited() {
+    async fn a_new_turn_begins_after_a_wait_of_the_connection() {
         let mut turn = Turn::default();
         poll_fn(|context| {
             turn.has_read(TURN_BYTES - 1);

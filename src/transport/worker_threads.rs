@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_runtime_is_one_thread_of_its_own() {
+    async fn each_runtime_has_its_own_thread() {
         let cores = Cores::start(NonZeroUsize::new(3)).unwrap();
         let mut seen = Vec::new();
         for runtime in cores.runtimes() {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_runs_is_dropped_with_the_threads() {
+    async fn running_tasks_are_dropped_with_the_threads() {
         let cores = Cores::start(NonZeroUsize::new(1)).unwrap();
         let (alive, gone) = tokio::sync::oneshot::channel::<()>();
         let endless = cores.runtimes().next().unwrap().spawn(async move {

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_too_many_findings_says_so() {
+    fn an_answer_with_too_many_findings_states_their_number() {
         let diagnostic = Diagnostic {
             code: "P001",
             severity: Severity::Error,

@@ -28,7 +28,7 @@ mod model;
 mod policy;
 /// How `neglist serve` starts, watches itself and stops.
 mod process;
-/// What holds whatever the policies and the bytes: properties, fuzz targets, and what once went wrong.
+/// Statements about all policies and bytes: properties, fuzz targets, and past faults.
 mod properties;
 /// Policies that change while a server runs.
 mod reload;

@@ -1,4 +1,4 @@
-//! What the build script makes of `proto/`.
+//! Code that the build script generates from `proto/`.
 #![allow(clippy::all, clippy::pedantic, reason = "generated code")]
 
 /// Messages and services of `neglist.v1`.

@@ -1,4 +1,4 @@
-//! A decision service that decides nothing: it reads a request as tonic does, and answers what it always answers.
+//! A decision service that decides nothing: it reads a request as tonic does, and always gives the same answer.
 //!
 //! The answer is as large as one of neglist, so that both write the same number of octets.
 
@@ -35,7 +35,7 @@ impl Empty {
     }
 }
 
-/// Returns a decision with the fields of a brief one; what they say is invented.
+/// Returns a decision with the fields of a brief one; their values are invented.
 fn decision() -> v1::Decision {
     let moment = |seconds| Some(prost_types::Timestamp { seconds, nanos: 863_973_438 });
     v1::Decision {

@@ -18,13 +18,14 @@ pub struct Args {
     /// /package.Service/Method
     #[arg(long)]
     pub path: String,
-    /// One request message, protobuf-encoded, in hex, and what its answer has to say (repeatable: the set rotates)
+    /// One request message, protobuf-encoded, in hex, and the expected content of its answer (repeatable: the set
+    /// rotates)
     #[arg(long)]
     pub payload_hex: Vec<String>,
-    /// File of request messages, a line each: in hex, and then what the answer has to say, such as `1.2=1`
+    /// File of request messages, a line each: in hex, and then the expected content of the answer, such as `1.2=1`
     #[arg(long)]
     pub payloads: Option<PathBuf>,
-    /// Take any answer: what the payloads say of answers is left out
+    /// Take any answer: ignore the expected answers of the payloads
     #[arg(long)]
     pub unchecked: bool,
     /// Count a response whose message differs from this hex as an error
@@ -57,7 +58,7 @@ pub struct Args {
     /// Open loop: the time that latencies count from
     #[arg(long, value_enum, default_value_t = LatencyFrom::Due)]
     pub latency_from: LatencyFrom,
-    /// Report slices of so many milliseconds besides, and the server's memory at the same pace
+    /// Report slices of this many milliseconds too, and the server's memory at the same intervals
     #[arg(long)]
     pub timeline_ms: Option<u64>,
     /// Pipeline the messages over one bidirectional stream per connection
@@ -123,7 +124,7 @@ impl Args {
         self.header.iter().map(parse).collect()
     }
 
-    /// Returns the name of what is measured.
+    /// Returns the name of the measurement.
     pub fn mode(&self) -> &'static str {
         match (self.stream, self.rate) {
             (false, None) => "unary-closed",

@@ -1,4 +1,4 @@
-//! One HTTP/2 client connection that does just what a gRPC load generator needs.
+//! One HTTP/2 client connection, with no more than a gRPC load generator needs.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ struct Head {
     message: String,
 }
 
-/// What is known of an answer's message.
+/// The progress of an answer's message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// There was none yet.
@@ -173,7 +173,7 @@ impl Conn {
         self.prepare(table)
     }
 
-    /// Prepares the request bytes for a server with a dynamic table of so many octets.
+    /// Prepares the request bytes for a server with a dynamic table of this many octets.
     fn prepare(&mut self, table: usize) -> Res<()> {
         let template = self.template.clone();
         let indexing = template.fits(table);
@@ -507,7 +507,7 @@ impl Conn {
 }
 
 fn mismatch() -> Done {
-    Done::Err("mismatch".into(), "the answer is not what is expected".into())
+    Done::Err("mismatch".into(), "the answer differs from the expected one".into())
 }
 
 #[inline]

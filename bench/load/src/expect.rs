@@ -1,4 +1,4 @@
-//! What an answer has to say: a fast wrong answer is worth nothing.
+//! The expected content of an answer: a fast wrong answer is worth nothing.
 //!
 //! Written `PATH=VALUES`: field numbers from the root of the message, and the numbers that have to stand there, in
 //! order. `1.2=1` is the outcome ALLOW of a `DecideResponse`; `1.1.2=1,4` the outcomes of a batch of two.
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_too_much_or_of_another_kind_does_not_hold() {
+    fn missing_surplus_and_mistyped_fields_do_not_match() {
         assert!(!holds("1.4=3", ANSWER), "there is no such field");
         assert!(!holds("1.2=3,3", ANSWER), "there is one only");
         assert!(!holds("1.2=3", &[ANSWER, ANSWER].concat()), "there are two");

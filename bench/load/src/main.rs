@@ -1,10 +1,10 @@
 //! `pdp-load`: a load generator for gRPC servers that is cheap enough to share a small machine with
 //! the server it measures.
 //!
-//! It speaks HTTP/2 by hand (frames, flow control, HPACK with the dynamic table, as usual gRPC
-//! clients do) over non-blocking sockets and epoll, and sends pre-encoded protobuf payloads to any
-//! unary method, or pipelines them over one bidirectional stream per connection. What an answer has
-//! to say can stand beside its payload; an answer that says anything else is an error.
+//! It speaks HTTP/2 by hand (frames, flow control, HPACK with the dynamic table, as usual gRPC clients do) over
+//! non-blocking sockets and epoll, and sends pre-encoded protobuf payloads to any unary method, or pipelines them over
+//! one bidirectional stream per connection. A payload can have the expected content of its answer beside it; any other
+//! answer is an error.
 //!
 //! * closed loop (default): every connection keeps `--inflight` requests outstanding;
 //! * open loop (`--rate`): requests fall due on a fixed timetable and latency counts from the due
@@ -39,13 +39,13 @@ use tally::Tally;
 use template::Template;
 use worker::Shared;
 
-/// Whatever goes wrong ends the measurement.
+/// Any fault ends the measurement.
 pub type Res<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Time between two looks whether the measurement is over.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What was measured, and when.
+/// The measurements and their times.
 struct Measured {
     began_unix_ms: u64,
     seconds: f64,

@@ -5,7 +5,7 @@ use crate::http2::u32_at;
 /// Octets of the prefix: a flag, and the length of the message.
 const PREFIX: usize = 5;
 
-/// What has arrived of a message that is not whole yet, with its prefix.
+/// The part of an incomplete message that has arrived, with its prefix.
 #[derive(Default)]
 pub struct Assembly {
     partial: Vec<u8>,

@@ -10,7 +10,7 @@ use crate::expect::Expectation;
 pub struct Payload {
     /// Encoded.
     pub message: Vec<u8>,
-    /// What its answer has to say; all of it.
+    /// The expected content of its answer; all of it.
     pub expected: Vec<Expectation>,
 }
 

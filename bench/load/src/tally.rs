@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Res;
 use crate::conn::Done;
 
-/// Two minutes: whatever takes longer is counted as that.
+/// Two minutes: longer times count as two minutes.
 const LONGEST_NS: u64 = 120_000_000_000;
 
 /// What one thread, or all of them, have measured.
@@ -29,7 +29,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Returns an empty one, with slices of so many nanoseconds, where they are wanted.
+    /// Returns an empty tally, with slices of this many nanoseconds if they are wanted.
     pub fn new(slice_ns: Option<u64>) -> Res<Self> {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_NS, 3);
         Ok(Self {
@@ -106,12 +106,12 @@ impl Tally {
         percentiles(&self.all)
     }
 
-    /// Latencies of those that were answered as they should be.
+    /// Latencies of correctly answered requests.
     pub fn answered_us(&self) -> Value {
         percentiles(&self.answered)
     }
 
-    /// Latencies of those that were refused, or answered wrongly.
+    /// Latencies of refused or wrongly answered requests.
     pub fn failed_us(&self) -> Value {
         percentiles(&self.failed)
     }
@@ -151,7 +151,7 @@ struct Slice {
     ok: u64,
     errors: u64,
     unfinished: u64,
-    /// Of what was answered as it should be.
+    /// Of correctly answered requests.
     latency: Histogram<u32>,
 }
 

@@ -51,7 +51,7 @@ impl Template {
         self.exact.is_some() || !self.expected[payload].is_empty()
     }
 
-    /// Says whether a message is what is expected of the answer to a payload.
+    /// Says whether a message is the expected answer to a payload.
     pub fn accepts(&self, payload: usize, answer: &[u8]) -> bool {
         self.exact.as_deref().is_none_or(|exact| exact == answer)
             && self.expected[payload].iter().all(|expectation| expectation.holds(answer))
@@ -77,7 +77,7 @@ impl Template {
         out
     }
 
-    /// Says whether the headers fit into a dynamic table of so many octets.
+    /// Says whether the headers fit into a dynamic table of this many octets.
     pub fn fits(&self, table: usize) -> bool {
         table >= 4096 && self.headers.iter().map(|(name, value)| name.len() + value.len() + 32).sum::<usize>() <= 4096
     }

@@ -38,7 +38,7 @@ impl Shared {
             begun_ns: AtomicU64::new(NOT_YET),
             stop: AtomicBool::new(false),
             finished: AtomicUsize::new(0),
-            // The threads and whoever starts them.
+            // The threads and the one that starts them.
             ready: Barrier::new(threads + 1),
             epoch: Instant::now(),
         }
@@ -74,7 +74,7 @@ struct Timetable {
 }
 
 impl Timetable {
-    /// Moves what is due into the backlog; returns the time until the next one.
+    /// Moves due requests into the backlog; returns the time until the next one.
     fn advance(&mut self, now: u64) -> u64 {
         loop {
             let due = self.begun_ns + (self.ticks as f64 * self.interval_ns) as u64;
@@ -98,7 +98,7 @@ struct Worker<'a> {
     tally: Tally,
 }
 
-/// Sends requests until the measurement is over; returns what was measured.
+/// Sends requests until the measurement is over; returns the measurements.
 pub fn run(args: &Args, index: usize, template: &Arc<Template>, shared: &Shared) -> Res<Tally> {
     let connected = connect(args, index, template);
     shared.ready.wait();
@@ -175,7 +175,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Open loop: sends what is due; returns the time until more is.
+    /// Open loop: sends due requests; returns the time until the next is due.
     fn send_due(&mut self) -> Res<u64> {
         let Some(timetable) = &mut self.timetable else { return Ok(LOOK_NS) };
         let now = self.shared.now_ns();

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn c_what_a_spreadsheet_made_of_a_number_is_refused() {
+    fn c_a_number_rounded_by_a_spreadsheet_is_refused() {
         for cell in ["9.14E+17", "9,14E+17", "914E15", "9.14e17", "914403001922038000", "9144030019220380"] {
             assert!(read(cell).unwrap_err().contains("spreadsheet"), "{cell}");
         }

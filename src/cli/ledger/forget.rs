@@ -119,12 +119,12 @@ impl Forget {
             writeln!(console.out, "{}", leave(account, why))?;
         }
         let count = report::counted(gone.len(), "account");
-        let anew = "later transfers of these exporters are counted from zero";
+        let effect = "later transfers of these exporters are counted from zero";
         match (gone.is_empty(), self.dry_run) {
             (true, false) => writeln!(console.out, "nothing was forgotten")?,
             (true, true) => writeln!(console.out, "nothing would be forgotten")?,
-            (false, false) => writeln!(console.out, "forgotten: {count}; {anew}")?,
-            (false, true) => writeln!(console.out, "would be forgotten: {count}; {anew}")?,
+            (false, false) => writeln!(console.out, "forgotten: {count}; {effect}")?,
+            (false, true) => writeln!(console.out, "would be forgotten: {count}; {effect}")?,
         }
         Ok(if standing.is_empty() && counted.is_empty() { Exit::Success } else { Exit::Failed })
     }

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_shown_and_told_apart_by_its_fingerprint() {
+    fn a_key_is_never_shown_and_is_identified_by_its_fingerprint() {
         let (one, other) = (SubjectKey::from_bytes([1; KEY_BYTES]), SubjectKey::from_bytes([2; KEY_BYTES]));
         assert_eq!(format!("{one:?}"), "SubjectKey(…)");
         assert_eq!(one, one.clone());

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_does_what_its_word_says() {
+    fn each_step_does_as_its_name_says() {
         check(&[], " Ａ\u{3000}", Ok(" Ａ\u{3000}"));
         check(&[Step::Trim], "\u{3000} \u{85}a b\t\u{a0}\n", Ok("a b"));
         // Neither is a blank.

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_makes_no_difference() {
+    fn invisible_differences_make_no_difference() {
         for word in ["Acme", " acme", "\u{feff}acme", "ac\u{ad}me", "ａｃｍｅ", "acme\u{3000}", "ac\u{2060}ME"] {
             assert_eq!(folded(word), "acme", "{word:?}");
         }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_words_leave_between_what_they_share_is_a_slip_or_none() {
+    fn the_rest_between_the_common_ends_of_two_words_decides_on_a_slip() {
         for (a, b) in
             [("", ""), ("a", ""), ("ab", "ba"), ("ab", "a"), ("aab", "ab"), ("abc", "axc"), ("甲乙丙", "甲丙乙")]
         {

@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Look,
 }
 
-/// Returns the bit for words of so many characters.
+/// Returns the bit for words of this many characters.
 pub(super) const fn length_bit(length: usize) -> u128 {
     1 << if length < 127 { length } else { 127 }
 }

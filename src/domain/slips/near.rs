@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_a_word_are_those_of_what_is_left_of_it() {
+    fn the_keys_of_a_word_are_its_single_deletions() {
         for word in ["health.diagnosis", "aab", "甲乙丙", "a", "zürich"] {
             let characters: Vec<char> = word.chars().collect();
             let mut left: Vec<u64> = (0..characters.len())

@@ -1,13 +1,12 @@
-//! What each request does to the file, inside one write transaction.
+//! Carrying out requests on the file, inside one write transaction.
 //!
-//! Requests come one after the other and each sees what those before it did. Before each, the
-//! reservations that have run out by its moment are released. A request is checked in full, the
-//! judgement included, before anything is written for it; so one that is refused, or whose
-//! judgement panics, leaves nothing behind.
+//! Requests run one after the other, and each sees the effects of those before it. Before each, the reservations that
+//! have expired by its moment are released. A request is checked in full, the judgement included, before anything is
+//! written for it; so one that is refused, or whose judgement panics, leaves nothing behind.
 //!
-//! INVARIANT (too high, never too low): work on reservations that have run out, and on transfers
-//! that are old enough to be forgotten, is bounded in each batch. What is left over is still
-//! counted; a request about one such reservation treats it as run out whatever is left over.
+//! INVARIANT (too high, never too low): work on reservations that have expired, and on transfers that are old enough to
+//! be forgotten, is bounded in each batch. The remainder still counts; a request for a remaining reservation treats it
+//! as expired.
 
 use redb::{ReadableTable, WriteTransaction};
 
@@ -28,9 +27,9 @@ pub(super) struct Batch<'txn, 'd> {
     pub(super) directory: &'d mut Directory,
     /// Rows of persons and transfers that this batch read or wrote so far.
     pub(super) work: usize,
-    /// How much of it may still go into reservations that ran out.
+    /// Rows that this batch may still spend on expired reservations.
     expiry_work_left: usize,
-    /// Whether there is anything to make durable.
+    /// Whether there are changes to make durable.
     pub(super) wrote: bool,
 }
 
@@ -73,7 +72,7 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         known.map(|transfer| self.replay(lookup, transfer)).transpose()
     }
 
-    /// Answers a transfer id that was answered before.
+    /// Repeats the answer of a transfer id that was answered before.
     fn replay(&mut self, lookup: &ReplayLookup, transfer: Transfer) -> Result<Reserved, Stop> {
         let replay = transfer.phase(lookup.now).replay(transfer.fingerprint == lookup.fingerprint, lookup.hold)?;
         let answer = transfer.answer.clone();
@@ -131,12 +130,12 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         Ok(Reserved { answer: transfer.answer, changes, expires_at, replayed: Replayed::No })
     }
 
-    /// Says that a reserved transfer went ahead.
+    /// Commits a reserved transfer.
     pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
         self.settle_by_caller(id, now, Phase::commit)
     }
 
-    /// Takes a reservation back.
+    /// Releases a reservation.
     pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
         self.settle_by_caller(id, now, Phase::release)
     }
@@ -155,7 +154,7 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         }
     }
 
-    /// Releases reservations that have run out, as many as this batch still may, and returns how many.
+    /// Releases expired reservations, as many as this batch still may, and returns how many.
     pub(super) fn release_run_out(&mut self, now: Moment) -> Result<usize, Stop> {
         let mut released = 0;
         while 0 < self.expiry_work_left {
@@ -171,7 +170,7 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         Ok(released)
     }
 
-    /// Releases all reservations that have run out: for operators, whose work is not bounded.
+    /// Releases all expired reservations: for operators, whose work is not bounded.
     pub(super) fn release_all_run_out(&mut self, now: Moment) -> Result<(), Stop> {
         let left = std::mem::replace(&mut self.expiry_work_left, usize::MAX);
         self.release_run_out(now)?;
@@ -179,7 +178,7 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         Ok(())
     }
 
-    /// Forgets transfers that were settled before a moment, at most so many, and returns how many.
+    /// Forgets transfers that were settled before a moment, up to a limit, and returns how many.
     pub(super) fn forget(&mut self, settled_before: Moment, transfers_max: usize) -> Result<usize, Stop> {
         let mut forgotten = 0;
         while forgotten < transfers_max {
@@ -207,13 +206,13 @@ impl<'txn, 'd> Batch<'txn, 'd> {
         Ok(Some(transfer))
     }
 
-    /// Settles a reservation at the moment when it ran out.
+    /// Settles a reservation at the moment of its expiry.
     fn settle(&mut self, id: &str, transfer: Transfer, state: State) -> Result<(), Stop> {
         let at = transfer.at;
         self.settle_at(id, transfer, state, at)
     }
 
-    /// Moves the persons of a reservation to where the state says, and keeps the transfer as settled.
+    /// Moves the persons of a reservation to the part of its new state, and keeps the transfer as settled.
     fn settle_at(&mut self, id: &str, transfer: Transfer, state: State, at: Moment) -> Result<(), Stop> {
         self.tables.expiry.remove((transfer.at.seconds(), transfer.at.nanos(), id))?;
         match transfer.kind {

@@ -1,11 +1,11 @@
-//! The counters of the accounts that the writer works on: numbers, names and what they are made of.
+//! The counters of the accounts that the writer works on: numbers, names and parts.
 //!
-//! Belongs to the writer alone and is thrown away with everything else after a failed write. What
-//! readers see is [`super::totals`], which follows only once a change is durable.
+//! Belongs to the writer alone and is dropped with everything else after a failed write. Readers see [`super::totals`],
+//! which follows only once a change is durable.
 //!
-//! An account is loaded from the file, whole, before anything is asked of it, and given up between two batches where
-//! more are kept than may be. INVARIANT (never zero unread): a counter of an account that is not loaded
-//! is an error and not a counter that was never added to.
+//! An account is loaded from the file, whole, before it is used, and evicted between two batches if there are too many.
+//! INVARIANT (never zero unread): a counter of an account that is not loaded is an error and not a counter that was
+//! never added to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,7 +28,7 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 struct OfAccount {
     numbers: BTreeMap<Counter, u32>,
-    /// Since the last check whether it may go.
+    /// Used since the last eviction check.
     was_used: bool,
 }
 
@@ -73,7 +73,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Returns the number of a counter of a loaded account, where it was ever added to.
+    /// Returns the number of a counter of a loaded account, if it was ever added to.
     pub(super) fn number(&self, account: &Account, counter: &Counter) -> Result<Option<u32>, Stop> {
         // (never zero unread)
         let loaded = self.accounts.get(account).ok_or_else(not_loaded)?;
@@ -91,7 +91,7 @@ impl Directory {
         numbers.into_iter().flatten().filter_map(|number| self.entries.get(number))
     }
 
-    /// Returns the number of a counter, a new one where it has none.
+    /// Returns the number of a counter, a new one if it has none.
     pub(super) fn number_or_new(&mut self, account: &Account, counter: &Counter) -> Result<u32, Stop> {
         if let Some(number) = self.number(account, counter)? {
             return Ok(number);
@@ -104,8 +104,8 @@ impl Directory {
         Ok(number)
     }
 
-    /// Changes what a counter is made of. Where the change is not possible the file says two
-    /// things at once, and is not trusted any more.
+    /// Changes the parts of a counter. If the change is impossible, the file contradicts itself and is not trusted any
+    /// more.
     pub(super) fn change(&mut self, number: u32, change: impl FnOnce(Parts) -> Option<Parts>) -> Result<(), Stop> {
         let entry = self.entries.get_mut(&number).ok_or_else(|| unreadable("the number of a counter"))?;
         let parts = change(entry.parts).ok_or_else(|| Stop::Broken("the totals do not add up".to_owned()))?;
@@ -146,7 +146,7 @@ impl Directory {
         self.changed.iter().filter_map(|number| self.entries.get(number))
     }
 
-    /// Says that what changed is durable and published, and gives up accounts where there are more than may be kept.
+    /// Marks all changes as durable and published, and evicts accounts if there are too many.
     pub(super) fn settle(&mut self, accounts_max: usize) {
         self.changed.clear();
         let Self { accounts, entries, ring, .. } = self;
@@ -171,7 +171,7 @@ impl Directory {
 }
 
 fn not_loaded() -> Stop {
-    Stop::Broken("an account was asked for that is not loaded".to_owned())
+    Stop::Broken("an account was used that is not loaded".to_owned())
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use super::tables::{self, CounterOfFile, Step, Stop, TRANSFERS, Transfer, Transf
 use crate::ledger::rows::{CounterRow, TransferRow};
 use crate::ledger::{Change, Counter, LedgerError};
 
-/// Everything in the ledger as it was at one moment. While it is read, the file does not reuse
-/// space: let go of it soon.
+/// Everything in the ledger as it was at one moment. The file does not reuse space while it exists: drop it soon.
 #[derive(Debug)]
 pub struct Export {
     counters: Vec<CounterRow>,

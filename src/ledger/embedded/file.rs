@@ -1,8 +1,7 @@
-//! A ledger in a file of this machine: making it, opening it, and noticing that another process changes it.
+//! A ledger in a local file: creating it, opening it, and detecting changes by other processes.
 //!
-//! A new ledger is made beside its final name and put there complete, so that a process killed in
-//! the middle leaves no half-made file behind that would be refused for ever. It is made only where nothing tells of an
-//! earlier one.
+//! A new ledger is written under a temporary name and renamed when complete, so that a process killed in between leaves
+//! no half-made file that would be refused for ever. It is created only if there is no trace of an earlier one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -20,10 +19,10 @@ use crate::ledger::files::{directory_of, whole, with_remedy};
 use crate::ledger::mark;
 use crate::ledger::witness::Witness;
 
-/// What is said of a link that leads nowhere.
-const LEADS_NOWHERE: &str = "it is a link that leads nowhere: mount what it leads to, or correct it";
+/// Refusal of a dangling link.
+const LEADS_NOWHERE: &str = "it is a link that leads nowhere: mount the disk of its target, or correct it";
 
-/// A file of this machine.
+/// A local file.
 #[derive(Debug)]
 pub(super) struct LedgerFile {
     pub(super) path: PathBuf,
@@ -48,7 +47,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    /// Says what to do where there is no ledger.
+    /// Adds the remedy for a missing ledger.
     fn missing(&self, error: io::Error) -> io::Error {
         let text = match Witness::open(&self.witness).map(|witness| (witness.seen(), witness.name())) {
             Ok((Some(seen), name)) => mark::gone(seen, &name),
@@ -59,9 +58,9 @@ impl LedgerFile {
         io::Error::new(error.kind(), text)
     }
 
-    /// Makes a new ledger, unless something tells of an earlier one.
+    /// Creates a new ledger, unless there is a trace of an earlier one.
     fn begin(&self) -> io::Result<()> {
-        // A link that leads nowhere: what it should lead to may be a disk that is not there yet.
+        // A dangling link: its target may be on a disk that is not mounted yet.
         if fs::symlink_metadata(&self.path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::NotFound, LEADS_NOWHERE));
         }
@@ -82,7 +81,7 @@ impl LedgerFile {
     }
 }
 
-/// Returns a file beside a ledger whose name begins as that of the ledger does.
+/// Returns a file beside a ledger whose name begins with the ledger's name.
 fn trace(ledger: &Path) -> io::Result<Option<PathBuf>> {
     let name = ledger.file_name().unwrap_or_default().as_encoded_bytes();
     for entry in fs::read_dir(directory_of(ledger))? {
@@ -146,14 +145,14 @@ impl Storage for LedgerFile {
     }
 }
 
-/// Makes a new ledger in a file that does not exist. Where another process does so at the same
-/// time, the first one's stays.
+/// Creates a new ledger in a file that does not exist. If another process does so at the same time, the first one's
+/// stays.
 fn create(path: &Path) -> io::Result<()> {
     let directory = directory_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".new-{}", std::process::id()));
     let unfinished = directory.join(name);
-    // Left behind by a process of the same number that was killed.
+    // Left behind by a killed process with the same id.
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -183,7 +182,7 @@ fn fill(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Returns the bytes of the disk of a file that programs may still write.
+/// Returns the free bytes on the disk of a file.
 #[cfg(unix)]
 fn free_bytes(file: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(file)?;
@@ -195,13 +194,13 @@ fn free_bytes(_file: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
 }
 
-/// Bytes at the beginning of the file that change with every commit: which of its states holds, with checksums.
+/// Bytes at the beginning of the file that change with every commit: the valid state, with checksums.
 const HEADER_BYTES: usize = 512;
 
 /// The file, and its state as this process left it.
 ///
-/// INVARIANT (hands off): once the file is found to be another's, nothing is written to it any more: it may be the
-/// copy that an operator has just restored.
+/// INVARIANT (hands off): once another process is found to have changed the file, nothing is written to it any more: it
+/// may be a copy that an operator has just restored.
 #[derive(Debug)]
 pub(super) struct Watched {
     backend: FileBackend,
@@ -212,7 +211,7 @@ pub(super) struct Watched {
     is_lost: AtomicBool,
 }
 
-/// How this process left the file.
+/// State of the file after this process's last write.
 #[derive(Debug)]
 struct Seen {
     bytes: u64,
@@ -231,7 +230,7 @@ impl Watched {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says how the file differs from what this process left.
+    /// Describes how the file differs from the state that this process left.
     fn difference(&self) -> io::Result<Option<&'static str>> {
         let own = self.file.metadata()?;
         match fs::metadata(&self.path) {

@@ -5,15 +5,14 @@
 //!    └────────────────────────────── read, usage ◄────────────────────────────────┘
 //! ```
 //!
-//! * [`batch`] carries each [`request`] out, as [`lifecycle`](super::lifecycle) says, with [`plan`] beforehand;
-//!   [`operate`] and [`verify`] are for operators.
+//! * [`batch`] carries each [`request`] out, by the rules of [`lifecycle`](super::lifecycle), after [`plan`] has worked
+//!   it out; [`operate`] and [`verify`] are for operators.
 //! * [`writer`] shares one sync among all requests that wait, and closes after a failure.
-//! * [`storage`] opens the file, [`tables`] says what is in it, [`directory`] and [`totals`] keep the
-//!   counters in memory, for the writer and for readers.
+//! * [`storage`] opens the file, [`tables`] defines its tables, [`directory`] and [`totals`] keep the counters in
+//!   memory, for the writer and for readers.
 //!
-//! What cannot be promised: after a failed write, and for a caller that gave up waiting, it is not
-//! known whether the request was done. It was either done in full or not at all, and asking again
-//! with the same transfer id tells.
+//! Not promised: after a failed write, and for a caller that gave up waiting, the request may or may not have been
+//! carried out. It was carried out in full or not at all, and a repeated request with the same transfer id tells.
 
 mod batch;
 mod directory;
@@ -67,8 +66,8 @@ use super::{
 };
 use crate::domain::units::{Moment, Year};
 
-/// Accounts that are read from the file at a time, so that a storm of names does not become a storm of threads that
-/// compete with those that answer. An account takes a few pages, most of which are in memory.
+/// Most accounts read from the file at a time, so that a flood of names does not become a flood of threads that compete
+/// with the answering ones. An account takes a few pages, most of them in memory.
 const LOADS_MAX: usize = 1;
 
 /// A ledger in one file.
@@ -78,7 +77,7 @@ pub struct EmbeddedLedger {
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
     time_max: Duration,
-    /// Places for accounts that are read from the file at a time.
+    /// Permits for accounts being read from the file.
     loads: Semaphore,
 }
 
@@ -94,7 +93,7 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     ///
-    /// Where the file is open elsewhere, is no ledger, is of another format, is damaged, or cannot
+    /// If the file is open elsewhere, is no ledger, is of another format, is damaged, or cannot
     /// be read or written.
     pub fn open(path: impl AsRef<Path>, settings: Settings) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
@@ -119,7 +118,7 @@ impl EmbeddedLedger {
             .spawn({
                 let shared = Arc::clone(&shared);
                 move || {
-                    // Each batch is guarded already; a ledger without a writer must not look open.
+                    // Each batch is guarded already, but a ledger without a writer must not look open.
                     if catch_unwind(AssertUnwindSafe(|| writer.run(&waiting))).is_err() {
                         shared.close("the writer panicked".to_owned());
                     }
@@ -129,26 +128,26 @@ impl EmbeddedLedger {
         Ok(Self { shared, requests: Some(requests), writer: Some(writer), time_max, loads: Semaphore::new(LOADS_MAX) })
     }
 
-    /// Says whether persons can be counted: the ledger is open, and its disk has room; where not, why.
+    /// Says whether persons can be counted: the ledger is open and its disk has room; if not, why.
     ///
     /// # Errors
     ///
-    /// Where it is closed after a failure, or its disk is nearly full.
+    /// If it is closed after a failure, or its disk is nearly full.
     pub fn check(&self) -> Result<(), LedgerError> {
         self.shared.check_room()
     }
 
-    /// Says whether the ledger is open, and nothing more is reserved because its disk is nearly full.
+    /// Says whether the ledger is open but refuses reservations because its disk is nearly full.
     pub fn is_full(&self) -> bool {
         self.shared.is_full()
     }
 
-    /// Gives up what a newer or another ledger than the one in this file counted: it gets an identity of its own and a
-    /// witness that saw no other. Blocks.
+    /// Gives up the counts of a newer or another ledger than the one in this file: the file gets a new identity and a
+    /// new witness. Blocks.
     ///
     /// # Errors
     ///
-    /// As [`EmbeddedLedger::open`], but for what the witness saw; or where the witness cannot be written.
+    /// As [`EmbeddedLedger::open`], except for the mark in the witness; or if the witness cannot be written.
     pub fn accept(path: impl AsRef<Path>, settings: &Settings) -> Result<Mark, LedgerError> {
         let path = path.as_ref().to_owned();
         let place = settings.witness.clone().unwrap_or_else(|| witness::beside(&path));
@@ -158,22 +157,22 @@ impl EmbeddedLedger {
         Ok(mark)
     }
 
-    /// Opens the ledger again after a failure closed it. Nothing happens where it is open.
+    /// Opens the ledger again after a failure closed it. Nothing happens if it is open.
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened; it stays closed.
+    /// If it cannot be opened; it stays closed.
     pub async fn reopen(&self) -> Result<(), LedgerError> {
         self.submit(Operation::Reopen).await.map(|_| ())
     }
 
-    /// Releases reservations that have run out and forgets transfers past their retention, as many
+    /// Releases reservations that have expired and forgets transfers past their retention, as many
     /// as one batch may, and returns how many: above zero, there may be more. To be called every
     /// few seconds, so that the totals of a quiet ledger do not stay too high.
     ///
     /// # Errors
     ///
-    /// Where the ledger is closed or overloaded.
+    /// If the ledger is closed or overloaded.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
         match self.submit(Operation::Tick(now)).await? {
             Reply::Count(count) => Ok(count),
@@ -181,44 +180,42 @@ impl EmbeddedLedger {
         }
     }
 
-    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how
-    /// many counters changed. Brought in under an id: the same totals under the same id again
-    /// change nothing.
+    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how many counters changed.
+    /// An import has an id: the same totals under the same id again change nothing.
     ///
     /// # Errors
     ///
-    /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
+    /// If the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
         self.operate(Operation::Import(Import { id: import_id.to_owned(), wanted })).await
     }
 
-    /// Takes back the totals that an import brought in, and returns how many counters changed.
+    /// Withdraws the totals of an import, and returns how many counters changed.
     ///
     /// # Errors
     ///
-    /// Where there is no such import.
+    /// If there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
         self.operate(Operation::Withdraw(import_id.to_owned())).await
     }
 
-    /// Drops everything about years before this one, and returns how many counters are gone. All
-    /// other requests wait for it: some seconds for each million persons. Reservations that ran out by `now` are released
-    /// first.
+    /// Drops all data of years before this one, and returns how many counters are gone. All other requests wait for it:
+    /// some seconds for each million persons. Reservations that expired by `now` are released first.
     ///
     /// # Errors
     ///
-    /// Where reservations of those years still stand.
+    /// If reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year, now: Moment) -> Result<u64, OperateError> {
         self.operate(Operation::DropYears(year, now)).await
     }
 
-    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that still stand at `now`. All
+    /// Removes accounts, except those that [`Forget`] keeps and those with reservations that still stand at `now`. All
     /// other requests wait for it.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read or written.
+    /// If the file cannot be read or written.
     pub async fn forget(&self, forget: Forget, now: Moment) -> Result<Forgotten, OperateError> {
         match self.submit(Operation::Forget(forget, now)).await? {
             Reply::Forgotten(forgotten) => Ok(forgotten),
@@ -235,19 +232,18 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn export(&self) -> Result<Export, LedgerError> {
         let transaction = self.shared.with_database(redb::Database::begin_read)?;
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         export(&transaction).map_err(|stop| LedgerError::Unavailable(stop.to_string()))
     }
 
-    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
-    /// Reads the whole file.
+    /// Recomputes all totals from their rows, and returns the discrepancies. Reads the whole file.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         let transaction = self.shared.with_database(redb::Database::begin_read)?;
         let transaction = transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?;
@@ -288,7 +284,7 @@ impl EmbeddedLedger {
         loaded.map_err(|error| LedgerError::Unavailable(error.to_string()))?
     }
 
-    /// Submits an operation for a caller. A disk that does not answer does not keep the caller waiting.
+    /// Submits an operation for a caller. A stuck disk does not keep the caller waiting.
     async fn submit_in_time(&self, operation: Operation) -> Result<Reply, LedgerError> {
         self.shared.check()?;
         let late = || {
@@ -312,7 +308,7 @@ impl EmbeddedLedger {
 }
 
 impl Drop for EmbeddedLedger {
-    /// Waits for what was asked already, so that the file is free afterwards.
+    /// Waits for pending requests, so that the file is free afterwards.
     fn drop(&mut self) {
         self.requests = None;
         if let Some(writer) = self.writer.take() {
@@ -325,7 +321,7 @@ impl Drop for EmbeddedLedger {
 impl Ledger for EmbeddedLedger {
     async fn reserve(&self, reservation: Reservation, judge: Judge) -> Result<Reserved, LedgerError> {
         if let Err(full) = self.shared.check_room() {
-            // Nothing more is added; who lost an answer still learns it.
+            // Nothing more is added, but a caller that lost its answer still gets it.
             self.shared.check()?;
             return self.find_replay(reservation.to_lookup()).await?.ok_or(full);
         }
@@ -340,7 +336,7 @@ impl Ledger for EmbeddedLedger {
         }
     }
 
-    /// Admission through the writer like a reservation, so that an answer that is being given just now is found.
+    /// Goes through the writer like a reservation, so that an answer given at this moment is found.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         match self.submit_in_time(Operation::FindReplay(lookup)).await? {
             Reply::Replay(found) => Ok(found),
@@ -361,7 +357,7 @@ impl Ledger for EmbeddedLedger {
         self.submit_in_time(Operation::Release(transfer_id.to_owned(), now)).await.map(|_| ())
     }
 
-    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// Returns the totals in memory, or reads them from the file. Reservations that expired count until the next batch or
     /// tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.with_account(account, |names| totals::before(names, counters)).await
@@ -394,7 +390,7 @@ impl Ledger for EmbeddedLedger {
         self.shared.at_hand(exporter, year, |names| totals::in_order(names, counters)).transpose()
     }
 
-    /// Returns the totals in memory, or reads them from the file. Reservations that ran out count until the next batch or
+    /// Returns the totals in memory, or reads them from the file. Reservations that expired count until the next batch or
     /// tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.with_account(account, totals::usage).await

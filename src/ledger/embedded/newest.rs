@@ -1,4 +1,4 @@
-//! The newest moment that the file knows of: by it the start of a server finds a clock that is wrong.
+//! The newest moment in the file: the start of a server checks its clock against it.
 
 use redb::{ReadTransaction, ReadableTable};
 
@@ -8,10 +8,10 @@ use crate::domain::units::Moment;
 /// The longest that a reservation may stand, in seconds. Source: the range of `ledger_time_to_live_max_seconds`.
 const STANDING_SECONDS_MAX: i64 = 31_622_400;
 
-/// Returns the newest moment of a commit: of what was reserved, settled or tidied up, and forgotten since.
+/// Returns the newest moment of a commit: a reservation, a settlement or a tidying-up, even if forgotten since.
 ///
-/// In a file to which nothing was written since that is kept: when a transfer was settled last, of those that are
-/// remembered, and no later than when the last of the standing reservations was made.
+/// A file from before that moment was kept gives a lower bound: the latest settlement of a remembered transfer, or the
+/// earliest possible moment of the last standing reservation.
 pub(super) fn newest(transaction: &ReadTransaction) -> Result<Option<Moment>, Stop> {
     let kept = tables::newest(&transaction.open_table(META)?)?;
     let settled = last(&transaction.open_table(SETTLED)?)?;

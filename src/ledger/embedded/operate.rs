@@ -1,7 +1,7 @@
-//! What operators do: bring in totals, take them back, drop old years, and read everything.
+//! Work of operators: import totals, withdraw them, drop old years, read everything.
 //!
-//! Imports only ever add, each under an id of its own, and can be taken back by it; so a
-//! spreadsheet that is read twice counts once, and a wrong one can be replaced.
+//! Imports only add, each under its own id, and can be withdrawn by it; so a spreadsheet that is read twice counts
+//! once, and a wrong one can be replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -17,7 +17,7 @@ use crate::ledger::parts::Parts;
 use crate::ledger::rows::{Forget, Forgotten, State};
 
 impl Batch<'_, '_> {
-    /// Brings in totals, once an id.
+    /// Imports totals, once for each id.
     pub(super) fn import(&mut self, import: &Import) -> Result<Reply, Stop> {
         let id = import.id.as_str();
         let wanted = &import.wanted;
@@ -57,7 +57,7 @@ impl Batch<'_, '_> {
         Ok(Reply::Count(wanted.len() as u64))
     }
 
-    /// Takes back what an import brought in; its id can be used again.
+    /// Withdraws an import; its id can be used again.
     pub(super) fn withdraw(&mut self, id: &str) -> Result<Reply, Stop> {
         let known = self.imported(id)?;
         if known.is_empty() {
@@ -83,8 +83,8 @@ impl Batch<'_, '_> {
         Ok(Reply::Count(known.len() as u64))
     }
 
-    /// Drops years: counters, persons, transfers and imports. Reservations that ran out by now are released first. In one
-    /// step, while all others wait.
+    /// Drops years: counters, persons, transfers and imports. Expired reservations are released first. In one step,
+    /// while all others wait.
     pub(super) fn drop_years(&mut self, before: Year, now: Moment) -> Result<Reply, Stop> {
         self.release_all_run_out(now)?;
         let mut gone = Vec::new();
@@ -120,11 +120,11 @@ impl Batch<'_, '_> {
         Ok(Reply::Dropped(old.len() as u64))
     }
 
-    /// Removes accounts, as many of them as may go. Reservations that ran out by now are released first. In one step, while
-    /// all others wait.
+    /// Removes the accounts that may be removed. Expired reservations are released first. In one step, while all others
+    /// wait.
     pub(super) fn forget_accounts(&mut self, forget: &Forget, now: Moment) -> Result<Reply, Stop> {
         self.release_all_run_out(now)?;
-        // What others of this batch added is in the totals, too.
+        // The totals include the additions of this batch.
         self.directory.store(&mut self.tables.counters)?;
         let mut asked: BTreeSet<&Account> = forget.accounts.iter().collect();
         let (mut standing, mut counted) = (BTreeSet::new(), BTreeSet::new());
@@ -165,7 +165,7 @@ impl Batch<'_, '_> {
         Ok(Reply::Forgotten(Forgotten { gone, standing, counted }))
     }
 
-    /// Removes what names counters: persons and imports.
+    /// Removes the rows that name counters: persons and imports.
     fn remove_counters(&mut self, numbers: &BTreeSet<u32>) -> Result<(), Stop> {
         self.tables.imports.retain(|(_, number), _| !numbers.contains(&number))?;
         for number in numbers {

@@ -1,4 +1,4 @@
-//! What a reservation would add, worked out in full before anything is written.
+//! The additions of a reservation, worked out in full before anything is written.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Persons {
     holders: BTreeMap<Counter, Vec<Holders>>,
 }
 
-/// What is added to one counter.
+/// The addition to one counter.
 #[derive(Debug)]
 pub(super) struct Addition {
     pub(super) counter: Counter,
@@ -46,7 +46,7 @@ impl Persons {
         Ok(Self { holders })
     }
 
-    /// Returns how many rows of persons that took.
+    /// Returns how many rows of persons were read.
     pub(super) fn looked_up(&self) -> usize {
         self.holders.values().map(Vec::len).sum()
     }
@@ -62,7 +62,7 @@ impl Persons {
         Ok(before)
     }
 
-    /// Returns what is added to each counter, or refuses where a number does not fit.
+    /// Returns the addition to each counter, or refuses if a number does not fit.
     pub(super) fn additions(
         mut self,
         reservation: &Reservation,
@@ -93,8 +93,8 @@ impl Persons {
     }
 }
 
-/// Puts pseudonyms in order, each once, should the caller not have done so: counting a person
-/// twice in one transfer would only be noticed when it is taken back.
+/// Sorts pseudonyms and removes duplicates: a person counted twice in one transfer would be noticed only at its
+/// release.
 pub(super) fn sort(reservation: &mut Reservation) {
     if let People::Named { general, sensitive } = &mut reservation.people {
         for list in [general, sensitive] {

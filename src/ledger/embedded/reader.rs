@@ -1,7 +1,7 @@
-//! A ledger that is open for reading alone: nothing in its file changes, whatever state it is in.
+//! A ledger opened read-only: nothing in its file changes, whatever its state.
 //!
-//! The library cannot read a file that was not closed as it should be without repairing it first. So what it writes for
-//! that is kept in memory, over the file as it is: also on a full disk, and from a file that may only be read.
+//! The library cannot read a file that was not closed cleanly without repairing it first. So its writes are kept in
+//! memory, as an overlay on the unchanged file; this works on a full disk and with a read-only file too.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -23,10 +23,10 @@ use crate::ledger::mark::{self, Mark};
 use crate::ledger::rows::{CounterRow, Discrepancy};
 use crate::ledger::witness::Witness;
 
-/// Bytes that are copied into memory where one of them is written.
+/// Size of the pieces that are copied into memory on a write.
 const PAGE_BYTES: u64 = 4_096;
 
-/// A ledger in a file, open for reading alone. Servers cannot open the file in the meantime.
+/// A ledger in a file, opened read-only. Servers cannot open the file in the meantime.
 #[derive(Debug)]
 pub struct LedgerReader {
     database: Database,
@@ -34,10 +34,10 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// Opens a ledger that no process writes to. Blocks: reads the whole file where it is checked.
+    /// Opens a ledger that no process writes to. Blocks: reads the whole file if it is checked.
     ///
     /// # Errors
-    /// Where a server has it open, it is no ledger, is of another format, is damaged, or cannot be read.
+    /// If a server has it open, or it is no ledger, is of another format, is damaged, or cannot be read.
     pub fn open(path: impl AsRef<Path>, settings: &Settings) -> Result<Self, LedgerError> {
         let name = format!("`{}`", path.as_ref().display());
         let opened = catch_unwind(AssertUnwindSafe(|| open(path.as_ref(), settings)));
@@ -48,10 +48,10 @@ impl LedgerReader {
         }
     }
 
-    /// Returns the counters, by exporter, year and name.
+    /// Returns the counters, in order of exporter, year and name.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn counters(&self) -> Result<Vec<CounterRow>, LedgerError> {
         self.read(|transaction| Ok(tables::counters(transaction)?.into_iter().map(row).collect()))
     }
@@ -59,16 +59,16 @@ impl LedgerReader {
     /// Returns everything.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn export(&self) -> Result<Export, LedgerError> {
         self.read(export)
     }
 
-    /// Recomputes what can be recomputed, compares the ledger with its witness if it has one, and returns the
-    /// discrepancies; nothing where all is well.
+    /// Recomputes all totals from their rows, compares the ledger with its witness if it has one, and returns the
+    /// discrepancies.
     ///
     /// # Errors
-    /// Where the file or the witness cannot be read.
+    /// If the file or the witness cannot be read.
     pub fn verify(&self, witness: &Path) -> Result<Vec<Discrepancy>, LedgerError> {
         let witness = Witness::open(witness).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         let mut discrepancies = self.read(verify::verify)?;
@@ -93,7 +93,7 @@ impl LedgerReader {
 
 fn open(path: &Path, settings: &Settings) -> Result<Database, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    // Whoever writes to the file holds this lock alone.
+    // A writer holds this lock exclusively.
     match file.try_lock_shared() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -108,7 +108,7 @@ fn open(path: &Path, settings: &Settings) -> Result<Database, String> {
     read(overlay, settings)
 }
 
-/// Opens a ledger in memory over what is there.
+/// Opens a ledger in memory over the bytes of a file.
 fn read(overlay: Overlay, settings: &Settings) -> Result<Database, String> {
     let database = Builder::new()
         .set_cache_size(settings.cache_bytes)
@@ -121,7 +121,7 @@ fn read(overlay: Overlay, settings: &Settings) -> Result<Database, String> {
     Ok(database)
 }
 
-/// Returns which ledger it is and how far it came, and changes nothing in it; `None` for one from before there were marks.
+/// Returns the mark of the ledger without changing anything; `None` for a ledger older than marks.
 pub(super) fn mark(backend: Arc<dyn StorageBackend>, settings: &Settings) -> Result<Option<Mark>, String> {
     let database = read(Overlay::new(backend).map_err(|error| error.to_string())?, settings)?;
     let transaction = database.begin_read().map_err(|error| error.to_string())?;
@@ -155,7 +155,7 @@ impl StorageBackend for ReadFile {
     }
 }
 
-/// A ledger, and over it what was written to it, in memory.
+/// A ledger, with an overlay of writes in memory.
 #[derive(Debug)]
 pub(super) struct Overlay {
     under: Arc<dyn StorageBackend>,
@@ -164,11 +164,11 @@ pub(super) struct Overlay {
 
 #[derive(Debug)]
 struct Written {
-    /// How long the whole is.
+    /// Length of the whole, in bytes.
     bytes: u64,
-    /// How much of what is under it is still seen.
+    /// Length of the file that is still visible below the overlay, in bytes.
     seen_bytes: u64,
-    /// By number.
+    /// Pages of the overlay, by number.
     pages: BTreeMap<u64, Vec<u8>>,
 }
 
@@ -230,7 +230,7 @@ impl StorageBackend for Overlay {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut written = self.written();
-        // What is cut off reads as zeros where it grows again.
+        // A part that was cut off reads as zeros if the length grows again.
         let (last, rest) = (len / PAGE_BYTES, usize::try_from(len % PAGE_BYTES).unwrap_or_default());
         written.pages.retain(|number, _| *number <= last);
         if let Some(page) = written.pages.get_mut(&last) {
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b16_what_is_written_over_a_file_stays_in_memory() {
+    fn b16_writes_over_a_file_stay_in_memory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         let mut model: Vec<u8> = (0..20_000).map(|_| 7_u8).collect();

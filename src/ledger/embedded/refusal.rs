@@ -4,7 +4,7 @@ use std::io;
 
 use redb::{DatabaseError, StorageError};
 
-/// Begins what is said of a file that another process has open.
+/// Beginning of the refusal of a file that another process has open.
 pub const HELD_ELSEWHERE: &str = "another process has it open";
 
 pub(super) fn refused(error: &DatabaseError) -> String {

@@ -13,7 +13,7 @@ pub(super) struct Request {
     pub(super) reply: oneshot::Sender<Result<Reply, LedgerError>>,
 }
 
-/// What the writer can do.
+/// Operations of the writer.
 pub(super) enum Operation {
     Reserve(Box<Reservation>, Judge),
     FindReplay(ReplayLookup),
@@ -29,24 +29,24 @@ pub(super) enum Operation {
     Reopen,
 }
 
-/// What the writer answers.
+/// Replies of the writer.
 #[derive(Debug)]
 pub(super) enum Reply {
     Reserved(Reserved),
-    /// The first answer; `None` where there was none.
+    /// The first answer; `None` if there was no earlier one.
     Replay(Option<Reserved>),
     Done,
-    /// How many rows it concerned.
+    /// Number of rows concerned.
     Count(u64),
-    /// How many counters are gone.
+    /// Number of counters removed.
     Dropped(u64),
-    /// What became of accounts that were to be removed.
+    /// Result of removing accounts.
     Forgotten(Forgotten),
     /// An operator's request that cannot be done, and why.
     Refused(String),
 }
 
-/// Totals to bring in, under one id.
+/// Totals to import, under one id.
 #[derive(Debug)]
 pub(super) struct Import {
     pub(super) id: String,

@@ -1,8 +1,8 @@
-//! Which of those that are kept in memory has to go: one that was not used since the last round ("second chance").
+//! Eviction: chooses an entry that was not used since the last round ("second chance").
 
 use std::collections::VecDeque;
 
-/// Those that are kept, in the order in which they are checked.
+/// The keys of the entries, in the order of the checks.
 #[derive(Debug)]
 pub(super) struct Ring<K>(VecDeque<K>);
 
@@ -13,19 +13,19 @@ impl<K> Default for Ring<K> {
 }
 
 impl<K> Ring<K> {
-    /// Keeps one more.
+    /// Adds an entry.
     pub(super) fn push(&mut self, key: K) {
         self.0.push_back(key);
     }
 
-    /// Returns how many are kept.
+    /// Returns the number of entries.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes one out that was not used since this was asked of it last. `was_used` says so, and forgets it.
+    /// Removes an entry that was not used since its last check. `was_used` says whether it was, and clears the mark.
     pub(super) fn pop(&mut self, mut was_used: impl FnMut(&K) -> bool) -> Option<K> {
-        // In the second round nothing is used any more, unless others use it just now.
+        // In the second round no entry is marked as used, unless it is used at this moment.
         for _ in 0..self.0.len().saturating_mul(2) {
             let key = self.0.pop_front()?;
             if !was_used(&key) {
@@ -36,7 +36,7 @@ impl<K> Ring<K> {
         self.0.pop_front()
     }
 
-    /// Keeps those alone of which `keep` says so.
+    /// Keeps the entries that `keep` accepts.
     pub(super) fn retain(&mut self, keep: impl FnMut(&K) -> bool) {
         self.0.retain(keep);
     }

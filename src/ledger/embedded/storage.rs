@@ -1,8 +1,9 @@
-//! Where the bytes are: opening them, refusing what is no ledger or less than it was, and what a failed write needs.
+//! Storage of a ledger: opening it, refusing a file that is no ledger or has lost counts, and recovery after a failed
+//! write.
 //!
-//! After an unclean end the whole file is written once more, as it reads, and synced. An operating
-//! system may keep pages in memory whose write failed, and read them back as if they were on disk;
-//! nothing new is built on such pages before they are.
+//! After an unclean end the whole file is written once more, as it reads, and synced. An operating system may keep
+//! pages in memory whose write failed, and read them back as if they were on disk; no new write may depend on such a
+//! page before it is on disk.
 
 use std::fmt;
 use std::io;
@@ -21,43 +22,42 @@ use super::tables::{self, FORMAT, FORMAT_KEY, Format, META, Stop, Tables, check_
 use crate::ledger::mark::{self, Identity, Mark};
 use crate::ledger::witness::Witness;
 
-/// What is said to the operator of a server that runs, and finds another ledger than the one it opened.
-const START_ANEW: &str = "This server counts in the ledger that it opened and in no other: start this server anew after \
-    `accept`";
-/// Bytes that are read and written at a time when a file is written once more.
+/// Remedy for a running server that finds another ledger than the one it opened.
+const RESTART: &str = "This server counts only in the ledger that it opened: restart it after `accept`";
+/// Bytes read and written at a time when a file is rewritten.
 const REWRITE_BYTES: usize = 1 << 20;
 
-/// Where a ledger is kept. A file, except in tests that want storage to fail.
+/// Storage of a ledger: a file, except in tests of failing storage.
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens it. Empty storage becomes a new ledger.
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened.
+    /// If it cannot be opened.
     fn open(&self) -> io::Result<Opening>;
 
-    /// Reads the witness of the ledger; `None` where it has none and is believed.
+    /// Reads the witness of the ledger; `None` if it has none and is trusted.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If it cannot be read.
     fn witness(&self) -> io::Result<Option<Witness>> {
         Ok(None)
     }
 
-    /// Returns how many bytes may still be written; `None` where that cannot be told.
+    /// Returns the free space in bytes; `None` if the storage cannot tell.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told just now.
+    /// If it cannot be told just now.
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
 
-    /// Says that a ledger was opened here: from now on none is made.
+    /// Notes that a ledger was opened here: from now on none is created.
     fn again(&mut self) {}
 
-    /// Returns how messages call it.
+    /// Returns its name in messages.
     fn name(&self) -> String;
 }
 
@@ -66,32 +66,32 @@ pub trait Storage: fmt::Debug + Send + Sync {
 pub struct Opening {
     /// Its bytes.
     pub backend: Arc<dyn StorageBackend>,
-    /// Tells whether they are still what this process left; `None` where no other process can change them.
+    /// Detects changes by other processes; `None` if no other process can change them.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
-/// Tells whether another process changed the bytes of a ledger that is open.
+/// Detects changes that another process makes to an open ledger.
 pub trait Watch: fmt::Debug + Send + Sync {
-    /// Looks.
+    /// Checks for changes.
     ///
     /// # Errors
     ///
-    /// Where the ledger is not any more what this process left.
+    /// If another process changed the ledger.
     fn check(&self) -> Result<(), String>;
 }
 
-/// A ledger that was opened, and is not less than it was.
+/// An open ledger that has lost no counts.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) database: Arc<Database>,
     pub(super) directory: Directory,
-    /// Which ledger it is, and how far it came.
+    /// Identity and position of the ledger.
     pub(super) mark: Mark,
     pub(super) witness: Option<Witness>,
     pub(super) watch: Option<Arc<dyn Watch>>,
 }
 
-/// Opens a ledger, or says why not. `known` is how far it is known to have come, besides what its witness saw.
+/// Opens a ledger, or says why not. `known` is its highest mark known to this process, besides the one in its witness.
 pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<Opened, String> {
     guarded(storage, || {
         peek(storage, settings, known)?;
@@ -113,7 +113,7 @@ pub(super) fn open(storage: &dyn Storage, settings: &Settings, known: Option<Mar
     })
 }
 
-/// Makes another ledger of the one that is there: with an identity of its own, and a witness that saw no other.
+/// Turns the existing ledger into another one, with a new identity and a new witness.
 pub(super) fn accept(storage: &dyn Storage, settings: &Settings) -> Result<Mark, String> {
     guarded(storage, || {
         let (database, _) = open_database(storage, settings)?;
@@ -126,7 +126,7 @@ pub(super) fn accept(storage: &dyn Storage, settings: &Settings) -> Result<Mark,
     })
 }
 
-/// A damaged file may make the library panic; it must not take the server along.
+/// The library may panic on a damaged file; the panic must not end the server.
 fn guarded<T>(storage: &dyn Storage, open: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let opened = catch_unwind(AssertUnwindSafe(open));
     opened.unwrap_or_else(|_| Err(damaged("it cannot be read"))).map_err(|why| format!("{}: {why}", storage.name()))
@@ -150,18 +150,18 @@ fn open_database(storage: &dyn Storage, settings: &Settings) -> Result<(Database
     Ok((database, watch))
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug)]
 struct Found {
     format: Format,
     number_last: u32,
-    /// `None` for a ledger from before there were marks.
+    /// `None` for a ledger older than marks.
     mark: Option<Mark>,
     /// Whether anything was ever counted or answered.
     has_entries: bool,
 }
 
-/// Checks that the file is a ledger, makes it one where it is new, and reads its counters.
+/// Checks that the file is a ledger, initialises a new one, and reads its counters.
 fn read(database: &Database) -> Result<Found, Stop> {
     let transaction = database.begin_read()?;
     if transaction.list_tables()?.next().is_none() {
@@ -177,8 +177,8 @@ fn read(database: &Database) -> Result<Found, Stop> {
     })
 }
 
-/// Refuses a ledger that is less than it was before anything is written to it, if only to repair it: it may be a copy that
-/// is needed as it is, or one that an operator is about to write.
+/// Refuses a ledger that has lost counts before anything is written to it, even a repair: it may be a copy that is
+/// needed unchanged, or one that an operator is about to overwrite.
 fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Result<(), String> {
     let witness = storage.witness().map_err(|error| error.to_string())?;
     if known.is_none() && witness.as_ref().is_none_or(|witness| witness.seen().is_none()) {
@@ -188,17 +188,17 @@ fn peek(storage: &dyn Storage, settings: &Settings, known: Option<Mark>) -> Resu
     if backend.len().map_err(|error| error.to_string())? == 0 {
         return Ok(());
     }
-    // At a start the check of the whole file follows; one that is opened again may be half a copy.
+    // A start checks the whole file later; a ledger that is opened again may be half a copy.
     let check_on_open = if known.is_some() { settings.check_on_open } else { CheckOnOpen::AfterCrash };
     let mark = reader::mark(backend, &Settings { check_on_open, ..settings.clone() })?;
     distrust(mark, witness.as_ref(), known)
 }
 
-/// Refuses a ledger that is less than it is known to have been.
+/// Refuses a ledger that is behind its known mark.
 fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) -> Result<(), String> {
     let (seen, name) = witness.map_or((None, String::new()), |witness| (witness.seen(), witness.name()));
     match mark {
-        // One that this process had open has a mark, whatever it counted.
+        // A ledger that this process had open has a mark, whatever it counted.
         None if known.is_some() => Err("it is older than witnesses, and not the one that was open: put the \
              right one back"
             .to_owned()),
@@ -206,21 +206,22 @@ fn distrust(mark: Option<Mark>, witness: Option<&Witness>, known: Option<Mark>) 
         Some(mark) => {
             if let Some(known) = known {
                 let is_other = known.identity != mark.identity;
-                let anew = |why| if is_other { format!("{why}. {START_ANEW}") } else { why };
-                refuse(mark, Some(known), &name).map_err(anew)?;
+                let with_remedy = |why| if is_other { format!("{why}. {RESTART}") } else { why };
+                refuse(mark, Some(known), &name).map_err(with_remedy)?;
             }
-            // One that is removed while the ledger is closed by a failure is not missed.
+            // A witness that is removed while a failure keeps the ledger closed is not required.
             if witness.is_some() { refuse(mark, seen.or(known), &name) } else { Ok(()) }
         }
     }
 }
 
-/// Brings a ledger to the format of today, in one transaction with its mark. The witness is made before that, at position
-/// 0: a process that is killed in between leaves a ledger that is believed, and not one whose witness is missing.
+/// Brings a ledger to the current format, in one transaction with its mark. The witness is made before that, at
+/// position 0: a process that is killed in between leaves a ledger that is trusted, and not one whose witness is
+/// missing.
 fn upgrade(name: &str, database: &Database, found: &Found, witness: Option<&mut Witness>) -> Result<Mark, String> {
     let begun = witness.as_ref().and_then(|witness| witness.seen());
     let before = found.mark.or(begun).unwrap_or_else(|| Mark { identity: Identity::draw(), position: 0 });
-    // A copy from before is older than this, and what holds entries is not believed without a witness.
+    // A copy from before the upgrade is older than this, and a ledger with entries is not trusted without a witness.
     let position = before.position.saturating_add(u64::from(found.has_entries));
     let mark = Mark { position, ..before };
     if let Some(witness) = witness {
@@ -242,7 +243,7 @@ fn refuse(mark: Mark, seen: Option<Mark>, witness: &str) -> Result<(), String> {
     mark::compare(mark, seen).refusal(mark, witness).map_or(Ok(()), Err)
 }
 
-/// Writes what makes an empty file a ledger.
+/// Writes the format and the mark, which make an empty file a ledger.
 pub(super) fn initialise(database: &Database) -> Result<Mark, Stop> {
     let transaction = database.begin_write()?;
     let mark = Mark { identity: Identity::draw(), position: 0 };
@@ -256,7 +257,7 @@ pub(super) fn initialise(database: &Database) -> Result<Mark, Stop> {
     Ok(mark)
 }
 
-/// Writes the mark of a ledger, and that it is in the format of this program.
+/// Writes the mark of a ledger and the format of this program.
 fn write_mark(database: &Database, mark: Mark) -> Result<(), Stop> {
     let transaction = database.begin_write()?;
     {

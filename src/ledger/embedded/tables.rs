@@ -1,4 +1,4 @@
-//! What is in the file: the tables, and the rows as the rest of the module sees them.
+//! The tables of the file, and their rows as the rest of the module sees them.
 //!
 //! Counters have numbers, so that a row of a person costs four bytes for the counter rather than
 //! the names of exporter and counter. A number belongs to one counter of one account as long as
@@ -16,7 +16,7 @@ use crate::ledger::parts::Parts;
 use crate::ledger::rows::State;
 use crate::ledger::{Account, Counter, LedgerError};
 
-/// What the file says it is, under [`FORMAT_KEY`].
+/// Properties of the file, such as its format under [`FORMAT_KEY`].
 pub(super) const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
 /// Key of the format in [`META`].
 pub(super) const FORMAT_KEY: &str = "format";
@@ -24,23 +24,23 @@ pub(super) const FORMAT_KEY: &str = "format";
 const IDENTITY_KEY: &str = "identity";
 /// Key of the position in [`META`]: a number in decimal.
 const POSITION_KEY: &str = "position";
-/// Key of the newest moment of a commit in [`META`]: seconds and nanoseconds in decimal, with a space between. Not there in
-/// a ledger to which nothing was written since there is one.
+/// Key of the newest moment of a commit in [`META`]: seconds and nanoseconds in decimal, with a space between. Missing
+/// in a ledger that was last written before this key existed.
 const NEWEST_KEY: &str = "newest";
-/// Key of the fingerprint of the subject key in [`META`]: 32 hexadecimal digits. Not there until a server with a key has
+/// Key of the fingerprint of the subject key in [`META`]: 32 hexadecimal digits. Missing until a server with a key has
 /// started.
 const SUBJECT_KEY_KEY: &str = "subject key";
 /// The format that this program writes. Programs that do not raise the position with each commit refuse it.
 pub(super) const FORMAT: &str = "neglist ledger 2";
-/// The format before, which is read, and brought to [`FORMAT`] on opening for writing. Programs that know nothing of
-/// positions wrote it as well, so that its position may be missing, or less than what was counted.
+/// The previous format, which is read, and upgraded to [`FORMAT`] on opening for writing. Programs without positions
+/// wrote it as well, so its position may be missing or too low.
 pub(super) const FORMAT_BEFORE: &str = "neglist ledger 1";
 
 /// Transfers by id.
 pub(super) const TRANSFERS: TableDefinition<'static, &str, TransferValue> = TableDefinition::new("transfers");
 /// Pseudonyms of reservations, by id of the transfer: general, sensitive. Gone once it is settled.
 pub(super) const HELD: TableDefinition<'static, &str, HeldValue> = TableDefinition::new("held");
-/// Standing reservations, by the moment when they run out.
+/// Standing reservations, by the moment of their expiry.
 pub(super) const EXPIRY: TableDefinition<'static, MomentKey, ()> = TableDefinition::new("expiry");
 /// Settled transfers, by the moment when they were settled.
 pub(super) const SETTLED: TableDefinition<'static, MomentKey, ()> = TableDefinition::new("settled");
@@ -66,13 +66,13 @@ pub(super) type CounterValue = (u32, (u64, u64, u64, u64, u64, u64));
 /// Number of the counter, pseudonym.
 pub(super) type PersonKey = (u32, &'static [u8]);
 
-/// Why a step was not done.
+/// Why a step was not carried out.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The request is answered with an error. What was written until then stands by itself:
-    /// reservations that ran out.
+    /// The request is answered with an error. The writes so far, releases of expired reservations, are valid by
+    /// themselves.
     Answer(LedgerError),
-    /// The file cannot be trusted any more, and nothing of this batch either.
+    /// The file cannot be trusted any more, nor anything of this batch.
     Broken(String),
 }
 
@@ -106,13 +106,13 @@ impl fmt::Display for Stop {
 /// Whether the persons of a transfer are known by pseudonym.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only how many.
+    /// By number alone.
     Counted,
-    /// Who.
+    /// By pseudonym.
     Named,
 }
 
-/// What a transfer did to a counter, by number.
+/// A transfer's addition to a counter, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     /// Number of the counter.
@@ -123,13 +123,13 @@ pub(super) struct Step {
     pub(super) added: u64,
 }
 
-/// A transfer as the file keeps it.
+/// A transfer as the file stores it.
 #[derive(Debug, Clone)]
 pub(super) struct Transfer {
     pub(super) state: State,
     pub(super) fingerprint: [u8; 32],
     pub(super) account: Account,
-    /// When the reservation runs out, or when the transfer was settled.
+    /// Expiry of the reservation, or the moment when the transfer was settled.
     pub(super) at: Moment,
     pub(super) kind: Kind,
     pub(super) steps: Vec<Step>,
@@ -137,12 +137,12 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// Returns how the transfer stands at a moment.
+    /// Returns the phase of the transfer at a moment.
     pub(super) fn phase(&self, now: Moment) -> Phase {
         Phase::of(self.state, self.at, now)
     }
 
-    /// Returns the transfer of a row, or `None` where no row that this program wrote reads so.
+    /// Returns the transfer of a row; `None` if this program cannot have written the row.
     pub(super) fn from_value(value: <TransferValue as redb::Value>::SelfType<'_>) -> Option<Self> {
         let (state, fingerprint, exporter, year, at, kind, steps, answer) = value;
         Some(Self {
@@ -219,7 +219,7 @@ pub(super) struct Tables<'txn> {
 }
 
 impl<'txn> Tables<'txn> {
-    /// Opens them, and makes those that are missing.
+    /// Opens them, and creates the missing ones.
     pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, Stop> {
         Ok(Self {
             transfers: transaction.open_table(TRANSFERS)?,
@@ -233,7 +233,7 @@ impl<'txn> Tables<'txn> {
     }
 }
 
-/// A counter with its number, its account and what it is made of.
+/// A counter with its number, its account and its parts.
 pub(super) type CounterOfFile = (u32, Account, Counter, Parts);
 
 /// Returns all counters with their numbers.
@@ -242,7 +242,7 @@ pub(super) fn counters(transaction: &ReadTransaction) -> Result<Vec<CounterOfFil
     each_counter(&table)?.collect()
 }
 
-/// Admission through all counters.
+/// Visits all counters.
 pub(super) fn each_counter(
     table: &impl ReadableTable<CounterKey, CounterValue>,
 ) -> Result<impl Iterator<Item = Result<CounterOfFile, Stop>>, Stop> {
@@ -273,8 +273,8 @@ pub(super) fn of_account(
     Ok(found)
 }
 
-/// Returns the highest number of a counter, 0 where there is none, once each row is found to be readable and each number
-/// to be there once.
+/// Checks that each row is readable and each number unique; returns the highest number of a counter, 0 if there is
+/// none.
 pub(super) fn number_last(transaction: &ReadTransaction) -> Result<u32, Stop> {
     let mut numbers = Vec::new();
     for counter in each_counter(&transaction.open_table(COUNTERS)?)? {
@@ -293,7 +293,7 @@ pub(super) fn has_entries(transaction: &ReadTransaction) -> Result<bool, Stop> {
     Ok(has_counters || transaction.open_table(TRANSFERS)?.first()?.is_some())
 }
 
-/// Returns the mark of a ledger; `None` for one that was made before there were marks.
+/// Returns the mark of a ledger; `None` for a ledger older than marks.
 pub(super) fn mark(meta: &impl ReadableTable<&'static str, &'static str>) -> Result<Option<Mark>, Stop> {
     let identity = meta.get(IDENTITY_KEY)?;
     let position = meta.get(POSITION_KEY)?;
@@ -303,7 +303,7 @@ pub(super) fn mark(meta: &impl ReadableTable<&'static str, &'static str>) -> Res
         (Some(_), None) | (None, Some(_)) => (None, None),
     };
     let mark = identity.zip(position).map(|(identity, position)| Mark { identity, position });
-    mark.map(Some).ok_or_else(|| unreadable("what the ledger is"))
+    mark.map(Some).ok_or_else(|| unreadable("the mark of the ledger"))
 }
 
 /// Writes the mark of a ledger.
@@ -312,13 +312,13 @@ pub(super) fn set_mark(meta: &mut Table<'_, &'static str, &'static str>, mark: M
     set_position(meta, mark)
 }
 
-/// Writes how far a ledger came.
+/// Writes the position of a ledger.
 pub(super) fn set_position(meta: &mut Table<'_, &'static str, &'static str>, mark: Mark) -> Result<(), Stop> {
     meta.insert(POSITION_KEY, mark.position.to_string().as_str())?;
     Ok(())
 }
 
-/// Returns the newest moment of all commits, forgotten ones included; `None` where none is kept yet.
+/// Returns the newest moment of all commits, forgotten ones included; `None` if none is stored yet.
 pub(super) fn newest(meta: &impl ReadableTable<&'static str, &'static str>) -> Result<Option<Moment>, Stop> {
     let Some(newest) = meta.get(NEWEST_KEY)? else { return Ok(None) };
     let parts = newest.value().split_once(' ');
@@ -326,7 +326,7 @@ pub(super) fn newest(meta: &impl ReadableTable<&'static str, &'static str>) -> R
     moment.map(Some).ok_or_else(|| unreadable("the newest moment"))
 }
 
-/// Keeps the moment of a commit, unless a newer one is kept.
+/// Stores the moment of a commit, unless a newer one is stored.
 pub(super) fn set_newest(meta: &mut Table<'_, &'static str, &'static str>, now: Moment) -> Result<(), Stop> {
     if newest(meta)?.is_none_or(|newest| newest < now) {
         meta.insert(NEWEST_KEY, format!("{} {}", now.seconds(), now.nanos()).as_str())?;
@@ -358,21 +358,21 @@ pub(super) fn bind_subject_key(
     }
 }
 
-/// A row that this program did not write.
+/// Error for a row that this program did not write.
 pub(super) fn unreadable(what: &str) -> Stop {
     Stop::Broken(format!("{what} in the file cannot be read: restore it from a backup"))
 }
 
-/// In which format a ledger is.
+/// Format of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// The one that this program writes.
     Current,
-    /// The one before.
+    /// The previous one.
     Before,
 }
 
-/// Returns the format of a ledger; refuses what is no ledger, and one in a format that this program does not read.
+/// Returns the format of a ledger; refuses a file that is no ledger, and a format that this program does not read.
 pub(super) fn check_format(transaction: &ReadTransaction) -> Result<Format, Stop> {
     let format = match transaction.open_table(META) {
         Ok(meta) => meta.get(FORMAT_KEY)?.map(|format| format.value().to_owned()),

@@ -1,12 +1,12 @@
 //! The totals that readers see: in memory, durable, never ahead of the file.
 //!
-//! The writer publishes what a batch changed once it is on disk and before it answers, so a caller
-//! that got an answer finds it here. A ledger that is closed shows nothing: what its last write came
-//! to is not known before it is opened again.
+//! The writer publishes the changes of a batch once they are on disk and before it answers, so a caller that got an
+//! answer finds them here. A closed ledger shows nothing: the effect of its last write is unknown until it is opened
+//! again.
 //!
-//! Accounts are kept as long as there is room: those that were asked for or added to lately. INVARIANT (never zero
-//! unread): an account that is not here is not known, and is read from the file. INVARIANT (never old): what a
-//! reader read from the file is kept here only if nothing of that account was published since it began to read.
+//! Recently used accounts are kept as long as there is room. INVARIANT (never zero unread): an account that is not here
+//! is unknown, and is read from the file. INVARIANT (never old): an account that a reader read from the file is kept
+//! here only if no change of it was published since the read began.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,11 +21,11 @@ use super::tables::{self, COUNTERS, Stop};
 use crate::domain::units::{CountedClass, Year};
 use crate::ledger::{Account, Before, Counter, CounterName, LedgerError, Usage};
 
-/// Accounts are told apart by so many parts where it matters whether one was published since: two that fall into one
-/// part cost a reader the room of one account for one read, and nothing else.
+/// Number of groups by which publications are tracked. If an account shares its group with a published one, a reader
+/// does not keep it after that read; nothing else.
 const STAMPS: u64 = 4_096;
 
-/// What callers share with the writer.
+/// State that callers share with the writer.
 #[derive(Debug)]
 pub(super) struct Shared {
     view: RwLock<View>,
@@ -40,14 +40,14 @@ enum View {
     Closed { why: String, published: u64 },
 }
 
-/// Totals by exporter, year, name and class, so that a look-up borrows what it looks for.
+/// Totals by exporter, year, name and class, so that a look-up borrows its key.
 #[derive(Debug)]
 struct Totals {
     accounts: HashMap<Arc<str>, BTreeMap<Year, Kept>>,
     ring: Ring<(Arc<str>, Year)>,
     /// Rises with each publication.
     published: u64,
-    /// For each part of the accounts, the last publication that concerned it.
+    /// For each group of accounts, its last publication.
     stamps: Vec<u64>,
     hashes: RandomState,
 }
@@ -56,7 +56,7 @@ struct Totals {
 #[derive(Debug)]
 struct Kept {
     names: OfAccount,
-    /// Since the last check whether it may go.
+    /// Used since the last eviction check.
     was_used: AtomicBool,
 }
 
@@ -87,7 +87,7 @@ impl ByClass {
 }
 
 impl Totals {
-    /// Returns totals that keep no account yet. What began to be read before they were made is not kept in them.
+    /// Returns totals without accounts. The results of earlier reads are not kept in them.
     fn new(published: u64) -> Self {
         let stamps = vec![published; usize::try_from(STAMPS).unwrap_or_default()];
         Self { accounts: HashMap::new(), ring: Ring::default(), published, stamps, hashes: RandomState::new() }
@@ -95,7 +95,7 @@ impl Totals {
 
     fn account(&self, exporter: &str, year: Year) -> Option<&OfAccount> {
         let kept = self.accounts.get(exporter)?.get(&year)?;
-        // Most of the time it is set already, and reading it costs the other threads nothing.
+        // Usually it is set already, and reading it costs other threads nothing.
         if !kept.was_used.load(Ordering::Relaxed) {
             kept.was_used.store(true, Ordering::Relaxed);
         }
@@ -111,7 +111,7 @@ impl Totals {
         self.stamps.get_mut(usize::try_from(part).unwrap_or_default())
     }
 
-    /// Keeps an account, and lets go of others where there are too many.
+    /// Keeps an account, and evicts others if there are too many.
     fn keep(&mut self, account: &Account, names: OfAccount, accounts_max: usize) {
         let exporter = match self.accounts.get_key_value(account.exporter.as_str()) {
             Some((exporter, _)) => Arc::clone(exporter),
@@ -166,13 +166,13 @@ pub(super) fn usage(names: &OfAccount) -> BTreeMap<Counter, Usage> {
 }
 
 impl Shared {
-    /// Shows a ledger, and keeps so many accounts of it.
+    /// Publishes a ledger, with a limit of accounts to keep.
     pub(super) fn new(database: Arc<Database>, accounts_max: usize) -> Self {
         let view = View::Open { totals: Totals::new(0), database };
         Self { view: RwLock::new(view), accounts_max, full: RwLock::new(None) }
     }
 
-    /// Shows a ledger that was opened again, or from which counters are gone.
+    /// Publishes a ledger that was opened again, or from which counters were removed.
     pub(super) fn show(&self, database: Arc<Database>) {
         let mut view = self.write();
         let published = match &*view {
@@ -182,7 +182,7 @@ impl Shared {
         *view = View::Open { totals: Totals::new(published.saturating_add(1)), database };
     }
 
-    /// Shows what changed.
+    /// Publishes changes.
     pub(super) fn publish(&self, directory: &Directory) {
         let mut view = self.write();
         let View::Open { totals, .. } = &mut *view else { return };
@@ -205,7 +205,7 @@ impl Shared {
         }
     }
 
-    /// Shows nothing from now on, and says why.
+    /// Closes the ledger to readers, with the reason.
     pub(super) fn close(&self, why: String) {
         let mut view = self.write();
         let published = match &*view {
@@ -223,7 +223,7 @@ impl Shared {
         }
     }
 
-    /// Says whether anything more may be reserved: the ledger is open, and there is room for it.
+    /// Says whether reservations are accepted: the ledger is open, and there is room.
     pub(super) fn check_room(&self) -> Result<(), LedgerError> {
         self.check()?;
         match &*self.full.read().unwrap_or_else(PoisonError::into_inner) {
@@ -232,12 +232,12 @@ impl Shared {
         }
     }
 
-    /// Says whether the ledger is open and there is no room for more.
+    /// Says whether the ledger is open but has no room.
     pub(super) fn is_full(&self) -> bool {
         self.check().is_ok() && self.full.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Says why nothing more may be reserved, or that it may. Returns whether that is new.
+    /// Sets or clears the reason for refusing reservations. Returns whether that changed anything.
     pub(super) fn set_full(&self, why: Option<String>) -> bool {
         let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
         let is_new = full.is_some() != why.is_some();
@@ -245,7 +245,7 @@ impl Shared {
         is_new
     }
 
-    /// Returns something about an account; `None` where only the file can tell.
+    /// Applies a function to an account; `None` if only the file can tell.
     pub(super) fn at_hand<T>(
         &self,
         exporter: &str,
@@ -266,7 +266,7 @@ impl Shared {
         Ok(names)
     }
 
-    /// Begins to read, and says what was published until then: what is published later may not be in it.
+    /// Begins a read, and returns the last publication: later ones may not be in the read.
     fn begin_load(&self) -> Result<(u64, ReadTransaction), LedgerError> {
         let (published, transaction) = match &*self.read() {
             View::Open { totals, database } => (totals.published, database.begin_read()),
@@ -275,7 +275,7 @@ impl Shared {
         Ok((published, transaction.map_err(|error| LedgerError::Unavailable(error.to_string()))?))
     }
 
-    /// Keeps what was read, unless something of the account was published since.
+    /// Keeps an account that was read, unless a change of it was published since.
     fn end_load(&self, account: &Account, names: &OfAccount, published: u64) -> Result<(), LedgerError> {
         match &mut *self.write() {
             View::Closed { why, .. } => Err(closed(why)),
@@ -290,7 +290,7 @@ impl Shared {
         }
     }
 
-    /// Does something with the file; the writer cannot close it in the meantime.
+    /// Runs a function on the file; the writer cannot close it in the meantime.
     pub(super) fn with_database<T>(&self, apply: impl FnOnce(&Database) -> T) -> Result<T, LedgerError> {
         match &*self.read() {
             View::Open { database, .. } => Ok(apply(database)),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn b12_what_was_read_before_a_publication_is_not_kept_after_it() {
+    fn b12_a_read_from_before_a_publication_is_not_kept_after_it() {
         let database = Arc::new(Builder::new().create_with_backend(InMemoryBackend::new()).unwrap());
         let (shared, mut directory) = (Shared::new(Arc::clone(&database), 1), Directory::new(0));
         batch(&shared, &database, &mut directory, "acme");
@@ -369,14 +369,14 @@ mod tests {
         assert_eq!((at_hand(&shared, "acme"), at_hand(&shared, "globex")), (None, Some(1)));
         let (published, transaction) = shared.begin_load().unwrap();
         let old = names(&transaction, &account("acme")).unwrap();
-        // Published, and let go again for another, before the reader comes to keep what it read.
+        // Published, and evicted for another, before the reader keeps its read.
         batch(&shared, &database, &mut directory, "acme");
         batch(&shared, &database, &mut directory, "globex");
         shared.end_load(&account("acme"), &old, published).unwrap();
         assert_eq!(at_hand(&shared, "acme"), None);
         assert_eq!(total(&shared.load(&account("acme")).unwrap(), "national", CountedClass::General), 2);
         assert_eq!(at_hand(&shared, "acme"), Some(2));
-        // Nor what was read before the ledger was opened again.
+        // Nor is a read from before the ledger was opened again.
         let (published, transaction) = shared.begin_load().unwrap();
         let old = names(&transaction, &account("acme")).unwrap();
         shared.close("a failure".to_owned());

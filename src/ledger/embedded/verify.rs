@@ -1,4 +1,4 @@
-//! Counts everything again, and says where the file disagrees with itself.
+//! Counts everything again, and lists the contradictions in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use crate::ledger::parts::{Parts, Standing};
 use crate::ledger::rows::{Discrepancy, State};
 use crate::ledger::{Account, Counter};
 
-/// What the rows add up to.
+/// The sums of the rows.
 #[derive(Debug, Default)]
 struct Count {
     counters: BTreeMap<u32, (Account, Counter, Parts)>,
     found: BTreeMap<u32, Parts>,
-    /// Reservations of each person that the reservations themselves list.
+    /// For each person, the number of reservations that list the person.
     reservations: BTreeMap<(u32, Vec<u8>), u32>,
     discrepancies: Vec<Discrepancy>,
 }
 
-/// Returns what does not agree.
+/// Returns the discrepancies.
 pub(super) fn verify(transaction: &ReadTransaction) -> Result<Vec<Discrepancy>, Stop> {
     let mut count = Count::default();
     let mut names = BTreeSet::new();

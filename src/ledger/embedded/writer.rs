@@ -1,9 +1,10 @@
-//! The one thread that writes: takes what waits, one transaction, one sync, then all answers.
+//! The one thread that writes: it takes the waiting requests, makes one transaction with one sync, then sends all
+//! answers.
 //!
-//! INVARIANT (durable first): an answer is sent only after everything it says is on disk, or was
-//! before. INVARIANT (closed after a failure): once a write, a sync or a check of the file's own
-//! sums failed, or the file is not the one that was opened, nothing is read from or written to the file any more until
-//! it is opened again, which reads everything anew. Each tick tries that, less and less often.
+//! INVARIANT (durable first): an answer is sent only after everything in it is on disk. INVARIANT (closed after a
+//! failure): once a write, a sync or a check of the file's own sums failed, or the file is not the one that was opened,
+//! nothing is read from or written to the file any more until it is opened again, which reads everything from the file.
+//! Each tick tries that, at growing intervals.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub(super) struct Writer {
     settings: Settings,
     shared: Arc<Shared>,
     file: Option<OpenFile>,
-    /// How far the ledger is known to have come.
+    /// The highest known mark of the ledger.
     known: Mark,
     again: Again,
 }
@@ -49,13 +50,13 @@ struct OpenFile {
     watch: Option<Arc<dyn Watch>>,
 }
 
-/// When a closed ledger is opened again without being asked for.
+/// When a closed ledger is next opened again by a tick.
 #[derive(Debug)]
 struct Again {
     /// Not before; `None` while it is open.
     at: Option<Instant>,
     wait: Duration,
-    /// Why it could not be opened last, so that the same is said once.
+    /// Why the last attempt to open it failed, so that one reason is logged once.
     why: Option<String>,
 }
 
@@ -92,10 +93,10 @@ impl Writer {
         }
     }
 
-    /// What a tick does besides its batch: a closed ledger is tried again, and the disk is asked how much room it has.
+    /// Work of a tick besides its batch: opens a closed ledger again, and checks the free space of the disk.
     fn tend(&mut self) {
         if self.again.at.is_some_and(|at| at <= Instant::now()) {
-            // It says by itself what came of it.
+            // It logs its own result.
             drop(self.reopen());
         }
         let Some(file) = &mut self.file else { return };
@@ -109,12 +110,12 @@ impl Writer {
         self.ask_for_room();
     }
 
-    /// Stops reservations where the disk is nearly full, so that what was reserved can still be settled.
+    /// Stops reservations if the disk is nearly full, so that standing ones can still be settled.
     fn ask_for_room(&mut self) {
         let reserve = self.settings.reserve_bytes;
         let free = match self.storage.free_bytes() {
             Ok(free) => free,
-            Err(error) => return tracing::debug!(%error, "the disk does not say how much room it has"),
+            Err(error) => return tracing::debug!(%error, "the free space of the disk is unknown"),
         };
         let why = free.filter(|free| *free < reserve).map(|free| {
             format!(
@@ -132,7 +133,7 @@ impl Writer {
         }
     }
 
-    /// Answers a request, and with it those that wait. Returns one that has to wait for the next batch.
+    /// Answers a request together with those that wait. Returns a request that has to wait for the next batch.
     fn answer(&mut self, first: Request, requests: &Receiver<Request>) -> Option<Request> {
         let Some(file) = &mut self.file else {
             let error = self.shared.check().err().unwrap_or_else(|| closed("it cannot be read"));
@@ -171,7 +172,7 @@ impl Writer {
         tracing::error!(%why, ledger = %self.storage.name(), "the ledger is closed until it can be opened again");
         self.shared.close(why);
         let file = self.file.take();
-        // What the library does when it lets go of a file that failed is not ours to rely on.
+        // Do not rely on how the library drops a file that failed.
         drop(catch_unwind(AssertUnwindSafe(|| drop(file))));
         self.again.wait = Duration::from_millis(self.settings.reopen_wait_ms);
         self.again.at = Some(Instant::now() + self.again.wait);
@@ -191,7 +192,7 @@ impl Writer {
                 Ok(())
             }
             Err(why) => {
-                // Once for each reason: a disk that stays full would fill the log, were it on another.
+                // Once for each reason: a disk that stays full would otherwise fill the log.
                 if self.again.why.as_ref() != Some(&why) {
                     tracing::error!(%why, "the ledger cannot be opened again; further attempts follow");
                 }
@@ -214,7 +215,7 @@ impl OpenFile {
 
     /// Does a batch and makes it durable.
     fn write(&mut self, queue: &mut Queue<'_>, settings: &Settings) -> Result<Vec<Result<Reply, LedgerError>>, Stop> {
-        // Before anything is read from a file that may be another by now.
+        // Before anything is read: the file may have been replaced by now.
         self.check()?;
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
@@ -224,7 +225,7 @@ impl OpenFile {
         while let Some((operation, is_waited_for)) = queue.take() {
             latest = latest.max(moment(&operation));
             let result = match (is_waited_for, operation) {
-                // Nothing was promised: better not to add.
+                // No answer was given: better not to add.
                 (false, Operation::Reserve(..)) => Err(LedgerError::Unavailable("the caller disconnected".to_owned())),
                 (_, Operation::BindKey(key)) => {
                     batch.wrote |= tables::bind_subject_key(&mut transaction.open_table(META)?, key)?;
@@ -263,7 +264,8 @@ impl OpenFile {
         Ok(results)
     }
 
-    /// Records in the witness how far the file came, before any caller is told. Source of the order: [`crate::ledger::witness`].
+    /// Records the mark of the file in the witness, before any caller gets an answer. Source of the order:
+    /// [`crate::ledger::witness`].
     fn witness_of(&mut self, mark: Mark) -> Result<(), Stop> {
         self.check()?;
         if let Some(witness) = &mut self.witness {
@@ -312,7 +314,7 @@ impl Batch<'_, '_> {
             Operation::Withdraw(id) => self.withdraw(&id),
             Operation::DropYears(before, now) => self.drop_years(before, now),
             Operation::Forget(forget, now) => self.forget_accounts(&forget, now),
-            // Done beside the requests of a batch.
+            // Carried out besides the requests of a batch.
             Operation::Reopen | Operation::BindKey(_) => Ok(Reply::Done),
         }
     }
@@ -323,7 +325,7 @@ fn moment(operation: &Operation) -> Option<Moment> {
         Operation::Reserve(reservation, _) => Some(reservation.now),
         Operation::FindReplay(lookup) => Some(lookup.now),
         Operation::Commit(_, now) | Operation::Release(_, now) | Operation::Tick(now) => Some(*now),
-        // By the clock of an operator, no answer is forgotten that may be asked for again.
+        // An operator's clock is not trusted to forget answers that may be requested again.
         Operation::Import(_)
         | Operation::Withdraw(_)
         | Operation::DropYears(..)

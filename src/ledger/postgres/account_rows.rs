@@ -1,9 +1,9 @@
 //! The rows of one account that a transaction works with, in memory, and the changes that reserving, committing and
 //! releasing make to them.
 //!
-//! Knows no SQL and waits for nothing: [`super::transaction`] loads the rows under the lock of the account,
-//! the methods here change them, and and what changed is written back before it ends. Until it
-//! is, nothing happened: a transaction that fails drops its rows.
+//! Knows no SQL and waits for nothing: [`super::transaction`] loads the rows under the lock of the account, the methods
+//! here change them, and the changes are written back before it ends. Until then nothing has happened: a transaction
+//! that fails drops its rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::ledger::{
 /// A person of a counter, by its number.
 pub(super) type PersonKey = (i32, PseudonymBytes);
 
-/// Why a step was not done.
+/// Why a step was not carried out.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The caller gets an error; the rows are as they were.
@@ -38,19 +38,19 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct AccountRows {
     account: i64,
-    /// How often the account was changed before.
+    /// Revision: number of earlier changes of the account.
     revision: i64,
     counters: BTreeMap<Counter, (i32, Parts)>,
     names: BTreeMap<i32, Counter>,
-    /// Counters that are in the database: only they can have persons there.
+    /// Counters that exist in the database: only they can have persons there.
     stored: BTreeSet<i32>,
-    /// Persons that were looked for, absent ones included.
+    /// Persons that were looked up, absent ones included.
     people: HashMap<PersonKey, Holders>,
     transfers: BTreeMap<String, TransferRow>,
     pub(super) changed: Changed,
 }
 
-/// What has to be written back.
+/// Changes to write back.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) counters: BTreeSet<i32>,
@@ -94,7 +94,7 @@ impl AccountRows {
         self.transfers.insert(row.id.clone(), row);
     }
 
-    /// Adds persons: those that were looked for, and what was found.
+    /// Adds persons: the ones that were looked up, and the ones that were found.
     pub(super) fn load_people(&mut self, keys: Vec<PersonKey>, found: Vec<(PersonKey, Holders)>) {
         self.people.extend(keys.into_iter().map(|key| (key, Holders::NONE)));
         self.people.extend(found);
@@ -105,7 +105,7 @@ impl AccountRows {
         self.account
     }
 
-    /// Returns the revision of the account once what changed is committed; `None` where nothing did.
+    /// Returns the revision of the account after the changes; `None` if nothing changed.
     pub(super) fn next_revision(&self) -> Option<i64> {
         if self.changed.is_empty() { None } else { self.revision.checked_add(1) }
     }
@@ -126,7 +126,7 @@ impl AccountRows {
         self.people.get(key).copied().unwrap_or(Holders::NONE)
     }
 
-    /// Returns the persons to load before a reservation can be judged, or settled.
+    /// Returns the persons to load before a reservation can be judged or settled.
     pub(super) fn people_to_load(&self, counters: &[Counter], people: &People) -> Vec<PersonKey> {
         let mut missing = BTreeSet::new();
         for counter in counters {
@@ -149,7 +149,7 @@ impl AccountRows {
         self.people_to_load(&counters, &holding.people)
     }
 
-    /// Returns the reservations that have run out.
+    /// Returns the reservations that have expired.
     pub(super) fn expired(&self, now: Moment) -> Vec<String> {
         let mut found: Vec<_> =
             self.transfers.values().filter(|row| row.account == self.account && row.has_run_out(now)).collect();
@@ -198,12 +198,12 @@ impl AccountRows {
         Ok(reserved)
     }
 
-    /// Says that a transfer went ahead.
+    /// Commits a transfer.
     pub(super) fn commit(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
         self.settle_by_caller(id, now, Phase::commit)
     }
 
-    /// Takes a reservation back.
+    /// Releases a reservation.
     pub(super) fn release(&mut self, id: &str, now: Moment) -> Result<(), Stop> {
         self.settle_by_caller(id, now, Phase::release)
     }
@@ -220,7 +220,7 @@ impl AccountRows {
         }
     }
 
-    /// Takes a reservation back that ran out.
+    /// Releases an expired reservation.
     pub(super) fn expire(&mut self, id: &str) -> Result<(), Stop> {
         let until = self.transfers.get(id).and_then(TransferRow::expires_at);
         self.settle(id, until.ok_or(Stop::Broken("a reservation without end ran out"))?, State::Expired)
@@ -231,7 +231,7 @@ impl AccountRows {
         if row.account == self.account { Ok(row) } else { Err(Stop::Elsewhere(row.account)) }
     }
 
-    /// Forgets a settled transfer: its answer is not repeated any more, what it added stays.
+    /// Forgets a settled transfer: its answer is not repeated any more, but its persons stay counted.
     pub(super) fn forget(&mut self, id: &str) -> Result<(), Stop> {
         let Some(row) = self.transfers.remove(id) else { return Ok(()) };
         if row.state == State::Committed && !row.named {
@@ -249,14 +249,14 @@ impl AccountRows {
         if is_known { self.replay(lookup, token).map(Some) } else { Ok(None) }
     }
 
-    /// Answers a transfer id that was answered before.
+    /// Repeats the answer of a transfer id that was answered before.
     fn replay(&mut self, lookup: &ReplayLookup, token: i64) -> Result<Reserved, Stop> {
         let id = lookup.transfer_id.as_str();
         let row = self.transfers.get(id).ok_or(Stop::Answer(LedgerError::NotFound))?;
         let is_same = row.fingerprint == lookup.fingerprint;
         let replayed = if row.token == token { Replayed::No } else { Replayed::Yes };
         if is_same {
-            // Another year's: its steps have the numbers of that account.
+            // A transfer of another year: its steps have the numbers of that account.
             self.of_this_account(id)?;
         }
         match row.phase(lookup.now).replay(is_same, lookup.hold).map_err(Stop::Answer)? {
@@ -284,7 +284,7 @@ impl AccountRows {
         lifecycle::without(parts.usage().total(), known as u64)
     }
 
-    /// Says whether the totals stay within what the database can hold.
+    /// Says whether the totals stay within the range of the database's columns.
     fn has_room(&self, counters: &[Counter], people: &People) -> bool {
         let (general, sensitive) = people.count();
         let most = general.max(sensitive);
@@ -312,7 +312,7 @@ impl AccountRows {
         Ok(Step { number, before, added })
     }
 
-    /// Moves the persons of a reservation to where the state says.
+    /// Moves the persons of a reservation to the part of its new state.
     fn settle(&mut self, id: &str, at: Moment, to: State) -> Result<(), Stop> {
         load_first(self.people_of(id))?;
         let row = self.transfers.get_mut(id).ok_or(Stop::Broken("a transfer is missing"))?;

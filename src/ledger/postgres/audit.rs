@@ -1,6 +1,6 @@
-//! Reading everything: exports, and counting again.
+//! Reading everything: exports and verification.
 //!
-//! Both read one moment (REPEATABLE READ) and hold up no caller.
+//! Both read one moment (REPEATABLE READ) and block no caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +77,7 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer: the export begins anew.
+    /// If the database does not answer; the caller has to start a new export.
     pub async fn transfers(&mut self) -> Result<Vec<TransferRow>, LedgerError> {
         self.page().await.map_err(|fault| LedgerError::Unavailable(fault.to_string()))
     }
@@ -109,7 +109,7 @@ impl Export {
     }
 }
 
-/// Counts everything again, and returns what does not agree.
+/// Counts everything again, and returns the discrepancies.
 pub(super) async fn verify(pool: &Pool) -> Result<Vec<Discrepancy>, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;

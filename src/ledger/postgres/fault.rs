@@ -5,12 +5,12 @@ use std::fmt;
 use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::{DbError, Severity};
 
-/// Why a transaction did not come to its end.
+/// Why a transaction did not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Another one was in the way: repeat it.
+    /// It conflicted with another transaction: repeat it.
     Again(String),
-    /// The connection is of no use any more: repeat it with another.
+    /// The connection is broken: repeat it with another one.
     Lost(String),
     /// Repeating does not help.
     Stop(String),
@@ -46,10 +46,10 @@ fn fault_of(error: &DbError) -> Fault {
     let why = format!("{} ({code})", error.message());
     let is_of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
     match code {
-        // Lock not available in time, statement out of time, the same transfer id at the same time.
+        // Lock not available in time, statement timed out, the same transfer id at the same time.
         "55P03" | "57014" | "23505" => Fault::Again(why),
-        // It is not known whether the statement took effect (40003), this is a replica (25006), the
-        // transaction is not what it should be, or a prepared statement has gone stale.
+        // Unknown whether the statement took effect (40003), a replica (25006), an invalid transaction state, or a
+        // stale prepared statement.
         "40003" | "25006" | "25P02" | "25P03" | "0A000" | "26000" => Fault::Lost(why),
         // Serialization failure and deadlock.
         _ if is_of(&["40"]) => Fault::Again(why),
@@ -70,9 +70,9 @@ pub(super) fn is_definite(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|answer| !is_fatal(answer) && answer.code().code() != "40003")
 }
 
-/// Says whether the server answered that COMMIT did nothing: the transaction could not be put in an
-/// order with others, broke a constraint, or was lost already. A distributed database answers with
-/// other errors also where it does not know itself what became of it.
+/// Says whether the server answered that COMMIT did nothing: the transaction could not be put in an order with others,
+/// broke a constraint, or was lost already. A distributed database uses other errors too if it does not know the
+/// outcome itself.
 pub(super) fn is_definite_at_commit(error: &tokio_postgres::Error) -> bool {
     let is_refusal = |answer: &DbError| ["40", "23", "25"].iter().any(|class| answer.code().code().starts_with(class));
     is_definite(error) && error.as_db_error().is_some_and(is_refusal)
@@ -89,7 +89,7 @@ impl From<PoolError> for Fault {
     }
 }
 
-/// A row that this program did not write.
+/// Error for a row that this program did not write.
 pub(super) fn unreadable(what: &str) -> Fault {
     Fault::Stop(format!("{what} in the database cannot be read: restore it from a backup"))
 }

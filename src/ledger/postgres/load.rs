@@ -1,4 +1,4 @@
-//! Reading the rows that a transaction works with.
+//! Loading the rows that a transaction works with.
 //!
 //! The lock of the account comes first, in a statement of its own: under READ COMMITTED each later
 //! statement sees everything that earlier holders of the lock committed.
@@ -26,8 +26,7 @@ const COUNTERS: &str = "SELECT number, name, class, named_committed, named_reser
     WHERE account = (SELECT id FROM neglist_account WHERE exporter = $1::TEXT AND year = $2::INT4)";
 const TRANSFERS: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
     expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id = ANY($1::TEXT[])";
-// The first of them, and those behind it for as many persons as there is room for: each is looked
-// up in each counter.
+// The first of them, and as many after it as there is room for persons: each person is looked up in each counter.
 const RUN_OUT: &str = "SELECT id, account, fingerprint, token, state, named, answer, changed_s, expires_s, \
     expires_ns, counters, befores, addeds, general, sensitive FROM neglist_transfer WHERE id IN \
     (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY expires_s, id) AS place, \
@@ -52,16 +51,16 @@ pub(super) const PERSONS_PER_STATEMENT: usize = 10_000;
 pub(super) struct Wanted {
     /// Transfers by id.
     pub(super) ids: Vec<String>,
-    /// The latest moment that reservations may have run out by.
+    /// Reservations that expired by this moment are released.
     pub(super) now: Moment,
-    /// How many of those.
+    /// Most reservations to release.
     pub(super) run_out_max: usize,
-    /// How many persons they may hold together, unless it is one alone that holds more.
+    /// Most persons that they may hold together, unless a single one holds more.
     pub(super) run_out_persons_max: usize,
 }
 
-/// Begins a transaction, waits for the lock of the account and reads its counters and the
-/// transfers that are wanted, in one round trip. The account is compared with what was seen of it before.
+/// Begins a transaction, waits for the lock of the account and reads its counters and the transfers that are wanted, in
+/// one round trip. The account is compared with its row as seen before.
 pub(super) async fn begin(
     client: &ClientWrapper,
     account: &Account,
@@ -89,7 +88,7 @@ pub(super) async fn begin(
         let Some(row) = locked? else {
             client.batch_execute("ROLLBACK").await?;
             seen.check_row(client, account, glance, AccountRow::MISSING).await?;
-            // (seen before) It may have been removed, and what is made now is another row.
+            // (seen before) It may have been removed, and the new row is another one.
             glance = seen.glance(account);
             add_account(client, account).await?;
             continue;

@@ -1,14 +1,13 @@
-//! The tables that the ledger needs, made and changed by the program.
+//! The tables of the ledger, created and migrated by the program.
 //!
-//! Migrations are numbered from 1 without a gap and never change once they were released. One row
-//! says which was the last; the server that migrates holds its lock, so that servers that start at once
-//! wait for one another. Every statement of a migration can be run again (`IF NOT EXISTS`):
-//! `CockroachDB` and `YugabyteDB` may commit before or with each that changes a table, so that a migration
-//! that is cut off leaves some of them behind, and the version as it was. A program refuses a database that is newer
-//! than itself: it could not tell the meaning of the rows.
+//! Migrations are numbered from 1 without a gap and never change once they were released. One row records the last one;
+//! the migrating server holds its lock, so that servers that start at the same time wait for one another. Every
+//! statement of a migration can be run again (`IF NOT EXISTS`): `CockroachDB` and `YugabyteDB` may commit before or
+//! with each statement that changes a table, so that a migration that is cut off may leave some tables behind, with the
+//! old version. A program refuses a database that is newer than itself: it could not tell the meaning of the rows.
 //!
-//! INVARIANT (asked for): a database without tables is not made a ledger unless the operator demands it. A ledger that is made
-//! begins with totals of zero, and a database that is empty by mistake, or another one than was meant, looks the same.
+//! INVARIANT (asked for): a ledger is created in a database without tables only on the operator's request. A new ledger
+//! begins with totals of zero, and a database that is empty or chosen by mistake looks the same.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::error::SqlState;
@@ -24,7 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_subject_key.sql"),
 ];
 
-/// Tables that are never there without the one that says their version.
+/// Tables that never exist without the table of their version.
 const TABLES: [&str; 7] = [
     "neglist_account",
     "neglist_counter",
@@ -40,21 +39,21 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS neglist_schema (
     version INT4 NOT NULL
 )";
 
-/// `CockroachDB` changes no tables in an explicit transaction of a weaker level. Whoever waited for the
-/// lock meanwhile begins anew, and finds the work done.
+/// `CockroachDB` changes no tables in an explicit transaction of a weaker level. A server that waited for the lock
+/// meanwhile repeats its transaction, and finds the work done.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
-/// Says of a database that it has no tables.
+/// Refusal of a database without tables.
 pub const NO_TABLES: &str = "the database has no tables of a ledger";
 
-/// What to do about tables that are missing or older than this program.
+/// Behaviour if tables are missing or older than this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tables {
-    /// They are made, or brought to the version of this program.
+    /// Create them, or migrate them to the version of this program.
     Make,
-    /// Old ones are brought to the version of this program; without any, the ledger is not opened.
+    /// Migrate old ones to the version of this program; without tables, do not open the ledger.
     Update,
-    /// They are left as they are, and the ledger is not opened.
+    /// Leave them as they are, and do not open the ledger.
     Leave,
 }
 
@@ -78,7 +77,7 @@ pub(super) fn check(version: Option<i32>) -> Result<(), String> {
     }
 }
 
-/// Returns the version of the tables; `None` where there are none.
+/// Returns the version of the tables; `None` if there are no tables.
 pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, tokio_postgres::Error> {
     let read = async {
         let statement = client.prepare("SELECT version FROM neglist_schema WHERE id = 1").await?;
@@ -91,17 +90,18 @@ pub(super) async fn version(client: &ClientWrapper) -> Result<Option<i32>, tokio
     }
 }
 
-/// Brings the tables to the latest version, where they are older; makes them where that was asked for.
+/// Migrates older tables to the latest version; creates missing ones if requested.
 ///
 /// # Errors
 ///
-/// [`Fault::Again`] where another server is at it; [`Fault::Stop`] where the tables are newer, or missing and not to be made.
+/// [`Fault::Again`] if another server is migrating; [`Fault::Stop`] if the tables are newer, or missing and not to be
+/// created.
 pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fault> {
     let found = version(client).await?;
     if found == Some(latest()) {
         return Ok(());
     }
-    // With version 0 they were being made, and nothing was counted yet.
+    // Version 0: they were being created, and nothing was counted yet.
     if tables != Tables::Make && found.is_none_or(|version| version == 0) {
         return Err(Fault::Stop(NO_TABLES.to_owned()));
     }
@@ -123,7 +123,7 @@ pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fa
     for migration in MIGRATIONS.iter().skip(done) {
         client.batch_execute(migration).await.map_err(or_again)?;
     }
-    // Random, so that no two ledgers share it. Digits of ours, and so nothing to be quoted.
+    // Random, so that no two ledgers share it. Digits only, so it needs no quoting.
     let identity = Identity::draw();
     let row = format!(
         "INSERT INTO neglist_ledger (id, identity, removed, removals) VALUES (1, '{identity}', 0, 0) \
@@ -139,14 +139,13 @@ pub(super) async fn run(client: &ClientWrapper, tables: Tables) -> Result<(), Fa
     Ok(())
 }
 
-/// Refuses a database with some of the tables and without their version: to make the others would begin at zero what was
-/// counted before.
+/// Refuses a database with some of the tables but no version: creating the rest would restart existing totals at zero.
 async fn refuse_remains(client: &ClientWrapper) -> Result<(), Fault> {
     for table in TABLES {
         match client.prepare(&format!("SELECT 1 FROM {table}")).await {
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
             Err(error) => return Err(error.into()),
-            // Another server may have made it just now, and the version with it.
+            // Another server may just have created it, together with the version.
             Ok(_) if version(client).await?.is_some() => return Ok(()),
             Ok(_) => {
                 return Err(Fault::Stop(format!(
@@ -159,12 +158,12 @@ async fn refuse_remains(client: &ClientWrapper) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Two servers that make the same table at once can get in each other's way in spite of
-/// `IF NOT EXISTS`; the second attempt finds it made.
+/// Two servers that create the same table at once can conflict in spite of `IF NOT EXISTS`; the second attempt finds
+/// the table.
 fn or_again(error: tokio_postgres::Error) -> Fault {
     let raced = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION];
     if error.code().is_some_and(|code| raced.contains(code)) {
-        Fault::Again("another server makes the tables".to_owned())
+        Fault::Again("another server is creating the tables".to_owned())
     } else {
         error.into()
     }

@@ -9,31 +9,27 @@
 //! * [`transaction`]: one transaction for several [`request`]s. [`load`] takes the lock of the account's row and reads,
 //!   [`account_rows`] changes rows in memory, the judgements included, [`store`] writes back and commits. Two round
 //!   trips, three where persons are named.
-//! * [`seen`]: what this server saw of the ledger, so that one that went back in time is noticed.
-//! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how
-//!   to reach the database. [`migrate`]: its tables. [`queries`]: reads. [`operate`] and [`audit`]: what
-//!   operators do.
+//! * [`seen`]: this server's memory of the ledger, to detect one that went back in time.
+//! * [`session`]: connections, and which errors are worth another attempt. [`url`] and [`tls`]: how to reach the
+//!   database. [`migrate`]: its tables. [`queries`]: reads. [`operate`] and [`audit`]: work of operators.
 //!
-//! INVARIANT (one at a time): whatever changes the totals of an account holds the lock of its row in
-//! `neglist_account` from before it reads until it is committed. READ COMMITTED is enough for that:
-//! each statement after the lock sees what earlier holders committed, and waiting costs no
-//! repetition, as it would under SERIALIZABLE, where each that waited has to begin anew. Each
-//! transaction that changes something updates that row as well, so that a database that gives a stricter
-//! isolation than was asked for finds a conflict instead of an old snapshot.
+//! INVARIANT (one at a time): a transaction that changes the totals of an account holds the lock of its row in
+//! `neglist_account` from before its first read until its commit. READ COMMITTED is enough for that: each statement
+//! after the lock sees the commits of earlier holders, and waiting costs no repetition. Under SERIALIZABLE each waiting
+//! transaction would have to be repeated. Each transaction that changes something updates that row as well, so that a
+//! database with a stricter isolation than requested finds a conflict instead of an old snapshot.
 //!
-//! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions
-//! but `current_setting`; every parameter that is compared says its type, because not every database
-//! works it out.
+//! INVARIANT (plain SQL): no advisory locks, no locks of tables, no sequences, no system functions but
+//! `current_setting`; every compared parameter has an explicit type, because not every database infers it.
 //!
-//! INVARIANT (never a guess): where COMMIT gets no answer, the next attempt reads the transfer ids
-//! again, under the lock, when the transaction before it has ended one way or the other.
+//! INVARIANT (never a guess): if COMMIT gets no answer, the next attempt reads the transfer ids again under the lock,
+//! once the earlier transaction has committed or aborted.
 //!
-//! INVARIANT (one time): reservations run out by the clocks of servers, and each transaction
-//! releases those of all servers. A server whose clock is not that of the database changes nothing.
+//! INVARIANT (one time): reservations expire by the clocks of servers, and each transaction releases those of all
+//! servers. A server whose clock differs from the database's changes nothing.
 //!
-//! What cannot be promised: where the database stays away after a COMMIT without an answer, it is not
-//! known whether the request was done. It was either done in full or not at all, and asking again
-//! with the same transfer id tells.
+//! Not promised: if the database stays unreachable after a COMMIT without an answer, the request may or may not have
+//! been carried out. It was carried out in full or not at all, and a repeated request with the same transfer id tells.
 
 mod account_rows;
 mod audit;
@@ -78,8 +74,8 @@ use super::{Account, Before, Counter, Judge, Ledger, LedgerError, People, Replay
 use crate::domain::clock::Clock;
 use crate::domain::units::{Moment, Year};
 
-/// Time for a migration and for what operators do, once nothing is in the way: building an index over
-/// a hundred million rows takes some minutes.
+/// Time for a migration or an operator's transaction, once it does not wait for others: building an index over a
+/// hundred million rows takes some minutes.
 const OPERATION_TIME: Duration = Duration::from_mins(10);
 
 /// A ledger in a `PostgreSQL` database, or in one that speaks its protocol.
@@ -98,21 +94,21 @@ impl fmt::Debug for PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects to a database, `postgres://user@host:5432/database`. Where its tables are missing or
-    /// older than this program, [`Settings::tables`] says what happens.
+    /// Connects to a database, `postgres://user@host:5432/database`. If its tables are missing or older than this
+    /// program, [`Settings::tables`] decides.
     ///
     /// `sslmode=verify-full` asks for TLS, `sslrootcert` names the file of the authority;
     /// `sslmode=disable` is needed for a plain connection to another machine.
     ///
     /// # Errors
     ///
-    /// Where the URL is not valid, the database cannot be reached, its tables are newer than this
-    /// program, or it would not keep what it acknowledges (`synchronous_commit` or `fsync` off).
+    /// If the URL is not valid, the database cannot be reached, its tables are newer than this program, or its commits
+    /// are not durable (`synchronous_commit` or `fsync` off).
     pub async fn connect(url: &str, settings: Settings) -> Result<Self, LedgerError> {
         let address = url::parse(url).map_err(LedgerError::Unavailable)?;
         let bounds = settings.bounds();
         if settings.tables != Tables::Leave {
-            // What was seen once is not made again: it would begin at zero.
+            // A ledger that was seen before is not created again: it would begin at zero.
             let tables = if settings.mark.is_some() { Tables::Update } else { settings.tables };
             let migrating =
                 Bounds { connections: 1, statement: OPERATION_TIME, idle_in_transaction: OPERATION_TIME, ..bounds };
@@ -129,11 +125,11 @@ impl PostgresLedger {
         Ok(ledger)
     }
 
-    /// Says whether the database answers; where not, why.
+    /// Says whether the database answers; if not, why.
     ///
     /// # Errors
     ///
-    /// Where it does not.
+    /// If it does not.
     pub async fn check(&self) -> Result<(), LedgerError> {
         self.queues.seen().check()?;
         repeat(self.settings.time(), || async {
@@ -145,30 +141,29 @@ impl PostgresLedger {
         .await
     }
 
-    /// Reads identity and position of the ledger, and compares them with those that this server saw before. A ledger that
-    /// is another one, or less than it was, is not used any more. To be called every few seconds.
+    /// Reads identity and position of the ledger, and compares them with those that this server saw before. Another
+    /// ledger, or one that has lost counts, is not used any more. To be called every few seconds.
     ///
     /// # Errors
     ///
-    /// Where it is so, now or since an earlier check, or the database does not answer.
+    /// If that was found now or by an earlier check, or the database does not answer.
     pub async fn check_mark(&self) -> Result<Mark, LedgerError> {
         self.queues.seen().check()?;
         self.repeat(|| queries::check_mark(self.queues.pool(), self.queues.seen())).await?;
         self.queues.seen().mark().ok_or_else(|| LedgerError::Unavailable(seen::unmarked().to_string()))
     }
 
-    /// Returns whether the ledger was found to be another one, or less than it was.
+    /// Returns whether the ledger was found to be another one, or to have lost counts.
     pub fn is_closed(&self) -> bool {
         self.queues.seen().check().is_err()
     }
 
-    /// Compares the clock of this server with that of the database. Where they are too far apart,
-    /// nothing is changed from then on until a comparison finds them together. To be called before
-    /// anything is changed, and every few seconds.
+    /// Compares the clock of this server with that of the database. If they are too far apart, nothing is changed until
+    /// a later comparison finds them close enough. To be called before the first change, and every few seconds.
     ///
     /// # Errors
     ///
-    /// Where they are too far apart, or the database does not answer.
+    /// If they are too far apart, or the database does not answer.
     pub async fn compare_clocks(&self, clock: &dyn Clock) -> Result<(), LedgerError> {
         let there = repeat(self.settings.time(), || queries::clock(self.queues.pool())).await?;
         self.ahead_s.store(clock.now().seconds().saturating_sub(there.seconds()), Ordering::Relaxed);
@@ -188,14 +183,14 @@ impl PostgresLedger {
         )))
     }
 
-    /// Releases reservations that have run out and forgets transfers past their retention, as many
+    /// Releases reservations that have expired and forgets transfers past their retention, as many
     /// as one transaction of each account may, and returns how many: above zero, there may be more.
     /// To be called every few seconds, by any number of servers, so that the totals of a quiet
     /// account do not stay too high.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer, or something is wrong with an account; the others are done all the same.
+    /// If the database does not answer, or the rows of an account are broken; the other accounts are still tidied up.
     pub async fn tick(&self, now: Moment) -> Result<u64, LedgerError> {
         self.check_clocks()?;
         let settled_before = lifecycle::remembered_since(now, self.settings.retention_days);
@@ -212,45 +207,44 @@ impl PostgresLedger {
         count
     }
 
-    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how
-    /// many counters changed. Brought in under an id: the same totals under the same id again
-    /// change nothing.
+    /// Adds totals that were counted elsewhere, such as last year's spreadsheet, and returns how many counters changed.
+    /// An import has an id: the same totals under the same id again change nothing.
     ///
     /// # Errors
     ///
-    /// Where the id brought in other totals, a counter is there twice, or a total grows too large.
+    /// If the id brought in other totals, a counter is there twice, or a total grows too large.
     pub async fn import_totals(&self, import_id: &str, totals: Vec<ImportedTotal>) -> Result<u64, OperateError> {
         let wanted = sorted(totals)?;
         let done = persist(self.settings.time(), || operate::import(self.queues.pool(), import_id, &wanted));
         done.await?.map_err(OperateError::Refused)
     }
 
-    /// Takes back the totals that an import brought in, and returns how many counters changed.
+    /// Withdraws the totals of an import, and returns how many counters changed.
     ///
     /// # Errors
     ///
-    /// Where there is no such import.
+    /// If there is no such import.
     pub async fn withdraw_import(&self, import_id: &str) -> Result<u64, OperateError> {
         let done = persist(self.settings.time(), || operate::withdraw(self.queues.pool(), import_id));
         done.await?.map_err(OperateError::Refused)
     }
 
-    /// Drops everything about years before this one, and returns how many counters are gone.
+    /// Drops all data of years before this one, and returns how many counters are gone.
     ///
     /// # Errors
     ///
-    /// Where reservations of those years still stand.
+    /// If reservations of those years still stand.
     pub async fn drop_years_before(&self, year: Year) -> Result<u64, OperateError> {
         let done = persist(self.settings.time(), || operate::drop_years(self.queues.pool(), year));
         done.await?.map_err(OperateError::Refused)
     }
 
-    /// Removes accounts, but those whose totals [`Forget`] keeps and those with reservations that stand. Some at a time: an
-    /// error leaves those that came before it removed.
+    /// Removes accounts, except those that [`Forget`] keeps and those with standing reservations. Some at a time:
+    /// accounts removed before an error stay removed.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn forget(&self, forget: &Forget) -> Result<Forgotten, OperateError> {
         let mut forgotten = Forgotten::default();
         for accounts in forget.accounts.chunks(operate::ACCOUNTS_PER_REMOVAL) {
@@ -261,11 +255,11 @@ impl PostgresLedger {
         Ok(forgotten)
     }
 
-    /// Returns all accounts, by exporter and year, those without a counter included.
+    /// Returns all accounts, in order of exporter and year, including those without a counter.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
         self.repeat(|| queries::accounts(self.queues.pool())).await
     }
@@ -274,21 +268,21 @@ impl PostgresLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn export(&self) -> Result<Export, LedgerError> {
         persist(self.settings.time(), || Export::begin(self.queues.pool())).await
     }
 
-    /// Recomputes what can be recomputed, and returns the discrepancies; nothing where all is well.
+    /// Recomputes all totals from their rows, and returns the discrepancies.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn verify(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         persist(self.settings.time(), || audit::verify(self.queues.pool())).await
     }
 
-    /// Repeats what can be repeated; gives no answer of a ledger that was found to be less than it was.
+    /// Repeats an operation if that can help; gives no answer from a ledger that has lost counts.
     async fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -342,8 +336,8 @@ impl Ledger for PostgresLedger {
         }
     }
 
-    /// Asks at the account of the transfer, if there is one. A transfer that another server answers at this very
-    /// moment may not be found yet.
+    /// Asks the account of the transfer, if there is one. A transfer that another server answers at this moment may not
+    /// be found yet.
     async fn find_replay(&self, lookup: ReplayLookup) -> Result<Option<Reserved>, LedgerError> {
         if lookup.transfer_id.contains('\0') {
             return Ok(None);
@@ -365,7 +359,7 @@ impl Ledger for PostgresLedger {
         self.settle(transfer_id, Operation::Release(transfer_id.to_owned(), now)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
+    /// Returns the totals as committed. Reservations that expired count until the next transaction or tick.
     async fn read(&self, account: &Account, counters: &[Counter], _now: Moment) -> Result<Before, LedgerError> {
         self.repeat(|| queries::read(self.queues.pool(), self.queues.seen(), account, counters)).await
     }
@@ -380,7 +374,7 @@ impl Ledger for PostgresLedger {
         self.repeat(|| queries::read_without(self.queues.pool(), self.queues.seen(), account, counters, people)).await
     }
 
-    /// Returns the totals as committed. Reservations that ran out count until the next transaction or tick.
+    /// Returns the totals as committed. Reservations that expired count until the next transaction or tick.
     async fn usage(&self, account: &Account, _now: Moment) -> Result<BTreeMap<Counter, Usage>, LedgerError> {
         self.repeat(|| queries::usage(self.queues.pool(), self.queues.seen(), account)).await
     }
@@ -390,8 +384,8 @@ impl Ledger for PostgresLedger {
     }
 }
 
-/// Puts pseudonyms in order, each once, should the caller not have done so: counting a person twice
-/// in one transfer would only be noticed when it is taken back.
+/// Sorts pseudonyms and removes duplicates: a person counted twice in one transfer would be noticed only at its
+/// release.
 fn sort(people: &mut People) {
     if let People::Named { general, sensitive } = people {
         for list in [general, sensitive] {
@@ -414,8 +408,7 @@ async fn migrate_with(pool: &deadpool_postgres::Pool, tables: Tables) -> Result<
     Ok(())
 }
 
-/// Repeats what takes its time where something was in the way, until the time is up. One that is at
-/// it is left to it for longer.
+/// Repeats a long operation after a conflict, until the time is up. An attempt in progress gets more time.
 async fn persist<T, F>(time: Duration, mut attempt: impl FnMut() -> F) -> Result<T, LedgerError>
 where
     F: Future<Output = Result<T, Fault>>,
@@ -435,7 +428,7 @@ where
     Err(LedgerError::Unavailable("repeated too often".to_owned()))
 }
 
-/// Repeats what can be repeated, until the time is up.
+/// Repeats an operation while that can help, until the time is up.
 async fn repeat<T, F>(time: Duration, mut attempt: impl FnMut() -> F) -> Result<T, LedgerError>
 where
     F: Future<Output = Result<T, Fault>>,

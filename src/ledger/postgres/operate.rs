@@ -1,8 +1,8 @@
-//! What operators change: bring in totals, take them back, drop old years.
+//! Changes by operators: import totals, withdraw them, drop old years.
 //!
-//! Imports only ever add, each under an id of its own, and can be taken back by it; so a
-//! spreadsheet that is read twice counts once, and a wrong one can be replaced. Each of these is
-//! one transaction that holds the locks of all accounts it concerns, taken in their order.
+//! Imports only add, each under its own id, and can be withdrawn by it; so a spreadsheet that is read twice counts
+//! once, and a wrong one can be replaced. Each of these is one transaction that holds the locks of all accounts it
+//! concerns, taken in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,10 +44,10 @@ const STANDING: &str = "SELECT COUNT(*) FROM neglist_transfer WHERE account = AN
 const STANDING_OF: &str = "SELECT DISTINCT account FROM neglist_transfer WHERE account = ANY($1::INT8[]) AND state = 2";
 const COUNTED_OF: &str = "SELECT DISTINCT account FROM neglist_counter WHERE account = ANY($1::INT8[]) \
     AND 0 < named_committed + named_reserved + counted_committed + counted_reserved + imported";
-// What goes stays in the position of the ledger, which never falls.
+// The position of the ledger keeps the revisions of removed accounts, so it never falls.
 const REMOVE: &str = "UPDATE neglist_ledger SET removals = removals + 1, removed = removed + 1 + \
     COALESCE((SELECT SUM(revision) FROM neglist_account WHERE id = ANY($1::INT8[])), 0)::INT8 WHERE id = 1";
-// So that a server which remembers one of these accounts knows that its counts did not go missing.
+// Tells a server that remembers one of these accounts that its counts were removed and not lost.
 const NOTE_REMOVED: &str = "INSERT INTO neglist_removed (account, removal) SELECT account.id, ledger.removals \
     FROM neglist_account AS account CROSS JOIN neglist_ledger AS ledger \
     WHERE account.id = ANY($1::INT8[]) AND ledger.id = 1 ON CONFLICT DO NOTHING";
@@ -61,13 +61,13 @@ const DROPS: [&str; 6] = [
 ];
 const DROP_COUNTERS: &str = "DELETE FROM neglist_counter WHERE account = ANY($1::INT8[])";
 
-/// Accounts that are removed in one transaction: their callers wait for it.
+/// Most accounts removed in one transaction: their callers wait for it.
 pub(super) const ACCOUNTS_PER_REMOVAL: usize = 1_000;
 
-/// What an operator's transaction came to: how many counters, or why it was refused.
+/// Result of an operator's transaction: number of counters, or the reason of a refusal.
 type Done = Result<u64, String>;
 
-/// Brings in totals, once an id.
+/// Imports totals, once for each id.
 pub(super) async fn import(pool: &Pool, id: &str, wanted: &Wanted) -> Result<Done, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
@@ -89,7 +89,7 @@ pub(super) async fn import(pool: &Pool, id: &str, wanted: &Wanted) -> Result<Don
     finish(session, done).await
 }
 
-/// Takes back what an import brought in; its id can be used again.
+/// Withdraws an import; its id can be used again.
 pub(super) async fn withdraw(pool: &Pool, id: &str) -> Result<Done, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
@@ -157,7 +157,7 @@ pub(super) async fn forget(pool: &Pool, forget: &Forget) -> Result<Result<Forgot
     Ok(finish(session, Ok(gone.len() as u64)).await?.map(|_| forgotten))
 }
 
-/// Removes everything of accounts whose locks are held, and returns how many counters that were.
+/// Removes all rows of accounts whose locks are held, and returns the number of counters.
 async fn remove(client: &ClientWrapper, accounts: &[i64]) -> Result<u64, Fault> {
     let drop_counters = client.prepare_cached(DROP_COUNTERS).await?;
     let count = client.execute(&drop_counters, &[&accounts]).await?;
@@ -168,14 +168,14 @@ async fn remove(client: &ClientWrapper, accounts: &[i64]) -> Result<u64, Fault> 
     Ok(count)
 }
 
-/// Begins a transaction that may take longer than those of callers.
+/// Begins a transaction with a longer time limit than those of callers.
 async fn begin(client: &ClientWrapper) -> Result<(), Fault> {
     client.batch_execute(BEGIN).await?;
     client.batch_execute("SET LOCAL statement_timeout = 600000").await?;
     Ok(())
 }
 
-/// Commits what was done, or takes it back where it was refused.
+/// Commits the transaction, or rolls it back if it was refused.
 async fn finish(session: Session, done: Done) -> Result<Done, Fault> {
     let client = session.client()?;
     if done.is_err() {

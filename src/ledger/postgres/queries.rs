@@ -1,8 +1,8 @@
-//! Queries that change nothing, without a lock.
+//! Read-only queries, without a lock.
 //!
-//! A statement sees one moment, so that the totals of several counters go together. Reservations
-//! that ran out and were not released yet still count: totals are too high for a while, never too
-//! low. No total is kept in memory, for the same reason. The account is compared with what was seen of it.
+//! A statement sees one moment, so that the totals of several counters are consistent. Expired reservations that were
+//! not released yet still count: totals are too high for a while, never too low. No total is kept in memory, for the
+//! same reason. The account is compared with its row as seen before.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ const WITH_WORK: &str = "SELECT exporter, year FROM neglist_account AS account W
     (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.expires_s <= $1::INT8) OR EXISTS \
     (SELECT 1 FROM neglist_transfer AS old WHERE old.account = account.id AND old.changed_s < $2::INT8 AND old.state <> 2) \
     LIMIT $3::INT8";
-// One row at least where there is an account, with its number and its revision.
+// At least one row if the account exists, with its number and its revision.
 const READ: &str = "SELECT account.id, account.revision, counter.name, counter.class, named_committed + named_reserved + \
     counted_committed + counted_reserved + imported FROM neglist_account AS account LEFT JOIN neglist_counter AS counter \
     ON counter.account = account.id AND counter.name = ANY($3::TEXT[]) \
@@ -55,7 +55,7 @@ pub(super) async fn clock(pool: &Pool) -> Result<Moment, Fault> {
     Ok(Moment::from_seconds(row.try_get(0)?))
 }
 
-/// Returns when a transfer was changed last, of those that are remembered, by the clocks of the servers.
+/// Returns the latest change of a remembered transfer, by the clocks of the servers.
 pub(super) async fn newest(pool: &Pool) -> Result<Option<Moment>, Fault> {
     let rows = query(pool, NEWEST, &[]).await?;
     let row = rows.first().ok_or_else(|| unreadable("the newest moment"))?;
@@ -67,12 +67,12 @@ pub(super) async fn account(pool: &Pool, number: i64) -> Result<Option<Account>,
     query(pool, ACCOUNT, &[&number]).await?.first().map(|row| account_from(row, 0)).transpose()
 }
 
-/// Returns whose totals a transfer concerns. That never changes.
+/// Returns the account of a transfer. It never changes.
 pub(super) async fn account_of(pool: &Pool, transfer_id: &str) -> Result<Option<Account>, Fault> {
     query(pool, ACCOUNT_OF, &[&transfer_id]).await?.first().map(|row| account_from(row, 0)).transpose()
 }
 
-/// Reads the mark of the ledger, and compares it with the marks that were seen.
+/// Reads the mark of the ledger, and compares it with the marks seen before.
 pub(super) async fn check_mark(pool: &Pool, seen: &Seen) -> Result<(), Fault> {
     let session = Session::open(pool).await?;
     let before = seen.mark();
@@ -86,7 +86,7 @@ pub(super) async fn accounts(pool: &Pool) -> Result<Vec<Account>, Fault> {
     query(pool, ACCOUNTS, &[]).await?.iter().map(|row| account_from(row, 0)).collect()
 }
 
-/// Returns accounts with reservations that ran out, or transfers settled before a moment, up to so many.
+/// Returns accounts with expired reservations, or with transfers settled before a moment, up to a limit.
 pub(super) async fn with_work(
     pool: &Pool,
     now: Moment,
@@ -104,7 +104,7 @@ pub(super) async fn read(pool: &Pool, seen: &Seen, account: &Account, counters: 
     let year = i32::from(account.year.0);
     let mut totals: Before = counters.iter().map(|counter| (counter.clone(), 0)).collect();
     for row in of_account(pool, seen, account, (READ, 0), &[&account.exporter, &year, &names]).await? {
-        // The account is there, and none of these counters.
+        // The account exists, without these counters.
         let Some(name) = row.try_get(2)? else { continue };
         let counter = Counter { name, class: class_of(row.try_get(3)?)? };
         let total: i64 = row.try_get(4)?;
@@ -131,7 +131,7 @@ pub(super) async fn read_without(
         &[&account.exporter, &year, &names, &CountedClass::General.name(), &general, &sensitive];
     let mut totals: Before = counters.iter().map(|counter| (counter.clone(), 0)).collect();
     for row in of_account(pool, seen, account, (READ_WITHOUT, 0), parameters).await? {
-        // The account is there, and none of these counters.
+        // The account exists, without these counters.
         let Some(name) = row.try_get(2)? else { continue };
         let counter = Counter { name, class: class_of(row.try_get(3)?)? };
         let (total, known) = (persons_of(&row, 4)?, persons_of(&row, 5)?);
@@ -158,7 +158,7 @@ pub(super) async fn usage(pool: &Pool, seen: &Seen, account: &Account) -> Result
 
 type Parameters<'p> = [&'p (dyn ToSql + Sync)];
 
-/// Queries rows of an account whose number is in one column and its revision in the next; compares both with what was
+/// Queries rows of an account, with its number in one column and its revision in the next; compares both with the row
 /// seen before.
 async fn of_account(
     pool: &Pool,
@@ -169,7 +169,7 @@ async fn of_account(
 ) -> Result<Vec<Row>, Fault> {
     let session = Session::open(pool).await?;
     let client = session.client()?;
-    // (seen before) Not earlier: a new connection reads the mark by itself, which is seen then.
+    // (seen before) Not earlier: a new connection reads the mark itself, and that mark counts as seen then.
     let glance = seen.glance(account);
     let rows = query_with(client, sql, parameters).await?;
     let found = rows.first().map(|row| AccountRow::read(row, column)).transpose()?;
@@ -190,7 +190,7 @@ async fn query_with(client: &ClientWrapper, sql: &str, parameters: &Parameters<'
     Ok(client.query(&statement, parameters).await?)
 }
 
-/// Reads exporter and year, which stand in columns next to one another.
+/// Reads exporter and year from adjacent columns.
 pub(super) fn account_from(row: &Row, column: usize) -> Result<Account, Fault> {
     let year: i32 = row.try_get(column + 1)?;
     let year = u16::try_from(year).map_err(|_| unreadable("the year of an account"))?;

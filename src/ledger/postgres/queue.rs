@@ -3,9 +3,8 @@
 //! Requests of one account share transactions, and thus a sync. An account has one transaction at a time, because the
 //! next would only wait for the same lock. A queue exists while a request is in it.
 //!
-//! Each transaction runs in a task of its own: a caller that goes away in the middle of it does not take the answers of
-//! the others along. A reservation whose caller goes away while it waits is dropped; a commit or a release is still
-//! carried out.
+//! Each transaction runs in its own task, so that a caller that disconnects does not cancel the answers of others. A
+//! waiting reservation whose caller disconnects is dropped; a commit or a release is still carried out.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +23,7 @@ use super::transaction::{self, TransactionLimits};
 use crate::ledger::{Account, LedgerError};
 use crate::repeated::Repeated;
 
-/// Transactions that failed: a database that is away fails each.
+/// Number of failed transactions: each fails while the database is unreachable.
 static FAILED: Repeated = Repeated::new();
 
 /// Bounds of queues and transactions.
@@ -34,12 +33,12 @@ pub(super) struct QueueLimits {
     pub(super) queue_max: usize,
     /// Requests that share a transaction.
     pub(super) batch_max: usize,
-    /// Time for a transaction with all its repetitions; also the longest wait in the queue.
+    /// Time limit of a transaction with all its repetitions; also the longest wait in the queue.
     pub(super) time: Duration,
     pub(super) transaction: TransactionLimits,
 }
 
-/// What a caller gets: the reply, and its operation back.
+/// Answer to a caller: the reply, and its operation back.
 type Answer = Result<(Reply, Operation), LedgerError>;
 
 struct Waiting {
@@ -58,7 +57,7 @@ struct Caller {
 enum Sharing {
     /// It may.
     Shared,
-    /// It may not: a transaction that it shared could not be done.
+    /// It may not: it would make the shared transaction fail.
     Alone,
 }
 
@@ -83,10 +82,10 @@ impl Queues {
         &self.seen
     }
 
-    /// Puts an operation into the queue of an account, and waits for the answer.
+    /// Puts an operation into the queue of an account, and waits for its answer.
     pub(super) async fn submit(self: &Arc<Self>, account: Account, operation: Operation) -> Answer {
         let (answer, answered) = oneshot::channel();
-        // Zero stands for rows that no call made.
+        // Zero marks rows that no call made.
         let token = fastrand::i64(1..i64::MAX);
         let caller = Caller { answer, since: Instant::now(), sharing: Sharing::Shared };
         let waiting = Waiting { request: Request { operation, token }, caller };
@@ -116,7 +115,7 @@ impl Queues {
             match transaction.await {
                 Ok(Ok(left)) => self.put_back(&account, left),
                 Ok(Err(down)) => self.fail_all(&account, &down),
-                // The end of the task told its callers.
+                // The task told its callers at its end.
                 Err(_) => {}
             }
         }
@@ -134,7 +133,7 @@ impl Queues {
                 continue;
             }
             if self.limits.time <= next.caller.since.elapsed() {
-                let why = "others were before it for too long; nothing was done".to_owned();
+                let why = "it waited too long for other requests; nothing was done".to_owned();
                 drop(next.caller.answer.send(Err(LedgerError::Unavailable(why))));
                 continue;
             }
@@ -151,15 +150,15 @@ impl Queues {
         Some(batch)
     }
 
-    /// Puts requests that a transaction left undone at the head of the queue.
+    /// Returns requests that a transaction left over to the head of the queue.
     fn put_back(&self, account: &Account, left: Vec<Waiting>) {
         let mut queues = self.lock();
         let queue = queues.entry(account.clone()).or_default();
         left.into_iter().rev().for_each(|waiting| queue.push_front(waiting));
     }
 
-    /// Runs a transaction for some requests, and returns those that it left undone: there was no room for them, or they
-    /// cannot share one. An error means that the database does not answer.
+    /// Runs a transaction for some requests, and returns those left over: there was no room for them, or they cannot
+    /// share one. An error means that the database does not answer.
     async fn run(self: Arc<Self>, account: Account, batch: Vec<Waiting>) -> Result<Vec<Waiting>, LedgerError> {
         let (mut requests, mut callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.request, waiting.caller)).unzip();
@@ -187,7 +186,7 @@ impl Queues {
         }
     }
 
-    /// Runs a transaction, repeatedly where that can help, until the time is up.
+    /// Runs a transaction, and repeats it while that can help, until the time is up.
     async fn transact(
         &self,
         account: &Account,
@@ -269,7 +268,8 @@ impl GaveUp {
 }
 
 impl Waiting {
-    /// Says whether to carry the request out: to reserve for a caller that went away would count data that is not sent.
+    /// Says whether to carry the request out: a reservation for a disconnected caller would count data that is not
+    /// sent.
     fn is_wanted(&self) -> bool {
         match &self.request.operation {
             Operation::Reserve(..) | Operation::FindReplay(_) | Operation::Tick { .. } => {
@@ -284,8 +284,8 @@ fn together(requests: Vec<Request>, callers: Vec<Caller>) -> Vec<Waiting> {
     requests.into_iter().zip(callers).map(|(request, caller)| Waiting { request, caller }).collect()
 }
 
-/// Returns how long to wait after an attempt: at most 4 ms after the first, twice as long after
-/// each further one, a quarter of a second at most; drawn, so that servers do not meet again.
+/// Returns how long to wait after an attempt: at most 4 ms after the first, twice as long after each further one, a
+/// quarter of a second at most; random, so that servers do not collide again.
 pub(super) fn back_off(attempt: u32) -> Duration {
     let most_us = 4_000_u64.saturating_mul(1 << attempt.min(6)).min(250_000);
     Duration::from_micros(fastrand::u64(0..=most_us))
@@ -303,7 +303,7 @@ mod tests {
         Account { exporter: "acme".to_owned(), year: Year(2026) }
     }
 
-    /// Queues to a database that gets no statement.
+    /// Queues of a test that sends no statement to a database.
     fn queues(waiting: Vec<Waiting>) -> Queues {
         let manager = deadpool_postgres::Manager::new(tokio_postgres::Config::new(), tokio_postgres::NoTls);
         let transaction = TransactionLimits { persons: 10, run_out: 1, forgotten: 1 };
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_away_adds_nothing_and_still_settles_its_transfer() {
+    fn a_caller_that_disconnects_adds_nothing_and_still_settles_its_transfer() {
         let release = Operation::Release("back".to_owned(), Moment::from_seconds(0));
         let queues = queues([reserve(), commit("gone"), release].map(|operation| waiting(operation).0).into());
         assert_eq!(ids(queues.next(&account())), ["gone", "back"]);
@@ -359,7 +359,7 @@ mod tests {
         let queues = queues(vec![late, early]);
         assert_eq!(ids(queues.next(&account())), ["early"]);
         let error = answered.try_recv().unwrap().err().unwrap();
-        assert!(error.to_string().contains("others were before it"), "{error}");
+        assert!(error.to_string().contains("it waited too long"), "{error}");
     }
 
     #[test]

@@ -3,34 +3,34 @@
 use crate::domain::units::Moment;
 use crate::ledger::{Judge, ReplayLookup, Reservation, Reserved};
 
-/// What can be done at an account.
+/// Operations on an account.
 pub(super) enum Operation {
     /// Decide and add.
     Reserve(Box<Reservation>, Judge),
     /// Look up the first answer to a transfer id.
     FindReplay(ReplayLookup),
-    /// The transfer went ahead.
+    /// Commit: the transfer went ahead.
     Commit(String, Moment),
-    /// The transfer did not happen.
+    /// Release: the transfer did not happen.
     Release(String, Moment),
-    /// Release what ran out, and forget transfers that were settled before a moment.
+    /// Release expired reservations, and forget transfers that were settled before a moment.
     Tick {
-        /// Reservations run out by then.
+        /// Reservations that expired by this moment are released.
         now: Moment,
-        /// Settled transfers are forgotten that were changed before.
+        /// Settled transfers last changed before this moment are forgotten.
         settled_before: Moment,
     },
 }
 
-/// What a caller is told.
+/// Reply to a caller.
 #[derive(Debug)]
 pub(super) enum Reply {
     Reserved(Reserved),
-    /// The first answer; `None` where there was none.
+    /// The first answer; `None` if there was none.
     Replay(Option<Reserved>),
     Done,
     Count(u64),
-    /// Ask at the account with this number: the transfer is there.
+    /// The transfer belongs to the account with this number: ask there.
     Elsewhere(i64),
 }
 

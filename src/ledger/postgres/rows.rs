@@ -7,12 +7,11 @@ use crate::ledger::rows::State;
 use crate::ledger::{People, Settled};
 
 impl Parts {
-    /// The largest total: what a column holds. Far above ten billion persons for each of a
-    /// hundred million transfers.
+    /// The largest total that a column holds. Far above ten billion persons for each of a hundred million transfers.
     pub(super) const TOTAL_MAX: u64 = i64::MAX.unsigned_abs();
 }
 
-/// What a transfer did to a counter, by number.
+/// A transfer's addition to a counter, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) number: i32,
@@ -36,19 +35,19 @@ pub(super) fn state_of(number: i16) -> Option<State> {
     STATES.iter().find(|(other, _)| *other == number).map(|(_, state)| *state)
 }
 
-/// What a standing reservation holds.
+/// The hold of a standing reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holding {
-    /// When it runs out.
+    /// Moment of its expiry.
     pub(super) until: Moment,
     pub(super) people: People,
 }
 
-/// A transfer as the table keeps it.
+/// A transfer as the table stores it.
 #[derive(Debug, Clone)]
 pub(super) struct TransferRow {
     pub(super) id: String,
-    /// Number of the account whose it is.
+    /// Number of its account.
     pub(super) account: i64,
     pub(super) fingerprint: Vec<u8>,
     /// Tells the call that made the row from others with the same id.
@@ -56,7 +55,7 @@ pub(super) struct TransferRow {
     pub(super) state: State,
     /// `Some` while it is reserved, and only then.
     pub(super) holding: Option<Holding>,
-    /// Whether its persons were named.
+    /// Whether its persons are known by pseudonym.
     pub(super) named: bool,
     pub(super) answer: Vec<u8>,
     /// When the state was last changed.
@@ -65,17 +64,17 @@ pub(super) struct TransferRow {
 }
 
 impl TransferRow {
-    /// Returns when the reservation runs out, while it stands.
+    /// Returns the expiry of the reservation while it stands.
     pub(super) fn expires_at(&self) -> Option<Moment> {
         self.holding.as_ref().map(|holding| holding.until)
     }
 
-    /// Says whether it is a reservation that has run out and was not released yet.
+    /// Says whether it is an expired reservation that was not released yet.
     pub(super) fn has_run_out(&self, now: Moment) -> bool {
         self.state == State::Reserved && self.phase(now) == Phase::Over(Settled::Expired)
     }
 
-    /// Returns how the transfer stands at a moment.
+    /// Returns the phase of the transfer at a moment.
     pub(super) fn phase(&self, now: Moment) -> Phase {
         Phase::of(self.state, self.expires_at().unwrap_or(self.changed_at), now)
     }

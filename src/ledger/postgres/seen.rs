@@ -1,26 +1,27 @@
-//! What this server has seen of the ledger, so that one that went back in time is noticed.
+//! This server's memory of the ledger, which detects a ledger that went back in time.
 //!
 //! ```text
 //! each new connection, each tick ──► identity, position of the whole ledger ──► not below what was seen
 //! each transaction, each read    ──► row and revision of the account        ──► the same row, not below what was seen
 //! ```
 //!
-//! The revision of an account rises with each transaction that changes it. The position is the sum of all revisions, with
-//! those of accounts that operators removed, so that it rises with each change anywhere and needs no row that all
-//! accounts share. Other servers only raise both. What is below what was seen once lacks counts: an older backup in the
-//! place of the database, a standby that did not have everything, a restore under the running server.
+//! The revision of an account rises with each transaction that changes it. The position is the sum of all revisions,
+//! removed accounts included, so that it rises with each change anywhere and needs no row that all accounts share.
+//! Other servers only raise both. A lower value than one seen before means missing counts: an older backup was put in
+//! place of the database, a standby without all commits took over, or the database was restored under the running
+//! server.
 //!
-//! INVARIANT (seen before): what is found is compared with what was seen *before* the query was sent. What was
-//! acknowledged by then has to be in the answer; what others do meanwhile need not be.
+//! INVARIANT (seen before): an answer is compared with the values seen *before* its query was sent. It has to contain
+//! everything acknowledged by then; later changes by others need not be in it.
 //!
-//! INVARIANT (stays closed): a ledger that was found to be less than it was is not asked any more by this server.
+//! INVARIANT (stays closed): once a ledger is found to have lost counts, this server does not use it any more.
 //! Transactions of others could raise its position again, and the counts would still be missing.
 //!
-//! INVARIANT (this very account): an account has one row from when it is made until an operator removes it. The number of
-//! the row is drawn anew when it is made again, and those of removed rows are kept. So another row, or no row, is excused
-//! by the removal of the row that was seen, and by nothing else; a lower revision of the same row is never excused.
+//! INVARIANT (this very account): an account has one row from its creation until an operator removes it. A new row gets
+//! a new random number, and the numbers of removed rows are kept. So only the removal of the row that was seen excuses
+//! another row, or no row; a lower revision of the same row is never excused.
 //!
-//! INVARIANT (bounded): revisions are remembered of so many accounts. For the others there is the position.
+//! INVARIANT (bounded): revisions of a limited number of accounts are remembered. The position covers the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +33,7 @@ use crate::ledger::mark::{Compared, Identity, Mark, compare};
 use crate::ledger::recent::Recent;
 use crate::ledger::{Account, LedgerError};
 
-/// One statement, so that all of it is of one moment.
+/// One statement, so that all values are of one moment.
 const MARK: &str = "SELECT ledger.identity, \
     (ledger.removed + COALESCE((SELECT SUM(revision) FROM neglist_account), 0))::INT8 \
     FROM neglist_ledger AS ledger WHERE ledger.id = 1";
@@ -42,22 +43,22 @@ const REMOVED: &str = "SELECT 1 FROM neglist_removed WHERE account = $1::INT8";
 /// The row of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AccountRow {
-    /// Drawn when the account is made; 0 where there is none.
+    /// Random number, drawn at the creation of the account; 0 for none.
     pub(super) id: i64,
     /// Rises with each change.
     pub(super) revision: i64,
 }
 
 impl AccountRow {
-    /// That of an account that is not there: it has nothing to lose.
+    /// The row of a missing account: it has nothing to lose.
     pub(super) const MISSING: Self = Self { id: 0, revision: 0 };
 
-    /// Reads number and revision, which stand in columns next to one another.
+    /// Reads number and revision from adjacent columns.
     pub(super) fn read(row: &Row, column: usize) -> Result<Self, tokio_postgres::Error> {
         Ok(Self { id: row.try_get(column)?, revision: row.try_get(column + 1)? })
     }
 
-    /// How what was found of the account follows what was seen of it.
+    /// Compares the row that was found with the row seen before.
     const fn to(self, found: Self) -> Step {
         if self.id == Self::MISSING.id {
             Step::Onward
@@ -71,27 +72,27 @@ impl AccountRow {
     }
 }
 
-/// What may have become of an account.
+/// How the row of an account may differ from the row seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// It holds at least what was seen.
+    /// The same row, at the same or a later revision.
     Onward,
-    /// What was seen is not there: removed by an operator, or lost.
+    /// The row seen before is gone: removed by an operator, or lost.
     AnotherRow,
-    /// It holds less.
+    /// The same row, at an earlier revision.
     Back,
 }
 
-/// What was seen before a question was sent.
+/// The values seen before a query was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glance {
     row: Option<AccountRow>,
     mark: Option<Mark>,
-    /// How often the mark was checked.
+    /// Number of checks of the mark so far.
     mark_checks: u64,
 }
 
-/// Reads identity and position of the ledger; `None` where one of them is missing or malformed.
+/// Reads identity and position of the ledger; `None` if one of them is missing or malformed.
 pub(super) async fn read_mark(client: &ClientWrapper) -> Result<Option<Mark>, tokio_postgres::Error> {
     let statement = client.prepare_cached(MARK).await?;
     let Some(row) = client.query_opt(&statement, &[]).await? else { return Ok(None) };
@@ -100,12 +101,12 @@ pub(super) async fn read_mark(client: &ClientWrapper) -> Result<Option<Mark>, to
     Ok(mark.map(|(identity, position)| Mark { identity, position }))
 }
 
-/// Says of a ledger that its identity or its position is not there or no number.
+/// Error for a missing or malformed identity or position.
 pub(super) fn unmarked() -> Fault {
     unreadable("the identity of the ledger")
 }
 
-/// What this server has seen.
+/// This server's memory of a ledger.
 #[derive(Debug)]
 pub(super) struct Seen(Mutex<Inner>);
 
@@ -114,23 +115,23 @@ struct Inner {
     mark: Option<Mark>,
     mark_checks: u64,
     rows: Recent<AccountRow>,
-    /// Why it is not asked any more.
+    /// Why the ledger is not used any more.
     closed: Option<String>,
 }
 
 impl Seen {
-    /// Returns a memory of so many accounts. `mark`: what an earlier server saw, where that is known.
+    /// Returns a memory of that many accounts. `mark`: the mark that an earlier server saw, if known.
     pub(super) fn new(accounts_max: usize, mark: Option<Mark>) -> Self {
         let rows = Recent::new(accounts_max);
         Self(Mutex::new(Inner { mark, mark_checks: 0, rows, closed: None }))
     }
 
-    /// Returns the furthest mark that was seen.
+    /// Returns the highest mark that was seen.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.lock().mark
     }
 
-    /// Refuses a ledger that was found to be less than it was.
+    /// Refuses a ledger that was found to have lost counts.
     pub(super) fn check(&self) -> Result<(), LedgerError> {
         self.lock().closed.clone().map_or(Ok(()), |why| Err(LedgerError::Unavailable(why)))
     }
@@ -140,23 +141,23 @@ impl Seen {
         self.lock().closed.clone().map_or(Ok(()), |why| Err(Fault::Stop(why)))
     }
 
-    /// Returns what was seen of an account. To be taken before the account is asked for.
+    /// Returns the values seen of an account. Call it before the account is queried.
     pub(super) fn glance(&self, account: &Account) -> Glance {
         let inner = self.lock();
         Glance { row: inner.rows.get(account), mark: inner.mark, mark_checks: inner.mark_checks }
     }
 
-    /// Compares the mark that was read with those that were seen; closes the ledger if it is another one, or less than it
-    /// was. `before`: the mark that was seen before the query was sent.
+    /// Compares the mark that was read with those that were seen; closes the ledger if it is another one, or has lost
+    /// counts. `before`: the mark that was seen before the query was sent.
     pub(super) fn check_mark(&self, before: Option<Mark>, found: Mark) -> Result<(), Fault> {
         let mut inner = self.lock();
-        // The identity never changes, whichever query is first.
+        // The identity never changes, in whatever order queries end.
         let other = inner.mark.filter(|mark| mark.identity != found.identity);
         if let Some(why) = less(other.or(before), found) {
             drop(inner);
             return Err(self.close(why));
         }
-        // A query that took longer than another one says nothing new.
+        // A slower query that began earlier tells nothing new.
         if inner.mark.is_none_or(|mark| mark.position < found.position) {
             inner.mark = Some(found);
         }
@@ -165,7 +166,7 @@ impl Seen {
         self.go_on()
     }
 
-    /// Compares the row of an account with the row that was seen; closes the ledger where it is less.
+    /// Compares the row of an account with the row seen before; closes the ledger if the account has lost counts.
     pub(super) async fn check_row(
         &self,
         client: &ClientWrapper,
@@ -176,8 +177,8 @@ impl Seen {
         let before = glance.row.unwrap_or(AccountRow::MISSING);
         let mut is_removed = false;
         if before.to(found) != Step::Onward {
-            // An operator may have removed it since; the position does not fall by that. Both are read now, so that a
-            // removal that was noticed is in them.
+            // An operator may have removed it since; that does not lower the position. Read both now, so that they
+            // include that removal.
             let mark = read_mark(client).await?.ok_or_else(unmarked)?;
             self.check_mark(glance.mark, mark)?;
             let statement = client.prepare_cached(REMOVED).await?;
@@ -186,20 +187,20 @@ impl Seen {
         self.check_found(account, glance, found, is_removed)
     }
 
-    /// The same, once it is known whether the row that was seen before is one that an operator removed.
+    /// The same, once it is known whether an operator removed the row that was seen before.
     fn check_found(&self, account: &Account, glance: Glance, found: AccountRow, is_removed: bool) -> Result<(), Fault> {
         let before = glance.row.unwrap_or(AccountRow::MISSING);
         let lost = match before.to(found) {
             Step::Onward => None,
             Step::AnotherRow if is_removed => None,
             Step::AnotherRow if found == AccountRow::MISSING => Some("is gone".to_owned()),
-            Step::AnotherRow => Some("was made anew, though no operator removed it".to_owned()),
+            Step::AnotherRow => Some("was created again, though no operator removed it".to_owned()),
             Step::Back => Some(format!("is at {}", found.revision)),
         };
         if let Some(lost) = lost {
             return Err(self.close(format!(
                 "the ledger went back in time: an account that this server saw at revision {} {lost}, so that counts are \
-                missing; {WHAT_TO_DO}",
+                missing; {REMEDY}",
                 before.revision
             )));
         }
@@ -207,12 +208,12 @@ impl Seen {
         self.go_on()
     }
 
-    /// Remembers that a transaction of this server was committed, which raised the revision of its account by one.
-    /// `glance`: as it was before the transaction began.
+    /// Remembers a committed transaction of this server, which raised the revision of its account by one. `glance`: the
+    /// values seen before the transaction began.
     pub(super) fn committed(&self, account: &Account, glance: Glance, row: AccountRow) {
         self.remember(account, glance, row);
         let mut inner = self.lock();
-        // It began after the last check of the mark, and so is not in the position that was found then.
+        // It began after the last check of the mark, so that position does not include it.
         if inner.mark_checks == glance.mark_checks
             && let Some(mark) = &mut inner.mark
         {
@@ -220,15 +221,15 @@ impl Seen {
         }
     }
 
-    /// Remembers what was found of an account and is not less than what was seen by the glance.
+    /// Remembers the row of an account that was checked against the glance.
     fn remember(&self, account: &Account, glance: Glance, found: AccountRow) {
         let mut inner = self.lock();
         let is_further = match inner.rows.get(account) {
-            // One that is not there has nothing to lose, and is not worth a place.
+            // A missing account has nothing to lose, and needs no entry.
             None => found != AccountRow::MISSING,
             Some(kept) if kept.id == found.id => kept.revision < found.revision,
-            // Where it is not the row of the glance, another question found it meanwhile, and which of the two rows is
-            // later is not known here: the next one finds out.
+            // If the kept row is not the row of the glance, another query found it meanwhile. Which of the two is later
+            // is unknown here; the next query finds out.
             Some(kept) => glance.row.is_some_and(|before| before.id == kept.id),
         };
         if is_further {
@@ -247,22 +248,22 @@ impl Seen {
     }
 }
 
-/// What an operator does about a ledger that is less than it was.
-const WHAT_TO_DO: &str = "nothing is read from it or counted in it any more. Put the newer database back and start the \
-    server anew; to accept the loss, stop all servers, bring in what is missing with `neglist ledger import`, give up the \
-    witness where there is one with `neglist ledger accept --counts-may-be-missing`, and start them";
+/// Remedy for a ledger that has lost counts.
+const REMEDY: &str = "nothing is read from it or counted in it any more. Put the newer database back and start the \
+    server again; to accept the loss, stop all servers, add the missing counts with `neglist ledger import`, give up the \
+    witness, if there is one, with `neglist ledger accept --counts-may-be-missing`, and start them";
 
-/// Says how what was found is less than what was seen.
+/// Describes how the mark that was found is less than the mark seen before.
 fn less(before: Option<Mark>, found: Mark) -> Option<String> {
     match compare(found, before) {
         Compared::Same | Compared::Missing => None,
         Compared::Other { seen } => Some(format!(
-            "the database holds ledger {}, and this server saw another, {}; {WHAT_TO_DO}",
+            "the database holds ledger {}, and this server saw another, {}; {REMEDY}",
             found.identity, seen.identity
         )),
         Compared::Older { seen } => Some(format!(
             "the ledger went back in time: this server saw it at position {} and it is at {}, so that counts are missing; \
-            {WHAT_TO_DO}",
+            {REMEDY}",
             seen.position, found.position
         )),
     }
@@ -279,7 +280,7 @@ mod tests {
         Account { exporter: format!("exporter-{number}"), year: Year(2026) }
     }
 
-    /// A ledger of a few accounts, as its tables say it.
+    /// A ledger of a few accounts, as in its tables.
     struct World {
         rows: [AccountRow; 4],
         removed: BTreeSet<i64>,
@@ -316,7 +317,7 @@ mod tests {
             }
         }
 
-        /// Returns an account of which this server saw counts that stand.
+        /// Returns an account with counts that this server saw and that stand.
         fn seen_and_standing(&self, seen: &Seen, from: usize) -> Option<(usize, AccountRow)> {
             let all = (0..self.rows.len()).map(|step| (from + step) % self.rows.len());
             let mut all = all.filter_map(|number| Some((number, seen.glance(&account(number)).row?)));
@@ -324,10 +325,10 @@ mod tests {
         }
     }
 
-    /// Whatever happens before: what operators remove raises no alarm, and each account that goes back does, whatever else
-    /// was removed.
+    /// After any history, removals by operators raise no alarm, and each account that goes back does, whatever else was
+    /// removed.
     #[test]
-    fn only_the_removal_of_the_very_row_excuses_that_it_is_not_there() {
+    fn only_the_removal_of_the_very_row_excuses_its_absence() {
         let mut cases = [0; 4];
         for seed in 0..4_000 {
             let mut random = fastrand::Rng::with_seed(seed);
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_late_does_not_displace_the_row_that_was_made_since() {
+    fn a_late_answer_does_not_displace_a_newer_row() {
         let seen = Seen::new(64, None);
         let mut world = World { rows: [AccountRow::MISSING; 4], removed: BTreeSet::new(), drawn: 0 };
         for _ in 0..5 {

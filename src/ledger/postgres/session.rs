@@ -1,4 +1,4 @@
-//! Connections: how many, how they are set up, and what their errors mean.
+//! Connections: their number, their set-up and the meaning of their errors.
 //!
 //! A connection that was left in the middle of something is never used again: it goes back to the
 //! pool only after a success, and is closed otherwise, which ends its transaction.
@@ -20,7 +20,7 @@ use super::seen::{Seen, read_mark, unmarked};
 use super::tls::Tls;
 use super::url::{Address, Channel};
 
-/// What connections are held to.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
@@ -30,17 +30,17 @@ pub(super) struct Bounds {
     pub(super) idle_in_transaction: Duration,
 }
 
-/// What connections are for.
+/// Purpose of connections.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
     /// To bring the tables to the latest version.
     Migrate,
-    /// To count, in the ledger that was seen before: whatever takes the place of a database breaks its connections, so
-    /// that a new connection checks the mark before anything else.
+    /// To count, in the ledger that was seen before: replacing a database breaks its connections, so a new connection
+    /// checks the mark before anything else.
     Count(Arc<Seen>),
 }
 
-/// Makes the pool. Connects to nothing yet.
+/// Creates the pool, without connecting yet.
 pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Result<Pool, String> {
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let config = address.config.clone();
@@ -59,9 +59,9 @@ pub(super) fn pool(address: &Address, bounds: Bounds, purpose: Purpose) -> Resul
         .map_err(|error| format!("cannot set up connections to the ledger: {error}"))
 }
 
-/// Sets the limits of a new connection and checks that what it commits is durable.
+/// Sets the limits of a new connection and checks that its commits are durable.
 ///
-/// An error of the database stays what it is, so that one that passes is not taken for a refusal.
+/// An error of the database keeps its kind, so that a temporary one is not taken for a refusal.
 async fn set_up(client: &ClientWrapper, bounds: Bounds, purpose: Purpose) -> Result<(), HookError> {
     let limits = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
@@ -105,7 +105,7 @@ impl Session {
         self.0.as_deref().ok_or_else(|| Fault::Lost("no connection".to_owned()))
     }
 
-    /// Gives the connection back: it is in the middle of nothing.
+    /// Gives back a connection without an open transaction.
     pub(super) fn keep(mut self) {
         drop(self.0.take());
     }

@@ -1,4 +1,4 @@
-//! How the ledger uses the database, and the bounds that follow for its parts.
+//! Settings of the ledger in a database, and the bounds that follow for its parts.
 
 use std::time::Duration;
 
@@ -8,43 +8,42 @@ use super::session::Bounds;
 use super::transaction::TransactionLimits;
 use crate::ledger::mark::Mark;
 
-/// How the ledger uses the database. The defaults are right for most.
+/// Settings of the ledger in a database. The defaults fit most servers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What to do about tables that are missing or old.
+    /// Behaviour if tables are missing or old.
     pub tables: Tables,
     /// Connections of this server. An account in use takes one at a time, a read one more.
     pub connections_max: usize,
-    /// Time for a transaction with all its repetitions, in milliseconds. Then its requests are
-    /// refused, and so are those that waited as long for theirs.
+    /// Time limit of a transaction with all its repetitions, in milliseconds. After it, its requests are refused, and
+    /// so are requests that have waited as long.
     pub time_max_ms: u64,
-    /// Time for a statement, in milliseconds, after which the database gives it up.
+    /// Time limit of a statement, in milliseconds; the database cancels it then.
     pub statement_time_max_ms: u64,
-    /// Time to wait for other servers at one account, in milliseconds, before it is tried again.
+    /// Longest wait for other servers at one account, in milliseconds, before a retry.
     pub lock_time_max_ms: u64,
     /// Requests that may wait for one account. One more is refused at once.
     pub queue_requests_max: usize,
     /// Requests that share one transaction.
     pub batch_requests_max: usize,
-    /// Named persons, each in each of its counters, after which a transaction takes no more requests,
-    /// and releases no more reservations that ran out: a person takes some ten microseconds, during
-    /// which other servers wait.
+    /// Named persons, each in each of its counters, after which a transaction takes no more requests, and releases no
+    /// more expired reservations: a person takes some ten microseconds, during which other servers wait.
     pub batch_persons_max: usize,
-    /// Reservations that ran out and are released in one transaction; the others still count.
+    /// Expired reservations released in one transaction; the rest still count.
     pub expiries_per_batch_max: usize,
     /// Transfers past their retention that one tick forgets of each account.
     pub forgotten_per_tick_max: usize,
-    /// Days that a settled transfer is remembered. A retry within them gets the first answer; one
-    /// that comes later is a new transfer. Totals stay.
+    /// Days that a settled transfer is remembered. A retry within this time gets the first answer; a later one is a new
+    /// transfer. Totals stay.
     pub retention_days: u32,
-    /// How far the clock of this server may be from that of the database, in seconds.
+    /// Largest difference between the clocks of this server and the database, in seconds.
     pub clocks_apart_max_s: u32,
-    /// Accounts with something to tidy up that one tick takes on.
+    /// Accounts that one tick tidies up.
     pub accounts_per_tick_max: usize,
-    /// Accounts whose revision is remembered, so that one that went back in time is noticed by itself. The position of
-    /// the whole ledger is remembered besides.
+    /// Accounts whose revision is remembered, so that a single account that went back in time is noticed. The position
+    /// of the whole ledger is always remembered.
     pub accounts_remembered_max: usize,
-    /// What was seen of the ledger before, where that is known: another ledger, and one that is not so far, is refused.
+    /// Mark of the ledger seen before, if known: another ledger, or one behind the mark, is refused.
     pub mark: Option<Mark>,
 }
 
@@ -77,7 +76,8 @@ impl Settings {
             connect: self.time(),
             statement: Duration::from_millis(self.statement_time_max_ms),
             lock: Duration::from_millis(self.lock_time_max_ms),
-            // Longer than a server works on a transaction, and so only for one that is gone or asleep.
+            // Longer than any transaction of a working server: it ends the transaction of a server that is gone or
+            // asleep.
             idle_in_transaction: self.time(),
         }
     }

@@ -1,8 +1,8 @@
 //! Writing back the rows that a transaction changed, and committing it, in one round trip.
 //!
-//! COMMIT is sent together with the statements before it. Should one of those fail, the transaction
-//! is lost and COMMIT ends it without effect; so it is committed if, and only if, every answer is a
-//! success. Where answers stay away, it is not known: then the caller looks the transfers up again.
+//! COMMIT is sent together with the statements before it. If one of those fails, the transaction is aborted and COMMIT
+//! ends it without effect; so it is committed if, and only if, every answer is a success. Without all answers the
+//! result is unknown: then the caller looks the transfers up again.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
@@ -49,7 +49,7 @@ pub(super) enum Doubt {
 
 type Written = Result<u64, tokio_postgres::Error>;
 
-/// Writes back and commits. Where nothing changed, only ends the transaction.
+/// Writes back and commits. Without changes it only ends the transaction.
 pub(super) async fn commit(client: &ClientWrapper, account_rows: &AccountRows, doubt: &mut Doubt) -> Result<(), Fault> {
     if account_rows.changed.is_empty() {
         client.batch_execute("ROLLBACK").await?;

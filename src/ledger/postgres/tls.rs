@@ -1,4 +1,4 @@
-//! Encryption of connections, where the URL asks for it.
+//! Encryption of connections, if the URL asks for it.
 //!
 //! A connection is either plain or checked: the certificate has to be valid for the host name and
 //! come from a known authority. There is nothing in between, because a connection whose other end
@@ -17,12 +17,12 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Which authorities vouch for the database.
+/// Authorities trusted for the database's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Roots {
-    /// Those that the operating system knows.
+    /// The authorities of the operating system.
     System,
-    /// Those in a file of PEM certificates.
+    /// The authorities in a file of PEM certificates.
     File(String),
 }
 

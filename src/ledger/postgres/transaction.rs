@@ -1,13 +1,11 @@
 //! One transaction at an account, which carries out several requests, one after the other.
 //!
-//! The rows are read under the lock of the account, changed in memory, and written back. A transaction
-//! that fails leaves nothing behind and can be repeated, judgements included; what was committed
-//! without an answer is found again by the transfer ids, because the next transaction reads them under
-//! the lock, when the one before it has ended one way or the other.
+//! The rows are read under the lock of the account, changed in memory, and written back. A transaction that fails
+//! leaves nothing behind and can be repeated, judgements included; a commit without an answer is found again by the
+//! transfer ids, because the next transaction reads them under the lock, once the earlier one has committed or aborted.
 //!
-//! INVARIANT (room): a transaction looks up so many persons and no more, unless its first request alone is about
-//! more. Requests for which there is no room go first next time; reservations that ran out and for
-//! which there is none still count.
+//! INVARIANT (room): a transaction looks up a limited number of persons, unless its first request alone has more.
+//! Requests without room go first next time; expired reservations without room still count.
 
 use std::collections::BTreeSet;
 
@@ -25,16 +23,16 @@ use crate::ledger::{Account, LedgerError};
 /// Bounds of one transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TransactionLimits {
-    /// Persons to look up, each in each of its counters: for callers, and once more for reservations that ran out.
+    /// Persons to look up, each in each of its counters: for callers, and as many again for expired reservations.
     pub(super) persons: usize,
-    /// Reservations that ran out and are released; the others still count until the next transaction.
+    /// Expired reservations to release; the rest still count until the next transaction.
     pub(super) run_out: usize,
     /// Settled transfers that one tick forgets.
     pub(super) forgotten: usize,
 }
 
-/// Carries out the first requests, as many as there is room for and at least one. The replies
-/// are in the order of the requests, and durable.
+/// Carries out the first requests, as many as there is room for, at least one. The replies are durable, in the order of
+/// the requests.
 pub(super) async fn run(
     client: &ClientWrapper,
     account: &Account,
@@ -68,7 +66,7 @@ pub(super) async fn run(
         };
         replies.push(reply);
     }
-    // It may have been found to be less than it was in the meantime.
+    // The ledger may meanwhile have been found to have lost counts.
     seen.go_on()?;
     store::commit(client, &account_rows, doubt).await?;
     if let Some(revision) = account_rows.next_revision() {
@@ -77,7 +75,7 @@ pub(super) async fn run(
     Ok(replies)
 }
 
-/// Says for how many requests there is room, and adds their persons to the keys.
+/// Returns the number of requests that there is room for, and adds their persons to the keys.
 fn with_room(
     account_rows: &AccountRows,
     requests: &[Request],
@@ -92,7 +90,7 @@ fn with_room(
             }
             Operation::Reserve(reservation, _) => account_rows.people_of(&reservation.transfer_id),
             Operation::Commit(id, _) | Operation::Release(id, _) => account_rows.people_of(id),
-            // It may commit.
+            // A repeated request may commit.
             Operation::FindReplay(lookup) => account_rows.people_of(&lookup.transfer_id),
             Operation::Tick { .. } => Vec::new(),
         };
@@ -105,14 +103,14 @@ fn with_room(
     requests.len()
 }
 
-/// Carries out one request; persons that turn out to be needed are read in between.
+/// Carries out one request; reads further persons in between if they are needed.
 async fn one(
     client: &ClientWrapper,
     account: &Account,
     account_rows: &mut AccountRows,
     request: &mut Request,
 ) -> Result<Result<Reply, LedgerError>, Fault> {
-    // Once for the persons of the judgement's counters; more often only where it wavers.
+    // Once for the persons of the judgement's counters; more often only if the judgement changes.
     for _ in 0..4 {
         let keys = match step(account, account_rows, request) {
             Ok(reply) => return Ok(Ok(reply)),
@@ -145,7 +143,7 @@ fn step(account: &Account, account_rows: &mut AccountRows, request: &mut Request
     }
 }
 
-/// Releases and forgets, and returns how many transfers that were.
+/// Releases and forgets, and returns the number of transfers.
 async fn tick(
     client: &ClientWrapper,
     account_rows: &mut AccountRows,

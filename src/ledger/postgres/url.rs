@@ -1,4 +1,4 @@
-//! What a `postgres://` URL says: where the database is and how to reach it.
+//! A `postgres://` URL: the place of the database and the way to reach it.
 //!
 //! Errors never repeat the URL: it may hold a password.
 
@@ -8,15 +8,15 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::Roots;
 
-/// Where the database is.
+/// Place of a database.
 pub(super) struct Address {
     /// Host, port, user, password and database.
     pub(super) config: tokio_postgres::Config,
-    /// How connections are made.
+    /// Encryption of connections.
     pub(super) channel: Channel,
 }
 
-/// How connections are made.
+/// Encryption of connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Channel {
     /// Without encryption.
@@ -27,15 +27,14 @@ pub(super) enum Channel {
 
 /// Reads a URL.
 ///
-/// `sslmode=require`, `verify-ca` and `verify-full` all mean TLS with a certificate that is
-/// checked, the host name included; `sslrootcert` names the authority's file. `sslmode=disable`
-/// means none. Without `sslmode` only a database on this machine is reached, in plain: passwords
-/// and pseudonyms do not cross a network by oversight. Of several hosts the first that takes writes
-/// is used.
+/// `sslmode=require`, `verify-ca` and `verify-full` all mean TLS with a certificate that is checked, the host name
+/// included; `sslrootcert` names the authority's file. `sslmode=disable` means none. Without `sslmode` only a database
+/// on this machine is reached, in plain: passwords and pseudonyms do not cross a network by oversight. Of several
+/// hosts, the first that accepts writes is used.
 ///
 /// # Errors
 ///
-/// Says what is wrong and what to write instead.
+/// Names the fault and the correct form.
 pub(super) fn parse(url: &str) -> Result<Address, String> {
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err("the URL of the ledger is not valid: write postgres://user@host:5432/database".to_owned());
@@ -64,7 +63,7 @@ pub(super) fn parse(url: &str) -> Result<Address, String> {
         }
     };
     config.ssl_mode(if channel == Channel::Plain { SslMode::Disable } else { SslMode::Require });
-    // A standby answers with totals that may be old: better no answer.
+    // A standby may answer with old totals: better no answer.
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     if config.get_application_name().is_none() {
         config.application_name("neglist");
@@ -78,7 +77,7 @@ struct TlsOptions {
     root: Option<String>,
 }
 
-/// Takes out the two options that the driver does not know, or knows otherwise.
+/// Removes the two options that the driver does not know or reads differently.
 fn split_off_tls(url: &str) -> (String, TlsOptions) {
     let mut options = TlsOptions::default();
     let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), options) };
@@ -110,7 +109,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Says whether all hosts are this machine. An address that stands beside a name is what counts.
+/// Says whether all hosts are this machine. An address beside a name takes precedence over the name.
 fn is_here(config: &tokio_postgres::Config) -> bool {
     config.get_hostaddrs().iter().all(IpAddr::is_loopback)
         && config.get_hosts().iter().all(|host| match host {
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_without_the_password() {
+    fn a_faulty_url_is_refused_without_its_password() {
         for (url, want) in [
             ("postgres://u:geheim@db.example/d", "on another machine"),
             ("postgres://u:geheim@db.example/d?sslmode=prefer", "this `sslmode` is not supported"),

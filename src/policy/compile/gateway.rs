@@ -268,8 +268,8 @@ fn item(cx: &mut Context<'_>, codes: &Codes, item: &file::GatewayItem) -> GivenI
     }
 }
 
-/// Checks that a rule counts persons by number or by name, in each class that its flow sends. A person of a number could be one
-/// of those who are named.
+/// Checks that a rule counts persons by number or by name, in each class that its flow sends. A person counted by number could
+/// be one of the named ones.
 fn check_one_count(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule, gives: &Gives) {
     let Some(subjects) = source.subjects.as_ref().or(source.sensitive_subjects.as_ref()) else { return };
     if source.persons.is_some() || source.sensitive_persons.is_some() {

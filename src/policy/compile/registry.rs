@@ -309,7 +309,7 @@ fn flow(
     let mut reported: Vec<Field> = Vec::new();
     let segments = std::mem::take(&mut snapshot.lists.segments);
     for (number, segment) in segments.iter().enumerate() {
-        let seen = what_it_sees(segment, statement.facts.zones);
+        let seen = relevant_facts(segment, statement.facts.zones);
         if before.as_ref() == Some(&seen) {
             continue;
         }
@@ -338,7 +338,7 @@ fn flow(
 }
 
 /// Returns everything in a segment that can make a difference to an exporter.
-fn what_it_sees(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, AreaSteps, Vec<Option<EditionId>>) {
+fn relevant_facts(segment: &Segment, zones: ZoneSet) -> (Option<NationalId>, AreaSteps, Vec<Option<EditionId>>) {
     let editions = zones.iter().map(|zone| segment.editions.get(zone.index()).copied().flatten()).collect();
     (segment.national, segment.area, editions)
 }

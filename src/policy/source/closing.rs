@@ -101,14 +101,14 @@ fn report(span: Span, message: &str, help: &str, cx: &mut Context<'_>) {
 
 /// Says whether [`LAST_LINE`] is the last line, apart from blanks and comments. A text without it is always refused.
 pub fn ends_with_it(text: &str) -> bool {
-    last_that_says_something(text).1.strip_prefix(LAST_LINE).is_some_and(|rest| {
+    last_with_content(text).1.strip_prefix(LAST_LINE).is_some_and(|rest| {
         let after_blanks = rest.trim_start_matches(is_blank);
         after_blanks.is_empty() || after_blanks.len() < rest.len() && after_blanks.starts_with('#')
     })
 }
 
 /// Returns the last line that is not only blanks and comments, and its offset.
-fn last_that_says_something(text: &str) -> (usize, &str) {
+fn last_with_content(text: &str) -> (usize, &str) {
     let says_something = |line: &str| !line.trim_matches(is_blank).is_empty() && !line.trim_start().starts_with('#');
     let mut end = text.len();
     for line in text.rsplit('\n') {
@@ -125,7 +125,7 @@ fn last_that_says_something(text: &str) -> (usize, &str) {
 /// A prefix of that line does not count: it is truncated.
 fn nearly(text: &str) -> Option<(Span, &str)> {
     let size = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let (offset, whole) = last_that_says_something(text);
+    let (offset, whole) = last_with_content(text);
     let line = whole.split(" #").next().unwrap_or(whole).trim_end_matches(is_blank);
     let (key, value) = line.split_once([':', '：'])?;
     let value = value.trim_matches(is_blank);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn f10_a_last_line_that_is_nearly_right_is_said_to_be_so() {
+    fn f10_a_nearly_correct_last_line_is_reported_as_such() {
         let found = |end: &str| {
             let file = PolicyFile { path: "a.yaml".to_owned(), text: format!("{HEAD}exporters: []\n{end}") };
             let limits = Limits { entries_max: 10, depth_max: 32 };

@@ -8,16 +8,16 @@ use crate::wire::decide::from_proto;
 use crate::wire::decide::read::Scratch;
 use crate::wire::generated::v1;
 
-/// Reads what was read plainly: it has no field that the contract does not have.
+/// Decodes a plain message again: it has only fields of the contract.
 fn decoded<T: prost::Message + prost::Name + Default + Clone>(bytes: &[u8]) -> T {
-    Scratch::default().decode(bytes).cloned().expect("what is read plainly can be decoded")
+    Scratch::default().decode(bytes).cloned().expect("a plain message can be decoded")
 }
 
 /// Says whether the two readers agree, and whether the short way was taken.
 fn agree(bytes: &[u8]) -> bool {
     let Some(plain) = decide(bytes) else { return false };
     let request = decoded::<v1::DecideRequest>(bytes);
-    let ordinary = from_proto::decide(&request).expect("what is read plainly is well-formed");
+    let ordinary = from_proto::decide(&request).expect("a plain message is well-formed");
     assert_eq!(format!("{plain:?}"), format!("{ordinary:?}"));
     true
 }
@@ -28,7 +28,7 @@ fn agree_in_streams(bytes: &[u8]) -> bool {
     let request = decoded::<v1::DecideStreamRequest>(bytes);
     let (expected, ordinary) = from_proto::stream(&request);
     assert_eq!(sequence, expected);
-    assert_eq!(format!("{plain:?}"), format!("{:?}", ordinary.expect("what is read plainly is well-formed")));
+    assert_eq!(format!("{plain:?}"), format!("{:?}", ordinary.expect("a plain message is well-formed")));
     true
 }
 
@@ -40,7 +40,7 @@ fn agree_in_batches(bytes: &[u8]) -> bool {
     let Some(plain) = plain else { return false };
     let request = decoded::<v1::DecideBatchRequest>(bytes);
     assert_eq!(from_proto::batch_detail(&request, TRANSFERS_MAX), Ok(detail));
-    let well_formed = |transfer| from_proto::asked(transfer).expect("what is read plainly is well-formed");
+    let well_formed = |transfer| from_proto::asked(transfer).expect("a plain message is well-formed");
     let ordinary: Vec<_> = request.transfers.iter().map(well_formed).collect();
     assert_eq!(format!("{plain:?}"), format!("{ordinary:?}"));
     true
@@ -107,7 +107,7 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
 
 proptest! {
     #[test]
-    fn what_generators_write_is_read_alike(transfer in transfer(), detail in 0..3_i32) {
+    fn generated_messages_are_read_alike(transfer in transfer(), detail in 0..3_i32) {
         let request = v1::DecideRequest { transfer: Some(transfer), detail };
         let was_plain = agree(&request.encode_to_vec());
         let is_well_formed = from_proto::decide(&request).is_ok();
@@ -179,7 +179,7 @@ fn a_request_that_names_a_flow_is_plain() {
 }
 
 #[test]
-fn what_is_said_twice_is_left_to_the_ordinary_decoder() {
+fn a_repeated_field_is_left_to_the_ordinary_decoder() {
     let transfer = v1::Transfer { flow: "a".into(), ..v1::Transfer::default() };
     let once = v1::DecideRequest { transfer: Some(transfer), detail: 0 }.encode_to_vec();
     assert!(agree(&once));

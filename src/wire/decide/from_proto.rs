@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_not_said() {
+    fn an_empty_field_is_not_stated() {
         let transfer = v1::Transfer::default();
         let asked = asked(&transfer).unwrap();
         assert_eq!((asked.flow, asked.exporter, asked.sector, asked.at), (None, None, None, None));

@@ -65,7 +65,7 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
 
 proptest! {
     #[test]
-    fn batches_are_read_alike_however_damaged(
+    fn damaged_batches_are_read_alike(
         transfers in proptest::collection::vec(transfer(), 0..6),
         detail in 0..3_i32,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),

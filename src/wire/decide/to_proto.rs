@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_stand_once() {
+    fn equal_texts_appear_once() {
         let text = |zh: &str, en: &str| both(&Text { zh: zh.into(), en: en.into() });
         assert_eq!(text("第七条", "art. 7"), "第七条 / art. 7");
         assert_eq!(text("GB/T 45574", "GB/T 45574"), "GB/T 45574");

@@ -27,7 +27,7 @@ fn pool() -> DescriptorPool {
 fn agree(pool: &DescriptorPool, name: &str, bytes: &[u8]) {
     let found = fields(name, bytes);
     let Ok(message) = DynamicMessage::decode(pool.get_message_by_name(name).unwrap(), bytes) else {
-        // What no reader can read is refused by the decoder, whatever is found in it.
+        // The decoder refuses an unreadable message, whatever fields are found in it.
         return;
     };
     assert_eq!(!found.is_empty(), has_unknown(&message), "{bytes:02x?}: {found:?}\n{message:?}");
@@ -75,7 +75,7 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
 
 proptest! {
     #[test]
-    fn a10_what_is_found_is_what_another_reader_does_not_know(
+    fn a10_the_unknown_fields_are_those_of_an_independent_reader(
         transfers in prop::collection::vec(transfer(), 0..4),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..3),
     ) {
@@ -134,7 +134,7 @@ fn the_table_has_every_request_of_the_contract_with_all_its_fields() {
 }
 
 #[test]
-fn what_is_no_request_of_the_contract_has_no_fields() {
+fn a_message_outside_the_contract_has_no_fields() {
     assert_eq!(fields("neglist.v1.Nothing", &[0x08, 0x01]).len(), 1);
     assert_eq!(fields("neglist.v1.CommitRequest", &[]), []);
     // However many there are, few are named.

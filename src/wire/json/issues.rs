@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_wrong_little_is_said() {
+    fn a_report_is_short_for_any_faults() {
         let mut many = Issues::default();
         for _ in 0..100_000 {
             many.add("a", "b", "c");

@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused_with_the_nearest_name() {
+    fn an_unknown_name_is_refused_with_the_nearest_name() {
         let json = r#"{"transfer": {"secto": "x", "data": [{}, {"classs": 1, "data_class": "SENSITIVE"}]},
             "detail": "FUL", "zzzzzz": 1}"#;
         insta::assert_snapshot!(refused(json));
     }
 
     #[test]
-    fn what_stands_twice_is_refused() {
+    fn a_duplicate_name_is_refused() {
         let twice = "duplicate field: keep one / 该字段重复：请只保留一个";
         assert_eq!(refused(r#"{"flow": "a", "flow": "b"}"#), format!("flow: {twice}"));
         let alias = r#"{"year_to_date": {}, "yearToDate": {"general": 1, "general": 2}}"#;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_nobodys_statement() {
+    fn null_is_refused_everywhere() {
         for (json, fields) in [
             (
                 r#"{"transfer": {"persons": {"general": 1}, "yearToDate": {"general": null}}}"#,
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_text_full_of_mistakes_little_is_said() {
+    fn a_text_full_of_mistakes_has_a_short_report() {
         let many = (0..80_000).map(|number| format!("\"k{number}\": 1")).collect::<Vec<_>>().join(", ");
         let long = "x".repeat(1_000_000);
         for json in [

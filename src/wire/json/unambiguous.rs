@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_readers_read_differently_is_refused() {
+    fn ambiguous_json_is_refused() {
         for text in [
             r#"{"a": 1, "a": 1}"#,
             r#"{"a": {"b": [{"c": 1, "c": 2}]}}"#,
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_stand_twice_cost_little_and_little_is_said_of_them() {
+    fn duplicate_keys_cost_little_and_have_a_short_report() {
         let many = format!("{{{}\"a\": 1}}", "\"a\": 1, ".repeat(100_000));
         let deep = format!("{}{{\"a\":1,\"a\":2}}{}", "{\"k\":".repeat(120), "}".repeat(120));
         for json in [many, deep] {

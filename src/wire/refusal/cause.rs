@@ -46,7 +46,7 @@ impl Malformed {
     }
 }
 
-/// Why the ledger does not do what a call asks for.
+/// Why the ledger does not carry a call out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uncounted {
     /// The transfer id was used for another transfer.

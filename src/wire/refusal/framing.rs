@@ -9,12 +9,12 @@ use super::grpc::{localized, rpc_status, to_status};
 pub enum Misframed {
     /// The call has no message.
     Nothing,
-    /// The call ends within a message, of which so many bytes are missing; within its prefix: one or more.
+    /// The call ends within a message, of which this many bytes are missing; within its prefix: one or more.
     CutShort {
         /// Missing bytes.
         missing_bytes: usize,
     },
-    /// So many bytes follow the one message that the method takes.
+    /// This many bytes follow the one message that the method takes.
     More {
         /// Bytes behind it.
         bytes: usize,

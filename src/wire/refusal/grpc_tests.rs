@@ -105,7 +105,7 @@ fn invalid(violations: Vec<Violation>) -> Status {
 }
 
 #[test]
-fn every_problem_says_what_is_wrong_and_what_to_do() {
+fn every_problem_names_the_fault_and_the_fix() {
     let lines = problems().into_iter().map(|problem| {
         let status = invalid(vec![Violation::new(path(), problem)]);
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -191,7 +191,7 @@ fn limits_and_unavailability_say_when_to_try_again() {
 }
 
 #[test]
-fn what_the_ledger_refuses_says_why_in_both_languages() {
+fn a_refusal_of_the_ledger_gives_its_reason_in_both_languages() {
     let all = [
         (Uncounted::OtherTransfer, Code::AlreadyExists),
         (Uncounted::TransferNotFound, Code::NotFound),

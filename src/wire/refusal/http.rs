@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_standard_knows_400_only_no_other_code_for_the_content_is_given() {
+    fn a_standard_with_400_alone_gets_no_other_code_for_content() {
         let codes = [Misread::NotSaidToBeJson, Misread::Encoded, Misread::TooLarge { bytes_max: 1 }]
             .map(|misread| misread.refused_as_bad_request().http_code);
         assert_eq!(codes, [400, 400, 413]);

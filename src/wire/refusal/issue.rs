@@ -9,7 +9,7 @@ pub struct Issue {
     pub field: String,
     /// Stable code in capitals, such as `UNKNOWN_CODE`; empty where there is none.
     pub code: &'static str,
-    /// What is wrong and what to do, in English.
+    /// The fault and the fix, in English.
     pub en: String,
     /// The same in Chinese.
     pub zh: String,

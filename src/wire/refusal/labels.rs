@@ -1,6 +1,6 @@
 //! Violations in the labels of a gateway, in words.
 //!
-//! Each text says what is missing or wrong and where it should come from. It quotes the request in backticks, with control
+//! Each text names the missing or faulty label and its source. It quotes the request in backticks, with control
 //! characters escaped.
 
 use crate::domain::gateway::{

@@ -1,4 +1,4 @@
-//! Every problem of labels says what is wrong and where it should come from, and fits into a status.
+//! Every problem of labels names the fault and the source of the label, and fits into a status.
 
 use std::fmt::Write as _;
 
@@ -115,7 +115,7 @@ fn nothing(word: &str) -> Unlabelled {
 }
 
 #[test]
-fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
+fn every_problem_names_the_fault_and_the_source() {
     let mut page = String::new();
     let mut add = |unlabelled: &Unlabelled| {
         for Issue { code, field, en, zh } in explain(unlabelled) {
@@ -138,7 +138,7 @@ fn every_problem_says_what_is_wrong_and_where_it_should_come_from() {
 }
 
 #[test]
-fn a_status_fits_into_headers_whatever_the_request_says() {
+fn a_status_fits_into_headers_for_any_request() {
     // A control character is the longest in the text, a Chinese one the longest in a header.
     for character in ["\u{1}", "数", "\u{10ffff}", "`"] {
         let word = character.repeat(128);

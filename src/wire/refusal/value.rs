@@ -18,7 +18,7 @@ pub enum Refusal {
     Unlabelled(Box<Unlabelled>),
     /// The door cannot read the question of its gateway. It says so in its own words.
     Unreadable(Subject, Box<Issue>),
-    /// The ledger does not do what the call asks for.
+    /// The ledger does not carry the call out.
     Uncounted(Uncounted),
     /// The server cannot answer now. The delay tells when to try again, in milliseconds.
     Unavailable(Unavailable, u32),

@@ -1,7 +1,7 @@
 //! Violations in words: for people, in English and Chinese, and for programs as codes.
 //!
-//! Each text says what is wrong and what to do. Words of the caller are in backticks, with control
-//! characters escaped, so that they cannot break out of a line of a log.
+//! Each text names the fault and the fix. Words of the caller are in backticks, with control characters escaped, so
+//! that they cannot break out of a line of a log.
 
 use crate::domain::asked::{
     CODE_BYTES_MAX, CodeKind, CountingProblem, Need, PSEUDONYM_BYTES_MAX, PSEUDONYM_BYTES_MIN, Problem, Violation,

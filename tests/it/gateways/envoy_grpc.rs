@@ -75,7 +75,7 @@ async fn check(channel: &Channel, request: CheckRequest) -> CheckResponse {
     within("an answer", client.check(request)).await.unwrap().into_inner()
 }
 
-/// The code of the verdict and the HTTP status that the client of Envoy gets; 200 where it is let pass.
+/// The code of the verdict and the HTTP status that the client of Envoy gets; 200 if it passes.
 fn verdict(response: &CheckResponse) -> (i32, i32) {
     let http = match response.http_response.as_ref().unwrap() {
         HttpResponse::OkResponse(_) => 200,
@@ -136,7 +136,7 @@ complete: yes
         ("CONNECT", "", &["x-a"], (3, 400)),
         ("CONNECT", "", &["x-a", "x-b"], (3, 400)),
         ("CONNECT", "/", &["x-a", "x-b"], (3, 400)),
-        // Whatever the method, such a request is the lenient rule's.
+        // For any method, the lenient rule decides such a request.
         ("GET", "/", &["x-a", "x-b", "x-http-method-override"], (0, 200)),
         ("POST", "/", &["x-http-method-override"], (3, 400)),
     ] {
@@ -148,7 +148,7 @@ complete: yes
 }
 
 #[tokio::test]
-async fn a_path_or_a_server_name_that_is_not_the_rules_own_leaves_nothing_to_a_milder_rule() {
+async fn a_disguised_path_or_server_name_leaves_nothing_to_a_milder_rule() {
     let rules = "format: 1
 kind: gateway
 rules:

@@ -172,7 +172,7 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
         let reply = send(&post(ALLOW), envoy.address(listener)).await;
         assert_eq!((reply.status, reply.header("x-neglist-outcome")), (503, ""));
     }
-    assert_eq!(upstream.arrived().len(), 1, "only what was answered has left");
+    assert_eq!(upstream.arrived().len(), 1, "only the allowed request has left");
     assert_eq!(envoy.counted("http.reverse.ext_authz.error"), 3);
     let server = Decisions::serve(&directory, &listening).await;
     let back = async {
@@ -292,7 +292,7 @@ async fn persons_in_a_body_are_counted_where_all_of_it_is_seen() {
     assert_eq!(world.upstream.arrived()[1].body, body);
 }
 
-/// What the first piece of a body says must not count for what follows.
+/// The first piece of a body must not decide for the pieces after it.
 #[tokio::test]
 async fn a_body_that_fills_the_buffer_of_envoy_and_goes_on_does_not_leave() {
     const BUFFER_BYTES: usize = 65_536;
@@ -337,7 +337,7 @@ async fn headers_that_cannot_be_read_are_refused() {
     let reply = world.ask(&with(&[&vec![b'1'; 100_000]])).await;
     assert_eq!(reply.status, 431);
     assert!(world.upstream.arrived().is_empty());
-    // What is no label may be anything.
+    // A header that is no label may have any value.
     let reply = world.ask(&with(&[b"1"]).with("x-other", b"caf\xe9").with("x-other", "一")).await;
     assert_eq!(reply.status, 200);
 }
@@ -491,7 +491,7 @@ async fn a_forward_proxy_asks_about_requests_and_tunnels() {
     assert_eq!((reply.status, reply.header("x-neglist-reason")), (400, "PATH_NOT_SEEN"));
     // A flow that the client names by itself.
     let forged = tunnel("10").with("x-neglist-flow", "uncovered");
-    assert_eq!(upstream.connections(), 0, "nobody was connected");
+    assert_eq!(upstream.connections(), 0, "no client was connected");
 
     // What Host says does not matter.
     let reply = send(&request("10", "elsewhere.example"), address).await;
@@ -513,13 +513,13 @@ async fn a_forward_proxy_asks_about_requests_and_tunnels() {
     assert_eq!((&line["authority"], &line["neglist"]["gateway_rule"]), (&there.into(), &"tunnel".into()), "{line}");
 }
 
-/// What a client sends first that asks for a server name; `None`: it does not say.
+/// The first bytes of a client that names a server; `None`: without a name.
 fn hello(name: Option<&str>) -> Vec<u8> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
     config.enable_sni = name.is_some();
-    let name = name.unwrap_or("nobody").to_owned().try_into().unwrap();
+    let name = name.unwrap_or("unnamed").to_owned().try_into().unwrap();
     let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
     let mut bytes = Vec::new();
     connection.write_tls(&mut bytes).unwrap();
@@ -533,7 +533,7 @@ async fn tcp(decisions: &Decisions, upstream: &Upstream) -> Option<Envoy> {
     Envoy::start(example.asking(&decisions.address())).await
 }
 
-/// Fails where a connection that begins so is not closed without a word.
+/// Fails unless a connection with this beginning is closed without an answer.
 async fn closed(address: SocketAddr, begins: Vec<u8>) {
     let closes = move || {
         let mut connection = Connection::to(address);

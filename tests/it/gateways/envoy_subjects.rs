@@ -43,7 +43,7 @@ fn passed(reply: &Reply, ask: &Ask) {
 }
 
 #[tokio::test]
-async fn the_same_three_persons_are_three_whatever_the_place() {
+async fn the_same_three_persons_are_three_in_any_place() {
     let Some(world) = world().await else { return };
     for (index, ask) in three("").iter().chain(&three("")).enumerate() {
         passed(&world.ask(ask).await, ask);

@@ -112,18 +112,18 @@ async fn c_the_question_of_ingress_nginx_is_understood() {
     let Some(gateway) = setup.asking(&http).sending_to(upstream.port()).start().await else { return };
     let forged = [("X-Original-URL", "https://partner.example/elsewhere"), ("X-Forwarded-Uri", "/elsewhere")];
     let forge = |ask: Ask| forged.iter().fold(ask, |ask, (name, value)| ask.with(name, *value));
-    // Of what is allowed the server behind the gateway says the outcome, as it likes.
+    // For an allowed request, the server behind the gateway decides the response.
     for (asked, status, outcome) in [(ALLOW, 200, "forged"), (FILE, 403, "file"), (CONTRACT, 403, "contract")] {
         for ask in [post(asked), forge(post(asked))] {
             let reply = send(&ask, &gateway).await;
             assert_eq!((reply.status, reply.header("x-neglist-outcome")), (status, outcome), "{}", reply.text());
         }
     }
-    assert_eq!(upstream.arrived().len(), 2, "what was allowed");
+    assert_eq!(upstream.arrived().len(), 2, "the allowed requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_says_why_and_does_not_leave() {
+async fn each_refusal_gives_its_reason_and_the_request_does_not_leave() {
     for kind in ALL {
         let Some(world) = World::start(kind).await else { continue };
         for (asked, outcome) in [(FILE, "file"), (CONTRACT, "contract"), (ASSESS, "assess")] {
@@ -188,7 +188,7 @@ async fn a_client_that_gives_its_requests_one_number_does_not_make_one_of_them()
         let arrived = world.upstream.arrived();
         let ids: Vec<String> = arrived.iter().map(|request| request.header("x-request-id").join(",")).collect();
         assert!(ids.len() == 2 && ids[0] != ids[1] && !ids.iter().any(|id| id.contains(FORGED)), "{kind:?}: {ids:?}");
-        // What it numbers is numbered for the question as for the partner: one request, one id.
+        // The gateway gives the question and the request to the partner the same id.
         assert!(ids.iter().all(|id| 16 <= id.len()), "{kind:?}: {ids:?}");
     }
 }
@@ -226,7 +226,7 @@ async fn labels_that_cannot_be_read_and_paths_of_two_readings_are_refused() {
             200 => assert_eq!(line.as_deref(), Some("POST /trial/caf%C3%A9 HTTP/1.1"), "{kind:?}"),
             _ => assert_eq!(line, None, "{kind:?}"),
         }
-        // What is no label may be anything.
+        // A header that is no label may have any value.
         let other = with(&[b"1"]).with("x-other", b"caf\xe9").with("x-other", "一");
         assert_eq!(world.ask(&other).await.status, 200, "{kind:?}");
     }
@@ -263,7 +263,7 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
             let status = send(&post(ALLOW), &gateway).await.status;
             assert!([502, 503].contains(&status), "{kind:?}: {status}");
         }
-        assert_eq!(upstream.arrived().len(), 1, "{kind:?}: only what was answered has left");
+        assert_eq!(upstream.arrived().len(), 1, "{kind:?}: only the allowed request has left");
         let server = serve(&directory, &http, kind, "ledger-2").await;
         let back = async {
             loop {
@@ -281,7 +281,7 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_away_is_told_apart() {
+async fn an_unreachable_partner_is_no_outage_of_the_server() {
     // A partner that is away, and a head that is too large, are no outage of the server of decisions.
     for kind in ALL {
         let Some(world) = World::start(kind).await else { continue };

@@ -11,5 +11,5 @@ mod forwarders_real;
 mod squid_helper;
 /// Squid in front of servers, running the example.
 mod squid_real;
-/// What the tests of all gateways share.
+/// Shared by the tests of all gateways.
 pub(crate) mod support;

@@ -1,4 +1,4 @@
-//! `neglist squid-helper` in a process of its own, through pipes, before a server of decisions.
+//! `neglist squid-helper` in its own process, through pipes, in front of a decision server.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -53,7 +53,7 @@ impl Helper {
         self.answer()
     }
 
-    /// Ends its input, and returns its exit code, what it still answered, and what it said to Squid's log.
+    /// Ends its input, and returns its exit code, its last answers, and its text for Squid's log.
     async fn end(mut self) -> (Option<i32>, Vec<String>, String) {
         drop(self.stdin.take());
         let status = until("the helper ends", || self.child.try_wait().unwrap()).await;
@@ -126,7 +126,7 @@ async fn lines_that_make_no_sense_are_never_ok() {
         let next = helper.ask(line(8, ALLOW));
         assert!(next.starts_with("8 OK "), "{next}");
     }
-    // What the end of the input cuts off might have been another question.
+    // A line that the end of the input cuts off might have been another question.
     helper.send("9 POST http://partner.example/trial/x partner.example 80 1 -");
     let (code, answers, _) = helper.end().await;
     assert_eq!(code, Some(0));
@@ -134,7 +134,7 @@ async fn lines_that_make_no_sense_are_never_ok() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_questions_at_once_get_each_its_own_answer() {
+async fn each_of_a_thousand_questions_at_once_gets_its_own_answer() {
     const CHANNELS: usize = 1_000;
     let directory = Directory::of(&flows::files_with_rules());
     let server = serve(&directory, "127.0.0.1:0", "ledger").await;

@@ -175,7 +175,7 @@ async fn without_an_answer_nothing_leaves_and_a_server_that_is_back_is_found() {
     for _ in 0..3 {
         assert_eq!(send(&allowed, &squid).await.status, 403);
     }
-    assert_eq!(upstream.arrived().len(), 1, "only what was answered has left");
+    assert_eq!(upstream.arrived().len(), 1, "only the allowed request has left");
     let server = serve(&directory, &listen, "ledger-2").await;
     let back = async { while send(&allowed, &squid).await.status != 200 {} };
     within("the server is found again", back).await;
@@ -204,7 +204,7 @@ async fn a_reload_in_the_middle_of_traffic_lets_nothing_through() {
         tokio::task::spawn_blocking(move || {
             while !done.load(Ordering::SeqCst) {
                 let Some(reply) = attempt(&ask, address) else { continue };
-                // While it reloads Squid may refuse what it would let pass; never the other way round.
+                // During a reload Squid may refuse requests that it would let pass; never the other way round.
                 assert!(reply == 403 || reply == 503 || (reply == 200 && path == "/trial/x"), "{path}: {reply}");
                 passed.fetch_add(usize::from(reply == 200), Ordering::SeqCst);
             }

@@ -35,9 +35,9 @@ impl Dice<'_> {
         usize::try_from(self.next() % count as u64).unwrap_or(0)
     }
 
-    /// Says yes so many times in a hundred.
+    /// Says yes in this many cases out of a hundred.
     pub(crate) fn percent(&mut self, yes: usize) -> bool {
-        // Exhausted bytes give 0: that says no, so that what they generate stays small.
+        // Exhausted bytes give 0: that says no, so that generated values stay small.
         100 - yes <= self.below(100)
     }
 

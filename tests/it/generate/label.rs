@@ -87,7 +87,7 @@ impl Sent {
     }
 }
 
-/// Returns a request, and what it means. Most are near one of the rules.
+/// Returns a request, and its meaning. Most are near one of the rules.
 pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
     let near = rules.get(dice.below(rules.len().max(1) + 1)).cloned().unwrap_or_default();
     let of_pattern = |pattern: &String| pattern.replace('*', "z");
@@ -114,7 +114,7 @@ pub(crate) fn request(dice: &mut Dice<'_>, rules: &[Rule]) -> (Sent, Meant) {
         if !method.eq_ignore_ascii_case("CONNECT") {
             (sent.path, meant.path) = (sent_path, meant_path);
         } else if dice.percent(20) {
-            // What a tunnel has for a path says nothing.
+            // The path of a tunnel has no meaning.
             sent.path = sent_path;
         }
     }
@@ -150,7 +150,7 @@ fn overrides(dice: &mut Dice<'_>, sent: &mut Sent, meant: &mut Meant) {
         let path = if meant.overrides_path { "/elsewhere".to_owned() } else { written(segments, *slash) };
         let mut says = format!("{}{path}?x=/../", *dice.pick(&["", "https://a.example:8443", "HTTP://h"]));
         if dice.percent(30) {
-            // What no one form of a path or of a URL has, and the path of the request behind it.
+            // Parts that no single form of a path or URL has, with the path of the request behind them.
             let before = ["export?x=http://h", "export#://h", "export%2F?://x", "evil://h", "://h", "http://h?"];
             let more = ["http://h#", "http://h\\@x", "https://u@h", "//h", "http:/h", "export"];
             let before = *dice.pick(&[before, more].concat());

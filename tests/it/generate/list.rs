@@ -121,7 +121,7 @@ impl Policy {
         let (contract, assess) = self.pair(dice);
         let own = |persons: u64| format!("{{persons: {persons}, {EVIDENCE}}}");
         let (contract, assess) = match word {
-            // Whatever the national line is, the two are in order.
+            // For any national line, the two are in order.
             Some(word) if dice.percent(50) => (word.to_owned(), own(LINES[LINES.len() - 1])),
             Some(word) => (own(LINES[0]), word.to_owned()),
             None => (own(contract), own(assess)),

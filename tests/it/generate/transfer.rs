@@ -27,7 +27,7 @@ pub(crate) struct Query {
     pub(crate) sector: Option<String>,
     /// Scenario.
     pub(crate) scenario: Option<String>,
-    /// What is sent.
+    /// The data that is sent.
     pub(crate) data: Vec<QueryItem>,
     /// Persons added: general, sensitive.
     pub(crate) persons: Option<(u64, u64)>,
@@ -78,7 +78,7 @@ pub(crate) struct QueryItem {
 const CLASSES: [Class; 4] = [Class::NonPersonal, Class::General, Class::Sensitive, Class::Important];
 
 impl Query {
-    /// Returns what is asked, as the domain takes it.
+    /// Returns the request in the form of the domain.
     pub(crate) fn asked(&self) -> Asked<'_> {
         let persons = |(general, sensitive)| AskedPersons { general, sensitive };
         Asked {
@@ -128,7 +128,7 @@ pub(crate) fn query(dice: &mut Dice<'_>, policy: &Policy) -> Query {
     if !policy.flows.is_empty() && dice.percent(35) {
         query.flow = Some(dice.pick(&policy.flows).clone());
     }
-    // A flow supplies most of what is not said; now and then something is said all the same.
+    // A flow supplies most omitted fields; now and then a field is stated all the same.
     let says = |dice: &mut Dice<'_>, query: &Query| query.flow.is_none() || dice.percent(8);
     if says(dice, &query) {
         exporter(dice, policy, &mut query);
@@ -200,7 +200,7 @@ pub(crate) fn facts(dice: &mut Dice<'_>, policy: &Policy) -> QueryFacts {
     }
 }
 
-/// What a name or code may be changed by: what is not seen, what looks alike, and slips.
+/// Changes to a name or code: invisible characters, look-alikes and slips.
 const CHANGES: [&str; 12] =
     ["\u{200b}", "\u{feff}", "\u{ad}", "\u{2060}", " ", "\u{3000}", "\n", "\u{308}", "1", "x", "-", "乙"];
 
@@ -261,13 +261,13 @@ fn counts(dice: &mut Dice<'_>, policy: &Policy, query: &mut Query) {
         3 => sum,
         _ => sum / 2,
     };
-    let nobody = dice.percent(25);
+    let no_persons = dice.percent(25);
     let mut persons = (share(dice, national.0), share(dice, national.1));
-    if nobody {
+    if no_persons {
         persons = (0, 0);
     }
     let without = |sum: (u64, u64)| (sum.0.saturating_sub(persons.0), sum.1.saturating_sub(persons.1));
-    query.persons = if dice.percent(4) || nobody && dice.percent(60) { None } else { Some(persons) };
+    query.persons = if dice.percent(4) || no_persons && dice.percent(60) { None } else { Some(persons) };
     query.year_to_date = if dice.percent(96) { Some(without(national)) } else { None };
     query.scenario_year_to_date = if dice.percent(94) { Some(without(scenario)) } else { None };
     query.clearance_year_to_date = if dice.percent(30) { Some(without(clearance)) } else { None };

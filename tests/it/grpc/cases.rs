@@ -47,7 +47,7 @@ impl Table {
     }
 }
 
-/// Returns what a case asks.
+/// Returns the request of a case.
 fn asked(case: &Case) -> Asked<'_> {
     verify::asked(case.transfer.as_ref().unwrap())
 }
@@ -107,7 +107,7 @@ fn check(case: &Case, snapshot: &Snapshot, answer: &Result<v1::Decision, Refusal
     check_the_rest(id, decision, case);
 }
 
-/// Checks what every decision keeps, whatever it is.
+/// Checks the invariants of every decision.
 #[track_caller]
 fn check_the_rest(id: &str, decision: &v1::Decision, case: &Case) {
     let seconds = |timestamp: &Option<prost_types::Timestamp>| timestamp.unwrap().seconds;
@@ -128,7 +128,7 @@ fn check_the_rest(id: &str, decision: &v1::Decision, case: &Case) {
     assert!(is_told || !has_rules, "{id}: {decision:?}");
 }
 
-/// Returns the answer without what must differ from call to call.
+/// Returns the answer without the parts that differ from call to call.
 fn comparable(answer: &Result<v1::Decision, Refusal>, root: &str) -> Result<v1::Decision, Refusal> {
     match answer {
         Ok(decision) => Ok(v1::Decision { decision_id: String::new(), ..decision.clone() }),

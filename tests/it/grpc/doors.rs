@@ -122,7 +122,7 @@ macro_rules! check_reflection {
             let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
         }
-        // What the contract is made of, and the details of refusals, for clients that know nothing.
+        // The parts of the contract, and the details of refusals, for clients without protocol files.
         for symbol in ["google.protobuf.Timestamp", "google.rpc.Status", "google.rpc.BadRequest"] {
             let answer = reflection_answers!($protocol, $channel, FileContainingSymbol(symbol));
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
@@ -159,7 +159,7 @@ async fn unknown_methods_and_services_are_unimplemented() {
         "/neglist.v1.DecisionService/Permit",
         "/neglist.v1.DecisionService/",
         "/neglist.v2.DecisionService/Decide",
-        // Policy administration and counting are not for everybody who may ask.
+        // Policy administration and counting are not for every client that may ask.
         "/neglist.v1.PolicyService/Reload",
         "/neglist.v1.LedgerService/Reserve",
         "/",
@@ -194,7 +194,7 @@ async fn a_call_ends_at_its_deadline_and_the_server_goes_on() {
     server.stop().await;
 }
 
-/// Sends bytes to a port, and returns what comes back until the server closes.
+/// Sends bytes to a port, and returns the answer until the server closes.
 fn knock(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(crate::support::wait::DEADLINE)).unwrap();

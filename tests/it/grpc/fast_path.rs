@@ -31,7 +31,7 @@ struct Caller {
     _open: JoinSet<()>,
 }
 
-/// What came back: the message, where there is one, and how the call ended.
+/// The answer: its message, if there is one, and the end of the call.
 #[derive(Debug, Clone, PartialEq)]
 struct Answer {
     decision: Option<v1::Decision>,
@@ -104,7 +104,7 @@ fn request(general: u64, detail: i32) -> Vec<u8> {
     v1::DecideRequest { transfer: Some(clients::transfer(general, 0)), detail }.encode_to_vec()
 }
 
-/// Every form that a call may have: what it is called, and its frames.
+/// Every form that a call may have: its name and its frames.
 fn forms() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let plain = framed(0, &request(7, 0));
     let (head, tail) = plain.split_at(9);

@@ -22,7 +22,7 @@ const UNARY: [&str; 5] = [
 ];
 const STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 
-/// Sends bytes as the body of a call, in pieces; returns the code of HTTP and that of gRPC, and what it says.
+/// Sends bytes as the body of a call, in pieces; returns the codes of HTTP and gRPC, and the message.
 async fn send(
     channel: &Channel,
     request: tonic::codegen::http::request::Builder,

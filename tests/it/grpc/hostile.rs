@@ -26,7 +26,7 @@ const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
-/// What a server may have resident under each attack.
+/// Most resident memory of a server under each attack.
 const RESIDENT_KIB_MAX: u64 = 256 << 10;
 
 fn start(settings: &[(&str, &str)]) -> (Directory, Process) {
@@ -59,7 +59,7 @@ fn limited(server: &Process, limit: &str) -> u64 {
     metric(server, &format!("neglist_limit_refusals_total{{limit=\"{limit}\"}}"))
 }
 
-/// Fails where somebody else is not answered: one decision, and many.
+/// Fails if other clients get no answers, to one decision or to many.
 async fn others_are_answered(server: &Process) {
     assert!(Raw::connect(server.grpc()[0], &[]).answers_one());
     let mut client = server.decisions().await;
@@ -144,7 +144,7 @@ async fn b4_calls_that_only_begin_hold_no_place() {
     }
     assert_eq!(metric(&server, "neglist_requests_in_flight"), 0);
     others_are_answered(&server).await;
-    // What has begun can go on.
+    // Calls that have begun can continue.
     held[3].send(&data(5, &question(), Then::End));
     assert!(held[3].is_answered(5));
     drop(held);
@@ -277,7 +277,7 @@ async fn b5_a_flood_of_cancelled_calls_is_still_held() {
     let mut client = Raw::connect(server.grpc()[0], &[]);
     let flood: Vec<u8> =
         streams(20_000).flat_map(|stream| [begin(stream, DECIDE, &[], Then::More), cancel(stream)].concat()).collect();
-    // The server may close before all of it is written; what it said is lost then.
+    // The server may close before all of it is written; its answer is lost then.
     let started = tokio::time::Instant::now();
     let mut is_closed = !client.try_send(&flood);
     while let Some(frame) = client.next() {
@@ -348,7 +348,7 @@ async fn one_connection_does_not_take_every_watch_and_a_watch_ends_at_its_deadli
     assert!(client.is_answered(1));
     client.send(&watch(3, &[("grpc-timeout", "200m")]));
     assert!(client.is_answered(3), "its place is free again");
-    // What is no time is refused at once, before a message comes.
+    // A malformed time-out is refused at once, before a message comes.
     for (wrong, stream) in ["-1S", "1", "999999999H", ""].into_iter().zip((5..).step_by(2)) {
         client.send(&begin(stream, DECIDE, &[("grpc-timeout", wrong)], Then::More));
         assert_eq!(client.ending(stream).first().unwrap().kind, raw::HEADERS, "{wrong}");
@@ -425,7 +425,7 @@ async fn b11_messages_that_each_lack_a_byte() {
         });
     }
     until("most are refused", || (60 < limited(&server, "grpc-held-bytes")).then_some(())).await;
-    // Others are served from what is left, and from what is theirs.
+    // Others are served from the free part and from their own allowance.
     others_are_answered(&server).await;
     memory_was_bounded(&server);
     drop((calls, sender, open));

@@ -16,7 +16,7 @@ const DECIDE: &str = "/neglist.v1.DecisionService/Decide";
 const DECIDE_BATCH: &str = "/neglist.v1.DecisionService/DecideBatch";
 const DECIDE_STREAM: &str = "/neglist.v1.DecisionService/DecideStream";
 
-/// What is malformed, and what must be said of it: path within the transfer, and reason.
+/// A malformed transfer and its expected violations: path within the transfer, and reason.
 struct Row {
     name: &'static str,
     transfer: v1::Transfer,
@@ -174,7 +174,7 @@ fn words() -> Vec<Row> {
             (transfer.exporter, transfer.exporter_facts) = ("acne".into(), None);
         }),
         row("a flow", &[("flow", "UNKNOWN_CODE")], |transfer| transfer.flow = "trail".into()),
-        // What the flow would supply is not asked for: only its name is wrong.
+        // Fields that the flow would supply are not asked for: only its name is wrong.
         row("a flow and no more", &[("flow", "UNKNOWN_CODE")], |transfer| {
             *transfer = v1::Transfer { flow: "trail".into(), ..v1::Transfer::default() };
         }),
@@ -360,7 +360,7 @@ async fn bytes_that_are_no_message_are_the_callers_fault() {
         // A batch has its transfers in the same place. It is one message: nothing of it can be read.
         let refused = within(name, clients::call_raw(channel.clone(), DECIDE_BATCH, bytes.clone())).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{name}: {refused:?}");
-        // In a stream it ends the stream, after what came before it.
+        // In a stream it ends the stream, after the answers to earlier messages.
         let before = message(7, transfer(1, 0)).encode_to_vec();
         // There the transfer is field 2.
         let broken = if bytes[0] >> 3 == 1 { [vec![bytes[0] + 8], bytes[1..].to_vec()].concat() } else { bytes };
@@ -378,7 +378,7 @@ async fn bytes_that_are_no_message_are_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn fields_that_stand_twice_are_merged() {
+async fn repeated_fields_are_merged() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let channel = connect(server.grpc()[0]).await;
@@ -396,7 +396,7 @@ async fn fields_that_stand_twice_are_merged() {
 /// Paths within the transfer, each with its reason.
 type Said = Vec<(&'static str, &'static str)>;
 
-/// Transfers with fields that the contract does not have, or has otherwise: what must be said of each.
+/// Transfers with fields that the contract does not have, or has with another type, and the expected violations.
 fn fields_of_another_contract() -> Vec<(&'static str, Vec<u8>, Said)> {
     let inner = transfer(1, 0).encode_to_vec();
     let with = |more: &[u8]| [inner.as_slice(), more].concat();
@@ -507,7 +507,7 @@ async fn a10_requests_of_every_service_have_the_fields_of_the_contract() {
         let [(field, reason)] = &refusal(&refused)[..] else { panic!("{refused:?}") };
         assert!(field == expected && (reason == "UNKNOWN_FIELD" || reason == "WRONG_WIRE_TYPE"), "{field} {reason}");
     }
-    // In a stream of messages none of which can be answered as one of its own, the number is kept.
+    // In a stream, the refusal of a message keeps its sequence number.
     let messages = tokio_stream::iter([[vec![0x08, 0x07], later()].concat()]);
     let mut answers = clients::stream_raw(channel.clone(), DECIDE_STREAM, messages).await.unwrap();
     let refused = v1::DecideStreamResponse::decode(answers.message().await.unwrap().unwrap().as_slice()).unwrap();

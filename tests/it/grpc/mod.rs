@@ -2,7 +2,7 @@
 
 /// Every case of the shipped policies over gRPC: one by one, in batches, in streams.
 mod cases;
-/// Listeners, health, reflection, and what is no request of ours.
+/// Listeners, health, reflection, and requests outside the contract.
 mod doors;
 /// The short way of `Decide` beside the generated services.
 mod fast_path;
@@ -14,5 +14,5 @@ mod hostile;
 mod malformed;
 /// The example client in Python.
 mod python_client;
-/// What comes to a gRPC address and is no gRPC of ours.
+/// Clients of other protocols at a gRPC address.
 mod strangers;

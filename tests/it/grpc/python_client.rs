@@ -7,7 +7,7 @@ use crate::gateways::support::tools;
 use crate::support::server::{Directory, Process};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_client_gets_what_it_wants() {
+async fn the_example_client_gets_its_expected_answers() {
     let Some(python) = tools::python() else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let generated = tempfile::tempdir().unwrap();

@@ -21,13 +21,13 @@ fn send(address: &str, bytes: &[u8]) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();
     let port = stream.local_addr().unwrap().port();
     stream.write_all(bytes).unwrap();
-    // What comes back is frames of HTTP/2 at most; that it is closed may be an error.
+    // The answer is at most frames of HTTP/2; the close may be an error.
     drop(stream.read_to_end(&mut Vec::new()));
     port
 }
 
 #[tokio::test]
-async fn c_who_speaks_something_else_is_told_of_once_with_its_address() {
+async fn c_a_client_of_another_protocol_is_logged_once_with_its_address() {
     let directory = Directory::small();
     let server = Process::start(&directory.policies());
     let hello: &[u8] = b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03tls tls tls tls tls tls";
@@ -52,7 +52,7 @@ async fn c_who_speaks_something_else_is_told_of_once_with_its_address() {
             send(server.grpc()[0], bytes);
         }
     }
-    // Who speaks HTTP/2 and who says nothing is not told of.
+    // Clients of HTTP/2 and silent ones are not logged.
     drop(TcpStream::connect(server.grpc()[0]).unwrap());
     server.decisions().await.decide(clients::request(clients::transfer(1, 0))).await.unwrap();
     let ended = server.stop().await;

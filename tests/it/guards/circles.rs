@@ -87,7 +87,7 @@ fn of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
 const TWO: &str = "mod a; mod b;";
 
 #[test]
-fn a_circle_is_seen_however_its_names_are_written() {
+fn a_circle_is_found_in_any_spelling_of_its_names() {
     let b = "pub(crate) struct B; impl B { fn f() { crate::a::g(); } }";
     for a in [
         "use crate::b::B; pub(crate) fn g() {}",

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::tree::{Named, Tree, root, rust_files};
 
-/// What a top-level module may name besides itself: modules as `crate::name`, other crates by their name, and of `std` the
-/// parts in [`STD_PARTS`].
+/// Names that a top-level module may use besides its own: modules as `crate::name`, other crates by their name, and of
+/// `std` the parts in [`STD_PARTS`].
 struct Row {
     module: &'static str,
     code: &'static [&'static str],
-    /// What its tests may name besides.
+    /// Further names that its tests may use.
     tests: &'static [&'static str],
 }
 
@@ -50,8 +50,7 @@ const ROWS: &[Row] = &[
         ],
         tests: &["crate::testing", "redb", "tempfile", "tokio_stream"],
     },
-    // The commands compose what they need by themselves.
-    // Reads identifiers, and knows no transfer.
+    // The commands compose their own parts. Reads identifiers, and knows no transfer.
     Row { module: "bodies", code: &["crate::domain", "crate::json", "csv"], tests: &["proptest", "serde_json"] },
     Row {
         module: "cli",
@@ -161,7 +160,7 @@ const ROWS: &[Row] = &[
         ],
         tests: &["std::env", "tempfile"],
     },
-    // Declares the modules, and names none of what they define.
+    // Declares the modules, and uses no name that they define.
     Row { module: "lib", code: &[], tests: &[] },
     Row {
         module: "live",
@@ -308,7 +307,7 @@ fn row(module: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.module == module)
 }
 
-/// What a path names outside its top-level module.
+/// The name outside its top-level module that a path uses.
 fn edge(tree: &Tree, named: &Named) -> Option<String> {
     let own = tree.files[named.file].top.as_str();
     if let Some(module) = tree.module_of(named) {
@@ -328,7 +327,7 @@ fn trees() -> [Tree; 2] {
 }
 
 #[test]
-fn modules_name_only_what_they_may() {
+fn modules_use_only_their_permitted_names() {
     let mut wrong = Vec::new();
     let mut used: BTreeSet<(&str, String)> = BTreeSet::new();
     for tree in trees() {
@@ -383,7 +382,7 @@ fn of(a: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_edge_is_seen_however_it_is_written() {
+fn an_edge_is_found_in_any_spelling() {
     for a in [
         "use crate::b::B;",
         "use super::b;",

@@ -10,7 +10,7 @@ fn files_stay_readable() {
     for (name, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= 600, "src/{name} has {lines} lines: is there a second idea in it?");
-        assert!(text.starts_with("//!"), "src/{name} does not say what it is for");
+        assert!(text.starts_with("//!"), "src/{name} does not state its purpose");
     }
 }
 

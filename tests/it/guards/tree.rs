@@ -307,7 +307,7 @@ impl Tree {
     fn below(&self, module: usize, segments: &[String], depth: usize) -> Target {
         let Some((first, rest)) = segments.split_first() else { return Target::Module(module) };
         match self.find(module, first, rest, depth) {
-            // A macro defines what the parser does not see.
+            // A macro defines items that the parser does not see.
             Target::Local if self.modules[module].macros => Target::Item(self.modules[module].file),
             target => target,
         }
@@ -328,7 +328,7 @@ impl Tree {
                     self.walk(module, &whole, depth + 1)
                 }
             };
-            // One name may be a module and a function: the item is what a path that ends here means.
+            // One name may be a module and a function: a path that ends here means the item.
             match (&found, &target) {
                 (Target::Local, _) | (Target::Module(_), Target::Item(_)) => found = target,
                 _ => {}

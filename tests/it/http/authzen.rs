@@ -18,7 +18,7 @@ async fn counting(directory: &Directory) -> (Server, String) {
     start(directory, &[("ledger", directory.beside("neglist.ledger").to_str().unwrap())]).await
 }
 
-/// Acme asks whether so many persons' diagnoses may go.
+/// Acme asks whether diagnoses of some persons may go.
 fn trial(sensitive: u64) -> Value {
     json!({
         "subject": {"type": "exporter", "id": "acme"},
@@ -132,7 +132,7 @@ async fn a_transfer_in_the_contracts_words_is_decided() {
     assert_eq!(denied["context"]["outcome"], "contract");
 }
 
-/// A word of the caller's may hold what stands between the two languages of a text.
+/// A word of the caller's may contain the separator between the two languages of a text.
 #[tokio::test(flavor = "multi_thread")]
 async fn a12_a_callers_word_does_not_cut_the_two_languages_of_a_refusal() {
     let directory = Directory::small();
@@ -230,7 +230,7 @@ async fn a_malformed_request_is_400_and_has_no_other_effect() {
         other.is_refusal(405);
         assert_eq!((other.header("allow"), other.header("x-request-id")), (Some("POST"), Some(id.1)));
     }
-    // As at the other doors the time of what was answered is counted, and of nothing else.
+    // As at the other doors, only the time of answered questions is counted.
     let counts = get(&address, "/metrics").body;
     assert!(counts.contains("neglist_call_duration_seconds_count{door=\"authzen\"} 2\n"), "{counts}");
 }
@@ -285,7 +285,7 @@ async fn several_are_answered_in_order_until_their_semantic_is_settled() {
     let answer = several(None);
     let evaluations = answer["evaluations"].as_array().unwrap();
     evaluations.iter().for_each(both_languages);
-    // What cannot be mapped is a denial, what is not well-formed an error of the one evaluation.
+    // An evaluation that cannot be mapped is a denial; a malformed one is an error of that evaluation alone.
     assert!(evaluations[2]["context"].get("error").is_none());
     assert_eq!(
         (&evaluations[3]["context"]["error"]["status"], &evaluations[4]["context"]["error"]["status"]),
@@ -390,7 +390,7 @@ async fn without_a_ledger_evaluations_that_need_totals_are_denied() {
     assert!(text.contains("start the server with a ledger"), "{denied}");
 }
 
-/// Rules that make of the subjects, actions and resources of the standard's certification scenario what it asks for:
+/// Rules that give the subjects, actions and resources of the standard's certification scenario their expected answers:
 /// `open` is a flow that stays in the mainland, `closed` one that has to be assessed first.
 const CERTIFICATION: &str = r"format: 1
 kind: gateway

@@ -162,7 +162,7 @@ async fn other_paths_and_methods_are_refused_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_number_of_a_request_comes_back_whatever_comes_of_it() {
+async fn every_answer_repeats_the_id_of_its_request() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[]).await;
     let mut client = Client::connect(&address);

@@ -117,7 +117,7 @@ async fn a_request_without_a_transfer_never_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_method_and_the_body_the_answer_is_the_same() {
+async fn the_answer_is_the_same_for_any_method_and_body() {
     let directory = directory();
     let (_server, address) = counting(&directory, &[]).await;
     let headers = [&NGINX[..], &trial("5")].concat();
@@ -145,7 +145,7 @@ async fn the_family_of_headers_is_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_it() {
+async fn an_answer_is_cached_only_if_the_operator_allows_it_and_no_count_changes_it() {
     let maps = [("x-flow", "maps")];
     let directory = self::directory();
     let (_server, address) = counting(&directory, &[]).await;
@@ -167,7 +167,7 @@ async fn an_answer_is_kept_only_where_the_operator_says_so_and_no_count_changes_
     }
     assert_eq!(ask(&address, &[&NGINX]).header("cache-control"), Some("no-store"));
 
-    // The ceiling on what an answer says of itself holds here too.
+    // The ceiling on the lifetime of an answer holds here too.
     let settings = [("forward_auth_cache_seconds_max", "3600"), ("valid_until_ceiling_seconds", "20")];
     let directory = self::directory();
     let (_server, address) = counting(&directory, &settings).await;
@@ -274,7 +274,7 @@ async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes()
         (refused.header("x-neglist-outcome"), refused.header("x-neglist-reason")),
         (Some("unanswered"), Some("NO_LEDGER"))
     );
-    // What depends on totals is refused, and the gateway is not asked for what it cannot say.
+    // A request that depends on totals is refused, and the gateway is not asked for totals that it cannot state.
     let refused = ask(&address, &[&nginx("GET", "other.example", "/"), &trial("5")]);
     let body = refused.is_refusal(403).to_string();
     assert_eq!(refused.header("x-neglist-reason"), Some("NO_LEDGER"));
@@ -293,7 +293,7 @@ async fn the_operator_decides_about_requests_that_no_rule_matches() {
         let (_server, address) = counting(&directory, &[("http_unlabelled", unlabelled)]).await;
         let answer = ask(&address, &[&nginx("GET", "other.example", "/")]);
         assert_eq!((answer.status, answer.header("x-neglist-outcome")), (status, Some(outcome)), "{unlabelled}");
-        // What is labelled wrongly, or of which the gateway says nothing, passes under none of them.
+        // A request that is wrongly labelled, or not described by the gateway, passes under none of them.
         for headers in
             [&nginx("GET", "trials.example", "//")[..], &[("x-flow", "trail")], &[("X-Original-Method", "GET")], &[]]
         {
@@ -431,7 +431,7 @@ async fn c_ingress_nginx_asks_with_a_whole_url() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_that_asks_for_another_path_is_refused_whatever_it_looks_like() {
+async fn a_header_that_asks_for_another_path_is_refused_in_any_form() {
     let rules =
         "  - {id: strict, match: {host: a.example, path: /export}, flow: trial, persons: 0, sensitive_persons: 60000}
   - {id: mild, match: {host: a.example}, flow: maps}

@@ -137,7 +137,7 @@ async fn an_answer_arrives_whole_though_its_request_is_not_read() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[("http_body_bytes_max", "1024")]).await;
     for (path, status) in [("/nope", 404), ("/v1/forward-auth", 403), ("/v1/decide", 415)] {
-        // Beyond what is read for nothing the connection ends, and says so.
+        // Beyond the bytes that are discarded the connection ends, and says so.
         assert_eq!(answer_before_the_body(&address, path, 900_000), (status, true), "{path}");
     }
     // A body that is not sent: the answer is there at once, and the last one.
@@ -205,11 +205,11 @@ async fn a_slow_or_silent_client_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_nothing_is_cut_off() {
+async fn a_client_that_reads_nothing_is_cut_off() {
     let directory = Directory::small();
     let (_server, address) = start(&directory, &[("http_send_seconds", "1")]).await;
     let mut client = Client::connect(&address);
-    // So many answers that no buffer between the two holds them.
+    // More answers than the buffers between the two can hold.
     let asked = request("GET", "/metrics", &[], "");
     let sending = std::thread::spawn(move || {
         for _ in 0..2_000 {
@@ -319,7 +319,7 @@ async fn a_stop_finishes_requests_in_flight_and_waits_for_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_for_readiness_hears_of_the_end_before_it_comes() {
+async fn readiness_announces_the_end_before_it_comes() {
     let directory = Directory::small();
     let (server, address) = start(&directory, &[("drain_notice_seconds", "600")]).await;
     let draining = tokio::spawn(server.drain());
@@ -333,7 +333,7 @@ async fn who_asks_for_readiness_hears_of_the_end_before_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_says_where_it_listens_and_stops_when_told() {
+async fn a_process_prints_its_address_and_stops_on_a_signal() {
     let directory = Directory::small();
     let settings = [("NEGLIST_HTTP", "127.0.0.1:0")];
     let server = Process::start_with(&directory.policies(), &["127.0.0.1:0"], &settings);

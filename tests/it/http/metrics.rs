@@ -180,7 +180,7 @@ async fn the_ledger_and_reservations_are_counted() {
     }
     client.reserve(reserve("a", 1)).await.unwrap_err();
     client.reserve(reserve("", 1)).await.unwrap_err();
-    client.release(v1::ReleaseRequest { transfer_id: "nobody".into() }).await.unwrap_err();
+    client.release(v1::ReleaseRequest { transfer_id: "unknown".into() }).await.unwrap_err();
     let scrape = Scrape::of(&address);
     assert_eq!(scrape.decisions("reserve", "allow"), 2, "a replayed answer is an answer");
     assert_eq!(scrape.decisions("reserve", "contract"), 1);

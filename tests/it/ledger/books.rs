@@ -1,4 +1,4 @@
-//! The shipped policies with a registry of a test's own, decided and counted in this process, without a listener.
+//! Decisions and counts in this process, without a listener: the shipped policies with a test's own registry.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -50,13 +50,13 @@ impl Books {
     }
 
     /// Returns services that decide by the same policies, with an empty ledger.
-    pub(crate) fn anew(&self) -> Self {
+    pub(crate) fn restarted(&self) -> Self {
         Self::of(Arc::clone(&self.live))
     }
 
     fn of(live: Arc<Live>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // Most accounts are read from the file, as with more exporters than memory is given.
+        // Most accounts are read from the file, as with more exporters than fit into memory.
         let settings = Settings { accounts_max: 2, ..Settings::default() };
         let ledger = EmbeddedLedger::open(directory.path().join("ledger"), settings).unwrap();
         let ledger: Option<Arc<dyn Ledger>> = Some(Arc::new(ledger));
@@ -71,7 +71,7 @@ impl Books {
         }
     }
 
-    /// Decides; the ledger answers for totals that are not stated.
+    /// Decides; missing totals are read from the ledger.
     pub(crate) async fn decide(&self, transfer: &v1::Transfer) -> Result<v1::Decision, Status> {
         decision(&self.decide, transfer).await
     }
@@ -81,7 +81,7 @@ impl Books {
         decision(&self.alone, transfer).await
     }
 
-    /// Decides and counts, under a transfer id of its own.
+    /// Decides and counts, under a new transfer id.
     pub(crate) async fn reserve(&self, transfer: &v1::Transfer) -> v1::ReserveResponse {
         use neglist::wire::generated::v1::ledger_service_server::LedgerService as _;
         let number = self.transfers.replace(self.transfers.get() + 1);

@@ -1,5 +1,5 @@
-//! Caps of clearances against what callers state, counters of important data, and sizes of groups: by the shipped lists,
-//! with a contract for many scenarios and an assessment for one.
+//! Caps of clearances against what callers state, counters of important data, and sizes of groups: with the shipped
+//! lists, a contract for many scenarios and an assessment for one.
 
 use neglist::wire::generated::v1;
 
@@ -27,7 +27,7 @@ fn persons(general: u64, sensitive: u64) -> v1::Persons {
     v1::Persons { general, sensitive }
 }
 
-/// So many sensitive persons of the drug maker, in a scenario of pharmaceuticals.
+/// A transfer of sensitive persons of the drug maker, in a scenario of pharmaceuticals.
 fn pharma(recipient: &str, scenario: &str, items: &[&str], sensitive: u64) -> v1::Transfer {
     v1::Transfer {
         exporter: PHARMA.into(),
@@ -68,7 +68,7 @@ fn check(decision: &v1::Decision, outcome: v1::Outcome, code: &str) {
 }
 
 #[tokio::test]
-async fn a1_a_a_total_that_is_left_out_is_read_from_the_ledger_or_asked_for() {
+async fn a1_a_a_missing_total_is_read_from_the_ledger_or_asked_for() {
     let books = Books::with(CLEARANCES);
     assert_eq!(books.reserve(&trial("basel-three", 9_999)).await.decision.unwrap().outcome(), v1::Outcome::Allow);
     // 9,999 went out under the assessment, 35,000 more make 44,999, and its cap is 40,000.
@@ -104,7 +104,7 @@ async fn a1_b_important_data_that_went_out_counts_against_the_cap_of_the_scenari
     let books = Books::with(CLEARANCES);
     assert_eq!(books.reserve(&genetic(30_000)).await.decision.unwrap().outcome(), v1::Outcome::Allow);
     check(&books.decide(&trial("basel-three", 15_000)).await.unwrap(), v1::Outcome::Contract, CAP_REACHED);
-    // The totals as they were stated before the scenario counted important data, and as they are now.
+    // The totals as stated before the scenario counted important data, and as they are now.
     for scenario in [0, 30_000] {
         let stated = stating(trial("basel-three", 15_000), Some(30_000), Some(scenario));
         check(&books.decide(&stated).await.unwrap(), v1::Outcome::Contract, CAP_REACHED);
@@ -112,7 +112,7 @@ async fn a1_b_important_data_that_went_out_counts_against_the_cap_of_the_scenari
     }
     let stated = stating(trial("basel-three", 10_000), Some(30_000), Some(0));
     check(&books.decide(&stated).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
-    // A caller that states what went out under the clearance needs no bound.
+    // A caller that states the total under the clearance needs no bound.
     let stated = stating(trial("basel-three", 10_000), Some(30_000), Some(30_000));
     check(&books.decide(&stated).await.unwrap(), v1::Outcome::Contract, CAP_REACHED);
     let stated = under_clearance(stated, 30_000);
@@ -120,7 +120,7 @@ async fn a1_b_important_data_that_went_out_counts_against_the_cap_of_the_scenari
 }
 
 #[tokio::test]
-async fn a1_c_totals_are_added_up_where_the_sum_bounds() {
+async fn a1_c_totals_are_added_up_if_their_sum_bounds() {
     let books = Books::with(CLEARANCES);
     let elsewhere = pharma("basel-two", "other", &["health.trial-subject-record"], 9_000);
     assert_eq!(books.reserve(&elsewhere).await.decision.unwrap().outcome(), v1::Outcome::Allow);
@@ -131,7 +131,7 @@ async fn a1_c_totals_are_added_up_where_the_sum_bounds() {
     check(&books.decide_without_ledger(&stated).await.unwrap(), v1::Outcome::File, CAP_REACHED);
     let stated = stating(trial("basel-two", 1), Some(9_000), Some(5_999));
     check(&books.decide(&stated).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
-    // Totals of this scenario do not bound what went out under a contract for all scenarios.
+    // Totals of this scenario do not bound the total under a contract for all scenarios.
     let elsewhere = stating(pharma("basel-two", "other", &["health.trial-subject-record"], 1), Some(0), None);
     check(&books.decide(&elsewhere).await.unwrap(), v1::Outcome::Contract, USE_NOT_KNOWN);
     check(&books.decide_without_ledger(&elsewhere).await.unwrap(), v1::Outcome::Contract, USE_NOT_KNOWN);
@@ -141,7 +141,7 @@ async fn a1_c_totals_are_added_up_where_the_sum_bounds() {
 }
 
 #[tokio::test]
-async fn a1_where_no_list_counts_apart_the_national_total_bounds() {
+async fn a1_without_a_list_with_own_counters_the_national_total_bounds() {
     let books = Books::with(CLEARANCES);
     let diagnoses = |sensitive, year| v1::Transfer {
         exporter: "91440000EXAMPLE004".into(),
@@ -224,7 +224,7 @@ async fn a7_a_group_has_the_persons_of_other_scenarios_too() {
     check(&books.decide(&events(90_000)).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
     check(&books.decide(&events(90_001)).await.unwrap(), v1::Outcome::Assess, "IMPORTANT_DATA_GROUP_SIZE");
     assert_eq!(books.reserve(&events(90_001)).await.decision.unwrap().outcome(), v1::Outcome::Assess);
-    // A caller cannot state what went out in another scenario: the most counts that may be in its counters alone.
+    // A caller cannot state the total of another scenario: the most persons that may be in that counter alone count.
     let stated = |year| stating(events(1), Some(year), Some(0));
     check(&books.decide_without_ledger(&stated(89_999)).await.unwrap(), v1::Outcome::Allow, "COVERED_BY_CLEARANCE");
     let decision = books.decide_without_ledger(&stated(90_000)).await.unwrap();
@@ -232,7 +232,7 @@ async fn a7_a_group_has_the_persons_of_other_scenarios_too() {
 }
 
 #[tokio::test]
-async fn a10_a_sensitive_item_counts_one_person_where_none_is_stated() {
+async fn a10_a_sensitive_item_without_persons_counts_one_person() {
     let books = Books::with(CLEARANCES);
     for count in 1..=3 {
         let reserved = books.reserve(&trial("basel-three", 0)).await;
@@ -243,7 +243,7 @@ async fn a10_a_sensitive_item_counts_one_person_where_none_is_stated() {
 }
 
 #[tokio::test]
-async fn a10_a_national_line_beside_own_lines_holds_as_it_is_written() {
+async fn a10_a_national_line_beside_own_lines_holds_as_written() {
     let books = Books::with(CLEARANCES);
     let face = |general, sensitive| v1::Transfer {
         year_to_date: Some(persons(general, sensitive)),
@@ -255,6 +255,6 @@ async fn a10_a_national_line_beside_own_lines_holds_as_it_is_written() {
     assert_eq!(outcome(face(999_999, 0)).await, v1::Outcome::Contract);
     assert_eq!(outcome(face(100_000, 0)).await, v1::Outcome::Contract);
     assert_eq!(outcome(face(99_999, 0)).await, v1::Outcome::File);
-    // The list has a number of its own for sensitive information: the national total of it is not looked at.
+    // The list has its own number for sensitive information: the national total is not considered.
     assert_eq!(outcome(face(0, 9_999)).await, v1::Outcome::File);
 }

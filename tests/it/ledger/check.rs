@@ -1,4 +1,4 @@
-//! `neglist check --ledger`: caps that the year's totals have nearly used.
+//! `neglist check --ledger`: caps that are nearly used up by the year's totals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl Place {
         self.totals.path().join(ledger)
     }
 
-    /// Makes a ledger of so many persons of an exporter in a year and a counter.
+    /// Makes a ledger with persons of an exporter in a year and a counter.
     fn fill(&self, ledger: &str, totals: &[(&str, u16, Counter, u64)]) -> PathBuf {
         let path = self.path(ledger);
         let total = |(exporter, year, counter, persons): &(&str, u16, Counter, u64)| {
@@ -48,7 +48,7 @@ impl Place {
         run(&[&["check", name(&self.policies), "--ledger", ledger.to_str().unwrap()], more].concat())
     }
 
-    /// The codes of the warnings of a check.
+    /// Returns the codes of the warnings of a check.
     fn warnings(&self, ledger: &Path, more: &[&str]) -> Vec<String> {
         let done = self.check(ledger, &[&["--format", "json"], more].concat());
         assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""));
@@ -86,7 +86,7 @@ fn a_cap_that_is_nearly_used_is_a_warning_with_its_place() {
 }
 
 #[test]
-fn reservations_that_stand_use_a_cap_too() {
+fn standing_reservations_use_a_cap_too() {
     let place = Place::new();
     let path = place.path("ledger");
     wait(open(&path).reserve(reservation("a", counted(0, 950)), allow(&[filing()]))).unwrap();
@@ -110,7 +110,7 @@ fn only_the_year_and_the_exporter_of_the_clearance_count() {
 }
 
 #[test]
-fn totals_are_looked_at_only_where_the_flag_names_them() {
+fn totals_are_checked_only_if_the_flag_names_them() {
     let place = Place::new();
     let path = place.fill("ledger", &[("acme", 2026, filing(), 1_000)]);
     let environment = [("NEGLIST_LEDGER", path.to_str().unwrap())];
@@ -118,7 +118,7 @@ fn totals_are_looked_at_only_where_the_flag_names_them() {
         let done = run_in(&environment, &[arguments, &["--deny-warnings"]].concat(), b"");
         assert_eq!((done.exit, done.err.as_str()), (Exit::Success, ""), "{}", done.out);
     }
-    // Policies that do not compile have no caps to hold anything against.
+    // Policies that do not compile have no caps to check.
     let broken = written(&Small::new().with(OWN, "kind: zone-filing", "kind: zone-filling"));
     let done = run(&["check", name(&broken), "--ledger", "/nowhere/ledger"]);
     assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
@@ -134,11 +134,11 @@ fn the_file_is_read_and_left_as_it_is() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_read_is_said_after_the_findings() {
+fn an_unreadable_ledger_is_reported_after_the_findings() {
     let place = Place::new();
     let path = place.fill("held", &[("acme", 2026, filing(), 900)]);
     let held = open(&path);
-    // A copy of a file that a server has open lacks what the server does on closing it, and is read all the same.
+    // A copy of a file that a server has open was not closed, and is read all the same.
     let copy = place.path("copy");
     fs::copy(&path, &copy).unwrap();
     let text = place.path("text");
@@ -168,7 +168,7 @@ fn a_ledger_in_a_database_is_no_different() {
     let place = Place::new();
     let check = || run(&["check", name(&place.policies), "--ledger", &url]);
     for _ in 0..2 {
-        // Not even the tables are made.
+        // Not even the tables are created.
         let done = check();
         assert_eq!(done.exit, Exit::Failed);
         let why = "error: the ledger is not available: the database has no tables of a ledger\n  \

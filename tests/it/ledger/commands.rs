@@ -1,4 +1,4 @@
-//! `neglist ledger`, run as the shell runs it.
+//! `neglist ledger`, run as from a shell.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Place {
         run(&[&["ledger", "--ledger", path.to_str().unwrap()], arguments].concat())
     }
 
-    /// Hides where the files are.
+    /// Hides the paths of the files.
     fn stable(&self, text: &str) -> String {
         text.replace(self.0.path().to_str().unwrap(), "DIR")
     }
@@ -50,7 +50,7 @@ fn succeeded(done: Done) -> String {
     done.out
 }
 
-/// Two transfers that went ahead, one that stands, one of persons by name.
+/// Two committed transfers, one reservation, one transfer of persons by name.
 fn fill(path: &Path) {
     let ledger = open(path);
     let national = [general("national"), sensitive("national")];
@@ -82,7 +82,7 @@ fn show_lists_the_counters() {
 }
 
 #[test]
-fn what_is_exported_can_be_imported() {
+fn an_export_can_be_imported() {
     let place = Place::new();
     fill(&place.path("old"));
     let exported = succeeded(place.on("old", &["export"]));
@@ -95,7 +95,7 @@ fn what_is_exported_can_be_imported() {
     };
     assert_eq!(first(&succeeded(place.on("new", &["export"]))), first(&exported));
     check_sound(&open(&place.path("new")));
-    // Without what only the first ledger knows, an export is the same again.
+    // Apart from facts that only the first ledger knows, the export is the same again.
     let again = place.sheet(succeeded(place.on("new", &["export"])));
     succeeded(place.on("third", &["import", &again, "--id", "moved", "--create"]));
     assert_eq!(succeeded(place.on("third", &["export"])), succeeded(place.on("new", &["export"])));
@@ -118,7 +118,7 @@ fn transfers_are_exported_without_pseudonyms() {
 }
 
 #[test]
-fn an_import_counts_once_and_can_be_taken_back() {
+fn an_import_counts_once_and_can_be_withdrawn() {
     let place = Place::new();
     // As spreadsheets write it: a byte-order mark, CR LF, rows of commas, columns in another order.
     let sheet = "\u{feff}Persons,exporter,Class,counter,year\r\n5,acme,general,national,2026\r\n\r\n,,,,\r\n\
@@ -240,7 +240,7 @@ fn a_ledger_that_is_missing_held_or_turned_off_is_refused() {
 }
 
 #[test]
-fn verify_says_what_does_not_agree() {
+fn verify_lists_discrepancies() {
     type Key = (&'static str, u16, &'static str, u8);
     type Value = (u32, (u64, u64, u64, u64, u64, u64));
     const COUNTERS: redb::TableDefinition<'_, Key, Value> = redb::TableDefinition::new("counters");
@@ -264,7 +264,7 @@ fn verify_says_what_does_not_agree() {
     assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, ""));
     insta::assert_snapshot!("ledger_verify", done.out);
 
-    // Bytes that are wrong are noticed when the file is opened.
+    // Wrong bytes are noticed when the file is opened.
     let mut bytes = fs::read(&path).unwrap();
     for byte in bytes.iter_mut().skip(4096) {
         *byte ^= 0x55;
@@ -308,7 +308,7 @@ fn a_ledger_in_a_database_is_no_different() {
 }
 
 #[test]
-fn the_configuration_says_where_the_ledger_is_and_how_it_is_used() {
+fn the_configuration_names_the_ledger_and_its_settings() {
     let place = Place::new();
     fill(&place.path("ledger"));
     let ledger = place.path("ledger");
@@ -319,11 +319,11 @@ fn the_configuration_says_where_the_ledger_is_and_how_it_is_used() {
     let shown = succeeded(place.on("ledger", &["show"]));
     assert_eq!(succeeded(run(&["ledger", "--config", file, "show"])), shown);
     assert_eq!(succeeded(run_in(&[("NEGLIST_CONFIG", file)], &["ledger", "show"], b"")), shown);
-    // The environment goes before the file, a flag before both.
+    // The environment overrides the file, a flag overrides both.
     let other = place.path("other");
     let elsewhere = run_in(&[("NEGLIST_LEDGER", other.to_str().unwrap())], &["ledger", "--config", file, "show"], b"");
     assert!(elsewhere.err.contains("there is no ledger at"), "{}", elsewhere.err);
-    // What is wrong with the rest of the ledger's settings is said before anything is opened.
+    // Faults in the rest of the ledger's settings are reported before anything is opened.
     fs::write(&config, text.replace("2097152", "some")).unwrap();
     let done = run(&["ledger", "--config", file, "show"]);
     assert_eq!(done.exit, Exit::Usage);
@@ -347,7 +347,7 @@ fn a_database_is_reached_with_the_settings_of_a_server() {
     let sheet = place.sheet(format!("{HEADER}acme,2026,national,general,1\n"));
     let create = ["ledger", "import", sheet.as_str(), "--id", "one", "--create"];
     succeeded(run_in(&[("NEGLIST_LEDGER", &url)], &create, b""));
-    // Somebody holds the account: the command gives up after the time that is configured.
+    // Another session holds the account: the command gives up after the configured time.
     runtime.block_on(async {
         let (holder, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
@@ -370,7 +370,7 @@ fn a_database_is_reached_with_the_settings_of_a_server() {
 }
 
 #[test]
-fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
+fn names_unknown_to_the_policies_are_refused_with_their_lines() {
     let place = Place::new();
     let beta = "exporters:\n  - {id: beta, name: {zh: 乙公司, en: Beta}, zones: [], ciio: no, kinds: [], held: {general: 0, \
         sensitive: 0, specially_sensitive: 0}}\n";
@@ -418,7 +418,7 @@ fn names_that_the_policies_do_not_know_are_refused_where_they_are_named() {
 }
 
 #[test]
-fn a9_no_command_prints_what_may_be_a_password_or_makes_a_file_of_it() {
+fn a9_no_command_prints_a_possible_password_or_makes_a_file_of_it() {
     let place = Place::new();
     let policies = written(&Small::new());
     let here: Vec<_> = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -459,7 +459,7 @@ fn a9_no_command_prints_what_may_be_a_password_or_makes_a_file_of_it() {
     assert_eq!(here, after);
 }
 
-/// An account of each name, with so many persons.
+/// An account of each name, with its number of persons.
 fn fill_as(path: &Path, names: &[&str]) {
     let ledger = open(path);
     for (id, name) in names.iter().enumerate() {
@@ -471,11 +471,11 @@ fn fill_as(path: &Path, names: &[&str]) {
 }
 
 #[test]
-fn a4_a_ledger_with_names_from_before_the_rule_is_shown_checked_and_exported() {
+fn a4_a_ledger_with_names_older_than_the_rule_is_shown_checked_and_exported() {
     let place = Place::new();
     let names = ["acme", "acme ", "acme\n", "acme\u{200b}", "Zu\u{308}rich"];
     fill_as(&place.path("ledger"), &names);
-    // Each has a line of its own, and what cannot be seen is in sight.
+    // Each has its own line, and invisible characters are shown.
     let shown = succeeded(place.on("ledger", &["show"]));
     assert_eq!(shown.lines().count(), 1 + names.len(), "{shown}");
     assert!(shown.contains("acme␠") && shown.contains("acme\\u{a}") && shown.contains("acme\\u{200b}"), "{shown}");
@@ -484,7 +484,7 @@ fn a4_a_ledger_with_names_from_before_the_rule_is_shown_checked_and_exported() {
     let verified = succeeded(place.on("ledger", &["verify"]));
     assert!(verified.contains("the totals agree"), "{verified}");
     assert!(verified.contains("U+200B at byte 4") && verified.contains("export the ledger"), "{verified}");
-    // Nothing is lost, and nothing comes in under such a name.
+    // Nothing is lost, and nothing is imported under such a name.
     let exported = succeeded(place.on("ledger", &["export"]));
     let sheet = place.sheet(&exported);
     let done = place.on("other", &["import", &sheet, "--id", "x", "--create"]);
@@ -512,7 +512,7 @@ fn c_no_name_forges_a_row_or_runs_in_a_spreadsheet() {
     }
     let transfers = succeeded(place.on("ledger", &["export", "--transfers"]));
     assert!(transfers.contains("\"'=cmd") || transfers.contains("'=cmd"), "{transfers}");
-    // It comes back as it was; but for the name that is none.
+    // It is imported unchanged, except for the invalid name.
     let kept: Vec<&str> = exported
         .lines()
         .filter(|line| !line.contains("acme\n") && !line.contains("beta") && !line.contains("\"acme"))

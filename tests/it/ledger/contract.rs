@@ -1,6 +1,6 @@
-//! What every ledger promises, whatever it is kept in.
+//! The promises of every ledger, in a file or in a database.
 //!
-//! Each case has exporters and transfer ids of its own, so that all can run on one ledger.
+//! Each case has its own exporters and transfer ids, so that all can run on one ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(crate) fn reservation(exporter: &str, id: &str, people: People) -> Reservati
     }
 }
 
-/// Lets everything go and adds it to the national counters.
+/// Allows everything and adds it to the national counters.
 pub(crate) fn goes() -> Judge {
     adds(vec![general(), sensitive()])
 }
@@ -83,7 +83,7 @@ fn up_to(line: u64, added: u64) -> Judge {
     })
 }
 
-/// What the judgement saw, as the answer, so that replays show whether it was called again.
+/// The totals that the judgement saw, as its answer, so that replays show whether it was called again.
 fn seen(before: &Before) -> Vec<u8> {
     let totals: Vec<_> = before.iter().map(|(counter, total)| format!("{}={total}", counter.class.name())).collect();
     totals.join(" ").into_bytes()
@@ -115,14 +115,14 @@ pub(crate) async fn holds(ledger: &dyn Ledger) {
     a_replay_lookup_that_commits_commits(ledger).await;
     persons_count_once_a_counter(ledger).await;
     a_person_goes_with_the_last_transfer(ledger).await;
-    what_went_ahead_stays(ledger).await;
+    committed_transfers_stay(ledger).await;
     the_order_of_pseudonyms_does_not_matter(ledger).await;
     reservations_run_out(ledger).await;
     years_and_exporters_are_apart(ledger).await;
     a_retry_in_the_new_year_gets_the_first_answer(ledger).await;
     counters_may_be_added_to_that_were_not_read(ledger).await;
     a_panic_in_the_judgement_adds_nothing(ledger).await;
-    what_was_never_counted_is_zero(ledger).await;
+    an_unused_counter_is_zero(ledger).await;
 }
 
 async fn numbers_add_up(ledger: &dyn Ledger) {
@@ -151,13 +151,13 @@ async fn a_repeated_id_gets_the_first_answer(ledger: &dyn Ledger) {
     assert_eq!(totals(ledger, "again").await, [(5, 1), (1, 0)]);
 }
 
-/// What a second call comes to, by how the transfer stands.
+/// The result of a second call, by the state of the transfer.
 async fn each_state_answers_each_call(ledger: &dyn Ledger) {
     type Want = Result<(), LedgerError>;
     let settled = |how| Err(LedgerError::Settled(how));
     let (ok, other) = (Ok(()), Err(LedgerError::OtherTransfer));
     let table: [(&str, Want, Want, Want, Want); 6] = [
-        // State, the same again, another under its id, commit, release.
+        // State; then the results of the same request, of another one under its id, of a commit and of a release.
         ("absent", ok.clone(), ok.clone(), Err(LedgerError::NotFound), Err(LedgerError::NotFound)),
         ("reserved", ok.clone(), other.clone(), ok.clone(), ok.clone()),
         ("committed", ok.clone(), other.clone(), ok.clone(), settled(Settled::Committed)),
@@ -182,7 +182,7 @@ async fn each_state_answers_each_call(ledger: &dyn Ledger) {
                 "expired" => now = at(100),
                 _ => {}
             }
-            // Twice: every call can be repeated.
+            // Twice: every call is idempotent.
             for attempt in 1..=2 {
                 let reservation = Reservation { now, ..first.clone() };
                 let got = match call {
@@ -215,7 +215,7 @@ async fn a_repeated_call_that_commits_commits(ledger: &dyn Ledger) {
     let again = ledger.reserve(Reservation { hold: Hold::Commit, ..first.clone() }, goes()).await.unwrap();
     assert_eq!((again.expires_at, again.replayed), (None, Replayed::Yes));
     assert_eq!(totals(ledger, "recommit").await, [(2, 0), (0, 0)]);
-    // Not even a later clock takes them back.
+    // Not even a later clock releases them.
     ledger.reserve(Reservation { now: at(200), ..first }, goes()).await.unwrap();
     assert_eq!(totals(ledger, "recommit").await, [(2, 0), (0, 0)]);
 }
@@ -275,7 +275,7 @@ async fn a_replay_lookup_that_commits_commits(ledger: &dyn Ledger) {
         assert_eq!(ledger.release(&asked.transfer_id, at(6)).await, Err(LedgerError::Settled(Settled::Committed)));
     }
     assert_eq!(totals(ledger, "replay-lookup-commit").await, [(5, 0), (2, 0)]);
-    // What went out does not run out.
+    // Committed persons do not expire.
     let later = reservation("replay-lookup-commit", "later", counted(0, 0));
     ledger.reserve(Reservation { now: at(300), hold: Hold::Commit, ..later }, goes()).await.unwrap();
     assert_eq!(totals(ledger, "replay-lookup-commit").await, [(5, 0), (2, 0)]);
@@ -290,7 +290,7 @@ async fn persons_count_once_a_counter(ledger: &dyn Ledger) {
     let third = ledger.reserve(commit, goes()).await.unwrap();
     assert_eq!((text(&third), added(&third)), ("general=0 sensitive=2", vec![(4, 0), (2, 0)]));
     assert_eq!(totals(ledger, "once").await, [(4, 0), (0, 2)]);
-    // Numbers add to those who are known by name.
+    // Persons by number add to persons by name.
     let fourth = ledger.reserve(reservation("once", "d", counted(10, 0)), goes()).await.unwrap();
     assert_eq!(added(&fourth), [(4, 10), (2, 0)]);
     assert_eq!(totals(ledger, "once").await, [(4, 10), (0, 2)]);
@@ -312,7 +312,7 @@ async fn a_person_goes_with_the_last_transfer(ledger: &dyn Ledger) {
     assert_eq!(added(&again), [(0, 1), (0, 0)]);
 }
 
-async fn what_went_ahead_stays(ledger: &dyn Ledger) {
+async fn committed_transfers_stay(ledger: &dyn Ledger) {
     for (id, people) in [("a", named(&[1, 2], &[])), ("b", named(&[2, 3], &[]))] {
         ledger.reserve(reservation("stays", id, people), goes()).await.unwrap();
     }
@@ -395,7 +395,7 @@ async fn a_panic_in_the_judgement_adds_nothing(ledger: &dyn Ledger) {
     assert_eq!((added(&next), next.replayed), (vec![(0, 3), (0, 0)], Replayed::No));
 }
 
-async fn what_was_never_counted_is_zero(ledger: &dyn Ledger) {
+async fn an_unused_counter_is_zero(ledger: &dyn Ledger) {
     assert_eq!(ledger.usage(&account("nobody"), at(0)).await.unwrap(), BTreeMap::new());
     let read = ledger.read(&account("nobody"), &[general()], at(0)).await.unwrap();
     assert_eq!(read, BTreeMap::from([(general(), 0)]));
@@ -404,18 +404,18 @@ async fn what_was_never_counted_is_zero(ledger: &dyn Ledger) {
     assert_eq!(ledger.usage(&account("nobody"), at(0)).await.unwrap(), BTreeMap::new());
 }
 
-/// How a crowd pushes against one line.
+/// Many callers at one line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowd {
     /// Callers at the same time.
     pub(crate) callers: u64,
-    /// Persons that go, the line's last one included.
+    /// Persons allowed, the last one below the line included.
     pub(crate) line: u64,
 }
 
-/// Callers ask for one person after the other until they are refused: with retries, duplicates at
-/// the same time, callers that hang up and ask again, reservations taken back, and errors. The
-/// total ends exactly on the line, and everything acknowledged is in it once.
+/// Callers ask for one person after the other until they are refused: with retries, concurrent duplicates, callers that
+/// hang up and ask again, released reservations, and errors. The total ends exactly on the line, and contains
+/// everything acknowledged once.
 pub(crate) async fn ends_on_the_line(ledgers: &[Arc<dyn Ledger>], exporter: &str, crowd: Crowd) {
     let standing = Arc::new(AtomicU64::new(0));
     let callers = (0..crowd.callers).map(|caller| {
@@ -462,7 +462,7 @@ pub(crate) async fn ends_on_the_line(ledgers: &[Arc<dyn Ledger>], exporter: &str
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    // Whoever was refused may have been so before another took a reservation back.
+    // A caller may have been refused before another one released a reservation.
     for last in 0.. {
         if until_answered(ledgers[0].as_ref(), exporter, &format!("last-{last}"), crowd.line).await == 0 {
             break;

@@ -1,4 +1,4 @@
-//! The embedded ledger killed, and on storage that fails.
+//! The embedded ledger when its process is killed, and on failing storage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
@@ -15,18 +15,18 @@ use crate::ledger::support::{
     Random, START, account, allow, check_sound, counted, from_environment, general, named, open, reservation, wait,
 };
 
-/// What the caller of a transfer was told. An answer that did not come may mean either.
+/// The answer to the caller of a transfer. A missing answer may mean either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     /// It is reserved.
     Reserved,
     /// It went ahead.
     Committed,
-    /// It was taken back.
+    /// It was released.
     Released,
 }
 
-/// What callers know: by id, what they were told last, and what they asked for since without an answer.
+/// Knowledge of callers: by id, the last answer, and the requests since without an answer.
 type Knowledge = BTreeMap<String, (Option<Told>, BTreeSet<&'static str>)>;
 
 fn small() -> Settings {
@@ -39,7 +39,7 @@ fn ask(id: &str, number: u64) -> Reservation {
     Reservation { hold, ..reservation(id, people) }
 }
 
-/// One step of a script: reserve, or end what was reserved two steps before. Says whether it was answered.
+/// One step of a script: reserves, or settles the reservation of two steps before. Says whether it was answered.
 fn step(ledger: &EmbeddedLedger, number: u64, known: &mut Knowledge) -> Result<(), LedgerError> {
     let id = format!("transfer-{number}");
     let asked = ask(&id, number);
@@ -68,7 +68,7 @@ fn stored(ledger: &EmbeddedLedger) -> BTreeMap<String, TransferRow> {
     rows.into_iter().map(|row| (row.transfer_id.clone(), row)).collect()
 }
 
-/// Asserts that everything callers were told is so, and nothing that nobody asked for.
+/// Asserts that the ledger matches every answer, and contains nothing that was not requested.
 #[track_caller]
 fn check_known(ledger: &EmbeddedLedger, known: &Knowledge, about: &str) {
     let stored = stored(ledger);
@@ -89,7 +89,7 @@ fn check_known(ledger: &EmbeddedLedger, known: &Knowledge, about: &str) {
         }
         assert!(allowed.contains(&state), "{about}: {id} is {state:?}, told {told:?}, asked {asked:?}");
     }
-    assert!(stored.keys().all(|id| known.contains_key(id)), "{about}: nobody asked for some of {stored:?}");
+    assert!(stored.keys().all(|id| known.contains_key(id)), "{about}: some of {stored:?} was not requested");
     check_sound(ledger);
 }
 
@@ -104,7 +104,7 @@ fn check_closed(ledger: &EmbeddedLedger, about: &str) {
     assert!(refused(ledger.check()), "{about}");
 }
 
-/// Runs the script until the fault, opens the ledger again, goes on, and then loses power as well.
+/// Runs the script until the fault, opens the ledger again, continues, and then loses power as well.
 fn survive(fault: Fault, calls: u64, random: &mut Random) -> bool {
     let about = format!("{fault:?} after {calls} calls");
     let disk = Disk::default();
@@ -166,7 +166,7 @@ fn a_ledger_that_cannot_be_opened_again_stays_closed() {
     step(&ledger, 1, &mut known).unwrap();
 }
 
-/// Pages of a failed sync read back as if they were on disk; nothing new may be built on them.
+/// Pages of a failed sync read back as if they were on disk; no new write may depend on them.
 #[test]
 fn pages_of_a_failed_sync_are_written_again() {
     let disk = Disk::default();
@@ -175,11 +175,11 @@ fn pages_of_a_failed_sync_are_written_again() {
         wait(ledger.reserve(reservation(id, named(persons)), allow(&[general("national")])))
     };
     add("first", 0..2_000).unwrap();
-    // The file may grow first, which takes two calls and a sync of its own.
+    // The file may grow first, which takes two calls and another sync.
     disk.fail_after(3, Fault::SyncForgets);
     assert!(add("many", 2_000..2_200).is_err());
     wait(ledger.reopen()).unwrap();
-    // It is not known whether it was done: it reads so. The next one does not rewrite all of its pages.
+    // The result is unknown: it reads as done. The next commit does not rewrite all of its pages.
     assert!(stored(&ledger).contains_key("many"));
     add("one", 5_000..5_001).unwrap();
     disk.fail_after(0, Fault::Power);
@@ -190,7 +190,7 @@ fn pages_of_a_failed_sync_are_written_again() {
     assert!(stored(&ledger).keys().eq(["first", "many", "one"]));
 }
 
-/// Looking for a first answer costs neither a write nor a sync.
+/// Looking up a first answer costs neither a write nor a sync.
 #[test]
 fn a_first_answer_is_found_without_a_write() {
     let disk = Disk::default();
@@ -233,7 +233,7 @@ fn damage_from_outside_is_refused() {
             let at = used[usize::try_from(random.below(used.len() as u64)).unwrap()];
             bytes[at] ^= 1 << random.below(8);
         });
-        // Space that is free may hold anything; what counts must be as it was, or be refused.
+        // Free space may hold anything; counts must be unchanged, or the file refused.
         match EmbeddedLedger::open_in(Box::new(disk.clone()), small()) {
             Ok(ledger) => check_known(&ledger, &known, "damaged"),
             Err(LedgerError::Unavailable(_)) => refused += 1,
@@ -244,7 +244,7 @@ fn damage_from_outside_is_refused() {
 }
 
 const CHILD: &str = "NEGLIST_LEDGER_CHILD";
-/// Begins a line that the child prints once it was answered.
+/// Prefix of a line that the child prints after an answer.
 const ANSWERED: &str = "answered ";
 
 /// The child of the test below: reserves until it is killed, and prints each answer.
@@ -280,7 +280,7 @@ fn child() {
     });
 }
 
-/// Runs the child, kills it after some time or some answers, and adds what it was told.
+/// Runs the child, kills it after some time or some answers, and records its answers.
 fn run_and_kill(path: &str, run: u64, random: &mut Random, told: &mut BTreeMap<String, State>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "ledger::crash::child", "--nocapture"])
@@ -320,7 +320,7 @@ fn run_and_kill(path: &str, run: u64, random: &mut Random, told: &mut BTreeMap<S
     }
 }
 
-/// A release or commit without an answer may have been done; what was answered must not be undone.
+/// A release or commit without an answer may have been carried out; an answered one must not be undone.
 fn may_follow(told: State, is: State) -> bool {
     told == is || (told == State::Reserved && matches!(is, State::Committed | State::Released))
 }
@@ -354,7 +354,7 @@ fn a_process_killed_at_any_moment_loses_no_answer() {
     assert!(kills < told.len() as u64, "only {} answers", told.len());
 }
 
-/// What the transfers add up to, from their ids and states alone: see [`ask`] for who is in them.
+/// The totals of the transfers, from their ids and states alone: see [`ask`] for their persons.
 fn added_up(stored: &BTreeMap<String, TransferRow>) -> Usage {
     let mut usage = Usage::default();
     let (mut committed, mut reserved) = (BTreeSet::new(), BTreeSet::new());

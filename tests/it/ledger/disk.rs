@@ -1,8 +1,8 @@
 //! A disk that fails, fills up and loses power.
 //!
-//! It keeps what a program reads back apart from what is on the platter. Until a sync that
-//! succeeds, any sector that was written may or may not be on the platter; after a sync that
-//! failed the operating system may take its pages for clean, so that a later sync leaves them out.
+//! It distinguishes the bytes that a program reads back from the bytes on the platter. Until a sync succeeds, any
+//! written sector may or may not be on the platter; after a failed sync the operating system may take its pages for
+//! clean, so that a later sync leaves them out.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ use crate::ledger::support::Random;
 
 const SECTOR_BYTES: usize = 512;
 
-/// What goes wrong, once, or from then on.
+/// A fault, once or lasting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A write or a change of length does nothing and says so.
@@ -25,11 +25,11 @@ pub(crate) enum Fault {
     ShortWrite,
     /// No write works any more until [`Disk::repair`].
     DiskFull,
-    /// A sync fails; what it should have written stays to be written.
+    /// A sync fails; its pages stay dirty.
     Sync,
     /// A sync fails, and its pages are taken for clean from then on.
     SyncForgets,
-    /// The power goes: no call works until [`Disk::power_loss`].
+    /// The power fails: no call works until [`Disk::power_loss`].
     Power,
 }
 
@@ -38,7 +38,7 @@ impl Fault {
         [Fault::Write, Fault::ShortWrite, Fault::DiskFull, Fault::Sync, Fault::SyncForgets, Fault::Power];
 }
 
-/// What is called.
+/// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Write,
@@ -83,7 +83,7 @@ impl Disk {
         self.with(|state| (state.full, state.planned) = (false, None));
     }
 
-    /// Loses what was not synced: of each sector that was written since, whether it arrived is random.
+    /// Loses unsynced writes: each sector written since the last sync survives at random.
     pub(crate) fn power_loss(&self, random: &mut Random) {
         self.with(|state| {
             let State { read_back, platter, dirty, .. } = state;
@@ -97,7 +97,7 @@ impl Disk {
         });
     }
 
-    /// Changes bytes behind everybody's back.
+    /// Changes bytes behind the program's back.
     pub(crate) fn scribble(&self, change: impl FnOnce(&mut Vec<u8>)) {
         self.with(|state| {
             change(&mut state.read_back);

@@ -48,7 +48,7 @@ fn check_usage(ledger: &EmbeddedLedger, committed: u64, reserved: u64) {
 }
 
 #[test]
-fn what_is_no_ledger_is_refused() {
+fn only_a_ledger_is_opened() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("text"), "exporter,counter,persons\n".repeat(1_000)).unwrap();
@@ -93,7 +93,7 @@ fn what_is_no_ledger_is_refused() {
 }
 
 #[test]
-fn a_person_counts_once_however_transfers_end() {
+fn a_person_counts_once_in_any_order_of_ends() {
     // Two reservations and a commit of overlapping people, in each order of their ends.
     let ends = ["commit", "release"];
     for (first, second) in ends.iter().flat_map(|first| ends.map(|second| (*first, second))) {
@@ -119,7 +119,7 @@ fn a_person_counts_once_however_transfers_end() {
 }
 
 #[test]
-fn persons_are_sorted_and_named_once_whatever_the_caller_sends() {
+fn persons_are_sorted_and_deduplicated() {
     let ledger = new();
     let mut people: Vec<_> = [3, 1, 2, 1, 3].map(pseudonym).into();
     people.reverse();
@@ -148,7 +148,7 @@ fn a_repeated_id_gets_the_first_answer() {
     let other = Reservation { fingerprint: [8; 32], ..asked.clone() };
     assert_eq!(wait(ledger.reserve(other, allow(&[]))), Err(LedgerError::OtherTransfer));
     check_usage(&ledger, 0, 5);
-    // The caller says that the data goes out now: it stays counted.
+    // The caller sends the data now: it stays counted.
     let now = Reservation { hold: Hold::Commit, ..asked.clone() };
     assert_eq!(wait(ledger.reserve(now, allow(&[]))).unwrap().expires_at, None);
     check_usage(&ledger, 5, 0);
@@ -171,7 +171,7 @@ fn a_refusal_is_kept_and_holds_nothing() {
 }
 
 #[test]
-fn work_that_is_left_over_makes_totals_too_high_and_never_too_low() {
+fn unfinished_tidying_up_makes_totals_too_high_and_never_too_low() {
     let ledger = with(Settings { expiry_work_per_batch_max: 1, ..Settings::default() });
     for id in ["one", "two", "three", "four"] {
         wait(ledger.reserve(held(id, counted(10, 0), 60), allow(&[national()]))).unwrap();
@@ -181,7 +181,7 @@ fn work_that_is_left_over_makes_totals_too_high_and_never_too_low() {
     let (judge, seen) = watched(allow(&[national()]));
     wait(ledger.reserve(asked, judge)).unwrap();
     assert_eq!(seen.lock().unwrap().as_ref().unwrap()[&national()], 30);
-    // Not released yet, and run out all the same.
+    // Not released yet, but expired all the same.
     assert_eq!(wait(ledger.commit("two", later)), Err(LedgerError::Settled(Settled::Expired)));
     let asked = Reservation { now: later, ..held("three", counted(10, 0), 60) };
     assert_eq!(wait(ledger.reserve(asked, allow(&[]))), Err(LedgerError::Settled(Settled::Expired)));
@@ -211,7 +211,7 @@ fn settled_transfers_are_forgotten_and_still_count() {
 }
 
 #[test]
-fn a_judgement_that_panics_harms_nobody_else() {
+fn a_judgement_that_panics_harms_no_other_request() {
     let ledger = Arc::new(new());
     wait(async {
         let good = |id: &str| ledger.reserve(reservation(id, counted(1, 0)), allow(&[national()]));
@@ -243,14 +243,14 @@ fn a_full_queue_refuses_at_once() {
     let late = wait(async {
         let waiting = asked("waiting");
         tokio::pin!(waiting);
-        // It takes the one place in the queue, and its caller goes away.
+        // It takes the one place in the queue, and its caller disconnects.
         assert!(tokio::time::timeout(Duration::ZERO, &mut waiting).await.is_err());
         asked("late").await
     });
     assert!(matches!(late, Err(LedgerError::Unavailable(why)) if why.contains("too many requests")));
     go.send(()).unwrap();
     assert!(slow.join().unwrap().is_ok());
-    // Nobody waited any more for the one in the queue: it makes room and adds nothing.
+    // The caller of the queued request has disconnected: it makes room and adds nothing.
     while wait(ledger.tick(START)).is_err() {
         std::thread::yield_now();
     }
@@ -258,7 +258,7 @@ fn a_full_queue_refuses_at_once() {
 }
 
 #[test]
-fn a_writer_that_is_stuck_keeps_nobody_waiting() {
+fn a_stuck_writer_keeps_no_caller_waiting() {
     let ledger = Arc::new(with(Settings { time_max_ms: 200, ..Settings::default() }));
     wait(ledger.reserve(held("sent", counted(10, 0), 60), allow(&[national()]))).unwrap();
     let (started, begun) = mpsc::channel();
@@ -278,7 +278,7 @@ fn a_writer_that_is_stuck_keeps_nobody_waiting() {
         assert!(matches!(&answer, Err(LedgerError::Unavailable(why)) if why.contains("in time")), "{answer:?}");
     }
     go.send(()).unwrap();
-    // What went ahead is committed; nobody waited any more for what was not judged yet.
+    // The commit is carried out; the reservation is dropped, because its caller has disconnected.
     wait(ledger.tick(START)).unwrap();
     check_usage(&ledger, 11, 0);
     let again = wait(ledger.reserve(reservation("stuck", counted(1, 0)), allow(&[national()]))).unwrap();
@@ -322,7 +322,7 @@ fn imports_count_once_and_can_be_taken_back() {
 }
 
 #[test]
-fn old_years_can_be_dropped_once_nothing_of_them_stands() {
+fn old_years_can_be_dropped_without_pending_reservations() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(&directory.path().join("ledger"));
     let old = Account { year: Year(2025), ..account("acme") };
@@ -349,8 +349,8 @@ fn old_years_can_be_dropped_once_nothing_of_them_stands() {
     );
 }
 
-/// Many callers at one line, with retries, duplicates and callers that give up: the counter ends
-/// exactly on the line, and is what was acknowledged.
+/// Many callers at one line, with retries, duplicates and callers that give up: the counter ends exactly on the line,
+/// and equals the acknowledged persons.
 fn race_to_the_line(people: impl Fn(u64, u64) -> People + Sync) {
     const LINE: u64 = 301;
     const CALLERS: u64 = 8;
@@ -422,16 +422,16 @@ fn callers_end_exactly_on_the_line_with_counted_persons() {
 
 #[test]
 fn callers_end_exactly_on_the_line_with_named_persons() {
-    // One new person and two whom other transfers of the same caller named before.
+    // One new person and two that other transfers of the same caller named before.
     race_to_the_line(|caller, number| {
         let first = caller * 100_000;
         named([first + number, first + number.saturating_sub(1), first + number / 2])
     });
 }
 
-/// What every ledger promises, and no place beyond a line given away.
+/// The promises of every ledger, and no person beyond a line.
 #[test]
-fn it_keeps_what_every_ledger_promises() {
+fn it_keeps_the_promises_of_every_ledger() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     let ledger = Arc::new(new());
     runtime.block_on(async {
@@ -458,7 +458,7 @@ fn a5_the_newest_moment_is_that_of_each_commit_and_is_never_forgotten() {
     let earlier = START.plus_seconds(-50);
     wait(ledger.reserve(held("two", earlier, 700), allow(&[general("national")]))).unwrap();
     assert_eq!(newest(&ledger), Some(START));
-    // Past the retention, nothing is remembered any more but that.
+    // Past the retention, only that moment is remembered.
     let late = START.plus_seconds(30 * 86_400);
     while wait(ledger.tick(late)).unwrap() != 0 {}
     assert_eq!(ledger.export().unwrap().transfers().count(), 0);
@@ -467,7 +467,7 @@ fn a5_the_newest_moment_is_that_of_each_commit_and_is_never_forgotten() {
 }
 
 #[test]
-fn b7_what_ran_out_is_released_before_accounts_are_removed() {
+fn b7_expired_reservations_are_released_before_accounts_are_removed() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     let hold = Hold::Until(START.plus_seconds(60));

@@ -1,4 +1,4 @@
-//! The ledger in a file that is damaged, that was not closed, or on a disk that refuses writes or is nearly full.
+//! The ledger in a damaged or unclosed file, or on a disk that refuses writes or is nearly full.
 
 use std::fs;
 
@@ -30,9 +30,9 @@ fn damage(bytes: &mut Vec<u8>, at: usize, random: &mut Random) {
     }
 }
 
-/// `NEGLIST_LEDGER_DAMAGES` says how many, a third of them in the last commit of a killed server.
+/// `NEGLIST_LEDGER_DAMAGES` is the number of damages, a third of them in the last commit of a killed server.
 #[test]
-fn b15_no_damage_makes_a_ledger_less_without_a_word() {
+fn b15_no_damage_lowers_counts_silently() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     for number in 0..40 {
@@ -42,7 +42,7 @@ fn b15_no_damage_makes_a_ledger_less_without_a_word() {
     }
     let before = fs::read(place.ledger()).unwrap();
     add(&ledger, "last", 100).unwrap();
-    // As a process leaves it that is killed after its answer: nobody closes it.
+    // As left by a process that is killed after its answer: not closed.
     let killed = fs::read(place.ledger()).unwrap();
     let seen = fs::read(witness::beside(&place.ledger())).unwrap();
     drop(ledger);
@@ -98,7 +98,7 @@ fn b16_a_ledger_opens_itself_again_when_the_disk_takes_writes() {
 }
 
 #[test]
-fn b16_a_file_that_was_not_closed_is_looked_at_without_a_write() {
+fn b16_an_unclosed_file_is_read_without_a_write() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     for number in 0..50 {
@@ -128,7 +128,7 @@ fn b16_a_file_that_was_not_closed_is_looked_at_without_a_write() {
 }
 
 #[test]
-fn b16_what_is_reserved_can_be_settled_when_the_disk_is_nearly_full() {
+fn b16_reservations_can_be_settled_when_the_disk_is_nearly_full() {
     let place = Place::new();
     let held = |id: &str| Reservation { hold: Hold::Until(START.plus_seconds(600)), ..reservation(id, counted(5, 0)) };
     let ledger = open(&place.ledger());
@@ -152,7 +152,7 @@ fn b16_what_is_reserved_can_be_settled_when_the_disk_is_nearly_full() {
 }
 
 #[test]
-fn b10_a_lost_answer_is_learnt_when_the_disk_is_nearly_full() {
+fn b10_a_lost_answer_is_found_when_the_disk_is_nearly_full() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     add(&ledger, "one", 5).unwrap();

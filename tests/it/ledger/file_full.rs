@@ -1,4 +1,4 @@
-//! The ledger in a file on a small file system, which fills up. Linux alone has a way to mount one.
+//! The ledger in a file on a small file system, which fills up. Only Linux can mount one.
 
 use std::fs;
 use std::path::Path;
@@ -10,13 +10,13 @@ use crate::ledger::place::{Place, add, check_closed, open, pause, quick, refused
 use crate::ledger::support::{START, allow, check_sound, counted, general, named, reservation, wait};
 use crate::support::missing;
 
-/// A small file system in memory, unmounted at the end, also of a test that fails.
+/// A small file system in memory, unmounted at the end, also after a failed test.
 struct SmallDisk {
     place: Place,
 }
 
 impl SmallDisk {
-    /// Mounts one of 4 MiB; `None` where the user of the test may not, unless `NEGLIST_REQUIRE_MOUNT` is 1.
+    /// Mounts one of 4 MiB; `None` if the user of the test may not, unless `NEGLIST_REQUIRE_MOUNT` is 1.
     fn mount() -> Option<Self> {
         let place = Place::new();
         match mount(&["-t", "tmpfs", "-o", "size=4m,mode=700", "neglist-test"], place.directory.path()) {
@@ -32,7 +32,7 @@ impl SmallDisk {
         }
     }
 
-    /// Fills it but for so many bytes.
+    /// Fills it except for some bytes.
     fn fill(&self, bytes_left: u64) {
         use std::io::Write as _;
         let mut filler = fs::File::create(self.place.path("filler")).unwrap();
@@ -86,7 +86,7 @@ fn b16_a_file_system_that_is_nearly_full_refuses_reservations_until_it_is_freed(
     assert_eq!(total(&open(&disk.place.ledger()), "acme"), Ok(1_057));
 }
 
-/// The server of the test counts until a write fails for want of room: what was acknowledged stays, and nothing else.
+/// The server of the test counts until a write fails for lack of space: acknowledged counts stay, and no others.
 #[test]
 fn b16_a_file_system_without_room_loses_nothing_and_counting_goes_on_by_itself() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -99,7 +99,7 @@ fn b16_a_file_system_without_room_loses_nothing_and_counting_goes_on_by_itself()
     let reserve = |round| wait(ledger.reserve(people(round), allow(&[general("national")])));
     let failed = (0..1_000).find(|round| reserve(*round).is_err()).expect("the file system is never full");
     check_closed(&ledger, "closed after a failure");
-    // Tried again while there is no room: open or not, no total is less or more than what was acknowledged.
+    // Tried again while there is no space: open or not, each total equals the acknowledged count.
     for _ in 0..5 {
         drop(wait(ledger.tick(START)));
         pause(10);
@@ -119,8 +119,8 @@ fn b16_a_file_system_without_room_loses_nothing_and_counting_goes_on_by_itself()
     assert_eq!(total(&ledger, "acme"), Ok(expected));
     check_sound(&ledger);
     drop(ledger);
-    // And one that takes no writes at all says where, and what to do.
+    // A read-only file system is reported with its path and the remedy.
     mount(&["-o", "remount,ro"], disk.place.directory.path()).unwrap();
     let why = refused(EmbeddedLedger::open(&path, quick()));
-    assert!(why.contains("Read-only file system") && why.contains("has to be allowed to write"), "{why}");
+    assert!(why.contains("Read-only file system") && why.contains("needs write permission"), "{why}");
 }

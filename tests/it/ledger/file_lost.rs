@@ -1,4 +1,4 @@
-//! The ledger in a file is never quietly less than it was: a file that is gone, replaced, or was never there.
+//! The ledger in a file never loses counts silently: a file that is gone, replaced, or was never there.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -18,7 +18,7 @@ fn overwrite(path: &Path, with: &[u8]) {
 
 type Lay = fn(&Place, &[u8]);
 
-/// What somebody does to the file of a ledger that is open, and what is said of it.
+/// A change to the file of an open ledger, and its report.
 const HANDS: [(&str, Lay); 6] = [
     ("its file was removed", |place, _| fs::remove_file(place.ledger()).unwrap()),
     ("its file was removed", |place, _| fs::rename(place.ledger(), place.path("moved")).unwrap()),
@@ -36,7 +36,7 @@ const HANDS: [(&str, Lay); 6] = [
 
 /// Also B14 for a file that is replaced by an older copy under the server.
 #[test]
-fn b7_a_file_that_somebody_else_lays_hands_on_closes_the_ledger() {
+fn b7_a_change_of_the_file_by_another_process_closes_the_ledger() {
     for (why, lay_hands) in HANDS {
         for notice in ["tick", "reserve"] {
             let place = Place::new();
@@ -53,7 +53,7 @@ fn b7_a_file_that_somebody_else_lays_hands_on_closes_the_ledger() {
                 assert!(refused(add(&ledger, "three", 5)).contains(why), "{why}");
             }
             check_closed(&ledger, "closed after a failure");
-            // What is there now is not taken, however often it is tried.
+            // The new file is not opened, however often that is tried.
             for _ in 0..20 {
                 drop(wait(ledger.tick(START)));
                 pause(1);
@@ -75,7 +75,7 @@ fn b7_a_file_that_somebody_else_lays_hands_on_closes_the_ledger() {
 }
 
 #[test]
-fn b7_a_link_that_leads_nowhere_is_said_and_nothing_is_made() {
+fn b7_a_dangling_link_is_reported_and_nothing_is_created() {
     for missing in [MissingFile::Create, MissingFile::CreateFirst, MissingFile::Refuse] {
         let place = Place::new();
         std::os::unix::fs::symlink(place.path("disk/ledger"), place.ledger()).unwrap();
@@ -83,7 +83,7 @@ fn b7_a_link_that_leads_nowhere_is_said_and_nothing_is_made() {
         assert!(why.contains("it is a link that leads nowhere"), "{why}");
         assert_eq!(place.names(), ["ledger"]);
     }
-    // One that leads somewhere is a ledger as any other.
+    // A link to an existing directory is a ledger like any other.
     let place = Place::new();
     drop(open(&place.path("real")));
     std::os::unix::fs::symlink(place.path("real"), place.ledger()).unwrap();
@@ -122,7 +122,7 @@ async fn b7_a_server_whose_file_is_gone_is_not_ready_until_it_is_back() {
 }
 
 #[test]
-fn b13_a_ledger_is_made_only_where_nothing_tells_of_an_earlier_one() {
+fn b13_a_ledger_is_created_only_without_a_trace_of_an_earlier_one() {
     // Nothing there.
     let place = Place::new();
     let with = |missing| Settings { missing, ..quick() };
@@ -137,11 +137,11 @@ fn b13_a_ledger_is_made_only_where_nothing_tells_of_an_earlier_one() {
         assert!(why.contains(trace) && why.contains("may be an earlier one"), "{why}");
         drop(EmbeddedLedger::open(place.ledger(), with(MissingFile::Create)).unwrap());
     }
-    // What a killed process left of making one, and files of others, are no traces.
+    // Remains of a killed process that was creating one, and unrelated files, are no traces.
     fs::write(place.path("ledger.new-77"), b"x").unwrap();
     fs::write(place.path("other.ledger"), b"x").unwrap();
     drop(EmbeddedLedger::open(place.ledger(), with(MissingFile::CreateFirst)).unwrap());
-    // Gone: the witness refuses a new one, however it is asked for.
+    // Gone: the witness forbids a new one, however it is requested.
     let ledger = open(&place.ledger());
     add(&ledger, "one", 95_000).unwrap();
     drop(ledger);
@@ -152,7 +152,7 @@ fn b13_a_ledger_is_made_only_where_nothing_tells_of_an_earlier_one() {
         assert!(why.contains("there is no ledger any more") && why.contains("up to position 1"), "{why}");
         assert!(!place.ledger().exists());
     }
-    // One that is made by other means is another.
+    // A ledger created by other means is another one.
     fs::copy(place.path("other.ledger"), place.ledger()).unwrap();
     fs::remove_file(place.ledger()).unwrap();
     let elsewhere = Place::new();
@@ -196,7 +196,7 @@ async fn b13_a_named_ledger_is_made_once_and_on_demand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b7_a_ledger_in_a_directory_that_is_not_there_is_said_with_its_whole_path() {
+async fn b7_a_ledger_in_a_missing_directory_is_reported_with_its_whole_path() {
     let directory = Directory::small();
     let policies = directory.policies();
     for more in [&[][..], &["--ledger-create"]] {
@@ -213,7 +213,7 @@ async fn b7_a_ledger_in_a_directory_that_is_not_there_is_said_with_its_whole_pat
 }
 
 #[test]
-fn b11_a_server_that_finds_another_ledger_says_to_start_it_anew() {
+fn b11_a_server_that_finds_another_ledger_asks_for_a_restart() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     add(&ledger, "one", 5).unwrap();
@@ -222,13 +222,13 @@ fn b11_a_server_that_finds_another_ledger_says_to_start_it_anew() {
     fs::copy(place.path("away"), place.ledger()).unwrap();
     EmbeddedLedger::accept(place.ledger(), &quick()).unwrap();
     let why = refused(wait(ledger.reopen()));
-    assert!(why.contains("start this server anew after `accept`"), "{why}");
+    assert!(why.contains("restart it after `accept`"), "{why}");
     drop(ledger);
     assert_eq!(total(&open(&place.ledger()), "acme"), Ok(5));
 }
 
 #[test]
-fn c_what_a_killed_maker_left_is_no_trace_of_an_earlier_ledger() {
+fn c_remains_of_a_killed_creation_are_no_trace_of_an_earlier_ledger() {
     let place = Place::new();
     let settings = || Settings { missing: MissingFile::CreateFirst, ..quick() };
     fs::write(place.path("ledger.new-12"), b"").unwrap();

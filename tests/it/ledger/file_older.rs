@@ -38,10 +38,10 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
     assert_eq!(total(&ledger, "acme"), Ok(1_000));
     add(&ledger, "three", 1).unwrap();
     drop(ledger);
-    // What was given up does not come back without a word, however far it came.
+    // A ledger that was given up does not come back silently, whatever its position.
     fs::write(&path, &newest).unwrap();
     assert!(refused(EmbeddedLedger::open(&path, quick())).contains("saw another"));
-    // A witness that is gone, or damaged, is no witness that agrees.
+    // A missing or damaged witness does not agree.
     fs::remove_file(witness::beside(&path)).unwrap();
     assert!(refused(EmbeddedLedger::open(&path, quick())).contains("is missing"));
     fs::write(witness::beside(&path), b"neglist").unwrap();
@@ -58,7 +58,7 @@ fn b14_an_older_copy_is_refused_until_its_loss_is_accepted() {
 
 const META: redb::TableDefinition<'_, &str, &str> = redb::TableDefinition::new("meta");
 
-/// Leaves a ledger as an older program does: in the format before, with or without a mark.
+/// Leaves a ledger as an older program does: in the previous format, with or without a mark.
 fn make_older(database: &redb::Database, keeps_mark: bool) {
     let transaction = database.begin_write().unwrap();
     {
@@ -87,7 +87,7 @@ fn seen(path: &Path) -> u64 {
 }
 
 #[test]
-fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
+fn b14_a_ledger_older_than_witnesses_gets_one() {
     let place = Place::new();
     let (path, name) = (place.ledger(), place.ledger().to_str().unwrap().to_owned());
     let ledger = open(&path);
@@ -113,7 +113,7 @@ fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
     assert_eq!(seen(&path), 2);
     assert_eq!(format_of(&path), "neglist ledger 2", "which an older program refuses");
     assert_eq!(total(&open(&path), "acme"), Ok(1_001));
-    // A copy from before the upgrade is older, whether its witness is there or not of the same ledger.
+    // A copy from before the upgrade is older, whether its witness is missing or of another ledger.
     fs::write(&path, &older).unwrap();
     assert!(refused(EmbeddedLedger::open(&path, quick())).contains("older than witnesses"));
     run(&["ledger", "--ledger", &name, "accept", "--counts-may-be-missing"]);
@@ -122,7 +122,7 @@ fn b14_a_ledger_from_before_there_were_witnesses_gets_one() {
 }
 
 #[test]
-fn b14_an_upgraded_ledger_is_not_believed_without_its_witness() {
+fn b14_an_upgraded_ledger_is_not_trusted_without_its_witness() {
     let place = Place::new();
     let path = place.ledger();
     let ledger = open(&path);
@@ -139,7 +139,7 @@ fn b14_an_upgraded_ledger_is_not_believed_without_its_witness() {
     fs::remove_file(witness::beside(&path)).unwrap();
     let why = refused(EmbeddedLedger::open(&path, quick()));
     assert!(why.contains("is missing"), "{why}");
-    // One that counted nothing is believed, as a new one is.
+    // A ledger that counted nothing is trusted, like a new one.
     for _ in 0..2 {
         let place = Place::new();
         drop(open(&place.ledger()));
@@ -151,9 +151,9 @@ fn b14_an_upgraded_ledger_is_not_believed_without_its_witness() {
     }
 }
 
-/// What an older program counts does not raise the position: a copy from before the upgrade is less than the upgrade.
+/// Counts of an older program do not raise the position: a copy from before the upgrade is behind the upgraded ledger.
 #[test]
-fn b14_a_marked_ledger_of_the_format_before_rises_with_its_upgrade() {
+fn b14_the_upgrade_raises_the_position_of_a_marked_ledger() {
     let place = Place::new();
     let path = place.ledger();
     let ledger = open(&path);
@@ -168,9 +168,9 @@ fn b14_a_marked_ledger_of_the_format_before_rises_with_its_upgrade() {
     assert!(why.contains("is at position 1") && why.contains("saw it at 2"), "{why}");
 }
 
-/// The power goes at each write and sync of an upgrade; what is left is upgraded by the next start.
+/// The power fails at each write and sync of an upgrade; the next start completes it.
 #[test]
-fn b14_an_upgrade_that_is_cut_off_is_done_by_the_next_start() {
+fn b14_an_interrupted_upgrade_is_completed_by_the_next_start() {
     let mut random = Random(from_environment("NEGLIST_LEDGER_MODEL_SEED", 1));
     let mut cut_off = 0;
     for calls in 0..80 {
@@ -195,7 +195,7 @@ fn b14_an_upgrade_that_is_cut_off_is_done_by_the_next_start() {
 }
 
 #[test]
-fn b14_a_witness_that_goes_while_the_server_runs_is_written_anew() {
+fn b14_a_witness_that_is_removed_under_the_server_is_written_again() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     add(&ledger, "one", 5).unwrap();
@@ -209,7 +209,7 @@ fn b14_a_witness_that_goes_while_the_server_runs_is_written_anew() {
 
 /// Killed between the commit and the witness: the ledger is one ahead, and nothing is missing.
 #[test]
-fn b15_a_ledger_ahead_of_its_witness_is_believed() {
+fn b15_a_ledger_ahead_of_its_witness_is_trusted() {
     let place = Place::new();
     let ledger = open(&place.ledger());
     add(&ledger, "one", 1).unwrap();
@@ -250,7 +250,7 @@ fn a1_a_witness_that_is_the_ledger_is_refused_and_the_ledger_stays() {
         assert!(accepted.err.contains("is the ledger itself"), "{} {}", accepted.out, accepted.err);
         assert!(fs::read(&path).unwrap() == bytes, "{}", witness.display());
     }
-    // Another file, whatever it is, with a ledger and without.
+    // Any other file, with a ledger and without.
     let sheet = place.path("sheet.csv");
     fs::write(&sheet, "exporter,year").unwrap();
     for ledger in [path, place.path("gone")] {
@@ -264,7 +264,7 @@ fn a1_a_witness_that_is_the_ledger_is_refused_and_the_ledger_stays() {
 
 #[cfg(unix)]
 #[test]
-fn a4_a_witness_behind_a_link_that_leads_nowhere_lets_no_ledger_begin() {
+fn a4_a_dangling_link_to_a_witness_lets_no_ledger_begin() {
     let place = Place::new();
     std::os::unix::fs::symlink(place.path("not-mounted/witness"), witness::beside(&place.ledger())).unwrap();
     let why = refused(EmbeddedLedger::open(place.ledger(), quick()));

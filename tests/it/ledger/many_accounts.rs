@@ -20,7 +20,7 @@ fn tiny(accounts_max: usize) -> Settings {
     Settings { accounts_max, ..quick() }
 }
 
-/// An account that was let go is read from the file, and never 0 unread; in whatever order, over restarts.
+/// An evicted account is read from the file, and never taken for 0; in any order, over restarts.
 #[test]
 fn b12_accounts_that_are_not_in_memory_are_read_from_the_file() {
     let place = Place::new();
@@ -48,7 +48,7 @@ fn b12_accounts_that_are_not_in_memory_are_read_from_the_file() {
     }
 }
 
-/// Readers that fill the memory while the writer changes what they read never leave an old total behind.
+/// Readers that fill the memory while the writer changes the same accounts never leave an old total behind.
 #[test]
 fn b12_no_reader_sees_less_than_was_acknowledged_before_it_asked() {
     const EXPORTERS: u64 = 6;
@@ -87,7 +87,7 @@ fn b12_no_reader_sees_less_than_was_acknowledged_before_it_asked() {
     assert!(0 < reads.load(Ordering::Relaxed));
 }
 
-/// `NEGLIST_LEDGER_ACCOUNTS` says how many exporters were invented.
+/// `NEGLIST_LEDGER_ACCOUNTS` is the number of invented exporters.
 #[tokio::test(flavor = "multi_thread")]
 async fn b12_a_ledger_of_many_exporters_is_opened_soon_and_in_little_memory() {
     let accounts = from_environment("NEGLIST_LEDGER_ACCOUNTS", 20_000);

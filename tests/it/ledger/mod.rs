@@ -1,16 +1,16 @@
 //! The ledger: in a file, in PostgreSQL, and behind a server.
 
-/// Decisions and counts in this process, by the shipped policies.
+/// Decisions and counts in this process, with the shipped policies.
 mod books;
 /// Caps of clearances, counters of important data, and sizes of groups.
 mod caps;
-/// `neglist check --ledger`: caps that the year's totals have nearly used.
+/// `neglist check --ledger`: caps that are nearly used up by the year's totals.
 mod check;
-/// `neglist ledger`: what operators do.
+/// `neglist ledger`: the commands of operators.
 mod commands;
-/// What every ledger promises.
+/// The promises of every ledger.
 mod contract;
-/// The embedded ledger killed, and on storage that fails.
+/// The embedded ledger when its process is killed, and on failing storage.
 mod crash;
 /// A disk that fails, fills up and loses power.
 mod disk;
@@ -35,15 +35,15 @@ mod persons;
 mod place;
 /// The ledger in a database that several servers share.
 mod postgres;
-/// A database that is empty, or less than it was.
+/// A database that is empty or has lost counts.
 mod postgres_lost;
-/// Bounds of a transaction of that database, and the worth of its acknowledgement.
+/// Bounds of a transaction of that database, and the durability of its commits.
 mod postgres_transactions;
 /// Retries of transfers that the policies no longer accept, over gRPC.
 mod retry;
-/// Exporters that nobody registered.
+/// Unregistered exporters.
 mod strangers;
-/// What the ledger tests share: accounts, reservations, random numbers.
+/// Shared by the ledger tests: accounts, reservations, random numbers.
 mod support;
-/// The ledger and what callers state, against the truth.
+/// The ledger and the totals that callers state, against the truth.
 mod truth;

@@ -1,7 +1,7 @@
 //! Both ledgers against a plain model: the same random steps, the same answers.
 //!
-//! The model keeps every transfer and adds up from scratch each time. `NEGLIST_LEDGER_MODEL_STEPS`
-//! says how long, `NEGLIST_LEDGER_MODEL_SEED` which steps.
+//! The model keeps every transfer and adds up from scratch each time. `NEGLIST_LEDGER_MODEL_STEPS` is the number of
+//! steps, `NEGLIST_LEDGER_MODEL_SEED` the seed of their choice.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -51,14 +51,14 @@ struct Transfer {
 
 #[derive(Debug, Default)]
 struct Model {
-    /// What can be asked about, by id.
+    /// Remembered transfers, by id.
     known: BTreeMap<String, Transfer>,
-    /// What went ahead and was forgotten; it still counts.
+    /// Committed and forgotten transfers; they still count.
     forgotten: Vec<Transfer>,
     imports: BTreeMap<String, Vec<ImportedTotal>>,
 }
 
-/// A ledger that is put to the test.
+/// A ledger under test.
 trait Subject {
     fn ledger(&self) -> &dyn Ledger;
     fn wait<T>(&self, future: impl Future<Output = T>) -> T;
@@ -69,7 +69,7 @@ trait Subject {
     fn ids(&self) -> Vec<String>;
     fn check_sound(&self);
 
-    /// What ends a step that has a moment, here and in the model.
+    /// The end of a step that has a moment, here and in the model.
     fn end_step(&self, now: Moment, model: &mut Model);
 }
 
@@ -108,7 +108,7 @@ impl Subject for EmbeddedLedger {
     }
 }
 
-/// A database that two servers take turns at.
+/// A database that two servers use in turn.
 struct Shared {
     runtime: tokio::runtime::Runtime,
     servers: [PostgresLedger; 2],
@@ -214,7 +214,7 @@ impl Model {
         }
     }
 
-    /// Forgets what was settled before the retention began. Its first moment belongs to it.
+    /// Forgets transfers that were settled before the retention began. Its first moment belongs to it.
     fn forget(&mut self, now: Moment) {
         let since = now.plus_seconds(-RETENTION_SECONDS);
         let old = |transfer: &Transfer| !matches!(transfer.state, State::Reserved(_)) && transfer.settled_at < since;
@@ -255,7 +255,7 @@ impl Model {
                     Who::Counted(persons) => persons[index(counter.class)],
                     Who::Named(people) => u64::from(people[index(counter.class)].count_ones()),
                 };
-                // Totals without the persons, and then all of them: what is more is new.
+                // Totals without the persons, and then with all of them: the difference is new.
                 let change = Change { counter: counter.clone(), before, added: new + size - before };
                 transfer.changes.push(change);
             }
@@ -448,7 +448,7 @@ impl Walk {
             17 => return self.import(subject),
             18 => self.read_without(subject),
             _ => {
-                // Coarse, so that a reservation is often looked at in the very moment when it runs out.
+                // Coarse, so that a reservation is often read at the very moment of its expiry.
                 let far = if self.random.below(40) == 0 { 1_000 } else { 4 };
                 self.now = self.now.plus_seconds(100 * i64::try_from(self.random.below(far)).unwrap());
                 return;
@@ -472,7 +472,7 @@ impl Walk {
     }
 }
 
-/// The beginning of a walk, and how many steps it has.
+/// The seed of a walk, and its number of steps.
 fn walk(steps: u64) -> (Walk, u64) {
     let steps = from_environment("NEGLIST_LEDGER_MODEL_STEPS", steps);
     let seed = from_environment("NEGLIST_LEDGER_MODEL_SEED", 1);
@@ -492,9 +492,9 @@ fn retention_days() -> u32 {
     u32::try_from(RETENTION_SECONDS / 86_400).unwrap()
 }
 
-/// With all accounts in memory, and with so little that each is let go for the next.
+/// With all accounts in memory, and with so little memory that each account evicts another.
 #[test]
-fn the_ledger_does_what_a_plain_map_does() {
+fn the_ledger_agrees_with_a_plain_map() {
     for accounts_max in [Settings::default().accounts_max, 1] {
         compare_with_a_plain_map(accounts_max);
     }
@@ -520,7 +520,7 @@ fn compare_with_a_plain_map(accounts_max: usize) {
 }
 
 #[test]
-fn the_shared_ledger_does_what_a_plain_map_does() {
+fn the_shared_ledger_agrees_with_a_plain_map() {
     let Some(server) = postgres_server::shared() else { return };
     let (mut walk, steps) = walk(500);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

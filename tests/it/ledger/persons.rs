@@ -94,7 +94,7 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_counts_once_whichever_way_it_is_named_and_once_for_each_kind() {
+async fn a_person_counts_once_under_any_spelling_and_once_for_each_kind() {
     let directory = Directory::small();
     let path = directory.beside("ledger");
     let settings = [("ledger", path.to_str().unwrap())];
@@ -110,7 +110,7 @@ async fn a_person_counts_once_whichever_way_it_is_named_and_once_for_each_kind()
     // Another kind makes another person.
     let patient = v1::ReserveRequest { subject_kind: "patient".to_owned(), ..customers("5", &["a", "b"]) };
     assert_eq!(running.added(patient).await, national(2026, 2));
-    // By a pseudonym of the caller's own, which the command makes.
+    // By the caller's own pseudonym, made with the command.
     let key = beside(&path);
     let of_key = ["pseudonym", "--key", key.to_str().unwrap(), "--year", "2026", "--exporter", "somebody"];
     let done = command(&[&of_key[..], &["--kind", "customer", "--normalise", "trim,lowercase"]].concat(), "A \r\nd\n");
@@ -208,7 +208,7 @@ async fn no_identifier_is_stored_logged_measured_or_answered() {
     let text = fs::read_to_string(beside(&path)).unwrap();
     let key = text.lines().nth(1).unwrap();
     let ledger = fs::read(&path).unwrap();
-    assert!(is_in(&ledger, "somebody"), "the search finds what is there");
+    assert!(is_in(&ledger, "somebody"), "the search finds a text that is there");
     assert!(!shown.contains(key) && !is_in(&ledger, key));
     assert!(!ledger.windows(32).any(|window| window == bytes(key)));
 }
@@ -219,7 +219,7 @@ async fn a_server_does_not_start_without_the_key_of_its_ledger() {
     let path = directory.beside("ledger");
     let settings = [("ledger", path.to_str().unwrap())];
     let clock = SetClock::at(NOON);
-    // A ledger from before there were keys.
+    // A ledger older than keys.
     let before = open(&path);
     before.reserve(reservation("before", named([1, 2])), allow(&[general("national")])).await.unwrap();
     drop(before);
@@ -278,14 +278,14 @@ async fn servers_of_a_database_count_under_one_key() {
     let clock = SetClock::at(NOON);
     let place = |name: &str| directory.beside(name).to_str().unwrap().to_owned();
     let (one, other) = (place("one.key"), place("other.key"));
-    // Without a place there is no key, and no identifier is taken.
+    // Without a path there is no key, and identifiers are refused.
     let bare = [("ledger", url.as_str())];
     let mut running = Running::start(&directory, &clock, &bare).await.unwrap();
     let refused = running.reserve(customers("0", &["a"])).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("no subject key"), "{refused:?}");
     running.stop().await;
-    // A ledger whose tables are from before there were keys.
+    // A ledger whose tables are older than keys.
     execute(&url, "ALTER TABLE neglist_ledger DROP COLUMN subject_key; UPDATE neglist_schema SET version = 3").await;
     let with = |key| [("ledger", url.as_str()), ("subject_key", key)];
     let mut first = Running::start(&directory, &clock, &with(&one)).await.unwrap();

@@ -1,4 +1,4 @@
-//! A directory with a ledger in a file, and the calls that tests of that file share.
+//! A directory with a ledger in a file, and helpers for tests of that file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Place {
     }
 }
 
-/// Opened again soon after a failure.
+/// Settings that open a ledger again soon after a failure.
 pub(crate) fn quick() -> Settings {
     Settings { reopen_wait_ms: 1, reopen_wait_max_ms: 5, cache_bytes: 1 << 20, ..Settings::default() }
 }
@@ -71,7 +71,7 @@ pub(crate) fn check_closed(ledger: &EmbeddedLedger, why: &str) {
     assert!(refused(add(ledger, "more", 1)).contains(why));
 }
 
-/// Waits between two ticks, so that a closed ledger may be opened again.
+/// Pauses between two ticks, so that a closed ledger may try to open itself again.
 pub(crate) fn pause(milliseconds: u64) {
     std::thread::park_timeout(Duration::from_millis(milliseconds));
 }

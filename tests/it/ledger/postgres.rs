@@ -1,4 +1,4 @@
-//! The ledger in `PostgreSQL`: what every ledger promises, and what a database can do to it.
+//! The ledger in `PostgreSQL`: the promises of every ledger, and faults of a database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ async fn connect(url: &str) -> Arc<PostgresLedger> {
     Arc::new(PostgresLedger::connect(url, patient()).await.unwrap())
 }
 
-/// As many servers with one database.
+/// Several servers with one database.
 async fn servers(url: &str, count: usize) -> Vec<Arc<PostgresLedger>> {
     let mut ledgers = Vec::new();
     for _ in 0..count {
@@ -41,7 +41,7 @@ async fn nothing_is_wrong(ledger: &PostgresLedger) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_holds_what_every_ledger_promises() {
+async fn it_keeps_the_promises_of_every_ledger() {
     let Some(server) = server::shared() else { return };
     let ledger = connect(&server.database().await).await;
     contract::holds(ledger.as_ref()).await;
@@ -69,10 +69,10 @@ async fn callers_that_cannot_share_turns_end_exactly_on_the_line() {
     nothing_is_wrong(&ledgers[0]).await;
 }
 
-/// Databases that speak the protocol may give a stricter isolation than is asked for: whoever waited
-/// for the account then has to begin anew.
+/// Databases that speak the protocol may give a stricter isolation than requested: a transaction that waited for the
+/// account then has to be repeated.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stricter_isolation_than_was_asked_for_loses_and_doubles_nothing() {
+async fn a_stricter_isolation_than_requested_loses_and_doubles_nothing() {
     let Some(server) = server::own(&[]) else { return };
     for level in [Stricter::RepeatableRead, Stricter::Serializable] {
         let (url, stricter) = server.stricter(&server.database().await, level).await;
@@ -80,11 +80,11 @@ async fn a_stricter_isolation_than_was_asked_for_loses_and_doubles_nothing() {
         contract::holds(ledgers[0].as_ref()).await;
         contract::ends_on_the_line(&as_ledgers(&ledgers), "strict", Crowd { callers: 6, line: 20 }).await;
         nothing_is_wrong(&ledgers[0]).await;
-        assert!(20 < stricter.load(Ordering::Relaxed), "{level:?}: transactions began as they were asked for");
+        assert!(20 < stricter.load(Ordering::Relaxed), "{level:?}: transactions began with the requested isolation");
     }
 }
 
-/// Makes COMMIT fail with a code, for the first transactions that insert a transfer, as many as it is told.
+/// Makes COMMIT fail with a code, for a number of the first transactions that insert a transfer.
 async fn failing_commits(url: &str, code: &str, count: u32) {
     let sql = format!(
         "CREATE SEQUENCE commits;
@@ -113,9 +113,9 @@ async fn a_transaction_that_fails_at_commit_is_repeated() {
     nothing_is_wrong(&ledger).await;
 }
 
-/// A distributed database may not know itself what became of a COMMIT.
+/// A distributed database may not know the result of a COMMIT itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_at_commit_that_says_too_little_is_not_called_undone() {
+async fn an_inconclusive_error_at_commit_is_not_called_undone() {
     let Some(server) = server::shared() else { return };
     for (code, text) in [("XX000", "it may or may not have been carried out"), ("23514", "nothing was added")] {
         let url = server.database().await;
@@ -217,7 +217,7 @@ async fn a_commit_without_an_answer_is_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_stays_unknown_is_not_called_undone() {
+async fn a_commit_with_an_unknown_result_is_not_called_undone() {
     let Some(server) = server::own(&[]) else { return };
     let url = server.database().await;
     let direct = connect(&url).await;
@@ -273,7 +273,7 @@ async fn a_crash_of_the_database_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_gone_is_unavailable_and_comes_back() {
+async fn a_lost_database_is_unavailable_until_it_comes_back() {
     let Some(server) = server::own(&[]) else { return };
     let url = server.database().await;
     let hasty = Settings { time_max_ms: 300, tables: Tables::Make, ..Settings::default() };
@@ -291,7 +291,7 @@ async fn a_database_that_is_gone_is_unavailable_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_start_at_once_make_the_tables_once() {
+async fn servers_that_start_at_once_create_the_tables_once() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let starts = (0..8).map(|_| {
@@ -304,9 +304,9 @@ async fn servers_that_start_at_once_make_the_tables_once() {
     }
 }
 
-/// Some databases commit each statement that makes a table by itself.
+/// Some databases commit each statement that creates a table by itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_was_cut_off_is_completed() {
+async fn an_interrupted_migration_is_completed() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let ledger = connect(&url).await;
@@ -357,7 +357,7 @@ async fn a_row_that_another_server_holds_is_waited_for_within_limits() {
     holder.batch_execute("BEGIN; SELECT id FROM neglist_account FOR UPDATE").await.unwrap();
     let error = ledger.reserve(reservation("held", "b", counted(1, 0)), goes()).await.unwrap_err();
     assert!(error.to_string().contains("55P03"), "{error}");
-    // Reads wait for nobody.
+    // Reads do not wait.
     assert_eq!(ledger.read(&account("held"), &[general()], at(0)).await.unwrap()[&general()], 1);
     holder.batch_execute("ROLLBACK").await.unwrap();
     ledger.reserve(reservation("held", "b", counted(1, 0)), goes()).await.unwrap();
@@ -384,13 +384,13 @@ async fn ticks_release_and_forget() {
     assert_eq!(ledger.tick(days(8)).await.unwrap(), 2);
     assert_eq!(ledger.commit("tick/c", days(8)).await, Err(LedgerError::NotFound));
     nothing_is_wrong(&ledger).await;
-    let anew = Reservation { hold: Hold::Commit, now: days(8), ..reservation("tick", "c", counted(4, 0)) };
-    assert_eq!(ledger.reserve(anew, goes()).await.unwrap().changes[0].before, 4);
+    let again = Reservation { hold: Hold::Commit, now: days(8), ..reservation("tick", "c", counted(4, 0)) };
+    assert_eq!(ledger.reserve(again, goes()).await.unwrap().changes[0].before, 4);
     nothing_is_wrong(&ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_with_many_persons_is_counted_and_taken_back() {
+async fn a_transfer_with_many_persons_is_counted_and_released() {
     let Some(server) = server::shared() else { return };
     let ledger = connect(&server.database().await).await;
     let many: Vec<u32> = (0..25_000).collect();
@@ -445,7 +445,7 @@ async fn operators_import_export_and_drop_years() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn verify_finds_what_was_changed_by_hand() {
+async fn verify_finds_changes_by_hand() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let ledger = connect(&url).await;
@@ -468,7 +468,7 @@ async fn verify_finds_what_was_changed_by_hand() {
     }
 }
 
-/// Makes an authority and a certificate of it for `localhost`.
+/// Makes an authority and its certificate for `localhost`.
 fn certificates(directory: &Path) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();

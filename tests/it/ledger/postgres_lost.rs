@@ -1,4 +1,4 @@
-//! A database that is empty, another one, or less than it was: refused, and never counted from zero.
+//! A database that is empty, another one, or has lost counts: refused, and never counted from zero.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ async fn made(url: &str) -> Arc<PostgresLedger> {
     Arc::new(PostgresLedger::connect(url, making()).await.unwrap())
 }
 
-/// Counts so many persons for good.
+/// Counts persons for good.
 async fn count(ledger: &dyn Ledger, exporter: &str, id: &str, persons: u64) {
     let reservation = Reservation { hold: Hold::Commit, ..reservation(exporter, id, counted(persons, 0)) };
     ledger.reserve(reservation, goes()).await.unwrap();
@@ -49,7 +49,7 @@ async fn total(ledger: &dyn Ledger, exporter: &str) -> Result<u64, LedgerError> 
     ledger.read(&account(exporter), &[general()], at(0)).await.map(|totals| totals[&general()])
 }
 
-/// Asserts that the ledger answers nothing any more, whoever is asked about, and says why.
+/// Asserts that the ledger refuses every request, about any exporter, and says why.
 #[track_caller]
 fn says<T>(answer: Result<T, impl std::fmt::Display>, why: &str) {
     let Err(error) = answer.map_err(|error| error.to_string()) else { panic!("no error, and not `{why}`") };
@@ -69,7 +69,7 @@ async fn is_closed(ledger: &PostgresLedger, why: &str) {
     says(ledger.check_mark().await, why);
 }
 
-/// A copy of the data of a server, as a base backup is one.
+/// A copy of the data of a server, like a base backup.
 struct Backup(tempfile::TempDir);
 
 impl Backup {
@@ -81,7 +81,7 @@ impl Backup {
         backup
     }
 
-    /// Puts it in the place of the server's data.
+    /// Replaces the server's data with it.
     fn restore(&self, server: &Server) {
         server.stop();
         let data = server.directory().join("data");
@@ -96,7 +96,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_an_empty_database_is_made_a_ledger_only_where_that_is_asked_for() {
+async fn b13_a_ledger_is_created_in_an_empty_database_only_on_request() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     for tables in [Tables::Update, Tables::Leave] {
@@ -106,16 +106,16 @@ async fn b13_an_empty_database_is_made_a_ledger_only_where_that_is_asked_for() {
         assert_eq!(query_number(&url, tables).await, 0);
     }
     count(made(&url).await.as_ref(), "acme", "1", 95_000).await;
-    // Once it is there, both open it.
+    // Once it exists, both open it.
     for settings in [updating(), making()] {
         let ledger = PostgresLedger::connect(&url, settings).await.unwrap();
         assert_eq!(total(&ledger, "acme").await, Ok(95_000));
     }
 }
 
-/// What was begun and cut off has counted nothing, and is a database without a ledger.
+/// An interrupted creation has counted nothing, and leaves a database without a ledger.
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_tables_that_were_being_made_are_no_ledger_yet() {
+async fn b13_half_created_tables_are_no_ledger_yet() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let begun = "CREATE TABLE neglist_schema (id INT4 NOT NULL PRIMARY KEY, version INT4 NOT NULL);
@@ -126,7 +126,7 @@ async fn b13_tables_that_were_being_made_are_no_ledger_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_what_is_left_of_a_ledger_is_not_made_whole_at_zero() {
+async fn b13_remaining_tables_of_a_ledger_are_not_completed_at_zero() {
     let Some(server) = server::shared() else { return };
     for lost in ["neglist_schema", "neglist_schema, neglist_counter", "neglist_schema, neglist_account, neglist_ledger"]
     {
@@ -139,7 +139,7 @@ async fn b13_what_is_left_of_a_ledger_is_not_made_whole_at_zero() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_older_tables_get_an_identity_by_themselves() {
+async fn b13_older_tables_get_an_identity_automatically() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     count(made(&url).await.as_ref(), "acme", "1", 7).await;
@@ -159,7 +159,7 @@ async fn b13_older_tables_get_an_identity_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_an_older_base_backup_in_the_place_of_the_database() {
+async fn b14_an_older_base_backup_in_place_of_the_database() {
     let Some(server) = server::own(&[]) else { return };
     let url = server.database().await;
     let (first, second) = (made(&url).await, made(&url).await);
@@ -172,12 +172,12 @@ async fn b14_an_older_base_backup_in_the_place_of_the_database() {
     assert_eq!(total(first.as_ref(), "acme").await, Ok(91_000));
     let mark = second.check_mark().await.unwrap();
     backup.restore(&server);
-    // One is asked, the other checks by itself.
+    // One server is asked, the other checks by itself.
     says(first.reserve(reservation("acme", "new", counted(95_000, 0)), goes()).await, OLDER);
     is_closed(&first, OLDER).await;
     says(second.check_mark().await, OLDER);
     is_closed(&second, OLDER).await;
-    // A server that has seen nothing counts on, beyond what was lost. That brings nothing back.
+    // A server without a memory counts on, beyond the lost position. That brings nothing back.
     let ignorant = made(&url).await;
     for id in 0..20 {
         count(ignorant.as_ref(), "acme", &format!("later-{id}"), 1).await;
@@ -187,7 +187,7 @@ async fn b14_an_older_base_backup_in_the_place_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_a_question_alone_notices_that_the_database_was_replaced() {
+async fn b14_a_query_alone_notices_that_the_database_was_replaced() {
     let Some(server) = server::own(&[]) else { return };
     let url = server.database().await;
     let ledger = made(&url).await;
@@ -200,7 +200,7 @@ async fn b14_a_question_alone_notices_that_the_database_was_replaced() {
     is_closed(&ledger, OLDER).await;
 }
 
-/// Rows of one table put back as they were, as a restore under the running server does; no connection is broken by it.
+/// Restores rows of one table under the running server, without breaking a connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_rows_that_are_restored_under_the_running_server() {
     let Some(server) = server::shared() else { return };
@@ -226,7 +226,7 @@ async fn b14_rows_that_are_restored_under_the_running_server() {
     }
 }
 
-/// What this server did not do or ask about itself is in the position of the whole.
+/// The position of the whole ledger covers accounts that this server neither changed nor read.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_an_account_of_another_server_that_went_back_is_noticed_by_the_position() {
     let Some(server) = server::shared() else { return };
@@ -241,10 +241,9 @@ async fn b14_an_account_of_another_server_that_went_back_is_noticed_by_the_posit
     is_closed(&own, OLDER).await;
 }
 
-/// What is let go of memory is not taken for zero, and the position counts the transactions of this server as they are
-/// committed.
+/// An evicted account is not taken for zero, and the position counts each committed transaction of this server.
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_accounts_that_are_not_remembered_are_in_the_position() {
+async fn b14_the_position_covers_accounts_that_are_not_remembered() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let forgetful = Settings { accounts_remembered_max: 2, ..making() };
@@ -266,7 +265,7 @@ async fn b14_another_ledger_under_the_same_name() {
     let url = server.database().await;
     let ledger = made(&url).await;
     count(ledger.as_ref(), "acme", "1", 1).await;
-    // As far as the first, and further.
+    // At and beyond the position of the first.
     let tables = "neglist_schema, neglist_account, neglist_counter, neglist_person, neglist_transfer, neglist_import, \
         neglist_ledger, neglist_removed";
     execute(&url, &format!("DROP TABLE {tables}")).await;
@@ -279,7 +278,7 @@ async fn b14_another_ledger_under_the_same_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_what_operators_remove_did_not_go_back() {
+async fn b14_accounts_that_operators_remove_did_not_go_back() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let (running, operator) = (made(&url).await, made(&url).await);
@@ -292,7 +291,7 @@ async fn b14_what_operators_remove_did_not_go_back() {
     let accounts = ["acme", "other", "nobody"].map(account).to_vec();
     let forgotten = operator.forget(&Forget { accounts, totals_kept_from: None }).await.unwrap();
     assert_eq!(forgotten.gone, ["acme", "other"].map(account));
-    // By a question, by a transaction and by a check.
+    // Found by a query, by a transaction and by a check.
     assert_eq!(total(running.as_ref(), "acme").await, Ok(0));
     count(running.as_ref(), "acme", "new", 3).await;
     count(running.as_ref(), "other", "new", 4).await;
@@ -307,12 +306,12 @@ async fn b14_what_operators_remove_did_not_go_back() {
     operator.drop_years_before(Year(2026)).await.unwrap();
     assert_eq!(running.read(&last_year, &[general()], at(0)).await.unwrap()[&general()], 0);
     assert!(position < running.check_mark().await.unwrap().position);
-    // And what is less after that is noticed as before.
+    // A loss after that is noticed as before.
     execute(&url, "UPDATE neglist_account SET revision = 0 WHERE exporter = 'acme'").await;
     says(total(running.as_ref(), "acme").await, OLDER);
 }
 
-/// What was removed excuses itself alone, whatever hides the loss from the position.
+/// A removal excuses only the removed account, even if the position hides another loss.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_the_removal_of_another_account_excuses_nothing() {
     let Some(server) = server::shared() else { return };
@@ -324,7 +323,7 @@ async fn b14_the_removal_of_another_account_excuses_nothing() {
     let damages = [
         format!("{emptied} UPDATE neglist_account SET revision = 1 WHERE exporter = 'acme'; {raised}"),
         format!("{emptied} DELETE FROM neglist_account WHERE exporter = 'acme'; {raised}"),
-        // Made anew, and further than it was.
+        // Created again, and beyond its former revision.
         format!("{emptied} UPDATE neglist_account SET id = 7, revision = 20 WHERE exporter = 'acme'; {raised}"),
     ];
     for (number, damage) in damages.iter().enumerate() {
@@ -351,7 +350,8 @@ async fn b14_the_removal_of_another_account_excuses_nothing() {
     }
 }
 
-/// Transactions, questions and checks of several servers at once: what others do meanwhile is not taken for a step back.
+/// Transactions, queries and checks of several servers at once: concurrent changes by others are not taken for a step
+/// back.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_servers_that_count_at_once_raise_no_alarm() {
     let Some(server) = server::shared() else { return };
@@ -380,7 +380,7 @@ async fn b14_servers_that_count_at_once_raise_no_alarm() {
     assert!(servers.iter().all(|ledger| !ledger.is_closed()));
 }
 
-/// A crash of the database loses nothing that was seen.
+/// A crash of the database loses no counts that were seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_a_crash_of_the_database_is_no_step_back() {
     let Some(server) = server::own(&[]) else { return };
@@ -394,7 +394,7 @@ async fn b14_a_crash_of_the_database_is_no_step_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_what_an_earlier_server_saw_holds_for_the_next() {
+async fn b14_the_mark_of_an_earlier_server_binds_the_next() {
     let Some(server) = server::shared() else { return };
     let (url, empty) = (server.database().await, server.database().await);
     let ledger = made(&url).await;
@@ -404,13 +404,13 @@ async fn b14_what_an_earlier_server_saw_holds_for_the_next() {
     PostgresLedger::connect(&url, after(mark)).await.unwrap();
     let further = Mark { position: mark.position + 1, ..mark };
     says(PostgresLedger::connect(&url, after(further)).await, OLDER);
-    // Nothing is made in the place of what was seen.
+    // No new ledger replaces the one that was seen.
     says(PostgresLedger::connect(&empty, after(mark)).await, NO_TABLES);
     made(&empty).await;
     says(PostgresLedger::connect(&empty, after(mark)).await, OTHER);
 }
 
-/// A server with a ledger in a database, as it is configured.
+/// A configured server with a ledger in a database.
 struct Running {
     opened: OpenLedger,
     _draining: watch::Sender<bool>,
@@ -429,7 +429,7 @@ async fn run(settings: &[(&'static str, &str)]) -> Result<Running, StartError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_a_server_says_what_to_do_about_an_empty_database() {
+async fn b13_a_server_names_the_remedy_for_an_empty_database() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let error = run(&[("ledger", &url), ("ledger_create", "no")]).await.err().unwrap().to_string();
@@ -441,7 +441,7 @@ async fn b13_a_server_says_what_to_do_about_an_empty_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b13_a_ledger_that_is_made_in_a_database_is_said_once() {
+async fn b13_the_creation_of_a_ledger_in_a_database_is_logged_once() {
     let Some(server) = server::shared() else { return };
     let (url, directory) = (server.database().await, Directory::small());
     let policies = directory.policies();
@@ -463,13 +463,14 @@ async fn b14_a_server_that_sees_the_ledger_go_back_is_not_ready() {
     let running = run(&settings).await.unwrap();
     count(running.opened.ledger.as_ref(), "acme", "1", 5).await;
     assert_eq!(running.opened.health.counting(), Counting::Open);
-    // A check that began before the count knows nothing of it; the witness tells of the next one.
+    // A check that began before the count does not include it; the witness shows the next one.
     let seen = || Witness::open(&witness).ok()?.seen().filter(|mark| 0 < mark.position);
     until("a check", || seen().map(drop)).await;
     execute(&url, "UPDATE neglist_account SET revision = 0").await;
     until("the ledger is closed", || (running.opened.health.counting() == Counting::Closed).then_some(())).await;
     says(total(running.opened.ledger.as_ref(), "acme").await, OLDER);
-    // It stays so, whatever is put back. A server that is started anew, and has no witness, takes what it finds.
+    // It stays closed, whatever is restored. A server that is restarted without a witness accepts the ledger that it
+    // finds.
     execute(&url, "UPDATE neglist_account SET revision = 99").await;
     says(total(running.opened.ledger.as_ref(), "acme").await, OLDER);
     drop(running);
@@ -495,13 +496,13 @@ async fn b14_the_witness_holds_across_a_restart_and_is_given_up_by_hand() {
     for settings in [&settings[..], &create] {
         says(run(settings).await.map(|_| ()), OLDER);
     }
-    // Another database in its place, empty or not.
+    // Another database in place of the first, empty or not.
     let empty = server.database().await;
     let elsewhere = [("ledger", empty.as_str()), settings[1], ("ledger_create", "yes")];
     says(run(&elsewhere).await.map(|_| ()), "there is no ledger any more");
     made(&empty).await;
     says(run(&elsewhere).await.map(|_| ()), OTHER);
-    // The step that is documented.
+    // The documented step.
     let (of, at) = (url.clone(), witness.to_str().unwrap().to_owned());
     let accept = move || {
         let environment = [("NEGLIST_LEDGER", of.as_str()), ("NEGLIST_LEDGER_WITNESS", at.as_str())];
@@ -512,11 +513,11 @@ async fn b14_the_witness_holds_across_a_restart_and_is_given_up_by_hand() {
     assert!(first.out.contains("accepts the database as it is") && again.err.contains("there is no witness at"));
     let running = run(&settings).await.unwrap();
     assert_eq!(total(running.opened.ledger.as_ref(), "acme").await, Ok(5));
-    until("the witness is made anew", || seen().filter(|mark| mark.position == 1)).await;
+    until("the witness is written again", || seen().filter(|mark| mark.position == 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b14_a_witness_that_cannot_be_read_or_written_is_said() {
+async fn b14_an_unreadable_or_unwritable_witness_is_reported() {
     let Some(server) = server::shared() else { return };
     let (url, place) = (server.database().await, tempfile::tempdir().unwrap());
     let broken = place.path().join("broken");
@@ -529,9 +530,9 @@ async fn b14_a_witness_that_cannot_be_read_or_written_is_said() {
     }
 }
 
-/// Work of many accounts at once is done in portions.
+/// Work on many accounts is done in portions.
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_a_tick_takes_on_no_more_accounts_than_it_may() {
+async fn b12_a_tick_tidies_up_a_limited_number_of_accounts() {
     let Some(server) = server::shared() else { return };
     let settings = Settings { accounts_per_tick_max: 2, ..making() };
     let ledger = PostgresLedger::connect(&server.database().await, settings).await.unwrap();

@@ -1,4 +1,4 @@
-//! The ledger in `PostgreSQL`: bounds of a transaction, and the worth of its acknowledgement.
+//! The ledger in `PostgreSQL`: bounds of a transaction, and the durability of its commits.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,15 +19,14 @@ async fn connect(url: &str, settings: Settings) -> PostgresLedger {
     PostgresLedger::connect(url, settings).await.unwrap()
 }
 
-/// Long enough for a machine that does other things.
+/// Long enough for a busy machine.
 fn patient() -> Settings {
     Settings { time_max_ms: 30_000, tables: Tables::Make, ..Settings::default() }
 }
 
-/// A statement that is out of time would end the wait for a standby, and the database would then
-/// answer COMMIT with success.
+/// A statement time-out would end the wait for a standby, and the database would then answer COMMIT with success.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_standby_has_is_not_acknowledged() {
+async fn a_commit_without_a_standby_is_not_acknowledged() {
     let options = [("synchronous_standby_names", "nobody"), ("synchronous_commit", "local")];
     let Some(server) = server::own(&options) else { return };
     let url = server.database().await;
@@ -43,7 +42,7 @@ async fn what_no_standby_has_is_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reservations_of_many_persons_run_out_a_few_at_a_time() {
+async fn reservations_of_many_persons_expire_a_few_at_a_time() {
     let Some(server) = server::shared() else { return };
     let ledger = connect(&server.database().await, Settings { batch_persons_max: 100, ..patient() }).await;
     for number in 0..10_u32 {
@@ -88,7 +87,7 @@ async fn transfers_of_many_persons_take_a_transaction_each() {
     assert_eq!(ledger.verify().await.unwrap(), []);
 }
 
-/// It would release what others were told still stands.
+/// It would release reservations that stand for other servers.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_is_wrong_changes_nothing() {
     let Some(server) = server::shared() else { return };
@@ -132,19 +131,19 @@ async fn a_server_whose_clock_is_wrong_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_takes_no_writes_is_refused() {
+async fn a_read_only_database_is_refused() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     connect(&url, patient()).await.reserve(reservation("readonly", "a", counted(1, 0)), goes()).await.unwrap();
     let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
-    // As a standby does, whose totals may be old.
+    // Like a standby, whose totals may be old.
     server::execute(&url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     let hasty = Settings { time_max_ms: 500, tables: Tables::Make, ..Settings::default() };
     let error = PostgresLedger::connect(&url, hasty).await.unwrap_err().to_string();
     assert!(error.contains("does not allow writes"), "{error}");
 }
 
-/// Returns once two connections have waited for a lock, one after the other: so the first was given up.
+/// Returns once two connections have waited for a lock, one after the other: so the first has timed out.
 async fn two_wait_for_a_lock(url: &str) {
     let (watcher, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -160,7 +159,7 @@ async fn two_wait_for_a_lock(url: &str) {
 
 /// New connections wait for a table that another one has locked.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_cannot_be_set_up_now_is_tried_again() {
+async fn a_connection_that_fails_at_set_up_is_tried_again() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let ledger = connect(&url, Settings { lock_time_max_ms: 50, ..patient() }).await;
@@ -196,7 +195,7 @@ async fn a_long_sheet_is_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
+async fn contradictory_rows_keep_no_other_reservation_from_expiring() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let ledger = connect(&url, patient()).await;
@@ -213,16 +212,16 @@ async fn rows_that_contradict_one_another_keep_nobody_else_from_running_out() {
     }
 }
 
-/// With a transfer whose rows contradict one another in the same transaction.
+/// In one transaction with a transfer whose rows contradict one another.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_shares_a_turn_with_a_broken_transfer_is_answered() {
+async fn requests_that_share_a_transaction_with_a_broken_transfer_are_answered() {
     let Some(server) = server::shared() else { return };
     let url = server.database().await;
     let ledger = Arc::new(connect(&url, patient()).await);
     for id in ["bad", "good"] {
         ledger.reserve(reservation("shared", id, named(&[1], &[])), goes()).await.unwrap();
     }
-    // `bad` holds a counter that is not there.
+    // `bad` names a counter that does not exist.
     server::execute(&url, "UPDATE neglist_transfer SET counters = '{7,8}' WHERE id = 'shared/bad'").await;
     let (begun, has_begun) = mpsc::channel();
     let (go, going) = mpsc::channel::<()>();

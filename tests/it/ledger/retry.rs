@@ -1,5 +1,5 @@
-//! Retries of transfers that the policies no longer accept, over gRPC: a reload in between removed
-//! the flow that they name. Whoever was answered gets that answer again, from either ledger.
+//! Retries of transfers that the policies no longer accept, over gRPC: a reload in between removed the flow that they
+//! name. An answered request gets its first answer again, from either ledger.
 
 use neglist::app::server::Server;
 use neglist::wire::generated::v1;
@@ -31,7 +31,7 @@ impl Scene {
         let settings = [
             ("ledger", ledger.as_str()),
             ("policy_poll_interval_ms", NEVER_MS),
-            // Noon here is long ago for the database.
+            // This noon is long ago by the clock of the database.
             ("ledger_clocks_apart_max_seconds", "4000000000"),
         ];
         let server = start(&directory.policies(), SetClock::at(NOON), &settings).await;
@@ -39,7 +39,7 @@ impl Scene {
         Self { directory, ledger, server, client }
     }
 
-    /// Removes the flow, or puts it back, and waits until that is in force.
+    /// Removes or restores the flow, and waits until the change is in force.
     async fn reload(&self, registry: &Small) {
         for file in registry.files.iter().filter(|file| [GATE, OWN].contains(&file.path.as_str())) {
             self.directory.write(&file.path, &file.text);
@@ -71,7 +71,7 @@ impl Scene {
     }
 }
 
-/// Diagnoses of so many persons of the flow `trial`.
+/// Diagnoses of persons in the flow `trial`.
 fn trial(id: &str, sensitive: u64) -> v1::ReserveRequest {
     let persons = Some(v1::Persons { general: 0, sensitive });
     let transfer = v1::Transfer { flow: "trial".into(), persons, ..v1::Transfer::default() };
@@ -100,7 +100,7 @@ async fn retries_get_the_first_answer(ledger: String) {
     let later = scene.reserve(trial("later", 5)).await.unwrap();
     scene.reserve(trial("back", 3)).await.unwrap();
     scene.client.release(v1::ReleaseRequest { transfer_id: "back".into() }).await.unwrap();
-    // Over the scenario's line and under a filing alone: refused, and that is kept too.
+    // Over the scenario's line, with a filing alone: refused, and the refusal is kept too.
     let refused = scene.reserve(trial("refused", 10_000)).await.unwrap();
     assert_eq!(refused.decision.as_ref().unwrap().outcome(), v1::Outcome::Contract);
     assert_eq!(scene.counted().await, (0, 15));

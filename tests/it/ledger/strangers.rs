@@ -1,4 +1,4 @@
-//! Exporters that nobody registered: whether they are counted, how many may begin, and how they are removed.
+//! Unregistered exporters: whether they are counted, the limit of new ones, and their removal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,12 +78,12 @@ impl Scene {
     }
 }
 
-/// One person's name, by an exporter that nobody registered.
+/// One person's name, by an unregistered exporter.
 fn of(exporter: &str) -> v1::Transfer {
     v1::Transfer { exporter: exporter.into(), year_to_date: None, ..transfer(1, 0) }
 }
 
-/// The same of one that is registered.
+/// The same by a registered exporter.
 fn registered() -> v1::Transfer {
     let (sector, scenario) = ("other".into(), "other".into());
     v1::Transfer { exporter: "acme".into(), exporter_facts: None, sector, scenario, ..of("") }
@@ -99,7 +99,7 @@ fn too_many(answer: Result<v1::ReserveResponse, Status>, seconds: u64) {
     assert!(details.localized_message().unwrap().message.contains("未登记"));
 }
 
-/// Where ledgers of tests are: a file, and a database where there is one.
+/// Ledgers of the tests: a file, and a database if there is one.
 async fn ledgers(database: Option<&postgres_server::Server>) -> Vec<(Directory, String)> {
     let directory = Directory::small();
     let path = directory.beside("ledger").to_str().unwrap().to_owned();
@@ -111,7 +111,7 @@ async fn ledgers(database: Option<&postgres_server::Server>) -> Vec<(Directory, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_where_they_are_refused_registered_ones_alone_are_counted() {
+async fn b12_only_registered_exporters_are_counted_if_others_are_refused() {
     let mut scene = Scene::with(&[]).await;
     let first = scene.reserve("before", of("invented")).await.unwrap();
     let mut scene = scene.restart(&[("unregistered_exporters", "refuse")]).await;
@@ -119,11 +119,11 @@ async fn b12_where_they_are_refused_registered_ones_alone_are_counted() {
         let refusal = clients::refusal(&scene.reserve("new", of(exporter)).await.unwrap_err());
         assert_eq!(refusal, [("transfer.exporter".to_owned(), "EXPORTER_NOT_REGISTERED".to_owned())]);
     }
-    // What was answered once is answered again.
+    // A request that was answered once is answered again.
     let again = scene.reserve("before", of("invented")).await.unwrap();
     assert!(again.replayed && again.decision == first.decision);
     assert!(scene.reserve("own", registered()).await.is_ok());
-    // To ask is no different.
+    // `Decide` gives the same answer.
     let mut decisions = crate::support::server::decisions_on(connect(&address(&scene.server, "grpc")).await);
     let decided = decisions.decide(clients::request(transfer(1, 0))).await.unwrap().into_inner().decision.unwrap();
     assert_eq!(decided.outcome(), v1::Outcome::Allow);
@@ -132,7 +132,7 @@ async fn b12_where_they_are_refused_registered_ones_alone_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_so_many_may_begin_within_an_hour() {
+async fn b12_new_exporters_are_limited_by_the_hour() {
     let database = postgres_server::shared();
     for (directory, ledger) in ledgers(database.as_deref()).await {
         let settings = [("unregistered_exporters_new_per_hour_max", "3")];
@@ -142,14 +142,14 @@ async fn b12_so_many_may_begin_within_an_hour() {
         }
         scene.clock.set(NOON + 600);
         too_many(scene.reserve("fourth", of("invented-3")).await, 3_000);
-        // Those that began, that are registered, and what was answered before.
+        // Exporters that began before, registered ones, and answered requests still pass.
         scene.reserve("more", of("invented-1")).await.unwrap();
         scene.reserve("own", registered()).await.unwrap();
         assert!(scene.reserve("first-0", of("invented-0")).await.unwrap().replayed);
         // Nothing of the fourth is in the ledger.
         let usage = scene.client.get_usage(v1::GetUsageRequest { exporter: "invented-3".into(), year: 2026 }).await;
         assert_eq!(usage.unwrap_err().code(), Code::NotFound);
-        // A server that is started anew knows from the ledger which are not new; the hour begins anew.
+        // A restarted server knows the earlier exporters from the ledger; its hour begins again.
         let mut scene = scene.restart(&[("unregistered_exporters_new_per_hour_max", "0")]).await;
         too_many(scene.reserve("fifth", of("invented-4")).await, 3_600);
         scene.reserve("even-more", of("invented-2")).await.unwrap();
@@ -159,7 +159,7 @@ async fn b12_so_many_may_begin_within_an_hour() {
     }
 }
 
-/// The limit of all callers is one, and another year's account is new as well.
+/// All callers share one limit, and an account of another year is new as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn b12_all_callers_together_have_a_limit() {
     let mut scene = Scene::with(&[("unregistered_exporters_new_in_all_per_hour_max", "2")]).await;
@@ -173,7 +173,7 @@ async fn b12_all_callers_together_have_a_limit() {
 
 /// A caller is an address, and a unix socket is another.
 #[tokio::test(flavor = "multi_thread")]
-async fn b12_each_caller_has_a_limit_of_its_own() {
+async fn b12_each_caller_has_its_own_limit() {
     let directory = Directory::small();
     let socket = format!("unix:{}", directory.beside("socket").display());
     let ledger = directory.beside("ledger").to_str().unwrap().to_owned();
@@ -182,7 +182,7 @@ async fn b12_each_caller_has_a_limit_of_its_own() {
     let mut here = Scene::at(directory, ledger, &settings).await;
     here.reserve("a", of("invented-a")).await.unwrap();
     too_many(here.reserve("b", of("invented-b")).await, 3_600);
-    // The same on a further connection.
+    // The same on another connection.
     here.client = LedgerServiceClient::new(connect(&socket).await);
     too_many(here.reserve("b", of("invented-b")).await, 3_600);
     here.end().await;
@@ -198,7 +198,7 @@ struct Books {
 }
 
 impl Books {
-    /// Returns one in a file, and one in a database where there is one.
+    /// Returns one in a file, and one in a database if there is one.
     fn all() -> Vec<Self> {
         let database = postgres_server::shared();
         let in_file = Self::new(None);
@@ -220,7 +220,7 @@ impl Books {
         self.url.clone().unwrap_or_else(|| self.path().to_str().unwrap().to_owned())
     }
 
-    /// Does something with the ledger, and lets go of it.
+    /// Runs a function on the ledger, and closes it.
     fn with<T>(&self, work: impl AsyncFnOnce(&dyn Ledger) -> T) -> T {
         match &self.url {
             None => wait(work(&open(&self.path()))),
@@ -271,11 +271,11 @@ fn ends(done: &Done, exit: Exit, texts: &[&str]) -> String {
 }
 
 #[test]
-fn b12_an_invented_exporter_is_forgotten_by_the_operators_word() {
+fn b12_an_operator_forgets_an_invented_exporter() {
     for books in Books::all() {
         books.count("invented", 2026, 95_000);
         books.count("acme", 2026, 7);
-        // First what would go; then not without the word, because it counts.
+        // First a dry run; then a refusal without the flag, because the account has counts.
         let would =
             ["would be forgotten: 1 account; later transfers of these exporters are counted from zero", "95000"];
         ends(&books.forget(&["--exporter", "invented", "--dry-run", "--count-anew"]), Exit::Success, &would);
@@ -290,7 +290,7 @@ fn b12_an_invented_exporter_is_forgotten_by_the_operators_word() {
         assert_eq!((books.total("invented"), books.total("acme")), (0, 7));
         ends(&books.forget(&["--exporter", "invented", "--count-anew"]), Exit::Success, &["nothing was forgotten"]);
         books.is_sound();
-        // It may come again, and its transfers with it.
+        // The exporter may begin again, with the same transfers.
         books.count("invented", 2026, 5);
         assert_eq!(books.total("invented"), 5);
         books.is_sound();
@@ -306,7 +306,7 @@ fn b12_a_registered_exporter_is_not_forgotten_by_mistake() {
             ends(&done, Exit::Failed, &["`acme` is registered", "`--even-registered`"]);
         }
         assert_eq!(books.total("acme"), 7);
-        // Policies that cannot be read say nothing of who is registered.
+        // Unreadable policies do not tell which exporters are registered.
         let nowhere = books.place.path().join("nowhere");
         let nowhere = nowhere.to_str().unwrap();
         let done = books.forget(&["--exporter", "other", "--policies", nowhere, "--count-anew"]);
@@ -318,22 +318,22 @@ fn b12_a_registered_exporter_is_not_forgotten_by_mistake() {
 }
 
 #[test]
-fn b12_all_that_nobody_registered_are_forgotten_together() {
+fn b12_all_unregistered_exporters_are_forgotten_together() {
     for books in Books::all() {
         for (exporter, year) in [("acme", 2026), ("invented-a", 2026), ("invented-b", 2026), ("invented-b", 2025)] {
             books.count(exporter, year, 3);
         }
-        // Persons by name, an import, and a reservation that stands.
+        // Persons by name, an import, and a standing reservation.
         books.with(async |ledger| {
             let account = account("invented-c");
             let by_name = Reservation { account: account.clone(), ..reservation("c/names", named(0..9)) };
             ledger.reserve(by_name, allow(&[general("national")])).await.unwrap();
-            // Past the moment of the command, too.
+            // Beyond the moment of the command.
             let until = Hold::Until(START.plus_seconds(20_000_000));
             let standing = Reservation { account, hold: until, ..reservation("c/standing", counted(1, 0)) };
             ledger.reserve(standing, allow(&[general("national")])).await.unwrap();
         });
-        // Of a year that is over nothing is asked any more.
+        // A past year is not needed any more.
         let done = books.forget(&["--unregistered", "--year", "2025"]);
         ends(&done, Exit::Success, &["invented-b", "forgotten: 1 account;"]);
         let done = books.forget(&["--unregistered", "--count-anew"]);
@@ -352,7 +352,7 @@ fn b12_all_that_nobody_registered_are_forgotten_together() {
     }
 }
 
-/// One whose transfers were refused has counted nobody, and goes without a word.
+/// An account with refused transfers alone has no counts, and is removed without the flag.
 #[test]
 fn b12_an_account_without_totals_is_forgotten_at_once() {
     for books in Books::all() {
@@ -372,7 +372,7 @@ fn b12_an_account_without_totals_is_forgotten_at_once() {
 }
 
 #[test]
-fn b12_who_is_registered_is_looked_up_in_the_policies_that_are_named() {
+fn b12_registered_exporters_are_those_of_the_named_policies() {
     let books = Books::all().remove(0);
     books.count("acme", 2026, 7);
     let renamed = Small::new()

@@ -42,7 +42,7 @@ pub(crate) fn named(persons: impl IntoIterator<Item = u64>) -> People {
     People::Named { general, sensitive: Vec::new() }
 }
 
-/// A reservation of `acme` that looks at the national counters and is committed at once.
+/// A reservation of `acme` that reads the national counters and is committed at once.
 pub(crate) fn reservation(id: &str, people: People) -> Reservation {
     Reservation {
         transfer_id: id.to_owned(),
@@ -55,13 +55,13 @@ pub(crate) fn reservation(id: &str, people: People) -> Reservation {
     }
 }
 
-/// Allows what it is asked for, and counts it in the counters.
+/// Allows every transfer, and adds it to the counters.
 pub(crate) fn allow(counters: &[Counter]) -> Judge {
     let add = counters.to_vec();
     Box::new(move |_| Judgement { add: add.clone(), admission: Admission::Permit, answer: b"allow".to_vec() })
 }
 
-/// Allows while the counter stays below the line with so many more.
+/// Allows while the counter, with these persons, stays below the line.
 pub(crate) fn allow_below(line: u64, more: u64, counter: Counter) -> Judge {
     Box::new(move |before| {
         let admission = if before[&counter] + more < line { Admission::Permit } else { Admission::Deny };
@@ -69,10 +69,10 @@ pub(crate) fn allow_below(line: u64, more: u64, counter: Counter) -> Judge {
     })
 }
 
-/// What a judgement saw.
+/// The totals that a judgement saw.
 pub(crate) type Seen = Arc<Mutex<Option<Before>>>;
 
-/// Passes on what the judgement sees.
+/// Passes on the totals that the judgement sees.
 pub(crate) fn watched(mut judge: Judge) -> (Judge, Seen) {
     let seen = Seen::default();
     let inside = Arc::clone(&seen);
@@ -98,12 +98,12 @@ pub(crate) fn check_sound(ledger: &EmbeddedLedger) {
     assert!(discrepancies.is_empty(), "{discrepancies:#?}");
 }
 
-/// A number from the environment: how long a test goes on.
+/// A number from the environment: the length of a test.
 pub(crate) fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var_os(name).map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
 
-/// Random numbers that come again with the same seed (`SplitMix64`).
+/// Random numbers, reproducible from a seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(crate) u64);
 

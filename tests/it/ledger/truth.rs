@@ -1,8 +1,8 @@
-//! The ledger and what callers state, against the truth: every transfer that went out, added up from scratch.
+//! The ledger and the totals that callers state, against the truth: all transfers that went out, added up from scratch.
 //!
-//! A caller that states the true totals, in whole or in part, never gets a milder answer than the ledger gives to one
-//! that states none; and the counters are those of the truth, important data included. `NEGLIST_TRUTH_OPERATIONS` says how
-//! many decisions and reservations are made, `NEGLIST_TRUTH_SEED` which.
+//! A caller that states the true totals, in whole or in part, never gets a milder answer than the ledger gives to a
+//! caller without totals; and the counters equal the truth, important data included. `NEGLIST_TRUTH_OPERATIONS` is the
+//! number of decisions and reservations, `NEGLIST_TRUTH_SEED` the seed of their choice.
 
 use neglist::wire::generated::v1;
 
@@ -12,7 +12,7 @@ use crate::ledger::support::{Random, from_environment};
 const OPERATIONS_DEFAULT: u64 = 8_000;
 /// One reservation, one decision by the ledger alone, and one with and one without a ledger for each part of the totals.
 const OPERATIONS_PER_STEP: u64 = 16;
-/// Steps after which the totals are so large that nothing may go any more.
+/// Steps after which the totals are so large that every transfer is denied.
 const STEPS_PER_LEDGER: u64 = 60;
 
 const PHARMA: &str = "91110000EXAMPLE001";
@@ -48,7 +48,7 @@ struct Sent {
     on_ground: bool,
 }
 
-/// Everything that went out, and the totals as the rules have them.
+/// All transfers that went out, and their totals by the rules.
 #[derive(Debug, Default)]
 struct Truth(Vec<Sent>);
 
@@ -58,8 +58,8 @@ impl Truth {
         [of(0), of(1)]
     }
 
-    /// Countable exports. The list draws a lower line of its own for sensitive information of clinical trials: what stays
-    /// below it is not among them.
+    /// Countable exports. The list has a lower line for sensitive information of clinical trials: transfers below it
+    /// are not among them.
     fn national(&self) -> [u64; 2] {
         self.sum(|sent, class| {
             let is_general = class == 0;
@@ -69,7 +69,7 @@ impl Truth {
         })
     }
 
-    /// Everything of clinical trials that is not free on a ground, whatever kind of data it is.
+    /// All transfers of clinical trials without a ground, of any kind of data.
     fn trial(&self) -> [u64; 2] {
         self.sum(|sent, _| sent.in_trial && !(sent.on_ground && sent.required == v1::Outcome::Allow))
     }
@@ -94,7 +94,7 @@ impl Walk {
         of[usize::try_from(self.random.below(of.len() as u64)).unwrap()]
     }
 
-    /// Draws a transfer whose persons lie on, below or above what is left of some cap or line.
+    /// Draws a transfer with as many persons as some cap or line has left, or some more or fewer.
     fn transfer(&mut self) -> v1::Transfer {
         let recipient = self.pick(&["two", "three", "three", "four", "five", "six"]);
         let scenario = self.pick(&["clinical-trial", "clinical-trial", "other", "pharmacovigilance"]);
@@ -134,7 +134,7 @@ impl Walk {
         }
     }
 
-    /// What the caller may truly state of the clearances that cover a transfer: the largest of their numbers.
+    /// The true total that a caller may state for the clearances of a transfer: the largest of theirs.
     fn used(&self, transfer: &v1::Transfer) -> [u64; 2] {
         let ids: &[&str] = match transfer.recipient.as_str() {
             "two" => &["contract-wide"],
@@ -147,7 +147,7 @@ impl Walk {
         used.fold([0; 2], |most, used| [most[0].max(used[0]), most[1].max(used[1])])
     }
 
-    /// Asks with true totals, in whole and in part, and compares with what the ledger alone says.
+    /// Asks with true totals, in whole and in part, and compares with the answer of the ledger alone.
     async fn compare(&self, transfer: &v1::Transfer) -> v1::Outcome {
         let by_ledger = self.books.decide(transfer).await.unwrap();
         for stated in 1..8_u8 {
@@ -159,7 +159,7 @@ impl Walk {
             let decision = self.books.decide(&asked).await.unwrap();
             assert_not_milder(&asked, &decision, &by_ledger);
             assert_eq!(decision.required(), by_ledger.required(), "{asked:#?}");
-            // Without a ledger what is missing is asked for; what is answered is as strict.
+            // Without a ledger missing totals are asked for; an answer is at least as strict.
             if let Ok(decision) = self.books.decide_without_ledger(&asked).await {
                 assert_not_milder(&asked, &decision, &by_ledger);
             }
@@ -218,13 +218,13 @@ async fn true_totals_in_whole_or_in_part_never_give_a_milder_answer_than_the_led
     let mut outcomes = [0_u64; 5];
     let policies = Books::with(CLEARANCES);
     for round in 0..steps.div_ceil(STEPS_PER_LEDGER) {
-        let mut walk = Walk { random: Random(seed + round), books: policies.anew(), truth: Truth::default() };
+        let mut walk = Walk { random: Random(seed + round), books: policies.restarted(), truth: Truth::default() };
         for _ in 0..STEPS_PER_LEDGER {
             outcomes[walk.step().await as usize] += 1;
         }
         walk.check_counters().await;
     }
     println!("outcomes by number: {outcomes:?}");
-    // A walk that never comes near an outcome would prove nothing about it.
+    // A walk that never comes near an outcome proves nothing about it.
     assert!(outcomes[1..].iter().all(|count| steps < 60 * count), "{outcomes:?} of {steps}");
 }

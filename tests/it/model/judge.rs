@@ -19,7 +19,7 @@ pub(crate) fn decide(law: &Law<'_>, asked: &Asked<'_>, now: Moment) -> Option<An
     let today = day(asked.at.unwrap_or(now))?;
     let said = said(law, asked)?;
     let widest = said.claimed.as_ref().unwrap_or(&said.facts);
-    if !says_what_lists_ask_for(&said, &law.lists(today, &widest.zones)) {
+    if !states_all_facts_of_lists(&said, &law.lists(today, &widest.zones)) {
         return None;
     }
     let mut verdicts = vec![judge(law, today, &said, &said.facts)];
@@ -76,7 +76,7 @@ fn area_contract(
     };
     let is_ciio = said.facts.ciio || said.claimed.as_ref().is_some_and(|facts| facts.ciio);
     let is_important = verdicts.iter().any(|verdict| verdict.important || verdict.important_by_size);
-    // What is left of an assessment then is the number of persons.
+    // The assessment then depends only on the number of persons.
     let is_open = said.facts.in_area && !is_ciio && !is_important && since.value.0 <= today;
     let procedure = national.procedures.gba_contract.as_ref()?.code.value.0.to_string();
     (is_open && required != Outcome::Allow).then_some(procedure)
@@ -96,8 +96,8 @@ fn counted(
         let mut national = verdict.held_against_national.clone();
         let mut with_both_classes = verdict.counted_apart.clone();
         if verdict.no_lines {
-            // Grounds are free and not counted; so is what concerns no person, and what stays at home.
-            // Data that becomes important with so many persons is counted for that.
+            // Grounds are free and not counted; so is what concerns no person, and what stays at home. Data that
+            // becomes important by its number of persons is counted for that.
             let is_sized = verdict.asks_for_size && !verdict.general && !verdict.sensitive;
             if about_persons && (required != Outcome::Allow || is_sized) {
                 national.extend(CLASSES);
@@ -118,7 +118,7 @@ fn counted(
     names
 }
 
-fn says_what_lists_ask_for(said: &Said<'_>, lists: &[&ZoneList]) -> bool {
+fn states_all_facts_of_lists(said: &Said<'_>, lists: &[&ZoneList]) -> bool {
     let tells_modalities_apart =
         |list: &&ZoneList| listed(list, said).is_some_and(|(sector, _)| !sector.excluded_modalities.is_empty());
     lists.is_empty()
@@ -132,20 +132,20 @@ fn says_its_counts(law: &Law<'_>, said: &Said<'_>, verdicts: &[Verdict], coverin
     let personal = any(|verdict| verdict.general || verdict.sensitive);
     let sized = any(|verdict| verdict.asks_for_size);
     let persons = said.persons.unwrap_or_default();
-    let nobody = persons == Count::default();
+    let no_persons = persons == Count::default();
     let important = any(|verdict| verdict.important);
     let capped = covering.iter().any(|clearance| matches!(clearance.persons_per_year_max, OrNone::Some(_)));
     if said.abroad && (personal || sized || important && capped) && said.persons.is_none() {
         return false;
     }
-    if said.abroad && !personal && !sized && !important && !nobody {
+    if said.abroad && !personal && !sized && !important && !no_persons {
         return false;
     }
     let is_capped = |clearance: &&&Clearance| matches!(clearance.persons_per_year_max, OrNone::Some(_));
     let may_be_required = any(|verdict| !verdict.no_lines || verdict.whatever != Outcome::Allow || verdict.has_sizes);
     let mut asks_for_national = any(|verdict| verdict.asks_for_national) || sized;
     let mut asks_for_scenario = any(|verdict| verdict.asks_for_scenario);
-    if may_be_required && (personal || !nobody) && said.clearance_total.is_none() {
+    if may_be_required && (personal || !no_persons) && said.clearance_total.is_none() {
         for clearance in covering.iter().filter(is_capped) {
             let elsewhere = counted_apart(law, clearance, said);
             if is_bounded(&elsewhere, verdicts) {

@@ -19,7 +19,7 @@ pub(crate) struct Rule {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// A request, as it is meant.
+/// The meaning of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Meant {
     pub(crate) host: Name,
@@ -131,7 +131,7 @@ fn best(rules: Vec<&Rule>, fit: impl Fn(&Rule) -> Option<usize>) -> Vec<&Rule> {
     rules.into_iter().filter(|rule| fit(rule).is_some() && fit(rule) == most).collect()
 }
 
-/// What a request is.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Request,
@@ -151,7 +151,7 @@ impl Meant {
     }
 }
 
-/// Says what comes of a request.
+/// Returns the result of a request.
 pub(crate) fn verdict(rules: &[Rule], meant: &Meant) -> Verdict {
     let verdict = verdict_of_rules(rules, meant);
     let is_all_that_could_be_inside = match meant.kind() {
@@ -197,8 +197,8 @@ fn is_answered_inside_a_tunnel(rules: &[Rule], meant: &Meant, verdict: &Verdict)
     inside(rules, meant, (host, names, methods, contexts)).all(|inner| verdict_of_rules(rules, &inner) == *verdict)
 }
 
-/// Says whether each request that could be inside a connection comes to the same as the connection, of those rules that are
-/// as much about its server name.
+/// Says whether each request that could be inside a connection has the same result as the connection, among rules that
+/// match its server name as specifically.
 fn is_answered_inside_a_connection(rules: &[Rule], meant: &Meant, verdict: &Verdict) -> bool {
     if *verdict == Verdict::Refused {
         return true;
@@ -219,7 +219,7 @@ fn is_answered_inside_a_connection(rules: &[Rule], meant: &Meant, verdict: &Verd
     inside(&rules, meant, parts).all(|inner| verdict_of_rules(&rules, &inner) == *verdict)
 }
 
-/// What the rules mention, and one thing that no rule mentions.
+/// The values that the rules mention, and one that no rule mentions.
 fn mentioned<'r>(texts: impl Iterator<Item = &'r String>, other: &str) -> Vec<Option<String>> {
     let texts: BTreeSet<String> = texts.cloned().chain([other.to_owned()]).collect();
     texts.into_iter().map(Some).collect()
@@ -241,7 +241,7 @@ fn pairs<'r>(mentioned: impl Iterator<Item = &'r (String, String)>) -> Vec<Vec<(
     ways
 }
 
-/// Host, server names, methods and contexts of what is inside.
+/// Host, server names, methods and contexts of the requests inside.
 type Parts = (Name, Vec<Name>, Vec<Option<String>>, Vec<Option<Vec<(String, String)>>>);
 
 /// Returns every request that could be inside, with the paths and headers that the rules mention and without.
@@ -333,11 +333,11 @@ fn verdict_of_rules(rules: &[Rule], meant: &Meant) -> Verdict {
     of_place(rules, of_host, meant)
 }
 
-/// Says whether the path of a rule is the same but for suffixes of its last segment.
+/// Says whether the path of a rule is the same except for suffixes of its last segment.
 fn differs_by_a_suffix(rule: &Rule, segments: &[String]) -> bool {
     let written = rule.path.as_ref().map(|(written, _)| written).or(rule.prefix.as_ref());
     let Some(written) = written.filter(|written| *written != segments) else { return false };
-    // What is below a prefix is the prefix's, though its last segment is a suffix alone.
+    // A path below a prefix belongs to the prefix, even if its last segment is only a suffix.
     let is_below = |whole: &[String]| rule.prefix.as_ref().is_some_and(|prefix| whole.len() == prefix.len() + 1);
     let meet =
         |first: Vec<String>| without_suffixes(written).contains(&first) && !(is_below(segments) && first == *written);

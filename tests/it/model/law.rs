@@ -24,15 +24,15 @@ pub(crate) struct Law<'p>(pub &'p [SourceFile]);
 /// The answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// What has to happen before the data may leave.
+    /// The outcome: the condition on which the data may leave.
     pub(crate) outcome: Outcome,
-    /// What the rules ask for before clearances are looked at.
+    /// The outcome that the rules require before clearances are considered.
     pub(crate) required: Outcome,
     /// The codes of all reasons.
     pub(crate) reasons: BTreeSet<ReasonCode>,
-    /// The clearance that satisfied what is required.
+    /// The clearance that satisfied the required outcome.
     pub(crate) clearance: Option<String>,
-    /// The procedure that may take the place of what is required.
+    /// The procedure that may replace the required one.
     pub(crate) alternative: Option<String>,
     /// Until when the answer holds.
     pub(crate) valid_until: Moment,
@@ -86,7 +86,7 @@ impl<'p> Law<'p> {
         })
     }
 
-    /// Returns what the catalogue says of a kind of data.
+    /// Returns the catalogue's entry for a kind of data.
     pub(crate) fn item(&self, code: &str) -> Option<&'p Item> {
         self.documents().find_map(|document| {
             let Document::Catalogue(file) = document else { return None };

@@ -1,4 +1,4 @@
-//! The rule for names and codes, and what is near, by comparison with every word.
+//! The rule for names and codes, and near matches, by comparison with every word.
 
 use neglist::domain::units::Class;
 use neglist::policy::source::Document;

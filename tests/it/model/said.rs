@@ -10,7 +10,7 @@ use neglist::policy::source::scalar::{self, YesNo};
 use super::law::Law;
 use super::names::{is_code, is_name, resembles_a_stricter_code, resembles_an_exporter};
 
-/// What is known of an exporter.
+/// Known facts of an exporter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts<'p> {
     /// Operator of critical information infrastructure.
@@ -58,7 +58,7 @@ impl Count {
 pub(crate) struct Sent<'a> {
     /// Code.
     pub(crate) code: &'a str,
-    /// What the caller or the flow says.
+    /// The statements of the caller or the flow.
     pub(crate) class: Option<Class>,
     /// Modality.
     pub(crate) modality: Option<Modality>,
@@ -66,14 +66,14 @@ pub(crate) struct Sent<'a> {
     pub(crate) attributes: Vec<&'a str>,
 }
 
-/// A request that can be decided, but for what the lists in force ask for besides.
+/// A request that can be decided, unless the lists in force ask for more.
 #[derive(Debug, Clone)]
 pub(crate) struct Said<'a> {
     /// A registered exporter.
     pub(crate) exporter: Option<&'a str>,
-    /// What is known of the exporter.
+    /// Known facts of the exporter.
     pub(crate) facts: Facts<'a>,
-    /// That and what the caller claims, where it is registered.
+    /// These and the caller's claims, if it is registered.
     pub(crate) claimed: Option<Facts<'a>>,
     /// To whom.
     pub(crate) recipient: Option<&'a str>,
@@ -85,7 +85,7 @@ pub(crate) struct Said<'a> {
     pub(crate) sector: Option<&'a str>,
     /// Scenario.
     pub(crate) scenario: Option<&'a str>,
-    /// What is sent.
+    /// The data that is sent.
     pub(crate) items: Vec<Sent<'a>>,
     /// Ground.
     pub(crate) ground: Option<Ground>,
@@ -101,7 +101,7 @@ pub(crate) struct Said<'a> {
     pub(crate) clearance_total: Option<Count>,
 }
 
-/// Completes what is asked. `None`: it has to be refused.
+/// Completes a request. `None`: it has to be refused.
 pub(crate) fn said<'a>(law: &Law<'a>, asked: &'a Asked<'a>) -> Option<Said<'a>> {
     let flow = match asked.flow {
         Some(id) => Some(law.flow(id)?),
@@ -200,7 +200,7 @@ fn exporter<'a>(law: &Law<'a>, asked: &'a Asked<'a>, flow: Option<&'a Flow>) -> 
     let claimed = stated.map(|stated| Facts {
         ciio: facts.ciio || stated.ciio,
         zones: facts.zones.union(&stated.zones).copied().collect(),
-        // What a caller says of the cities of a registered exporter opens nothing.
+        // A caller's claim about the cities of a registered exporter has no effect.
         in_area: facts.in_area,
         kinds: facts.kinds.iter().chain(&stated.kinds).cloned().collect(),
         held: facts.held.max(stated.held),

@@ -14,15 +14,15 @@ use neglist::policy::source::scalar::{Known, Modality, YesNoUnknown};
 use super::law::Law;
 use super::said::{Count, Facts, Said, Sent};
 
-/// What the rules require, before clearances; and what they have to know for that.
+/// The outcome that the rules require before clearances, and the facts that they need for it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are found one after the other, in any combination")]
 pub(crate) struct Verdict {
-    /// What is required.
+    /// The required outcome.
     pub(crate) required: Outcome,
     /// Why, and what else was found.
     pub(crate) reasons: BTreeSet<ReasonCode>,
-    /// What is required whatever the counts.
+    /// The outcome required for any counts.
     pub(crate) whatever: Outcome,
     /// Important by itself.
     pub(crate) important: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Verdict {
     pub(crate) filings: BTreeSet<String>,
     /// Scenarios that are counted apart, by the name of their counter.
     pub(crate) counted_apart: BTreeSet<String>,
-    /// Classes whose lower line is held against a national total.
+    /// Classes whose lower line is compared with a national total.
     pub(crate) held_against_national: BTreeSet<&'static str>,
     /// Persons that are sent: one at least of whom sensitive information is.
     pub(crate) sent: Count,
@@ -128,7 +128,7 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
         return verdict;
     }
     let lists = law.lists(today, &facts.zones);
-    // 2. Important data: what it is by itself, and the numbers of persons that make it so.
+    // 2. Important data: by its kind, and by its number of persons.
     let mut sizes = Vec::new();
     for item in &said.items {
         classify(law, &lists, said, item, &mut verdict, &mut sizes);
@@ -141,7 +141,7 @@ pub(crate) fn judge(law: &Law<'_>, today: Date, said: &Said<'_>, facts: &Facts<'
     let counts = Counts::of(said, &mut verdict);
     let is_sized = sizes.iter().any(|size| !size.alone);
     settle(national, &lists, said, facts, &counts, is_sized, &mut verdict);
-    // What is important anyway does not become so by its size.
+    // Data that is important anyway does not become so by its size.
     let important = verdict.important;
     for size in sizes.into_iter().filter(|_| !important) {
         verdict.has_sizes = true;
@@ -219,7 +219,7 @@ fn settle(
         verdict.add(Outcome::Assess, ReasonCode::CriticalInformationInfrastructure);
     } else {
         verdict.no_lines = false;
-        // 6. Zone lists, 7. national lines for what no list covers.
+        // 6. Zone lists, 7. national lines for data that no list covers.
         for listing in &listings {
             zone_lines(national, listing, counts, verdict);
         }
@@ -300,7 +300,7 @@ pub(crate) fn alone_max(law: &Law<'_>, counter: &str) -> Count {
     most
 }
 
-/// One fewer than the lower lines that a list has of its own; zero where it has none.
+/// One fewer than a list's own lower lines; zero if it has none.
 fn below_lower_lines(lines: &Lines) -> Count {
     let below = |lines: &ClassLines| match lines {
         ClassLines::Pair(pair) => match &pair.contract_from {
@@ -398,7 +398,7 @@ fn quantities(list: &ZoneList, facts: &Facts<'_>, verdict: &mut Verdict, sizes: 
         (&quantities.specially_sensitive, facts.specially, sensitive),
         (ciio, of_ciio(facts.held), of_ciio),
     ];
-    // An exporter that sends so many holds so many. The number of specially sensitive ones is not stated.
+    // An exporter holds at least as many persons as it sends. The number of specially sensitive ones is not stated.
     for (number, _, of) in rows.iter().enumerate().filter(|(row, _)| *row != 2 && !only_sent).map(|(_, row)| row) {
         let Some(number) = number else { continue };
         let from = number.persons.value.0.get() + u64::from(exclusive);
@@ -483,7 +483,7 @@ fn listing<'p>(list: &'p ZoneList, said: &Said<'_>, facts: &Facts<'_>, verdict: 
     })
 }
 
-/// Says whether a list has lines of its own here. For a scenario that is not written they hold beside the national ones.
+/// Says whether a list has its own lines here. For an unwritten scenario they hold beside the national ones.
 fn has_own_lines(lines: &Lines) -> bool {
     let Lines::Table(table) = lines else { return false };
     [&table.general, &table.sensitive].into_iter().any(|lines| match lines {

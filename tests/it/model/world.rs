@@ -76,7 +76,7 @@ impl World {
         let mut rest: Vec<String> = Vec::new();
         for reason in &decision.reasons {
             let (code, rule) = (reason.code.name(), snapshot.rule_id(reason.rule));
-            // Which of the equally strict reasons stands first is what a clearance is said to satisfy.
+            // A clearance is said to satisfy the first of the equally strict reasons.
             if reason.code != ReasonCode::CoveredByClearance {
                 rest.push(format!("{code} {rule} {:?} {:?}", reason.requires, reason.measured));
             }

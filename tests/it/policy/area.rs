@@ -31,7 +31,7 @@ fn small() -> Small {
         .with(OWN, "destination: CH", "destination: HK")
 }
 
-/// Somebody who is not registered sends 100,000 names to Hong Kong.
+/// An unregistered exporter sends 100,000 names to Hong Kong.
 fn transfer(cities: &[&str]) -> v1::Transfer {
     let cities = cities.iter().map(|city| (*city).to_owned()).collect();
     v1::Transfer {

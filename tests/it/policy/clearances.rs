@@ -134,6 +134,6 @@ fn a_cap_is_nearly_used_from_nine_tenths_on_while_the_clearance_is_in_force() {
     assert_eq!(nearly(CountedClass::Sensitive, 8_999, november), []);
     let [cap] = nearly(CountedClass::Sensitive, 9_000, november)[..] else { panic!() };
     assert_eq!((cap.used, cap.cap), (9_000, 9_999));
-    assert_eq!(nearly(CountedClass::General, 1, november), [], "a cap of nobody");
+    assert_eq!(nearly(CountedClass::General, 1, november), [], "a cap of no persons");
     assert_eq!(nearly(CountedClass::Sensitive, 9_999, Moment::from_seconds(1_750_000_000)), [], "not in force yet");
 }

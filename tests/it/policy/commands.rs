@@ -116,7 +116,7 @@ fn check_reports_and_ends_as_the_findings_are() {
     assert!(done.out.contains("digest blake3:"), "a test file is not part of the policies");
 }
 
-/// Names of files that would write lines of their own, or move the cursor, if they were shown as they are.
+/// Names of files that would begin new lines, or move the cursor, if they were shown unescaped.
 const FORGING: [&str; 3] = [
     "registry/x\nnote[P024]: all is well.yaml",
     "registry/\u{1b}[2J\rerror.yaml",
@@ -236,7 +236,7 @@ fn decide_answers_as_a_server_does() {
 }
 
 #[test]
-fn decide_says_everything_that_is_wrong() {
+fn decide_names_all_violations() {
     let good = written(&Small::new());
     let done = decided(
         &good,

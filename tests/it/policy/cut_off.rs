@@ -82,7 +82,7 @@ fn a6_no_beginning_of_a_generated_file_is_taken_for_the_whole() {
 }
 
 #[test]
-fn a6_no_beginning_passes_whatever_a_file_ends_with() {
+fn a6_no_beginning_of_a_file_passes_with_any_end() {
     let whole = Small::new().files.into_iter().find(|file| file.path == GATE).unwrap();
     for end in [
         "complete: yes",

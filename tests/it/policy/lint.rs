@@ -56,16 +56,16 @@ lints! {
         (PORT, "export_from_zone: not-required", "export_from_zone: required");
     a_flow_of_an_excluded_kind_of_exporter on "2026-06-01": (OWN, "kinds: []", "kinds: [pharmacy]"),
         (PORT, "    scenarios_known: all\n    lines: unknown", "    scenarios_known: all\n    excluded_exporter_kinds: [pharmacy]\n    lines: unknown");
-    a_gateway_rule_that_goes_by_the_path_of_connect on "2026-06-01": (GATE, "methods: [POST]", "methods: [CONNECT]");
+    a_gateway_rule_with_a_path_for_connect on "2026-06-01": (GATE, "methods: [POST]", "methods: [CONNECT]");
     a_gateway_rule_behind_one_for_every_path on "2026-06-01":
         (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [POST]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
-    a_gateway_rule_for_what_has_no_path on "2026-06-01":
+    a_gateway_rule_for_connect_behind_one_for_every_path on "2026-06-01":
         (GATE, "path_prefix: /subjects, methods: [POST]", "methods: [CONNECT]"), (GATE, "path_prefix: /subjects}", "path_prefix: /}");
     a_gateway_rule_that_counts_under_a_clients_id on "2026-06-01":
         (GATE, "    sensitive_persons: {body: /count}\n", "    sensitive_persons: {body: /count}\n    transfer_id: {header: x-request-id}\n    record: yes\n");
     a_gateway_rule_with_a_pattern_for_a_value on "2026-06-01":
         (GATE, "methods: [POST]", "headers: {x-data: 'patients*'}");
-    a_gateway_rule_for_what_authzen_maps_by_itself on "2026-06-01":
+    a_gateway_rule_for_a_type_that_authzen_maps on "2026-06-01":
         (GATE, "match: {context: {route: maps}}", "match: {context: {resource.type: flow}}");
     a_gateway_rule_about_everything on "2026-06-01": (GATE, "match: {context: {route: maps}}", "match: {}");
     official_answers_that_were_not_read on "2026-11-01": (NATION, "procedures:\n", ANSWERS),
@@ -123,7 +123,7 @@ fn an_edition_that_follows_at_once() {
 }
 
 #[test]
-fn an_operator_of_critical_infrastructure_is_not_told_of_lists() {
+fn an_operator_of_critical_infrastructure_gets_no_notes_about_lists() {
     let small = Small::new().with(OWN, "ciio: no", "ciio: yes").with(OWN, "    sector: pharma", "    sector: other");
     assert!(small.outlook("2026-06-01").iter().all(|found| found.code != "P023"));
     let small = Small::new().with(OWN, "ground: none", "ground: emergency").with(

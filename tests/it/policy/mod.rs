@@ -10,7 +10,7 @@ pub(crate) mod commands;
 mod cut_off;
 /// Decision tables: every case of the shipped policies holds.
 mod decisions;
-/// What a compliance officer reads for each class of mistake.
+/// The texts for compliance officers about each class of mistake.
 mod diagnostics;
 /// Warnings and notes of `check`.
 mod lint;

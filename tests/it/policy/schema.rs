@@ -52,13 +52,13 @@ fn the_shipped_schema_is_that_of_the_format() {
 }
 
 #[test]
-fn the_shipped_files_are_as_the_schema_says() {
+fn the_shipped_files_match_the_schema() {
     let problems = problems(&shipped::files());
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]
-fn the_schema_finds_what_an_editor_should_mark() {
+fn the_schema_finds_the_faults_that_an_editor_should_mark() {
     let small = Small::new();
     assert_eq!(problems(&small.files), [""; 0]);
     for (path, old, new) in [

@@ -88,7 +88,7 @@ fn one_kind_is_normalised_in_one_way() {
     assert_eq!(two(", normalise: [trim, lowercase]"), ["P044"]);
 }
 
-/// Runs a case about a request with a body, and returns what went wrong.
+/// Runs a case about a request with a body, and returns its failure.
 fn failures(rule: &str, body: &str, want: &str) -> String {
     let text = format!(
         "format: 1\nkind: test\ncases:\n  - id: c\n    title: t\n    at: 2026-06-01\n    request: {{host: named.example, \
@@ -105,7 +105,7 @@ fn failures(rule: &str, body: &str, want: &str) -> String {
 }
 
 #[test]
-fn a_case_says_how_many_persons_a_request_names() {
+fn a_case_states_the_number_of_persons_of_a_request() {
     let by_body = "    sensitive_subjects: {body: '$.s[*].id', kind: customer, normalise: [trim]}\n";
     let three = "body: {s: [{id: a}, {id: ' a'}, {id: b}, {id: 7}]}";
     assert_eq!(failures(by_body, three, "outcome: allow, persons: {general: 0, sensitive: 3}"), "");

@@ -36,7 +36,7 @@ fn reserve(id: &str) -> v1::ReserveRequest {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b17_a_clock_that_somebody_sets_stops_the_counting_until_it_is_back() {
+async fn b17_a_clock_that_is_set_stops_the_counting_until_it_is_back() {
     let Some(library) = library() else { return };
     let directory = Directory::small();
     let offset = directory.beside("offset");
@@ -66,7 +66,7 @@ async fn b17_a_clock_that_somebody_sets_stops_the_counting_until_it_is_back() {
     assert_eq!(get(server.http(), "/readyz").status, 200);
     for jump in ["+40d", "-40d", "+2h", "-2h"] {
         set(jump);
-        // The first call that follows sees it, whatever was looked at before.
+        // The first call after it sees it, whatever was read before.
         let refused = within("an answer", client.reserve(reserve(jump))).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "{jump}: {refused:?}");
         assert!(refused.message().contains("clock"), "{jump}: {refused:?}");

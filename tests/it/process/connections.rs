@@ -48,7 +48,7 @@ async fn b18_idle_connections_keep_no_client_out() {
             }
         }
     }
-    // More than may be open: a new client is answered all the same.
+    // More than may be open: a new client is still answered.
     for _ in 0..20 {
         let mut client = decisions_on(connect(&grpc).await);
         assert!(within("an answer", client.decide(request(transfer(1, 0)))).await.is_ok());

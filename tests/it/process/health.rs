@@ -62,7 +62,7 @@ async fn pass_on(
     }
 }
 
-/// What every door says of the whole server, the decisions, the ledger and the gateways.
+/// The answers of every door about the whole server, the decisions, the ledger and the gateways.
 async fn said(addresses: &Addresses) -> Vec<(&'static str, bool)> {
     let mut said = Vec::new();
     let ready = |query: &str| get(&addresses.http, &format!("/readyz{query}")).status == 200;
@@ -118,7 +118,7 @@ impl Addresses {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b6_every_door_says_the_same_of_a_ledger_that_hangs_and_comes_back() {
+async fn b6_every_door_reports_a_ledger_that_hangs_and_comes_back_alike() {
     let Some(database) = postgres_server::own(&[]) else { return };
     let (url, frozen) = behind_a_freezer(&database, &database.database().await).await;
     let directory = Directory::small();
@@ -172,7 +172,7 @@ async fn b6_every_door_says_the_same_of_a_ledger_that_hangs_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b6_without_a_ledger_and_while_stopping_every_door_says_the_same() {
+async fn b6_every_door_reports_a_missing_ledger_and_the_stop_alike() {
     let directory = Directory::small();
     let (server, _) = start(&directory, &[("drain_notice_seconds", "600")]).await;
     let addresses = Addresses::of(&server);
@@ -192,7 +192,7 @@ async fn b6_without_a_ledger_and_while_stopping_every_door_says_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b6_names_that_there_are_not_are_told_as_the_protocol_asks_for() {
+async fn b6_unknown_names_are_answered_by_the_protocol() {
     let directory = Directory::small();
     let (server, http) = start(&directory, &[("health_watches_max", "2")]).await;
     let addresses = Addresses::of(&server);

@@ -71,7 +71,7 @@ async fn b20_ambiguous_requests_are_refused_before_any_decision() {
     client.send(format!("{post}host: a\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\n{body}\r\n0\r\n\r\n"));
     assert!(client.receive().is_none_or(|answer| answer.status == 400));
     assert!(client.is_closed());
-    // What everybody reads alike is answered, on one connection.
+    // Unambiguous requests are answered, on one connection.
     let mut client = Client::connect(&http);
     let chunked = format!("{post}host: a\r\ntransfer-encoding: chunked\r\n\r\n{chunk}");
     for request in [format!("{post}{whole}\r\n{body}"), chunked.replace("POST /", "POST http://A:80/"), chunked] {
@@ -104,7 +104,7 @@ async fn b9_an_answer_that_clients_do_not_take_is_refused_and_counted_once() {
     let (_server, channel, _) = start("67108864").await;
     let all = decisions_on(channel).decide_batch(batch(1_000, v1::Detail::Full)).await.unwrap().into_inner();
     let one = v1::DecideBatchResponse { results: vec![all.results[0].clone()] }.encoded_len();
-    // So many more than fit that it does not depend on the words of the lists.
+    // Far more than fit, so that the result does not depend on the words of the lists.
     let max = (1 << 20).max(all.encoded_len() / 2);
     let fitting = max / one;
     assert!((10..1_000).contains(&fitting), "{one}");
@@ -185,7 +185,7 @@ async fn b9_requests_that_are_too_large_are_refused_in_our_words_everywhere() {
     let counted = format!("neglist_limit_refusals_total{{limit=\"request-bytes\"}} {count}\n");
     let metrics = get(&http, "/metrics").body;
     assert!(metrics.contains(&counted), "{counted}{metrics}");
-    // A stream has the answers to what came before, and the connection goes on.
+    // A stream has the answers to earlier messages, and the connection goes on.
     let large = v1::Transfer { recipient: "x".repeat(5_000), ..transfer(1, 0) };
     let messages = tokio_stream::iter([message(1, transfer(1, 0)), message(2, large), message(3, transfer(1, 0))]);
     let mut answers = decisions_on(grpc.clone()).decide_stream(messages).await.unwrap().into_inner();

@@ -20,7 +20,7 @@ use crate::support::server::{Directory, Ended, Process, connect, decisions_on, s
 use crate::support::small::{PORT, Small};
 use crate::support::wait::{until, within};
 
-/// Returns what a process wrote to stderr: without the log, and with names in place of what differs from run to run.
+/// Returns a process's text on stderr: without the log, and with names in place of values that differ from run to run.
 fn written(ended: &Ended, names: &[(&str, &str)]) -> String {
     assert_eq!(ended.stdout, "");
     let is_log = |line: &&str| line.starts_with("20") && line.contains("Z ");
@@ -31,7 +31,7 @@ fn written(ended: &Ended, names: &[(&str, &str)]) -> String {
     format!("exit code {}\n{text}\n", ended.code.unwrap())
 }
 
-/// Starts a server that must refuse to; returns its exit code and what it says.
+/// Starts a server that must refuse to start; returns its exit code and its text.
 async fn refused(directory: &Directory, arguments: &[&str], settings: &[(&str, &str)], port: u16) -> String {
     let arguments: Vec<_> = serve_arguments(&directory.policies(), &["127.0.0.1:0"])
         .into_iter()
@@ -84,7 +84,7 @@ async fn c_names_of_files_forge_no_line_of_a_refused_start_or_of_the_log() {
 
 #[test]
 fn too_few_file_descriptors_are_logged_and_the_limit_is_raised() {
-    // No policies: it logs what is missing, and ends.
+    // No policies: it logs the missing directory, and ends.
     let started = |limits: &str, connections_max: &str| {
         let script = format!("{limits}; exec \"$0\" \"$@\"");
         let arguments = ["-c", &script, env!("CARGO_BIN_EXE_neglist"), "serve", "--policies", "/nowhere"];
@@ -161,7 +161,7 @@ impl InFlight {
         let call =
             clients::stream_raw(channel.clone(), "/neglist.v1.DecisionService/Decide", ReceiverStream::new(messages));
         let answer = tokio::spawn(async move { call.await?.message().await });
-        // Polled at least once it has taken its place on the connection, before what is sent next.
+        // After its first poll it has its place on the connection, before the next request.
         tokio::task::yield_now().await;
         let client = &mut HealthClient::new(channel.clone());
         within("health", client.check(HealthCheckRequest::default())).await.unwrap();
@@ -213,7 +213,7 @@ async fn stops_gracefully(signal: &str) {
             assert!(refused.is_err(), "{refused:?}");
         }
     }
-    // What was in flight is finished, and only then does the process end.
+    // The request in flight is finished, and only then does the process end.
     let mut server = server;
     assert!(!server.has_ended());
     for call in calls {
@@ -270,7 +270,7 @@ async fn a_call_that_does_not_end_is_cut_off_in_time() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_cut_off() {
+async fn a_silent_connection_is_cut_off() {
     let directory = Directory::small();
     let settings = [("NEGLIST_HTTP2_PREFACE_SECONDS", "1")];
     let server = Process::start_with(&directory.policies(), &["127.0.0.1:0"], &settings);

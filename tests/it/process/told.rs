@@ -44,7 +44,7 @@ async fn clients_of_other_protocols_at_the_http_listener_are_logged_once_for_eac
         until(said, || server.stderr().contains(said).then_some(())).await;
         assert_eq!(count(&server.stderr(), said), 1, "{}", server.stderr());
     }
-    // What is as it should be is not told of, and nothing was told of twice under two names.
+    // The normal state is not logged, and no fault is logged twice under two names.
     send(&address, b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n");
     let ended = server.stop().await;
     assert_eq!(count(&ended.stderr, "WARN"), 6, "{}", ended.stderr);
@@ -97,7 +97,7 @@ async fn every_sighup_has_its_result_in_the_log() {
     for times in 1..=3 {
         hang_up(refused, times).await;
     }
-    // The repetitions are not told of a second time.
+    // Repetitions are not logged again.
     assert_eq!(count(&server.stderr(), "the policies on disk were refused"), 1, "{}", server.stderr());
     std::fs::remove_file(directory.path("registry/bad.yaml")).unwrap();
     hang_up(unchanged, 3).await;
@@ -113,7 +113,7 @@ async fn every_sighup_has_its_result_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_at_the_http_listener_says_which_address_to_ask() {
+async fn health_at_the_http_listener_names_the_right_address() {
     let directory = Directory::small();
     let server = Process::start_with(&directory.policies(), &["127.0.0.1:0"], &[("NEGLIST_HTTP", "127.0.0.1:0")]);
     let ask =

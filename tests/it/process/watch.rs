@@ -32,7 +32,7 @@ const NOON: i64 = 1_780_286_400;
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
 
-/// A pipe that is full: a writer waits until somebody reads.
+/// A full pipe: a writer waits for a reader.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
@@ -104,7 +104,7 @@ impl Unheard {
 
 impl Drop for Unheard {
     fn drop(&mut self) {
-        // It has ended already wherever the test passed.
+        // It has already ended if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -206,13 +206,13 @@ async fn b8_calls_that_fail_one_after_the_other_have_a_line_and_then_a_count() {
     server.stop().await;
 }
 
-/// A reservation of so many general persons, to be kept for ten minutes.
+/// A reservation of general persons, to be kept for ten minutes.
 fn reserve(id: &str, general: u64) -> v1::ReserveRequest {
     let transfer = v1::Transfer { year_to_date: None, ..transfer(general, 0) };
     v1::ReserveRequest { transfer_id: id.to_owned(), transfer: Some(transfer), ..v1::ReserveRequest::default() }
 }
 
-/// Time that a test lets pass.
+/// A steady clock that a test advances.
 #[derive(Debug, Default)]
 struct Passing(AtomicI64);
 
@@ -280,7 +280,7 @@ fn is_clock(status: &Status) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b10_a_clock_that_is_wrong_is_said_to_be_the_servers() {
+async fn b10_a_wrong_clock_is_reported_as_the_servers_fault() {
     for seconds in [0, 1_500_000_000, 1_767_225_599, 7_258_089_600, 1 << 40] {
         let directory = Directory::small();
         let path = directory.beside("totals.ledger");
@@ -292,7 +292,7 @@ async fn b10_a_clock_that_is_wrong_is_said_to_be_the_servers() {
         is_clock(&client.reserve(reserve("a", 1)).await.unwrap_err());
         let usage = v1::GetUsageRequest { exporter: "somebody".into(), year: 0 };
         is_clock(&client.get_usage(usage).await.unwrap_err());
-        // Who states the moment and the totals needs no clock.
+        // A caller that states the moment and the totals needs no clock.
         let at = Some(prost_types::Timestamp { seconds: NOON, nanos: 0 });
         assert_eq!(machine.decide(v1::Transfer { at, ..transfer(1, 0) }).await.unwrap(), v1::Outcome::Allow);
         let unstated = v1::Transfer { at, year_to_date: None, ..transfer(1, 0) };
@@ -338,7 +338,7 @@ async fn b17_a_clock_a_year_ahead_does_not_open_the_next_years_counters() {
         is_clock(&machine.decide(unstated).await.unwrap_err());
         is_clock(&client.commit(v1::CommitRequest { transfer_id: "first".into() }).await.unwrap_err());
         is_clock(&client.release(v1::ReleaseRequest { transfer_id: "first".into() }).await.unwrap_err());
-        // What is the same by both moments, and reads no total, is decided.
+        // A transfer whose outcome is the same at both moments, and that reads no total, is decided.
         assert_eq!(machine.decide(transfer(1, 0)).await.unwrap(), v1::Outcome::Allow);
         // Reservations do not run out meanwhile, and count on when the clock is back.
         machine.clock.is_read(10).await;
@@ -369,7 +369,7 @@ async fn b17_time_that_passes_and_small_corrections_are_no_jump() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b17_a_start_behind_the_ledger_is_refused_and_says_how_far() {
+async fn b17_a_start_behind_the_ledger_is_refused_with_the_difference() {
     let directory = Directory::small();
     let path = directory.beside("totals.ledger");
     let machine = Machine::start(&directory, path.to_str().unwrap(), NOON).await.unwrap();
@@ -379,7 +379,7 @@ async fn b17_a_start_behind_the_ledger_is_refused_and_says_how_far() {
     drop(client);
     within("the end", machine.server.drain()).await;
     for (seconds, is_started) in [(NOON - DAY, false), (0, false), (NOON - 301, false), (NOON - 300, true)] {
-        match start_anew(&directory, path.to_str().unwrap(), seconds).await {
+        match restarted(&directory, path.to_str().unwrap(), seconds).await {
             Ok(machine) => {
                 assert!(is_started, "{seconds}");
                 within("the end", machine.server.drain()).await;
@@ -395,7 +395,7 @@ async fn b17_a_start_behind_the_ledger_is_refused_and_says_how_far() {
 }
 
 #[tokio::test]
-async fn b17_a_moment_that_is_not_now_is_said_beside_the_servers() {
+async fn b17_a_moment_other_than_now_is_refused_with_the_servers_moment() {
     let directory = Directory::small();
     let path = directory.beside("totals.ledger");
     let settings = [("ledger", path.to_str().unwrap())];
@@ -412,16 +412,16 @@ async fn b17_a_moment_that_is_not_now_is_said_beside_the_servers() {
     within("the end", server.drain()).await;
 }
 
-/// Starts a server on a ledger that the one before it may be about to let go.
-async fn start_anew(directory: &Directory, ledger: &str, seconds: i64) -> Result<Machine, StartError> {
+/// Starts a server on a ledger that the previous server may not have closed yet.
+async fn restarted(directory: &Directory, ledger: &str, seconds: i64) -> Result<Machine, StartError> {
     let start = async || match Machine::start(directory, ledger, seconds).await {
         Err(error) if error.to_string().contains("another process has it open") => None,
         started => Some(started),
     };
-    until_async("the ledger is let go", start).await
+    until_async("the ledger is free", start).await
 }
 
-/// Returns a registry of about so many bytes.
+/// Returns a registry of about this many bytes.
 fn registry_of(bytes: usize) -> String {
     let mut text = "format: 1\nkind: registry\nexporters:\n".to_owned();
     for number in 0..bytes / 800 {
@@ -440,7 +440,7 @@ fn registry_of(bytes: usize) -> String {
     text + "clearances: []\ncomplete: yes\n"
 }
 
-/// Returns a registry of about so many bytes that is wrong from end to end, with as many values as a file may have.
+/// Returns a registry of about this many bytes that is faulty from end to end, with as many values as a file may have.
 fn wrong_registry_of(bytes: usize) -> String {
     format!("format: 1\nkind: registry\nexporters: [{}]\ncomplete: yes\n", "123,".repeat(bytes / 4))
 }
@@ -455,7 +455,7 @@ fn memory_max(process: &Process, what: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b19_a_file_takes_no_more_memory_than_its_multiple() {
     const BYTES: usize = 1 << 20;
-    /// What a server and its allocator have besides.
+    /// Other memory of a server and its allocator.
     const BESIDES: u64 = 16 << 20;
     let factor = neglist::live::read::FILE_MEMORY_FACTOR;
     for (name, text) in [("valid", registry_of(BYTES)), ("wrong", wrong_registry_of(BYTES))] {
@@ -475,7 +475,7 @@ async fn b19_a_file_takes_no_more_memory_than_its_multiple() {
 }
 
 #[tokio::test]
-async fn b19_a_file_beyond_the_limit_is_refused_with_the_setting_and_what_a_higher_one_takes() {
+async fn b19_a_file_beyond_the_limit_is_refused_with_the_setting_and_the_cost_of_a_higher_one() {
     let directory = Directory::of(&Small::new().and("registry/large.yaml", &registry_of(20_000)).files);
     let arguments = serve_arguments(&directory.policies(), &["127.0.0.1:0"]);
     for (settings, said) in [

@@ -1,8 +1,8 @@
 //! Properties of the evaluation, on random policies and random transfers.
 //!
-//! `NEGLIST_PROPERTY_CASES` sets how many transfers the comparison with the naive model takes;
-//! the other properties take a share of it. `NEGLIST_PROPERTY_SEED` sets the seed of the first
-//! policies, so that what a failure printed can be run again by itself.
+//! `NEGLIST_PROPERTY_CASES` sets how many transfers the comparison with the naive model takes; the other properties
+//! take a share of it. `NEGLIST_PROPERTY_SEED` sets the seed of the first policies, so that a printed failure can be
+//! run again alone.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::generate::transfer::{self, Query, QueryItem};
 use crate::model::law::{Answer, Law};
 use crate::model::world::World;
 
-/// Transfers that are asked about under one set of policies: parsing costs as much as so many.
+/// Transfers decided under one set of policies: parsing costs as much as this many decisions.
 const TRANSFERS_PER_POLICY: u64 = 100;
 /// As many as a debug build does in a minute or so, all properties together.
 const CASES_DEFAULT: u64 = 50_000;
@@ -104,7 +104,7 @@ fn adding_persons_never_makes_the_outcome_less_strict() {
 fn leaving_something_out_is_refused_or_never_makes_the_outcome_less_strict() {
     for_each(4, |dice, _, world, query, seed| {
         let Some(first) = world.compiled(&query.asked()) else { return };
-        // With a flow, what is left out is what was registered.
+        // With a flow, omitted fields are those that were registered.
         if query.flow.is_some() {
             return;
         }
@@ -285,7 +285,7 @@ fn spelt_out(law: &Law<'_>, name: &str, named: &Query) -> Query {
 }
 
 #[test]
-fn an_answer_holds_until_it_says() {
+fn an_answer_holds_until_its_expiry() {
     for_each(4, |dice, _, world, query, seed| {
         let Some(first) = world.compiled(&query.asked()) else { return };
         let until = first.valid_until.seconds();

@@ -104,7 +104,7 @@ fn no_text_makes_the_policy_parser_panic() {
 }
 
 #[test]
-fn whatever_bytes_draw_the_two_evaluations_agree() {
+fn the_two_evaluations_agree_for_any_bytes() {
     for_a_while(|dice, round| {
         let bytes: Vec<u8> = (0..dice.below(256) * 4).map(|_| u8::try_from(dice.below(256)).unwrap()).collect();
         let mut drawn = Dice::Bytes(&bytes);

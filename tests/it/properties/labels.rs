@@ -22,7 +22,7 @@ use crate::support::small::{GATE, Small};
 
 /// Requests that are asked about under one set of rules.
 const REQUESTS_PER_RULES: usize = 250;
-/// Sets of rules; with `NEGLIST_LABEL_CASES` as many as make up so many requests.
+/// Sets of rules; with `NEGLIST_LABEL_CASES` enough of them for that number of requests.
 const SETS_DEFAULT: usize = 60;
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
@@ -44,7 +44,7 @@ fn ruled(rules: &str) -> Small {
     small
 }
 
-/// What is found wrong with these rules: each code, with its help.
+/// The diagnostics of these rules: each code, with its help.
 fn faults(rules: &str) -> Vec<(&'static str, String)> {
     let compiled = policy::compile(&ruled(rules).split().0, &LIMITS);
     assert!(compiled.snapshot.is_none(), "{rules}");
@@ -209,14 +209,14 @@ fn every_shipped_case_of_a_request_has_the_same_result_through_the_wire() {
     assert!(10 <= decided, "only {decided} cases");
 }
 
-/// Each example ships with a case that shows what it is for, and one rule has to be about each.
+/// Each example ships with a case that shows its purpose: each rule has to have a case.
 #[test]
 fn every_shipped_rule_has_a_case() {
     let snapshot = policy::compile(&shipped::policies(), &LIMITS).snapshot.unwrap();
     let wanted: Vec<String> = cases().iter().map(|(_, case, _)| format!("{:?}", case.want.rule)).collect();
     for rule in snapshot.gateway.rules() {
         let named = format!("Words(\"{}\")", rule.id);
-        assert!(wanted.iter().any(|wanted| wanted.contains(&named)), "no case is about the rule {}", rule.id);
+        assert!(wanted.iter().any(|wanted| wanted.contains(&named)), "no case matches the rule {}", rule.id);
     }
     assert!(!snapshot.gateway.rules().is_empty());
 }
@@ -273,7 +273,7 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
         "body_text: '[3, 4]'",
     ];
     assert_eq!(bodies.map(|body| run(body).is_empty()), [true, true, true, false]);
-    // What the reader of YAML has rounded already is not guessed at.
+    // A number that the reader of YAML has rounded is not guessed at.
     for number in ["1e-400", "3.0", "0.0", "-0.0", "-0", "+0", "3e0", "0.99999999999999999999", "18446744073709551616"]
     {
         assert!(
@@ -287,7 +287,7 @@ fn a8_bodies_of_cases_have_the_numbers_that_they_write() {
             "{number}"
         );
     }
-    // What is a number, and none of persons, is refused as at the doors.
+    // A number that is no number of persons is refused as at the doors.
     for body in ["body: {count: 0.5}", "body: {count: -1}"] {
         assert!(run(body).contains("body /count"), "{body}: {}", run(body));
     }

@@ -1,6 +1,6 @@
 //! Statements that hold for all policies and bytes: properties, fuzz targets, and regressions.
 
-/// The compiled evaluation against the naive one, and what else must hold whatever the policies.
+/// The compiled evaluation against the naive one, and further properties of all policies.
 mod evaluation;
 /// The fuzz targets, for a short time.
 mod fuzz_smoke;
@@ -10,7 +10,7 @@ mod labels;
 mod names;
 /// What once went wrong.
 mod regression;
-/// What is asked survives the wire.
+/// A request survives the wire.
 mod round_trip;
-/// What the fuzz targets hold to be so.
+/// The assertions of the fuzz targets.
 mod targets;

@@ -24,7 +24,7 @@ const OWN_CODE: &str = "machine.far-from-all";
 
 /// One person's data by an exporter that states no facts worth speaking of.
 fn asked<'a>(exporter: &'a str, code: &'a str, class: Class) -> Asked<'a> {
-    let nobody = AskedPersons::default();
+    let no_persons = AskedPersons::default();
     Asked {
         exporter: Some(exporter),
         exporter_facts: Some(AskedFacts::default()),
@@ -32,8 +32,8 @@ fn asked<'a>(exporter: &'a str, code: &'a str, class: Class) -> Asked<'a> {
         destination: Some("DE"),
         data: vec![AskedItem { code, class: Some(class), ..AskedItem::default() }],
         persons: Some(AskedPersons { general: u64::from(class != Class::NonPersonal), sensitive: 0 }),
-        year_to_date: Some(nobody),
-        scenario_year_to_date: Some(nobody),
+        year_to_date: Some(no_persons),
+        scenario_year_to_date: Some(no_persons),
         ..Asked::default()
     }
 }

@@ -179,7 +179,7 @@ fn the_size_of_a_group_is_not_guessed_where_the_total_of_the_year_is_left_out() 
 }
 
 #[test]
-fn the_size_of_a_group_can_be_told_of_data_that_is_not_personal() {
+fn the_size_of_a_group_counts_for_data_that_is_not_personal() {
     let world = world(&[&list("zone-a", 5_000_000, GROUP)]);
     check_refused(&world, &Asked { persons: None, ..asked("map") }, "persons");
     let told = |general| Asked { persons: persons(general, 0), ..asked("map") };
@@ -219,7 +219,7 @@ fn registered(code: &str) -> Asked<'_> {
 }
 
 #[test]
-fn the_cap_of_a_clearance_holds_for_persons_told_of_important_data() {
+fn the_cap_of_a_clearance_holds_for_persons_of_important_data() {
     let world = world(&[REGISTRY]);
     let told = |count| Asked { persons: persons(count, 0), ..registered("site") };
     check_outcome(&world, &told(10), Outcome::Allow, ReasonCode::CoveredByClearance);
@@ -239,7 +239,7 @@ fn a_stated_scenario_total_counts_against_the_cap_of_important_data_too() {
 }
 
 #[test]
-fn the_clearance_that_is_named_is_the_least_that_suffices_whatever_the_order_of_files() {
+fn the_named_clearance_is_the_least_sufficient_one_in_any_order_of_files() {
     let world = world(&[REGISTRY]);
     let decision = decide(&world, &Asked { persons: persons(100_000, 0), ..registered("name") }).unwrap();
     let named = decision.clearance.and_then(|id| world.snapshot.clearance(id)).unwrap();

@@ -28,7 +28,7 @@ use neglist::wire::generated::vendor::envoy::service::auth::v3::CheckRequest;
 use neglist::wire::refusal::{Refusal, grpc};
 use prost::Message as _;
 
-/// Limits of the policies that questions are held against.
+/// Limits of the policies of the questions.
 const LIMITS: Limits = Limits { entries_max: 100_000, depth_max: 32 };
 /// 2026-06-01T00:00:00+08:00.
 const NOW: Moment = Moment::from_seconds(1_780_243_200);
@@ -52,8 +52,9 @@ pub(crate) fn small() -> Snapshot {
     ])
 }
 
-/// A text as the name of an exporter that is not registered, and as a code of a caller's own: what is taken for new keeps the
-/// rule and resembles nothing that is stricter, and what is refused says where it breaks the rule, or what it resembles.
+/// A text as the name of an exporter that is not registered, and as a code of a caller's own: a word that is taken for
+/// new keeps the rule and resembles nothing stricter, and a refusal says where the word breaks the rule, or which word
+/// it resembles.
 pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()) else { return false };
     let known = snapshot.codes.exporters.get(text).is_some() || snapshot.codes.items.get(text).is_some();
@@ -83,7 +84,7 @@ pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     );
     assert!(known || check_name(text).is_ok() || as_name.is_some(), "{text:?} is no name");
     assert!(known || check_code(text).is_ok() || as_code.is_some(), "{text:?} is no code");
-    // What is not seen makes no other name of a registered one.
+    // An invisible difference makes no new name of a registered one.
     let added = text.chars().next().map(String::from).filter(|added| added.is_ascii() || check_name(added).is_err());
     for registered in snapshot.codes.exporters.iter().filter(|_| added.is_some()) {
         let hidden = format!("{registered}{}", added.as_deref().unwrap_or_default());
@@ -93,7 +94,7 @@ pub(crate) fn new_names(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     as_name.is_none() || as_code.is_none()
 }
 
-/// What a gateway says comes to a transfer that labels name, or is refused with a reason; it never passes by itself.
+/// A gateway's request becomes a labelled transfer, or is refused with a reason; it never passes without one.
 fn check_seen<S: Seen>(snapshot: &Snapshot, seen: &S) {
     match gateway::read(snapshot, seen, &Unmatched::Refuse) {
         Reading::Transfer(labelled) => assert!(labelled.rule.is_some() || labelled.flow.is_some()),
@@ -137,7 +138,7 @@ pub(crate) fn forward_auth(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     }
 }
 
-/// A line of a Squid: what is no question is answered on one line, on the channel that asked, and never with OK.
+/// A line of a Squid: a line that is no question is answered on one line, on its channel, and never with OK.
 pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     let headers = ["x-neglist-flow".to_owned(), "x-neglist-persons".to_owned()];
     if let Ok(question) = squid::question(bytes, &headers) {
@@ -151,14 +152,14 @@ pub(crate) fn squid_line(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     false
 }
 
-/// Reads what was read plainly: it has no field that the contract does not have.
+/// Decodes a plain message again: it has only fields of the contract.
 fn decoded<T: prost::Message + prost::Name + Default + Clone>(bytes: &[u8]) -> T {
-    Scratch::default().decode(bytes).cloned().expect("what is read plainly can be decoded")
+    Scratch::default().decode(bytes).cloned().expect("a plain message can be decoded")
 }
 
-/// A request of the contract: what is read without copying is what the ordinary decoder reads.
+/// A request of the contract: a reading without copies equals that of the ordinary decoder.
 pub(crate) fn plain_read(bytes: &[u8]) -> bool {
-    const WELL_FORMED: &str = "what is read plainly is well-formed";
+    const WELL_FORMED: &str = "a plain message is well-formed";
     const TRANSFERS_MAX: usize = 3;
     let mut is_plain = false;
     if let Some(question) = decode::decide(bytes) {
@@ -186,7 +187,7 @@ pub(crate) fn plain_read(bytes: &[u8]) -> bool {
     is_plain
 }
 
-/// A request of the contract: decoding, resolving, deciding and answering end, and a refusal says what is wrong.
+/// A request of the contract: decoding, resolving, deciding and answering end, and a refusal names a fault.
 pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
     let Ok(request) = v1::DecideRequest::decode(bytes) else { return false };
     let question = match from_proto::decide(&request) {
@@ -202,7 +203,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
             if !missing.is_empty() {
                 check_refusal(&question.location.locate(missing));
             }
-            // Decided all the same: what is missing counts as above every line.
+            // Decided all the same: a missing total counts as above every line.
             let totals = transfer.stated.clone();
             let decision = evaluate(snapshot, &transfer, &totals);
             assert!(!decision.reasons.is_empty(), "a decision has a reason");
@@ -219,7 +220,7 @@ pub(crate) fn wire_decode(snapshot: &Snapshot, bytes: &[u8]) -> bool {
 }
 
 fn check_refusal(violations: &[Violation]) {
-    assert!(!violations.is_empty(), "a refusal says what is wrong");
+    assert!(!violations.is_empty(), "a refusal names a fault");
     let paths: Vec<String> = violations.iter().map(|violation| violation.path.to_string()).collect();
     assert!(paths.iter().all(|path| path.starts_with("transfer") || path == "detail"), "{paths:?}");
     let refusal = grpc::render(&Refusal::Invalid(violations.to_vec()));
@@ -227,7 +228,7 @@ fn check_refusal(violations: &[Violation]) {
     assert!(refusal.encoded_len() < 8_192, "{}", refusal.encoded_len());
 }
 
-/// The body of an AuthZEN request: reading and mapping it end, and what is refused or denied says why.
+/// The body of an AuthZEN request: reading and mapping it end, and a refusal or denial gives its reason.
 pub(crate) fn authzen_read(bytes: &[u8]) -> bool {
     match authzen::evaluation(bytes) {
         Ok(evaluation) => check_evaluation(&evaluation),

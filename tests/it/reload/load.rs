@@ -72,7 +72,7 @@ impl Truth {
     #[track_caller]
     fn of(&self, snapshot: &v1::Snapshot) -> Version {
         let version = self.versions.lock().unwrap().get(&snapshot.digest).copied();
-        let version = version.unwrap_or_else(|| panic!("nobody wrote the lists of {snapshot:?}"));
+        let version = version.unwrap_or_else(|| panic!("no test wrote the lists of {snapshot:?}"));
         let mut digests = self.digests.lock().unwrap();
         let known = digests.entry(snapshot.revision).or_insert_with(|| snapshot.digest.clone());
         assert_eq!(*known, snapshot.digest, "one revision, two digests");
@@ -80,7 +80,7 @@ impl Truth {
     }
 }
 
-/// What is asked: a total around a line, of the port's trials or of the nation.
+/// The questions: a total around a line, of the port's trials or of the nation.
 #[derive(Debug, Clone, Copy)]
 struct Ask {
     of_port: bool,
@@ -201,7 +201,7 @@ impl Load {
         }
     }
 
-    /// Waits until every client has had so many more answers.
+    /// Waits until every client has had this many more answers.
     pub(crate) async fn goes_on(&self, answers: u64) {
         for (seen, client) in &self.clients {
             let enough = seen.answers.load(Ordering::SeqCst) + answers;

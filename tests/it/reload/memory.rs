@@ -38,7 +38,7 @@ async fn snapshots_out_of_force_are_freed_and_never_by_a_request() {
         let status = within("a reload", policies.reload()).await.unwrap();
         assert_eq!((status.files, status.revision), (Files::Current, number + 1));
         assert_eq!((held.revision, policies.live().snapshot().revision), (number, number + 1));
-        // Somebody else holds it still, so that the request is not the one that frees it.
+        // Another part still holds it, so that the request is not the one that frees it.
         assert!(2 <= Arc::strong_count(&held), "reload {number}");
         old.push(Arc::downgrade(&held));
         drop(held);
@@ -89,7 +89,7 @@ async fn memory_does_not_grow_from_reload_to_reload() {
         let status = within("a reload", admin.reload(v1::ReloadRequest {})).await.unwrap().into_inner().status.unwrap();
         assert_eq!(status.snapshot.unwrap().revision, number + 1);
     };
-    // What the allocator keeps for the next time is there after the first few.
+    // After the first few reloads the allocator holds the memory that it keeps for reuse.
     let before = 5;
     let after = before + 8 * rounds();
     for number in 1..=before {

@@ -55,7 +55,7 @@ async fn an_edition_begins_at_midnight_in_shanghai_without_a_reload() {
         (MIDNIGHT + 1, "port-2026", 2_000, MIDNIGHT + 86_401),
         // Back again: nothing but the clock decides.
         (MIDNIGHT - 1, "port-2025", 10_000, MIDNIGHT),
-        // With the year ends the clearance, and with it what it allows.
+        // The clearance ends with the year, and with it its permission.
         (NEW_YEAR - 1, "port-2026", 2_000, NEW_YEAR),
         (NEW_YEAR, "port-2026", 2_000, NEW_YEAR + 86_400),
     ] {

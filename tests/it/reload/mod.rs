@@ -1,8 +1,8 @@
 //! Policies that change while a server runs.
 
-/// The load, and what must hold of each answer.
+/// The load, and the invariants of each answer.
 mod load;
-/// What a reload leaves behind.
+/// The memory that a reload leaves behind.
 mod memory;
 /// Editions that begin at midnight, without a reload.
 mod midnight;

@@ -175,7 +175,7 @@ async fn files_may_change_in_every_style() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn directories_may_come_and_go() {
-    // What is left of a directory while it is being deleted may be valid: the usual time to settle.
+    // The rest of a directory that is being deleted may be valid: the usual time to settle.
     let mut scene = Scene::watching(&WATCHING[..1]).await;
     for round in 0..rounds() {
         scene.next();
@@ -296,12 +296,12 @@ async fn bad_policies_change_nothing_and_equal_ones_neither() {
         assert_eq!(worse.await.snapshot, before.snapshot);
         scene.directory.write(OWN, &scene.version.text(OWN));
 
-        // What it was before is in force already.
+        // The previous content is in force already.
         scene.directory.write(PORT, &good);
         let mended = scene.comes_to(v1::State::Current).await;
         assert_eq!((&mended.snapshot, mended.diagnostics.len()), (&before.snapshot, 0));
 
-        // Equal content is no change, even where somebody asks for a reload.
+        // Equal content is no change, even on a requested reload.
         scene.directory.write(PORT, &good);
         let reloaded = scene.admin.reload(v1::ReloadRequest {}).await.unwrap().into_inner().status.unwrap();
         assert_eq!((reloaded.state(), &reloaded.snapshot), (v1::State::Current, &before.snapshot));

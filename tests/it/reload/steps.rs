@@ -68,7 +68,7 @@ exporters:
 complete: yes
 ";
 
-/// A file, where it is cut off, and a request that is denied by the whole file and allowed by what is left of it.
+/// A file, where it is cut off, and a request that is denied by the whole file and allowed by the rest.
 struct Cut {
     path: &'static str,
     ends_with: &'static str,
@@ -170,7 +170,7 @@ async fn a6_a_file_that_is_written_in_two_steps_is_not_in_force_half_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a6_half_a_file_is_refused_however_long_the_other_half_takes() {
+async fn a6_half_a_file_is_refused_for_any_delay_of_the_other_half() {
     for cut in &CUTS {
         let settings = [("NEGLIST_POLICY_DEBOUNCE_MS", "1"), ("NEGLIST_POLICY_POLL_INTERVAL_MS", "10")];
         let mut scene = Scene::begin(cut, &settings);
@@ -188,7 +188,7 @@ async fn a6_half_a_file_is_refused_however_long_the_other_half_takes() {
         };
         let status = within("the half refused", refused).await;
         assert_eq!((status.state(), status.snapshot.unwrap().revision), (v1::State::Stale, 1));
-        // A request reads at once, and half a file all the same is not taken.
+        // A request reads at once, but half a file is still refused.
         let reloaded = admin.reload(v1::ReloadRequest {}).await.unwrap().into_inner().status.unwrap();
         assert_eq!(reloaded.state(), v1::State::Stale);
         assert_eq!(scene.ask(cut), 403);

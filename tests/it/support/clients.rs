@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-/// Returns a transfer of one name, to Germany, by an exporter that nobody has registered: valid everywhere.
+/// Returns a transfer of one name, to Germany, by an unregistered exporter: valid everywhere.
 pub(crate) fn transfer(general: u64, year_to_date: u64) -> v1::Transfer {
     let persons = |general| Some(v1::Persons { general, sensitive: 0 });
     v1::Transfer {
@@ -40,7 +40,7 @@ pub(crate) fn message(sequence: u64, transfer: v1::Transfer) -> v1::DecideStream
     v1::DecideStreamRequest { sequence, transfer: Some(transfer), detail: v1::Detail::Full.into() }
 }
 
-/// Returns the message that says what a caller's words say.
+/// Returns the message with the content of a caller's words.
 pub(crate) fn to_proto(asked: &Asked<'_>, at: Moment) -> v1::Transfer {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -136,7 +136,7 @@ pub(crate) fn answer(result: Option<v1::DecideResult>) -> Result<v1::Decision, R
     }
 }
 
-/// Sends and receives bytes in place of messages: what no generated client would send.
+/// Sends and receives bytes in place of messages, which no generated client would send.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Raw;
 

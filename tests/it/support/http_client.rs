@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that sends whatever a test likes, and reads responses as they come.
+//! A client of HTTP/1.1 that sends any bytes, and reads responses as they come.
 //!
 //! Blocks: tests that use it run on several threads.
 

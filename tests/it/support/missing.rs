@@ -1,4 +1,4 @@
-//! What a test needs and a machine may lack: said loudly, and required where a variable says so.
+//! Programs that a test needs and a machine may lack: reported loudly, and required if a variable says so.
 
 use std::io::Write as _;
 

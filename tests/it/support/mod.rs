@@ -1,10 +1,10 @@
 //! Servers, clients and policies that many tests share.
 
-/// What clients send, and how they read what comes back.
+/// Requests of clients, and readers of the answers.
 pub(crate) mod clients;
-/// A client of HTTP that sends whatever a test likes.
+/// A client of HTTP that sends any bytes.
 pub(crate) mod http_client;
-/// What a machine may lack.
+/// Programs that a machine may lack.
 pub(crate) mod missing;
 /// A database for tests.
 pub(crate) mod postgres_server;

@@ -41,7 +41,7 @@ struct Process {
     child: Child,
 }
 
-/// One server for all tests that run at the same time and leave it as it is.
+/// One server for all tests that run at the same time and do not change its state.
 pub(crate) fn shared() -> Option<Arc<Server>> {
     static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +182,7 @@ impl Server {
     }
 }
 
-/// What a database gives where READ COMMITTED is asked for.
+/// The isolation that a database gives for READ COMMITTED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stricter {
     /// As databases do without a weaker level than a snapshot of the whole transaction.
@@ -235,7 +235,7 @@ async fn go_between_stricter(
         let mut read = vec![0; 1 << 16];
         loop {
             let size = from_client.read(&mut read).await?;
-            // A transaction begins where the client has waited for an answer, so at the beginning of what it sends.
+            // A transaction begins after the client has waited for an answer, so at the beginning of its next bytes.
             if let Some(rest) = read[..size].strip_prefix(asked.as_slice()) {
                 counted.fetch_add(1, Ordering::Relaxed);
                 to_database.write_all(&[given.as_slice(), rest].concat()).await?;

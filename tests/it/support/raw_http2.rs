@@ -174,7 +174,8 @@ impl Raw {
         }
     }
 
-    /// Waits until the server has sent data on every one of these streams: of a longer answer, what the window takes.
+    /// Waits until the server has sent data on every one of these streams: of a longer answer, as much as the window
+    /// takes.
     #[track_caller]
     pub(crate) fn begins_to_answer(&mut self, streams: &[u32]) {
         let mut open: BTreeSet<u32> = streams.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Servers for tests: the real binary in a process of its own, and a server in this process whose time the test owns.
+//! Servers for tests: the real binary in its own process, and a server in this process with a clock of the test.
 //!
 //! Every listener is on `127.0.0.1:0` or on a unix socket in a temporary directory.
 
@@ -88,13 +88,13 @@ pub(crate) fn digest_of(files: &[PolicyFile]) -> String {
 pub(crate) struct Ended {
     /// Exit code; `None` where a signal killed it.
     pub(crate) code: Option<i32>,
-    /// What it wrote to stdout after its listeners.
+    /// Its text on stdout after its listeners.
     pub(crate) stdout: String,
-    /// What it wrote to stderr.
+    /// Its text on stderr.
     pub(crate) stderr: String,
 }
 
-/// `neglist serve` in a process of its own; killed where the test does not stop it.
+/// `neglist serve` in its own process; killed if the test does not stop it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -115,7 +115,7 @@ impl Process {
         Self::listening(&serve_arguments(policies, listen), settings)
     }
 
-    /// Starts a server with whatever arguments, and waits until it listens on each address that they name.
+    /// Starts a server with arguments, and waits until it listens on each address that they name.
     pub(crate) fn listening(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut process = Self::spawn(arguments, settings);
         let is_address = |argument: &&_| ["--listen", "--admin", "--http"].map(OsStr::new).contains(argument);
@@ -131,7 +131,7 @@ impl Process {
         process
     }
 
-    /// Starts the binary with arguments, whatever comes of it.
+    /// Starts the binary with arguments, without waiting for a result.
     pub(crate) fn spawn(arguments: &[impl AsRef<OsStr>], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neglist"));
         // Variables of the tests themselves begin with `NEGLIST_` too, which a server refuses.
@@ -189,7 +189,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Returns what it has written to stderr so far.
+    /// Returns its text on stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -216,7 +216,7 @@ impl Process {
         Ended { code: status.code(), stdout, stderr: self.stderr() }
     }
 
-    /// Stops it with SIGTERM; fails the test where anything but a clean stop comes of it.
+    /// Stops it with SIGTERM; fails the test unless the stop is clean.
     pub(crate) async fn stop(self) -> Ended {
         self.signal("TERM");
         let ended = self.ended().await;
@@ -231,7 +231,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already wherever the test passed.
+        // It has already ended if the test passed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -277,7 +277,7 @@ impl SetClock {
         self.seconds.store(seconds, Ordering::SeqCst);
     }
 
-    /// Waits until it has been read so many times more: with no request on the way, by the upkeep of the server.
+    /// Waits until it has been read this many times more: without requests, by the upkeep of the server.
     pub(crate) async fn is_read(&self, times: usize) {
         let before = self.looks.load(Ordering::SeqCst);
         until("the clock is read", || (before + times <= self.looks.load(Ordering::SeqCst)).then_some(())).await;

@@ -66,7 +66,7 @@ impl Small {
         diagnostics
     }
 
-    /// Finds what is worth knowing on a day, looking 60 days ahead.
+    /// Returns the diagnostics of a day, with a look-ahead of 60 days.
     pub(crate) fn outlook(&self, day: &str) -> Vec<Diagnostic> {
         let (policies, tests) = self.split();
         let mut diagnostics = Vec::new();

@@ -39,8 +39,8 @@ pub(crate) fn within<T>(what: &str, future: impl Future<Output = T>) -> impl Fut
     }
 }
 
-/// Blocks until a condition holds or so many looks have not found it; says whether it holds. For a destructor, which must
-/// not fail.
+/// Blocks until a condition holds or a number of checks have failed; says whether it holds. For a destructor, which
+/// must not fail.
 pub(crate) fn holds_within(looks: u32, mut holds: impl FnMut() -> bool) -> bool {
     (0..looks).any(|_| {
         let held = holds();

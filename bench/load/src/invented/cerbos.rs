@@ -14,7 +14,7 @@ use crate::contract::neglist::v1::{Outcome, Transfer};
 use crate::payloads::{BATCH, Shape, line, lines};
 use crate::questions::{self, Question};
 
-/// What is asked of Cerbos.
+/// Requests to Cerbos.
 const ACTION: &str = "file";
 /// Its answers.
 const EFFECT_ALLOW: u64 = 1;

@@ -1,8 +1,8 @@
 //! `invented`: writes invented policies of any size, and requests about them as `pdp-load` sends them.
 //!
-//! Beside each request stands the outcome that it must have. The outcomes are worked out here from what the
-//! invented lists say, by hand and not by the server, so that a server that answers fast and wrongly is found out. No
-//! list, company or number here is real.
+//! Each request has its expected outcome beside it. The outcomes are worked out here from what the invented lists say,
+//! by hand and not by the server, so that a server that answers fast and wrongly is found out. No list, company or
+//! number here is real.
 
 mod cerbos;
 mod contract;

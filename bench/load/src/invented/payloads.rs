@@ -1,4 +1,4 @@
-//! Questions as lines that `pdp-load` sends: the message in hex, and what its answer has to say.
+//! Questions as lines that `pdp-load` sends: the message in hex, and the expected content of its answer.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! Questions about the invented policies, and what must be answered.
+//! Questions about the invented policies, and their expected answers.
 //!
-//! What the lists of `files` say, and the registry of `registry` adds:
+//! Content of the lists of `files`, and of the registry of `registry`:
 //!
 //! * items whose number is a multiple of 3 are sensitive, the others general;
 //! * list `n` is of zone `n` and names the items `n`, `n + 20`, …; those that are a multiple of 4 are important data
@@ -26,9 +26,9 @@ pub struct Question {
     to_date: Persons,
     /// The counter that they are in: `national`, or that of a scenario.
     counter: String,
-    /// Name of the exporter, that the flow may stand for.
+    /// Name of the exporter; a flow may supply it.
     pub exporter: String,
-    /// What must be answered.
+    /// The expected answer.
     pub outcome: Outcome,
     /// The flow that it names, where it does.
     pub flow: Option<Flow>,
@@ -48,8 +48,8 @@ pub struct Flow {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Clearance {
     None,
-    /// A filed contract for up to 1,999,999 general and 40,000 sensitive persons: a cap is held against both totals that a
-    /// question states, added up.
+    /// A filed contract for up to 1,999,999 general and 40,000 sensitive persons: a cap is compared with both totals
+    /// that a question states, added up.
     Contract,
 }
 

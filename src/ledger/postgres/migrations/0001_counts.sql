@@ -1,10 +1,9 @@
--- Totals, persons and transfers of exporters, by year. Plain types and keys only: the databases
--- that speak PostgreSQL's protocol (CockroachDB, YugabyteDB) are to take this text as it is. Numbers say
--- their size, because INTEGER does not have the same one everywhere.
+-- Totals, persons and transfers of exporters, by year. Plain types and keys only: the databases that speak PostgreSQL's
+-- protocol (CockroachDB, YugabyteDB) have to accept this text unchanged. Number types have explicit sizes, because
+-- INTEGER differs between databases.
 
--- One row for each exporter and calendar year (Asia/Shanghai). Whoever changes anything of an
--- account holds the lock of its row. `revision` grows with each change, so that isolation levels
--- that read from a snapshot notice that they waited.
+-- One row for each exporter and calendar year (Asia/Shanghai). Every change of an account holds the lock of its row.
+-- `revision` grows with each change, so that a transaction that reads from a snapshot conflicts after a wait.
 CREATE TABLE IF NOT EXISTS neglist_account (
     id INT8 NOT NULL PRIMARY KEY,
     exporter TEXT NOT NULL,
@@ -13,10 +12,9 @@ CREATE TABLE IF NOT EXISTS neglist_account (
     UNIQUE (exporter, year)
 );
 
--- Totals, by what they are made of: `named` persons stand in neglist_person, `counted` ones were
--- known by number only; `imported` ones were brought in from elsewhere. `forgotten` is the part of
--- `counted_committed` whose transfers are no longer kept. Committed are named_committed +
--- counted_committed + imported, reserved are named_reserved + counted_reserved.
+-- Totals, by their parts: `named` persons have rows in neglist_person, `counted` ones are known by number only;
+-- `imported` ones were added by imports. `forgotten` is the part of `counted_committed` whose transfers are no longer
+-- kept. Committed are named_committed + counted_committed + imported, reserved are named_reserved + counted_reserved.
 CREATE TABLE IF NOT EXISTS neglist_counter (
     account INT8 NOT NULL,
     number INT4 NOT NULL,
@@ -32,8 +30,8 @@ CREATE TABLE IF NOT EXISTS neglist_counter (
     UNIQUE (account, name, class)
 );
 
--- Persons by pseudonym. `committed`: a transfer with them went ahead. `reserved`: reservations
--- with them that stand. Nobody has neither.
+-- Persons by pseudonym. `committed`: a transfer with them went ahead. `reserved`: number of standing reservations with
+-- them. Each row has at least one of the two.
 CREATE TABLE IF NOT EXISTS neglist_person (
     account INT8 NOT NULL,
     counter INT4 NOT NULL,
@@ -43,11 +41,10 @@ CREATE TABLE IF NOT EXISTS neglist_person (
     PRIMARY KEY (account, counter, pseudonym)
 );
 
--- Transfers by the caller's id, with the answer that was given. `state`: 1 refused, 2 reserved,
--- 3 committed, 4 released, 5 expired. `counters`, `befores` and `addeds` go together. `general`
--- and `sensitive` hold the pseudonyms while a reservation stands, and are null otherwise. Times are
--- seconds since 1970 in UTC, with nanoseconds within: `expires` while a reservation holds anybody,
--- `changed_s` when the state was last changed.
+-- Transfers by the caller's id, with the answer that was given. `state`: 1 refused, 2 reserved, 3 committed, 4
+-- released, 5 expired. `counters`, `befores` and `addeds` go together. `general` and `sensitive` hold the pseudonyms
+-- while a reservation stands, and are null otherwise. Times are seconds since 1970 in UTC, with nanoseconds within:
+-- `expires` while the transfer is reserved, `changed_s` for the last change of the state.
 CREATE TABLE IF NOT EXISTS neglist_transfer (
     id TEXT NOT NULL PRIMARY KEY,
     account INT8 NOT NULL,

@@ -1,5 +1,5 @@
--- Accounts that operators removed, by the number of their row, which is drawn anew when an account is made again. `removal`
--- is `removals` of the ledger by then. A row of an account that is gone without standing here was lost.
+-- Accounts that operators removed, by the number of their row, which is drawn again when an account is created again.
+-- `removal` is the value of `removals` then. An account whose row is gone and not listed here was lost.
 CREATE TABLE IF NOT EXISTS neglist_removed (
     account INT8 NOT NULL PRIMARY KEY,
     removal INT8 NOT NULL

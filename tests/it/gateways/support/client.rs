@@ -135,7 +135,7 @@ impl Ask {
         Self { body, ..self.with("content-length", length) }
     }
 
-    /// Returns what is sent.
+    /// Returns the bytes to send.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} HTTP/1.1\r\nhost: {}\r\n", self.line, self.host).into_bytes();
         for (name, value) in &self.headers {

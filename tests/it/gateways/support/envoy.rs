@@ -37,7 +37,7 @@ impl Example {
         Self { text: self.text.replace(old, new) }
     }
 
-    /// Puts free ports in the place of those that Envoy listens on.
+    /// Replaces the ports that Envoy listens on by free ones.
     pub(crate) fn on_free_ports(self) -> Self {
         let mut text = self.text;
         for port in ["10000", "10001", "10002", "9901"] {

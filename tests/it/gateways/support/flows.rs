@@ -34,7 +34,7 @@ pub(crate) fn files() -> Vec<PolicyFile> {
 clearances:
 ";
     let mut files = Small::new().with(OWN, "clearances:\n", uncovered).files;
-    // Rules of its own would be in the way.
+    // The example's own rules would interfere.
     files.retain(|file| !file.path.starts_with("gateways/"));
     files
 }

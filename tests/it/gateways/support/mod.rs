@@ -1,4 +1,4 @@
-//! What the tests of all gateways share.
+//! Shared by the tests of all gateways.
 
 pub(crate) mod client;
 pub(crate) mod envoy;

@@ -95,7 +95,7 @@ impl Kind {
     }
 }
 
-/// An example, and what is put in the place of what.
+/// An example, and the replacements in its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     kind: Kind,
@@ -185,7 +185,7 @@ impl Setup {
 
     fn directory(&self) -> TempDir {
         let directory = tempfile::tempdir().unwrap();
-        // Started by root, Squid and the workers of nginx are somebody else.
+        // Started by root, Squid and the workers of nginx run as another user.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         if self.kind == Kind::Squid {
             let (binary, link) = (env!("CARGO_BIN_EXE_neglist"), directory.path().join("neglist"));

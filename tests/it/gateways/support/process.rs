@@ -1,4 +1,4 @@
-//! A gateway in a process of its own, which is ended by its id when the test is over.
+//! A gateway in its own process, which is ended by its id when the test is over.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,7 +28,7 @@ impl Gateway {
         Self { name, child, output, readers }
     }
 
-    /// Returns what it has written so far, to stdout and to stderr.
+    /// Returns its output so far, on stdout and stderr.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
@@ -45,7 +45,7 @@ impl Gateway {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until a file has something in it that can be read as what is wanted, such as a port.
+    /// Waits until a file contains a value of the wanted type, such as a port.
     pub(crate) async fn wrote<T>(&mut self, path: &Path, read: impl Fn(&str) -> Option<T>) -> T {
         let what = format!("{} writes {}", self.name, path.display());
         until(&what, || {
@@ -56,7 +56,7 @@ impl Gateway {
         .await
     }
 
-    /// Waits until it has written something that can be read as what is wanted.
+    /// Waits until its output contains a value of the wanted type.
     pub(crate) async fn said<T>(&self, what: &str, read: impl Fn(&str) -> Option<T>) -> T {
         until(&format!("{} says {what}", self.name), || read(&self.output())).await
     }

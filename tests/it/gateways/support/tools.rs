@@ -53,7 +53,8 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("gateways")
 }
 
-/// Returns Python in an environment with what the example client needs, or nothing where it cannot be had and need not be.
+/// Returns Python in an environment with the packages of the example client; nothing if these are unavailable and not
+/// required.
 pub(crate) fn python() -> Option<&'static Path> {
     static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     found("Python's gRPC", MADE.get_or_init(make_python))

@@ -28,7 +28,7 @@ impl Arrived {
     }
 }
 
-/// What a server behind gateways has seen.
+/// The requests that reached a server behind gateways.
 #[derive(Debug, Default)]
 struct Seen {
     arrived: Mutex<Vec<Arrived>>,

@@ -15,8 +15,8 @@ pub(super) fn identifiers<'b>(
     media_type: Option<MediaType<'_>>,
 ) -> Result<Vec<Cow<'b, str>>, Fault> {
     let not_form = || Fault::Body(BodyFault::NotForm);
-    if let Some(media_type) = media_type.filter(|media_type| media_type.is_multipart()) {
-        return parts(bytes, field, media_type).ok_or_else(not_form)?;
+    if let Some(media_type) = media_type.filter(MediaType::is_multipart) {
+        return parts(bytes, field, &media_type).ok_or_else(not_form)?;
     }
     let text = std::str::from_utf8(bytes).map_err(|_| not_form())?;
     // A form is one line of visible characters; anything else is the body of another type.
@@ -27,7 +27,7 @@ pub(super) fn identifiers<'b>(
 }
 
 /// Returns the values of a field of `multipart/form-data` (RFC 7578); `None` if the body is malformed.
-fn parts<'b>(bytes: &'b [u8], field: &str, media_type: MediaType<'_>) -> Option<Result<Vec<Cow<'b, str>>, Fault>> {
+fn parts<'b>(bytes: &'b [u8], field: &str, media_type: &MediaType<'_>) -> Option<Result<Vec<Cow<'b, str>>, Fault>> {
     let boundary = media_type.parameter("boundary").filter(|boundary| (1..=70).contains(&boundary.len()))?;
     let delimiter = format!("--{boundary}");
     let mut rest = bytes.strip_prefix(delimiter.as_bytes())?;

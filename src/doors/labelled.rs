@@ -215,6 +215,9 @@ impl LabelledDoor {
 
     /// Answers a question. Persons who are named and counted already add nothing.
     async fn question(&self, snapshot: &Arc<Snapshot>, labelled: &Labelled<'_>) -> Result<Answered, Refusal> {
+        if let Some(named) = &labelled.subjects {
+            self.counting.check_asked(named).map_err(|violations| self.decisions.invalid(violations))?;
+        }
         match (&labelled.subjects, self.counting.subject_key()) {
             (Some(named), Some(key)) => self.decisions.decide_named_on(snapshot, question(labelled), named, key).await,
             // Without a key nobody was counted by identifier.

@@ -26,7 +26,7 @@ use crate::domain::gateway::Labelled;
 use crate::domain::headroom::{self, CapUse};
 use crate::domain::named::Named;
 use crate::domain::path::{Field, RequestField};
-use crate::domain::persons::SubjectKey;
+use crate::domain::persons::{Subject, SubjectKey};
 use crate::domain::reason::Outcome;
 use crate::domain::resolve::resolve;
 use crate::domain::snapshot::Snapshot;
@@ -48,7 +48,7 @@ use crate::wire::generated::v1;
 use crate::wire::generated::v1::ledger_service_server::LedgerService;
 use crate::wire::ledger::{self as wire, Keep, Naming, Replay, ReserveLimits, UsageQuestion, Verdict};
 use crate::wire::refusal::{Fault, Refusal, Unavailable, Uncounted};
-use crate::wire::subjects::NamedPersons;
+use crate::wire::subjects::{NamedPersons, check_count};
 
 /// Limits of the ledger service.
 #[derive(Debug, Clone)]
@@ -253,6 +253,14 @@ impl LedgerApi {
         transfer_id: &'a str,
     ) -> Result<wire::Reserve<'a>, Vec<Violation>> {
         wire::labelled(labelled, transfer_id, self.inner.settings.subjects_max, self.subject_key.as_deref())
+    }
+
+    /// Checks how many persons a question names: it looks each of them up, as a transfer does that is counted.
+    ///
+    /// # Errors
+    /// More persons are named than one request may name.
+    pub fn check_asked(&self, named: &Named<Subject>) -> Result<(), Vec<Violation>> {
+        check_count(named, self.inner.settings.subjects_max)
     }
 
     /// Returns the pseudonyms of persons, those of identifiers under the account's exporter and year.

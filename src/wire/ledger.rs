@@ -125,13 +125,13 @@ pub fn labelled<'a>(
 ) -> Result<Reserve<'a>, Vec<Violation>> {
     let mut violations = Vec::new();
     check_transfer_id(transfer_id, &mut violations);
-    let named = labelled.subjects.clone().map(NamedPersons::ByIdentifier);
-    if let Some(named) = &named {
-        subjects::check_count(named, subjects_max, &mut violations);
+    if let Some(named) = &labelled.subjects {
+        violations.extend(subjects::check_count(named, subjects_max).err().into_iter().flatten());
     }
     if !violations.is_empty() {
         return Err(violations);
     }
+    let named = labelled.subjects.clone().map(NamedPersons::ByIdentifier);
     Ok(Reserve {
         transfer_id,
         asked: labelled.asked(),

@@ -65,15 +65,16 @@ pub(super) fn read(
     }
 }
 
-/// Checks how many persons of a class a gateway's request names.
-pub(super) fn check_count(named: &NamedPersons, max: usize, violations: &mut Vec<Violation>) {
-    let (general, sensitive) = named.count();
-    for (class, count) in [(CountedClass::General, general), (CountedClass::Sensitive, sensitive)] {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        if max < count {
-            violations.push(too_many(named.field(class), count, max));
-        }
-    }
+/// Checks how many persons of each class a gateway's request names, by identifier.
+///
+/// # Errors
+/// More than `max` of a class.
+pub fn check_count(named: &Named<Subject>, max: usize) -> Result<(), Vec<Violation>> {
+    let counts = [(CountedClass::General, named.general.len()), (CountedClass::Sensitive, named.sensitive.len())];
+    let too_many = counts.into_iter().filter(|(_, count)| max < *count);
+    let violations: Vec<_> =
+        too_many.map(|(class, count)| self::too_many(RequestField::SubjectIds(class), count, max)).collect();
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 fn pseudonyms(

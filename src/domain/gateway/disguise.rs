@@ -43,7 +43,7 @@ pub(super) fn check_path<S: Seen + ?Sized>(seen: &S, path: &str) -> Result<(), (
         if let Some(text) = text(seen, header)?
             && path_of(text).as_deref() != Some(path)
         {
-            let fault = ChoiceFault::PathOverridden { header, says: shown(text) };
+            let fault = ChoiceFault::PathOverridden { header };
             return Err((Origin::Header(header.to_owned()), Fault::Choice(fault)));
         }
     }

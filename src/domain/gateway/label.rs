@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::labelled::{Fault, Label, Labelled, LabelledItem, Nothing, Origin, Reading, Unlabelled, Unmatched, shown};
 use super::seen::Seen;
 use super::subjects::GivenSubjects;
-use super::table::{Gives, LabelHeaders, Rule};
+use super::table::{Gateway, Given, Gives, LabelHeaders, Rule};
 use super::value::{self, Problems};
 use crate::domain::asked::AskedPersons;
 use crate::domain::named::Named;
@@ -14,7 +14,7 @@ use crate::domain::reason::ReasonCode;
 use crate::domain::route::{Content, Route};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::statement::Destination;
-use crate::domain::units::{Class, Country, FlowId, ItemId};
+use crate::domain::units::{Class, CountedClass, Country, FlowId, ItemId};
 
 /// Labels a request.
 ///
@@ -35,7 +35,7 @@ pub fn label<'a, S: Seen + ?Sized>(snapshot: &'a Snapshot, seen: &'a S) -> Resul
     };
     let sent = Sent::read(headers, seen, &mut problems);
     if rule.is_none() && sent.is_empty() && problems.found.is_empty() {
-        return Err(Unlabelled::NothingMatches(nothing(headers, seen)));
+        return Err(Unlabelled::NothingMatches(nothing(&snapshot.gateway, seen)));
     }
     if problems.has(Label::Rule) {
         // What else the rule requires is not known.
@@ -245,6 +245,21 @@ fn count(
     }
 }
 
+/// Returns the classes that the flow of a rule sends and for which the rule has no place, although it counts persons by
+/// identifier. All requests of such a rule are refused. Empty for a rule that takes its flow from the request.
+pub fn classes_without_place(snapshot: &Snapshot, gives: &Gives) -> Vec<CountedClass> {
+    let Some(Given::Literal(flow)) = &gives.flow else { return Vec::new() };
+    if gives.subjects.is_none() && gives.sensitive_subjects.is_none() {
+        return Vec::new();
+    }
+    let sent = content(snapshot, &Labelled { flow: Some(Cow::Borrowed(flow)), ..Labelled::default() });
+    let classes = [
+        (CountedClass::General, sent.general && gives.subjects.is_none()),
+        (CountedClass::Sensitive, sent.sensitive && gives.sensitive_subjects.is_none()),
+    ];
+    classes.into_iter().filter(|(_, is_without)| *is_without).map(|(class, _)| class).collect()
+}
+
 /// Returns the classes of personal information that a transfer is known to contain. Resolving the transfer refuses
 /// unknown codes.
 fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
@@ -287,15 +302,16 @@ fn content(snapshot: &Snapshot, labelled: &Labelled<'_>) -> Content {
     content
 }
 
-fn nothing<S: Seen + ?Sized>(headers: &LabelHeaders, seen: &S) -> Nothing {
+fn nothing<S: Seen + ?Sized>(gateway: &Gateway, seen: &S) -> Nothing {
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(shown);
-    let path = seen.path().map(|path| path.split(['?', '#']).next().unwrap_or_default());
+    let path = seen.path().filter(|_| !gateway.has_persons_in_paths);
+    let path = path.map(|path| path.split(['?', '#']).next().unwrap_or_default());
     Nothing {
         host: text(seen.host()),
         method: text(seen.method()),
         path: text(path),
         sni: text(seen.sni()),
-        flow_header: headers.flow.to_string(),
+        flow_header: gateway.headers.flow.to_string(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::labelled::{BodyFault, ChoiceFault, LabelProblem};
 use super::super::seen::Body;
-use super::super::subjects::SubjectSource;
+use super::super::subjects::{PathTemplate, SubjectSource};
 use super::super::table::{Conditions, Gateway, Given, GivenItem, HostPattern, PathPattern, Source};
 use super::*;
 use crate::domain::asked::CODE_BYTES_MAX;
@@ -97,6 +97,21 @@ fn a_request_without_any_label_matches_nothing() {
         flow_header: FLOW.into(),
     };
     assert_eq!(label(&snapshot, &request("POST", "a.b/x?name=secret")), Err(Unlabelled::NothingMatches(nothing)));
+}
+
+#[test]
+fn a_path_that_may_have_an_identifier_is_not_repeated() {
+    let in_path = GivenSubjects {
+        source: SubjectSource::Path(PathTemplate::parse("/x/{}").unwrap()),
+        kind: Kind::parse("patient").unwrap(),
+        normalise: Normalise::NONE,
+    };
+    let gives = Gives { flow: Some(literal("trial")), sensitive_subjects: Some(in_path), ..Gives::default() };
+    let snapshot = with(vec![Rule { path: PathPattern::Prefix("/x".into()), ..rule(gives) }]);
+    for elsewhere in ["b.c/x/11010519491231002X", "a.b/y/11010519491231002X"] {
+        let Err(Unlabelled::NothingMatches(nothing)) = label(&snapshot, &request("POST", elsewhere)) else { panic!() };
+        assert_eq!((nothing.path, nothing.method.as_deref()), (None, Some("POST")), "{elsewhere}");
+    }
 }
 
 #[test]

@@ -395,12 +395,11 @@ pub enum ChoiceFault {
         /// Value of the header, shortened.
         says: String,
     },
-    /// Rules differ by path, and a header asks the server to act on another path.
+    /// Rules differ by path, and a header asks the server to act on another path. A path, or its query, may have an
+    /// identifier of a person, so that the value is not repeated.
     PathOverridden {
         /// The header.
         header: &'static str,
-        /// Value of the header, shortened.
-        says: String,
     },
 }
 

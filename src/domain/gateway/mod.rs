@@ -27,7 +27,7 @@ pub use body_source::BodySource;
 pub use choose::{Choice, Cost, is_about_everything};
 pub use disguise::{METHOD_OVERRIDES, PATH_OVERRIDES};
 pub use json_path::{JSON_PATH_STEPS_MAX, JsonPath, Step};
-pub use label::{label, read};
+pub use label::{classes_without_place, label, read};
 pub use labelled::{
     BodyFault, ChoiceFault, Fault, HostFault, LABEL_ID_PREFIX, Label, LabelProblem, Labelled, LabelledItem,
     NOTHING_MATCHES, Nothing, Origin, PathFault, Reading, Record, STREAM_ID_PREFIX, Unlabelled, Unmatched,

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use super::disguise::stems;
 use super::labelled::Record;
-use super::subjects::GivenSubjects;
+use super::subjects::{GivenSubjects, SubjectSource};
 use crate::domain::units::{Class, Ground, Modality};
 use crate::domain::vocabulary::Vocabulary;
 
@@ -31,6 +31,9 @@ pub const CONDITIONS_MAX: usize = 16;
 pub struct Gateway {
     /// Names of the label headers.
     pub headers: LabelHeaders,
+    /// Whether a rule finds persons in the path. Then no message repeats a path: it may be that of such a rule at another
+    /// host or by another method.
+    pub(super) has_persons_in_paths: bool,
     /// Rules, in the order of the files.
     rules: Vec<Rule>,
     /// Hosts with rules of their own. Any-host rules have no key here.
@@ -194,6 +197,12 @@ impl Gives {
             || self.ground.is_some()
             || !self.items.is_empty()
     }
+
+    /// Says whether the path has an identifier of a person.
+    fn finds_persons_in_path(&self) -> bool {
+        let places = [&self.subjects, &self.sensitive_subjects];
+        places.into_iter().flatten().any(|given| matches!(given.source, SubjectSource::Path(_)))
+    }
 }
 
 /// A kind of data that a rule names.
@@ -299,6 +308,7 @@ impl Gateway {
         let without_path = of_hosts.filter_map(|of_host| of_host.without_path.as_mut());
         without_path.chain(&mut gateway.of_path).for_each(|of_path| sort(&mut of_path.any_server));
         gateway.of_server.iter_mut().for_each(&mut sort);
+        gateway.has_persons_in_paths = rules.iter().any(|rule| rule.gives.finds_persons_in_path());
         gateway.rules = rules;
         gateway
     }

@@ -10,10 +10,10 @@ use super::reference::{country, follow};
 use crate::domain::asked::ITEMS_MAX;
 use crate::domain::gateway::{
     CONDITIONS_MAX, Conditions, Gateway, Given, GivenItem, Gives, HostPattern, LabelHeaders, PLACE_RULES_MAX,
-    PathPattern, Record, Rule, Source,
+    PathPattern, Record, Rule, Source, classes_without_place,
 };
 use crate::domain::snapshot::{Codes, Snapshot};
-use crate::domain::units::{ExporterId, ZoneSet};
+use crate::domain::units::{CountedClass, ExporterId, ZoneSet};
 use crate::domain::vocabulary::Vocabulary;
 use crate::policy::SourceFile;
 use crate::policy::decode::Context;
@@ -268,14 +268,24 @@ fn item(cx: &mut Context<'_>, codes: &Codes, item: &file::GatewayItem) -> GivenI
     }
 }
 
-/// Checks that a rule counts persons by number or by name. A person counted by number could be one of the named ones.
-fn check_one_count(cx: &mut Context<'_>, source: &file::GatewayRule) {
+/// Checks that a rule counts persons by number or by name, in each class that its flow sends. A person counted by
+/// number could be one of the named ones.
+fn check_one_count(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::GatewayRule, gives: &Gives) {
     let Some(subjects) = source.subjects.as_ref().or(source.sensitive_subjects.as_ref()) else { return };
     if source.persons.is_some() || source.sensitive_persons.is_some() {
         let message = format!("the rule `{}` counts persons by number and by identifier", source.id.value.0);
         let help = "state `subjects` and `sensitive_subjects`, or `persons` and `sensitive_persons` / \
                     请用 `subjects` 与 `sensitive_subjects`，或用 `persons` 与 `sensitive_persons`";
         cx.error("P017", subjects.span, message, help.to_owned());
+    }
+    for class in classes_without_place(snapshot, gives) {
+        let key = match class {
+            CountedClass::General => "subjects",
+            CountedClass::Sensitive => "sensitive_subjects",
+        };
+        let message = format!("the rule `{}` lacks `{key}`, and its flow sends such persons too", source.id.value.0);
+        let help = format!("state where their identifiers are, with `{key}` / 请用 `{key}` 指明其标识所在位置");
+        cx.error("P017", subjects.span, message, help);
     }
 }
 
@@ -286,7 +296,7 @@ fn check_complete(cx: &mut Context<'_>, snapshot: &Snapshot, source: &file::Gate
         let message = format!("the rule `{id}` has {} items", source.items.len());
         cx.error("P017", source.id.span, message, format!("a transfer has at most {ITEMS_MAX} items"));
     }
-    check_one_count(cx, source);
+    check_one_count(cx, snapshot, source, gives);
     if gives.flow.is_some() || !gives.has_fields() {
         return;
     }

@@ -328,9 +328,9 @@ fn choice_texts(fault: &ChoiceFault) -> (String, String) {
             format!("the request header `{header}` asks for the method {}, which servers may follow in place of the request's own, and the rules here differ by method: let the gateway strip {}", quoted(says), names(&METHOD_OVERRIDES)),
             format!("请求头 `{header}` 要求按 {} 方法处理，服务器可能以其代替请求自身的方法，而规则按请求方法区分：请由网关去掉 {}", quoted(says), names(&METHOD_OVERRIDES)),
         ),
-        ChoiceFault::PathOverridden { header, says } => (
-            format!("the request header `{header}` asks for {}, which servers may follow in place of the request's own path, and the rules here differ by path: let the gateway strip {}", quoted(says), names(&PATH_OVERRIDES)),
-            format!("请求头 `{header}` 要求处理 {}，服务器可能以其代替请求自身的路径，而规则按路径区分：请由网关去掉 {}", quoted(says), names(&PATH_OVERRIDES)),
+        ChoiceFault::PathOverridden { header } => (
+            format!("the request header `{header}` asks for another path, which servers may follow in place of the request's own, and the rules here differ by path: let the gateway strip {}", names(&PATH_OVERRIDES)),
+            format!("请求头 `{header}` 要求处理其他路径，服务器可能以其代替请求自身的路径，而规则按路径区分：请由网关去掉 {}", names(&PATH_OVERRIDES)),
         ),
         ChoiceFault::HostNotSeen => (
             "rules match by host, but the gateway does not see a host: let it send the host".to_owned(),

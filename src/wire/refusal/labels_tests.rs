@@ -66,7 +66,7 @@ fn faults(word: &str) -> Vec<Fault> {
         Fault::Choice(ChoiceFault::SlashAtEnd { written: word.to_owned() }),
         Fault::Choice(ChoiceFault::SuffixAtEnd { written: word.to_owned() }),
         Fault::Choice(ChoiceFault::MethodOverridden { header: "x-http-method", says: word.to_owned() }),
-        Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url", says: word.to_owned() }),
+        Fault::Choice(ChoiceFault::PathOverridden { header: "x-rewrite-url" }),
     ];
     let bodies = [
         BodyFault::WrongKind,

@@ -250,6 +250,20 @@ async fn a_recorded_request_is_counted_once_under_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_names_no_more_persons_than_a_transfer_may() {
+    let directory = directory();
+    let rules = "format: 1\nkind: gateway\nrules:\n  - id: asked\n    match: {host: trials.example}\n    flow: trial\n    \
+                 sensitive_subjects: {query: id, kind: patient}\ncomplete: yes\n";
+    directory.write(GATE, rules);
+    let (_server, address) = counting(&directory, &[("ledger_subjects_max", "2")]).await;
+    let about = |ids: &str| ask(&address, &[&nginx("POST", "trials.example", &format!("/x?{ids}"))]);
+    assert_eq!(about("id=a&id=b&id=a").status, 200);
+    let refused = about("id=a&id=b&id=c");
+    refused.is_refusal(403);
+    assert_eq!(refused.header("x-neglist-reason"), Some("TOO_MANY"), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_ledger_nothing_is_counted_and_nothing_that_should_be_passes() {
     let directory = with_rules();
     let (_server, address) = start(&directory, &[]).await;

@@ -67,6 +67,9 @@ fn a_place_that_cannot_be_read_in_one_way_is_an_error() {
     }
     let without_kind = with_rule("    sensitive_subjects: {csv: id}\n").diagnostics();
     assert!(without_kind.iter().any(|found| found.message.contains("kind")), "{without_kind:?}");
+    // The flow sends sensitive information: of those persons a rule with `subjects` alone could learn only a number.
+    check("    subjects: {query: g, kind: customer}\n", &["P017"]);
+    check("    subjects: {query: g, kind: customer}\n    sensitive_subjects: {query: s, kind: customer}\n", &[]);
     for number in ["persons: 1", "sensitive_persons: {body: /n}"] {
         check(&format!("    {number}\n    sensitive_subjects: {{csv: id, kind: customer}}\n"), &["P017"]);
     }

@@ -220,7 +220,7 @@ impl LabelledDoor {
         }
         match (&labelled.subjects, self.counting.subject_key()) {
             (Some(named), Some(key)) => self.decisions.decide_named_on(snapshot, question(labelled), named, key).await,
-            // Without a key nobody was counted by identifier.
+            // Without a key no person was counted by identifier.
             _ => self.decisions.decide_on(snapshot, question(labelled)).await,
         }
     }

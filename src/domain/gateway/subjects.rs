@@ -1,7 +1,7 @@
 //! Persons of a request: where a rule finds their identifiers, and how it reads them.
 //!
 //! A person without an identifier would be left out of the count, so nothing is skipped: an identifier that is missing, empty
-//! or unreadable is a violation. A list without elements names nobody.
+//! or unreadable is a violation. A list without elements names no person.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -18,8 +18,8 @@ use crate::model::world::World;
 
 /// Transfers decided under one set of policies: parsing costs as much as this many decisions.
 const TRANSFERS_PER_POLICY: u64 = 100;
-/// As many as a debug build does in a minute or so, all properties together.
-const CASES_DEFAULT: u64 = 50_000;
+/// As many as a debug build does in half a minute, all properties together.
+const CASES_DEFAULT: u64 = 20_000;
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
 fn number_from_environment(name: &str) -> Option<u64> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::media_type::MediaType;
-use crate::domain::gateway::{BodyFault, Fault, is_similar_name, query_values};
+use crate::domain::gateway::{BodyFault, Fault, FieldValues, query_values};
 
 /// Returns the values of a field, each time that it is there.
 ///
@@ -31,29 +31,23 @@ fn parts<'b>(bytes: &'b [u8], field: &str, media_type: &MediaType<'_>) -> Option
     let boundary = media_type.parameter("boundary").filter(|boundary| (1..=70).contains(&boundary.len()))?;
     let delimiter = format!("--{boundary}");
     let mut rest = bytes.strip_prefix(delimiter.as_bytes())?;
-    let (mut found, mut is_similar) = (Vec::new(), false);
+    let mut values = FieldValues::of(field);
     loop {
         if let Some(end) = rest.strip_prefix(b"--") {
             // Nothing follows the last delimiter but a line's end.
-            let values = match (found.is_empty(), is_similar) {
-                (_, true) => Err(Fault::Body(BodyFault::InOtherCapitals)),
-                (true, false) => Err(Fault::Missing),
-                (false, false) => Ok(found),
-            };
-            return end.trim_ascii().is_empty().then_some(values);
+            return end.trim_ascii().is_empty().then(|| values.found());
         }
         let part = rest.strip_prefix(b"\r\n")?;
         let (part, behind) = split(part, delimiter.as_bytes())?;
         let head_end = position(part, b"\r\n\r\n")?;
         let (head, content) = (std::str::from_utf8(part.get(..head_end)?).ok()?, part.get(head_end + 4..)?);
         let Head { name, content_type } = Head::read(head)?;
-        if name == field {
+        if values.is_of(name) {
             if content_type.is_some_and(|content_type| !content_type.is_one_text()) {
                 return None;
             }
-            found.push(Cow::Borrowed(std::str::from_utf8(content).ok()?));
+            values.add(Cow::Borrowed(std::str::from_utf8(content).ok()?));
         }
-        is_similar |= is_similar_name(name, field);
         rest = behind;
     }
 }

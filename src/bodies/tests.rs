@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::gateway::{Body, Context, JsonPath};
+use crate::domain::gateway::JsonPath;
+use crate::testing::seen::Request;
 
 const CAPITALS: Fault = Fault::Body(BodyFault::InOtherCapitals);
 const NOT_CSV: Fault = Fault::Body(BodyFault::NotCsv);
@@ -11,46 +12,9 @@ const NOT_FORM: Fault = Fault::Body(BodyFault::NotForm);
 const NOT_JSON: Fault = Fault::Body(BodyFault::NotJson);
 const OTHER_TYPE: Fault = Fault::Body(BodyFault::OtherType);
 
-/// A request of which only the headers of its body matter.
-#[derive(Debug, Default)]
-struct Headers {
-    content_type: Option<&'static str>,
-    content_encoding: Option<&'static str>,
-}
-
-impl Seen for Headers {
-    fn host(&self) -> Option<&str> {
-        None
-    }
-
-    fn method(&self) -> Option<&str> {
-        None
-    }
-
-    fn path(&self) -> Option<&str> {
-        None
-    }
-
-    fn sni(&self) -> Option<&str> {
-        None
-    }
-
-    fn context(&self, _: &str) -> Context<'_> {
-        Context::NotSeen
-    }
-
-    fn header(&self, name: &str) -> Header<'_> {
-        let value = match name {
-            "content-type" => self.content_type,
-            "content-encoding" => self.content_encoding,
-            _ => None,
-        };
-        value.map_or(Header::Absent, Header::Text)
-    }
-
-    fn body(&self, _: &str) -> Body<'_> {
-        Body::NotThere
-    }
+/// Returns a request with the headers of a body.
+fn typed(content_type: &'static str) -> Request {
+    Request::default().header("content-type", content_type)
 }
 
 fn json_at(path: &str) -> BodySource {
@@ -62,7 +26,7 @@ fn lines_at(path: &str) -> BodySource {
 }
 
 #[track_caller]
-fn check_as(headers: &Headers, source: &BodySource, body: impl AsRef<[u8]>, expected: Result<&[&str], Fault>) {
+fn check_as(headers: &Request, source: &BodySource, body: impl AsRef<[u8]>, expected: Result<&[&str], Fault>) {
     let found = WholeBody::of(body.as_ref(), headers).identifiers(source);
     let found = found.map(|found| found.into_iter().map(Cow::into_owned).collect::<Vec<_>>());
     let expected = expected.map(|expected| expected.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
@@ -71,7 +35,7 @@ fn check_as(headers: &Headers, source: &BodySource, body: impl AsRef<[u8]>, expe
 
 #[track_caller]
 fn check(source: &BodySource, body: impl AsRef<[u8]>, expected: Result<&[&str], Fault>) {
-    check_as(&Headers::default(), source, body, expected);
+    check_as(&Request::default(), source, body, expected);
 }
 
 #[test]
@@ -85,27 +49,27 @@ fn a_type_that_the_rule_does_not_read_is_refused() {
         (form, "id=7", &["application/x-www-form-urlencoded"]),
     ] {
         for content_type in right {
-            let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+            let headers = typed(content_type);
             check_as(&headers, &source, body, Ok(&["7"]));
         }
         for wrong in ["", "text/plain", "application/octet-stream", "application/json, text/csv", "a/b; charset=gbk"] {
-            let headers = Headers { content_type: Some(wrong), ..Headers::default() };
+            let headers = typed(wrong);
             check_as(&headers, &source, body, Err(OTHER_TYPE));
         }
     }
-    let headers = Headers { content_type: Some("text/csv; header=absent"), ..Headers::default() };
+    let headers = typed("text/csv; header=absent");
     check_as(&headers, &BodySource::Csv("id".into()), "id\n7\n", Err(OTHER_TYPE));
-    let headers = Headers { content_type: Some("application/json; charset=utf-16"), ..Headers::default() };
+    let headers = typed("application/json; charset=utf-16");
     check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(OTHER_TYPE));
 }
 
 #[test]
 fn a_compressed_body_is_not_read() {
     for coding in ["gzip", "br", "identity, gzip", "x"] {
-        let headers = Headers { content_encoding: Some(coding), ..Headers::default() };
+        let headers = Request::default().header("content-encoding", coding);
         check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(Fault::Body(BodyFault::Compressed)));
     }
-    let headers = Headers { content_encoding: Some("Identity"), ..Headers::default() };
+    let headers = Request::default().header("content-encoding", "Identity");
     check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Ok(&["7"]));
 }
 
@@ -175,8 +139,9 @@ fn a_field_of_a_form_is_an_identifier_each_time() {
     check(&source, b"id=\xff", Err(NOT_FORM));
 }
 
-const MULTIPART: Headers =
-    Headers { content_type: Some("multipart/form-data; boundary=\"--b\""), content_encoding: None };
+fn multipart() -> Request {
+    typed("multipart/form-data; boundary=\"--b\"")
+}
 
 fn part(head: &str, content: &str) -> String {
     format!("----b\r\n{head}\r\n\r\n{content}\r\n")
@@ -190,10 +155,10 @@ fn parts_of_a_form_with_one_name_are_all_counted() {
         "content-disposition: form-data; name=\"list\"; filename=\"a.csv\"\r\nContent-Type: text/csv",
         "id\r\n9\r\n--",
     );
-    check_as(&MULTIPART, &source, format!("{}{file}{}----b--\r\n", id("7"), id("甲 8")), Ok(&["7", "甲 8"]));
-    check_as(&MULTIPART, &source, format!("{file}----b--"), Err(Fault::Missing));
+    check_as(&multipart(), &source, format!("{}{file}{}----b--\r\n", id("7"), id("甲 8")), Ok(&["7", "甲 8"]));
+    check_as(&multipart(), &source, format!("{file}----b--"), Err(Fault::Missing));
     let other = part("Content-Disposition: form-data; name=\"ID\"", "7");
-    check_as(&MULTIPART, &source, format!("{}{other}----b--", id("7")), Err(CAPITALS));
+    check_as(&multipart(), &source, format!("{}{other}----b--", id("7")), Err(CAPITALS));
 }
 
 #[test]
@@ -227,12 +192,12 @@ fn parts_that_readers_take_apart_differently_are_refused() {
             "7",
         ) + "----b--",
     ] {
-        check_as(&MULTIPART, &source, body, Err(NOT_FORM));
+        check_as(&multipart(), &source, body, Err(NOT_FORM));
     }
-    let headers = Headers { content_type: Some("multipart/form-data"), ..Headers::default() };
+    let headers = typed("multipart/form-data");
     check_as(&headers, &source, format!("{id}----b--"), Err(NOT_FORM));
     let inside = part("Content-Disposition: form-data; name=\"id\"", "7 ----b 8");
-    check_as(&MULTIPART, &source, format!("{inside}----b--"), Ok(&["7 ----b 8"]));
+    check_as(&multipart(), &source, format!("{inside}----b--"), Ok(&["7 ----b 8"]));
 }
 
 #[test]
@@ -257,13 +222,13 @@ fn a_type_that_readers_take_apart_differently_is_refused() {
         ("boundary", false),
     ] {
         let content_type: &'static str = format!("multipart/form-data; {parameters}").leak();
-        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        let headers = typed(content_type);
         let found = WholeBody::of(body.as_bytes(), &headers).identifiers(&source);
         assert_eq!(found.is_ok(), is_read, "{parameters}: {found:?}");
     }
     for parameters in ["charset=utf-8; charset=gbk", "charset=gbk; charset=utf-8", "x=\"; charset=utf-8"] {
         let content_type: &'static str = format!("application/json; {parameters}").leak();
-        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        let headers = typed(content_type);
         check_as(&headers, &json_at("$.id"), r#"{"id": "7"}"#, Err(OTHER_TYPE));
     }
 }
@@ -283,6 +248,6 @@ proptest! {
         let pairs: Vec<String> = ids.iter().map(|id| format!("id={}", encoded(id))).collect();
         check(&BodySource::Form("id".into()), pairs.join("&"), Ok(&expected));
         let parts: String = ids.iter().map(|id| part("Content-Disposition: form-data; name=\"id\"", id)).collect();
-        check_as(&MULTIPART, &BodySource::Form("id".into()), format!("{parts}----b--"), Ok(&expected));
+        check_as(&multipart(), &BodySource::Form("id".into()), format!("{parts}----b--"), Ok(&expected));
     }
 }

@@ -5,6 +5,7 @@
 //! reader of JSON in requests and test cases uses [`Reader`], with bounded depth and work proportional to the text.
 //! Knows nothing of the contract: `wire` gives a text its meaning.
 
+mod keys;
 mod number;
 mod path;
 mod pointer;

@@ -1,12 +1,12 @@
 //! The identifiers at a place of a JSON document, without building a tree; or in a tree.
 //!
 //! An identifier is a string or a whole number; a number has the identifier of its digits, however it is written. Everything
-//! else on the way or at the place is a violation: a person would be left out. The rules for keys are those of the pointers in
-//! the same directory: a duplicate key is not resolved, nor is one in other capitals.
+//! else on the way or at the place is a violation: a person would be left out. The rule for keys is that of
+//! pointers: see `keys`.
 
 use std::borrow::Cow;
 
-use super::pointer::folded;
+use super::keys::{Keys, Looked, Occurrence};
 use super::reader::{Head, Reader};
 use super::syntax::Syntax;
 use super::tree::Tree;
@@ -61,9 +61,11 @@ impl<'t> Found<'t> {
             (Head::Number(Ok(number)), None) => self.identifiers.push(Cow::Owned(number.to_string())),
             (Head::Object, Some((Step::Member(name), rest))) => {
                 let mut keys = Keys::new(name);
-                reader
-                    .members(|reader, key| if keys.is_first(&key) { self.walk(reader, rest) } else { reader.skip() })?;
-                keys.check().unwrap_or_else(|fault| self.refuse(fault));
+                reader.members(|reader, key| match keys.look(&key) {
+                    Looked::First => self.walk(reader, rest),
+                    Looked::Again | Looked::Other => reader.skip(),
+                })?;
+                check(&keys).unwrap_or_else(|fault| self.refuse(fault));
             }
             (Head::List, Some((Step::Each, rest))) => reader.elements(|reader| self.walk(reader, rest))?,
             (Head::Null, _) => self.refuse(Fault::Missing),
@@ -87,11 +89,11 @@ impl<'t> Found<'t> {
             (Tree::Object(members), Some((Step::Member(name), rest))) => {
                 let mut keys = Keys::new(name);
                 for (key, value) in members {
-                    if keys.is_first(key) {
+                    if keys.look(key) == Looked::First {
                         self.walk_tree(value, rest);
                     }
                 }
-                keys.check().unwrap_or_else(|fault| self.refuse(fault));
+                check(&keys).unwrap_or_else(|fault| self.refuse(fault));
             }
             (Tree::List(values), Some((Step::Each, rest))) => {
                 for value in values {
@@ -104,36 +106,13 @@ impl<'t> Found<'t> {
     }
 }
 
-/// The search for one key among those of an object.
-struct Keys<'s> {
-    wanted: &'s str,
-    count: usize,
-    is_in_other_capitals: bool,
-}
-
-impl<'s> Keys<'s> {
-    const fn new(wanted: &'s str) -> Self {
-        Self { wanted, count: 0, is_in_other_capitals: false }
-    }
-
-    /// Says whether a key is the wanted one, for the first time.
-    fn is_first(&mut self, key: &str) -> bool {
-        if key == self.wanted {
-            self.count += 1;
-            return self.count == 1;
-        }
-        self.is_in_other_capitals |= folded(key).eq(folded(self.wanted));
-        false
-    }
-
-    /// Checks that the key is there once, and in no other capitals.
-    const fn check(&self) -> Result<(), Fault> {
-        match (self.count, self.is_in_other_capitals) {
-            (1, false) => Ok(()),
-            (0, false) => Err(Fault::Missing),
-            (0, true) => Err(Fault::Body(BodyFault::InOtherCapitals)),
-            _ => Err(Fault::Repeated),
-        }
+/// Checks that a key occurs once.
+const fn check(keys: &Keys<'_>) -> Result<(), Fault> {
+    match keys.occurrence() {
+        Occurrence::Once => Ok(()),
+        Occurrence::Absent => Err(Fault::Missing),
+        Occurrence::Repeated => Err(Fault::Repeated),
+        Occurrence::InOtherCapitals => Err(Fault::Body(BodyFault::InOtherCapitals)),
     }
 }
 

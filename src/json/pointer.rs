@@ -1,13 +1,12 @@
 //! One member of a JSON text, by its RFC 6901 pointer, without building a tree; or one member of an existing tree.
 //!
-//! A text comes from a client of a gateway, and its contents decide whether data may leave. A duplicate key is
-//! reported, never resolved by picking one, because the server behind the gateway may pick the other. So is a key that
-//! differs from the wanted key only in capitals: some servers, such as those that read JSON with the standard library
-//! of Go, treat the two as the same. The whole text is read, so that the text after the member is JSON too; only the
+//! A text comes from a client of a gateway, and its contents decide whether data may leave. No key is picked among several:
+//! see `keys`. The whole text is read, so that the text after the member is JSON too; only the
 //! member is kept.
 
 use std::borrow::Cow;
 
+use super::keys::{Keys, Looked, Occurrence};
 use super::reader::{Head, Reader};
 use super::syntax::Syntax;
 use super::tree::Tree;
@@ -63,12 +62,12 @@ fn find<'t>(reader: &mut Reader<'t>, steps: &[String]) -> Result<Body<'t>, Synta
         (Head::Number(number), None) => Ok(number.map_or(Body::Other, Body::Number)),
         (Head::Bool(_) | Head::Null, None) => Ok(Body::Other),
         (Head::Object, Some((step, rest))) => {
-            let mut chosen = Chosen::new(step);
-            reader.members(|reader, key| match chosen.look(&key) {
-                Looked::Wanted => find(reader, rest).map(|body| chosen.take(body)),
+            let (mut keys, mut found) = (Keys::new(step), Body::Absent);
+            reader.members(|reader, key| match keys.look(&key) {
+                Looked::First | Looked::Again => find(reader, rest).map(|body| found = body),
                 Looked::Other => reader.skip(),
             })?;
-            Ok(chosen.body())
+            Ok(picked(&keys, found))
         }
         (Head::List, Some((step, rest))) => {
             let (wanted, mut at, mut found) = (index(step), 0_usize, Body::Absent);
@@ -95,13 +94,13 @@ fn find_in<'t>(tree: &'t Tree, steps: &[String]) -> Body<'t> {
         (Tree::Number(number), None) => number.map_or(Body::Other, Body::Number),
         (Tree::Object(_) | Tree::Bool(_) | Tree::Null, None) => Body::Other,
         (Tree::Object(members), Some((step, rest))) => {
-            let mut chosen = Chosen::new(step);
+            let (mut keys, mut found) = (Keys::new(step), Body::Absent);
             for (key, value) in members {
-                if chosen.look(key) == Looked::Wanted {
-                    chosen.take(find_in(value, rest));
+                if keys.look(key) == Looked::First {
+                    found = find_in(value, rest);
                 }
             }
-            chosen.body()
+            picked(&keys, found)
         }
         (Tree::List(values), Some((step, rest))) => {
             index(step).and_then(|index| values.get(index)).map_or(Body::Absent, |value| find_in(value, rest))
@@ -110,51 +109,14 @@ fn find_in<'t>(tree: &'t Tree, steps: &[String]) -> Body<'t> {
     }
 }
 
-/// The search for one member of an object, among all its keys.
-struct Chosen<'s, 't> {
-    step: &'s str,
-    found: Option<Body<'t>>,
-    is_in_other_capitals: bool,
-}
-
-/// Whether a key is the wanted one.
-#[derive(PartialEq, Eq)]
-enum Looked {
-    /// The wanted key.
-    Wanted,
-    /// Another key.
-    Other,
-}
-
-impl<'s, 't> Chosen<'s, 't> {
-    const fn new(step: &'s str) -> Self {
-        Self { step, found: None, is_in_other_capitals: false }
+/// Returns the member of an object with a key, or why none is picked.
+fn picked<'t>(keys: &Keys<'_>, found: Body<'t>) -> Body<'t> {
+    match keys.occurrence() {
+        Occurrence::Once => found,
+        Occurrence::Absent => Body::Absent,
+        Occurrence::Repeated => Body::Repeated,
+        Occurrence::InOtherCapitals => Body::InOtherCapitals,
     }
-
-    fn look(&mut self, key: &str) -> Looked {
-        if key == self.step {
-            return Looked::Wanted;
-        }
-        self.is_in_other_capitals |= folded(key).eq(folded(self.step));
-        Looked::Other
-    }
-
-    fn take(&mut self, body: Body<'t>) {
-        self.found = Some(if self.found.is_none() { body } else { Body::Repeated });
-    }
-
-    fn body(self) -> Body<'t> {
-        match self.found {
-            found if !self.is_in_other_capitals => found.unwrap_or(Body::Absent),
-            Some(_) => Body::Repeated,
-            None => Body::InOtherCapitals,
-        }
-    }
-}
-
-/// Folds the case of a key. The folding starts with capitals, because `ſ` has the same capital as `s`.
-pub(super) fn folded(key: &str) -> impl Iterator<Item = char> {
-    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// Parses an array index of RFC 6901: decimal digits without a leading zero.

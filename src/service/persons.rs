@@ -42,7 +42,7 @@ impl DecisionApi {
     ) -> Result<Answered, Refusal> {
         let now = self.now();
         let write = as_message(question.detail);
-        // Totals in memory do not include their persons.
+        // Totals in memory do not say which persons are in them.
         let step = self.step(snapshot, &question, now, Lookup::Batched, |decision| self.count(decision), write);
         let mut waiting = match step.map_err(|refusal| self.refused(refusal))? {
             Step::Decided(decision, volatility) => return Ok(Answered { decision, volatility }),

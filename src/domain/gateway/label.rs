@@ -134,14 +134,13 @@ fn by_rule<'a, S: Seen + ?Sized>(
     });
     let transfer_id = agreed(transfer_id, sent.transfer_id, (Label::TransferId, &headers.transfer_id), problems);
     let subjects = named(gives, seen, problems);
-    let of_names =
-        |count: fn(&Named<Subject>) -> usize| subjects.as_ref().and_then(|named| u64::try_from(count(named)).ok());
-    let general = problems.persons(seen, gives.persons.as_ref(), Label::Persons);
-    let general = general.or_else(|| of_names(|named| named.general.len()).filter(|_| gives.subjects.is_some()));
+    let of_names = subjects.as_ref().map(Named::count);
+    let general_names = of_names.filter(|_| gives.subjects.is_some()).map(|(general, _)| general);
+    let general = problems.persons(seen, gives.persons.as_ref(), Label::Persons).or(general_names);
     let general = agreed(general, sent.persons, (Label::Persons, &headers.persons), problems);
+    let sensitive_names = of_names.filter(|_| gives.sensitive_subjects.is_some()).map(|(_, sensitive)| sensitive);
     let sensitive = problems.persons(seen, gives.sensitive_persons.as_ref(), Label::SensitivePersons);
-    let sensitive =
-        sensitive.or_else(|| of_names(|named| named.sensitive.len()).filter(|_| gives.sensitive_subjects.is_some()));
+    let sensitive = sensitive.or(sensitive_names);
     let place = (Label::SensitivePersons, headers.sensitive_persons.as_ref());
     let sensitive = agreed(sensitive, sent.sensitive_persons, place, problems);
     let items = gives.items.iter().enumerate().filter_map(|(index, item)| {

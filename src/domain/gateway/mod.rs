@@ -33,7 +33,7 @@ pub use labelled::{
     NOTHING_MATCHES, Nothing, Origin, PathFault, Reading, Record, STREAM_ID_PREFIX, Unlabelled, Unmatched,
 };
 pub use place::{PATH_BYTES_MAX, host, host_and_path, path};
-pub use query::{is_similar_name, values as query_values};
+pub use query::{FieldValues, values as query_values};
 pub use seen::{Body, Context, Header, HeaderValues, Seen};
 pub use subjects::{GivenSubjects, PathTemplate, SubjectSource};
 pub use table::{

@@ -23,33 +23,64 @@ pub(super) enum Plus {
 pub fn values<'q>(pairs: &'q str, name: &str) -> Result<Vec<Cow<'q, str>>, Fault> {
     let not_form = || Fault::Body(BodyFault::NotForm);
     let decoded = |text| decoded(text, Plus::IsBlank).ok_or_else(not_form);
-    let mut found = Vec::new();
-    let mut is_in_other_capitals = false;
+    let mut values = FieldValues::of(name);
     for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
         // Some servers end a pair at a semicolon too.
         for part in pair.split(';') {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             let key = decoded(key)?;
-            let (is_it, is_similar) = (key == name, is_similar_name(&key, name));
-            if (is_it || is_similar) && part.len() < pair.len() {
+            let is_similar = is_similar_name(&key, name);
+            if (key == name || is_similar) && part.len() < pair.len() {
                 return Err(not_form());
             }
-            if is_it {
-                found.push(decoded(value)?);
+            if values.is_of(&key) {
+                values.add(decoded(value)?);
             }
-            is_in_other_capitals |= is_similar;
         }
     }
-    match (found.is_empty(), is_in_other_capitals) {
-        (false, false) => Ok(found),
-        (_, true) => Err(Fault::Body(BodyFault::InOtherCapitals)),
-        (true, false) => Err(Fault::Missing),
+    values.found()
+}
+
+/// The values of one field, collected among all fields of a query or a form.
+#[derive(Debug)]
+pub struct FieldValues<'f, 'v> {
+    name: &'f str,
+    found: Vec<Cow<'v, str>>,
+    is_similar_there: bool,
+}
+
+impl<'f, 'v> FieldValues<'f, 'v> {
+    /// Returns no value yet of a field.
+    pub const fn of(name: &'f str) -> Self {
+        Self { name, found: Vec::new(), is_similar_there: false }
+    }
+
+    /// Says whether a field is the wanted one. Notes whether servers may take it for the wanted one.
+    pub fn is_of(&mut self, name: &str) -> bool {
+        self.is_similar_there |= is_similar_name(name, self.name);
+        name == self.name
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, value: Cow<'v, str>) {
+        self.found.push(value);
+    }
+
+    /// Returns the values in their order.
+    ///
+    /// # Errors
+    /// The field is missing, or there under a similar name too.
+    pub fn found(self) -> Result<Vec<Cow<'v, str>>, Fault> {
+        if self.is_similar_there {
+            return Err(Fault::Body(BodyFault::InOtherCapitals));
+        }
+        if self.found.is_empty() { Err(Fault::Missing) } else { Ok(self.found) }
     }
 }
 
 /// Says whether some servers take a name for another one: in other capitals, with brackets behind it (`ids[]`), with blanks
 /// around it, or with dots or blanks for low lines, as PHP reads them.
-pub fn is_similar_name(name: &str, wanted: &str) -> bool {
+fn is_similar_name(name: &str, wanted: &str) -> bool {
     name != wanted && bare(name).eq(bare(wanted))
 }
 

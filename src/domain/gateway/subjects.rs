@@ -11,7 +11,7 @@ use super::labelled::{Fault, Origin, PathFault};
 use super::place;
 use super::query;
 use super::seen::{Context, HeaderValues, Seen};
-use crate::domain::persons::{Identifier, IdentifierFault, Kind, Normalise, Subject};
+use crate::domain::persons::{IDENTIFIER_BYTES_MAX, Identifier, IdentifierFault, Kind, Normalise, Subject};
 
 /// Where a rule finds persons, and what makes two of them the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,11 +139,9 @@ fn in_header<'s, S: Seen + ?Sized>(seen: &'s S, name: &str) -> Result<Vec<Cow<'s
         HeaderValues::Repeated => return Err(Fault::Repeated),
         HeaderValues::Texts(values) => values,
     };
-    if values.iter().any(|value| !value.bytes().all(|byte| matches!(byte, b' '..=b'~'))) {
-        return Err(Fault::NotText);
-    }
     // A list in quotes has commas of its own, and which of them separate is not guessed.
-    if values.iter().any(|value| value.contains('"')) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"';
+    if !values.iter().all(|value| value.bytes().all(is_plain)) {
         return Err(Fault::NotText);
     }
     Ok(values
@@ -156,9 +154,7 @@ fn in_header<'s, S: Seen + ?Sized>(seen: &'s S, name: &str) -> Result<Vec<Cow<'s
 fn identifier_fault(fault: IdentifierFault) -> Fault {
     match fault {
         IdentifierFault::Empty => Fault::Empty,
-        IdentifierFault::TooLong { bytes } => {
-            Fault::TooLong { bytes, max: crate::domain::persons::IDENTIFIER_BYTES_MAX }
-        }
+        IdentifierFault::TooLong { bytes } => Fault::TooLong { bytes, max: IDENTIFIER_BYTES_MAX },
         IdentifierFault::OtherDigit => Fault::OtherDigit,
     }
 }

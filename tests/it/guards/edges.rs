@@ -51,7 +51,11 @@ const ROWS: &[Row] = &[
         tests: &["crate::testing", "redb", "tempfile", "tokio_stream"],
     },
     // The commands compose their own parts. Reads identifiers, and knows no transfer.
-    Row { module: "bodies", code: &["crate::domain", "crate::json", "csv"], tests: &["proptest", "serde_json"] },
+    Row {
+        module: "bodies",
+        code: &["crate::domain", "crate::json", "csv"],
+        tests: &["crate::testing", "proptest", "serde_json"],
+    },
     Row {
         module: "cli",
         code: &[
